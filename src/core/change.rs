@@ -1,0 +1,126 @@
+//! What a pull request changes, as git itself lists it.
+
+use serde::{Deserialize, Serialize};
+
+/// The files that differ between a merge base and a head (`git diff --raw -z --no-renames base...head`).
+///
+/// Renames are off on purpose: a renamed file is a deletion and an addition, so both names are judged.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// One entry a path, in git's order.
+    pub files: Vec<FileChange>,
+}
+
+/// One path of a [`Change`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChange {
+    /// The path inside the repository. Bytes that are not UTF-8 stand as `\xNN`, and `odd` is set.
+    pub path: String,
+    /// What happened to the path.
+    pub kind: ChangeKind,
+    /// The file mode before, as git writes it in octal (`100644`); 0 where there was no file.
+    pub old_mode: u32,
+    /// The file mode after, likewise.
+    pub new_mode: u32,
+    /// The path is not UTF-8, so no pattern can be trusted to match it: judged at the highest tier.
+    #[serde(default)]
+    pub odd: bool,
+    /// Only white space differs between the two versions of the file.
+    #[serde(default)]
+    pub blank: bool,
+}
+
+/// What happened to one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    /// The path is new.
+    Added,
+    /// The content or the mode differs.
+    Modified,
+    /// The path is gone.
+    Deleted,
+    /// A file became a symlink or a submodule, or the reverse.
+    Retyped,
+}
+
+/// Why a listing is not what `git diff --raw -z` prints.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a raw diff at entry {entry}: {what}")]
+pub struct NotARawDiff {
+    entry: usize,
+    what: &'static str,
+}
+
+impl Change {
+    /// Reads the output of `git diff --raw -z --no-renames`; `blank` is left false everywhere.
+    ///
+    /// # Errors
+    /// [`NotARawDiff`] when an entry is cut short or unknown: the change is then unknown, never smaller.
+    pub fn from_raw_diff(raw: &[u8]) -> Result<Self, NotARawDiff> {
+        let mut fields = raw.split(|&byte| byte == 0).peekable();
+        let mut files = Vec::new();
+        while let Some(head) = fields.next() {
+            if head.is_empty() && fields.peek().is_none() {
+                break;
+            }
+            let refuse = |what| NotARawDiff { entry: files.len(), what };
+            let head = std::str::from_utf8(head).map_err(|_| refuse("its head is not ASCII"))?;
+            let parts: Vec<&str> =
+                head.strip_prefix(':').ok_or(refuse("no leading colon"))?.split(' ').collect();
+            let [old_mode, new_mode, _, _, status] = parts[..] else {
+                return Err(refuse("its head has not five fields"));
+            };
+            let mode = |text| u32::from_str_radix(text, 8).map_err(|_| refuse("a mode is not octal"));
+            let kind = match status {
+                "A" => ChangeKind::Added,
+                "M" => ChangeKind::Modified,
+                "D" => ChangeKind::Deleted,
+                "T" => ChangeKind::Retyped,
+                _ => return Err(refuse("an unknown status letter")),
+            };
+            let name = fields.next().filter(|name| !name.is_empty()).ok_or(refuse("the path is missing"))?;
+            let (path, odd) = match std::str::from_utf8(name) {
+                Ok(name) => (name.to_owned(), false),
+                Err(_) => (name.escape_ascii().to_string(), true),
+            };
+            let file = FileChange {
+                path,
+                kind,
+                old_mode: mode(old_mode)?,
+                new_mode: mode(new_mode)?,
+                odd,
+                blank: false,
+            };
+            files.push(file);
+        }
+        Ok(Self { files })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_raw_diff_keeps_modes_newlines_and_odd_bytes() {
+        let raw = b":100644 100755 aaaaaaa bbbbbbb M\0a\nb.py\0:000000 120000 0000000 ccccccc A\0caf\xe9\0";
+        let change = Change::from_raw_diff(raw).unwrap();
+        let [first, second] = &change.files[..] else { panic!("{change:?}") };
+        assert_eq!(
+            (first.path.as_str(), first.kind, first.new_mode),
+            ("a\nb.py", ChangeKind::Modified, 0o100_755)
+        );
+        assert_eq!((second.path.as_str(), second.odd, second.new_mode), (r"caf\xe9", true, 0o120_000));
+        assert_eq!(Change::from_raw_diff(b""), Ok(Change::default()));
+    }
+
+    #[test]
+    fn a_cut_or_unknown_listing_is_refused() {
+        for wrong in
+            [&b":100644 100644 a b M"[..], b":100644 100644 a b M\0\0", b":1 2 a b X\0p\0", b"junk\0p\0"]
+        {
+            assert!(Change::from_raw_diff(wrong).is_err(), "{}", wrong.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! The pure core: what a run is, what a policy says, what an edit does.
+//!
+//! Nothing here knows tokio, Postgres, GitHub, a clock or a random number: time
+//! comes in as an argument and everything that must happen goes out as a value.
+
+pub mod change;
+pub mod edit;
+pub mod finding;
+pub mod path;
+pub mod policy;
+pub mod requirement;
+pub mod run;
+pub mod sha;
+pub mod workflow;

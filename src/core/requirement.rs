@@ -1,0 +1,214 @@
+//! What a product manager asks for, and of which product.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The most characters a requirement's title may have.
+pub const TITLE_LIMIT: usize = 200;
+/// The most bytes a requirement's body may have (64 KiB).
+pub const BODY_LIMIT: usize = 64 * 1024;
+
+/// A product's name: 1 to 40 of `a-z`, `0-9` and `-`, beginning with a letter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProductName(String);
+
+/// A repository on the forge: `owner/name`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RepoName {
+    owner: String,
+    name: String,
+}
+
+/// What is wrong with one field of what somebody sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct Invalid {
+    /// The field, as the caller wrote it.
+    pub field: &'static str,
+    /// What is wrong, the limit, and what to do.
+    pub message: String,
+}
+
+/// A requirement that has passed its checks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requirement {
+    /// The product that shall have it.
+    pub product: ProductName,
+    /// One line; becomes the pull request's title.
+    pub title: String,
+    /// Everything else that the model must know.
+    pub body: String,
+    /// 1 (first) to 5 (last); 3 unless said.
+    pub priority: u8,
+}
+
+impl Requirement {
+    /// Checks every field and tells all that is wrong, not only the first.
+    ///
+    /// # Errors
+    /// One [`Invalid`] a field that is empty, too long, out of range or holds a NUL byte.
+    pub fn new(product: &str, title: &str, body: &str, priority: u8) -> Result<Self, Vec<Invalid>> {
+        let mut wrong = Vec::new();
+        let title = title.trim();
+        let body = body.trim();
+        let product = product.parse().map_err(|error| wrong.push(error)).ok();
+        if title.is_empty() {
+            wrong.push(Invalid::new("title", "is empty; say in one line what is wanted"));
+        } else if title.chars().count() > TITLE_LIMIT {
+            wrong.push(Invalid::new("title", format!("has over {TITLE_LIMIT} characters; shorten it")));
+        } else if title.chars().any(char::is_control) {
+            wrong.push(Invalid::new("title", "holds a control character; one plain line is needed"));
+        }
+        if body.is_empty() {
+            wrong.push(Invalid::new("body", "is empty; describe what is wanted"));
+        } else if body.len() > BODY_LIMIT {
+            wrong.push(Invalid::new("body", format!("has {} bytes; the limit is {BODY_LIMIT}", body.len())));
+        } else if body.contains('\0') {
+            wrong.push(Invalid::new("body", "holds a NUL byte; remove it"));
+        }
+        if !(1..=5).contains(&priority) {
+            wrong.push(Invalid::new(
+                "priority",
+                format!("is {priority}; it must be from 1 (first) to 5 (last)"),
+            ));
+        }
+        match (product, wrong.is_empty()) {
+            (Some(product), true) => {
+                Ok(Self { product, title: title.to_owned(), body: body.to_owned(), priority })
+            }
+            _ => Err(wrong),
+        }
+    }
+}
+
+impl Invalid {
+    fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+impl ProductName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ProductName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let plain = text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+        if plain && (1..=40).contains(&text.len()) && text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return Ok(Self(text.to_owned()));
+        }
+        let shown: String = text.chars().take(60).collect();
+        Err(Invalid::new(
+            "product",
+            format!("{shown:?} is not a product name: 1 to 40 of a-z, 0-9 and -, beginning with a letter"),
+        ))
+    }
+}
+
+impl RepoName {
+    /// The account that owns the repository.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// The repository's own name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl FromStr for RepoName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let plain = |part: &str| {
+            (1..=100).contains(&part.len())
+                && !part.starts_with(['.', '-'])
+                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+        };
+        match text.split_once('/') {
+            Some((owner, name)) if plain(owner) && plain(name) => {
+                Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
+            }
+            _ => {
+                let shown: String = text.chars().take(60).collect();
+                Err(Invalid::new(
+                    "repository",
+                    format!("{shown:?} is not a repository: `owner/name` is needed"),
+                ))
+            }
+        }
+    }
+}
+
+impl fmt::Display for ProductName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for RepoName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+impl TryFrom<String> for ProductName {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<ProductName> for String {
+    fn from(name: ProductName) -> Self {
+        name.0
+    }
+}
+
+impl TryFrom<String> for RepoName {
+    type Error = Invalid;
+
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        text.parse()
+    }
+}
+
+impl From<RepoName> for String {
+    fn from(name: RepoName) -> Self {
+        name.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        let wrong = Requirement::new("Wealth!", " ", &"x".repeat(BODY_LIMIT + 1), 9).unwrap_err();
+        let fields: Vec<_> = wrong.iter().map(|invalid| invalid.field).collect();
+        assert_eq!(fields, ["product", "title", "body", "priority"]);
+        assert_eq!(wrong[2].message, "has 65537 bytes; the limit is 65536");
+    }
+
+    #[test]
+    fn a_repository_is_owner_and_name_and_nothing_else() {
+        assert!("acme/wealth-product".parse::<RepoName>().is_ok());
+        for wrong in ["", "acme", "a/b/c", "../x", "a/../b", "file:///x", "a/-x", "a b/c", "a/.git"] {
+            assert!(wrong.parse::<RepoName>().is_err(), "{wrong}");
+        }
+    }
+}
