@@ -1,1 +1,385 @@
-//! (being built)
+//! The engine: the one transaction in which a run moves.
+//!
+//! Every verb here is load → apply → append → save → act → commit, in one transaction, with the run's
+//! row locked. What an attempt brings is fenced by its lease and by the run's version: whoever is too
+//! late gets [`Moved::Late`] and has changed nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::Duration,
+};
+
+use uuid::Uuid;
+
+use crate::{
+    core::{
+        requirement::Requirement,
+        run::{Action, Event, Park, Progress, Refused, Run, State, backoff_ceiling},
+        workflow::{self, Outcome, Workflow},
+    },
+    store::{
+        self, Connection, Pool, attempt, event,
+        job::{self, Lease},
+        run::{Binding, Stored},
+        signal::{self, News},
+        timer, wake,
+    },
+};
+
+/// The graphs that this release ships, newest text only; older ones live in the database.
+const SHIPPED: [&str; 1] = [include_str!("../workflows/requirement.toml")];
+
+/// The engine over one database.
+#[derive(Clone)]
+pub struct Engine {
+    pool: Pool,
+    workflows: Arc<RwLock<HashMap<String, Arc<Workflow>>>>,
+    requirement: Arc<Workflow>,
+}
+
+/// Why the engine could not do what was asked. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database did not do it.
+    #[error("the database failed: {0}")]
+    Store(#[from] store::Error),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoRun(Uuid),
+    /// There is no such product.
+    #[error("there is no product `{0}`")]
+    NoProduct(String),
+    /// The event does not fit the run.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// This release cannot read the run's graph.
+    #[error("this release cannot follow workflow {hash}: {error}")]
+    Workflow {
+        /// The graph.
+        hash: String,
+        /// What is wrong with it here.
+        error: workflow::Error,
+    },
+}
+
+/// What an activity learnt and answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The answer.
+    pub outcome: Outcome,
+    /// The answer in a sentence for people.
+    pub note: String,
+    /// What was learnt on the way.
+    pub progress: Progress,
+}
+
+/// Whether what a caller brought counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It is in the history.
+    Yes,
+    /// Somebody else holds the job, or the run is elsewhere; nothing has changed.
+    Late,
+}
+
+/// A requirement that was taken, and the run that works on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The requirement.
+    pub requirement: Uuid,
+    /// Its run.
+    pub run: Uuid,
+}
+
+impl Engine {
+    /// An engine that knows this release's graphs; they are kept in the database.
+    ///
+    /// # Errors
+    /// When the database does not answer, or a shipped graph is wrong (which a test rules out).
+    pub async fn open(pool: Pool) -> Result<Self, Error> {
+        let mut workflows = HashMap::new();
+        let mut requirement = None;
+        for source in SHIPPED {
+            let parsed =
+                Workflow::parse(source).map_err(|error| Error::Workflow { hash: String::new(), error })?;
+            let workflow = Arc::new(parsed);
+            store::workflow::keep(&pool, &workflow.hash, &workflow.name, source).await?;
+            workflows.insert(workflow.hash.clone(), Arc::clone(&workflow));
+            requirement.get_or_insert(workflow);
+        }
+        let Some(requirement) = requirement else { unreachable!("at least one graph is shipped") };
+        Ok(Self { pool, workflows: Arc::new(RwLock::new(workflows)), requirement })
+    }
+
+    /// The database below.
+    #[must_use]
+    pub const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Takes a requirement: when this returns, it is in the database with a run and a job.
+    ///
+    /// # Errors
+    /// [`Error::NoProduct`] for an unknown product.
+    pub async fn accept(&self, requirement: &Requirement, actor: &str) -> Result<Accepted, Error> {
+        let mut tx = self.pool.begin().await?;
+        let accepted = self.accept_in(&mut tx, requirement, actor).await?;
+        tx.commit().await?;
+        Ok(accepted)
+    }
+
+    /// Takes a requirement inside the caller's transaction.
+    ///
+    /// # Errors
+    /// [`Error::NoProduct`] for an unknown product.
+    pub async fn accept_in(
+        &self,
+        tx: &mut Connection,
+        requirement: &Requirement,
+        actor: &str,
+    ) -> Result<Accepted, Error> {
+        let name = requirement.product.as_str();
+        let product =
+            store::product::get(&mut *tx, name).await?.ok_or_else(|| Error::NoProduct(name.to_owned()))?;
+        let accepted = Accepted { requirement: Uuid::now_v7(), run: Uuid::now_v7() };
+        let binding = Binding {
+            id: accepted.run,
+            requirement_id: accepted.requirement,
+            workflow_hash: self.requirement.hash.clone(),
+            product: product.name,
+            repository: product.repository,
+            base_branch: product.base_branch,
+            branch: format!("aspora/{name}/{}", accepted.run),
+            priority: i16::from(requirement.priority),
+        };
+        store::requirement::insert(tx, accepted.requirement, requirement, Some(actor)).await?;
+        let (run, actions) = Run::start(&self.requirement, store::now(tx).await?)?;
+        store::run::insert(tx, &binding, &run).await?;
+        event::append(tx, accepted.run, 1, actor, run.step(), &Event::Started).await?;
+        act(tx, &binding, &actions).await?;
+        Ok(accepted)
+    }
+
+    /// Records an activity's answer and asks for what follows.
+    ///
+    /// # Errors
+    /// When the database does not answer; whether the answer counted is then unknown and asking again is safe.
+    pub async fn answer(&self, lease: &Lease, worker: &str, answer: Answer) -> Result<Moved, Error> {
+        let Answer { outcome, note, progress } = answer;
+        let event = Event::Answered { turn: lease.turn, outcome, note, progress };
+        self.finish(lease, worker, event, "answered", None).await
+    }
+
+    /// Lets a step wait without a job, unless its news have come already: then it runs again at once.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub async fn park(
+        &self,
+        lease: &Lease,
+        worker: &str,
+        park: Park,
+        progress: Progress,
+    ) -> Result<Moved, Error> {
+        let event = Event::Parked { turn: lease.turn, park, progress };
+        self.finish(lease, worker, event, "parked", None).await
+    }
+
+    /// Records a failed attempt: tried again after a drawn wait, at least `after`; at the limit a dead letter.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub async fn fail(
+        &self,
+        lease: &Lease,
+        worker: &str,
+        error: &str,
+        after: Option<Duration>,
+    ) -> Result<Moved, Error> {
+        if lease.attempt >= lease.most {
+            return self.exhaust(lease, worker, error).await;
+        }
+        let mut tx = self.pool.begin().await?;
+        let stored = locked(&mut tx, lease.run).await?;
+        let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+        let retry = workflow.steps.get(&lease.step).map(|step| step.retry.clone()).unwrap_or_default();
+        let least = after.unwrap_or_default();
+        let ceiling = backoff_ceiling(&retry, lease.attempt).max(least);
+        let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
+            return Ok(Moved::Late);
+        };
+        let error = error.to_owned();
+        attempt::end(&mut tx, lease, "failed", Some(&error)).await?;
+        let event = Event::Failed { turn: lease.turn, attempt: lease.attempt, error, retry_at };
+        self.advance(&mut tx, stored, &workflow, worker, vec![event]).await?;
+        tx.commit().await?;
+        Ok(Moved::Yes)
+    }
+
+    /// Buries a job that must not be tried again and sends its run where the graph says.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub async fn exhaust(&self, lease: &Lease, worker: &str, error: &str) -> Result<Moved, Error> {
+        let attempts = lease.attempt.min(lease.most);
+        let event = Event::Exhausted { turn: lease.turn, attempts, error: error.to_owned() };
+        self.finish(lease, worker, event, "failed", Some(error)).await
+    }
+
+    /// Ends a run whose graph this release cannot follow, so that a person sees it.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub async fn strand(&self, lease: &Lease, worker: &str, reason: &str) -> Result<Moved, Error> {
+        let mut tx = self.pool.begin().await?;
+        let stored = locked(&mut tx, lease.run).await?;
+        if !job::finish(&mut tx, lease).await? {
+            return Ok(Moved::Late);
+        }
+        attempt::end(&mut tx, lease, "failed", Some(reason)).await?;
+        let (run, actions) = stored.run.strand(reason);
+        let event = Event::Stranded { reason: reason.to_owned() };
+        event::append(&mut tx, lease.run, stored.version + 1, worker, stored.run.step(), &event).await?;
+        let saved = store::run::save(&mut tx, lease.run, stored.version, 1, &run).await?;
+        debug_assert!(saved, "the run was locked");
+        act(&mut tx, &stored.binding, &actions).await?;
+        tx.commit().await?;
+        Ok(Moved::Yes)
+    }
+
+    /// Stores news and, if their run waits for them, wakes it in the same transaction. False for a
+    /// delivery that is known already.
+    ///
+    /// # Errors
+    /// When the database does not answer; the sender must then send again.
+    pub async fn hear(&self, news: &News) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let Some((_, run)) = signal::insert(&mut tx, news).await? else { return Ok(false) };
+        if let Some(id) = run {
+            let stored = locked(&mut tx, id).await?;
+            if matches!(&stored.run.state, State::Waiting { park, .. } if park.topics.contains(&news.topic)) {
+                let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+                signal::take(&mut tx, id, &[news.topic]).await?;
+                let event = Event::Signalled { topic: news.topic };
+                self.advance(&mut tx, stored, &workflow, "webhook", vec![event]).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Wakes the runs whose time has come, at most `limit`; tells how many.
+    ///
+    /// # Errors
+    /// When the database does not answer; what was woken stays woken.
+    pub async fn wake_due(&self, limit: i64) -> Result<usize, Error> {
+        let mut woken = 0;
+        for id in timer::due(&self.pool, limit).await? {
+            let mut tx = self.pool.begin().await?;
+            let stored = locked(&mut tx, id).await?;
+            // Another worker may have been quicker: the run's lock makes this look the true one.
+            if !timer::is_due(&mut tx, id).await? {
+                continue;
+            }
+            let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+            self.advance(&mut tx, stored, &workflow, "clock", vec![Event::Woken]).await?;
+            tx.commit().await?;
+            woken += 1;
+        }
+        Ok(woken)
+    }
+
+    /// The graph of this hash, from memory or the database.
+    ///
+    /// # Errors
+    /// [`Error::Workflow`] when this release cannot read it.
+    pub async fn workflow(&self, hash: &str) -> Result<Arc<Workflow>, Error> {
+        let known =
+            self.workflows.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(hash).cloned();
+        if let Some(workflow) = known {
+            return Ok(workflow);
+        }
+        let source = store::workflow::source(&self.pool, hash).await?;
+        let workflow =
+            Workflow::parse(&source).map_err(|error| Error::Workflow { hash: hash.to_owned(), error })?;
+        let workflow = Arc::new(workflow);
+        let mut known = self.workflows.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.insert(hash.to_owned(), Arc::clone(&workflow));
+        Ok(workflow)
+    }
+
+    /// What an attempt brings ends its job; a lost lease changes nothing.
+    async fn finish(
+        &self,
+        lease: &Lease,
+        worker: &str,
+        event: Event,
+        ended_as: &str,
+        error: Option<&str>,
+    ) -> Result<Moved, Error> {
+        let mut tx = self.pool.begin().await?;
+        let stored = locked(&mut tx, lease.run).await?;
+        if !job::finish(&mut tx, lease).await? {
+            return Ok(Moved::Late);
+        }
+        attempt::end(&mut tx, lease, ended_as, error).await?;
+        if let Event::Exhausted { attempts, error, .. } = &event {
+            job::bury(&mut tx, lease, *attempts, error).await?;
+        }
+        let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+        let mut events = vec![event];
+        // The lost wake-up: news that came while the step was looking end the wait before it begins.
+        if let Event::Parked { park, .. } = &events[0]
+            && let Some(topic) = signal::take(&mut tx, lease.run, &park.topics).await?
+        {
+            events.push(Event::Signalled { topic });
+        }
+        self.advance(&mut tx, stored, &workflow, worker, events).await?;
+        tx.commit().await?;
+        Ok(Moved::Yes)
+    }
+
+    async fn advance(
+        &self,
+        tx: &mut Connection,
+        stored: Stored,
+        workflow: &Workflow,
+        actor: &str,
+        events: Vec<Event>,
+    ) -> Result<(), Error> {
+        let (mut run, mut all) = (stored.run, Vec::new());
+        let mut seq = stored.version;
+        for event in &events {
+            seq += 1;
+            let (next, actions) = run.apply(workflow, event, stored.now)?;
+            event::append(tx, stored.binding.id, seq, actor, run.step(), event).await?;
+            all.extend(actions);
+            run = next;
+        }
+        if !store::run::save(tx, stored.binding.id, stored.version, seq - stored.version, &run).await? {
+            // The row is locked, so this cannot be; should it be, the caller's transaction rolls back.
+            return Err(Error::Store(store::Error::RowNotFound));
+        }
+        act(tx, &stored.binding, &all).await
+    }
+}
+
+async fn locked(tx: &mut Connection, id: Uuid) -> Result<Stored, Error> {
+    store::run::lock(tx, id).await?.ok_or(Error::NoRun(id))
+}
+
+async fn act(tx: &mut Connection, binding: &Binding, actions: &[Action]) -> Result<(), Error> {
+    for action in actions {
+        match action {
+            Action::Enqueue { queue, .. } => {
+                job::enqueue(tx, binding.id, binding.priority, action).await?;
+                wake::notify(tx, *queue).await?;
+            }
+            Action::SetTimer(due_at) => timer::set(tx, binding.id, *due_at).await?,
+            Action::ClearTimer => timer::clear(tx, binding.id).await?,
+            Action::Finish(_) => {}
+        }
+    }
+    Ok(())
+}

@@ -149,6 +149,11 @@ pub enum Event {
         /// When it will be tried again.
         retry_at: DateTime<Utc>,
     },
+    /// This release cannot follow the run's graph.
+    Stranded {
+        /// What it lacks, for the person who is asked.
+        reason: String,
+    },
     /// The last attempt failed; the job is a dead letter.
     Exhausted {
         /// The job.
@@ -259,8 +264,18 @@ impl Run {
                 self.clone().again(workflow, step, *since)
             }
             (State::Waiting { step, since, .. }, Event::Woken) => self.clone().again(workflow, step, *since),
+            (State::At { .. } | State::Waiting { .. }, Event::Stranded { reason }) => Ok(self.strand(reason)),
             (state, event) => Err(Refused::Illegal { state: state.word(), event: event.word() }),
         }
+    }
+
+    /// What [`Event::Stranded`] makes of this run; the only move that needs no graph.
+    #[must_use]
+    pub fn strand(&self, reason: &str) -> (Self, Vec<Action>) {
+        let state =
+            State::Ended { name: "stranded".to_owned(), end: End::Blocked, reason: reason.to_owned() };
+        let clear = matches!(self.state, State::Waiting { .. }).then_some(Action::ClearTimer);
+        (Self { state, ..self.clone() }, clear.into_iter().chain([Action::Finish(End::Blocked)]).collect())
     }
 
     /// The step that the run is at or waits in.
@@ -359,6 +374,7 @@ impl Event {
             Self::Signalled { .. } => "signalled",
             Self::Woken => "woken",
             Self::Failed { .. } => "failed",
+            Self::Stranded { .. } => "stranded",
             Self::Exhausted { .. } => "exhausted",
         }
     }

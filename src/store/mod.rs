@@ -1,1 +1,85 @@
-//! (being built)
+//! Postgres: the only room with SQL, one file per aggregate.
+//!
+//! A function asks one question or makes one change; whoever needs several at once passes a
+//! connection inside a transaction. Every clock that decides something is the database's.
+
+pub mod assessment;
+pub mod attempt;
+pub mod effect;
+pub mod event;
+pub mod idempotency;
+pub mod job;
+pub mod product;
+pub mod requirement;
+pub mod review;
+pub mod run;
+pub mod signal;
+pub mod timer;
+pub mod wake;
+pub mod workflow;
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
+
+/// What a question to the database comes to.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The schema's versions, in order.
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// A pool of at most `connections` connections. Waiting for one ends after 5 s, a statement after 30 s.
+///
+/// # Errors
+/// When the URL cannot be read or the first connection cannot be made within 5 s.
+pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
+    let options = PgConnectOptions::from_str(url)?
+        .application_name("aspora")
+        .options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "10s")]);
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(options)
+        .await
+}
+
+/// Brings the schema to this release's version. Two at once are fine: the second waits.
+///
+/// # Errors
+/// When a migration fails (nothing of it stays) or the database is of a later release.
+pub async fn migrate(pool: &Pool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
+    MIGRATOR.run(pool).await
+}
+
+/// Whether the database answers.
+///
+/// # Errors
+/// When it does not.
+pub async fn ping(pool: &Pool) -> Result<()> {
+    sqlx::query!("select 1 as one").fetch_one(pool).await.map(|_| ())
+}
+
+/// The database's clock, the only one that decides anything.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn now(connection: &mut Connection) -> Result<chrono::DateTime<chrono::Utc>> {
+    sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(connection).await
+}
+
+/// Whether a failed statement may succeed when tried again: the connection, not the question, was at fault.
+#[must_use]
+pub fn is_transient(error: &Error) -> bool {
+    match error {
+        Error::Io(_) | Error::PoolTimedOut | Error::WorkerCrashed | Error::Protocol(_) | Error::Tls(_) => {
+            true
+        }
+        Error::Database(error) => {
+            // Connection exceptions, too many connections, shutdowns and serialisation losses.
+            let code = error.code().unwrap_or_default();
+            ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class))
+        }
+        _ => false,
+    }
+}

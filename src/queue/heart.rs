@@ -1,0 +1,115 @@
+//! Renews the leases of a process, in one statement a beat.
+//!
+//! It is a task of its own with a connection of its own, so that neither a busy pool nor a slow
+//! handler makes a lease run out. A lease that cannot be renewed cancels its handler.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::store::{
+    Pool,
+    job::{self, Lease},
+};
+
+/// Every lease that the process holds.
+#[derive(Clone, Debug)]
+pub struct Heart {
+    held: Arc<Mutex<HashMap<(i64, Uuid), Beat>>>,
+    lease: Duration,
+}
+
+#[derive(Debug)]
+struct Beat {
+    lost: CancellationToken,
+    until: Instant,
+}
+
+/// One lease under renewal; dropping it ends that.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    heart: Heart,
+    key: (i64, Uuid),
+    lost: CancellationToken,
+}
+
+impl Heart {
+    /// Beats three times a lease on `reserved`, a pool of one connection that nobody else uses,
+    /// until `stop` is cancelled.
+    #[must_use]
+    pub fn start(reserved: Pool, lease: Duration, stop: CancellationToken) -> Self {
+        let heart = Self { held: Arc::default(), lease };
+        let beating = heart.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = beating.beat_for_ever(&reserved) => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        heart
+    }
+
+    /// Renews this lease, which was asked for at `asked`, until the pulse is dropped.
+    pub(super) fn hold(&self, lease: &Lease, asked: Instant) -> Pulse {
+        let (key, lost) = ((lease.job, lease.token), CancellationToken::new());
+        self.all().insert(key, Beat { lost: lost.clone(), until: asked + self.lease });
+        Pulse { heart: self.clone(), key, lost }
+    }
+
+    async fn beat_for_ever(&self, reserved: &Pool) {
+        let mut beats = tokio::time::interval(self.lease / 3);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            beats.tick().await;
+            self.beat(reserved).await;
+        }
+    }
+
+    async fn beat(&self, reserved: &Pool) {
+        let (jobs, tokens): (Vec<i64>, Vec<Uuid>) = self.all().keys().copied().unzip();
+        if jobs.is_empty() {
+            return;
+        }
+        let asked = Instant::now();
+        match job::renew(reserved, &jobs, &tokens, self.lease).await {
+            Ok(renewed) => {
+                let mut all = self.all();
+                for key in jobs.into_iter().zip(tokens) {
+                    let Some(beat) = all.get_mut(&key) else { continue };
+                    if renewed.contains(&key.0) {
+                        beat.until = asked + self.lease;
+                    } else {
+                        beat.lost.cancel();
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "could not renew {} leases: {error}", jobs.len()),
+        }
+        // What could not be renewed in time may be somebody else's by now.
+        let now = Instant::now();
+        self.all().values().filter(|beat| beat.until <= now).for_each(|beat| beat.lost.cancel());
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<(i64, Uuid), Beat>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pulse {
+    /// Is cancelled once the lease is lost.
+    pub(super) fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.heart.all().remove(&self.key);
+    }
+}

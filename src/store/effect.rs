@@ -1,0 +1,163 @@
+//! Acts on the outside world: the intent before the act, the observation after it.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Pool, Result, job::Lease};
+
+/// What is known of an effect when its act is about to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Begun {
+    /// Nobody has tried it: act.
+    Fresh(Intent),
+    /// Somebody may have done it: look before acting.
+    Unknown(Intent),
+    /// It is done, and this came of it: do not act.
+    Done(Intent, Value),
+    /// The lease is lost or about to end: do nothing.
+    LeaseLost,
+}
+
+/// What was meant, as first written down.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intent {
+    /// The request of the first try; a later try acts on this one.
+    pub request: Value,
+    /// When it was first meant.
+    pub at: DateTime<Utc>,
+}
+
+/// An effect as it is stored.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its name in its run.
+    pub key: String,
+    /// What kind of act it is.
+    pub kind: String,
+    /// What was meant.
+    pub request: Value,
+    /// How often it was begun.
+    pub attempts: i32,
+    /// When it was first meant.
+    pub intended_at: DateTime<Utc>,
+    /// What came of it.
+    pub result: Option<Value>,
+    /// When that was known.
+    pub done_at: Option<DateTime<Utc>>,
+}
+
+/// Writes the intent down, if the lease holds for at least `margin_s` more seconds.
+///
+/// # Errors
+/// When the database does not answer; the act must then not be made.
+pub async fn begin(
+    pool: &Pool,
+    lease: &Lease,
+    key: &str,
+    kind: &str,
+    request: &Value,
+    margin_s: f64,
+) -> Result<Begun> {
+    let row = sqlx::query!(
+        r#"insert into effect (run_id, key, kind, request)
+           select run_id, $3, $4, $5 from job
+           where id = $1 and lease_token = $2 and visible_at > now() + make_interval(secs => $6)
+           on conflict (run_id, key) do update set attempts = effect.attempts + 1
+           returning request, intended_at, attempts, result"#,
+        lease.job,
+        lease.token,
+        key,
+        kind,
+        request,
+        margin_s
+    )
+    .fetch_optional(pool)
+    .await?;
+    let Some(row) = row else { return Ok(Begun::LeaseLost) };
+    let intent = Intent { request: row.request, at: row.intended_at };
+    Ok(match row.result {
+        Some(result) => Begun::Done(intent, result),
+        None if row.attempts == 1 => Begun::Fresh(intent),
+        None => Begun::Unknown(intent),
+    })
+}
+
+/// Records what came of an effect. The first observation stays; it is true whoever makes it.
+///
+/// # Errors
+/// When the database does not answer; the next attempt then looks before acting.
+pub async fn observe(pool: &Pool, run_id: Uuid, key: &str, result: &Value) -> Result<()> {
+    sqlx::query!(
+        "update effect set result = $3, done_at = clock_timestamp()
+         where run_id = $1 and key = $2 and done_at is null",
+        run_id,
+        key,
+        result
+    )
+    .execute(pool)
+    .await
+    .map(|_| ())
+}
+
+/// One effect, if it was ever meant.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select key, kind, request, attempts, intended_at, result, done_at
+         from effect where run_id = $1 and key = $2",
+        run_id,
+        key
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// All effects of a run, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select key, kind, request, attempts, intended_at, result, done_at
+         from effect where run_id = $1 order by intended_at, key",
+        run_id
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// What the model calls of a run have used so far, in tokens and micro-dollars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Answered calls.
+    pub calls: i64,
+    /// Tokens that were read.
+    pub input_tokens: i64,
+    /// Tokens that were written.
+    pub output_tokens: i64,
+    /// Millionths of a dollar, where prices are set.
+    pub micro_dollars: i64,
+}
+
+/// Adds up the answered model calls of a run.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn spent(pool: &Pool, run_id: Uuid) -> Result<Spent> {
+    sqlx::query_as!(
+        Spent,
+        r#"select count(*) as "calls!",
+                  coalesce(sum((result->'usage'->>'input_tokens')::bigint), 0)::bigint as "input_tokens!",
+                  coalesce(sum((result->'usage'->>'output_tokens')::bigint), 0)::bigint as "output_tokens!",
+                  coalesce(sum((result->>'micro_dollars')::bigint), 0)::bigint as "micro_dollars!"
+           from effect where run_id = $1 and kind = 'llm_call' and done_at is not null"#,
+        run_id
+    )
+    .fetch_one(pool)
+    .await
+}

@@ -1,0 +1,68 @@
+//! A run's history: appended, never changed.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Connection, Pool, Result};
+use crate::core::run::Event;
+
+/// One fact of a run's history.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its place in the history, from 1 and without gaps.
+    pub seq: i32,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+    /// Who made it so: a worker's name, `webhook`, `clock`, or a caller.
+    pub actor: String,
+    /// The step that the run was at.
+    pub step: Option<String>,
+    /// The event's name.
+    pub kind: String,
+    /// The event.
+    pub body: Json<Event>,
+}
+
+/// Appends an event.
+///
+/// # Errors
+/// A unique violation when the place in the history is taken.
+pub async fn append(
+    connection: &mut Connection,
+    run_id: Uuid,
+    seq: i32,
+    actor: &str,
+    step: Option<&str>,
+    event: &Event,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into event (run_id, seq, actor, step, kind, body) values ($1, $2, $3, $4, $5, $6)",
+        run_id,
+        seq,
+        actor,
+        step,
+        event.word(),
+        Json(event) as _
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// The events after `seq`, in order, at most `limit`.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn after(pool: &Pool, run_id: Uuid, seq: i32, limit: i64) -> Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select seq, at, actor, step, kind, body as "body: Json<Event>"
+           from event where run_id = $1 and seq > $2 order by seq limit $3"#,
+        run_id,
+        seq,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}

@@ -1,0 +1,199 @@
+//! Runs: the folded state beside the history.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Connection, Pool, Result};
+use crate::core::run::{Run, State};
+
+/// What a run is bound to when it begins.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// The run's id.
+    pub id: Uuid,
+    /// The requirement it works on.
+    pub requirement_id: Uuid,
+    /// The graph it follows.
+    pub workflow_hash: String,
+    /// The product.
+    pub product: String,
+    /// The repository, `owner/name`.
+    pub repository: String,
+    /// The branch that the change is merged into.
+    pub base_branch: String,
+    /// The branch that the change is made on.
+    pub branch: String,
+    /// 1 (first) to 5 (last).
+    pub priority: i16,
+}
+
+/// A run as it is stored.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// What it is bound to.
+    pub binding: Binding,
+    /// How many events its history has.
+    pub version: i32,
+    /// The folded history.
+    pub run: Run,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it last moved.
+    pub updated_at: DateTime<Utc>,
+    /// The database's clock when this was read.
+    pub now: DateTime<Utc>,
+}
+
+/// Stores a run that begins.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn insert(connection: &mut Connection, binding: &Binding, run: &Run) -> Result<()> {
+    sqlx::query!(
+        "insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch,
+                          version, status, step, state, priority)
+         values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11)",
+        binding.id,
+        binding.requirement_id,
+        binding.workflow_hash,
+        binding.product,
+        binding.repository,
+        binding.base_branch,
+        binding.branch,
+        run.state.word(),
+        run.step(),
+        Json(run) as _,
+        binding.priority
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Reads a run and keeps everybody else from moving it until the transaction ends.
+///
+/// The lock is `for no key update`: rows that merely refer to the run (a signal, an effect) may be
+/// inserted meanwhile, and two that are being inserted cannot wait for each other.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<Stored>> {
+    let row = sqlx::query_as!(
+        Record,
+        r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
+                  state as "state: Json<Run>", priority, created_at, updated_at,
+                  clock_timestamp() as "now!"
+           from run where id = $1 for no key update"#,
+        id
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(Stored::from))
+}
+
+/// Reads a run.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Stored>> {
+    let row = sqlx::query_as!(
+        Record,
+        r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
+                  state as "state: Json<Run>", priority, created_at, updated_at,
+                  clock_timestamp() as "now!"
+           from run where id = $1"#,
+        id
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(row.map(Stored::from))
+}
+
+/// Saves a run that has moved from `version` by `events` events; false if somebody moved it in between.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn save(
+    connection: &mut Connection,
+    id: Uuid,
+    version: i32,
+    events: i32,
+    run: &Run,
+) -> Result<bool> {
+    let ended_as = match &run.state {
+        State::Ended { end, .. } => Some(end.word()),
+        State::At { .. } | State::Waiting { .. } => None,
+    };
+    let pull = run.progress.pull.and_then(|number| i64::try_from(number).ok());
+    let done = sqlx::query!(
+        "update run
+         set version = version + $3, state = $4, status = $5, step = $6, ended_as = $7, pull = $8,
+             updated_at = clock_timestamp(),
+             ended_at = case when $7::text is null then null else clock_timestamp() end
+         where id = $1 and version = $2",
+        id,
+        version,
+        events,
+        Json(run) as _,
+        run.state.word(),
+        run.step(),
+        ended_as,
+        pull
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The run that works on this pull request.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_pull(pool: &Pool, repository: &str, pull: i64) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from run where repository = $1 and pull = $2 order by created_at desc limit 1",
+        repository,
+        pull
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+struct Record {
+    id: Uuid,
+    requirement_id: Uuid,
+    workflow_hash: String,
+    product: String,
+    repository: String,
+    base_branch: String,
+    branch: String,
+    version: i32,
+    state: Json<Run>,
+    priority: i16,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl From<Record> for Stored {
+    fn from(row: Record) -> Self {
+        Self {
+            binding: Binding {
+                id: row.id,
+                requirement_id: row.requirement_id,
+                workflow_hash: row.workflow_hash,
+                product: row.product,
+                repository: row.repository,
+                base_branch: row.base_branch,
+                branch: row.branch,
+                priority: row.priority,
+            },
+            version: row.version,
+            run: row.state.0,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            now: row.now,
+        }
+    }
+}
