@@ -203,7 +203,6 @@ async fn brief(desk: &Desk, held: &Held) -> Result<(Assignment, Step), engine::E
         .find_map(|outcome| workflow.visits_left(&lease.step, outcome, &run.run.visits));
     let assignment = Assignment {
         lease,
-        worker: desk.config.name.clone(),
         run,
         requirement,
         activity: step.run,

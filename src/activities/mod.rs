@@ -1,14 +1,38 @@
 //! What steps do: one file an activity. An activity answers; it never advances a run.
+//!
+//! Every activity may be cut off at any point and begun again: what it did to the outside world is
+//! found again through the effects, and what it wrote to the database it writes again to the same end.
+
+mod attempt;
+mod context;
+mod draft;
+mod factory;
+mod facts;
+mod gate;
+mod generate;
+mod merge;
+mod publish;
+mod remediate;
+mod report;
+mod review;
+mod update;
+mod verdict;
 
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+pub use self::factory::{Factory, Polling};
 use crate::{
-    core::run::{Park, Progress},
+    core::{
+        run::{Park, Progress},
+        workflow::Activity,
+    },
     engine::Answer,
-    store::{job::Lease, requirement, run::Stored},
+    github, llm,
+    store::{self, job::Lease, requirement, run::Stored},
+    workspace,
 };
 
 /// One attempt at a step, with what it may rest on.
@@ -16,14 +40,12 @@ use crate::{
 pub struct Assignment {
     /// The hold under which everything happens.
     pub lease: Lease,
-    /// The worker that tries.
-    pub worker: String,
     /// The run as it stood when the attempt began.
     pub run: Stored,
     /// What it is all about.
     pub requirement: requirement::Row,
     /// The activity to perform.
-    pub activity: crate::core::workflow::Activity,
+    pub activity: Activity,
     /// How many rounds of remediation are left after this step.
     pub rounds_left: u32,
     /// Cancelled once the lease is lost.
@@ -62,4 +84,53 @@ pub enum Failure {
 pub trait Perform: Send + Sync + 'static {
     /// Makes one attempt.
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>>;
+}
+
+impl Failure {
+    fn retry(error: impl std::fmt::Display) -> Self {
+        Self::Retry { error: error.to_string(), after: None }
+    }
+
+    fn last(error: impl std::fmt::Display) -> Self {
+        Self::Final { error: error.to_string() }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::retry(format!("the database failed: {error}"))
+    }
+}
+
+impl From<github::Error> for Failure {
+    /// A token that is wrong or may too little is mended by people, without the run being touched:
+    /// those are tried again too.
+    fn from(error: github::Error) -> Self {
+        let mendable = matches!(error.kind(), github::Kind::Unauthorized | github::Kind::Forbidden);
+        if error.is_transient() || mendable {
+            Self::Retry { error: error.to_string(), after: error.retry_after() }
+        } else {
+            Self::last(error)
+        }
+    }
+}
+
+impl From<llm::Error> for Failure {
+    /// A cut or empty answer may be whole the next time; a key that is wrong is mended by people.
+    fn from(error: llm::Error) -> Self {
+        match &error {
+            llm::Error::Rejected(_) | llm::Error::Refused(..) => Self::last(error),
+            llm::Error::Transient { .. }
+            | llm::Error::Auth(_)
+            | llm::Error::TooLong(_)
+            | llm::Error::Empty(_)
+            | llm::Error::Oversize => Self::Retry { after: error.retry_after(), error: error.to_string() },
+        }
+    }
+}
+
+impl From<workspace::Error> for Failure {
+    fn from(error: workspace::Error) -> Self {
+        if error.is_transient() { Self::retry(error) } else { Self::last(error) }
+    }
 }

@@ -1,5 +1,7 @@
 //! What a pull request changes, as git itself lists it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::{Deserialize, Serialize};
 
 /// The files that differ between a merge base and a head (`git diff --raw -z --no-renames base...head`).
@@ -98,6 +100,34 @@ impl Change {
     }
 }
 
+/// The lines of the new side that a unified diff shows, by path: the only ones that a forge lets
+/// a review comment on.
+#[must_use]
+pub fn lines_shown(diff: &str) -> BTreeMap<String, BTreeSet<u32>> {
+    let mut shown: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    let (mut path, mut line, mut left) = (None, 0_u32, 0_u32);
+    for text in diff.lines() {
+        if left > 0 && matches!(text.as_bytes().first(), Some(b'+' | b' ') | None) {
+            if let Some(path) = &path {
+                shown.entry(String::clone(path)).or_default().insert(line);
+            }
+            (line, left) = (line + 1, left - 1);
+        } else if let Some(name) = text.strip_prefix("+++ ").filter(|_| left == 0) {
+            path = name.strip_prefix("b/").map(str::to_owned);
+        } else if let Some(hunk) = text.strip_prefix("@@ ") {
+            (line, left) = new_side(hunk).unwrap_or((0, 0));
+        }
+    }
+    shown
+}
+
+/// The first line and the number of lines of a hunk's new side.
+fn new_side(hunk: &str) -> Option<(u32, u32)> {
+    let side = hunk.split(' ').find_map(|part| part.strip_prefix('+'))?;
+    let (line, count) = side.split_once(',').unwrap_or((side, "1"));
+    Some((line.parse().ok()?, count.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,5 +152,14 @@ mod tests {
         {
             assert!(Change::from_raw_diff(wrong).is_err(), "{}", wrong.escape_ascii());
         }
+    }
+
+    #[test]
+    fn the_lines_shown_are_those_of_the_new_side() {
+        let diff = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -1,3 +1,4 @@ def f():\n one\n-two\n+TWO\n+++ three\n four\n\
+                    --- a/gone.py\n+++ /dev/null\n@@ -1 +0,0 @@\n-x\n";
+        let shown = lines_shown(diff);
+        assert_eq!(shown["a.py"], BTreeSet::from([1, 2, 3, 4]));
+        assert_eq!(shown.len(), 1);
     }
 }

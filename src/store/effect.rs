@@ -47,18 +47,12 @@ pub struct Row {
     pub done_at: Option<DateTime<Utc>>,
 }
 
-/// Writes the intent down, if the lease holds for at least `margin_s` more seconds.
+/// Writes the intent down, if at least half a lease is left: a worker that renews in time always has
+/// two thirds of it, and one that was asleep must not act.
 ///
 /// # Errors
 /// When the database does not answer; the act must then not be made.
-pub async fn begin(
-    pool: &Pool,
-    lease: &Lease,
-    key: &str,
-    kind: &str,
-    request: &Value,
-    margin_s: f64,
-) -> Result<Begun> {
+pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &Value) -> Result<Begun> {
     let row = sqlx::query!(
         r#"insert into effect (run_id, key, kind, request)
            select run_id, $3, $4, $5 from job
@@ -70,7 +64,7 @@ pub async fn begin(
         key,
         kind,
         request,
-        margin_s
+        lease.lasts.as_secs_f64() / 2.0
     )
     .fetch_optional(pool)
     .await?;

@@ -28,6 +28,8 @@ pub struct Lease {
     pub attempt: u32,
     /// The most attempts.
     pub most: u32,
+    /// How long a claim or a renewal holds.
+    pub lasts: Duration,
 }
 
 impl Lease {
@@ -108,7 +110,7 @@ pub async fn claim(
     )
     .fetch_all(pool)
     .await?;
-    Ok(claimed.into_iter().map(Lease::from).collect())
+    Ok(claimed.into_iter().map(|row| row.lease(lease)).collect())
 }
 
 /// Prolongs the leases that are still held and tells which jobs those are.
@@ -227,16 +229,17 @@ struct Claimed {
     max_attempts: i32,
 }
 
-impl From<Claimed> for Lease {
-    fn from(row: Claimed) -> Self {
-        Self {
-            job: row.id,
-            token: row.lease_token,
-            run: row.run_id,
-            step: row.step,
-            turn: unsigned(row.turn),
-            attempt: unsigned(row.attempts),
-            most: unsigned(row.max_attempts),
+impl Claimed {
+    fn lease(self, lasts: Duration) -> Lease {
+        Lease {
+            job: self.id,
+            token: self.lease_token,
+            run: self.run_id,
+            step: self.step,
+            turn: unsigned(self.turn),
+            attempt: unsigned(self.attempts),
+            most: unsigned(self.max_attempts),
+            lasts,
         }
     }
 }

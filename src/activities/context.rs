@@ -1,0 +1,103 @@
+//! The files of a commit that a model is shown: text only, the most relevant first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Failure;
+use crate::{
+    core::{path::RepoPath, policy::POLICY_PATH, sha::Sha},
+    llm::{CONTEXT_LIMIT, Source},
+    workspace::{Entry, Mirror},
+};
+
+/// Larger files are not shown to a model (bytes).
+const FILE_LIMIT: u64 = 128 * 1024;
+/// Where the product says what it shall be.
+const SPEC: &str = "SPEC.md";
+
+/// What a commit holds, as far as a model is shown it.
+pub(super) struct Context {
+    /// Every path.
+    pub(super) tree: Vec<String>,
+    /// The text files that fit, most relevant first.
+    pub(super) files: Vec<Source>,
+    /// The product's specification.
+    pub(super) spec: Option<String>,
+    /// The risk policy.
+    pub(super) policy: Option<String>,
+}
+
+impl Context {
+    /// Reads what matters for `about` (a requirement's words); `first` are paths that matter most.
+    pub(super) async fn read(
+        mirror: &Mirror,
+        commit: &Sha,
+        about: &str,
+        first: &[String],
+    ) -> Result<Self, Failure> {
+        let entries = mirror.list(commit).await?;
+        let tree = entries.iter().map(|entry| entry.path.clone()).collect();
+        let (mut files, mut room) = (Vec::new(), CONTEXT_LIMIT as u64);
+        for entry in by_relevance(&entries, about, first) {
+            if entry.size > room {
+                continue;
+            }
+            if let Some(text) = text(mirror, commit, &entry.path).await? {
+                room -= entry.size;
+                files.push(Source { path: entry.path.clone(), text });
+            }
+        }
+        let spec = text(mirror, commit, SPEC).await?;
+        let policy = text(mirror, commit, POLICY_PATH).await?;
+        Ok(Self { tree, files, spec, policy })
+    }
+
+    /// The paths of the product's harness cases.
+    pub(super) fn harness(&self) -> Vec<String> {
+        self.tree.iter().filter(|path| path.starts_with("tests/harness/")).cloned().collect()
+    }
+}
+
+/// The texts of these paths on a commit; a path that is not there, or no text, is left out.
+pub(super) async fn texts<'p>(
+    mirror: &Mirror,
+    commit: &Sha,
+    paths: impl IntoIterator<Item = &'p str>,
+) -> Result<BTreeMap<String, String>, Failure> {
+    let mut texts = BTreeMap::new();
+    for path in paths {
+        if let Some(text) = text(mirror, commit, path).await? {
+            texts.insert(path.to_owned(), text);
+        }
+    }
+    Ok(texts)
+}
+
+/// One file's text.
+pub(super) async fn text(mirror: &Mirror, commit: &Sha, path: &str) -> Result<Option<String>, Failure> {
+    let Ok(path) = path.parse::<RepoPath>() else { return Ok(None) };
+    let bytes = mirror.read(commit, &path).await?;
+    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| !text.contains('\0')))
+}
+
+/// Named files first, then those that share most words with the requirement, then by path.
+fn by_relevance<'e>(entries: &'e [Entry], about: &str, first: &[String]) -> Vec<&'e Entry> {
+    let wanted = words(about);
+    let mut files: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| matches!(entry.mode, 0o100_644 | 0o100_755) && entry.size <= FILE_LIMIT)
+        .collect();
+    let rank = |entry: &Entry| {
+        let named = !first.contains(&entry.path);
+        let shared = words(&entry.path).intersection(&wanted).count();
+        (named, entry.path == SPEC || entry.path == POLICY_PATH, usize::MAX - shared)
+    };
+    files.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.path.cmp(&b.path)));
+    // The specification and the policy have places of their own in a prompt.
+    files.retain(|entry| entry.path != SPEC && entry.path != POLICY_PATH);
+    files
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2);
+    words.map(str::to_lowercase).collect()
+}

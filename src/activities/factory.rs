@@ -1,0 +1,69 @@
+//! The factory's own way to perform activities: a forge, a model, mirrors and perhaps a sandbox.
+
+use std::time::Duration;
+
+use futures::{FutureExt as _, future::BoxFuture};
+
+use super::{
+    Assignment, Failure, Perform, Reply, attempt::Attempt, gate, generate, merge, remediate, review, update,
+    verdict,
+};
+use crate::{
+    core::workflow::Activity,
+    github::Forge,
+    llm::Model,
+    store::Pool,
+    workspace::{Sandbox, Unavailable, Workspaces},
+};
+
+/// Everything that activities work with.
+pub struct Factory {
+    /// The database.
+    pub pool: Pool,
+    /// The forge.
+    pub forge: Forge,
+    /// The model.
+    pub model: Model,
+    /// The mirrors.
+    pub workspaces: Workspaces,
+    /// Where the product's tests run; without one they do not run, and the run says so.
+    pub sandbox: Result<Sandbox, Unavailable>,
+    /// Where people reach Aspora, without a trailing slash.
+    pub public_url: String,
+    /// How often a waiting verdict looks even without news.
+    pub polling: Polling,
+}
+
+/// How often a waiting step looks at the forge by itself, which heals lost webhooks: a tenth of the
+/// time that it has waited, within these bounds.
+#[derive(Debug, Clone, Copy)]
+pub struct Polling {
+    /// The shortest rest.
+    pub least: Duration,
+    /// The longest rest.
+    pub most: Duration,
+}
+
+impl Default for Polling {
+    fn default() -> Self {
+        Self { least: Duration::from_secs(15), most: Duration::from_secs(600) }
+    }
+}
+
+impl Perform for Factory {
+    fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
+        async move {
+            let attempt = Attempt::new(self, assignment)?;
+            match attempt.task.activity {
+                Activity::Generate => generate::perform(&attempt).await,
+                Activity::Gate => gate::perform(&attempt).await,
+                Activity::Review => review::perform(&attempt).await,
+                Activity::Remediate => remediate::perform(&attempt).await,
+                Activity::Verdict => verdict::perform(&attempt).await,
+                Activity::Update => update::perform(&attempt).await,
+                Activity::Merge => merge::perform(&attempt).await,
+            }
+        }
+        .boxed()
+    }
+}

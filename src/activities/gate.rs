@@ -1,0 +1,36 @@
+//! Gate: the preflight. Tier, docs drift, and what this head will need, before money goes into a review.
+
+use super::{
+    Failure, Reply,
+    attempt::{Attempt, learnt},
+    facts,
+};
+use crate::core::{
+    policy::{Decision, Stop, preflight},
+    run::Progress,
+    workflow::Outcome,
+};
+
+pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
+    let (pull, mirror) = (at.pull().await?, at.mirror().await?);
+    let facts = at.facts(&mirror, &pull).await?;
+    let assessment = preflight(&facts);
+    facts::keep(at, "preflight", &facts, &assessment).await?;
+    let outcome = match assessment.decision() {
+        Decision::Clear | Decision::Waiting { .. } | Decision::Behind => Outcome::Passed,
+        Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
+        Decision::Blocked { .. } => Outcome::Stopped,
+        Decision::Stopped { reason: Stop::Closed | Stop::Merged } => Outcome::Closed,
+        Decision::Stopped { .. } => Outcome::Stopped,
+    };
+    if outcome != Outcome::Closed {
+        at.report_gate(&assessment).await?;
+    }
+    let progress = Progress {
+        base: Some(facts.base.clone()),
+        head: Some(facts.head.clone()),
+        tier: Some(assessment.tier()),
+        ..Progress::default()
+    };
+    Ok(learnt(outcome, assessment.sentence(), progress))
+}
