@@ -22,6 +22,8 @@ mod lint;
 mod report;
 mod rules;
 mod section;
+#[cfg(test)]
+mod tests;
 mod tier;
 
 pub use assessment::{Assessment, CheckRow, CheckState, Decision, Node, Phase, Remedy, Status, Stop, Wait};
