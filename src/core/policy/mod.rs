@@ -1,17 +1,55 @@
-//! (being built)
+//! The risk policy: which tier a change has, what that tier demands, and whether a head has it.
+//!
+//! A policy is parsed ([`Policy`]), a change is placed ([`classify`]), facts about one head SHA are
+//! judged ([`judge`]) and only a judgement that finds nothing missing makes a [`Clearance`].
+//! Everything here is pure: the same [`Facts`] give the same [`Assessment`] for ever.
 
-use serde::{Deserialize, Serialize};
+mod approvals;
+mod assessment;
+mod checks;
+mod classify;
+mod clearance;
+mod contract;
+mod demands;
+mod docs;
+mod error;
+mod facts;
+mod floor;
+mod glob;
+mod json;
+mod judge;
+mod lint;
+mod report;
+mod rules;
+mod section;
+#[cfg(test)]
+mod tests;
+mod tier;
 
-/// How risky a change is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Tier {
-    /// The lowest.
-    Low,
-    /// Above low.
-    Medium,
-    /// Above medium.
-    High,
-    /// The highest.
-    Critical,
-}
+pub use assessment::{Assessment, CheckRow, CheckState, Decision, Node, Phase, Remedy, Status, Stop, Wait};
+pub use classify::{Classification, PathVerdict, Reason, Scope, classify};
+pub use clearance::Clearance;
+pub use contract::Contract;
+pub use demands::{App, CheckDemand, Demands};
+pub use docs::Drift;
+pub use error::Error;
+pub use facts::{
+    Approval, ApprovalState, CheckFact, CheckStatus, CommitStatus, Conclusion, Facts, FindingState, Found,
+    Permission, Person, PullFact, PullState, Requester, Review, StatusState,
+};
+pub use judge::{judge, preflight};
+pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
+pub use tier::{Tier, UnknownTier};
+
+/// Where the policy stands in a repository.
+pub const POLICY_PATH: &str = ".aspora/risk-policy.json";
+/// The check that we report ourselves; it is never waited for.
+pub const GATE_CHECK: &str = "risk-policy-gate";
+/// The check that our own review verdict satisfies.
+pub const REVIEW_CHECK: &str = "Code Review Agent";
+/// The check that is demanded only where a user interface changed.
+pub const EVIDENCE_CHECK: &str = "Browser Evidence";
+/// After so many minutes a check that is not completed has failed.
+pub const CHECK_DEADLINE_MINUTES: u32 = 60;
+/// A change of more files than this is critical, for nobody reviews it (files).
+pub const MOST_FILES: usize = 3_000;

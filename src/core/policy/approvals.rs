@@ -1,0 +1,102 @@
+//! Who has approved the head, and whose approval counts.
+
+use super::{
+    Approval, ApprovalState, Demands, Facts, Node, Permission, Status, Tier, Wait, section::Section,
+};
+
+/// Judges the approvals of the head; `clean_review` is the review that may stand in for one person.
+pub(super) fn judge(facts: &Facts, demands: &Demands, tier: Tier, clean_review: bool) -> Section {
+    let latest = latest(&facts.approvals);
+    let refused: Vec<_> = latest.iter().filter(|review| asks_for_changes(review)).collect();
+    if !refused.is_empty() {
+        let names: Vec<_> = refused.iter().map(|review| review.by.login.as_str()).collect();
+        let sentence = format!("{} asked for changes; only they can withdraw it", names.join(" and "));
+        return Section::failed("approvals", sentence, Vec::new());
+    }
+    let mut children: Vec<Node> = latest
+        .into_iter()
+        .filter(|review| review.state == ApprovalState::Approved)
+        .map(|review| node(review, facts, tier))
+        .collect();
+    if clean_review && !demands.human {
+        children.push(Node::leaf(
+            "Code Review Agent",
+            Status::Satisfied,
+            "a clean review counts as one approval",
+        ));
+    }
+    count(children, demands)
+}
+
+fn count(children: Vec<Node>, demands: &Demands) -> Section {
+    let counted = children.iter().filter(|child| child.status == Status::Satisfied).count();
+    let counted = u32::try_from(counted).unwrap_or(u32::MAX);
+    let needed = demands.approvals_needed();
+    let missing = needed.saturating_sub(counted);
+    let who = if demands.human { "approvals by people" } else { "approvals" };
+    let status = match (needed, missing) {
+        (0, _) => Status::NotApplicable,
+        (_, 0) => Status::Satisfied,
+        _ => Status::Waiting,
+    };
+    let sentence = format!("{counted} of {needed} {who}");
+    let node = Node { name: "approvals".to_owned(), status, sentence, children };
+    let wait = (missing > 0).then_some(Wait::Approvals { missing, human: demands.human });
+    Section { waits: wait.into_iter().collect(), ..Section::fine(node) }
+}
+
+/// A person's approval, and why it does not count if it does not.
+fn node(review: &Approval, facts: &Facts, tier: Tier) -> Node {
+    match disqualification(review, facts, tier) {
+        None => Node::leaf(&review.by.login, Status::Satisfied, "approved this head"),
+        Some(why) => Node::leaf(&review.by.login, Status::NotApplicable, format!("does not count: {why}")),
+    }
+}
+
+fn disqualification(review: &Approval, facts: &Facts, tier: Tier) -> Option<&'static str> {
+    let by = &review.by;
+    let asked = |login: &str| by.is_called(login);
+    let requester = &facts.requester;
+    if review.bot {
+        Some("a bot is not a person")
+    } else if review.commit != facts.head {
+        Some("it was given for another commit")
+    } else if facts.is_void(review.submitted_at) {
+        Some("a later push voids it")
+    } else if review.permission < Permission::Write {
+        Some("without write permission")
+    } else if by.is(&facts.pull_state.author) {
+        Some("they opened the pull request")
+    } else if facts.pull_state.committers.iter().any(|committer| by.is(committer)) {
+        Some("they wrote a commit of it")
+    } else if tier == Tier::Critical
+        && (asked(&requester.name) || requester.login.as_deref().is_some_and(asked))
+    {
+        Some("they asked for the change, and it is critical")
+    } else {
+        None
+    }
+}
+
+/// Each person's latest review that says yes, no, or neither any more; a comment takes nothing back.
+fn latest(approvals: &[Approval]) -> Vec<&Approval> {
+    let mut latest: Vec<&Approval> = Vec::new();
+    for review in approvals.iter().filter(|review| review.state != ApprovalState::Commented) {
+        match latest.iter_mut().find(|known| known.by.is(&review.by)) {
+            Some(known) if is_newer(review, known) => *known = review,
+            Some(_) => {}
+            None => latest.push(review),
+        }
+    }
+    latest
+}
+
+/// Of two at one moment the one that is no approval counts.
+fn is_newer(review: &Approval, known: &Approval) -> bool {
+    let refuses = |review: &Approval| review.state != ApprovalState::Approved;
+    (review.submitted_at, refuses(review)) >= (known.submitted_at, refuses(known))
+}
+
+fn asks_for_changes(review: &Approval) -> bool {
+    review.state == ApprovalState::ChangesRequested && !review.bot
+}

@@ -1,0 +1,120 @@
+//! What a tier demands before a merge, and what two policies demand together.
+
+use serde::{Deserialize, Serialize};
+
+use super::{GATE_CHECK, REVIEW_CHECK, Tier};
+
+/// Everything one tier demands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demands {
+    /// The checks that must have succeeded on the head, ourselves among them.
+    pub checks: Vec<CheckDemand>,
+    /// How many people must approve the head.
+    pub approvals: u32,
+    /// Only people count, and at least one of them.
+    pub human: bool,
+    /// The head must hold the newest commit of the base branch.
+    pub up_to_date: bool,
+}
+
+/// One check that a tier demands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckDemand {
+    /// The name as the forge reports it.
+    pub name: String,
+    /// Only this app's report counts.
+    pub app: Option<App>,
+    /// `skipped` counts as success.
+    pub skipped_counts: bool,
+}
+
+/// Who reports a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum App {
+    /// The app's number on the forge.
+    Id(u64),
+    /// The app's name in addresses.
+    Slug(String),
+}
+
+impl CheckDemand {
+    /// A check by whichever app, of which only `success` counts.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { name: name.to_owned(), app: None, skipped_counts: false }
+    }
+}
+
+impl Demands {
+    /// What is demanded where there is no policy to say: our review, and two people.
+    #[must_use]
+    pub fn without_a_policy() -> Self {
+        let checks = vec![CheckDemand::named(GATE_CHECK), CheckDemand::named(REVIEW_CHECK)];
+        Self { checks, approvals: 2, human: true, up_to_date: true }
+    }
+
+    /// How many approvals a merge needs: where a person is demanded, at least one.
+    #[must_use]
+    pub fn approvals_needed(&self) -> u32 {
+        self.approvals.max(u32::from(self.human))
+    }
+
+    /// Whether a check of this name is among those demanded.
+    #[must_use]
+    pub fn lists(&self, name: &str) -> bool {
+        self.checks.iter().any(|check| check.name == name)
+    }
+
+    /// The stricter of each part.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        for check in other.checks {
+            self.demand(check);
+        }
+        Self {
+            approvals: self.approvals.max(other.approvals),
+            human: self.human || other.human,
+            up_to_date: self.up_to_date || other.up_to_date,
+            ..self
+        }
+    }
+
+    /// What the built-in floor adds for a tier, and for a path that needs a person.
+    #[must_use]
+    pub(super) fn floored(self, tier: Tier, human: bool) -> Self {
+        Self { human: self.human || human, up_to_date: self.up_to_date || tier.needs_up_to_date(), ..self }
+    }
+
+    pub(super) fn demand(&mut self, check: CheckDemand) {
+        match self.checks.iter_mut().find(|known| known.name == check.name && known.app == check.app) {
+            Some(known) => known.skipped_counts &= check.skipped_counts,
+            None => self.checks.push(check),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn together_is_the_stricter_of_each_part() {
+        let demands = |name: &str, approvals, human| Demands {
+            checks: vec![CheckDemand { name: name.to_owned(), app: None, skipped_counts: human }],
+            approvals,
+            human,
+            up_to_date: human,
+        };
+        let both = demands("CI", 2, false).and(demands("CI", 0, true)).and(demands("Scan", 1, false));
+        assert_eq!(both.checks.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["CI", "Scan"]);
+        assert!(!both.checks[0].skipped_counts);
+        assert_eq!((both.approvals, both.human, both.up_to_date), (2, true, true));
+    }
+
+    #[test]
+    fn a_human_rule_without_a_count_still_needs_one_person() {
+        let demands = Demands { checks: vec![], approvals: 0, human: true, up_to_date: false };
+        assert_eq!(demands.approvals_needed(), 1);
+    }
+}

@@ -1,0 +1,75 @@
+//! How much a change can hurt.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// The risk of a change; the order is the order of strictness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Tests, docs, and what no rule calls worse.
+    Low,
+    /// Worth a review.
+    Medium,
+    /// Worth evidence and an approval.
+    High,
+    /// Worth a person.
+    Critical,
+}
+
+/// A word that names no tier.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a tier: critical, high, medium or low is needed")]
+pub struct UnknownTier(String);
+
+impl Tier {
+    /// Every tier, the least strict first.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// The word that the policy and people use.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// Must be up to date with its base before it merges, whatever a policy says.
+    #[must_use]
+    pub const fn needs_up_to_date(self) -> bool {
+        matches!(self, Self::High | Self::Critical)
+    }
+}
+
+impl FromStr for Tier {
+    type Err = UnknownTier;
+
+    fn from_str(word: &str) -> Result<Self, UnknownTier> {
+        let known = Self::ALL.into_iter().find(|tier| tier.word() == word);
+        known.ok_or_else(|| UnknownTier(word.chars().take(40).collect()))
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiers_are_ordered_and_read_back() {
+        assert!(Tier::ALL.is_sorted());
+        for tier in Tier::ALL {
+            assert_eq!(tier.to_string().parse(), Ok(tier));
+        }
+        assert!("Critical".parse::<Tier>().is_err());
+    }
+}
