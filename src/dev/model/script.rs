@@ -1,0 +1,115 @@
+//! What the scripted model knows: rules from a question to an answer, first match wins.
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+use crate::llm::Task;
+
+/// An ordered list of rules.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    /// The rules, in the order in which they are tried.
+    pub rules: Vec<Rule>,
+}
+
+/// One rule: which question gets which answer.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// The task it is for.
+    pub task: Task,
+    /// Texts that must all stand in the prompt.
+    pub when: Vec<String>,
+    /// Texts of which none may stand in the prompt.
+    pub unless: Vec<String>,
+    /// The answer, verbatim.
+    pub answer: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    answer: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    task: Task,
+    #[serde(default)]
+    when: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
+    file: String,
+}
+
+impl Script {
+    /// Reads a listing (`[[answer]] task = …, when = […], unless = […], file = …`); `file` gives the
+    /// text of a file that the listing names.
+    ///
+    /// # Errors
+    /// When the listing is not such TOML, or names a file that is not there.
+    pub fn from_dir_text(toml: &str, file: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let listing: Listing = toml::from_str(toml).context("read the script's listing")?;
+        let mut rules = Vec::new();
+        for entry in listing.answer {
+            let Some(answer) = file(&entry.file) else {
+                bail!("the script names `{}`, which is not there", entry.file);
+            };
+            rules.push(Rule { task: entry.task, when: entry.when, unless: entry.unless, answer });
+        }
+        Ok(Self { rules })
+    }
+
+    /// The same script with one more rule, tried last.
+    #[must_use]
+    pub fn with(mut self, task: Task, when: &[&str], unless: &[&str], answer: &str) -> Self {
+        let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+        self.rules.push(Rule { task, when: own(when), unless: own(unless), answer: answer.to_owned() });
+        self
+    }
+
+    /// The answer to this prompt, whose messages stand in `text` one after another.
+    #[must_use]
+    pub fn answer(&self, task: Task, text: &str) -> Option<&str> {
+        let fits = |rule: &&Rule| {
+            rule.task == task
+                && rule.when.iter().all(|wanted| text.contains(wanted))
+                && !rule.unless.iter().any(|unwanted| text.contains(unwanted))
+        };
+        self.rules.iter().find(fits).map(|rule| rule.answer.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LISTING: &str = r#"
+        [[answer]]
+        task = "review"
+        when = ["a", "b"]
+        unless = ["c"]
+        file = "first.txt"
+
+        [[answer]]
+        task = "review"
+        file = "last.txt"
+    "#;
+
+    #[test]
+    fn the_first_rule_that_fits_answers() {
+        let script = Script::from_dir_text(LISTING, |name| Some(format!("<{name}>"))).unwrap();
+        for (text, answer) in [("a b", "<first.txt>"), ("a", "<last.txt>"), ("a b c", "<last.txt>")] {
+            assert_eq!(script.answer(Task::Review, text), Some(answer), "{text}");
+        }
+        assert_eq!(script.answer(Task::Generate, "a b"), None);
+    }
+
+    #[test]
+    fn a_wrong_listing_is_refused_with_its_fault() {
+        let refused = |toml: &str| format!("{:#}", Script::from_dir_text(toml, |_| None).unwrap_err());
+        assert!(refused(LISTING).contains("`first.txt`, which is not there"));
+        assert!(refused(&LISTING.replace("unless", "unles")).contains("unles"));
+        assert!(refused(&LISTING.replace("review", "revue")).contains("revue"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Which model is asked, where, with which key and for how long.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::Task;
+
+/// Where OpenAI itself answers.
+pub const OPENAI_URL: &str = "https://api.openai.com/v1";
+
+/// How a model is reached. `Debug` never shows the key.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The address up to and with the version, such as [`OPENAI_URL`].
+    pub base_url: String,
+    /// The bearer key.
+    pub api_key: SecretString,
+    /// The model that writes.
+    pub model: String,
+    /// The model that reviews.
+    pub review_model: String,
+    /// What tokens cost, where it is known.
+    pub prices: Option<Prices>,
+    /// When a call is given up.
+    pub timeouts: Timeouts,
+}
+
+/// What tokens cost, in micro-dollars per million tokens: $2.50 per million is 2,500,000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prices {
+    /// For tokens of the prompt.
+    pub input: u64,
+    /// For tokens of the answer.
+    pub output: u64,
+}
+
+/// When a call is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the connection to stand.
+    pub connect: Duration,
+    /// Without a piece of the answer; a thinking model may be silent for minutes.
+    pub idle: Duration,
+    /// For the whole call.
+    pub total: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let (connect, idle, total) = (10, 5 * 60, 15 * 60);
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(connect), idle: seconds(idle), total: seconds(total) }
+    }
+}
+
+/// Why a [`Config`] cannot be used; never shows the key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadConfig {
+    /// The address is none, or not of the web.
+    #[error("the model's address {0:?} is not an http or https URL")]
+    BaseUrl(String),
+    /// The key cannot stand in a header, most often for a line end in it.
+    #[error("the model's key holds characters that no HTTP header can carry")]
+    ApiKey,
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be built: {0}")]
+    Http(String),
+}
+
+impl Config {
+    /// One model for everything, unknown prices and the usual timeouts.
+    #[must_use]
+    pub fn new(base_url: &str, api_key: SecretString, model: &str) -> Self {
+        Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            api_key,
+            model: model.to_owned(),
+            review_model: model.to_owned(),
+            prices: None,
+            timeouts: Timeouts::default(),
+        }
+    }
+
+    /// The model that is asked for this task.
+    #[must_use]
+    pub fn model_for(&self, task: Task) -> &str {
+        match task {
+            Task::Review => &self.review_model,
+            Task::Generate | Task::Mend | Task::Remediate => &self.model,
+        }
+    }
+
+    /// The address, if address and key can be used.
+    pub(super) fn checked(&self) -> Result<Url, BadConfig> {
+        let wrong = || BadConfig::BaseUrl(self.base_url.chars().take(200).collect());
+        let url = Url::parse(&self.base_url).map_err(|_| wrong())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(wrong());
+        }
+        let header = format!("Bearer {}", self.api_key.expose_secret());
+        http::HeaderValue::from_str(&header).map_err(|_| BadConfig::ApiKey)?;
+        Ok(url)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_shown() {
+        let config = Config::new(OPENAI_URL, "sk-canary".into(), "m");
+        assert!(!format!("{config:?}").contains("canary"));
+        let wrong = Config::new(OPENAI_URL, "sk-canary\n".into(), "m").checked().unwrap_err();
+        assert_eq!(wrong, BadConfig::ApiKey);
+        assert!(!format!("{wrong} {wrong:?}").contains("canary"));
+    }
+
+    #[test]
+    fn an_address_is_of_the_web() {
+        for wrong in ["", "api.openai.com/v1", "file:///etc/passwd", "ftp://x/v1"] {
+            assert!(
+                matches!(Config::new(wrong, "k".into(), "m").checked(), Err(BadConfig::BaseUrl(_))),
+                "{wrong}"
+            );
+        }
+        assert!(Config::new("http://127.0.0.1:1/v1/", "".into(), "m").checked().is_ok());
+    }
+}

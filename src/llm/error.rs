@@ -1,0 +1,174 @@
+//! How a call of the model fails, sorted by what the caller does next.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+
+use super::Usage;
+
+/// The longest `Retry-After` that is believed.
+pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// How many characters of a server's message are kept.
+const MESSAGE_KEPT: usize = 500;
+
+/// Why there is no usable answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// May go well later: a limit, an overload, a timeout, a broken connection, a spoilt stream.
+    #[error("the model is out of reach for now: {message}")]
+    Transient {
+        /// How long the server asks to wait, if it does.
+        retry_after: Option<Duration>,
+        /// What happened.
+        message: String,
+    },
+    /// The key is wrong or lacks a right (401, 403): people must act.
+    #[error("the model does not accept the key: {0}")]
+    Auth(String),
+    /// The request can never go well as it is: a wrong model, a spent quota, a prompt too long.
+    #[error("the model rejects the request: {0}")]
+    Rejected(String),
+    /// The answer hit the model's own limit of tokens, so its end is missing.
+    #[error("the answer was cut at the model's limit of tokens")]
+    TooLong(Usage),
+    /// The model would not answer.
+    #[error("the model refuses: {0}")]
+    Refused(String, Usage),
+    /// The answer is blank.
+    #[error("the answer is empty")]
+    Empty(Usage),
+    /// The answer went over [`super::REPLY_LIMIT`], and was not read to its end.
+    #[error("the answer is over {} bytes", super::REPLY_LIMIT)]
+    Oversize,
+}
+
+impl Error {
+    /// The same request may go well later.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient { .. })
+    }
+
+    /// How long the server asks to wait, at most [`RETRY_AFTER_LIMIT`]; else the caller backs off.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Transient { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// What the failed call used all the same, where the server said so.
+    #[must_use]
+    pub const fn usage(&self) -> Option<Usage> {
+        match self {
+            Self::TooLong(usage) | Self::Refused(_, usage) | Self::Empty(usage) => Some(*usage),
+            Self::Transient { .. } | Self::Auth(_) | Self::Rejected(_) | Self::Oversize => None,
+        }
+    }
+
+    pub(super) fn transient(message: impl Into<String>) -> Self {
+        Self::Transient { retry_after: None, message: kept(&message.into()) }
+    }
+
+    /// What an HTTP answer other than success means.
+    pub(super) fn from_http(status: StatusCode, headers: &HeaderMap, body: &str, now: DateTime<Utc>) -> Self {
+        let (message, code) = said(body);
+        let message = kept(&format!("{status}: {message}"));
+        match status.as_u16() {
+            401 | 403 => Self::Auth(message),
+            // OpenAI answers 429 also to an empty account, which no waiting fills.
+            429 if code == "insufficient_quota" => Self::Rejected(message),
+            408 | 409 | 425 | 429 | 500.. => {
+                Self::Transient { retry_after: retry_after(headers, now), message }
+            }
+            _ => Self::Rejected(message),
+        }
+    }
+}
+
+/// The message and the code of an OpenAI-shaped error, or the text itself.
+pub(super) fn said(body: &str) -> (String, String) {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let field = |name: &str| json["error"][name].as_str().map(str::to_owned);
+    (field("message").unwrap_or_else(|| body.trim().to_owned()), field("code").unwrap_or_default())
+}
+
+/// One line, without control characters, of a length fit for a log.
+fn kept(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_KEPT).collect()
+}
+
+/// Seconds or an HTTP date; what is negative or unreadable counts as absent.
+fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => (DateTime::parse_from_rfc2822(text).ok()?.to_utc() - now).to_std().ok()?,
+    };
+    Some(wait.min(RETRY_AFTER_LIMIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_never_absurd() {
+        let wait = |text: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, text.parse().unwrap())]);
+            retry_after(&headers, now()).map(|wait| wait.as_secs())
+        };
+        for (text, seconds) in [
+            ("7", Some(7)),
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("1000000000", Some(3600)),
+            ("Fri, 02 Jan 2026 03:04:35 GMT", Some(30)),
+            ("Fri, 02 Jan 2026 03:04:00 GMT", None),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+            ("99999999999999999999999", None),
+        ] {
+            assert_eq!(wait(text), seconds, "{text:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), now()), None);
+    }
+
+    #[test]
+    fn every_status_has_its_kind() {
+        let of = |status: u16, body: &str| {
+            Error::from_http(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body, now())
+        };
+        for status in [408, 409, 425, 429, 500, 502, 503, 504, 529, 599] {
+            assert!(of(status, "").is_transient(), "{status}");
+        }
+        for status in [401, 403] {
+            assert!(matches!(of(status, ""), Error::Auth(_)), "{status}");
+        }
+        for status in (300..408).chain(410..425).chain(426..429).chain(430..500) {
+            if !matches!(status, 401 | 403) {
+                assert!(matches!(of(status, ""), Error::Rejected(_)), "{status}");
+            }
+        }
+        let spent = of(429, r#"{"error":{"message":"no money","code":"insufficient_quota"}}"#);
+        assert_eq!(spent, Error::Rejected("429 Too Many Requests: no money".into()));
+    }
+
+    #[test]
+    fn a_servers_message_is_one_short_line() {
+        let Error::Transient { message, .. } =
+            Error::transient(format!("a\n\u{1b}[31m{}", "x".repeat(9_000)))
+        else {
+            unreachable!()
+        };
+        assert_eq!(message.chars().count(), 500);
+        assert!(!message.contains(['\n', '\u{1b}']));
+    }
+}

@@ -1,0 +1,136 @@
+//! What a model is asked, as plain data that can be stored and compared.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What the model shall do; its word is in the first line of the system message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Write the change that a requirement asks for.
+    Generate,
+    /// Mend an answer that could not be read or did not fit.
+    Mend,
+    /// Find what is wrong with a change.
+    Review,
+    /// Repair what a review or the gate found.
+    Remediate,
+}
+
+impl Task {
+    /// The word in `Task: <word>`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Generate => "generate",
+            Self::Mend => "mend",
+            Self::Review => "review",
+            Self::Remediate => "remediate",
+        }
+    }
+
+    /// The task that a system message names in its first line.
+    #[must_use]
+    pub fn of(system: &str) -> Option<Self> {
+        let word = system.lines().next()?.strip_prefix("Task: ")?.trim();
+        [Self::Generate, Self::Mend, Self::Review, Self::Remediate]
+            .into_iter()
+            .find(|task| task.word() == word)
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// We, setting the rules.
+    System,
+    /// We, with the matter at hand.
+    User,
+    /// The model, earlier.
+    Assistant,
+}
+
+/// One message of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said.
+    pub content: String,
+}
+
+/// The JSON that an answer must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Schema {
+    /// A short name: letters, digits, `_` and `-`, at most 64.
+    pub name: String,
+    /// The JSON Schema, within the subset that OpenAI's strict mode knows.
+    pub schema: serde_json::Value,
+}
+
+/// One question, complete.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// What the model shall do.
+    pub task: Task,
+    /// The conversation; the first message is the system's.
+    pub messages: Vec<Message>,
+    /// The JSON that the answer must be; nothing: plain text.
+    pub json_schema: Option<Schema>,
+}
+
+impl Prompt {
+    /// SHA-256 over the prompt as JSON, in hexadecimal: two equal prompts are one question.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_else(|_| unreachable!("a prompt is plain data"));
+        hex::encode(Sha256::digest(json))
+    }
+
+    /// How many bytes all messages have together.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.messages.iter().map(|message| message.content.len()).sum()
+    }
+}
+
+impl Message {
+    pub(super) fn new(role: Role, content: impl Into<String>) -> Self {
+        Self { role, content: content.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_is_named_in_the_first_line() {
+        for task in [Task::Generate, Task::Mend, Task::Review, Task::Remediate] {
+            assert_eq!(Task::of(&format!("Task: {task}\n\nmore")), Some(task));
+        }
+        assert_eq!(Task::of("task: generate"), None);
+        assert_eq!(Task::of("Hello\nTask: generate"), None);
+    }
+
+    #[test]
+    fn a_digest_tells_prompts_apart_and_survives_storing() {
+        let prompt = |content: &str| Prompt {
+            task: Task::Generate,
+            messages: vec![Message::new(Role::User, content)],
+            json_schema: None,
+        };
+        assert_ne!(prompt("a").digest(), prompt("b").digest());
+        let stored = serde_json::to_string(&prompt("a")).unwrap();
+        assert_eq!(serde_json::from_str::<Prompt>(&stored).unwrap().digest(), prompt("a").digest());
+    }
+}
