@@ -243,7 +243,8 @@ impl Error {
 
     /// The same error, should some message ever quote the secret.
     pub(super) fn without(mut self, secret: &str) -> Self {
-        if self.message.contains(secret) {
+        // A token of a few letters is some test's, and would be found inside of plain words.
+        if secret.len() >= 8 && self.message.contains(secret) {
             self.message = self.message.replace(secret, "***");
         }
         self
@@ -496,5 +497,6 @@ mod tests {
         let error = answer(400, &[], r#"{"message": "bad header ghp_secret"}"#).without("ghp_secret");
         assert_eq!(error.message(), "bad header ***");
         assert!(!format!("{error:?}").contains("ghp_secret"));
+        assert_eq!(answer(404, &[], "").without("t").message(), "Not Found");
     }
 }

@@ -205,7 +205,7 @@ mod tests {
         check("meet @ noon", "meet @ noon");
         check("closes #1, fixes a/b#22", "closes #|1, fixes a/b#|22");
         check("Resolves GH-12 and gh-3", "Resolves GH-|12 and gh-|3");
-        check("in high-3 gears", "in high-3 gears");
+        check("step-3, x-1", "step-3, x-1");
         check("# Heading\n## Second", "# Heading\n## Second");
         check("&commat;octocat &#64;octocat &#x40;x", "&|commat;octocat &|#|64;octocat &|#|x40;x");
         check("a && b & c", "a && b & c");
