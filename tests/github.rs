@@ -1,6 +1,8 @@
 //! The room `github` against a small server: paging, limits, failures, and that one call is
 //! one request. What GitHub means by its answers is tested in the room itself.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

@@ -182,7 +182,8 @@ impl Forge {
         self.pages(&route, |page: RawCheckRuns| page.check_runs).await
     }
 
-    /// Our check run for this effect: by its name, its external id, and the app that we are.
+    /// The check run for this effect, by its name and external id. GitHub does not say who we are
+    /// as an app, so compare `app_id` where it matters; updating another app's run is refused anyway.
     ///
     /// # Errors
     /// Those of the calls.
