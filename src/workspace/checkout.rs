@@ -53,7 +53,9 @@ impl Mirror {
                 .map_err(Error::io("make a directory for a worktree"))?;
             // Links last, so that no file is ever written through one.
             for links in [false, true] {
-                for (leaf, content) in leaves.iter().zip(&contents).filter(|(leaf, _)| is_file(leaf.mode) != links) {
+                for (leaf, content) in
+                    leaves.iter().zip(&contents).filter(|(leaf, _)| is_file(leaf.mode) != links)
+                {
                     write_leaf(directory.path(), leaf, content)?;
                 }
             }
@@ -92,7 +94,8 @@ impl Mirror {
 
 fn write_leaf(root: &Path, leaf: &Leaf, content: &[u8]) -> Result<(), Error> {
     let relative = Path::new(OsStr::from_bytes(&leaf.path));
-    let honest = |part: Component<'_>| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
+    let honest =
+        |part: Component<'_>| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
     if leaf.path.is_empty() || !relative.components().all(honest) {
         return Err(Error::refused(shown(&leaf.path), "no honest repository holds such a path"));
     }

@@ -154,7 +154,11 @@ fn modes(leaves: &[Leaf], edits: &[FileEdit]) -> Result<Vec<u32>, Error> {
             return refuse(&format!("`{above}` is not a directory"));
         }
         let inside = format!("{path}/");
-        if there.range(inside.as_bytes()..).next().is_some_and(|(first, _)| first.starts_with(inside.as_bytes())) {
+        if there
+            .range(inside.as_bytes()..)
+            .next()
+            .is_some_and(|(first, _)| first.starts_with(inside.as_bytes()))
+        {
             return refuse("it is a directory");
         }
         match there.get(path.as_bytes()) {

@@ -3,11 +3,7 @@
 //! No hook, filter, file-system monitor, submodule, credential helper or foreign configuration takes
 //! part; the environment is empty but for what is listed here; time and output have limits.
 
-use std::{
-    path::Path,
-    process::Stdio,
-    time::Duration,
-};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -173,7 +169,9 @@ impl<'a> Call<'a> {
     fn command(&self) -> Command {
         let mut command = Command::new("git");
         command.env_clear().current_dir("/");
-        for name in ["PATH"].iter().chain(self.protocol.is_some().then_some(&NETWORK_ENVIRONMENT).into_iter().flatten())
+        for name in ["PATH"]
+            .iter()
+            .chain(self.protocol.is_some().then_some(&NETWORK_ENVIRONMENT).into_iter().flatten())
         {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);

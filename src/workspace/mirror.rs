@@ -105,7 +105,11 @@ impl Mirror {
         let name = format!("{reference}^{{commit}}");
         let call = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]);
         let answer = call.ends_with(&[0, 1]).await?;
-        if answer.code == 1 { Ok(None) } else { sha(String::from_utf8_lossy(&answer.output).trim()).map(Some) }
+        if answer.code == 1 {
+            Ok(None)
+        } else {
+            sha(String::from_utf8_lossy(&answer.output).trim()).map(Some)
+        }
     }
 
     /// Whether the mirror holds this commit.
@@ -133,7 +137,10 @@ impl Mirror {
     /// [`Error::Missing`] when the commit is not here, [`Error::TooLarge`] above 16 MiB.
     pub async fn read(&self, commit: &Sha, path: &RepoPath) -> Result<Option<Vec<u8>>, Error> {
         self.need(commit).await?;
-        let listing = self.git(["ls-tree", "-z", "-l", "--full-tree", "--", commit.as_str(), path.as_str()]).output().await?;
+        let listing = self
+            .git(["ls-tree", "-z", "-l", "--full-tree", "--", commit.as_str(), path.as_str()])
+            .output()
+            .await?;
         let leaf = leaves(&listing)?.into_iter().find(|leaf| leaf.path == path.as_str().as_bytes());
         match leaf {
             Some(leaf) if is_file(leaf.mode) => {
@@ -190,7 +197,11 @@ impl Mirror {
         self.need(one).await?;
         self.need(other).await?;
         let answer = self.git(["merge-base", one.as_str(), other.as_str()]).ends_with(&[0, 1]).await?;
-        if answer.code == 1 { Ok(None) } else { sha(String::from_utf8_lossy(&answer.output).trim()).map(Some) }
+        if answer.code == 1 {
+            Ok(None)
+        } else {
+            sha(String::from_utf8_lossy(&answer.output).trim()).map(Some)
+        }
     }
 
     /// Whether `later` contains `earlier`; a commit contains itself.
@@ -211,8 +222,10 @@ impl Mirror {
     pub async fn commits(&self, base: &Sha, head: &Sha) -> Result<Vec<Commit>, Error> {
         self.need(base).await?;
         self.need(head).await?;
-        let format = "--format=%H%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00%(trailers:only=true,unfold=true)";
-        let call = self.git(["log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8"]);
+        let format =
+            "--format=%H%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00%(trailers:only=true,unfold=true)";
+        let call =
+            self.git(["log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8"]);
         let listing = call.and([format, head.as_str(), &format!("^{base}")]).output().await?;
         let fields: Vec<_> = listing.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
         fields.chunks_exact(8).map(commit).collect()
@@ -233,7 +246,9 @@ impl Mirror {
     }
 
     pub(super) fn link(&self) -> Result<&Link, Error> {
-        self.link.as_ref().ok_or_else(|| Error::refused(self.path.display(), "this repository is only read here"))
+        self.link.as_ref().ok_or_else(|| {
+            Error::refused(self.path.display().to_string(), "this repository is only read here")
+        })
     }
 
     pub(super) fn exists(&self) -> bool {
@@ -258,13 +273,21 @@ impl Mirror {
     }
 
     fn difference(&self, from: &Sha, to: &Sha) -> Call<'_> {
-        self.git(["diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"])
-            .and([from.as_str(), to.as_str()])
+        self.git([
+            "diff-tree",
+            "-r",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--ignore-submodules=none",
+        ])
+        .and([from.as_str(), to.as_str()])
     }
 
     /// The paths in which more than white space differs.
     async fn inked(&self, from: &Sha, to: &Sha) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let call = self.difference(from, to).and(["--numstat", "-z", "--ignore-all-space", "--ignore-blank-lines"]);
+        let call =
+            self.difference(from, to).and(["--numstat", "-z", "--ignore-all-space", "--ignore-blank-lines"]);
         let listing = call.output().await?;
         let mut inked = BTreeSet::new();
         for record in listing.split(|&byte| byte == 0) {
@@ -301,7 +324,9 @@ fn leaves(listing: &[u8]) -> Result<Vec<Leaf>, Error> {
     let leaf = |record: &[u8]| {
         let tab = record.iter().position(|&byte| byte == b'\t')?;
         let head = std::str::from_utf8(&record[..tab]).ok()?;
-        let [mode, _, object, size] = head.split_ascii_whitespace().collect::<Vec<_>>()[..] else { return None };
+        let [mode, _, object, size] = head.split_ascii_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
         Some(Leaf {
             mode: u32::from_str_radix(mode, 8).ok()?,
             object: object.to_owned(),
@@ -320,7 +345,8 @@ fn leaves(listing: &[u8]) -> Result<Vec<Leaf>, Error> {
 
 fn commit(fields: &[std::borrow::Cow<'_, str>]) -> Result<Commit, Error> {
     let signature = |at: usize| Signature { name: fields[at].to_string(), email: fields[at + 1].to_string() };
-    let trailer = |line: &str| line.split_once(':').map(|(key, value)| (key.to_owned(), value.trim().to_owned()));
+    let trailer =
+        |line: &str| line.split_once(':').map(|(key, value)| (key.to_owned(), value.trim().to_owned()));
     Ok(Commit {
         sha: sha(&fields[0])?,
         parents: fields[1].split_ascii_whitespace().map(sha).collect::<Result<_, _>>()?,

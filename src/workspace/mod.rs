@@ -155,8 +155,8 @@ impl Error {
         move |source| Self::Io { doing, source }
     }
 
-    fn refused(path: impl ToString, reason: impl ToString) -> Self {
-        Self::Refused { path: path.to_string(), reason: reason.to_string() }
+    fn refused(path: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Refused { path: path.into(), reason: reason.into() }
     }
 }
 
@@ -200,6 +200,10 @@ impl Workspaces {
             lock_file: config.root.join("locks").join(place.replace('/', "+")),
             lock,
         };
-        Mirror::new(config.root.join("mirrors").join(format!("{place}.git")), config.author.clone(), Some(link))
+        Mirror::new(
+            config.root.join("mirrors").join(format!("{place}.git")),
+            config.author.clone(),
+            Some(link),
+        )
     }
 }

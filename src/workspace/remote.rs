@@ -93,7 +93,8 @@ impl Mirror {
         }
         let lease = format!("--force-with-lease={reference}:{}", expected.map_or("", Sha::as_str));
         let link = self.link()?;
-        let (call, url) = link.call(self, ["push", "--quiet", "--porcelain", "--no-verify", "--no-signed"]).await?;
+        let (call, url) =
+            link.call(self, ["push", "--quiet", "--porcelain", "--no-verify", "--no-signed"]).await?;
         let call = call.and(["--recurse-submodules=no", &lease, &url, &format!("{sha}:{reference}")]);
         let Err(error) = call.output().await else { return Ok(Push::Done) };
         // The answer may have been lost on its way, or the lease: the branch itself tells which.
@@ -203,7 +204,7 @@ pub(super) fn reference(branch: &str) -> Result<String, Error> {
         || branch == "@";
     if wrong {
         let shown: String = branch.chars().take(60).collect();
-        return Err(Error::refused(shown.escape_debug(), "not the name of a branch"));
+        return Err(Error::refused(shown.escape_debug().to_string(), "not the name of a branch"));
     }
     Ok(format!("refs/heads/{branch}"))
 }
@@ -227,7 +228,9 @@ mod tests {
 
     #[test]
     fn a_base_is_https_or_http_on_loopback() {
-        for good in ["https://github.com", "http://127.0.0.1:3999", "http://[::1]:1/git", "http://localhost:80"] {
+        for good in
+            ["https://github.com", "http://127.0.0.1:3999", "http://[::1]:1/git", "http://localhost:80"]
+        {
             assert!(check_base(good).is_ok(), "{good}");
         }
         for bad in [
@@ -251,7 +254,9 @@ mod tests {
         for good in ["main", "aspora/wealth/0198-a", "fix#1", "a.b"] {
             assert!(reference(good).is_ok(), "{good}");
         }
-        for bad in ["", "-d", "a..b", "a b", "a/", "/a", "a//b", ".a", "a.lock", "a:b", "a\n", "@", "a@{1}", "a*"] {
+        for bad in
+            ["", "-d", "a..b", "a b", "a/", "/a", "a//b", ".a", "a.lock", "a:b", "a\n", "@", "a@{1}", "a*"]
+        {
             assert!(reference(bad).is_err(), "{bad}");
         }
     }
