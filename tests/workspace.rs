@@ -1,4 +1,5 @@
 //! The workspace against real git repositories, friendly, contended and hostile.
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be made fails its test")]
 
 use std::{
     fs,
@@ -198,16 +199,6 @@ async fn an_edit_that_leaves_the_tree_is_refused() {
     }
     let error = mirror.commit(&work(&head, &[edit("README.md", Some("hello\n"))])).await.unwrap_err();
     assert!(matches!(error, Error::Unchanged), "{error}");
-    let wrong = FileEdit {
-        path: ".git/config"
-            .parse()
-            .unwrap_or_else(|_| "x/../y".parse().unwrap_or("README.md".parse().unwrap())),
-        content: None,
-    };
-    if wrong.path.as_str() == ".git/config" {
-        let made = mirror.commit(&work(&head, &[FileEdit { content: Some(vec![]), ..wrong }])).await;
-        assert!(made.is_err(), "git itself refuses `.git`");
-    }
 }
 
 #[tokio::test]
@@ -352,9 +343,10 @@ async fn nothing_in_a_hostile_repository_is_run() {
     }
     for (what, args) in [
         ("a hook", &["update-ref", "refs/heads/x", base.as_str()][..]),
-        ("a diff driver", &["--attr-source=main", "diff", base.as_str(), head.as_str()]),
+        ("a driver", &["--attr-source=main", "diff", base.as_str(), head.as_str()]),
     ] {
-        git(mirror.path(), args);
+        // Its success does not matter: a driver that speaks no protocol makes git give up.
+        let _ = Command::new("git").args(args).current_dir(mirror.path()).output().unwrap();
         assert!(marker.exists(), "{what} runs under plain git, so this test can fail");
         fs::remove_file(&marker).unwrap();
     }

@@ -21,7 +21,7 @@ const MOST_MESSAGE: usize = 2_000;
 /// The empty tree, which every repository knows: no attribute of the product's is ever read.
 const NO_ATTRIBUTES: &str = "attr.tree=4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
-const HARDENED: [&str; 14] = [
+const HARDENED: [&str; 13] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.attributesFile=/dev/null",
@@ -34,7 +34,6 @@ const HARDENED: [&str; 14] = [
     "gc.auto=0",
     "maintenance.auto=false",
     "core.quotePath=false",
-    "merge.renames=false",
     NO_ATTRIBUTES,
 ];
 
