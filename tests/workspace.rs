@@ -467,8 +467,8 @@ async fn the_twins_checks_say_what_the_product_does() {
         all,
         [
             ("CI Pipeline", "success", "2 tests passed"),
-            ("harness-smoke", "success", "1 tests passed"),
-            ("Browser Evidence", "success", "Stand-in for a browser: 1 flows behaved as declared"),
+            ("harness-smoke", "success", "1 test passed"),
+            ("Browser Evidence", "success", "Stand-in for a browser: 1 flow behaved as declared"),
         ],
         "{results:#?}"
     );

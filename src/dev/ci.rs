@@ -67,8 +67,8 @@ async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<Che
         Err(reason) => return refused(reason),
     };
     vec![
-        tests("CI Pipeline", "tests", sandbox, worktree).await,
-        tests("harness-smoke", "tests/harness", sandbox, worktree).await,
+        run_tests("CI Pipeline", "tests", sandbox, worktree).await,
+        run_tests("harness-smoke", "tests/harness", sandbox, worktree).await,
         evidence(&job.sha, sandbox, worktree).await,
     ]
 }
@@ -78,7 +78,7 @@ fn refused(reason: &str) -> Vec<CheckResult> {
     names.map(|name| failure(name, "Not run", reason, None)).to_vec()
 }
 
-async fn tests(name: &str, directory: &str, sandbox: &Sandbox, worktree: &Worktree) -> CheckResult {
+async fn run_tests(name: &str, directory: &str, sandbox: &Sandbox, worktree: &Worktree) -> CheckResult {
     let argv = ["python3", "-m", "unittest", "discover", "-s", directory, "-t", "."];
     let run = match sandbox.run(worktree.path(), &argv, Limits::default()).await {
         Ok(run) => run,
@@ -93,7 +93,7 @@ async fn tests(name: &str, directory: &str, sandbox: &Sandbox, worktree: &Worktr
         Some(count) => CheckResult {
             name: name.to_owned(),
             conclusion: "success".to_owned(),
-            title: format!("{count} tests passed"),
+            title: format!("{} passed", counted(count, "test")),
             summary,
             text,
         },
@@ -142,13 +142,13 @@ fn judged(name: &str, flows: &[Manifest], summary: &str, text: Option<String>) -
     };
     let missed: Vec<String> = flows.iter().flat_map(missed).collect();
     if !missed.is_empty() {
-        let title = format!("Stand-in for a browser: {} assertions failed", missed.len());
+        let title = format!("Stand-in for a browser: {} failed", counted(missed.len(), "assertion"));
         return failure(name, &title, &format!("{summary}\n\n{}", missed.join("\n")), text);
     }
     CheckResult {
         name: name.to_owned(),
         conclusion: "success".to_owned(),
-        title: format!("Stand-in for a browser: {} flows behaved as declared", flows.len()),
+        title: format!("Stand-in for a browser: {} behaved as declared", counted(flows.len(), "flow")),
         summary: summary.to_owned(),
         text,
     }
@@ -176,9 +176,13 @@ fn failure(name: &str, title: &str, summary: &str, text: Option<String>) -> Chec
 }
 
 /// The number in unittest's last `Ran 3 tests in 0.001s`.
-fn tests_run(output: &str) -> Option<u32> {
+fn tests_run(output: &str) -> Option<usize> {
     let line = output.lines().rev().find_map(|line| line.strip_prefix("Ran "))?;
     line.split_once(' ')?.0.parse().ok()
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// The log's tail as a Markdown code block that the log itself cannot close.
@@ -189,10 +193,10 @@ fn quoted(output: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests_of_words {
+mod tests {
     use super::*;
 
-    fn check(output: &str, count: Option<u32>) {
+    fn check(output: &str, count: Option<usize>) {
         assert_eq!(tests_run(output), count, "{output}");
     }
 

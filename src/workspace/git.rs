@@ -168,10 +168,9 @@ impl<'a> Call<'a> {
     fn command(&self) -> Command {
         let mut command = Command::new("git");
         command.env_clear().current_dir("/");
-        for name in ["PATH"]
-            .iter()
-            .chain(self.protocol.is_some().then_some(&NETWORK_ENVIRONMENT).into_iter().flatten())
-        {
+        // Plain http is loopback, to which no proxy leads.
+        let outward = if self.protocol == Some("https") { &NETWORK_ENVIRONMENT[..] } else { &[] };
+        for name in ["PATH"].iter().chain(outward) {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -233,7 +232,7 @@ fn stop(child: &mut Child) {
 
 /// Git's exit code is 128 for everything, so its words must do.
 fn is_transient(said: &str) -> bool {
-    const SIGNS: [&str; 14] = [
+    const SIGNS: [&str; 15] = [
         "Could not resolve host",
         "Failed to connect",
         "Couldn't connect",
@@ -248,6 +247,7 @@ fn is_transient(said: &str) -> bool {
         "returned error: 5",
         "returned error: 429",
         "RPC failed",
+        "Text file busy",
     ];
     SIGNS.iter().any(|sign| said.contains(sign))
 }

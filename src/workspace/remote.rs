@@ -83,7 +83,8 @@ impl Mirror {
     /// Puts a branch at `sha` if it still stands at `expected` (`None`: does not exist). Never rewinds.
     ///
     /// # Errors
-    /// [`Error::Refused`] when `sha` does not contain `expected`; otherwise as [`Mirror::fetch`].
+    /// [`Error::Refused`] when `sha` does not contain `expected`, [`Error::Missing`] when the mirror lacks
+    /// either of them; otherwise as [`Mirror::fetch`].
     pub async fn push(&self, branch: &str, sha: &Sha, expected: Option<&Sha>) -> Result<Push, Error> {
         let reference = reference(branch)?;
         if let Some(expected) = expected
