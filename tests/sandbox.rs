@@ -125,7 +125,7 @@ async fn memory_and_disk_have_an_end() {
 try: bytearray(1 << 30); print("REACHED memory")
 except MemoryError: print("no memory")
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-for place in ("/tmp", "/work", "/dev/shm"):
+for place in ("/tmp", "/product", "/dev/shm"):
     try:
         for n in range(1000):
             with open(f"{place}/{n}", "wb") as file: file.write(b"x" * (3 << 20))

@@ -82,7 +82,7 @@ pub struct Sandbox {
 pub struct Limits {
     /// Wall-clock time; then everything is killed.
     pub wall: Duration,
-    /// Bytes of address space of each process, and of each of `/work` and `/tmp`.
+    /// Bytes of address space of each process, and of each of `/product` and `/tmp`.
     pub memory: u64,
     /// Processes and threads at once.
     pub processes: u32,
@@ -292,7 +292,9 @@ fn inner(limits: Limits) -> Vec<String> {
         }
     }
     say(&["--proc", "/proc", "--dev", "/dev", "--size", "16777216", "--tmpfs", "/dev/shm"]);
-    say(&["--size", &memory, "--tmpfs", "/tmp", "--size", &memory, "--tmpfs", "/work", "--chdir", "/work"]);
+    say(&[
+        "--size", &memory, "--tmpfs", "/tmp", "--size", &memory, "--tmpfs", "/product", "--chdir", "/product",
+    ]);
     say(&["--remount-ro", "/dev", "--remount-ro", "/", "--", "prlimit", "--core=0", "--nofile=256"]);
     say(&[&format!("--as={memory}"), &format!("--nproc={}", limits.processes)]);
     say(&[&format!("--fsize={}", limits.file_size), &format!("--cpu={}", limits.wall.as_secs().max(1))]);
