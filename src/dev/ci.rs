@@ -2,9 +2,17 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
+use serde::Deserialize;
+use serde_json::Value;
 
-use crate::core::sha::Sha;
+use crate::{
+    core::sha::Sha,
+    workspace::{Limits, Mirror, Sandbox, TestRun, Unavailable, Worktree},
+};
+
+const EVIDENCE_DRIVER: &str = include_str!("evidence.py");
+const MOST_TEXT: usize = 60_000;
 
 /// What one check came to.
 #[derive(Debug, Clone)]
@@ -37,4 +45,184 @@ pub struct Ci {
     pub names: Vec<String>,
     /// Runs them all.
     pub run: Arc<dyn Fn(CiJob) -> BoxFuture<'static, Vec<CheckResult>> + Send + Sync>,
+}
+
+/// The checks of the demo's product, run in the sandbox over the very commit: all its tests as
+/// `CI Pipeline`, its harness as `harness-smoke`, and its flows over HTTP as `Browser Evidence`, which is
+/// a stand-in for a browser and says so. Without a sandbox every check fails with the reason.
+#[must_use]
+pub fn product_ci(sandbox: Result<Sandbox, Unavailable>) -> Ci {
+    let names = ["CI Pipeline", "harness-smoke", "Browser Evidence"].map(str::to_owned).to_vec();
+    let run = move |job: CiJob| check_all(sandbox.clone(), job).boxed();
+    Ci { names, run: Arc::new(run) }
+}
+
+async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<CheckResult> {
+    let sandbox = sandbox.map_err(|unavailable| unavailable.to_string());
+    let mirror = Mirror::at(job.repository);
+    let worktree = mirror.worktree(&job.sha).await.map_err(|error| format!("no checkout: {error}"));
+    let ready = sandbox.and_then(|sandbox| worktree.map(|worktree| (sandbox, worktree)));
+    let (sandbox, worktree) = match &ready {
+        Ok((sandbox, worktree)) => (sandbox, worktree),
+        Err(reason) => return refused(reason),
+    };
+    vec![
+        run_tests("CI Pipeline", "tests", sandbox, worktree).await,
+        run_tests("harness-smoke", "tests/harness", sandbox, worktree).await,
+        evidence(&job.sha, sandbox, worktree).await,
+    ]
+}
+
+fn refused(reason: &str) -> Vec<CheckResult> {
+    let names = ["CI Pipeline", "harness-smoke", "Browser Evidence"];
+    names.map(|name| failure(name, "Not run", reason, None)).to_vec()
+}
+
+async fn run_tests(name: &str, directory: &str, sandbox: &Sandbox, worktree: &Worktree) -> CheckResult {
+    let argv = ["python3", "-m", "unittest", "discover", "-s", directory, "-t", "."];
+    let run = match sandbox.run(worktree.path(), &argv, Limits::default()).await {
+        Ok(run) => run,
+        Err(error) => return failure(name, "Not run", &error.to_string(), None),
+    };
+    let summary = format!("`{}` ended after {} ms.", argv.join(" "), run.duration_ms);
+    let text = Some(quoted(&run.output));
+    match tests_run(&run.output) {
+        // Python before 3.12 passes a suite of no tests.
+        _ if !run.passed => failed_run(name, &run, &summary, text),
+        None | Some(0) => failure(name, "No test was run", &summary, text),
+        Some(count) => CheckResult {
+            name: name.to_owned(),
+            conclusion: "success".to_owned(),
+            title: format!("{} passed", counted(count, "test")),
+            summary,
+            text,
+        },
+    }
+}
+
+/// One manifest, as far as the conclusion needs it.
+#[derive(Deserialize)]
+struct Manifest {
+    flow: String,
+    assertions: Vec<Assertion>,
+}
+
+#[derive(Deserialize)]
+struct Assertion {
+    name: String,
+    passed: bool,
+}
+
+async fn evidence(sha: &Sha, sandbox: &Sandbox, worktree: &Worktree) -> CheckResult {
+    let name = "Browser Evidence";
+    let argv = ["python3", "-c", EVIDENCE_DRIVER, sha.as_str()];
+    let run = match sandbox.run(worktree.path(), &argv, Limits::default()).await {
+        Ok(run) => run,
+        Err(error) => return failure(name, "Not run", &error.to_string(), None),
+    };
+    let summary = "The product's service was asked over HTTP in the sandbox. No browser took part: \
+                   this stand-in sees status codes and text, neither pictures nor scripts.";
+    let printed = run.output.lines().rev().find_map(|line| line.strip_prefix("MANIFESTS "));
+    let manifests = printed.and_then(|json| serde_json::from_str::<Value>(json).ok());
+    let Some(manifests) = manifests.filter(|_| run.passed) else {
+        return failed_run(name, &run, summary, Some(quoted(&run.output)));
+    };
+    let text = serde_json::to_string_pretty(&manifests).ok();
+    match Vec::<Manifest>::deserialize(manifests).as_deref() {
+        Ok([]) | Err(_) => failure(name, "Stand-in for a browser: no flow was observed", summary, text),
+        Ok(flows) => judged(name, flows, summary, text),
+    }
+}
+
+fn judged(name: &str, flows: &[Manifest], summary: &str, text: Option<String>) -> CheckResult {
+    let missed = |flow: &Manifest| {
+        let flow_name = flow.flow.clone();
+        let missed = flow.assertions.iter().filter(|assertion| !assertion.passed);
+        missed.map(move |assertion| format!("- `{flow_name}`: {}", assertion.name)).collect::<Vec<_>>()
+    };
+    let missed: Vec<String> = flows.iter().flat_map(missed).collect();
+    if !missed.is_empty() {
+        let title = format!("Stand-in for a browser: {} failed", counted(missed.len(), "assertion"));
+        return failure(name, &title, &format!("{summary}\n\n{}", missed.join("\n")), text);
+    }
+    CheckResult {
+        name: name.to_owned(),
+        conclusion: "success".to_owned(),
+        title: format!("Stand-in for a browser: {} behaved as declared", counted(flows.len(), "flow")),
+        summary: summary.to_owned(),
+        text,
+    }
+}
+
+fn failed_run(name: &str, run: &TestRun, summary: &str, text: Option<String>) -> CheckResult {
+    let title = match run.exit {
+        _ if run.timed_out => "It took too long and was stopped".to_owned(),
+        Some(0) => "It printed no result".to_owned(),
+        Some(exit) => format!("It failed with exit code {exit}"),
+        None => "It was killed".to_owned(),
+    };
+    let conclusion = if run.timed_out { "timed_out" } else { "failure" };
+    CheckResult { conclusion: conclusion.to_owned(), ..failure(name, &title, summary, text) }
+}
+
+fn failure(name: &str, title: &str, summary: &str, text: Option<String>) -> CheckResult {
+    CheckResult {
+        name: name.to_owned(),
+        conclusion: "failure".to_owned(),
+        title: title.to_owned(),
+        summary: summary.to_owned(),
+        text,
+    }
+}
+
+/// The number in unittest's last `Ran 3 tests in 0.001s`.
+fn tests_run(output: &str) -> Option<usize> {
+    let line = output.lines().rev().find_map(|line| line.strip_prefix("Ran "))?;
+    line.split_once(' ')?.0.parse().ok()
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// The log's tail as a Markdown code block that the log itself cannot close.
+fn quoted(output: &str) -> String {
+    let skip = output.len().saturating_sub(MOST_TEXT);
+    let begin = (skip..=output.len()).find(|&at| output.is_char_boundary(at)).unwrap_or(0);
+    format!("~~~~~~text\n{}\n~~~~~~", output[begin..].replace("~~~~~~", "~~~~~"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(output: &str, count: Option<usize>) {
+        assert_eq!(tests_run(output), count, "{output}");
+    }
+
+    #[test]
+    fn the_number_of_tests_is_the_one_that_unittest_says_last() {
+        check("..\nRan 2 tests in 0.001s\n\nOK\n", Some(2));
+        check("Ran 9 tests in 1s\nRan 0 tests in 0.000s\n\nNO TESTS RAN", Some(0));
+        check("Ran away", None);
+        check("", None);
+    }
+
+    #[tokio::test]
+    async fn without_a_sandbox_every_check_fails_and_says_why() {
+        let ci = product_ci(Err(Unavailable { reason: "bubblewrap is not installed".to_owned() }));
+        let sha = "0".repeat(40).parse().unwrap();
+        let results = (ci.run)(CiJob { repository: PathBuf::from("/nowhere"), sha }).await;
+        let names: Vec<_> = results.iter().map(|result| result.name.clone()).collect();
+        assert_eq!(names, ci.names);
+        for result in results {
+            assert_eq!(result.conclusion, "failure");
+            assert!(result.summary.contains("bubblewrap is not installed"), "{}", result.summary);
+        }
+    }
+
+    #[test]
+    fn a_log_cannot_close_its_own_quotation() {
+        assert_eq!(quoted("a\n~~~~~~\nb").matches("~~~~~~").count(), 2);
+    }
 }

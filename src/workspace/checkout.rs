@@ -1,0 +1,154 @@
+//! A commit's files in a directory of their own, written by us rather than by git's checkout:
+//! no attribute, filter or line-ending rule of the product takes part, and no link leads outside.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::Write as _,
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{OpenOptionsExt as _, symlink},
+    },
+    path::{Component, Path},
+};
+
+use super::{
+    Error, Mirror,
+    git::Call,
+    mirror::{Leaf, is_file, shown},
+};
+use crate::core::sha::Sha;
+
+const MOST_BYTES: usize = 256 << 20;
+
+/// The files of one commit. The directory goes when this does.
+#[derive(Debug)]
+pub struct Worktree {
+    directory: tempfile::TempDir,
+}
+
+impl Worktree {
+    /// Where the files are.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Mirror {
+    /// Writes a commit's files into a fresh directory that only we may enter, without `.git`.
+    /// A submodule is left out; a symlink that leads outside becomes a file that holds its target.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the commit is not here, [`Error::TooLarge`] above 256 MiB,
+    /// [`Error::Refused`] for a tree whose paths no honest git writes.
+    pub async fn worktree(&self, commit: &Sha) -> Result<Worktree, Error> {
+        let mut leaves = self.leaves(commit).await?;
+        leaves.retain(|leaf| leaf.mode != 0o160_000);
+        let contents = self.contents(&leaves).await?;
+        let write = move || {
+            let directory = tempfile::Builder::new()
+                .prefix("aspora-worktree-")
+                .tempdir()
+                .map_err(Error::io("make a directory for a worktree"))?;
+            // Links last, so that no file is ever written through one.
+            for links in [false, true] {
+                for (leaf, content) in
+                    leaves.iter().zip(&contents).filter(|(leaf, _)| is_file(leaf.mode) != links)
+                {
+                    write_leaf(directory.path(), leaf, content)?;
+                }
+            }
+            Ok(Worktree { directory })
+        };
+        let joined = tokio::task::spawn_blocking(write).await;
+        joined.unwrap_or_else(|error| Err(Error::io("write a worktree")(error.into())))
+    }
+
+    async fn contents(&self, leaves: &[Leaf]) -> Result<Vec<Vec<u8>>, Error> {
+        let total: u64 = leaves.iter().map(|leaf| leaf.size).sum();
+        if total > MOST_BYTES as u64 {
+            return Err(Error::TooLarge { what: "the commit".to_owned(), limit: MOST_BYTES });
+        }
+        let names: String = leaves.iter().map(|leaf| format!("{}\n", leaf.object)).collect();
+        let most = MOST_BYTES + leaves.len() * 128;
+        let call: Call<'_> = self.git(["cat-file", "--batch", "--buffer"]).input(names).at_most(most);
+        let output = call.output().await?;
+        let unreadable = || Error::Missing("an object of the commit is missing from the mirror".to_owned());
+        let mut rest = &output[..];
+        let mut contents = Vec::with_capacity(leaves.len());
+        for leaf in leaves {
+            // Each answer is `<object> blob <size>`, a line feed, the content, a line feed.
+            let end = rest.iter().position(|&byte| byte == b'\n').ok_or_else(unreadable)?;
+            let size = usize::try_from(leaf.size).map_err(|_| unreadable())?;
+            if rest[..end] != *format!("{} blob {size}", leaf.object).as_bytes() {
+                return Err(unreadable());
+            }
+            let content = rest.get(end + 1..end + 1 + size).ok_or_else(unreadable)?;
+            contents.push(content.to_vec());
+            rest = rest.get(end + 2 + size..).ok_or_else(unreadable)?;
+        }
+        Ok(contents)
+    }
+}
+
+fn write_leaf(root: &Path, leaf: &Leaf, content: &[u8]) -> Result<(), Error> {
+    let relative = Path::new(OsStr::from_bytes(&leaf.path));
+    let honest =
+        |part: Component<'_>| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
+    if leaf.path.is_empty() || !relative.components().all(honest) {
+        return Err(Error::refused(shown(&leaf.path), "no honest repository holds such a path"));
+    }
+    let path = root.join(relative);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(Error::io("make a directory of a worktree"))?;
+    }
+    if !is_file(leaf.mode) && stays_inside(relative, content) {
+        return symlink(OsStr::from_bytes(content), path).map_err(Error::io("write a link of a worktree"));
+    }
+    let mode = if leaf.mode == 0o100_755 { 0o755 } else { 0o644 };
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+    file.and_then(|mut file| file.write_all(content)).map_err(Error::io("write a file of a worktree"))
+}
+
+/// Whether a link's target, read word by word, never leaves the worktree.
+fn stays_inside(link: &Path, target: &[u8]) -> bool {
+    let mut depth = link.components().count() - 1;
+    let target = Path::new(OsStr::from_bytes(target));
+    // A step down may itself be a link, so stepping up is allowed at the beginning only.
+    let mut down = false;
+    target.components().all(|part| match part {
+        Component::Normal(_) => {
+            down = true;
+            true
+        }
+        Component::CurDir => true,
+        Component::ParentDir if down || depth == 0 => false,
+        Component::ParentDir => {
+            depth -= 1;
+            true
+        }
+        Component::RootDir | Component::Prefix(_) => false,
+    }) && !target.as_os_str().is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(link: &str, target: &str, inside: bool) {
+        assert_eq!(stays_inside(Path::new(link), target.as_bytes()), inside, "{link} -> {target}");
+    }
+
+    #[test]
+    fn a_link_stays_inside_or_is_no_link() {
+        check("a", "b", true);
+        check("d/a", "../b", true);
+        check("d/a", "./x/y", true);
+        check("a", "../b", false);
+        check("d/a", "../../b", false);
+        check("d/a", "x/../../..", false);
+        check("a", "/etc/passwd", false);
+        check("a", "", false);
+    }
+}

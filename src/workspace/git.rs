@@ -1,0 +1,279 @@
+//! One call of the git command line, with everything a repository could make it do switched off.
+//!
+//! No hook, filter, file-system monitor, submodule, credential helper or foreign configuration takes
+//! part; the environment is empty but for what is listed here; time and output have limits.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+};
+
+use super::Error;
+
+/// Reading commands may print this much.
+pub(super) const MOST_OUTPUT: usize = 64 << 20;
+const LOCAL: Duration = Duration::from_secs(120);
+const NETWORK: Duration = Duration::from_secs(600);
+const MOST_MESSAGE: usize = 2_000;
+
+/// The empty tree, which every repository knows: no attribute of the product's is ever read.
+const NO_ATTRIBUTES: &str = "attr.tree=4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+
+const HARDENED: [&str; 13] = [
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.attributesFile=/dev/null",
+    "protocol.allow=never",
+    "credential.helper=",
+    "submodule.recurse=false",
+    "fetch.recurseSubmodules=false",
+    "diff.ignoreSubmodules=none",
+    "http.followRedirects=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "core.quotePath=false",
+    NO_ATTRIBUTES,
+];
+
+/// What is inherited for the network alone: how to reach it, and whom to trust there.
+const NETWORK_ENVIRONMENT: [&str; 8] = [
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "ALL_PROXY",
+];
+
+/// One call, being put together.
+pub(super) struct Call<'a> {
+    repository: &'a Path,
+    args: Vec<String>,
+    environment: Vec<(&'static str, String)>,
+    input: Vec<u8>,
+    protocol: Option<&'static str>,
+    most: usize,
+    cut: bool,
+}
+
+/// What a call came to, when git itself ended in an expected way.
+pub(super) struct Answer {
+    /// Git's exit code.
+    pub(super) code: i32,
+    /// Its standard output, whole unless `cut`.
+    pub(super) output: Vec<u8>,
+    /// The output went on beyond the limit.
+    pub(super) cut: bool,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new<const N: usize>(repository: &'a Path, args: [&str; N]) -> Self {
+        Self {
+            repository,
+            args: args.map(str::to_owned).to_vec(),
+            environment: Vec::new(),
+            input: Vec::new(),
+            protocol: None,
+            most: MOST_OUTPUT,
+            cut: false,
+        }
+    }
+
+    pub(super) fn and<const N: usize>(mut self, args: [&str; N]) -> Self {
+        self.args.extend(args.map(str::to_owned));
+        self
+    }
+
+    pub(super) fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    pub(super) fn variable(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.environment.push((name, value.into()));
+        self
+    }
+
+    /// Allows one transport: the call may take the network's time and its environment.
+    pub(super) fn protocol(mut self, protocol: &'static str) -> Self {
+        self.protocol = Some(protocol);
+        self
+    }
+
+    pub(super) fn at_most(mut self, bytes: usize) -> Self {
+        self.most = bytes;
+        self
+    }
+
+    /// Output beyond the limit is cut rather than refused.
+    pub(super) fn cut_at(mut self, bytes: usize) -> Self {
+        self.cut = true;
+        self.at_most(bytes)
+    }
+
+    /// Runs git and wants success.
+    pub(super) async fn output(self) -> Result<Vec<u8>, Error> {
+        Ok(self.ends_with(&[0]).await?.output)
+    }
+
+    /// Runs git and wants one line, such as an object's name.
+    pub(super) async fn line(self) -> Result<String, Error> {
+        let output = self.output().await?;
+        Ok(String::from_utf8_lossy(&output).trim().to_owned())
+    }
+
+    /// Runs git and accepts these exit codes; any other one is an error.
+    pub(super) async fn ends_with(self, codes: &[i32]) -> Result<Answer, Error> {
+        let name = self.args.first().cloned().unwrap_or_default();
+        let limit = if self.protocol.is_some() { NETWORK } else { LOCAL };
+        let timeout = Error::Timeout { command: name.clone(), seconds: limit.as_secs() };
+        let ended = tokio::time::timeout(limit, self.run()).await.map_err(|_| timeout)??;
+        if ended.answer.cut && !self.cut {
+            return Err(Error::TooLarge { what: format!("the answer of git {name}"), limit: self.most });
+        }
+        // A cut answer ended with our closing its pipe, so its exit code says nothing.
+        if ended.answer.cut || codes.contains(&ended.answer.code) {
+            return Ok(ended.answer);
+        }
+        Err(self.failure(name, &ended.complaint))
+    }
+
+    async fn run(&self) -> Result<Ended, Error> {
+        let mut child = self.command().spawn().map_err(Error::io("start git (is it installed?)"))?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let write = async {
+            if let Some(mut stdin) = stdin {
+                // Git may end without reading everything; its exit code then says why.
+                let _ = stdin.write_all(&self.input).await;
+            }
+        };
+        let read = async {
+            let read = capped(stdout, self.most).await?;
+            if read.1 {
+                stop(&mut child);
+            }
+            Ok::<_, std::io::Error>(read)
+        };
+        let ((), output, complaint) = tokio::join!(write, read, capped(stderr, 64 << 10));
+        let (output, cut) = output.map_err(Error::io("read git's answer"))?;
+        let (complaint, _) = complaint.map_err(Error::io("read git's complaint"))?;
+        let status = child.wait().await.map_err(Error::io("wait for git"))?;
+        Ok(Ended { answer: Answer { code: status.code().unwrap_or(-1), output, cut }, complaint })
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("git");
+        command.env_clear().current_dir("/");
+        // Plain http is loopback, to which no proxy leads.
+        let outward = if self.protocol == Some("https") { &NETWORK_ENVIRONMENT[..] } else { &[] };
+        for name in ["PATH"].iter().chain(outward) {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command
+            .env("LC_ALL", "C.UTF-8")
+            .env("HOME", "/nonexistent")
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_ATTR_NOSYSTEM", "1")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GIT_NO_REPLACE_OBJECTS", "1")
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        for setting in HARDENED {
+            command.args(["-c", setting]);
+        }
+        if let Some(protocol) = self.protocol {
+            command.args(["-c", &format!("protocol.{protocol}.allow=always")]);
+        }
+        command.arg("--literal-pathspecs").arg("--git-dir").arg(self.repository).args(&self.args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    fn failure(&self, command: String, complaint: &[u8]) -> Error {
+        let said = String::from_utf8_lossy(complaint);
+        let transient = self.protocol.is_some() && is_transient(&said) || said.contains("cannot lock ref");
+        let mut message: String = said.trim().chars().take(MOST_MESSAGE).collect();
+        for (name, value) in &self.environment {
+            if *name == super::remote::TOKEN_VARIABLE && !value.is_empty() {
+                message = message.replace(value.as_str(), "[token]");
+            }
+        }
+        Error::Git { command, message: message.escape_debug().to_string().replace("\\n", "; "), transient }
+    }
+}
+
+struct Ended {
+    answer: Answer,
+    complaint: Vec<u8>,
+}
+
+/// Reads up to `most` bytes, and whether there was more.
+async fn capped(pipe: Option<impl AsyncRead + Unpin>, most: usize) -> std::io::Result<(Vec<u8>, bool)> {
+    let mut bytes = Vec::new();
+    if let Some(pipe) = pipe {
+        pipe.take(most as u64 + 1).read_to_end(&mut bytes).await?;
+    }
+    let cut = bytes.len() > most;
+    bytes.truncate(most);
+    Ok((bytes, cut))
+}
+
+fn stop(child: &mut Child) {
+    // It may have ended by itself, which is as good.
+    let _ = child.start_kill();
+}
+
+/// Git's exit code is 128 for everything, so its words must do.
+fn is_transient(said: &str) -> bool {
+    const SIGNS: [&str; 15] = [
+        "Could not resolve host",
+        "Failed to connect",
+        "Couldn't connect",
+        "Connection refused",
+        "Connection reset",
+        "Connection timed out",
+        "Operation timed out",
+        "early EOF",
+        "unexpected disconnect",
+        "the remote end hung up",
+        "Empty reply from server",
+        "returned error: 5",
+        "returned error: 429",
+        "RPC failed",
+        "Text file busy",
+    ];
+    SIGNS.iter().any(|sign| said.contains(sign))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(said: &str, transient: bool) {
+        assert_eq!(is_transient(said), transient, "{said}");
+    }
+
+    #[test]
+    fn only_the_network_and_the_server_are_worth_another_try() {
+        check("fatal: unable to access 'http://x/': Could not resolve host: x", true);
+        check("fatal: unable to access 'http://x/': The requested URL returned error: 503", true);
+        check("error: RPC failed; curl 56 Recv failure: Connection reset by peer", true);
+        check("fatal: unable to access 'http://x/': The requested URL returned error: 403", false);
+        check("remote: Repository not found.", false);
+    }
+
+    #[tokio::test]
+    async fn a_token_in_a_complaint_is_redacted() {
+        let call = Call::new(Path::new("/nowhere"), ["fetch"])
+            .variable(super::super::remote::TOKEN_VARIABLE, "canary-7f3a");
+        let error = call.failure("fetch".to_owned(), b"fatal: bad canary-7f3a\nhint");
+        assert_eq!(error.to_string(), "git fetch failed: fatal: bad [token]; hint");
+    }
+}

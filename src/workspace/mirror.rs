@@ -1,0 +1,358 @@
+//! What a repository holds, read from its bare mirror: files, changes, commits.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Error,
+    git::Call,
+    remote::{Link, reference},
+};
+use crate::core::{
+    change::{Change, ChangeKind},
+    path::RepoPath,
+    sha::Sha,
+};
+
+const MOST_FILE: usize = 16 << 20;
+const MOST_DIFF: usize = 4 << 20;
+
+/// The bare mirror of one repository. What it says of branches is as of its last fetch.
+#[derive(Clone)]
+pub struct Mirror {
+    path: PathBuf,
+    author: Signature,
+    link: Option<Link>,
+}
+
+/// One file, symlink or submodule of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The path inside the repository; bytes that are not UTF-8 stand as `\xNN`.
+    pub path: String,
+    /// Git's mode: `0o100644`, `0o100755`, `0o120000` (symlink) or `0o160000` (submodule).
+    pub mode: u32,
+    /// Bytes; 0 for a submodule.
+    pub size: u64,
+}
+
+/// A unified diff for people and models, never for a decision: it may be cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diff {
+    /// The diff, at most 4 MiB.
+    pub text: String,
+    /// There was more.
+    pub cut: bool,
+}
+
+/// Who made a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The name.
+    pub name: String,
+    /// The address.
+    pub email: String,
+}
+
+/// One commit's head. Name and address are whatever its maker wrote: never a proof.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Its name.
+    pub sha: Sha,
+    /// Its parents, first parent first.
+    pub parents: Vec<Sha>,
+    /// Who wrote it.
+    pub author: Signature,
+    /// Who committed it.
+    pub committer: Signature,
+    /// The whole message.
+    pub message: String,
+    /// The trailers at its end, such as `Aspora-Effect`, in order.
+    pub trailers: Vec<(String, String)>,
+}
+
+/// One line of `git ls-tree`, with the path as git has it.
+pub(super) struct Leaf {
+    pub(super) mode: u32,
+    pub(super) object: String,
+    pub(super) size: u64,
+    pub(super) path: Vec<u8>,
+}
+
+impl Mirror {
+    pub(super) fn new(path: PathBuf, author: Signature, link: Option<Link>) -> Self {
+        Self { path, author, link }
+    }
+
+    /// A bare repository that is on this machine already: to read, never to fetch or push.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        let author = Signature { name: "nobody".to_owned(), email: "nobody@localhost".to_owned() };
+        Self::new(path, author, None)
+    }
+
+    /// Where a branch stood at the last fetch.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a name that is no branch's; as git says.
+    pub async fn branch(&self, name: &str) -> Result<Option<Sha>, Error> {
+        let reference = reference(name)?;
+        if !self.exists() {
+            return Ok(None);
+        }
+        let name = format!("{reference}^{{commit}}");
+        let call = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]);
+        let answer = call.ends_with(&[0, 1]).await?;
+        if answer.code == 1 {
+            Ok(None)
+        } else {
+            sha(String::from_utf8_lossy(&answer.output).trim()).map(Some)
+        }
+    }
+
+    /// Whether the mirror holds this commit.
+    ///
+    /// # Errors
+    /// As git says.
+    pub async fn holds(&self, commit: &Sha) -> Result<bool, Error> {
+        let name = format!("{commit}^{{commit}}");
+        Ok(self.exists() && self.git(["cat-file", "-e", &name]).ends_with(&[0, 1, 128]).await?.code == 0)
+    }
+
+    /// Every file, symlink and submodule of a commit, in git's order.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the commit is not here.
+    pub async fn list(&self, commit: &Sha) -> Result<Vec<Entry>, Error> {
+        let leaves = self.leaves(commit).await?;
+        let entry = |leaf: Leaf| Entry { path: shown(&leaf.path), mode: leaf.mode, size: leaf.size };
+        Ok(leaves.into_iter().map(entry).collect())
+    }
+
+    /// A file's content; `None` when the commit has no regular file of this name (a symlink is none).
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the commit is not here, [`Error::TooLarge`] above 16 MiB.
+    pub async fn read(&self, commit: &Sha, path: &RepoPath) -> Result<Option<Vec<u8>>, Error> {
+        self.need(commit).await?;
+        let listing = self
+            .git(["ls-tree", "-z", "-l", "--full-tree", "--", commit.as_str(), path.as_str()])
+            .output()
+            .await?;
+        let leaf = leaves(&listing)?.into_iter().find(|leaf| leaf.path == path.as_str().as_bytes());
+        match leaf {
+            Some(leaf) if is_file(leaf.mode) => {
+                let call = self.git(["cat-file", "blob", &leaf.object]).cut_at(MOST_FILE);
+                let answer = call.ends_with(&[0]).await?;
+                let too_large = || Error::TooLarge { what: path.to_string(), limit: MOST_FILE };
+                if answer.cut { Err(too_large()) } else { Ok(Some(answer.output)) }
+            }
+            Some(_) | None => Ok(None),
+        }
+    }
+
+    /// What `head` changes since it left `base`, as the policy judges it.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when a commit is not here or the two have no common history.
+    pub async fn change(&self, base: &Sha, head: &Sha) -> Result<Change, Error> {
+        let from = self.fork_point(base, head).await?;
+        let raw = self.difference(&from, head).and(["--raw", "-z", "--no-abbrev"]).output().await?;
+        let unreadable = |error| Error::Git {
+            command: "diff-tree".to_owned(),
+            message: format!("its listing could not be read: {error}"),
+            transient: false,
+        };
+        let mut change = Change::from_raw_diff(&raw).map_err(unreadable)?;
+        let maybe = |file: &crate::core::change::FileChange| {
+            file.kind == ChangeKind::Modified && file.old_mode == file.new_mode && !file.odd
+        };
+        if change.files.iter().any(maybe) {
+            let inked = self.inked(&from, head).await?;
+            for file in change.files.iter_mut().filter(|file| maybe(file)) {
+                file.blank = !inked.contains(file.path.as_bytes());
+            }
+        }
+        Ok(change)
+    }
+
+    /// The unified diff of what `head` changes since it left `base`, cut at 4 MiB.
+    ///
+    /// # Errors
+    /// As [`Mirror::change`].
+    pub async fn diff(&self, base: &Sha, head: &Sha) -> Result<Diff, Error> {
+        let from = self.fork_point(base, head).await?;
+        let call = self.difference(&from, head).and(["--patch", "--no-color"]).cut_at(MOST_DIFF);
+        let answer = call.ends_with(&[0]).await?;
+        Ok(Diff { text: String::from_utf8_lossy(&answer.output).into_owned(), cut: answer.cut })
+    }
+
+    /// The commit where two histories parted, if they ever met.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when a commit is not here.
+    pub async fn merge_base(&self, one: &Sha, other: &Sha) -> Result<Option<Sha>, Error> {
+        self.need(one).await?;
+        self.need(other).await?;
+        let answer = self.git(["merge-base", one.as_str(), other.as_str()]).ends_with(&[0, 1]).await?;
+        if answer.code == 1 {
+            Ok(None)
+        } else {
+            sha(String::from_utf8_lossy(&answer.output).trim()).map(Some)
+        }
+    }
+
+    /// Whether `later` contains `earlier`; a commit contains itself.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when a commit is not here.
+    pub async fn is_ancestor(&self, earlier: &Sha, later: &Sha) -> Result<bool, Error> {
+        self.need(earlier).await?;
+        self.need(later).await?;
+        let call = self.git(["merge-base", "--is-ancestor", earlier.as_str(), later.as_str()]);
+        Ok(call.ends_with(&[0, 1]).await?.code == 0)
+    }
+
+    /// The commits that `head` has and `base` has not, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when a commit is not here.
+    pub async fn commits(&self, base: &Sha, head: &Sha) -> Result<Vec<Commit>, Error> {
+        self.need(base).await?;
+        self.need(head).await?;
+        let format =
+            "--format=%H%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00%(trailers:only=true,unfold=true)";
+        let call =
+            self.git(["log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8"]);
+        let listing = call.and([format, head.as_str(), &format!("^{base}")]).output().await?;
+        let fields: Vec<_> = listing.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
+        fields.chunks_exact(8).map(commit).collect()
+    }
+
+    /// Where the bare repository lies.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn git<const N: usize>(&self, args: [&str; N]) -> Call<'_> {
+        Call::new(&self.path, args)
+    }
+
+    pub(super) fn author(&self) -> &Signature {
+        &self.author
+    }
+
+    pub(super) fn link(&self) -> Result<&Link, Error> {
+        self.link.as_ref().ok_or_else(|| {
+            Error::refused(self.path.display().to_string(), "this repository is only read here")
+        })
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.path.join("HEAD").exists()
+    }
+
+    pub(super) async fn need(&self, commit: &Sha) -> Result<(), Error> {
+        if self.holds(commit).await? {
+            return Ok(());
+        }
+        Err(Error::Missing(format!("the mirror does not hold commit {commit}: fetch first")))
+    }
+
+    pub(super) async fn leaves(&self, commit: &Sha) -> Result<Vec<Leaf>, Error> {
+        self.need(commit).await?;
+        leaves(&self.git(["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()]).output().await?)
+    }
+
+    async fn fork_point(&self, base: &Sha, head: &Sha) -> Result<Sha, Error> {
+        let unrelated = || Error::Missing(format!("{base} and {head} have no common history"));
+        self.merge_base(base, head).await?.ok_or_else(unrelated)
+    }
+
+    fn difference(&self, from: &Sha, to: &Sha) -> Call<'_> {
+        self.git([
+            "diff-tree",
+            "-r",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--ignore-submodules=none",
+        ])
+        .and([from.as_str(), to.as_str()])
+    }
+
+    /// The paths in which more than white space differs.
+    async fn inked(&self, from: &Sha, to: &Sha) -> Result<BTreeSet<Vec<u8>>, Error> {
+        let call =
+            self.difference(from, to).and(["--numstat", "-z", "--ignore-all-space", "--ignore-blank-lines"]);
+        let listing = call.output().await?;
+        let mut inked = BTreeSet::new();
+        for record in listing.split(|&byte| byte == 0) {
+            let mut fields = record.splitn(3, |&byte| byte == b'\t');
+            if let (Some(added), Some(removed), Some(path)) = (fields.next(), fields.next(), fields.next())
+                && (added, removed) != (&b"0"[..], &b"0"[..])
+            {
+                inked.insert(path.to_vec());
+            }
+        }
+        Ok(inked)
+    }
+}
+
+/// Reads an object's name from git's own output.
+pub(super) fn sha(text: &str) -> Result<Sha, Error> {
+    text.parse().map_err(|error| Error::Git {
+        command: "output".to_owned(),
+        message: format!("{error}"),
+        transient: false,
+    })
+}
+
+pub(super) fn is_file(mode: u32) -> bool {
+    mode & 0o170_000 == 0o100_000
+}
+
+pub(super) fn shown(path: &[u8]) -> String {
+    std::str::from_utf8(path).map_or_else(|_| path.escape_ascii().to_string(), str::to_owned)
+}
+
+/// Reads `git ls-tree -z -l`.
+fn leaves(listing: &[u8]) -> Result<Vec<Leaf>, Error> {
+    let leaf = |record: &[u8]| {
+        let tab = record.iter().position(|&byte| byte == b'\t')?;
+        let head = std::str::from_utf8(&record[..tab]).ok()?;
+        let [mode, _, object, size] = head.split_ascii_whitespace().collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        Some(Leaf {
+            mode: u32::from_str_radix(mode, 8).ok()?,
+            object: object.to_owned(),
+            size: if size == "-" { 0 } else { size.parse().ok()? },
+            path: record[tab + 1..].to_vec(),
+        })
+    };
+    let unreadable = || Error::Git {
+        command: "ls-tree".to_owned(),
+        message: "its listing could not be read".to_owned(),
+        transient: false,
+    };
+    let records = listing.split(|&byte| byte == 0).filter(|record| !record.is_empty());
+    records.map(|record| leaf(record).ok_or_else(unreadable)).collect()
+}
+
+fn commit(fields: &[std::borrow::Cow<'_, str>]) -> Result<Commit, Error> {
+    let signature = |at: usize| Signature { name: fields[at].to_string(), email: fields[at + 1].to_string() };
+    let trailer =
+        |line: &str| line.split_once(':').map(|(key, value)| (key.to_owned(), value.trim().to_owned()));
+    Ok(Commit {
+        sha: sha(&fields[0])?,
+        parents: fields[1].split_ascii_whitespace().map(sha).collect::<Result<_, _>>()?,
+        author: signature(2),
+        committer: signature(4),
+        message: fields[6].trim_end().to_owned(),
+        trailers: fields[7].lines().filter_map(trailer).collect(),
+    })
+}
