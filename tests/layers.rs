@@ -1,6 +1,8 @@
 //! The rooms of the crate, lowest first: a room uses the layers below it, never its siblings or those above.
 //! And what only one room may name: SQL, octocrab, async-openai, apalis; and what `core` may not name at all.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! The embedded Postgres: it keeps what it was given, survives kills, and is shared by all who start it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
 mod support;
 
 use aspora::dev::postgres::Cluster;
