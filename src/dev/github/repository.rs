@@ -1,0 +1,353 @@
+//! The twin's git: bare repositories, asked and changed through the git command.
+//!
+//! Nothing here knows of pull requests. Every change of a branch is a compare-and-set.
+
+use std::{collections::BTreeMap, ffi::OsStr, path::PathBuf, process::Stdio};
+
+use anyhow::{Context as _, bail};
+use tokio::{io::AsyncWriteExt as _, process::Command};
+
+/// One bare repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Git {
+    pub(crate) dir: PathBuf,
+}
+
+/// One commit, as git tells it.
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    pub(crate) sha: String,
+    pub(crate) tree: String,
+    pub(crate) parents: Vec<String>,
+    pub(crate) author: Signature,
+    pub(crate) committer: Signature,
+    pub(crate) message: String,
+}
+
+/// Who, and when.
+#[derive(Debug, Clone)]
+pub(crate) struct Signature {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) date: String,
+}
+
+/// One changed file between two commits.
+#[derive(Debug, Clone)]
+pub(crate) struct Changed {
+    pub(crate) path: String,
+    /// The former path of a rename or copy.
+    pub(crate) previous: Option<String>,
+    /// GitHub's word: `added`, `removed`, `modified`, `renamed`, …
+    pub(crate) status: &'static str,
+    pub(crate) blob: String,
+    pub(crate) additions: u64,
+    pub(crate) deletions: u64,
+    /// From the first hunk header; none for a binary file or a bare rename.
+    pub(crate) patch: Option<String>,
+}
+
+impl Git {
+    /// Makes an empty bare repository that may be pushed to over HTTP.
+    pub(crate) async fn init(&self) -> anyhow::Result<()> {
+        tokio::fs::create_dir_all(&self.dir).await.context("make the repository's folder")?;
+        self.text(["init", "--quiet", "--bare", "--initial-branch=main"]).await?;
+        self.open_to_http().await
+    }
+
+    /// Makes a bare copy of a repository on this machine.
+    pub(crate) async fn adopt(&self, source: &std::path::Path) -> anyhow::Result<()> {
+        self.init().await?;
+        let source = source.to_str().context("name the repository's folder in UTF-8")?;
+        self.text(["fetch", "--quiet", source, "+refs/heads/*:refs/heads/*"]).await?;
+        if self.branch("main").await?.is_none() {
+            bail!("{source} has no branch `main`: make one, it is what pull requests are merged into");
+        }
+        Ok(())
+    }
+
+    async fn open_to_http(&self) -> anyhow::Result<()> {
+        for (key, value) in [("http.receivepack", "true"), ("receive.advertisePushOptions", "true")] {
+            self.text(["config", key, value]).await?;
+        }
+        Ok(())
+    }
+
+    /// All branches with their commits.
+    pub(crate) async fn branches(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        let listing =
+            self.text(["for-each-ref", "--format=%(objectname) %(refname:lstrip=2)", "refs/heads"]).await?;
+        let pairs = listing.lines().filter_map(|line| line.split_once(' '));
+        Ok(pairs.map(|(sha, branch)| (branch.to_owned(), sha.to_owned())).collect())
+    }
+
+    /// The commit of a branch, if it exists.
+    pub(crate) async fn branch(&self, branch: &str) -> anyhow::Result<Option<String>> {
+        self.commit_named(&format!("refs/heads/{branch}")).await
+    }
+
+    /// The full commit of any name git understands, if there is one.
+    pub(crate) async fn commit_named(&self, name: &str) -> anyhow::Result<Option<String>> {
+        if name.starts_with('-') {
+            return Ok(None);
+        }
+        let (status, out) =
+            self.ask(&["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")]).await?;
+        Ok((status == 0).then(|| out.trim().to_owned()))
+    }
+
+    /// How many commits `head` has that `base` has not.
+    pub(crate) async fn ahead(&self, base: &str, head: &str) -> anyhow::Result<u64> {
+        let count = self.text(["rev-list", "--count", &format!("{base}..{head}")]).await?;
+        count.trim().parse().context("read the count of commits")
+    }
+
+    /// Whether `old` is part of the history of `new`.
+    pub(crate) async fn contains(&self, new: &str, old: &str) -> anyhow::Result<bool> {
+        Ok(self.ask(&["merge-base", "--is-ancestor", old, new]).await?.0 == 0)
+    }
+
+    /// The commit where two histories part.
+    pub(crate) async fn merge_base(&self, one: &str, other: &str) -> anyhow::Result<Option<String>> {
+        let (status, out) = self.ask(&["merge-base", one, other]).await?;
+        Ok((status == 0).then(|| out.trim().to_owned()))
+    }
+
+    /// The tree of both merged, or nothing when they are in conflict.
+    pub(crate) async fn merged_tree(&self, base: &str, head: &str) -> anyhow::Result<Option<String>> {
+        let (status, out) = self.ask(&["merge-tree", "--write-tree", "--no-messages", base, head]).await?;
+        Ok((status == 0).then(|| out.trim().to_owned()))
+    }
+
+    /// Writes a commit; it is on no branch yet.
+    pub(crate) async fn commit_tree(
+        &self,
+        tree: &str,
+        parents: &[&str],
+        message: &str,
+        author: (&str, &str),
+    ) -> anyhow::Result<String> {
+        let mut command = self.command(["commit-tree", tree, "-F", "-"]);
+        for parent in parents {
+            command.args(["-p", parent]);
+        }
+        command.env("GIT_AUTHOR_NAME", author.0).env("GIT_AUTHOR_EMAIL", author.1);
+        command.env("GIT_COMMITTER_NAME", author.0).env("GIT_COMMITTER_EMAIL", author.1);
+        Ok(String::from_utf8(succeed(command, message.as_bytes()).await?)?.trim().to_owned())
+    }
+
+    /// Moves a branch from `old` (nothing: it must not exist) to `new`.
+    pub(crate) async fn move_branch(&self, branch: &str, new: &str, old: Option<&str>) -> anyhow::Result<()> {
+        let nothing = "0".repeat(40);
+        self.text(["update-ref", &format!("refs/heads/{branch}"), new, old.unwrap_or(&nothing)]).await?;
+        Ok(())
+    }
+
+    /// Commits files on top of `parent` (nothing: a first commit), on no branch yet.
+    pub(crate) async fn commit_files(
+        &self,
+        parent: Option<&str>,
+        files: &[(&str, &[u8])],
+        message: &str,
+        author: (&str, &str),
+    ) -> anyhow::Result<String> {
+        let scratch = tempfile::tempdir().context("make a folder for the index")?;
+        let index = scratch.path().join("index");
+        if let Some(parent) = parent {
+            succeed_with(self.command(["read-tree", parent]), &index, b"").await?;
+        }
+        let mut listing = Vec::new();
+        for (path, bytes) in files {
+            let blob = succeed(self.command(["hash-object", "-w", "--stdin"]), bytes).await?;
+            let mode = if bytes.starts_with(b"#!") { "100755" } else { "100644" };
+            let blob = String::from_utf8(blob)?;
+            listing.extend_from_slice(format!("{mode} {}\t{path}\0", blob.trim()).as_bytes());
+        }
+        succeed_with(self.command(["update-index", "-z", "--index-info"]), &index, &listing).await?;
+        let tree = succeed_with(self.command(["write-tree"]), &index, b"").await?;
+        let parents: Vec<&str> = parent.into_iter().collect();
+        self.commit_tree(String::from_utf8(tree)?.trim(), &parents, message, author).await
+    }
+
+    /// A file's content at a commit, if it is there.
+    pub(crate) async fn file(&self, commit: &str, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let mut command = self.command(["cat-file", "blob", &format!("{commit}:{path}")]);
+        let output = command.output().await.context("run git cat-file")?;
+        Ok(output.status.success().then_some(output.stdout))
+    }
+
+    /// The commits of a range such as `main..topic`, oldest first; `only` the named one if set.
+    pub(crate) async fn commits(&self, range: &str, only: bool) -> anyhow::Result<Vec<Commit>> {
+        let format = "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x1e";
+        let mut arguments = vec!["log", "--reverse", format];
+        arguments.extend(only.then_some("-1"));
+        arguments.extend([range, "--"]);
+        let log = self.text(arguments).await?;
+        Ok(log.split('\x1e').filter_map(|record| read_commit(record.trim_start_matches('\n'))).collect())
+    }
+
+    /// What `head` changes since it parted from `base`.
+    pub(crate) async fn changes(&self, base: &str, head: &str) -> anyhow::Result<Vec<Changed>> {
+        let from = self.merge_base(base, head).await?.unwrap_or_else(|| base.to_owned());
+        let range = [from.as_str(), head, "--"];
+        let listing = self.diff(&["--raw", "-z", "--abbrev=40"], range).await?;
+        let patches = self.diff(&["--patch"], range).await?;
+        let patches = patches_of(&patches);
+        let files = read_listing(&listing);
+        Ok(files.into_iter().enumerate().map(|(at, file)| with_patch(file, patches.get(at))).collect())
+    }
+
+    async fn diff(&self, how: &[&str], range: [&str; 3]) -> anyhow::Result<String> {
+        let fixed = ["-c", "core.quotePath=false", "diff", "--no-color", "--no-ext-diff", "-M"];
+        let bytes = succeed(self.command(fixed.iter().chain(how).chain(&range)), b"").await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    async fn text<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<String> {
+        let bytes = succeed(self.command(arguments), b"").await?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// For questions whose answer is the exit status: 0 or 1; anything else is an error.
+    async fn ask(&self, arguments: &[&str]) -> anyhow::Result<(i32, String)> {
+        let output = self.command(arguments).output().await.context("run git")?;
+        Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned()))
+    }
+
+    fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = git();
+        command.arg("--git-dir").arg(&self.dir).args(arguments);
+        command
+    }
+}
+
+/// Git without anybody's own configuration, so that the twin is the same on every machine.
+pub(crate) fn git() -> Command {
+    let mut command = Command::new("git");
+    for inherited in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
+        command.env_remove(inherited);
+    }
+    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
+    command.env("GIT_TERMINAL_PROMPT", "0").kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+async fn succeed_with(
+    mut command: Command,
+    index: &std::path::Path,
+    input: &[u8],
+) -> anyhow::Result<Vec<u8>> {
+    command.env("GIT_INDEX_FILE", index);
+    succeed(command, input).await
+}
+
+async fn succeed(mut command: Command, input: &[u8]) -> anyhow::Result<Vec<u8>> {
+    command.stdin(Stdio::piped());
+    let mut child = command.spawn().context("start git: is it installed?")?;
+    let mut stdin = child.stdin.take().context("open git's input")?;
+    let write = async {
+        // Git may answer without reading all of its input; what it says then counts.
+        let _ = stdin.write_all(input).await;
+        drop(stdin);
+    };
+    let ((), output) = tokio::join!(write, child.wait_with_output());
+    let output = output.context("wait for git")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("{:?} failed: {}", command.as_std(), said.trim());
+    }
+    Ok(output.stdout)
+}
+
+fn read_commit(record: &str) -> Option<Commit> {
+    let fields: Vec<&str> = record.splitn(10, '\0').collect();
+    let [sha, tree, parents, name, email, date, by, by_email, at, message] = fields.try_into().ok()?;
+    Some(Commit {
+        sha: sha.to_owned(),
+        tree: tree.to_owned(),
+        parents: parents.split_whitespace().map(str::to_owned).collect(),
+        author: Signature { name: name.to_owned(), email: email.to_owned(), date: date.to_owned() },
+        committer: Signature { name: by.to_owned(), email: by_email.to_owned(), date: at.to_owned() },
+        message: message.trim_end().to_owned(),
+    })
+}
+
+/// Reads `:100644 100644 <blob> <blob> M\0path\0`; a rename or copy has two paths.
+fn read_listing(listing: &str) -> Vec<Changed> {
+    let mut fields = listing.split('\0');
+    let mut files = Vec::new();
+    while let (Some(head), Some(first)) = (fields.next(), fields.next()) {
+        let mut words = head.split(' ');
+        let (Some(blob), Some(letter)) = (words.nth(3), words.next()) else { break };
+        let (status, moved) = match letter.chars().next() {
+            Some('A') => ("added", false),
+            Some('D') => ("removed", false),
+            Some('R') => ("renamed", true),
+            Some('C') => ("copied", true),
+            Some('T') => ("changed", false),
+            _ => ("modified", false),
+        };
+        let second = if moved { fields.next() } else { None };
+        files.push(Changed {
+            path: second.unwrap_or(first).to_owned(),
+            previous: second.map(|_| first.to_owned()),
+            status,
+            blob: blob.to_owned(),
+            additions: 0,
+            deletions: 0,
+            patch: None,
+        });
+    }
+    files
+}
+
+/// The diff of each file, in the order of the listing.
+fn patches_of(diff: &str) -> Vec<&str> {
+    let starts: Vec<usize> = std::iter::once(0)
+        .filter(|_| diff.starts_with("diff --git "))
+        .chain(diff.match_indices("\ndiff --git ").map(|(at, _)| at + 1))
+        .collect();
+    let ends = starts.iter().skip(1).copied().chain([diff.len()]);
+    starts.iter().zip(ends).map(|(start, end)| &diff[*start..end]).collect()
+}
+
+fn with_patch(mut file: Changed, diff: Option<&&str>) -> Changed {
+    let hunks = diff.and_then(|diff| diff.find("\n@@ ").map(|at| diff[at + 1..].trim_end_matches('\n')));
+    if let Some(hunks) = hunks {
+        file.additions = count(hunks, '+');
+        file.deletions = count(hunks, '-');
+        file.patch = Some(hunks.to_owned());
+    }
+    file
+}
+
+fn count(hunks: &str, mark: char) -> u64 {
+    hunks.lines().filter(|line| line.starts_with(mark)).count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_change_is_told_with_its_renames_and_counts() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let git = Git { dir: folder.path().join("product.git") };
+        git.init().await?;
+        let me = ("ada", "ada@example.com");
+        let first =
+            git.commit_files(None, &[("a.txt", b"one\ntwo\n"), ("b.sh", b"#!/bin/sh\n")], "first", me);
+        let first = first.await?;
+        let second =
+            git.commit_files(Some(&first), &[("a.txt", b"one\n2\nthree\n"), ("c", b"\0")], "next", me);
+        let second = second.await?;
+        let told = git.changes(&first, &second).await?;
+        let short: Vec<_> = told.iter().map(|file| (&*file.path, file.status, file.additions)).collect();
+        assert_eq!(short, [("a.txt", "modified", 2), ("c", "added", 0)]);
+        assert!(told[0].patch.as_deref().is_some_and(|patch| patch.starts_with("@@ -1,2 +1,3 @@")));
+        assert_eq!(told[1].patch, None, "a binary file has no patch");
+        assert_eq!(git.commits(&format!("{first}..{second}"), false).await?[0].message, "next");
+        Ok(())
+    }
+}

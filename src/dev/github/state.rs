@@ -1,0 +1,306 @@
+//! What the twin remembers beside git: pull requests, reviews, comments, checks, statuses, people.
+//!
+//! Plain data, written to `state.json` whole by write-and-rename after every change, so that a twin
+//! that is killed goes on where it was.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    path::Path,
+};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Everything, of all repositories.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct State {
+    last_id: i64,
+    pub(crate) repositories: BTreeMap<String, Repository>,
+    /// Deliveries not yet made, oldest first.
+    pub(crate) outbox: VecDeque<Delivery>,
+}
+
+impl State {
+    /// Reads what a former twin left, or starts anew.
+    pub(crate) fn load(file: &Path) -> anyhow::Result<Self> {
+        match std::fs::read(file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("read {}: remove it to start anew", file.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).with_context(|| format!("read {}", file.display())),
+        }
+    }
+
+    /// Replaces the file at once: a reader sees the old state or the new one.
+    pub(crate) fn save(&self, file: &Path) -> anyhow::Result<()> {
+        let fresh = file.with_extension("json.new");
+        std::fs::write(&fresh, serde_json::to_vec(self)?)
+            .and_then(|()| std::fs::rename(&fresh, file))
+            .with_context(|| format!("write {}", file.display()))
+    }
+
+    /// An id that was never given before.
+    pub(crate) fn new_id(&mut self) -> i64 {
+        self.last_id += 1;
+        1_000_000 + self.last_id
+    }
+}
+
+/// One repository, without its commits.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Repository {
+    pub(crate) id: i64,
+    pub(crate) owner: String,
+    pub(crate) name: String,
+    pub(crate) created_at: String,
+    pub(crate) pushed_at: String,
+    /// The number last given to a pull request or issue.
+    pub(crate) last_number: i64,
+    pub(crate) pulls: Vec<Pull>,
+    pub(crate) issues: Vec<Issue>,
+    pub(crate) reviews: Vec<Review>,
+    pub(crate) review_comments: Vec<ReviewComment>,
+    pub(crate) comments: Vec<Comment>,
+    pub(crate) check_runs: Vec<CheckRun>,
+    pub(crate) statuses: Vec<Status>,
+    /// Login to `admin`, `write`, `read` or `none`.
+    pub(crate) permissions: BTreeMap<String, String>,
+}
+
+impl Repository {
+    pub(crate) fn new(id: i64, owner: &str, name: &str, now: &str) -> Self {
+        Self {
+            id,
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            created_at: now.to_owned(),
+            pushed_at: now.to_owned(),
+            last_number: 0,
+            pulls: Vec::new(),
+            issues: Vec::new(),
+            reviews: Vec::new(),
+            review_comments: Vec::new(),
+            comments: Vec::new(),
+            check_runs: Vec::new(),
+            statuses: Vec::new(),
+            permissions: BTreeMap::new(),
+        }
+    }
+
+    /// `owner/name`.
+    pub(crate) fn full_name(&self) -> String {
+        format!("{}/{}", self.owner, self.name)
+    }
+
+    pub(crate) fn pull(&self, number: i64) -> Option<&Pull> {
+        self.pulls.iter().find(|pull| pull.number == number)
+    }
+
+    pub(crate) fn pull_mut(&mut self, number: i64) -> Option<&mut Pull> {
+        self.pulls.iter_mut().find(|pull| pull.number == number)
+    }
+
+    /// Pull requests and issues share their numbers.
+    pub(crate) fn new_number(&mut self) -> i64 {
+        self.last_number += 1;
+        self.last_number
+    }
+}
+
+/// One pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull {
+    /// Unique in the twin.
+    pub id: i64,
+    /// Unique in the repository, shared with issues.
+    pub number: i64,
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub body: Option<String>,
+    /// The login of who opened it.
+    pub author: String,
+    /// The branch to be merged.
+    pub head_ref: String,
+    /// The branch it is to be merged into.
+    pub base_ref: String,
+    /// The head as it was last seen; frozen when closed.
+    pub head_sha: String,
+    /// The base as it was last seen; frozen when closed.
+    pub base_sha: String,
+    /// Whether it is still open.
+    pub open: bool,
+    /// Whether it is a draft, which cannot be merged.
+    pub draft: bool,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// RFC 3339, UTC.
+    pub updated_at: String,
+    /// RFC 3339, UTC; set when closed or merged.
+    pub closed_at: Option<String>,
+    /// How it was merged, if it was.
+    pub merge: Option<Merge>,
+}
+
+/// How a pull request came into its base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merge {
+    /// The commit on the base branch.
+    pub sha: String,
+    /// The login of who merged.
+    pub by: String,
+    /// RFC 3339, UTC.
+    pub at: String,
+}
+
+/// One issue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Issue {
+    /// Unique in the twin.
+    pub id: i64,
+    /// Unique in the repository, shared with pull requests.
+    pub number: i64,
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub body: Option<String>,
+    /// The login of who opened it.
+    pub author: String,
+    /// The names of its labels.
+    pub labels: Vec<String>,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+}
+
+/// One review of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Unique in the twin.
+    pub id: i64,
+    /// The pull request's number.
+    pub pull: i64,
+    /// The login of who reviewed.
+    pub author: String,
+    /// Markdown.
+    pub body: String,
+    /// `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`, `DISMISSED` or `PENDING`.
+    pub state: String,
+    /// The head that was reviewed.
+    pub commit_id: String,
+    /// RFC 3339, UTC.
+    pub submitted_at: String,
+}
+
+/// One comment on a line of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewComment {
+    /// Unique in the twin.
+    pub id: i64,
+    /// The review it belongs to.
+    pub review: i64,
+    /// The pull request's number.
+    pub pull: i64,
+    /// The login of who wrote it.
+    pub author: String,
+    /// Markdown.
+    pub body: String,
+    /// The file.
+    pub path: String,
+    /// The line in the file, of the side.
+    pub line: u64,
+    /// The first line, for a comment on several.
+    pub start_line: Option<u64>,
+    /// `RIGHT` or `LEFT`.
+    pub side: String,
+    /// The line's place in the patch, counted from its first hunk header.
+    pub position: u64,
+    /// The patch's hunk up to the line.
+    pub diff_hunk: String,
+    /// The head that was commented.
+    pub commit_id: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+}
+
+/// One comment in the conversation of a pull request or issue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comment {
+    /// Unique in the twin.
+    pub id: i64,
+    /// The pull request's or issue's number.
+    pub issue: i64,
+    /// The login of who wrote it.
+    pub author: String,
+    /// Markdown.
+    pub body: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    /// RFC 3339, UTC.
+    pub updated_at: String,
+}
+
+/// One check run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckRun {
+    /// Unique in the twin.
+    pub id: i64,
+    /// The slug of the app that reported it.
+    pub app: String,
+    /// The check's name.
+    pub name: String,
+    /// The commit.
+    pub head_sha: String,
+    /// `queued`, `in_progress` or `completed`.
+    pub status: String,
+    /// Set when completed.
+    pub conclusion: Option<String>,
+    /// The reporter's own key.
+    pub external_id: Option<String>,
+    /// Where people can read more.
+    pub details_url: Option<String>,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// RFC 3339, UTC; set when completed.
+    pub completed_at: Option<String>,
+    /// One line for people.
+    pub title: Option<String>,
+    /// Markdown.
+    pub summary: Option<String>,
+    /// Markdown, the long part.
+    pub text: Option<String>,
+    /// As they were sent.
+    pub annotations: Vec<Value>,
+}
+
+/// One commit status.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Unique in the twin.
+    pub id: i64,
+    /// The commit.
+    pub sha: String,
+    /// `error`, `failure`, `pending` or `success`.
+    pub state: String,
+    /// The status's name.
+    pub context: String,
+    /// One line.
+    pub description: Option<String>,
+    /// Where people can read more.
+    pub target_url: Option<String>,
+    /// The login of who set it.
+    pub author: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+}
+
+/// One webhook that is still to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// `X-GitHub-Delivery`.
+    pub id: uuid::Uuid,
+    /// `X-GitHub-Event`, such as `pull_request`.
+    pub event: String,
+    /// The body, as it is signed and sent.
+    pub payload: Value,
+}
