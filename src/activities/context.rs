@@ -58,10 +58,10 @@ impl Context {
 }
 
 /// The texts of these paths on a commit; a path that is not there, or no text, is left out.
-pub(super) async fn texts<'p>(
+pub(super) async fn texts(
     mirror: &Mirror,
     commit: &Sha,
-    paths: impl IntoIterator<Item = &'p str>,
+    paths: Vec<&str>,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut texts = BTreeMap::new();
     for path in paths {

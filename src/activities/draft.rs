@@ -1,7 +1,5 @@
 //! Asking the model for a change until it fits: at most three answers, each whole or not at all.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -110,8 +108,8 @@ impl Attempt<'_> {
             Wish::Decline(reason) => return Ok(Ok(Draft::Declined(reason.clone()))),
             Wish::Blocks(blocks) => blocks,
         };
-        let paths = blocks.iter().map(|block| block.path.as_str());
-        let before: BTreeMap<_, _> = context::texts(mirror, basis, paths).await?;
+        let paths = blocks.iter().map(|block| block.path.as_str()).collect();
+        let before = context::texts(mirror, basis, paths).await?;
         Ok(match edit::apply(&answer, |path| before.get(path.as_str()).cloned()) {
             Ok(files) if files.is_empty() => Err(vec![Complaint {
                 what: "the answer changes nothing".to_owned(),

@@ -73,7 +73,8 @@ async fn examine(
 ) -> Result<Vec<Finding>, Failure> {
     let requirement = &at.task.requirement;
     let change = mirror.change(base, head).await?;
-    let texts = context::texts(mirror, head, change.files.iter().map(|file| file.path.as_str())).await?;
+    let paths = change.files.iter().map(|file| file.path.as_str()).collect();
+    let texts = context::texts(mirror, head, paths).await?;
     let files: Vec<Source> =
         texts.iter().map(|(path, text)| Source { path: path.clone(), text: text.clone() }).collect();
     let spec = context::text(mirror, base, "SPEC.md").await?;
