@@ -1,5 +1,7 @@
 //! The real async-openai client against the scripted model, over loopback.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 use std::time::Duration;
 
 use aspora::{
@@ -151,6 +153,8 @@ async fn an_answer_that_is_not_one_is_typed() {
     assert!(matches!(&refused, Error::Refused(why, _) if why == "I would rather not"), "{refused}");
     let large = "x".repeat(REPLY_LIMIT + 1);
     assert_eq!(ask_under(Fault::Garbage(large)).await, Err(Error::Oversize));
+    let endless = format!("data: {}", "x".repeat(REPLY_LIMIT));
+    assert_eq!(ask_under(Fault::Raw(endless)).await, Err(Error::Oversize));
 }
 
 #[tokio::test]

@@ -1,6 +1,12 @@
 //! One call of the model: one HTTP request, streamed, with a limit on everything that could grow.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_openai::{
     Client,
@@ -25,12 +31,15 @@ use super::{BadConfig, Config, Error, Message, Prompt, Role, error::said};
 pub const REPLY_LIMIT: usize = 4 * 1024 * 1024;
 /// The most bytes read off the wire; each piece of an answer travels in some 250 bytes of JSON.
 const WIRE_LIMIT: usize = 16 * REPLY_LIMIT;
+/// The most bytes of one line of the stream, which is held whole until it ends.
+const LINE_LIMIT: usize = REPLY_LIMIT / 2;
 /// The most bytes read of an error's body.
 const ERROR_LIMIT: usize = 16 * 1024;
 
 /// A model that can be asked; cheap to clone.
 #[derive(Clone)]
 pub struct Model {
+    http: reqwest::Client,
     client: Client<OpenAIConfig>,
     config: Config,
 }
@@ -96,10 +105,7 @@ impl Model {
             .with_api_base(config.base_url.trim_end_matches('/'))
             .with_api_key(config.api_key.expose_secret());
         let client = Client::build(http.clone(), openai);
-        // The client's own service retries 429 and 5xx by itself; ours sends once.
-        let client =
-            client.with_http_service(tower::service_fn(move |request| send_once(http.clone(), request)));
-        Ok(Self { client, config })
+        Ok(Self { http, client, config })
     }
 
     /// The configuration it was made with.
@@ -120,9 +126,21 @@ impl Model {
     }
 
     async fn ask_without_end(&self, prompt: &Prompt) -> Result<Reply, Error> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let asked = self.ask_bounded(prompt, &is_over).await;
+        // The limit breaks the stream, and the client does not say for which reason a stream broke.
+        if is_over.load(Ordering::Relaxed) { Err(Error::Oversize) } else { asked }
+    }
+
+    async fn ask_bounded(&self, prompt: &Prompt, is_over: &Arc<AtomicBool>) -> Result<Reply, Error> {
         let idle = self.config.timeouts.idle;
         let request = request(prompt, self.config.model_for(prompt.task));
-        let opened = timeout(idle, self.client.chat().create_stream(request)).await;
+        let (http, is_over) = (self.http.clone(), Arc::clone(is_over));
+        // The client's own service retries 429 and 5xx by itself; ours sends once.
+        let service =
+            tower::service_fn(move |request| send_once(http.clone(), request, Arc::clone(&is_over)));
+        let client = self.client.clone().with_http_service(service);
+        let opened = timeout(idle, client.chat().create_stream(request)).await;
         let stream = opened.map_err(|_| gave_up("the answer's start", idle))?.map_err(sorted)?;
         collect(stream, idle).await?.finish(prompt)
     }
@@ -250,25 +268,32 @@ fn message(message: &Message) -> ChatCompletionRequestMessage {
 async fn send_once(
     http: reqwest::Client,
     request: HttpRequestFactory,
+    is_over: Arc<AtomicBool>,
 ) -> Result<reqwest::Response, OpenAIError> {
     let response = http.execute(request.build().await?).await?;
     let (status, headers) = (response.status(), response.headers().clone());
     if status.is_success() {
-        return Ok(bounded(response));
+        return Ok(bounded(response, is_over));
     }
     let body = beginning(response).await;
     let error = Error::from_http(status, &headers, &body, chrono::Utc::now());
     Err(OpenAIError::Boxed(Box::new(error)))
 }
 
-/// The same answer, broken off at [`WIRE_LIMIT`]: a line without end would fill the memory.
-fn bounded(response: reqwest::Response) -> reqwest::Response {
+/// The same answer, broken off at [`WIRE_LIMIT`] and [`LINE_LIMIT`]: a stream or a line without end
+/// would fill the memory.
+fn bounded(response: reqwest::Response, is_over: Arc<AtomicBool>) -> reqwest::Response {
     let (status, headers) = (response.status(), response.headers().clone());
-    let mut read = 0;
+    let (mut read, mut line) = (0, 0);
     let body = response.bytes_stream().map_err(std::io::Error::other).and_then(move |bytes| {
         read += bytes.len();
-        let fits = read <= WIRE_LIMIT;
-        futures::future::ready(if fits { Ok(bytes) } else { Err(std::io::Error::other(Error::Oversize)) })
+        line = match bytes.iter().rposition(|byte| *byte == b'\n') {
+            Some(end) => bytes.len() - end - 1,
+            None => line + bytes.len(),
+        };
+        let fits = read <= WIRE_LIMIT && line <= LINE_LIMIT;
+        is_over.fetch_or(!fits, Ordering::Relaxed);
+        futures::future::ready(if fits { Ok(bytes) } else { Err(std::io::Error::other("over the limit")) })
     });
     let mut bounded = http::Response::new(reqwest::Body::wrap_stream(body));
     *bounded.status_mut() = status;
@@ -299,9 +324,6 @@ fn sorted(error: OpenAIError) -> Error {
         OpenAIError::Reqwest(error) => Error::transient(with_causes(&error)),
         OpenAIError::JSONDeserialize(_, content) => {
             Error::transient(format!("a piece of the answer is unreadable: {}", said(&content).0))
-        }
-        OpenAIError::StreamError(error) if error.to_string().contains(&Error::Oversize.to_string()) => {
-            Error::Oversize
         }
         OpenAIError::StreamError(error) => Error::transient(error.to_string()),
         OpenAIError::InvalidArgument(message) => Error::Rejected(message),

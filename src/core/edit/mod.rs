@@ -74,8 +74,8 @@ pub struct Replacement {
 
 /// The rule by which an agent may not touch this path, if there is one.
 ///
-/// These files steer the factory, the forge, git itself or other agents, so no policy can open them
-/// (RELIABILITY T3): a change of them is people's work.
+/// These files steer the factory, the forge, git itself or other agents, so no policy can open them:
+/// a change of them is people's work.
 #[must_use]
 pub fn forbidden(path: &RepoPath) -> Option<&'static str> {
     let folded = path.folded();

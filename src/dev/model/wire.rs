@@ -161,15 +161,15 @@ fn whole(said: &Value, ending: Ending, usage: &Value) -> Response {
 }
 
 fn streamed(field: &str, text: &str, ending: Ending, usage: Option<Value>) -> Response {
-    let mut events = vec![event(json!({"role": "assistant", "content": ""}), None)];
+    let mut events = vec![event(&json!({"role": "assistant", "content": ""}), None)];
     let letters: Vec<char> = text.chars().collect();
     for piece in letters.chunks(PIECE.max(letters.len() / PIECES)) {
-        events.push(event(json!({field: piece.iter().collect::<String>()}), None));
+        events.push(event(&json!({field: piece.iter().collect::<String>()}), None));
     }
     if ending == Ending::Cut {
         return breaking(CONTENT_STREAM, events);
     }
-    events.push(event(json!({}), Some(finish(ending))));
+    events.push(event(&json!({}), Some(finish(ending))));
     if let Some(usage) = usage {
         events.push(line(&chunk(&json!([]), &usage)));
     }
@@ -188,7 +188,7 @@ fn breaking(content_type: &'static str, pieces: Vec<Bytes>) -> Response {
     ([(CONTENT_TYPE, content_type)], body).into_response()
 }
 
-fn event(delta: Value, finish: Option<&str>) -> Bytes {
+fn event(delta: &Value, finish: Option<&str>) -> Bytes {
     let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
     line(&chunk(&json!([choice]), &Value::Null))
 }
