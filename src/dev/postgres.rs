@@ -159,9 +159,9 @@ impl Cluster {
 
     /// The address of a postmaster that takes connections now.
     fn living(&self) -> Option<Endpoint> {
-        let postmaster = self.postmaster()?;
-        let answers = self.client("pg_isready", &postmaster.endpoint).stdout(Stdio::null()).status();
-        answers.is_ok_and(|status| status.success()).then_some(postmaster.endpoint)
+        let endpoint = self.postmaster()?.endpoint?;
+        let answers = self.client("pg_isready", &endpoint).stdout(Stdio::null()).status();
+        answers.is_ok_and(|status| status.success()).then_some(endpoint)
     }
 
     /// One try at starting the server: its address, or (inside) a failure that another try may not meet.
@@ -276,19 +276,22 @@ impl Drop for Cluster {
     }
 }
 
-/// The lines of `postmaster.pid` that we use: pid, data folder, start, port, socket folder, …
+/// What we use of `postmaster.pid`: pid, data folder, start, port, socket folder, listen address, memory, status.
 struct Postmaster {
     pid: Pid,
-    endpoint: Endpoint,
+    /// Where it listens, once it is ready: before, the lines are half written and an address read from them could
+    /// be another server's.
+    endpoint: Option<Endpoint>,
 }
 
 impl Postmaster {
     fn parse(text: &str) -> Option<Self> {
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         let pid = Pid::from_raw(lines.first()?.parse().ok()?)?;
-        let endpoint = match *lines.get(4)? {
-            "" => Endpoint::Port(lines.get(3)?.parse().ok()?),
-            folder => Endpoint::Socket(PathBuf::from(folder)),
+        let endpoint = match lines[..] {
+            [_, _, _, port, "", "127.0.0.1", _, "ready", ..] => port.parse().ok().map(Endpoint::Port),
+            [_, _, _, _, folder, "", _, "ready", ..] => Some(Endpoint::Socket(PathBuf::from(folder))),
+            _ => None,
         };
         Some(Self { pid, endpoint })
     }
