@@ -127,12 +127,12 @@ impl<'a> Attempt<'a> {
     ) -> Result<T, Failure> {
         let found = match self.begin(key, kind, request).await? {
             Before::Done(result) => return Ok(result),
-            Before::Unknown(_) => find.await?,
+            Before::Unknown(_) => Box::pin(find).await?,
             Before::Fresh(_) => None,
         };
         let result = match found {
             Some(result) => result,
-            None => act.await?,
+            None => Box::pin(act).await?,
         };
         self.observe(key, &result).await?;
         Ok(result)

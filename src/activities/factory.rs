@@ -54,15 +54,16 @@ impl Perform for Factory {
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
         async move {
             let attempt = Attempt::new(self, assignment)?;
-            match attempt.task.activity {
-                Activity::Generate => generate::perform(&attempt).await,
-                Activity::Gate => gate::perform(&attempt).await,
-                Activity::Review => review::perform(&attempt).await,
-                Activity::Remediate => remediate::perform(&attempt).await,
-                Activity::Verdict => verdict::perform(&attempt).await,
-                Activity::Update => update::perform(&attempt).await,
-                Activity::Merge => merge::perform(&attempt).await,
-            }
+            let performed: BoxFuture<'_, _> = match attempt.task.activity {
+                Activity::Generate => generate::perform(&attempt).boxed(),
+                Activity::Gate => gate::perform(&attempt).boxed(),
+                Activity::Review => review::perform(&attempt).boxed(),
+                Activity::Remediate => remediate::perform(&attempt).boxed(),
+                Activity::Verdict => verdict::perform(&attempt).boxed(),
+                Activity::Update => update::perform(&attempt).boxed(),
+                Activity::Merge => merge::perform(&attempt).boxed(),
+            };
+            performed.await
         }
         .boxed()
     }

@@ -49,9 +49,8 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         let note = format!("the head moved from {} to {}", head.short(), pull.head_sha.short());
         return Ok(answer(Outcome::Moved, note));
     }
-    let (facts, clearance) = match cleared(at, &head).await? {
-        Some(cleared) => cleared,
-        None => return Ok(answer(Outcome::Moved, format!("{} has no clearance", head.short()))),
+    let Some((facts, clearance)) = cleared(at, &head).await? else {
+        return Ok(answer(Outcome::Moved, format!("{} has no clearance", head.short())));
     };
     let base = at.base(&at.mirror().await?).await?;
     if base != *clearance.base() && judge(&Facts { up_to_date: false, ..facts }).clearance().is_none() {
