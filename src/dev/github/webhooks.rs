@@ -127,7 +127,8 @@ fn next_batch(shared: &Shared) -> Vec<Delivery> {
 
 async fn deliver(shared: &Shared, client: &reqwest::Client, delivery: &Delivery) {
     let Some(receiver) = shared.webhooks.receiver() else { return };
-    for _ in 0..copies(&mut lock(&shared.webhooks.mischief)) {
+    let copies = copies(&mut lock(&shared.webhooks.mischief));
+    for _ in 0..copies {
         let mut pause = FIRST_PAUSE;
         for attempt in 1..=TRIES {
             match send(client, &receiver, delivery).await {
