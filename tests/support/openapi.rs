@@ -118,7 +118,10 @@ impl Description {
         let paths = self.document["paths"].as_object()?;
         let method = method.to_lowercase();
         let fitting = paths.iter().filter(|(template, of)| of.get(&method).is_some() && fits(template, path));
-        let (template, of) = fitting.min_by_key(|(template, _)| template.matches('{').count())?;
+        let (template, of) = fitting.min_by_key(|(template, _)| {
+            let swallows = template.split('/').count() != path.split('/').count();
+            (swallows, template.matches('{').count())
+        })?;
         Some((template, &of[&method]))
     }
 
