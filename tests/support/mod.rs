@@ -1,3 +1,3 @@
 //! What several test suites share.
 
-pub mod openapi;
+pub(crate) mod openapi;

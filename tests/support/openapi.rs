@@ -35,7 +35,7 @@ const EXCEPTIONS: &[(&str, &str, u16, &str)] = &[
 ];
 
 /// Judges exchanges, and keeps what is wrong.
-pub struct Judge {
+pub(crate) struct Judge {
     faults: Mutex<Vec<String>>,
     judged: Mutex<Vec<String>>,
 }
@@ -45,13 +45,13 @@ impl Judge {
     ///
     /// # Errors
     /// When the description is missing and cannot be installed.
-    pub fn new() -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn new() -> anyhow::Result<Arc<Self>> {
         description()?;
         Ok(Arc::new(Self { faults: Mutex::default(), judged: Mutex::default() }))
     }
 
     /// To be given to `Twin::observe`.
-    pub fn observer(self: &Arc<Self>) -> Observer {
+    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
         let judge = Arc::clone(self);
         Arc::new(move |exchange| judge.hear(exchange))
     }
@@ -65,7 +65,7 @@ impl Judge {
     }
 
     /// Fails with everything that was wrong, or when nothing was judged at all.
-    pub fn verdict(&self) {
+    pub(crate) fn verdict(&self) {
         let faults = self.faults.lock().unwrap();
         assert!(faults.is_empty(), "not as GitHub describes it:\n{}", faults.join("\n"));
         assert!(!self.judged.lock().unwrap().is_empty(), "no exchange was judged");
@@ -73,7 +73,7 @@ impl Judge {
 }
 
 /// What GitHub's description has against an exchange.
-pub fn judge(exchange: &Exchange) -> Vec<String> {
+pub(crate) fn judge(exchange: &Exchange) -> Vec<String> {
     let description = match description() {
         Ok(description) => description,
         Err(error) => return vec![error.to_string()],
