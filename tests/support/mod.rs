@@ -1,7 +1,3 @@
-//! What the tests of the shell stand on: one private Postgres per checkout, a fresh database per test.
+//! What several test suites share.
 
-#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the support")]
-
-mod postgres;
-
-pub(crate) use postgres::{TestDatabase, database};
+pub(crate) mod openapi;

@@ -32,7 +32,7 @@ pub use self::{
     faults::{Mode, Rule},
     ledger::Entry,
     people::Verdict,
-    serve::{Exchange, Phase, RequestSeen},
+    serve::{Exchange, Hook, Observer, Phase, RequestSeen},
     state::{CheckRun, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status},
     webhooks::{Webhook, Webhooks},
 };

@@ -273,6 +273,7 @@ fn split(name: &str) -> anyhow::Result<(&str, &str)> {
     Ok((owner, short))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
 fn told(refusal: Refusal) -> anyhow::Error {
     anyhow::anyhow!(refusal.message())
 }

@@ -112,11 +112,11 @@ async fn pass(State(way): State<Arc<Way>>, request: Request, next: Next) -> Resp
     let seen = way.seen(&request);
     tell(&shared.hooks, |hook| hook(&seen, Phase::Before));
     let fault = shared.faults.strike(&seen.method, &seen.path);
-    if let Some(mode) = fault {
-        if let Some(refused) = refuse_before(mode).await {
-            shared.ledger.write(entry(&seen, refused.status().as_u16(), false));
-            return refused;
-        }
+    if let Some(mode) = fault
+        && let Some(refused) = refuse_before(mode).await
+    {
+        shared.ledger.write(entry(&seen, refused.status().as_u16(), false));
+        return with_limits(refused, seen.number);
     }
     let (answer, applied) = way.serve(&seen, request, next).await;
     tell(&shared.hooks, |hook| hook(&seen, Phase::AfterApply));

@@ -382,7 +382,7 @@ async fn is_merged(
 ) -> Answer {
     match one(&shared, &repo, number)?.merge {
         Some(_) => Ok(StatusCode::NO_CONTENT.into_response()),
-        None => Err(Refusal::not_found()),
+        None => Ok(StatusCode::NOT_FOUND.into_response()),
     }
 }
 

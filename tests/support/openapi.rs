@@ -1,0 +1,270 @@
+//! GitHub's published OpenAPI description as a judge of every exchange with the twin.
+//!
+//! The description comes from npm (`@octokit/openapi`) into `target/openapi` once; one validator is
+//! made for each operation when it is first met.
+
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, Mutex, OnceLock},
+};
+
+use anyhow::{Context as _, bail};
+use aspora::dev::github::{Exchange, Observer};
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+/// Where GitHub's description is known to be incomplete: method, path template, status, reason.
+const EXCEPTIONS: &[(&str, &str, u16, &str)] = &[
+    ("*", "*", 401, "every route refuses a wrong token; only some list it"),
+    ("*", "*", 400, "every route refuses a body that is not JSON; only some list it"),
+    ("*", "*", 404, "every route hides what does not exist; only some list it"),
+    (
+        "POST",
+        "/repos/{owner}/{repo}/check-runs",
+        422,
+        "an unknown commit is refused; the description lists 201 alone",
+    ),
+    (
+        "POST",
+        "/repos/{owner}/{repo}/statuses/{sha}",
+        422,
+        "an unknown commit is refused; the description lists 201 alone",
+    ),
+];
+
+/// Judges exchanges, and keeps what is wrong.
+pub(crate) struct Judge {
+    faults: Mutex<Vec<String>>,
+    judged: Mutex<Vec<String>>,
+}
+
+impl Judge {
+    /// A judge with GitHub's description at hand.
+    ///
+    /// # Errors
+    /// When the description is missing and cannot be installed.
+    pub(crate) fn new() -> anyhow::Result<Arc<Self>> {
+        description()?;
+        Ok(Arc::new(Self { faults: Mutex::default(), judged: Mutex::default() }))
+    }
+
+    /// To be given to `Twin::observe`.
+    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
+        let judge = Arc::clone(self);
+        Arc::new(move |exchange| judge.hear(exchange))
+    }
+
+    fn hear(&self, exchange: &Exchange) {
+        let told = judge(exchange);
+        let name = format!("{} {} {}", exchange.method, exchange.path, exchange.status);
+        self.judged.lock().unwrap().push(name.clone());
+        let wrong = told.into_iter().map(|fault| format!("{name}: {fault}"));
+        self.faults.lock().unwrap().extend(wrong);
+    }
+
+    /// Fails with everything that was wrong, or when nothing was judged at all.
+    pub(crate) fn verdict(&self) {
+        let faults = self.faults.lock().unwrap();
+        assert!(faults.is_empty(), "not as GitHub describes it:\n{}", faults.join("\n"));
+        assert!(!self.judged.lock().unwrap().is_empty(), "no exchange was judged");
+    }
+}
+
+/// What GitHub's description has against an exchange.
+pub(crate) fn judge(exchange: &Exchange) -> Vec<String> {
+    let description = match description() {
+        Ok(description) => description,
+        Err(error) => return vec![error.to_string()],
+    };
+    let Some((template, operation)) = description.operation(&exchange.method, &exchange.path) else {
+        return vec!["GitHub has no such route".to_owned()];
+    };
+    let mut faults = description.query_faults(operation, &exchange.query);
+    let key = format!("{} {template}", exchange.method);
+    let request = operation.pointer("/requestBody/content/application~1json/schema");
+    let refused = exchange.status >= 400;
+    if let (Some(schema), Some(body), false) = (request, &exchange.request_body, refused) {
+        faults.extend(description.faults(&format!("{key} request"), schema, body));
+    }
+    faults.extend(description.answer_faults(&key, template, operation, exchange));
+    faults
+}
+
+/// The description, read once.
+struct Description {
+    document: Value,
+    validators: Mutex<HashMap<String, Arc<Validator>>>,
+}
+
+fn description() -> anyhow::Result<&'static Description> {
+    static READ: OnceLock<Result<Description, String>> = OnceLock::new();
+    let read = READ.get_or_init(|| Description::read().map_err(|error| format!("{error:#}")));
+    read.as_ref().map_err(|error| anyhow::anyhow!(error.clone()))
+}
+
+impl Description {
+    fn read() -> anyhow::Result<Self> {
+        let file = install()?;
+        let text = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
+        let mut document: Value = serde_json::from_slice(&text).context("parse GitHub's description")?;
+        allow_null(&mut document);
+        Ok(Self { document, validators: Mutex::default() })
+    }
+
+    /// The path template and operation of a request; a fixed segment goes before a named one.
+    fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value)> {
+        let paths = self.document["paths"].as_object()?;
+        let method = method.to_lowercase();
+        let fitting = paths.iter().filter(|(template, of)| of.get(&method).is_some() && fits(template, path));
+        let (template, of) = fitting.min_by_key(|(template, _)| {
+            let swallows = template.split('/').count() != path.split('/').count();
+            (swallows, template.matches('{').count())
+        })?;
+        Some((template, &of[&method]))
+    }
+
+    fn query_faults(&self, operation: &Value, query: &str) -> Vec<String> {
+        let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+        let known: Vec<&Value> = parameters.iter().map(|parameter| self.resolve(parameter)).collect();
+        let pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.filter_map(|(name, value)| query_fault(&known, &name, &value, self)).collect()
+    }
+
+    fn answer_faults(&self, key: &str, template: &str, operation: &Value, it: &Exchange) -> Vec<String> {
+        let Some(answer) = operation["responses"].get(it.status.to_string()) else {
+            let excused = EXCEPTIONS.iter().any(|(method, path, status, _)| {
+                (*method == "*" || *method == it.method)
+                    && (*path == "*" || *path == template)
+                    && *status == it.status
+            });
+            let basic = json!({"$ref": "#/components/schemas/basic-error"});
+            let body = it.response_body.clone().unwrap_or_default();
+            return match excused {
+                true => self.faults("basic error", &basic, &body),
+                false => vec!["GitHub does not answer with this status".to_owned()],
+            };
+        };
+        let content = &self.resolve(answer)["content"];
+        match (content.pointer("/application~1json/schema"), &it.response_body) {
+            (Some(schema), Some(body)) => self.faults(&format!("{key} {}", it.status), schema, body),
+            (Some(_), None) => vec!["the answer has no body".to_owned()],
+            (None, Some(_)) => vec!["the answer has a body where GitHub has none".to_owned()],
+            (None, None) => Vec::new(),
+        }
+    }
+
+    fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let target =
+            value["$ref"].as_str().and_then(|name| self.document.pointer(name.trim_start_matches('#')));
+        target.unwrap_or(value)
+    }
+
+    fn faults(&self, key: &str, schema: &Value, body: &Value) -> Vec<String> {
+        match self.validator(key, schema) {
+            Ok(validator) => validator
+                .iter_errors(body)
+                .map(|error| format!("{key} at {}: {:.300}", error.instance_path(), error.to_string()))
+                .collect(),
+            Err(error) => vec![format!("{key}: the schema cannot be used: {error}")],
+        }
+    }
+
+    fn validator(&self, key: &str, schema: &Value) -> anyhow::Result<Arc<Validator>> {
+        if let Some(known) = self.validators.lock().unwrap().get(key) {
+            return Ok(Arc::clone(known));
+        }
+        let whole = json!({"allOf": [schema], "components": self.reachable(schema)});
+        let built = jsonschema::draft4::options().should_validate_formats(true).build(&whole);
+        let built = Arc::new(built.map_err(|error| anyhow::anyhow!(error.to_string()))?);
+        self.validators.lock().unwrap().insert(key.to_owned(), Arc::clone(&built));
+        Ok(built)
+    }
+
+    /// The schemas that one needs, and those that they need, so that the rest is not compiled.
+    fn reachable(&self, schema: &Value) -> Value {
+        let mut schemas = serde_json::Map::new();
+        let mut names = references(schema);
+        while let Some(name) = names.pop() {
+            if !schemas.contains_key(&name) {
+                let found = self.document["components"]["schemas"][&name].clone();
+                names.extend(references(&found));
+                schemas.insert(name, found);
+            }
+        }
+        json!({"schemas": schemas})
+    }
+}
+
+fn query_fault(known: &[&Value], name: &str, value: &str, description: &Description) -> Option<String> {
+    let Some(parameter) = known.iter().find(|one| one["name"] == *name && one["in"] == "query") else {
+        return Some(format!("GitHub does not know the query parameter `{name}`"));
+    };
+    let number = value.parse::<i64>().map(Value::from);
+    let typed = match parameter["schema"]["type"].as_str() {
+        Some("integer") => number.unwrap_or_else(|_| value.into()),
+        _ => Value::from(value),
+    };
+    let faults =
+        description.faults(&format!("query {name} {}", parameter["schema"]), &parameter["schema"], &typed);
+    faults.into_iter().next()
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (mut names, mut segments) = (template.split('/'), path.split('/'));
+    loop {
+        match (names.next(), segments.next()) {
+            (None, None) => return true,
+            // A reference or branch may hold slashes; it is the template's last segment then.
+            (Some("{ref}" | "{branch}"), Some(_)) if names.clone().next().is_none() => return true,
+            (Some(name), Some(segment)) if name.starts_with('{') || name == segment => {}
+            _ => return false,
+        }
+    }
+}
+
+fn references(schema: &Value) -> Vec<String> {
+    match schema {
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str);
+            let own = own.and_then(|name| name.strip_prefix("#/components/schemas/"));
+            own.map(str::to_owned).into_iter().chain(fields.values().flat_map(references)).collect()
+        }
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Rewrites OpenAPI's `nullable` as JSON Schema has it.
+fn allow_null(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(allow_null);
+            if fields.get("nullable") == Some(&Value::Bool(true)) {
+                fields.remove("nullable");
+                let inner = Value::Object(std::mem::take(fields));
+                fields.insert("anyOf".to_owned(), json!([inner, {"type": "null"}]));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(allow_null),
+        _ => {}
+    }
+}
+
+/// The description's file; npm brings it when it is not there.
+fn install() -> anyhow::Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/openapi");
+    let file = folder.join("node_modules/@octokit/openapi/generated/api.github.com.json");
+    if file.exists() {
+        return Ok(file);
+    }
+    std::fs::create_dir_all(&folder)?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg("@octokit/openapi");
+    let output = npm.output().context("run npm to fetch GitHub's OpenAPI description: install Node.js")?;
+    if !output.status.success() || !file.exists() {
+        bail!("npm could not install @octokit/openapi: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(file)
+}
