@@ -5,3 +5,6 @@ pub mod github;
 pub mod model;
 pub mod postgres;
 pub mod product;
+mod stand;
+
+pub use stand::{Needs, Stand, unittest};

@@ -31,3 +31,16 @@ pub struct Settings {
     /// The model is the scripted one; pages say so.
     pub model_is_stand_in: bool,
 }
+
+/// Serves until `stop` is cancelled.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    app: App,
+    stop: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    let router = axum::Router::new().merge(pages::router()).with_state(app);
+    Ok(axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?)
+}

@@ -1,3 +1,9 @@
-//! What several test suites share.
+//! What the tests of the shell stand on: one private Postgres per checkout, a fresh database per test,
+//! and GitHub's own description to judge what goes over the wire.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the support")]
 
 pub(crate) mod openapi;
+mod postgres;
+
+pub(crate) use postgres::{TestDatabase, database};
