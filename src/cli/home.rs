@@ -17,7 +17,7 @@ use crate::{
     dev::{Needs, Stand, unittest},
     engine::Engine,
     store::product,
-    workspace::{Sandbox, Unavailable},
+    workspace::{Limits, Sandbox, Unavailable},
 };
 
 /// How soon a waiting run looks at the twin by itself: it is next door, and a lost webhook costs little.
@@ -100,6 +100,27 @@ impl Home {
         let repository = self.stand.adopt(name, folder).await?;
         product::put(self.engine.pool(), name, &repository, "main", &unittest()).await?;
         Ok(())
+    }
+
+    /// Runs a product's tests on its base branch as it is now; a sentence for people.
+    ///
+    /// # Errors
+    /// When the branch cannot be read.
+    pub async fn test_main(&self, repository: &str, branch: &str) -> anyhow::Result<String> {
+        let sandbox = match &self.sandbox {
+            Ok(sandbox) => sandbox,
+            Err(unavailable) => return Ok(unavailable.to_string()),
+        };
+        let mirror = self.house.workspaces()?.mirror(&repository.parse()?);
+        mirror.fetch().await?;
+        let head =
+            mirror.branch(branch).await?.with_context(|| format!("{repository} has no branch {branch}"))?;
+        let (worktree, command) = (mirror.worktree(&head).await?, unittest());
+        let argv: Vec<&str> = command.iter().map(String::as_str).collect();
+        let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
+        let last = run.output.lines().rev().find(|line| line.starts_with("Ran ")).unwrap_or_default();
+        let word = if run.passed { "pass" } else { "FAIL" };
+        Ok(format!("the product's tests {word} on {branch} at {} ({last})", head.short()))
     }
 
     /// Which parts are stand-ins, for people.

@@ -91,13 +91,12 @@ impl House {
         worker::work(engine, reserved, Arc::new(factory), config, stop).await
     }
 
-    fn factory(&self, pool: Pool, sandbox: Result<Sandbox, Unavailable>) -> anyhow::Result<Factory> {
-        let forge = github::Config {
-            api_url: self.forge.api_url.clone(),
-            token: self.forge.token.clone(),
-            timeouts: github::Timeouts::default(),
-        };
-        let workspaces = crate::workspace::Config {
+    /// The mirrors.
+    ///
+    /// # Errors
+    /// When the forge's address cannot be used.
+    pub fn workspaces(&self) -> anyhow::Result<Workspaces> {
+        let config = crate::workspace::Config {
             root: self.mirrors.clone(),
             remote: Remote::Url(self.forge.url.clone()),
             credentials: Credentials::Token(self.forge.token.clone()),
@@ -106,11 +105,20 @@ impl House {
                 email: "bot@aspora.ai".to_owned(),
             },
         };
+        Ok(Workspaces::new(config)?)
+    }
+
+    fn factory(&self, pool: Pool, sandbox: Result<Sandbox, Unavailable>) -> anyhow::Result<Factory> {
+        let forge = github::Config {
+            api_url: self.forge.api_url.clone(),
+            token: self.forge.token.clone(),
+            timeouts: github::Timeouts::default(),
+        };
         Ok(Factory {
             pool,
             forge: Forge::new(forge)?,
             model: llm::Model::new(self.model.clone())?,
-            workspaces: Workspaces::new(workspaces)?,
+            workspaces: self.workspaces()?,
             sandbox,
             public_url: self.public_url.clone(),
             polling: self.polling,
