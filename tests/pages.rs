@@ -94,7 +94,13 @@ impl Server {
         let opened = Progress { head: Some(sha('a')), pull: Some(7), ..Progress::default() };
         let answer = Answer { outcome: Outcome::Opened, note: text.to_owned(), progress: opened };
         self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
-        self.answer(Queue::Github, Outcome::Passed, "tier high", Progress::default()).await;
+        self.answer(
+            Queue::Github,
+            Outcome::Passed,
+            "tier high",
+            Progress { tier: Some(aspora::core::policy::Tier::High), ..Progress::default() },
+        )
+        .await;
         let lease = self.claim(Queue::Llm).await;
         let message = format!("Division by zero when the portfolio is empty {text}");
         let found = Finding::new(Severity::High, &format!("services/{text}.py"), Some(12), &message, "x / y");
@@ -104,11 +110,15 @@ impl Server {
         self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
         let moved = Progress { head: Some(sha('d')), ..Progress::default() };
         self.answer(Queue::Llm, Outcome::Pushed, "pushed ddddddd", moved).await;
-        self.answer(Queue::Llm, Outcome::Clean, "nothing actionable", Progress::default()).await;
-        let report = report(text);
+        let lease = self.claim(Queue::Llm).await;
+        store::review::record(pool, &lease, &sha('d'), "Fine.", &[]).await.unwrap();
+        let note = "nothing actionable".to_owned();
+        let answer = Answer { outcome: Outcome::Clean, note, progress: Progress::default() };
+        self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
+        let (report, head) = (report(text), sha('d'));
         let new = assessment::New {
             stage: "verdict",
-            head_sha: sha('d').as_str(),
+            head_sha: head.as_str(),
             tier: "high",
             decision: "waiting",
             facts: &json!({}),
@@ -285,11 +295,8 @@ async fn a_double_click_makes_one_requirement() {
     let (first, second) = tokio::join!(server.post(&fields), server.post(&fields));
     assert_eq!((first.0, second.0), (303, 303));
     assert_eq!(first.1, second.1);
-    let rows = store::requirement::list(
-        server.app.engine.pool(),
-        &store::requirement::Filter { limit: 10, ..Default::default() },
-    );
-    let rows = rows.await.unwrap();
+    let filter = store::requirement::Filter { limit: 10, ..Default::default() };
+    let rows = store::requirement::list(server.app.engine.pool(), &filter).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].body, "a\nb");
     assert_eq!(server.get(&first.1).await.0, 200);

@@ -13,7 +13,7 @@ use crate::core::{
 const BOX_WIDE: i32 = 118;
 const BOX_HIGH: i32 = 36;
 const COLUMN: i32 = 172;
-const ROW: i32 = 84;
+const ROW: i32 = 74;
 const MARGIN: i32 = 46;
 
 /// A road between two places, with the answers that lead along it.
@@ -127,7 +127,9 @@ impl<'a> Layout<'a> {
         let mut ends: Vec<&str> = workflow.ends.keys().map(String::as_str).collect();
         ends.sort_by_key(|name| (workflow.ends.get(*name), *name));
         columns.push(ends);
+        // A third row leaves room enough for the roads that go back below the second.
         let tallest = columns.iter().map(Vec::len).max().unwrap_or(1);
+        let below = if tallest > 2 { 10 } else { MARGIN };
         let mut places = BTreeMap::new();
         for (x, column) in (0..).zip(&columns) {
             for (y, name) in (0..).zip(column) {
@@ -136,7 +138,7 @@ impl<'a> Layout<'a> {
         }
         let count = |many: usize| i32::try_from(many).unwrap_or(1);
         let wide = count(columns.len() - 1) * COLUMN + BOX_WIDE + 20;
-        Self { places, wide, high: (count(tallest) - 1) * ROW + BOX_HIGH + 2 * MARGIN }
+        Self { places, wide, high: (count(tallest) - 1) * ROW + BOX_HIGH + MARGIN + below }
     }
 
     fn road(&self, from: &str, to: &str, label: &str, count: usize) -> Markup {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Path, Query, State},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     response::Response,
 };
 use chrono::{DateTime, Utc};
@@ -37,19 +40,20 @@ pub(super) struct View {
 }
 
 /// What the address says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Asked {
     #[serde(default)]
     fragment: String,
 }
 
-/// `GET /runs/{id}`, or with `?fragment=1` only its `<main>`.
+/// `GET /runs/{id}`, or with `?fragment=1` only its `<main>`. An address that cannot be read is no run's.
 pub(super) async fn show(
     State(app): State<App>,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
+    id: Result<Path<String>, PathRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response {
-    match load(&app, &id).await {
+    let Query(asked) = asked.unwrap_or_default();
+    match load(&app, &id.map(|Path(id)| id).unwrap_or_default()).await {
         Ok(view) if asked.fragment == "1" => layout::fragment(&main(&view)),
         Ok(view) => layout::page(&app.settings, &view.requirement.title, &main(&view)),
         Err(problem) => problem.page(&app.settings),
@@ -211,7 +215,7 @@ fn at_work(step: &str, job: &job::Standing, now: DateTime<Utc>) -> String {
             job.max_attempts
         ),
         _ => format!(
-            "{step} is due and waits since {} for a worker of the queue `{queue}`.{error}",
+            "{step} is due and has waited {} for a worker of the queue `{queue}`.{error}",
             words::span(now - job.visible_at)
         ),
     }

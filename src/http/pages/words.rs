@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use crate::core::policy::Tier;
 
-/// A span in at most two units: `340 ms`, `12 s`, `3 min 5 s`, `2 h 14 min`, `3 d 4 h`.
+/// A span in at most two units: `340 ms`, `1.6 s`, `12 s`, `3 min 5 s`, `2 h 14 min`, `3 d 4 h`.
 pub(super) fn span(span: TimeDelta) -> String {
     let seconds = span.num_seconds().max(0);
     let two = |big: i64, big_unit: &str, small: i64, small_unit: &str| match small {
@@ -14,7 +14,8 @@ pub(super) fn span(span: TimeDelta) -> String {
     };
     match seconds {
         0 => format!("{} ms", span.num_milliseconds().max(0)),
-        1..60 => format!("{seconds} s"),
+        1..10 => format!("{seconds}.{} s", span.subsec_nanos() / 100_000_000),
+        10..60 => format!("{seconds} s"),
         60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
         3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
         _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
@@ -127,6 +128,7 @@ mod tests {
     fn a_span_has_at_most_two_units() {
         let check = |ms: i64, expected: &str| assert_eq!(span(TimeDelta::milliseconds(ms)), expected);
         check(340, "340 ms");
+        check(1_650, "1.6 s");
         check(12_900, "12 s");
         check(185_000, "3 min 5 s");
         check(3_600_000, "1 h");
