@@ -1,5 +1,7 @@
 //! The pages as a browser without a script sees them: whole, escaped, and honest about what is wrong.
 
+#![expect(clippy::unwrap_used, reason = "whatever goes wrong here fails the test")]
+
 mod support;
 
 use std::{sync::Arc, time::Duration};

@@ -42,7 +42,8 @@ pub(super) fn panel(view: &View) -> Markup {
         section {
             h2 { "Workflow" }
             div.scroll tabindex="0" role="region" aria-label="Diagram of the workflow" {
-                svg.diagram viewBox={ "0 0 " (layout.wide) " " (layout.high) } role="img" aria-label={ "Path taken: " (path) } {
+                svg.diagram viewBox={ "0 0 " (layout.wide) " " (layout.high) }
+                    role="img" aria-label={ "Path taken: " (path) } {
                     (arrow_heads())
                     @for ((from, to), label) in roads.iter().filter(|(road, _)| !counts.contains_key(*road)) {
                         (layout.road(from, to, label, 0))
@@ -180,7 +181,10 @@ fn curve(from: (i32, i32), to: (i32, i32)) -> (String, (i32, i32)) {
         let (x1, y1, x2, y2) = (from.0 + BOX_WIDE, from.1 + half, to.0 - 5, to.1 + half);
         let bend = (x2 - x1) / 2;
         let path = format!("M{x1} {y1}C{} {y1} {} {y2} {x2} {y2}", x1 + bend, x2 - bend);
-        return (path, ((x1 + x2) / 2, (y1 + y2) / 2));
+        // A road over more than one gap may pass behind other places: its count stands before its end.
+        let near = x2 - x1 < COLUMN;
+        let count = if near { ((x1 + x2) / 2, (y1 + y2) / 2) } else { (x2 - 26, y2 - (y2 - y1) / 36) };
+        return (path, count);
     }
     if to.0 == from.0 {
         // Down on the left of the middle and up on the right, so that both can be seen.
@@ -205,7 +209,8 @@ fn arrow_heads() -> Markup {
     html! {
         defs {
             @for id in ["head", "head-taken"] {
-                marker id=(id) viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7" orient="auto" markerUnits="userSpaceOnUse" {
+                marker id=(id) viewBox="0 0 8 8" refX="6" refY="4" markerWidth="7" markerHeight="7"
+                    orient="auto" markerUnits="userSpaceOnUse" {
                     path d="M0 0L8 4L0 8z" {}
                 }
             }

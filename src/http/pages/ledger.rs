@@ -33,7 +33,8 @@ fn findings_of(view: &View, rows: &[review::Row]) -> Markup {
         div.scroll tabindex="0" role="region" aria-label="Findings of one head" { table {
             caption { "On " (view.commit(&rows[0].head_sha)) ": " (crate::core::finding::tally(&found)) }
             thead { tr {
-                th scope="col" { "Severity" } th scope="col" { "Where" } th scope="col" { "Message" } th scope="col" { "State" }
+                th scope="col" { "Severity" } th scope="col" { "Where" } th scope="col" { "Message" }
+                th scope="col" { "State" }
             } }
             tbody { @for row in rows { tr {
                 td { (words::tier_word(&row.severity)) }
@@ -55,10 +56,14 @@ pub(super) fn effects(view: &View) -> Markup {
         @if !view.effects.is_empty() {
             section {
                 h2 { "Effects" }
-                p.muted { "Each act on the forge and each model call, written down before it is made. A second try looks before it acts." }
+                p.muted {
+                    "Each act on the forge and each model call, written down before it is made. "
+                    "A second try looks before it acts."
+                }
                 div.scroll tabindex="0" role="region" aria-label="Effects" { table {
                     thead { tr {
-                        th scope="col" { "Key" } th scope="col" { "Kind" } th scope="col" { "Tries" } th scope="col" { "Meant" }
+                        th scope="col" { "Key" } th scope="col" { "Kind" } th scope="col" { "Tries" }
+                        th scope="col" { "Meant" }
                         th scope="col" { "Done" } th scope="col" { "Known there as" }
                     } }
                     tbody { @for row in &view.effects { (effect_line(row)) } }
@@ -105,7 +110,8 @@ pub(super) fn history(view: &View) -> Markup {
             h2 { "History" }
             div.scroll tabindex="0" role="region" aria-label="History" { table.history {
                 thead { tr {
-                    th scope="col" { "No." } th scope="col" { "Time (UTC)" } th scope="col" { "Actor" } th scope="col" { "What happened" }
+                    th scope="col" { "No." } th scope="col" { "Time (UTC)" } th scope="col" { "Actor" }
+                    th scope="col" { "What happened" }
                 } }
                 tbody { @for row in view.events.iter().rev().take(LISTED) { tr id={ "event-" (row.seq) } {
                     td { (row.seq) }

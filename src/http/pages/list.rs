@@ -150,7 +150,8 @@ fn table(app: &App, products: &[Product], rows: &[Row], now: DateTime<Utc>) -> M
             div.scroll tabindex="0" role="region" aria-label="Requirements" {
                 table.list {
                     thead { tr {
-                        th scope="col" { "State" } th scope="col" { "Requirement" } th scope="col" { "Product" }
+                        th scope="col" { "State" } th scope="col" { "Requirement" }
+                        th scope="col" { "Product" }
                         th scope="col" { "Step" } th scope="col" { "Pull request" } th scope="col" { "Age" }
                     } }
                     tbody { @for row in rows { (line(app, products, row, now)) } }

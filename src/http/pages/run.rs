@@ -124,17 +124,20 @@ fn main(view: &View) -> Markup {
 fn header(view: &View) -> Markup {
     let binding = &view.stored.binding;
     let progress = &view.stored.run.progress;
+    let state = view.requirement.ended_as.as_deref().unwrap_or(&view.requirement.status);
     html! {
         h1 { (view.requirement.title) }
         dl.strip {
-            div { dt { "State" } dd { (words::state(view.requirement.ended_as.as_deref().unwrap_or(&view.requirement.status))) } }
+            div { dt { "State" } dd { (words::state(state)) } }
             @if let Some(step) = view.stored.run.step() { div { dt { "Step" } dd { (step) } } }
             @if let Some(tier) = progress.tier { div { dt { "Tier" } dd { (words::tier(tier)) } } }
             @if let Some(pull) = progress.pull {
                 div { dt { "Pull request" } dd { (words::pull(&view.forge, &binding.repository, pull)) } }
             }
             @if let Some(head) = &progress.head { div { dt { "Head" } dd { (view.commit(head.as_str())) } } }
-            @if let Some(merged) = &progress.merged { div { dt { "Merged as" } dd { (view.commit(merged.as_str())) } } }
+            @if let Some(merged) = &progress.merged {
+                div { dt { "Merged as" } dd { (view.commit(merged.as_str())) } }
+            }
             div { dt { "Product" } dd { (binding.product) } }
             div { dt { "Began" } dd { (words::moment(view.now(), view.stored.created_at)) } }
             div { dt { "Spent" } dd { (spent(&view.spent)) } }
@@ -149,7 +152,8 @@ fn spent(spent: &effect::Spent) -> Markup {
     html! {
         @if spent.calls == 0 { "nothing yet" } @else {
             @if spent.micro_dollars > 0 { (words::dollars(spent.micro_dollars)) ", " }
-            span title=(title) { (tokens) " tokens" } ", " (spent.calls) @if spent.calls == 1 { " call" } @else { " calls" }
+            span title=(title) { (tokens) " tokens" } ", "
+            (spent.calls) @if spent.calls == 1 { " call" } @else { " calls" }
         }
     }
 }
@@ -226,7 +230,8 @@ fn wanted(requirement: &requirement::Row) -> Markup {
         section {
             h2 { "Requirement" }
             p.muted {
-                "Priority " (requirement.priority) ", asked by " (requirement.requested_by.as_deref().unwrap_or("nobody named"))
+                "Priority " (requirement.priority) ", asked by "
+                (requirement.requested_by.as_deref().unwrap_or("nobody named"))
                 ", " (words::utc(requirement.created_at))
             }
             pre.text { (requirement.body) }

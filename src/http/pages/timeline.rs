@@ -211,7 +211,8 @@ fn row(visit: &Visit, begin: DateTime<Utc>, scale: &Scale) -> Markup {
             svg.bar viewBox={ "0 0 " (WIDE) " 20" } preserveAspectRatio="none" aria-hidden="true" {
                 @for stretch in &visit.stretches {
                     @let (x, width) = scale.place(stretch.from, &mut taken);
-                    rect class=(stretch.kind.class()) x=(format!("{x:.1}")) y="3" width=(format!("{width:.1}")) height="14" {
+                    rect class=(stretch.kind.class()) x=(format!("{x:.1}")) y="3"
+                        width=(format!("{width:.1}")) height="14" {
                         title { (stretch.note) " (" (words::span(stretch.to - stretch.from)) ")" }
                     }
                 }
@@ -249,8 +250,10 @@ fn attempts(view: &View) -> Markup {
                 summary { "All attempts (" (view.attempts.len()) ")" }
                 div.scroll tabindex="0" role="region" aria-label="Attempts" { table {
                     thead { tr {
-                        th scope="col" { "Job" } th scope="col" { "Step" } th scope="col" { "Try" } th scope="col" { "Worker" }
-                        th scope="col" { "Began (UTC)" } th scope="col" { "Took" } th scope="col" { "Ended" } th scope="col" { "Error" }
+                        th scope="col" { "Job" } th scope="col" { "Step" } th scope="col" { "Try" }
+                        th scope="col" { "Worker" }
+                        th scope="col" { "Began (UTC)" } th scope="col" { "Took" }
+                        th scope="col" { "Ended" } th scope="col" { "Error" }
                     } }
                     tbody { @for row in &view.attempts { tr {
                         td { (row.turn) } td { (row.step) } td { (row.attempt) } td { (row.worker) }
