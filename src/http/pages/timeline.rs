@@ -287,3 +287,45 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    fn attempt(number: i32, from: i64, to: Option<i64>) -> attempt::Row {
+        attempt::Row {
+            turn: 1,
+            attempt: number,
+            step: "review".to_owned(),
+            worker: "w".to_owned(),
+            started_at: at(from),
+            ended_at: to.map(at),
+            ended_as: to.map(|_| "failed".to_owned()),
+            error: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(tries: &[attempt::Row], expected: &[(Kind, i64, i64)]) {
+        let tries: Vec<_> = tries.iter().collect();
+        let got: Vec<_> = job(at(0), at(20), &tries).iter().map(|it| (it.kind, it.from, it.to)).collect();
+        let expected: Vec<_> = expected.iter().map(|&(kind, from, to)| (kind, at(from), at(to))).collect();
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn the_time_of_a_job_is_told_without_a_gap() {
+        use Kind::{Backing, Queued, Running};
+        check(&[], &[(Queued, 0, 20)]);
+        check(&[attempt(1, 3, None)], &[(Queued, 0, 3), (Running, 3, 20)]);
+        check(&[attempt(1, 0, Some(5))], &[(Running, 0, 5), (Backing, 5, 20)]);
+        check(
+            &[attempt(1, 3, Some(5)), attempt(2, 9, Some(20))],
+            &[(Queued, 0, 3), (Running, 3, 5), (Backing, 5, 9), (Running, 9, 20)],
+        );
+    }
+}
