@@ -1,0 +1,105 @@
+//! What every page has around it: head, banner, footer, and the headers it is sent with.
+
+use std::sync::LazyLock;
+
+use axum::{
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use maud::{DOCTYPE, Markup, html};
+use sha2::{Digest, Sha256};
+
+use super::super::{App, Settings};
+
+const STYLE: &str = include_str!("style.css");
+const LIVE: &str = include_str!("live.js");
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
+     connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The digest of both assets: a new release has new addresses, so that browsers may keep the old for ever.
+static DIGEST: LazyLock<String> =
+    LazyLock::new(|| hex::encode(&Sha256::digest(format!("{STYLE}\0{LIVE}"))[..6]));
+
+/// A whole page around its `<main>`.
+pub(super) fn page(settings: &Settings, title: &str, main: &Markup) -> Response {
+    let digest = DIGEST.as_str();
+    let whole = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Aspora" }
+                link rel="icon" href="data:,";
+                link rel="stylesheet" href={ "/assets/" (digest) "/style.css" };
+                script defer src={ "/assets/" (digest) "/live.js" } {}
+            }
+            body {
+                a.skip href="#main" { "Skip to the content" }
+                header.top {
+                    a.home href="/" { "Aspora" }
+                    span.muted { "code factory" }
+                    span #link-state role="status" hidden {}
+                }
+                (banner(settings))
+                (main)
+            }
+        }
+    };
+    fragment(&whole)
+}
+
+/// Markup as it is, with the headers of a page.
+pub(super) fn fragment(markup: &Markup) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, markup.0.clone()).into_response()
+}
+
+/// A page that says what is wrong and where to go on.
+pub(super) fn problem(settings: &Settings, status: StatusCode, title: &str, text: &str) -> Response {
+    let main = html! {
+        main #main {
+            h1 { (title) }
+            p { (text) }
+            p { a href="/" { "To the requirements" } }
+        }
+    };
+    let mut response = page(settings, title, &main);
+    *response.status_mut() = status;
+    response
+}
+
+/// The style sheet or the script.
+pub(super) async fn asset(State(app): State<App>, Path((digest, name)): Path<(String, String)>) -> Response {
+    let (kind, body) = match name.as_str() {
+        "style.css" => ("text/css; charset=utf-8", STYLE),
+        "live.js" => ("text/javascript; charset=utf-8", LIVE),
+        _ => return super::not_found(State(app)).await,
+    };
+    // A page of another release asks for another digest during a change of releases: serve it, unkept.
+    let keep = if digest == *DIGEST { "public, max-age=31536000, immutable" } else { "no-store" };
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, keep),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, body).into_response()
+}
+
+fn banner(settings: &Settings) -> Markup {
+    let what = match (settings.forge_is_stand_in, settings.model_is_stand_in) {
+        (true, true) => "The forge and the model are stand-ins: no GitHub and no real model is used here.",
+        (true, false) => "The forge is a stand-in, not GitHub. The model is real.",
+        (false, true) => "The model is a stand-in that follows a script. The forge is real.",
+        (false, false) => return html! {},
+    };
+    html! { p.banner role="note" { (what) } }
+}

@@ -1,0 +1,197 @@
+//! The list of requirements, newest first, and the form to add one.
+
+use axum::{
+    extract::{Query, State, rejection::QueryRejection},
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{
+    super::App,
+    Problem,
+    form::{self, Draft},
+    layout, words,
+};
+use crate::store::{
+    self,
+    product::Product,
+    requirement::{Filter, Row},
+};
+
+/// Requirements on one page.
+const PAGE: usize = 50;
+/// The words that a list may be narrowed to: where a run stands, or how it ended.
+const STATES: [&str; 7] = ["active", "waiting", "ended", "succeeded", "blocked", "failed", "cancelled"];
+
+/// What the address says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    product: String,
+    #[serde(default)]
+    state: String,
+    #[serde(default)]
+    text: String,
+    #[serde(default)]
+    before: String,
+    #[serde(default)]
+    fragment: String,
+}
+
+/// `GET /`
+pub(super) async fn show(State(app): State<App>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
+    let made = match asked {
+        Ok(Query(asked)) => main(&app, &asked).await.map(|main| (asked, main)),
+        Err(error) => Err(Problem::Unreadable(error.body_text())),
+    };
+    match made {
+        Ok((asked, main)) if asked.fragment == "1" => layout::fragment(&main),
+        Ok((_, main)) => layout::page(&app.settings, "Requirements", &main),
+        Err(problem) => problem.page(&app.settings),
+    }
+}
+
+async fn main(app: &App, asked: &Asked) -> Result<Markup, Problem> {
+    let pool = app.engine.pool();
+    let products = store::product::list(pool).await?;
+    let now = store::now(&mut *pool.acquire().await?).await?;
+    let mut rows = store::requirement::list(pool, &filter(asked)?).await?;
+    let more = rows.len() > PAGE;
+    rows.truncate(PAGE);
+    let next = rows.last().filter(|_| more).map(|last| address(asked, last));
+    Ok(html! {
+        main #main {
+            h1 { "Requirements" }
+            (form::folded(&products, &Draft::blank()))
+            (narrow(asked, &products))
+            div #live data-every="4000" {
+                (table(app, &products, &rows, now))
+                nav.pages aria-label="Pages" {
+                    @if !asked.before.is_empty() { a href=(first(asked)) { "Newest" } }
+                    @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
+                }
+            }
+        }
+    })
+}
+
+fn filter(asked: &Asked) -> Result<Filter, Problem> {
+    let some = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
+    let before = some(&asked.before).map(|cursor| {
+        place(&cursor)
+            .ok_or_else(|| Problem::Unreadable("The address names no place in the list.".to_owned()))
+    });
+    if asked.text.contains('\0') || asked.product.contains('\0') || asked.state.contains('\0') {
+        return Err(Problem::Unreadable("The search holds a NUL character; remove it.".to_owned()));
+    }
+    Ok(Filter {
+        product: some(&asked.product),
+        state: some(&asked.state),
+        text: some(&asked.text),
+        before: before.transpose()?,
+        limit: i64::try_from(PAGE + 1).unwrap_or(i64::MAX),
+    })
+}
+
+/// Reads `<microseconds>-<id>`, which is where an earlier page ended.
+fn place(cursor: &str) -> Option<(DateTime<Utc>, Uuid)> {
+    let (micros, id) = cursor.split_once('-')?;
+    Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
+}
+
+fn first(asked: &Asked) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for (key, value) in [("product", &asked.product), ("state", &asked.state), ("text", &asked.text)] {
+        if !value.is_empty() {
+            query.append_pair(key, value);
+        }
+    }
+    format!("/?{}", query.finish())
+}
+
+fn address(asked: &Asked, last: &Row) -> String {
+    let before = format!("{}-{}", last.created_at.timestamp_micros(), last.id);
+    let first = first(asked);
+    let joint = if first.ends_with('?') { "" } else { "&" };
+    format!("{first}{joint}before={before}")
+}
+
+fn narrow(asked: &Asked, products: &[Product]) -> Markup {
+    html! {
+        form.narrow method="get" action="/" role="search" {
+            label { "Product "
+                select name="product" {
+                    option value="" { "all" }
+                    @for product in products {
+                        option value=(product.name) selected[product.name == asked.product] { (product.name) }
+                    }
+                }
+            }
+            label { "State "
+                select name="state" {
+                    option value="" { "all" }
+                    @for state in STATES { option value=(state) selected[state == asked.state] { (state) } }
+                }
+            }
+            label { "Title holds " input type="search" name="text" value=(asked.text) maxlength="200"; }
+            button { "Show" }
+        }
+    }
+}
+
+fn table(app: &App, products: &[Product], rows: &[Row], now: DateTime<Utc>) -> Markup {
+    html! {
+        @if rows.is_empty() {
+            p.empty { "No requirement here. Add one above, or show more states and products." }
+        } @else {
+            div.scroll tabindex="0" role="region" aria-label="Requirements" {
+                table.list {
+                    thead { tr {
+                        th scope="col" { "State" } th scope="col" { "Requirement" }
+                        th scope="col" { "Product" }
+                        th scope="col" { "Step" } th scope="col" { "Pull request" } th scope="col" { "Age" }
+                    } }
+                    tbody { @for row in rows { (line(app, products, row, now)) } }
+                }
+            }
+        }
+    }
+}
+
+fn line(app: &App, products: &[Product], row: &Row, now: DateTime<Utc>) -> Markup {
+    let repository = products.iter().find(|product| product.name == row.product);
+    html! {
+        tr {
+            td { (words::state(row.ended_as.as_deref().unwrap_or(&row.status))) }
+            td.title { a href={ "/runs/" (row.run_id) } { (row.title) } }
+            td { (row.product) }
+            td { (row.step.as_deref().unwrap_or("–")) }
+            td {
+                @match (row.pull, repository) {
+                    (Some(pull), Some(product)) => {
+                        (words::pull(&app.settings.forge_url, &product.repository, pull))
+                    }
+                    _ => "–",
+                }
+            }
+            td.nowrap { (words::moment(now, row.created_at)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_list_is_a_time_and_an_id() {
+        let id = Uuid::nil();
+        assert_eq!(place(&format!("5-{id}")), Some((DateTime::from_timestamp_micros(5).unwrap(), id)));
+        for wrong in ["", "5", "x-y", "5-", "99999999999999999999-00000000-0000-0000-0000-000000000000"] {
+            assert_eq!(place(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! One run: where it stands, what it waits for, and everything that has happened to it.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{super::App, Problem, diagram, gate, layout, ledger, timeline, words};
+use crate::{
+    core::{run, workflow::Workflow},
+    store::{self, assessment, attempt, effect, event, job, requirement, review, run::Stored},
+};
+
+/// The newest events that a page reads; older ones are in the raw JSON.
+const EVENTS: i32 = 2000;
+
+/// Everything that a run's page shows, as it was at `stored.now`.
+pub(super) struct View {
+    pub(super) forge: String,
+    pub(super) stored: Stored,
+    pub(super) requirement: requirement::Row,
+    /// `None` when this release cannot read the run's graph.
+    pub(super) workflow: Option<Arc<Workflow>>,
+    pub(super) events: Vec<event::Row>,
+    pub(super) attempts: Vec<attempt::Row>,
+    pub(super) assessment: Option<assessment::Row>,
+    pub(super) findings: Vec<review::Row>,
+    pub(super) effects: Vec<effect::Row>,
+    pub(super) spent: effect::Spent,
+    pub(super) job: Option<job::Standing>,
+}
+
+/// What the address says.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    fragment: String,
+}
+
+/// `GET /runs/{id}`, or with `?fragment=1` only its `<main>`. An address that cannot be read is no run's.
+pub(super) async fn show(
+    State(app): State<App>,
+    id: Result<Path<String>, PathRejection>,
+    asked: Result<Query<Asked>, QueryRejection>,
+) -> Response {
+    let Query(asked) = asked.unwrap_or_default();
+    match load(&app, &id.map(|Path(id)| id).unwrap_or_default()).await {
+        Ok(view) if asked.fragment == "1" => layout::fragment(&main(&view)),
+        Ok(view) => layout::page(&app.settings, &view.requirement.title, &main(&view)),
+        Err(problem) => problem.page(&app.settings),
+    }
+}
+
+async fn load(app: &App, id: &str) -> Result<View, Problem> {
+    let unreadable = || Problem::Unreadable("The address holds no run's id: a UUID is needed.".to_owned());
+    let id: Uuid = id.parse().map_err(|_| unreadable())?;
+    let missing = || Problem::Missing(format!("There is no run {id}."));
+    let pool = app.engine.pool();
+    let stored = store::run::get(pool, id).await?.ok_or_else(missing)?;
+    let requirement = store::requirement::get(pool, stored.binding.requirement_id).await?;
+    let after = stored.version.saturating_sub(EVENTS);
+    Ok(View {
+        forge: app.settings.forge_url.clone(),
+        requirement: requirement.ok_or_else(missing)?,
+        workflow: app.engine.workflow(&stored.binding.workflow_hash).await.ok(),
+        events: event::after(pool, id, after, EVENTS.into()).await?,
+        attempts: attempt::of_run(pool, id).await?,
+        assessment: assessment::of_run(pool, id).await?.into_iter().next(),
+        findings: review::findings(pool, id).await?,
+        effects: effect::of_run(pool, id).await?,
+        spent: effect::spent(pool, id).await?,
+        job: job::standing(pool, id).await?,
+        stored,
+    })
+}
+
+impl View {
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.stored.now
+    }
+
+    pub(super) fn commit(&self, sha: &str) -> Markup {
+        words::commit(&self.forge, &self.stored.binding.repository, sha)
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.stored.run.state, run::State::Ended { .. })
+    }
+}
+
+fn main(view: &View) -> Markup {
+    let id = view.stored.binding.id;
+    let events = format!("/api/v1/runs/{id}/events");
+    html! {
+        main #main {
+            div #live data-events=(events) data-every="5000" data-over[view.is_over()] {
+                (header(view))
+                (now(view))
+                @if let Some(assessment) = &view.assessment { (gate::panel(view, assessment)) }
+                (diagram::panel(view))
+                (timeline::panel(view))
+                (ledger::findings(view))
+                (ledger::effects(view))
+                (ledger::history(view))
+                (wanted(&view.requirement))
+                p.muted {
+                    "As it was at " (words::utc(view.now())) ". Raw: "
+                    a href={ "/api/v1/runs/" (id) } { "run" } ", " a href=(events) { "events" } "."
+                }
+            }
+        }
+    }
+}
+
+fn header(view: &View) -> Markup {
+    let binding = &view.stored.binding;
+    let progress = &view.stored.run.progress;
+    let state = view.requirement.ended_as.as_deref().unwrap_or(&view.requirement.status);
+    html! {
+        h1 { (view.requirement.title) }
+        dl.strip {
+            div { dt { "State" } dd { (words::state(state)) } }
+            @if let Some(step) = view.stored.run.step() { div { dt { "Step" } dd { (step) } } }
+            @if let Some(tier) = progress.tier { div { dt { "Tier" } dd { (words::tier(tier)) } } }
+            @if let Some(pull) = progress.pull {
+                div { dt { "Pull request" } dd { (words::pull(&view.forge, &binding.repository, pull)) } }
+            }
+            @if let Some(head) = &progress.head { div { dt { "Head" } dd { (view.commit(head.as_str())) } } }
+            @if let Some(merged) = &progress.merged {
+                div { dt { "Merged as" } dd { (view.commit(merged.as_str())) } }
+            }
+            div { dt { "Product" } dd { (binding.product) } }
+            div { dt { "Began" } dd { (words::moment(view.now(), view.stored.created_at)) } }
+            div { dt { "Spent" } dd { (spent(&view.spent)) } }
+            div { dt { "Run" } dd { code.id { (binding.id) } } }
+        }
+    }
+}
+
+fn spent(spent: &effect::Spent) -> Markup {
+    let tokens = words::thousands(spent.input_tokens + spent.output_tokens);
+    let title = format!("{} read, {} written", spent.input_tokens, spent.output_tokens);
+    html! {
+        @if spent.calls == 0 { "nothing yet" } @else {
+            @if spent.micro_dollars > 0 { (words::dollars(spent.micro_dollars)) ", " }
+            span title=(title) { (tokens) " tokens" } ", "
+            (spent.calls) @if spent.calls == 1 { " call" } @else { " calls" }
+        }
+    }
+}
+
+fn now(view: &View) -> Markup {
+    let class = match &view.stored.run.state {
+        run::State::At { .. } => "now",
+        run::State::Waiting { .. } => "now waiting",
+        run::State::Ended { end: crate::core::workflow::End::Succeeded, .. } => "now good",
+        run::State::Ended { .. } => "now bad",
+    };
+    html! { p.(class) #now { (sentence(view)) } }
+}
+
+/// What the run is doing, in words.
+fn sentence(view: &View) -> String {
+    let now = view.now();
+    match &view.stored.run.state {
+        run::State::At { step, .. } => match &view.job {
+            Some(job) => at_work(step, job, now),
+            None => format!("{step} is about to go on."),
+        },
+        run::State::Waiting { step, since, park } => {
+            let until = if park.until > now {
+                format!("looks again in {} at the latest", words::span(park.until - now))
+            } else {
+                "looks again any moment".to_owned()
+            };
+            format!(
+                "{step} waits for {}; in this step for {}; {until}.",
+                park.reason,
+                words::span(now - *since)
+            )
+        }
+        run::State::Ended { end, reason, .. } => {
+            use crate::core::workflow::End;
+            let what = match end {
+                End::Succeeded => "Done",
+                End::Failed => "It cannot be done",
+                End::Blocked => "A person is needed",
+                End::Cancelled => "Called off",
+            };
+            if reason.is_empty() { format!("{what}.") } else { format!("{what}: {reason}") }
+        }
+    }
+}
+
+fn at_work(step: &str, job: &job::Standing, now: DateTime<Utc>) -> String {
+    let error = job.last_error.as_ref().map(|error| format!(" Last error: {error}")).unwrap_or_default();
+    let queue = &job.queue;
+    match (job.held, job.started_at) {
+        (true, Some(started)) => format!(
+            "{step} runs on {} for {}, attempt {} of {}.{error}",
+            job.worker.as_deref().unwrap_or("a worker"),
+            words::span(now - started),
+            job.attempts,
+            job.max_attempts
+        ),
+        _ if job.visible_at > now => format!(
+            "{step} is tried again in {} (attempt {} of {}).{error}",
+            words::span(job.visible_at - now),
+            job.attempts + 1,
+            job.max_attempts
+        ),
+        _ => format!(
+            "{step} is due and has waited {} for a worker of the queue `{queue}`.{error}",
+            words::span(now - job.visible_at)
+        ),
+    }
+}
+
+fn wanted(requirement: &requirement::Row) -> Markup {
+    html! {
+        section {
+            h2 { "Requirement" }
+            p.muted {
+                "Priority " (requirement.priority) ", asked by "
+                (requirement.requested_by.as_deref().unwrap_or("nobody named"))
+                ", " (words::utc(requirement.created_at))
+            }
+            pre.text { (requirement.body) }
+        }
+    }
+}

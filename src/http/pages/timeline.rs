@@ -1,0 +1,331 @@
+//! The timeline: a row for each visit to a step, and how its time was spent.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use maud::{Markup, html};
+
+use super::{run::View, words};
+use crate::{
+    core::run::{Event, State},
+    store::{attempt, event},
+};
+
+/// How a stretch of time was spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Queued,
+    Running,
+    Backing,
+    Waiting,
+}
+
+/// A stretch of time. The stretches of a run follow one another without a gap.
+#[derive(Debug, Clone, PartialEq)]
+struct Stretch {
+    kind: Kind,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    note: String,
+}
+
+/// One stay in a step, from its entry to its answer.
+#[derive(Debug, Clone, PartialEq)]
+struct Visit {
+    step: String,
+    lap: usize,
+    stretches: Vec<Stretch>,
+    result: String,
+}
+
+const KINDS: [Kind; 4] = [Kind::Queued, Kind::Running, Kind::Backing, Kind::Waiting];
+/// The width of a bar's own coordinates.
+const WIDE: f64 = 1000.0;
+
+/// The timeline's panel.
+pub(super) fn panel(view: &View) -> Markup {
+    let end = match view.stored.run.state {
+        State::Ended { .. } => view.stored.updated_at,
+        State::At { .. } | State::Waiting { .. } => view.now(),
+    };
+    let visits = visits(&view.events, &view.attempts, end);
+    let all: Vec<&Stretch> = visits.iter().flat_map(|visit| &visit.stretches).collect();
+    let scale = Scale::of(&all);
+    html! {
+        section {
+            h2 { "Timeline" }
+            (shares(&all))
+            div.timeline role="list" {
+                @for visit in &visits { (row(visit, view.stored.created_at, &scale)) }
+            }
+            @if scale.shortened { p.muted { "Long waits are drawn shorter than they were." } }
+            (attempts(view))
+        }
+    }
+}
+
+fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>) -> Vec<Visit> {
+    let mut visits: Vec<Visit> = Vec::new();
+    let mut turn = 0;
+    for (place, event) in events.iter().enumerate() {
+        let to = events.get(place + 1).map_or(end, |next| next.at);
+        match &*event.body {
+            Event::Started => turn = 1,
+            Event::Answered { turn: answered, outcome, .. } => {
+                turn = i32::try_from(*answered).unwrap_or(0) + 1;
+                conclude(&mut visits, &outcome.to_string());
+            }
+            Event::Exhausted { .. } => conclude(&mut visits, "gave up"),
+            Event::Stranded { .. } => conclude(&mut visits, "stranded"),
+            Event::Parked { turn: parked, park, .. } => {
+                turn = i32::try_from(*parked).unwrap_or(0);
+                let note = format!("waiting for {}", park.reason);
+                push(
+                    &mut visits,
+                    event.step.as_deref(),
+                    Stretch { kind: Kind::Waiting, from: event.at, to, note },
+                );
+                continue;
+            }
+            Event::Signalled { .. } | Event::Woken => turn += 1,
+            Event::Failed { .. } => continue,
+        }
+        // A job begins here: it belongs to the step that the next event, or the last attempt, names.
+        let tries: Vec<_> = attempts.iter().filter(|attempt| attempt.turn == turn).collect();
+        let next = events.get(place + 1).and_then(|next| next.step.as_deref());
+        let step = next.or_else(|| tries.first().map(|attempt| attempt.step.as_str()));
+        let over = matches!(&*event.body, Event::Exhausted { .. } | Event::Stranded { .. });
+        // Failed attempts lie within the job: it lasts until the next event that is none of them.
+        let to = events[place + 1..]
+            .iter()
+            .find(|next| !matches!(&*next.body, Event::Failed { .. }))
+            .map_or(end, |it| it.at);
+        if !over && (step.is_some() || place + 1 == events.len()) {
+            for stretch in job(event.at, to, &tries) {
+                push(&mut visits, step, stretch);
+            }
+        }
+    }
+    number(&mut visits);
+    visits
+}
+
+/// How the time of one job was spent, given its attempts.
+fn job(from: DateTime<Utc>, to: DateTime<Utc>, tries: &[&attempt::Row]) -> Vec<Stretch> {
+    let mut out = Vec::new();
+    let mut at = from;
+    for (place, attempt) in tries.iter().enumerate() {
+        let kind = if place == 0 { Kind::Queued } else { Kind::Backing };
+        out.push(Stretch { kind, from: at, to: attempt.started_at.max(at), note: kind.word().to_owned() });
+        at = attempt.ended_at.unwrap_or(to).max(attempt.started_at);
+        let note = match &attempt.error {
+            Some(error) => format!("attempt {} on {}: {error}", attempt.attempt, attempt.worker),
+            None => format!("attempt {} on {}", attempt.attempt, attempt.worker),
+        };
+        out.push(Stretch { kind: Kind::Running, from: attempt.started_at, to: at, note });
+    }
+    if at < to {
+        let kind = if tries.is_empty() { Kind::Queued } else { Kind::Backing };
+        out.push(Stretch { kind, from: at, to, note: kind.word().to_owned() });
+    }
+    // What rounds to nothing between two records is noise, not time spent.
+    out.retain(|stretch| {
+        stretch.kind == Kind::Running || stretch.to - stretch.from > TimeDelta::milliseconds(1)
+    });
+    out
+}
+
+fn push(visits: &mut Vec<Visit>, step: Option<&str>, stretch: Stretch) {
+    let step = step.unwrap_or("next");
+    match visits.last_mut() {
+        Some(last) if last.step == step && last.result.is_empty() => last.stretches.push(stretch),
+        _ => visits.push(Visit {
+            step: step.to_owned(),
+            lap: 1,
+            stretches: vec![stretch],
+            result: String::new(),
+        }),
+    }
+}
+
+fn conclude(visits: &mut [Visit], result: &str) {
+    if let Some(last) = visits.last_mut() {
+        result.clone_into(&mut last.result);
+    }
+}
+
+fn number(visits: &mut [Visit]) {
+    let mut laps = std::collections::BTreeMap::new();
+    for visit in visits {
+        let lap = laps.entry(visit.step.clone()).or_insert(0);
+        *lap += 1;
+        visit.lap = *lap;
+    }
+}
+
+/// Where a moment lies on the bars, with long waits shortened.
+struct Scale {
+    /// Each stretch's begin, with its place from 0 to [`WIDE`] and its width.
+    marks: Vec<(DateTime<Utc>, f64, f64)>,
+    shortened: bool,
+}
+
+impl Scale {
+    #[expect(clippy::cast_precision_loss, reason = "a drawing needs no more than 52 bits")]
+    fn of(all: &[&Stretch]) -> Self {
+        let long = |stretch: &&&Stretch| (stretch.to - stretch.from).num_milliseconds().max(0) as f64;
+        let busy: f64 = all.iter().filter(|it| it.kind == Kind::Running).map(|it| long(&it)).sum();
+        let most = (busy / 2.0).max(1000.0);
+        let mut weights: Vec<f64> = Vec::new();
+        let mut shortened = false;
+        for stretch in all {
+            let is_wait = matches!(stretch.kind, Kind::Waiting | Kind::Backing);
+            shortened |= is_wait && long(&stretch) > most;
+            weights.push(if is_wait { long(&stretch).min(most) } else { long(&stretch) });
+        }
+        let least = weights.iter().sum::<f64>().max(1.0) / 200.0;
+        let total: f64 = weights.iter().map(|weight| weight.max(least)).sum::<f64>().max(1.0);
+        let mut at = 0.0;
+        let marks = all.iter().zip(weights).map(|(stretch, weight)| {
+            let width = weight.max(least) / total * WIDE;
+            at += width;
+            (stretch.from, at - width, width)
+        });
+        Self { marks: marks.collect(), shortened }
+    }
+
+    fn place(&self, from: DateTime<Utc>, taken: &mut usize) -> (f64, f64) {
+        let found = self.marks.iter().enumerate().skip(*taken).find(|(_, mark)| mark.0 == from);
+        found.map_or((0.0, 0.0), |(place, mark)| {
+            *taken = place + 1;
+            (mark.1, mark.2)
+        })
+    }
+}
+
+fn row(visit: &Visit, begin: DateTime<Utc>, scale: &Scale) -> Markup {
+    let from = visit.stretches.first().map_or(begin, |it| it.from);
+    let to = visit.stretches.last().map_or(from, |it| it.to);
+    let mut taken = 0;
+    html! {
+        div.visit role="listitem" {
+            span.step { (visit.step) @if visit.lap > 1 { span.lap { " lap " (visit.lap) } } }
+            svg.bar viewBox={ "0 0 " (WIDE) " 20" } preserveAspectRatio="none" aria-hidden="true" {
+                @for stretch in &visit.stretches {
+                    @let (x, width) = scale.place(stretch.from, &mut taken);
+                    rect class=(stretch.kind.class()) x=(format!("{x:.1}")) y="3"
+                        width=(format!("{width:.1}")) height="14" {
+                        title { (stretch.note) " (" (words::span(stretch.to - stretch.from)) ")" }
+                    }
+                }
+            }
+            span.took title={ (words::utc(from)) " to " (words::utc(to)) } {
+                (words::span(to - from))
+            }
+            span.result { @if visit.result.is_empty() { "now" } @else { (visit.result) } }
+        }
+    }
+}
+
+/// The share of each way to spend time, as a bar and in words.
+fn shares(all: &[&Stretch]) -> Markup {
+    let sum = |kind: Kind| {
+        all.iter().filter(|it| it.kind == kind).fold(TimeDelta::zero(), |sum, it| sum + (it.to - it.from))
+    };
+    html! {
+        ul.legend {
+            @for kind in KINDS {
+                @let time = sum(kind);
+                li {
+                    svg.key viewBox="0 0 10 10" aria-hidden="true" { rect class=(kind.class()) width="10" height="10" {} }
+                    (kind.word()) " " strong { @if time.is_zero() { "none" } @else { (words::span(time)) } }
+                }
+            }
+        }
+    }
+}
+
+fn attempts(view: &View) -> Markup {
+    html! {
+        @if !view.attempts.is_empty() {
+            details #attempts {
+                summary { "All attempts (" (view.attempts.len()) ")" }
+                div.scroll tabindex="0" role="region" aria-label="Attempts" { table {
+                    thead { tr {
+                        th scope="col" { "Job" } th scope="col" { "Step" } th scope="col" { "Try" }
+                        th scope="col" { "Worker" }
+                        th scope="col" { "Began (UTC)" } th scope="col" { "Took" }
+                        th scope="col" { "Ended" } th scope="col" { "Error" }
+                    } }
+                    tbody { @for row in &view.attempts { tr {
+                        td { (row.turn) } td { (row.step) } td { (row.attempt) } td { (row.worker) }
+                        td.nowrap { (words::clock(row.started_at)) }
+                        td.nowrap { (words::span(row.ended_at.unwrap_or_else(|| view.now()) - row.started_at)) }
+                        td { (row.ended_as.as_deref().unwrap_or("running")) }
+                        td.message { (row.error.as_deref().unwrap_or("–")) }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+impl Kind {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Backing => "backing off",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Queued => "k-queued",
+            Self::Running => "k-running",
+            Self::Backing => "k-backing",
+            Self::Waiting => "k-waiting",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(seconds, 0).unwrap()
+    }
+
+    fn attempt(number: i32, from: i64, to: Option<i64>) -> attempt::Row {
+        attempt::Row {
+            turn: 1,
+            attempt: number,
+            step: "review".to_owned(),
+            worker: "w".to_owned(),
+            started_at: at(from),
+            ended_at: to.map(at),
+            ended_as: to.map(|_| "failed".to_owned()),
+            error: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(tries: &[attempt::Row], expected: &[(Kind, i64, i64)]) {
+        let tries: Vec<_> = tries.iter().collect();
+        let got: Vec<_> = job(at(0), at(20), &tries).iter().map(|it| (it.kind, it.from, it.to)).collect();
+        let expected: Vec<_> = expected.iter().map(|&(kind, from, to)| (kind, at(from), at(to))).collect();
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn the_time_of_a_job_is_told_without_a_gap() {
+        use Kind::{Backing, Queued, Running};
+        check(&[], &[(Queued, 0, 20)]);
+        check(&[attempt(1, 3, None)], &[(Queued, 0, 3), (Running, 3, 20)]);
+        check(&[attempt(1, 0, Some(5))], &[(Running, 0, 5), (Backing, 5, 20)]);
+        check(
+            &[attempt(1, 3, Some(5)), attempt(2, 9, Some(20))],
+            &[(Queued, 0, 3), (Running, 3, 5), (Backing, 5, 9), (Running, 9, 20)],
+        );
+    }
+}
