@@ -1,1 +1,260 @@
-//! (being built)
+//! GitHub, or anything that speaks its REST interface, for everything but git itself.
+//!
+//! The only room that names octocrab. Every request goes through one `call`, which sends it
+//! exactly once: nothing is retried, no redirect is followed, and no rate limit is slept out
+//! in here. A failure says what kind it is and how long to wait; the job queue does the rest.
+
+mod account;
+mod checks;
+mod comments;
+mod error;
+mod merge;
+mod pulls;
+mod reviews;
+pub mod text;
+pub mod webhook;
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use octocrab::{Octocrab, service::middleware::retry::RetryConfig};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use tokio::sync::OnceCell;
+use url::Url;
+
+use crate::core::{requirement::RepoName, sha::Sha};
+
+pub use account::{Account, Permission};
+pub use checks::{
+    CheckOutput, CheckRun, CheckState, CheckUpdate, CommitStatus, Conclusion, NewCheckRun, NewStatus,
+    StatusState,
+};
+pub use comments::Comment;
+pub use error::{Error, Kind};
+pub use merge::Merge;
+pub use pulls::{NewPull, Pull, PullState};
+pub use reviews::{NewReview, NewReviewComment, PullComment, Review, ReviewState};
+
+/// The most bytes one answer may have (32 MiB); a longer one is refused unread.
+const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
+/// The most that GitHub puts on one page.
+const PAGE_SIZE: usize = 100;
+/// The most pages one listing may have; a longer one is refused rather than cut, since a cut
+/// list of checks or reviews would be judged as if it were whole.
+const PAGE_LIMIT: usize = 100;
+
+/// How to reach GitHub and as whom.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `https://api.github.com`, or another base with or without a path.
+    pub api_url: Url,
+    /// A personal or installation token; sent to `api_url` alone, never shown.
+    pub token: SecretString,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+}
+
+/// How long one call may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To open a connection, TLS included.
+    pub connect: Duration,
+    /// Between two pieces of an answer.
+    pub read: Duration,
+    /// For the whole call, however steadily the answer trickles in.
+    pub total: Duration,
+}
+
+/// Why a [`Config`] cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadConfig {
+    /// Another scheme, no host, or a name and password inside the URL.
+    #[error("the GitHub URL must be http(s)://host[/path], without a name or password in it")]
+    Url,
+    /// Empty, or with characters that no token has, such as a line's end read from a file.
+    #[error("the GitHub token must be plain visible ASCII, without spaces or line ends")]
+    Token,
+    /// The system has no usable certificates.
+    #[error("no HTTPS client can be built here; are the system's CA certificates installed?")]
+    Client,
+}
+
+/// One connection pool to GitHub, as one account.
+pub struct Forge {
+    octocrab: Octocrab,
+    config: Config,
+    identity: OnceCell<Account>,
+}
+
+/// A successful answer, read to its end.
+struct Answer {
+    call: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            read: Duration::from_secs(30),
+            total: Duration::from_secs(90),
+        }
+    }
+}
+
+impl Forge {
+    /// Prepares the client; nothing is sent yet. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// [`BadConfig`] says which part cannot be used.
+    pub fn new(config: Config) -> Result<Self, BadConfig> {
+        let url = &config.api_url;
+        let plain = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none();
+        if !plain || url.query().is_some() || url.fragment().is_some() {
+            return Err(BadConfig::Url);
+        }
+        let token = config.token.expose_secret();
+        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(BadConfig::Token);
+        }
+        Ok(Self { octocrab: client(&config)?, config, identity: OnceCell::new() })
+    }
+
+    async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, Error> {
+        self.call(Method::GET, route, None::<&()>).await?.json()
+    }
+
+    async fn post<T: DeserializeOwned>(&self, route: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.call(Method::POST, route, Some(body)).await?.json()
+    }
+
+    async fn patch<T: DeserializeOwned>(&self, route: &str, body: &impl Serialize) -> Result<T, Error> {
+        self.call(Method::PATCH, route, Some(body)).await?.json()
+    }
+
+    /// Every page of a listing. The next page is asked for by its number and never by the URL
+    /// that the answer offers, so no answer can lead the token elsewhere.
+    async fn pages<P, T>(&self, route: &str, items: fn(P) -> Vec<T>) -> Result<Vec<T>, Error>
+    where
+        P: DeserializeOwned,
+    {
+        let join = if route.contains('?') { '&' } else { '?' };
+        let mut all = Vec::new();
+        for page in 1..=PAGE_LIMIT {
+            let route = format!("{route}{join}per_page={PAGE_SIZE}&page={page}");
+            let answer = self.call(Method::GET, &route, None::<&()>).await?;
+            let more = answer.offers_more();
+            let found = items(answer.json()?);
+            let full = found.len() >= PAGE_SIZE;
+            all.extend(found);
+            if !more && !full {
+                return Ok(all);
+            }
+        }
+        Err(Error::unreadable(format!("GET {route}"), &format!("the list has over {PAGE_LIMIT} pages")))
+    }
+
+    /// Sends one request once and maps whatever goes wrong; nothing else in this room does either.
+    async fn call<B>(&self, method: Method, route: &str, body: Option<&B>) -> Result<Answer, Error>
+    where
+        B: Serialize + ?Sized,
+    {
+        let call = format!("{method} {route}");
+        let exchange = self.exchange(method, route, body, &call);
+        let outcome = match tokio::time::timeout(self.config.timeouts.total, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::timeout(call, self.config.timeouts.total)),
+        };
+        outcome.map_err(|error| error.without(self.config.token.expose_secret()))
+    }
+
+    async fn exchange<B>(
+        &self,
+        method: Method,
+        route: &str,
+        body: Option<&B>,
+        call: &str,
+    ) -> Result<Answer, Error>
+    where
+        B: Serialize + ?Sized,
+    {
+        let request = http::Request::builder().method(method).uri(route);
+        let request =
+            self.octocrab.build_request(request, body).map_err(|error| Error::unsent(call, &error))?;
+        let answer = self.octocrab.execute(request).await.map_err(|error| Error::broken(call, &error))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, ANSWER_LIMIT)
+            .collect()
+            .await
+            .map_err(|error| Error::cut(call, error.as_ref()))?
+            .to_bytes();
+        match head.status {
+            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
+                Ok(Answer { call: call.to_owned(), headers: head.headers, body })
+            }
+            status => Err(Error::answered(call, status, &head.headers, &body)),
+        }
+    }
+}
+
+impl fmt::Debug for Forge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Forge").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Error::unreadable(self.call, &format!("the answer does not read: {error}")))
+    }
+
+    fn offers_more(&self) -> bool {
+        let links = self.headers.get_all(header::LINK).iter();
+        links.filter_map(|link| link.to_str().ok()).any(|link| link.contains("rel=\"next\""))
+    }
+}
+
+/// The one place that knows how we say who we are. A GitHub App would begin here, by
+/// `octocrab.app(..)` and `installation(..)`; nothing outside of this function would change.
+fn client(config: &Config) -> Result<Octocrab, BadConfig> {
+    Octocrab::builder()
+        .base_uri(config.api_url.as_str())
+        .map_err(|_| BadConfig::Url)?
+        .personal_token(config.token.clone())
+        .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
+        .add_retry_config(RetryConfig::None)
+        .set_connect_timeout(Some(config.timeouts.connect))
+        .set_read_timeout(Some(config.timeouts.read))
+        .set_write_timeout(Some(config.timeouts.read))
+        .build()
+        .map_err(|_| BadConfig::Client)
+}
+
+/// `/repos/owner/name` and what follows; a [`RepoName`] holds nothing that needs escaping.
+fn route(repo: &RepoName, rest: &str) -> String {
+    format!("/repos/{repo}/{rest}")
+}
+
+/// A text as one segment of a path or one value of a query.
+fn escape(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+/// A commit where GitHub may also say null or something else that names none.
+fn sha_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Sha>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// A text where GitHub may also say null.
+fn text_or_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(from)?.unwrap_or_default())
+}

@@ -1,0 +1,398 @@
+//! Check runs and commit statuses: read for one commit, all pages; ours made and updated.
+//!
+//! GitHub lets only an app make check runs; with a person's token [`Forge::set_status`] is what
+//! is left. A status names no app, so anybody who can push could have set it.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Forge, escape, route, text, text_or_empty};
+use crate::core::{requirement::RepoName, sha::Sha};
+
+/// The most characters of a check run's summary and of its text, each.
+const OUTPUT_LIMIT: usize = 65_535;
+/// The most characters of a commit status's description.
+const DESCRIPTION_LIMIT: usize = 140;
+
+/// One run of a check on one commit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "RawCheckRun")]
+pub struct CheckRun {
+    /// GitHub's number for it.
+    pub id: u64,
+    /// The check's name; any app, and any job of a workflow, can use any name.
+    pub name: String,
+    /// The app that reported it; a name counts only together with this.
+    pub app_id: Option<u64>,
+    /// The app's name in its URL.
+    pub app_slug: Option<String>,
+    /// How far it is.
+    pub status: CheckState,
+    /// How it ended, once it is completed.
+    pub conclusion: Option<Conclusion>,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
+    /// When it ended.
+    pub completed_at: Option<DateTime<Utc>>,
+    /// Whatever its maker gave it to know it by; ours hold the effect's key.
+    pub external_id: String,
+    /// The page for people.
+    pub html_url: String,
+    /// What it has to say.
+    pub output: CheckOutput,
+}
+
+/// How far a check run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// Not begun.
+    Queued,
+    /// Begun.
+    InProgress,
+    /// Ended; only then is there a conclusion.
+    Completed,
+    /// Another word of GitHub's, such as `waiting` or `pending`: not ended.
+    #[serde(other)]
+    Other,
+}
+
+/// How a check run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// It passed.
+    Success,
+    /// It failed.
+    Failure,
+    /// It does not say either.
+    Neutral,
+    /// Somebody stopped it.
+    Cancelled,
+    /// It took too long.
+    TimedOut,
+    /// A person must do something.
+    ActionRequired,
+    /// GitHub gave up on it.
+    Stale,
+    /// It did not run.
+    Skipped,
+    /// Its workflow could not start.
+    StartupFailure,
+    /// A word that we do not know, and which therefore satisfies nothing.
+    #[serde(other)]
+    Other,
+}
+
+/// What a check run has to say, Markdown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckOutput {
+    /// One line.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub title: String,
+    /// What matters; cut at 65,535 characters.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub summary: String,
+    /// The details; cut at 65,535 characters.
+    #[serde(default, deserialize_with = "text_or_empty", skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// A check run to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewCheckRun {
+    /// The check's name.
+    pub name: String,
+    /// The commit that it judges.
+    pub head: Sha,
+    /// The effect's key, by which [`Forge::find_check_run`] finds it.
+    pub external_id: String,
+    /// The page of the run that it belongs to.
+    pub details_url: Option<String>,
+    /// How it stands.
+    pub update: CheckUpdate,
+}
+
+/// How one of our check runs stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckUpdate {
+    /// `Some` completes it; `None` leaves it in progress.
+    pub conclusion: Option<Conclusion>,
+    /// What it has to say.
+    pub output: CheckOutput,
+}
+
+/// The newest status of one context on one commit.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CommitStatus {
+    /// GitHub's number for it.
+    pub id: u64,
+    /// What a check run calls its name.
+    pub context: String,
+    /// How it stands.
+    pub state: StatusState,
+    /// One line.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub description: String,
+    /// The page for people, if there is one.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub target_url: String,
+    /// When it was set.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// How a commit status stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusState {
+    /// Not known yet.
+    Pending,
+    /// It passed.
+    Success,
+    /// It failed.
+    Failure,
+    /// It broke.
+    Error,
+    /// A word that we do not know, and which therefore satisfies nothing.
+    #[serde(other)]
+    Other,
+}
+
+/// A commit status to set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewStatus {
+    /// What a check run calls its name.
+    pub context: String,
+    /// How it stands.
+    pub state: StatusState,
+    /// One line; cut at 140 characters.
+    pub description: String,
+    /// The page for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_url: Option<String>,
+}
+
+impl Forge {
+    /// Every check run on a commit, of every app; of one name several where it ran again.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn check_runs(&self, repo: &RepoName, sha: &Sha) -> Result<Vec<CheckRun>, Error> {
+        let route = route(repo, &format!("commits/{sha}/check-runs?filter=all"));
+        self.pages(&route, |page: RawCheckRuns| page.check_runs).await
+    }
+
+    /// Our check run for this effect: by its name, its external id, and the app that we are.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn find_check_run(
+        &self,
+        repo: &RepoName,
+        sha: &Sha,
+        name: &str,
+        external_id: &str,
+    ) -> Result<Option<CheckRun>, Error> {
+        let name = escape(name);
+        let route = route(repo, &format!("commits/{sha}/check-runs?filter=all&check_name={name}"));
+        let runs = self.pages(&route, |page: RawCheckRuns| page.check_runs).await?;
+        // The oldest wins, so that two finders agree.
+        Ok(runs.into_iter().filter(|run| run.external_id == external_id).min_by_key(|run| run.id))
+    }
+
+    /// Makes a check run. GitHub makes another when asked again: look with
+    /// [`Self::find_check_run`] first.
+    ///
+    /// # Errors
+    /// Those of the call; [`super::Kind::Forbidden`] when the token is not an app's.
+    pub async fn create_check_run(&self, repo: &RepoName, new: &NewCheckRun) -> Result<CheckRun, Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            name: &'a str,
+            head_sha: &'a Sha,
+            external_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            details_url: Option<&'a str>,
+            #[serde(flatten)]
+            stand: Stand,
+        }
+        let body = Body {
+            name: &new.name,
+            head_sha: &new.head,
+            external_id: &new.external_id,
+            details_url: new.details_url.as_deref(),
+            stand: Stand::of(&new.update),
+        };
+        self.post(&route(repo, "check-runs"), &body).await
+    }
+
+    /// Says anew how one of our check runs stands; the same twice is harmless.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn update_check_run(
+        &self,
+        repo: &RepoName,
+        id: u64,
+        update: &CheckUpdate,
+    ) -> Result<CheckRun, Error> {
+        self.patch(&route(repo, &format!("check-runs/{id}")), &Stand::of(update)).await
+    }
+
+    /// The newest status of every context on a commit.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn statuses(&self, repo: &RepoName, sha: &Sha) -> Result<Vec<CommitStatus>, Error> {
+        #[derive(Deserialize)]
+        struct Combined {
+            statuses: Vec<CommitStatus>,
+        }
+        let route = route(repo, &format!("commits/{sha}/status"));
+        let all = self.pages(&route, |page: Combined| page.statuses).await?;
+        Ok(newest_per_context(all))
+    }
+
+    /// Sets a commit status; the same twice is harmless, since only the newest counts.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn set_status(
+        &self,
+        repo: &RepoName,
+        sha: &Sha,
+        new: &NewStatus,
+    ) -> Result<CommitStatus, Error> {
+        let description = text::cap(&new.description, DESCRIPTION_LIMIT);
+        let body = NewStatus { description, ..new.clone() };
+        self.post(&route(repo, &format!("statuses/{sha}")), &body).await
+    }
+}
+
+/// A [`CheckUpdate`] as GitHub takes it.
+#[derive(Serialize)]
+struct Stand {
+    status: CheckState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conclusion: Option<Conclusion>,
+    output: CheckOutput,
+}
+
+impl Stand {
+    fn of(update: &CheckUpdate) -> Self {
+        let output = &update.output;
+        Self {
+            status: update.conclusion.map_or(CheckState::InProgress, |_| CheckState::Completed),
+            conclusion: update.conclusion,
+            output: CheckOutput {
+                title: text::cap(&output.title, text::TITLE_LIMIT),
+                summary: text::cap(&output.summary, OUTPUT_LIMIT),
+                text: text::cap(&output.text, OUTPUT_LIMIT),
+            },
+        }
+    }
+}
+
+fn newest_per_context(mut all: Vec<CommitStatus>) -> Vec<CommitStatus> {
+    all.sort_by(|a, b| (&a.context, b.updated_at, b.id).cmp(&(&b.context, a.updated_at, a.id)));
+    all.dedup_by(|later, first| later.context == first.context);
+    all
+}
+
+#[derive(Deserialize)]
+struct RawCheckRuns {
+    check_runs: Vec<CheckRun>,
+}
+
+#[derive(Deserialize)]
+struct RawCheckRun {
+    id: u64,
+    name: String,
+    app: Option<App>,
+    status: CheckState,
+    #[serde(default)]
+    conclusion: Option<Conclusion>,
+    #[serde(default)]
+    started_at: Option<DateTime<Utc>>,
+    #[serde(default)]
+    completed_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "text_or_empty")]
+    external_id: String,
+    #[serde(default, deserialize_with = "text_or_empty")]
+    html_url: String,
+    #[serde(default)]
+    output: CheckOutput,
+}
+
+#[derive(Deserialize)]
+struct App {
+    id: u64,
+    #[serde(default)]
+    slug: Option<String>,
+}
+
+impl From<RawCheckRun> for CheckRun {
+    fn from(raw: RawCheckRun) -> Self {
+        let (app_id, app_slug) = raw.app.map_or((None, None), |app| (Some(app.id), app.slug));
+        Self {
+            id: raw.id,
+            name: raw.name,
+            app_id,
+            app_slug,
+            status: raw.status,
+            conclusion: raw.conclusion,
+            started_at: raw.started_at,
+            completed_at: raw.completed_at,
+            external_id: raw.external_id,
+            html_url: raw.html_url,
+            output: raw.output,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(id: u64, context: &str, day: u32) -> CommitStatus {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "context": context, "state": "success", "description": null, "target_url": null,
+            "updated_at": format!("2026-11-{day:02}T00:00:00Z"),
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn of_several_statuses_of_a_context_the_newest_counts() {
+        let all = vec![status(1, "ci", 3), status(9, "ci", 2), status(4, "lint", 1), status(5, "lint", 1)];
+        let ids: Vec<u64> = newest_per_context(all).iter().map(|status| status.id).collect();
+        assert_eq!(ids, [1, 5]);
+    }
+
+    #[test]
+    fn a_word_that_is_new_to_us_reads_and_satisfies_nothing() {
+        let run: CheckRun = serde_json::from_str(
+            r#"{"id": 1, "name": "ci", "app": null, "status": "requested", "conclusion": "splendid",
+                "output": {"title": null, "summary": null}}"#,
+        )
+        .unwrap();
+        assert_eq!((run.status, run.conclusion), (CheckState::Other, Some(Conclusion::Other)));
+        assert_eq!((run.app_id, run.output), (None, CheckOutput::default()));
+    }
+
+    #[test]
+    fn an_update_is_completed_exactly_when_it_concludes_and_never_too_long() {
+        let output = CheckOutput { title: "t".into(), summary: "ü".repeat(70_000), text: String::new() };
+        let body = |conclusion| {
+            serde_json::to_value(Stand::of(&CheckUpdate { conclusion, output: output.clone() })).unwrap()
+        };
+        let open = body(None);
+        assert_eq!((open["status"].as_str(), open.get("conclusion")), (Some("in_progress"), None));
+        let done = body(Some(Conclusion::TimedOut));
+        assert_eq!(
+            (done["status"].as_str(), done["conclusion"].as_str()),
+            (Some("completed"), Some("timed_out"))
+        );
+        assert_eq!(done["output"]["summary"].as_str().unwrap().chars().count(), OUTPUT_LIMIT);
+    }
+}

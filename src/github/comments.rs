@@ -1,0 +1,120 @@
+//! Comments under an issue or a pull request (which GitHub counts among the issues).
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Account, Error, Forge, route, text::Marker, text_or_empty};
+use crate::core::requirement::RepoName;
+
+/// One comment.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "RawComment")]
+pub struct Comment {
+    /// GitHub's number for it.
+    pub id: u64,
+    /// Who wrote it; `None` when the account is gone.
+    pub user: Option<Account>,
+    /// The app that it was written through, if it was.
+    pub app_id: Option<u64>,
+    /// Markdown.
+    pub body: String,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it was last edited.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Forge {
+    /// Every comment under an issue or a pull request, oldest first.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn comments(&self, repo: &RepoName, number: u64) -> Result<Vec<Comment>, Error> {
+        self.pages(&route(repo, &format!("issues/{number}/comments")), |page| page).await
+    }
+
+    /// Our comment with this marker, the oldest if there are several. Somebody else's comment
+    /// that quotes the marker is not ours.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn find_comment(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        marker: &Marker,
+    ) -> Result<Option<Comment>, Error> {
+        let us = self.identity().await?;
+        let comments = self.comments(repo, number).await?;
+        let ours = |comment: &Comment| {
+            comment.user.as_ref().is_some_and(|user| user.id == us.id) && marker.is_in(&comment.body)
+        };
+        Ok(comments.into_iter().filter(ours).min_by_key(|comment| comment.id))
+    }
+
+    /// Writes a comment. GitHub writes another when asked again: look with
+    /// [`Self::find_comment`] first.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn create_comment(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        marker: &Marker,
+        body: &str,
+    ) -> Result<Comment, Error> {
+        let body = Body { body: marker.mark(body) };
+        self.post(&route(repo, &format!("issues/{number}/comments")), &body).await
+    }
+
+    /// Replaces what one of our comments says; the same twice is harmless.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn update_comment(
+        &self,
+        repo: &RepoName,
+        id: u64,
+        marker: &Marker,
+        body: &str,
+    ) -> Result<Comment, Error> {
+        let body = Body { body: marker.mark(body) };
+        self.patch(&route(repo, &format!("issues/comments/{id}")), &body).await
+    }
+}
+
+#[derive(Serialize)]
+struct Body {
+    body: String,
+}
+
+#[derive(Deserialize)]
+struct RawComment {
+    id: u64,
+    user: Option<Account>,
+    #[serde(default, rename = "performed_via_github_app")]
+    app: Option<App>,
+    #[serde(default, deserialize_with = "text_or_empty")]
+    body: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+struct App {
+    id: u64,
+}
+
+impl From<RawComment> for Comment {
+    fn from(raw: RawComment) -> Self {
+        Self {
+            id: raw.id,
+            user: raw.user,
+            app_id: raw.app.map(|app| app.id),
+            body: raw.body,
+            created_at: raw.created_at,
+            updated_at: raw.updated_at,
+        }
+    }
+}

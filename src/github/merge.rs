@@ -1,0 +1,293 @@
+//! The merge: only with a clearance, only of the head that it was given for.
+
+use http::Method;
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Forge, Kind, Pull, route, text};
+use crate::core::{policy::Clearance, requirement::RepoName, sha::Sha};
+
+/// What became of a merge that GitHub answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Merge {
+    /// The head is in the base, by this commit.
+    Merged(Sha),
+    /// The head is no longer the one that was judged: back to the gate.
+    HeadMoved,
+    /// Not now. Read the pull request again before anything else.
+    NotMergeable {
+        /// GitHub's words.
+        why: String,
+        /// The same call may succeed shortly: the base just moved, or GitHub is still working it out.
+        retry: bool,
+    },
+    /// We may not, or not in this way: a person must change that.
+    Forbidden {
+        /// GitHub's words.
+        why: String,
+    },
+}
+
+/// The ways to merge in the order of preference; a repository can disallow any of them.
+/// A merge commit comes first: it keeps the judged head itself in the base.
+const METHODS: [&str; 3] = ["merge", "squash", "rebase"];
+
+impl Forge {
+    /// Merges the head that the clearance names, by a merge commit where the repository allows.
+    ///
+    /// The caller has checked by then that the base is still [`Clearance::base`]: GitHub compares
+    /// only the head. Title and message are made harmless here.
+    ///
+    /// # Errors
+    /// Those of the calls. After one that [`Error::is_ambiguous`] the merge may have happened:
+    /// ask [`Self::find_merge`] before merging again.
+    pub async fn merge(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        clearance: &Clearance,
+        title: &str,
+        message: &str,
+    ) -> Result<Merge, Error> {
+        self.merge_head(repo, number, clearance.head(), title, message).await
+    }
+
+    /// The commit that merged this pull request at this head, if it was merged.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn find_merge(&self, repo: &RepoName, number: u64, head: &Sha) -> Result<Option<Sha>, Error> {
+        Ok(landed(&self.pull(repo, number).await?, head))
+    }
+
+    async fn merge_head(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        head: &Sha,
+        title: &str,
+        message: &str,
+    ) -> Result<Merge, Error> {
+        let title = text::cap(&text::line(title), text::TITLE_LIMIT);
+        let message = text::cap(&text::neutralise(message), text::BODY_LIMIT);
+        let mut refused = Merge::Forbidden { why: "no way to merge is allowed here".to_owned() };
+        for merge_method in METHODS {
+            let order = Order { sha: head, merge_method, commit_title: &title, commit_message: &message };
+            refused = match self.put_merge(repo, number, &order).await? {
+                Reply::Done(merge) => return Ok(merge),
+                Reply::OtherMethod(why) => Merge::Forbidden { why },
+                Reply::Unclear(why) => return self.explain(repo, number, head, why).await,
+            };
+        }
+        Ok(refused)
+    }
+
+    async fn put_merge(&self, repo: &RepoName, number: u64, order: &Order<'_>) -> Result<Reply, Error> {
+        #[derive(Deserialize)]
+        struct Done {
+            sha: Option<Sha>,
+            merged: bool,
+            #[serde(default)]
+            message: String,
+        }
+        let route = route(repo, &format!("pulls/{number}/merge"));
+        let answer = match self.call(Method::PUT, &route, Some(order)).await {
+            Ok(answer) => answer,
+            Err(error) => return Reply::of(error),
+        };
+        Ok(match answer.json::<Done>()? {
+            Done { merged: true, sha: Some(sha), .. } => Reply::Done(Merge::Merged(sha)),
+            done => Reply::Unclear(done.message),
+        })
+    }
+
+    /// "Pull Request is not mergeable" has many reasons, among them that it is merged already.
+    async fn explain(&self, repo: &RepoName, number: u64, head: &Sha, why: String) -> Result<Merge, Error> {
+        let pull = self.pull(repo, number).await?;
+        Ok(match landed(&pull, head) {
+            Some(sha) => Merge::Merged(sha),
+            None if pull.head_sha != *head => Merge::HeadMoved,
+            None => Merge::NotMergeable { why, retry: !pull.merged && pull.mergeable.is_none() },
+        })
+    }
+}
+
+/// The body of the merge call.
+#[derive(Serialize)]
+struct Order<'a> {
+    sha: &'a Sha,
+    merge_method: &'static str,
+    commit_title: &'a str,
+    commit_message: &'a str,
+}
+
+/// What one answer to the merge call means.
+#[derive(Debug, PartialEq, Eq)]
+enum Reply {
+    Done(Merge),
+    OtherMethod(String),
+    Unclear(String),
+}
+
+impl Reply {
+    fn of(error: Error) -> Result<Self, Error> {
+        let why = error.message().to_owned();
+        let said = why.to_ascii_lowercase();
+        let says = |words: &str| said.contains(words);
+        match error.kind() {
+            // GitHub says so for a moment while a branch's protection is being read.
+            Kind::Conflict if says("not authorized to push") => {
+                Ok(Self::Done(Merge::NotMergeable { why, retry: true }))
+            }
+            Kind::Conflict => Ok(Self::Done(Merge::HeadMoved)),
+            Kind::MethodNotAllowed if says("base branch was modified") => {
+                Ok(Self::Done(Merge::NotMergeable { why, retry: true }))
+            }
+            Kind::MethodNotAllowed if says("not authorized") => Ok(Self::Done(Merge::Forbidden { why })),
+            Kind::MethodNotAllowed
+                if says("merges are not allowed") || says("merge commits are not allowed") =>
+            {
+                Ok(Self::OtherMethod(why))
+            }
+            Kind::MethodNotAllowed => Ok(Self::Unclear(why)),
+            Kind::Forbidden => Ok(Self::Done(Merge::Forbidden { why })),
+            Kind::Timeout
+            | Kind::Connection
+            | Kind::Server
+            | Kind::RateLimited
+            | Kind::Unauthorized
+            | Kind::NotFound
+            | Kind::Validation
+            | Kind::Gone
+            | Kind::Moved
+            | Kind::Refused
+            | Kind::Unreadable
+            | Kind::Unsent => Err(error),
+        }
+    }
+}
+
+fn landed(pull: &Pull, head: &Sha) -> Option<Sha> {
+    pull.merge_commit_sha.clone().filter(|_| pull.merged && pull.head_sha == *head)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{Json, Router, http::StatusCode, routing::put};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::github::{Config, Timeouts};
+
+    const HEAD: &str = "1111111111111111111111111111111111111111";
+    const OTHER: &str = "2222222222222222222222222222222222222222";
+
+    /// A GitHub that gives these answers to the merge calls in turn, and this pull request.
+    struct Stub {
+        answers: Vec<(u16, &'static str)>,
+        pull: Value,
+    }
+
+    impl Stub {
+        async fn merges(self) -> (Result<Merge, Error>, Vec<Value>) {
+            let seen = Arc::new(Mutex::new(Vec::new()));
+            let orders = seen.clone();
+            let answers = self.answers;
+            let merge = move |Json(order): Json<Value>| {
+                let mut orders = orders.lock().unwrap();
+                let (status, message) = answers[orders.len()];
+                orders.push(order);
+                let answer = Json(json!({"sha": OTHER, "merged": status == 200, "message": message}));
+                std::future::ready((StatusCode::from_u16(status).unwrap(), answer))
+            };
+            let pull = self.pull;
+            let router = Router::new()
+                .route("/repos/acme/w/pulls/7/merge", put(merge))
+                .route("/repos/acme/w/pulls/7", axum::routing::get(move || std::future::ready(Json(pull))));
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let api_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            let config = Config { api_url, token: "t".to_owned().into(), timeouts: Timeouts::default() };
+            let forge = Forge::new(config).unwrap();
+            let repo = "acme/w".parse().unwrap();
+            let merge = forge.merge_head(&repo, 7, &HEAD.parse().unwrap(), "Add @risk", "closes #1").await;
+            let orders = seen.lock().unwrap().clone();
+            (merge, orders)
+        }
+    }
+
+    fn pull(merged: bool, head: &str, mergeable: Option<bool>) -> Value {
+        json!({
+            "number": 7, "state": "open", "merged": merged, "merge_commit_sha": OTHER,
+            "mergeable": mergeable, "head": {"ref": "b", "sha": head}, "base": {"ref": "main", "sha": OTHER},
+            "user": null, "changed_files": 1, "html_url": "", "title": "", "body": null,
+            "created_at": "2026-11-22T00:00:00Z", "updated_at": "2026-11-22T00:00:00Z",
+        })
+    }
+
+    fn waits(why: &str, retry: bool) -> Merge {
+        Merge::NotMergeable { why: why.to_owned(), retry }
+    }
+
+    #[tokio::test]
+    async fn every_answer_to_a_merge_has_its_meaning() {
+        async fn check(status: u16, message: &'static str, pull: Value, expected: Merge) {
+            let (merge, orders) = Stub { answers: vec![(status, message)], pull }.merges().await;
+            assert_eq!(merge, Ok(expected), "{status} {message}");
+            assert_eq!(orders.len(), 1, "{status} {message}");
+        }
+        let open = || pull(false, HEAD, Some(true));
+        let forbidden = |why: &str| Merge::Forbidden { why: why.to_owned() };
+        check(200, "merged", open(), Merge::Merged(OTHER.parse().unwrap())).await;
+        check(409, "Head branch was modified.", open(), Merge::HeadMoved).await;
+        let not_yet = "You're not authorized to push to this branch.";
+        check(409, not_yet, open(), waits(not_yet, true)).await;
+        check(405, not_yet, open(), forbidden(not_yet)).await;
+        check(403, "No.", open(), forbidden("No.")).await;
+        let moved = "Base branch was modified. Review and try the merge again.";
+        check(405, moved, open(), waits(moved, true)).await;
+        let vague = "Pull Request is not mergeable";
+        check(405, vague, pull(false, HEAD, Some(false)), waits(vague, false)).await;
+        check(405, vague, pull(false, HEAD, None), waits(vague, true)).await;
+        check(405, vague, pull(false, OTHER, None), Merge::HeadMoved).await;
+        check(405, vague, pull(true, HEAD, None), Merge::Merged(OTHER.parse().unwrap())).await;
+        check(405, vague, pull(true, OTHER, None), Merge::HeadMoved).await;
+        let missing = "Required status check \"ci\" is expected.";
+        check(405, missing, open(), waits(missing, false)).await;
+    }
+
+    #[tokio::test]
+    async fn a_merge_names_the_head_and_closes_and_calls_nobody() {
+        let (_, orders) = Stub { answers: vec![(200, "")], pull: pull(false, HEAD, None) }.merges().await;
+        let expected = json!({
+            "sha": HEAD, "merge_method": "merge",
+            "commit_title": "Add @\u{200b}risk", "commit_message": "closes #\u{200b}1",
+        });
+        assert_eq!(orders, [expected]);
+    }
+
+    #[tokio::test]
+    async fn a_method_that_is_not_allowed_gives_way_to_the_next() {
+        let no_commits = (405, "Merge commits are not allowed on this repository.");
+        let no_squash = (405, "Squash merges are not allowed on this repository.");
+        let no_rebase = (405, "Rebase merges are not allowed on this repository.");
+        let open = || pull(false, HEAD, Some(true));
+
+        let (merge, orders) = Stub { answers: vec![no_commits, (200, "")], pull: open() }.merges().await;
+        assert_eq!(merge, Ok(Merge::Merged(OTHER.parse().unwrap())));
+        assert_eq!(orders[1]["merge_method"], "squash");
+
+        let answers = vec![no_commits, no_squash, no_rebase];
+        let (merge, orders) = Stub { answers, pull: open() }.merges().await;
+        assert_eq!(merge, Ok(Merge::Forbidden { why: no_rebase.1.to_owned() }));
+        assert!(orders.iter().all(|order| order["sha"] == HEAD));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_tells_nothing_is_an_error_and_not_sent_again() {
+        let (merge, orders) = Stub { answers: vec![(502, "")], pull: json!({}) }.merges().await;
+        assert!(merge.is_err_and(|error| error.is_ambiguous() && error.is_transient()));
+        assert_eq!(orders.len(), 1);
+    }
+}

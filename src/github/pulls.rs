@@ -1,0 +1,202 @@
+//! Pull requests: found by their branch, made, read.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Account, Error, Forge, escape, route, sha_or_none, text, text_or_empty};
+use crate::core::{requirement::RepoName, sha::Sha};
+
+/// A pull request, as GitHub tells it at the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "RawPull")]
+pub struct Pull {
+    /// Its number in the repository.
+    pub number: u64,
+    /// Open or closed; a merged one is closed.
+    pub state: PullState,
+    /// It is in the base.
+    pub merged: bool,
+    /// The commit that merged it, only once it is merged: before, GitHub gives that of a trial.
+    pub merge_commit_sha: Option<Sha>,
+    /// Not meant to be merged yet.
+    pub draft: bool,
+    /// Whether it merges without conflict; `None` while GitHub has not worked it out.
+    pub mergeable: Option<bool>,
+    /// The commit at the tip of its branch.
+    pub head_sha: Sha,
+    /// Its branch.
+    pub head_branch: String,
+    /// The base's tip when GitHub last looked, which may lag behind the branch itself.
+    pub base_sha: Sha,
+    /// The branch it goes into.
+    pub base_branch: String,
+    /// Who opened it; `None` when the account is gone.
+    pub author: Option<Account>,
+    /// How many files it changes.
+    pub changed_files: u64,
+    /// The page for people.
+    pub url: String,
+    /// One line.
+    pub title: String,
+    /// The description, Markdown.
+    pub body: String,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// When anything about it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Whether a pull request is still open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PullState {
+    /// May still be merged.
+    Open,
+    /// Merged, or closed without.
+    Closed,
+}
+
+/// A pull request to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPull {
+    /// One line; cut at 256 characters.
+    pub title: String,
+    /// Markdown; cut at 65,536 characters.
+    pub body: String,
+    /// The branch with the change, in the same repository.
+    pub head: String,
+    /// The branch it shall go into.
+    pub base: String,
+}
+
+impl Forge {
+    /// The newest pull request of a branch of this repository, open or not.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn find_pull(&self, repo: &RepoName, head_branch: &str) -> Result<Option<Pull>, Error> {
+        let head = escape(&format!("{}:{head_branch}", repo.owner()));
+        let route = route(repo, &format!("pulls?head={head}&state=all"));
+        let listed: Vec<Listed> = self.pages(&route, |page| page).await?;
+        // GitHub lists every pull request when it does not understand `head`, so look for ourselves.
+        let newest = listed.iter().filter(|pull| pull.is_of(repo, head_branch)).map(|pull| pull.number).max();
+        match newest {
+            // The list leaves out half of what a pull request is.
+            Some(number) => self.pull(repo, number).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a pull request.
+    ///
+    /// # Errors
+    /// Those of the call; [`Error::is_already_exists`] when the branch has one, which
+    /// [`Self::find_pull`] then finds.
+    pub async fn open_pull(&self, repo: &RepoName, pull: &NewPull) -> Result<Pull, Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            title: String,
+            body: String,
+            head: &'a str,
+            base: &'a str,
+            maintainer_can_modify: bool,
+        }
+        let body = Body {
+            title: text::cap(&pull.title, text::TITLE_LIMIT),
+            body: text::cap(&pull.body, text::BODY_LIMIT),
+            head: &pull.head,
+            base: &pull.base,
+            maintainer_can_modify: false,
+        };
+        self.post(&route(repo, "pulls"), &body).await
+    }
+
+    /// Reads a pull request.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<Pull, Error> {
+        self.get(&route(repo, &format!("pulls/{number}"))).await
+    }
+}
+
+/// What a list tells of a pull request, as far as it is needed to choose one.
+#[derive(Deserialize)]
+struct Listed {
+    number: u64,
+    head: Head,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "ref")]
+    branch: String,
+    repo: Option<HeadRepo>,
+}
+
+#[derive(Deserialize)]
+struct HeadRepo {
+    full_name: String,
+}
+
+impl Listed {
+    fn is_of(&self, repo: &RepoName, branch: &str) -> bool {
+        let ours = |head: &HeadRepo| head.full_name.eq_ignore_ascii_case(&repo.to_string());
+        self.head.branch == branch && self.head.repo.as_ref().is_some_and(ours)
+    }
+}
+
+#[derive(Deserialize)]
+struct RawPull {
+    number: u64,
+    state: PullState,
+    #[serde(default)]
+    merged: bool,
+    #[serde(default, deserialize_with = "sha_or_none")]
+    merge_commit_sha: Option<Sha>,
+    #[serde(default)]
+    draft: bool,
+    #[serde(default)]
+    mergeable: Option<bool>,
+    head: Branch,
+    base: Branch,
+    user: Option<Account>,
+    changed_files: u64,
+    html_url: String,
+    title: String,
+    #[serde(default, deserialize_with = "text_or_empty")]
+    body: String,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+struct Branch {
+    #[serde(rename = "ref")]
+    name: String,
+    sha: Sha,
+}
+
+impl From<RawPull> for Pull {
+    fn from(raw: RawPull) -> Self {
+        Self {
+            number: raw.number,
+            state: raw.state,
+            merged: raw.merged,
+            merge_commit_sha: raw.merge_commit_sha.filter(|_| raw.merged),
+            draft: raw.draft,
+            mergeable: raw.mergeable,
+            head_sha: raw.head.sha,
+            head_branch: raw.head.name,
+            base_sha: raw.base.sha,
+            base_branch: raw.base.name,
+            author: raw.user,
+            changed_files: raw.changed_files,
+            url: raw.html_url,
+            title: raw.title,
+            body: raw.body,
+            created_at: raw.created_at,
+            updated_at: raw.updated_at,
+        }
+    }
+}

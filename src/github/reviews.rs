@@ -1,0 +1,186 @@
+//! Reviews of a pull request and the comments at its lines.
+//!
+//! Ours are posted as COMMENT, never as APPROVE: an approval that a program could be talked
+//! into is none.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Account, Error, Forge, route, sha_or_none, text, text::Marker, text_or_empty};
+use crate::core::{path::RepoPath, requirement::RepoName, sha::Sha};
+
+/// One review.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Review {
+    /// GitHub's number for it.
+    pub id: u64,
+    /// Who wrote it; `None` when the account is gone.
+    pub user: Option<Account>,
+    /// What it says.
+    pub state: ReviewState,
+    /// The commit that it is about; it says nothing of any other.
+    #[serde(default, deserialize_with = "sha_or_none")]
+    pub commit_id: Option<Sha>,
+    /// When; `None` while it is a draft.
+    #[serde(default)]
+    pub submitted_at: Option<DateTime<Utc>>,
+    /// Markdown.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub body: String,
+}
+
+/// What a review says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReviewState {
+    /// It approves.
+    Approved,
+    /// It blocks.
+    ChangesRequested,
+    /// It only talks.
+    Commented,
+    /// It was withdrawn.
+    Dismissed,
+    /// It is not sent yet.
+    Pending,
+    /// A word that we do not know, and which therefore approves nothing.
+    #[serde(other)]
+    Other,
+}
+
+/// A comment at a line of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PullComment {
+    /// GitHub's number for it.
+    pub id: u64,
+    /// The review that it is part of.
+    #[serde(default, rename = "pull_request_review_id")]
+    pub review_id: Option<u64>,
+    /// Who wrote it; `None` when the account is gone.
+    pub user: Option<Account>,
+    /// The file.
+    pub path: String,
+    /// The line now; `None` when a later commit took it away.
+    #[serde(default)]
+    pub line: Option<u32>,
+    /// The commit that the line is now counted on.
+    #[serde(default, deserialize_with = "sha_or_none")]
+    pub commit_id: Option<Sha>,
+    /// The commit that it was written about.
+    #[serde(default, deserialize_with = "sha_or_none")]
+    pub original_commit_id: Option<Sha>,
+    /// The comment that it answers.
+    #[serde(default)]
+    pub in_reply_to_id: Option<u64>,
+    /// Markdown.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub body: String,
+    /// When it was written.
+    pub created_at: DateTime<Utc>,
+    /// When it was last edited.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// A review to post.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewReview {
+    /// The commit that was reviewed.
+    pub commit: Sha,
+    /// Markdown; cut at 65,536 characters, but never the marker.
+    pub body: String,
+    /// What [`Forge::find_review`] finds it by.
+    pub marker: Marker,
+    /// Comments at lines. GitHub refuses the whole review (422) when one of these lines is not
+    /// part of the diff.
+    pub comments: Vec<NewReviewComment>,
+}
+
+/// One comment of a [`NewReview`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewReviewComment {
+    /// The file.
+    pub path: RepoPath,
+    /// The line on the head, from 1.
+    pub line: u32,
+    /// Markdown; cut at 65,536 characters.
+    pub body: String,
+}
+
+impl Forge {
+    /// Every review, oldest first.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn reviews(&self, repo: &RepoName, number: u64) -> Result<Vec<Review>, Error> {
+        self.pages(&route(repo, &format!("pulls/{number}/reviews")), |page| page).await
+    }
+
+    /// Our review with this marker, the oldest if there are several. Somebody else's review
+    /// that quotes the marker is not ours.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn find_review(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        marker: &Marker,
+    ) -> Result<Option<Review>, Error> {
+        let us = self.identity().await?;
+        let reviews = self.reviews(repo, number).await?;
+        let ours = |review: &Review| {
+            review.user.as_ref().is_some_and(|user| user.id == us.id)
+                && review.state != ReviewState::Pending
+                && marker.is_in(&review.body)
+        };
+        Ok(reviews.into_iter().filter(ours).min_by_key(|review| review.id))
+    }
+
+    /// Posts a review. GitHub posts another when asked again: look with [`Self::find_review`] first.
+    ///
+    /// # Errors
+    /// Those of the call; [`super::Kind::Validation`], with nothing posted, when a comment's
+    /// line is not part of the diff.
+    pub async fn create_review(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        new: &NewReview,
+    ) -> Result<Review, Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            commit_id: &'a Sha,
+            event: &'static str,
+            body: String,
+            comments: Vec<Line<'a>>,
+        }
+        #[derive(Serialize)]
+        struct Line<'a> {
+            path: &'a RepoPath,
+            line: u32,
+            side: &'static str,
+            body: String,
+        }
+        let comments = new.comments.iter().map(|comment| Line {
+            path: &comment.path,
+            line: comment.line,
+            side: "RIGHT",
+            body: text::cap(&comment.body, text::BODY_LIMIT),
+        });
+        let body = Body {
+            commit_id: &new.commit,
+            event: "COMMENT",
+            body: new.marker.mark(&new.body),
+            comments: comments.collect(),
+        };
+        self.post(&route(repo, &format!("pulls/{number}/reviews")), &body).await
+    }
+
+    /// Every comment at a line, oldest first.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn pull_comments(&self, repo: &RepoName, number: u64) -> Result<Vec<PullComment>, Error> {
+        self.pages(&route(repo, &format!("pulls/{number}/comments")), |page| page).await
+    }
+}
