@@ -1,0 +1,7 @@
+//! What the tests of the shell stand on: one private Postgres per checkout, a fresh database per test.
+
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the support")]
+
+mod postgres;
+
+pub(crate) use postgres::{TestDatabase, database};
