@@ -11,4 +11,5 @@ pub mod policy;
 pub mod requirement;
 pub mod run;
 pub mod sha;
+pub mod why;
 pub mod workflow;
