@@ -1,12 +1,16 @@
-//! The CLI's entry: reads the arguments and hands over.
+//! The `aspora` program.
 
-use aspora::cli;
+use std::{io, process::ExitCode};
+
+use aspora::cli::{self, args::Arguments};
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match std::env::args().nth(1).as_deref() {
-        Some("worker") => cli::worker::run(None).await,
-        Some("serve") => cli::serve::run(None, None).await,
-        verb => anyhow::bail!("unknown verb {verb:?}"),
-    }
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // Logs go to the standard error; what a command prints is for pipes.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,aspora=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    Box::pin(cli::execute(arguments)).await
 }

@@ -91,7 +91,7 @@ impl Server {
         let run = self.accept(&format!("feat: Portfolio risk checker {text}")).await;
         let lease = self.claim(Queue::Llm).await;
         let request = json!({ "branch": text });
-        effect::begin(pool, &lease, &format!("pull/{text}"), "open_pull", &request, 1.0).await.unwrap();
+        effect::begin(pool, &lease, &format!("pull/{text}"), "open_pull", &request).await.unwrap();
         effect::observe(pool, run, &format!("pull/{text}"), &json!({ "number": 7 })).await.unwrap();
         let opened = Progress { head: Some(sha('a')), pull: Some(7), ..Progress::default() };
         let answer = Answer { outcome: Outcome::Opened, note: text.to_owned(), progress: opened };

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{
     Client, Exit,
+    args::Demo,
     home::Home,
     house::stop_on_signal,
     print::Printer,
@@ -29,17 +30,6 @@ use crate::http::view::{Assessment, Fact, Finding, NewRequirement, Run};
 /// The seed's requirement, in the seed's words.
 const TITLE: &str = "Portfolio risk checker";
 const BODY: &str = "We need a portfolio risk checker for Wealth product";
-
-/// What `aspora demo` may be told.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Where everything is kept; a folder of its own below the system's temporary one unless said.
-    pub data: Option<PathBuf>,
-    /// The port of the server on 127.0.0.1; 0 for any free one.
-    pub port: u16,
-    /// Keep the factory running after the end, for a look around.
-    pub stay: bool,
-}
 
 /// How far a demo got, kept in its folder.
 #[derive(Debug, Serialize, Deserialize)]
@@ -70,7 +60,7 @@ struct Summary {
 ///
 /// # Errors
 /// When a part cannot start, or the factory goes away.
-pub async fn run(options: Options, printer: &Printer) -> anyhow::Result<Exit> {
+pub(super) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit> {
     let (began, settings, stop) = (Instant::now(), Settings::from_env()?, stop_on_signal()?);
     let folder = options.data.clone().unwrap_or_else(own_folder);
     let marker = prepare(&folder, options.data.is_some())?;
@@ -82,7 +72,7 @@ pub async fn run(options: Options, printer: &Printer) -> anyhow::Result<Exit> {
     if told.is_ok() {
         mark(&folder, &Marker { ended: true, ..marker })?;
     }
-    if options.stay && told.is_ok() {
+    if options.keep && told.is_ok() {
         printer.aside("Staying for a look around; Ctrl-C ends it.")?;
         home.run().await?;
     } else {
@@ -112,7 +102,7 @@ async fn tell(
     let mut steps = 0;
     let following = client.follow(accepted.run_id, |event| {
         steps += usize::from(matches!(event.fact, Fact::Answered { .. }));
-        printer.story(event)
+        printer.told(event)
     });
     let run = tokio::select! {
         run = following => run?,
@@ -136,7 +126,7 @@ async fn tell(
         wall_ms,
     };
     let merged = summary.end == "succeeded" && summary.merged_sha.is_some();
-    printer.json(&summary)?;
+    printer.result(&summary)?;
     Ok(if merged { Exit::Done } else { Exit::NotSucceeded })
 }
 
@@ -178,14 +168,14 @@ fn outcome(run: &Run, findings: &[Finding], verdict: Option<&Assessment>) -> Str
 /// A clean folder, or the one of a demo that was cut off, and the key of its requirement.
 fn prepare(folder: &Path, named: bool) -> anyhow::Result<Marker> {
     let file = folder.join("demo.json");
-    let former: Option<Marker> =
-        fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let former: Option<Marker> = fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
     if let Some(marker) = former {
         if !marker.ended {
             return Ok(marker);
         }
         if !named {
-            fs::remove_dir_all(folder).with_context(|| format!("clear the last demo's {}", folder.display()))?;
+            fs::remove_dir_all(folder)
+                .with_context(|| format!("clear the last demo's {}", folder.display()))?;
         }
     }
     fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;

@@ -1,20 +1,18 @@
 //! `aspora serve`: REST, webhooks and pages, without doing jobs.
 
-use std::net::SocketAddr;
-
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
-use super::{house::stop_on_signal, settings::Settings};
+use super::{args::Serve, house::stop_on_signal, settings::Settings};
 
 /// Serves until SIGTERM or Ctrl-C.
 ///
 /// # Errors
 /// When a setting is missing or wrong, the database cannot be reached or the address is taken.
-pub async fn run(listen: Option<SocketAddr>, public_url: Option<String>) -> anyhow::Result<()> {
+pub(super) async fn run(arguments: Serve) -> anyhow::Result<()> {
     let mut settings = Settings::from_env()?;
-    settings.listen = listen.unwrap_or(settings.listen);
-    settings.public_url = public_url.or(settings.public_url);
+    settings.listen = arguments.listen;
+    settings.public_url = arguments.public_url.map(|url| url.as_str().trim_end_matches('/').to_owned());
     let house = settings.house()?;
     if house.webhook_secrets.is_empty() {
         tracing::warn!("GITHUB_WEBHOOK_SECRET is not set: webhooks are refused and runs rely on looking");

@@ -1,6 +1,7 @@
 //! `aspora worker`: does jobs until it is told to stop.
 
 use super::{
+    args::Worker,
     house::{process_name, stop_on_signal},
     settings::Settings,
 };
@@ -10,7 +11,7 @@ use crate::workspace::Sandbox;
 ///
 /// # Errors
 /// When a setting is missing or wrong, or the database cannot be reached.
-pub async fn run(name: Option<String>) -> anyhow::Result<()> {
+pub(super) async fn run(arguments: Worker) -> anyhow::Result<()> {
     let house = Settings::from_env()?.house()?;
     let stop = stop_on_signal()?;
     let engine = house.engine().await?;
@@ -18,7 +19,7 @@ pub async fn run(name: Option<String>) -> anyhow::Result<()> {
     if let Err(unavailable) = &sandbox {
         tracing::warn!("{unavailable}; products' tests run only on their forge");
     }
-    let name = name.unwrap_or_else(process_name);
+    let name = arguments.name.unwrap_or_else(process_name);
     tracing::info!(worker = %name, "worker {name} works");
     house.work(engine, name, sandbox, stop).await
 }

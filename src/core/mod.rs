@@ -11,5 +11,6 @@ pub mod policy;
 pub mod requirement;
 pub mod run;
 pub mod sha;
+pub mod why;
 pub mod words;
 pub mod workflow;

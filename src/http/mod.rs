@@ -1,12 +1,37 @@
 //! What callers reach over HTTP: REST under `/api/v1`, webhooks, pages, health.
 
+pub mod error;
+mod events;
+mod extract;
+mod health;
+mod layers;
+pub mod openapi;
 pub mod pages;
+mod products;
+mod requirements;
+mod reviews;
+mod runs;
+mod serve;
+pub mod view;
+mod webhooks;
 
 use std::sync::Arc;
 
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{Method, Uri},
+    middleware::from_fn,
+    routing::{get, post},
+};
 use secrecy::SecretString;
 
-use crate::engine::Engine;
+pub use self::{
+    error::{Error, Kind},
+    extract::BODY_LIMIT,
+    serve::{Stop, serve},
+};
+use crate::{engine::Engine, github::webhook};
 
 /// What every route may use.
 #[derive(Clone)]
@@ -32,15 +57,48 @@ pub struct Settings {
     pub model_is_stand_in: bool,
 }
 
-/// Serves until `stop` is cancelled.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(
-    listener: tokio::net::TcpListener,
-    app: App,
-    stop: tokio_util::sync::CancellationToken,
-) -> anyhow::Result<()> {
-    let router = axum::Router::new().merge(pages::router()).with_state(app);
-    Ok(axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await?)
+/// All routes of a server.
+pub fn router(app: App) -> Router {
+    Router::new()
+        .nest("/api/v1", api())
+        .merge(pages::router())
+        .route("/openapi.json", get(openapi::show))
+        .route("/problems/{code}", get(health::problem))
+        .route("/livez", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(unknown)
+        .method_not_allowed_fallback(other_method)
+        .layer(from_fn(layers::finish))
+        .with_state(app)
+}
+
+fn api() -> Router<App> {
+    let hooks = Router::new()
+        .route("/webhooks/github", post(webhooks::github))
+        .layer(DefaultBodyLimit::max(webhook::BODY_LIMIT));
+    Router::new()
+        .route("/requirements", get(requirements::list).post(requirements::submit))
+        .route("/requirements/{id}", get(requirements::show))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/events", get(events::list))
+        .route("/runs/{id}/why", get(runs::why))
+        .route("/runs/{id}/attempts", get(runs::attempts))
+        .route("/runs/{id}/findings", get(runs::findings))
+        .route("/runs/{id}/assessments", get(runs::assessments))
+        .route("/runs/{id}/effects", get(runs::effects))
+        .route("/products", get(products::list).post(products::put))
+        .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .merge(hooks)
+}
+
+async fn unknown(uri: Uri) -> Error {
+    Error::new(Kind::NotFound, format!("there is no route {}; /openapi.json lists every route", uri.path()))
+}
+
+async fn other_method(method: Method, uri: Uri) -> Error {
+    Error::new(
+        Kind::MethodNotAllowed,
+        format!("{} does not know {method}; the Allow header lists what it knows", uri.path()),
+    )
 }

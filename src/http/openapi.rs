@@ -1,0 +1,47 @@
+//! The description of the REST interface, OpenAPI 3.1, made from the routes themselves.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use utoipa::OpenApi;
+
+use super::{events, health, products, requirements, reviews, runs, webhooks};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Aspora",
+        description = "The code factory: a requirement becomes a judged, reviewed and merged pull request. \
+                       Every failure is an RFC 9457 problem (`application/problem+json`, schema Problem)."
+    ),
+    paths(
+        requirements::submit, requirements::list, requirements::show,
+        runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
+        products::list, products::put, reviews::findings, webhooks::github, health::alive, health::ready,
+    ),
+    components(schemas(super::view::Event)),
+    tags(
+        (name = "requirements", description = "What is asked for."),
+        (name = "runs", description = "What became of it."),
+        (name = "products", description = "Who can be asked for what."),
+        (name = "reviews", description = "What reviews found, for a pull request's own checks."),
+        (name = "webhooks", description = "What the forge tells us."),
+        (name = "health", description = "Whether the server lives and is ready."),
+    )
+)]
+struct Api;
+
+/// The whole description as JSON, ending in a line feed.
+///
+/// # Errors
+/// When it cannot be written as JSON, which a test rules out.
+pub fn document() -> Result<String, serde_json::Error> {
+    Api::openapi().to_pretty_json().map(|text| text + "\n")
+}
+
+/// The description, for programs.
+pub(super) async fn show() -> Result<Response, super::Error> {
+    let text = document().map_err(|_| super::Error::new(super::Kind::Internal, ""))?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}
