@@ -238,12 +238,7 @@ impl Engine {
             return Ok(Moved::Late);
         }
         attempt::end(&mut tx, lease, "failed", Some(reason)).await?;
-        let (run, actions) = stored.run.strand(reason);
-        let event = Event::Stranded { reason: reason.to_owned() };
-        event::append(&mut tx, lease.run, stored.version + 1, worker, stored.run.step(), &event).await?;
-        let saved = store::run::save(&mut tx, lease.run, stored.version, 1, &run).await?;
-        debug_assert!(saved, "the run was locked");
-        act(&mut tx, &stored.binding, &actions).await?;
+        strand(&mut tx, &stored, worker, reason).await?;
         tx.commit().await?;
         Ok(Moved::Yes)
     }
@@ -259,10 +254,8 @@ impl Engine {
         if let Some(id) = run {
             let stored = locked(&mut tx, id).await?;
             if matches!(&stored.run.state, State::Waiting { park, .. } if park.topics.contains(&news.topic)) {
-                let workflow = self.workflow(&stored.binding.workflow_hash).await?;
                 signal::take(&mut tx, id, &[news.topic]).await?;
-                let event = Event::Signalled { topic: news.topic };
-                self.advance(&mut tx, stored, &workflow, "webhook", vec![event]).await?;
+                self.rouse(&mut tx, stored, "webhook", Event::Signalled { topic: news.topic }).await?;
             }
         }
         tx.commit().await?;
@@ -282,8 +275,7 @@ impl Engine {
             if !timer::is_due(&mut tx, id).await? {
                 continue;
             }
-            let workflow = self.workflow(&stored.binding.workflow_hash).await?;
-            self.advance(&mut tx, stored, &workflow, "clock", vec![Event::Woken]).await?;
+            self.rouse(&mut tx, stored, "clock", Event::Woken).await?;
             tx.commit().await?;
             woken += 1;
         }
@@ -345,6 +337,22 @@ impl Engine {
         tx: &mut Connection,
         stored: Stored,
         workflow: &Workflow,
+    /// Takes a run out of its wait. One whose graph this release cannot follow ends here, for a person
+    /// to see: it must not stop the clock for all that wait behind it.
+    async fn rouse(
+        &self,
+        tx: &mut Connection,
+        stored: Stored,
+        actor: &str,
+        event: Event,
+    ) -> Result<(), Error> {
+        match self.workflow(&stored.binding.workflow_hash).await {
+            Ok(workflow) => self.advance(tx, stored, &workflow, actor, vec![event]).await,
+            Err(error @ Error::Workflow { .. }) => strand(tx, &stored, actor, &error.to_string()).await,
+            Err(error) => Err(error),
+        }
+    }
+
         actor: &str,
         events: Vec<Event>,
     ) -> Result<(), Error> {
@@ -380,6 +388,16 @@ async fn act(tx: &mut Connection, binding: &Binding, actions: &[Action]) -> Resu
             Action::ClearTimer => timer::clear(tx, binding.id).await?,
             Action::Finish(_) => {}
         }
+async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str) -> Result<(), Error> {
+    let id = stored.binding.id;
+    let (run, actions) = stored.run.strand(reason);
+    let event = Event::Stranded { reason: reason.to_owned() };
+    event::append(tx, id, stored.version + 1, actor, stored.run.step(), &event).await?;
+    let saved = store::run::save(tx, id, stored.version, 1, &run).await?;
+    debug_assert!(saved, "the run was locked");
+    act(tx, &stored.binding, &actions).await
+}
+
     }
     Ok(())
 }
