@@ -168,6 +168,7 @@ impl Engine {
     pub async fn answer(&self, lease: &Lease, worker: &str, answer: Answer) -> Result<Moved, Error> {
         let Answer { outcome, note, progress } = answer;
         let event = Event::Answered { turn: lease.turn, outcome, note, progress };
+        let note = storable(&note);
         self.finish(lease, worker, event, "answered", None).await
     }
 
@@ -183,6 +184,7 @@ impl Engine {
         progress: Progress,
     ) -> Result<Moved, Error> {
         let event = Event::Parked { turn: lease.turn, park, progress };
+        let park = Park { reason: storable(&park.reason), ..park };
         self.finish(lease, worker, event, "parked", None).await
     }
 
@@ -209,7 +211,7 @@ impl Engine {
         let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
             return Ok(Moved::Late);
         };
-        let error = error.to_owned();
+        let error = storable(error);
         attempt::end(&mut tx, lease, "failed", Some(&error)).await?;
         let event = Event::Failed { turn: lease.turn, attempt: lease.attempt, error, retry_at };
         self.advance(&mut tx, stored, &workflow, worker, vec![event]).await?;
@@ -223,8 +225,9 @@ impl Engine {
     /// As [`Engine::answer`].
     pub async fn exhaust(&self, lease: &Lease, worker: &str, error: &str) -> Result<Moved, Error> {
         let attempts = lease.attempt.min(lease.most);
-        let event = Event::Exhausted { turn: lease.turn, attempts, error: error.to_owned() };
-        self.finish(lease, worker, event, "failed", Some(error)).await
+        let error = storable(error);
+        let event = Event::Exhausted { turn: lease.turn, attempts, error: error.clone() };
+        self.finish(lease, worker, event, "failed", Some(&error)).await
     }
 
     /// Ends a run whose graph this release cannot follow, so that a person sees it.
@@ -233,6 +236,7 @@ impl Engine {
     /// As [`Engine::answer`].
     pub async fn strand(&self, lease: &Lease, worker: &str, reason: &str) -> Result<Moved, Error> {
         let mut tx = self.pool.begin().await?;
+        let reason = &storable(reason);
         let stored = locked(&mut tx, lease.run).await?;
         if !job::finish(&mut tx, lease).await? {
             return Ok(Moved::Late);
@@ -374,6 +378,12 @@ impl Engine {
 }
 
 async fn locked(tx: &mut Connection, id: Uuid) -> Result<Stored, Error> {
+/// Words from outside as Postgres can keep them: it takes no NUL, and an answer that cannot be recorded
+/// would be made again and again.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
     store::run::lock(tx, id).await?.ok_or(Error::NoRun(id))
 }
 
