@@ -154,9 +154,10 @@ impl Engine {
             priority: i16::from(requirement.priority),
         };
         store::requirement::insert(tx, accepted.requirement, requirement, Some(actor)).await?;
-        let (run, actions) = Run::start(&self.requirement, store::now(tx).await?)?;
+        let now = store::now(tx).await?;
+        let (run, actions) = Run::start(&self.requirement, now)?;
         store::run::insert(tx, &binding, &run).await?;
-        event::append(tx, accepted.run, 1, actor, run.step(), &Event::Started).await?;
+        event::append(tx, accepted.run, 1, now, actor, run.step(), &Event::Started).await?;
         act(tx, &binding, &actions).await?;
         Ok(accepted)
     }
@@ -167,8 +168,8 @@ impl Engine {
     /// When the database does not answer; whether the answer counted is then unknown and asking again is safe.
     pub async fn answer(&self, lease: &Lease, worker: &str, answer: Answer) -> Result<Moved, Error> {
         let Answer { outcome, note, progress } = answer;
-        let event = Event::Answered { turn: lease.turn, outcome, note, progress };
         let note = storable(&note);
+        let event = Event::Answered { turn: lease.turn, outcome, note, progress };
         self.finish(lease, worker, event, "answered", None).await
     }
 
@@ -183,8 +184,8 @@ impl Engine {
         park: Park,
         progress: Progress,
     ) -> Result<Moved, Error> {
-        let event = Event::Parked { turn: lease.turn, park, progress };
         let park = Park { reason: storable(&park.reason), ..park };
+        let event = Event::Parked { turn: lease.turn, park, progress };
         self.finish(lease, worker, event, "parked", None).await
     }
 
@@ -235,8 +236,8 @@ impl Engine {
     /// # Errors
     /// As [`Engine::answer`].
     pub async fn strand(&self, lease: &Lease, worker: &str, reason: &str) -> Result<Moved, Error> {
-        let mut tx = self.pool.begin().await?;
         let reason = &storable(reason);
+        let mut tx = self.pool.begin().await?;
         let stored = locked(&mut tx, lease.run).await?;
         if !job::finish(&mut tx, lease).await? {
             return Ok(Moved::Late);
@@ -336,11 +337,6 @@ impl Engine {
         Ok(Moved::Yes)
     }
 
-    async fn advance(
-        &self,
-        tx: &mut Connection,
-        stored: Stored,
-        workflow: &Workflow,
     /// Takes a run out of its wait. One whose graph this release cannot follow ends here, for a person
     /// to see: it must not stop the clock for all that wait behind it.
     async fn rouse(
@@ -357,6 +353,11 @@ impl Engine {
         }
     }
 
+    async fn advance(
+        &self,
+        tx: &mut Connection,
+        stored: Stored,
+        workflow: &Workflow,
         actor: &str,
         events: Vec<Event>,
     ) -> Result<(), Error> {
@@ -365,7 +366,7 @@ impl Engine {
         for event in &events {
             seq += 1;
             let (next, actions) = run.apply(workflow, event, stored.now)?;
-            event::append(tx, stored.binding.id, seq, actor, run.step(), event).await?;
+            event::append(tx, stored.binding.id, seq, stored.now, actor, run.step(), event).await?;
             all.extend(actions);
             run = next;
         }
@@ -377,14 +378,24 @@ impl Engine {
     }
 }
 
-async fn locked(tx: &mut Connection, id: Uuid) -> Result<Stored, Error> {
 /// Words from outside as Postgres can keep them: it takes no NUL, and an answer that cannot be recorded
 /// would be made again and again.
 fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
+async fn locked(tx: &mut Connection, id: Uuid) -> Result<Stored, Error> {
     store::run::lock(tx, id).await?.ok_or(Error::NoRun(id))
+}
+
+async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str) -> Result<(), Error> {
+    let id = stored.binding.id;
+    let (run, actions) = stored.run.strand(reason);
+    let event = Event::Stranded { reason: reason.to_owned() };
+    event::append(tx, id, stored.version + 1, stored.now, actor, stored.run.step(), &event).await?;
+    let saved = store::run::save(tx, id, stored.version, 1, &run).await?;
+    debug_assert!(saved, "the run was locked");
+    act(tx, &stored.binding, &actions).await
 }
 
 async fn act(tx: &mut Connection, binding: &Binding, actions: &[Action]) -> Result<(), Error> {
@@ -398,16 +409,6 @@ async fn act(tx: &mut Connection, binding: &Binding, actions: &[Action]) -> Resu
             Action::ClearTimer => timer::clear(tx, binding.id).await?,
             Action::Finish(_) => {}
         }
-async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str) -> Result<(), Error> {
-    let id = stored.binding.id;
-    let (run, actions) = stored.run.strand(reason);
-    let event = Event::Stranded { reason: reason.to_owned() };
-    event::append(tx, id, stored.version + 1, actor, stored.run.step(), &event).await?;
-    let saved = store::run::save(tx, id, stored.version, 1, &run).await?;
-    debug_assert!(saved, "the run was locked");
-    act(tx, &stored.binding, &actions).await
-}
-
     }
     Ok(())
 }
