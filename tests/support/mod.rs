@@ -2,6 +2,10 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the support")]
 
+mod ground;
 mod postgres;
 
+pub(crate) use ground::{
+    Ground, accept, advance, answer, assert_folds, assert_sound, engine, eventually, news, skip_waits,
+};
 pub(crate) use postgres::{TestDatabase, database};
