@@ -8,5 +8,6 @@ mod support;
 mod claims;
 mod failures;
 mod moves;
+mod orders;
 mod records;
 mod waits;

@@ -8,6 +8,7 @@ use aspora::{
     queue::{Heart, Hub, Source, Wake},
     worker::Config,
 };
+use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -145,7 +146,7 @@ async fn a_new_job_wakes_an_idle_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notice_that_nobody_heard_is_made_up_for() {
+async fn a_worker_whose_ear_was_cut_off_listens_again() {
     let ground = Ground::new().await;
     let worker = work(&ground.engine, only_first_step(idle("one"), 4), async |task| Ok(onwards(&task))).await;
     for _ in 0..3 {
@@ -162,4 +163,17 @@ async fn a_notice_that_nobody_heard_is_made_up_for() {
         eventually("the job is done", async || ground.kinds(run).await == ["started", "answered"]).await;
     }
     worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
+    let ground = Ground::new().await;
+    let narrow = PgPoolOptions::new().max_connections(1).connect(&ground.database.url).await.unwrap();
+    let (busy, over) = (narrow.acquire().await.unwrap(), CancellationToken::new());
+    let wake = Wake::listen(narrow.clone(), over.clone());
+    ground.accept().await;
+    drop(busy);
+    let rung = tokio::time::timeout(Duration::from_secs(60), wake.bell(Queue::Llm).notified()).await;
+    assert!(rung.is_ok(), "the bell was not rung");
+    over.cancel();
 }
