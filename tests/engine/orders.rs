@@ -141,7 +141,8 @@ impl World {
         let (jobs, tokens): (Vec<_>, Vec<_>) = self.leases.iter().map(|it| (it.job, it.token)).unzip();
         let mut renewed = job::renew(self.ground.pool(), &jobs, &tokens, Ground::LEASE).await.unwrap();
         let mut held: Vec<Uuid> = self.holder.values().copied().collect();
-        (renewed.sort(), held.sort());
+        renewed.sort();
+        held.sort();
         assert_eq!(renewed, held, "a renewal told something else than who holds what");
     }
 
