@@ -16,7 +16,7 @@ use crate::{
     core::workflow::{Outcome, Queue, Step},
     engine::{self, Engine, Moved},
     queue::{self, Heart, Held, Hub, Source, Timing, Wake},
-    store::{self, Pool},
+    store::{self, Pool, job::Lease},
 };
 
 /// How a worker process works.
@@ -150,18 +150,18 @@ async fn attempt(desk: &Desk, held: &Held) -> Result<Moved, engine::Error> {
     let (engine, lease, worker) = (&desk.engine, &held.lease, desk.config.name.as_str());
     if lease.is_spent() {
         let error = "every attempt ended with its worker";
-        return recorded(|| engine.exhaust(lease, worker, error)).await;
+        return match recorded(|| engine.exhaust(lease, worker, error)).await {
+            Err(error @ engine::Error::Workflow { .. }) => stranded(desk, lease, &error).await,
+            done => done,
+        };
     }
     let (assignment, step) = match brief(desk, held).await {
         Ok(briefed) => briefed,
-        Err(error @ engine::Error::Workflow { .. }) => {
-            let reason = error.to_string();
-            return recorded(|| engine.strand(lease, worker, &reason)).await;
-        }
+        Err(error @ engine::Error::Workflow { .. }) => return stranded(desk, lease, &error).await,
         Err(error) => return Err(error),
     };
     tracing::debug!(run.id = %lease.run, step = %lease.step, attempt = lease.attempt, "attempt begins");
-    let performed = AssertUnwindSafe(desk.perform.perform(assignment)).catch_unwind();
+    let performed = AssertUnwindSafe(async { desk.perform.perform(assignment).await }).catch_unwind();
     let lost = held.lost();
     let limited = tokio::time::timeout(step.timeout, performed);
     let reply = tokio::select! {
@@ -187,6 +187,12 @@ async fn attempt(desk: &Desk, held: &Held) -> Result<Moved, engine::Error> {
             recorded(|| engine.fail(lease, worker, &error, None)).await
         }
     }
+}
+
+/// Ends a run that this release cannot follow.
+async fn stranded(desk: &Desk, lease: &Lease, error: &engine::Error) -> Result<Moved, engine::Error> {
+    let reason = error.to_string();
+    recorded(|| desk.engine.strand(lease, &desk.config.name, &reason)).await
 }
 
 /// Everything the activity rests on, read at the beginning of the attempt.

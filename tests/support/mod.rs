@@ -3,7 +3,14 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the support")]
 
+<<<<<<< HEAD
 pub(crate) mod openapi;
+=======
+mod ground;
+>>>>>>> enginetests
 mod postgres;
 
+pub(crate) use ground::{
+    Ground, accept, advance, answer, assert_folds, assert_sound, engine, eventually, news, skip_waits,
+};
 pub(crate) use postgres::{TestDatabase, database};
