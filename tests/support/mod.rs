@@ -3,11 +3,8 @@
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the support")]
 
-<<<<<<< HEAD
-pub(crate) mod openapi;
-=======
 mod ground;
->>>>>>> enginetests
+pub(crate) mod openapi;
 mod postgres;
 
 pub(crate) use ground::{
