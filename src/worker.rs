@@ -124,7 +124,13 @@ async fn wake_due(engine: Engine, every: Duration, stop: CancellationToken) {
 
 async fn handle(held: Held, desk: Data<Arc<Desk>>) -> Result<(), BoxDynError> {
     let lease = held.lease.clone();
-    let attempted = attempt(&desk, &held);
+    let attempted = async {
+        match attempt(&desk, &held).await {
+            // The graph has no road for this answer: trying again would find none either.
+            Err(error @ engine::Error::Refused(_)) => stranded(&desk, &lease, &error).await,
+            done => done,
+        }
+    };
     let done = tokio::select! {
         done = attempted => done,
         () = desk.hurry.cancelled() => {
