@@ -1,6 +1,8 @@
 //! The GitHub twin, asked over HTTP and by real git; each exchange is held against GitHub's own
 //! OpenAPI description.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
 mod support;
 
 use std::{
