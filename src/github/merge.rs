@@ -259,11 +259,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_merge_names_the_head_and_closes_and_calls_nobody() {
+    async fn a_merge_names_the_head_and_its_message_closes_nothing() {
         let (_, orders) = Stub { answers: vec![(200, "")], pull: pull(false, HEAD, None) }.merges().await;
         let expected = json!({
             "sha": HEAD, "merge_method": "merge",
-            "commit_title": "Add @\u{200b}risk", "commit_message": "closes #\u{200b}1",
+            "commit_title": "Add @risk", "commit_message": "closes #\u{200b}1",
         });
         assert_eq!(orders, [expected]);
     }

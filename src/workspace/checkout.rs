@@ -7,7 +7,7 @@ use std::{
     io::Write as _,
     os::unix::{
         ffi::OsStrExt as _,
-        fs::{OpenOptionsExt as _, symlink},
+        fs::{OpenOptionsExt as _, PermissionsExt as _, symlink},
     },
     path::{Component, Path},
 };
@@ -49,6 +49,7 @@ impl Mirror {
         let write = move || {
             let directory = tempfile::Builder::new()
                 .prefix("aspora-worktree-")
+                .permissions(fs::Permissions::from_mode(0o700))
                 .tempdir()
                 .map_err(Error::io("make a directory for a worktree"))?;
             // Links last, so that no file is ever written through one.

@@ -142,6 +142,8 @@ fn entry(passwd: &str, name: &str) -> Option<Account> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -156,6 +158,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stranger = Account { uid: 65_001, gid: 65_001 };
         assert!(stranger.reaches(Path::new("/usr")));
-        assert!(!stranger.reaches(&folder.path().join("data")), "tempfile makes its folders 0700");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        assert!(!stranger.reaches(&folder.path().join("data")));
     }
 }
