@@ -430,5 +430,6 @@ fn compile(at: &At<'_>, texts: Vec<String>) -> Result<Patterns, Error> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    pub(in crate::core::policy) const SEED: &str = include_str!("../../dev/product/wealth/.aspora/risk-policy.json");
+    pub(in crate::core::policy) const SEED: &str =
+        include_str!("../../dev/product/wealth/.aspora/risk-policy.json");
 }
