@@ -77,6 +77,13 @@ impl Crew {
         self.hire()
     }
 
+    /// What the workers have said so far.
+    pub(crate) fn logs(&self) -> Vec<String> {
+        let log = |number| self.0.folder.join(format!("worker-{number}.log"));
+        let read = |number| std::fs::read_to_string(log(number)).unwrap_or_default();
+        (0..self.0.hired.load(Ordering::SeqCst)).map(|it| format!("worker {it}: {}", read(it))).collect()
+    }
+
     /// How many workers were killed.
     pub(crate) fn killed(&self) -> usize {
         self.0.killed.load(Ordering::SeqCst)

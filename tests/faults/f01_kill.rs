@@ -5,13 +5,13 @@ use std::{
     time::Duration,
 };
 
-use aspora::dev::{model::Fault, postgres::Cluster};
+use aspora::dev::model::Fault;
 use uuid::Uuid;
 
 use crate::{
     boundary::{Boundary, Job, Namer, Targets},
     crew::Reach,
-    floor::{Begun, Floor, here, until},
+    floor::{Begun, Floor, Ground, here, until},
     invariants,
     product::MODEL_CALLS,
 };
@@ -20,24 +20,6 @@ use crate::{
 const LANES: usize = 4;
 /// All boundaries are struck long before that many runs.
 const MOST_RUNS: usize = 40;
-
-/// A Postgres of this file's own: its workers must not take the connections of other tests.
-struct Ground {
-    cluster: Cluster,
-    _folder: tempfile::TempDir,
-}
-
-impl Ground {
-    fn new() -> Self {
-        let folder = tempfile::Builder::new().prefix("aspora-").tempdir().unwrap();
-        Self { cluster: Cluster::start(folder.path()).unwrap(), _folder: folder }
-    }
-
-    async fn floor(&self, name: &str) -> Floor {
-        self.cluster.create_database(name).unwrap();
-        Floor::open(&self.cluster.url(name)).await
-    }
-}
 
 /// Every boundary of a run that nobody disturbs.
 async fn boundaries(ground: &Ground) -> Vec<Boundary> {
@@ -49,7 +31,7 @@ async fn boundaries(ground: &Ground) -> Vec<Boundary> {
         move |_, boundary| seen.lock().unwrap().push(boundary)
     });
     floor.crew.hire();
-    invariants::hold(&floor, &begun, 0).await;
+    invariants::hold(&floor, &begun, None).await;
     invariants::model_was_asked(&floor, 1, 0);
     let seen = seen.lock().unwrap().clone();
     assert!(seen.len() > 60, "a run makes more requests than that: {seen:?}");
@@ -85,7 +67,7 @@ async fn struck_run(ground: &Ground, name: &str, targets: &Arc<Mutex<Targets>>) 
     let kills = || floor.crew.killed();
     let stored = floor.ended(&begun).await;
     println!("{name}: {} kills, {:?}", kills(), stored.run.state);
-    invariants::hold(&floor, &begun, kills()).await;
+    invariants::hold(&floor, &begun, None).await;
     invariants::model_was_asked(&floor, 1, kills());
     kills()
 }
@@ -120,8 +102,8 @@ async fn f1_a_worker_killed_after_any_event_is_replaced_without_a_trace() {
         version = now;
         floor.crew.replace(Reach::Process);
     }
-    assert!(floor.crew.killed() >= 8, "only {} events", floor.crew.killed());
-    invariants::hold(&floor, &begun, floor.crew.killed()).await;
+    assert!(floor.crew.killed() >= 6, "only {} events", floor.crew.killed());
+    invariants::hold(&floor, &begun, None).await;
     invariants::model_was_asked(&floor, 1, floor.crew.killed());
 }
 
@@ -148,34 +130,39 @@ async fn f1_a_worker_killed_during_any_call_of_the_model_pays_for_that_call_agai
         floor.crew.replace(Reach::Group);
         until("the call again", async || (floor.model.ledger().len() == 2 * call).then_some(())).await;
     }
-    invariants::hold(&floor, &begun, MODEL_CALLS).await;
+    invariants::hold(&floor, &begun, None).await;
     assert_eq!(floor.model.ledger().len(), 2 * MODEL_CALLS);
+}
+
+/// One run whose worker is killed at moments that the seed draws.
+async fn random_run(ground: &Ground, name: &str, seed: u128) {
+    let floor = ground.floor(name).await;
+    let begun = floor.begin("p").await;
+    floor.crew.hire();
+    let mut drawn = seed;
+    while floor.look(begun.run).await.run.step().is_some() {
+        // Knuth's multiplier; the high bits are the random ones.
+        drawn = drawn.wrapping_mul(0x5851_f42d_4c95_7f2d_1405_7b7e_f767_814f).wrapping_add(1);
+        let pause = u64::try_from(drawn >> 118).unwrap();
+        tokio::time::sleep(Duration::from_millis(600 + pause)).await;
+        let job = Job::of(floor.pool(), begun.run).await;
+        if job.is_some_and(|job| job.attempt + 1 < job.most) {
+            floor.crew.replace(Reach::Process);
+        }
+    }
+    invariants::hold(&floor, &begun, None).await;
+    invariants::model_was_asked(&floor, 1, floor.crew.killed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f1_a_worker_killed_at_random_moments_leaves_no_trace() {
+    let seed = std::env::var("ASPORA_SEED").map_or_else(
+        |_| Uuid::new_v4().as_u128(),
+        |text| u128::from_str_radix(&text, 16).expect("ASPORA_SEED is hexadecimal"),
+    );
+    println!("ASPORA_SEED={seed:x}");
     let ground = Ground::new();
-    for round in 0..3 {
-        let seed = std::env::var("ASPORA_SEED").map_or_else(
-            |_| Uuid::new_v4().as_u128(),
-            |text| u128::from_str_radix(&text, 16).expect("ASPORA_SEED is hexadecimal"),
-        );
-        println!("ASPORA_SEED={seed:x}");
-        let floor = ground.floor(&format!("random_{round}")).await;
-        let begun = floor.begin("p").await;
-        floor.crew.hire();
-        let mut drawn = seed;
-        while floor.look(begun.run).await.run.step().is_some() {
-            // Knuth's multiplier; the high bits are the random ones.
-            drawn = drawn.wrapping_mul(0x5851_f42d_4c95_7f2d_1405_7b7e_f767_814f).wrapping_add(1);
-            let pause = u64::try_from(drawn >> 118).unwrap();
-            tokio::time::sleep(Duration::from_millis(300 + pause)).await;
-            let job = Job::of(floor.pool(), begun.run).await;
-            if job.is_some_and(|job| job.attempt + 1 < job.most) {
-                floor.crew.replace(Reach::Process);
-            }
-        }
-        invariants::hold(&floor, &begun, floor.crew.killed()).await;
-        invariants::model_was_asked(&floor, 1, floor.crew.killed());
-    }
+    let names = ["one", "two", "three"];
+    let runs = names.iter().zip(1..).map(|(name, factor)| random_run(&ground, name, seed ^ factor));
+    futures::future::join_all(runs).await;
 }

@@ -1,6 +1,6 @@
 //! A factory floor for one test: the forge, the model and the engine here, the workers outside.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use aspora::{
     core::{
@@ -10,6 +10,7 @@ use aspora::{
     dev::{
         github::{Twin, TwinConfig},
         model::{MODEL, ScriptedModel},
+        postgres::Cluster,
     },
     engine::Engine,
     store::{self, Pool, run::Stored},
@@ -29,10 +30,29 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Everything around a run.
 pub(crate) struct Floor {
     pub(crate) crew: Crew,
-    pub(crate) twin: Twin,
+    pub(crate) twin: Arc<Twin>,
     pub(crate) model: ScriptedModel,
     pub(crate) engine: Engine,
     pub(crate) folder: TempDir,
+}
+
+/// A Postgres of a test's own: killed and sleeping workers keep many connections for a while.
+pub(crate) struct Ground {
+    pub(crate) cluster: Arc<Cluster>,
+    _folder: TempDir,
+}
+
+impl Ground {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("aspora-").tempdir().unwrap();
+        Self { cluster: Arc::new(Cluster::start(folder.path()).unwrap()), _folder: folder }
+    }
+
+    /// A floor over a database of this name.
+    pub(crate) async fn floor(&self, name: &str) -> Floor {
+        self.cluster.create_database(name).unwrap();
+        Floor::open(&self.cluster.url(name)).await
+    }
 }
 
 /// A run and what it is about.
@@ -55,7 +75,7 @@ impl Floor {
             webhook: None,
             ci: Some(product::ci()),
         };
-        let twin = Twin::start(config).await.unwrap();
+        let twin = Arc::new(Twin::start(config).await.unwrap());
         let key = token.clone().into();
         let model =
             ScriptedModel::start(([127, 0, 0, 1], 0).into(), product::script(), Some(key)).await.unwrap();
@@ -128,6 +148,9 @@ impl Floor {
 
     /// Prints what is known of a run, for whoever must find out what went wrong.
     pub(crate) async fn tell(&self, begun: &Begun) {
+        for log in self.crew.logs() {
+            eprintln!("{log}");
+        }
         for event in store::event::after(self.pool(), begun.run, 0, 1000).await.unwrap_or_default() {
             eprintln!("{} {} {:?} {:?}", event.seq, event.actor, event.step, event.body.0);
         }

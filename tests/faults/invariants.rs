@@ -18,8 +18,9 @@ use crate::{
 };
 
 /// Checks the run, its history, its attempts, its effects and the forge against each other.
-/// `lost` is the most attempts that may have been lost on the way.
-pub(crate) async fn hold(floor: &Floor, begun: &Begun, lost: usize) {
+/// `lost` is the most attempts that may have been lost on the way; nothing where leases are so short
+/// that a busy machine loses one by itself.
+pub(crate) async fn hold(floor: &Floor, begun: &Begun, lost: Option<usize>) {
     let stored = floor.ended(begun).await;
     let State::Ended { end, reason, .. } = &stored.run.state else { unreachable!("it has ended") };
     if *end != End::Succeeded {
@@ -58,7 +59,7 @@ pub(crate) async fn history_folds_to_the_state(floor: &Floor, stored: &Stored) {
 }
 
 /// Each event that ends an attempt belongs to one, by the same worker; no number is missing.
-async fn every_answer_has_one_attempt(pool: &Pool, begun: &Begun, lost: usize) {
+async fn every_answer_has_one_attempt(pool: &Pool, begun: &Begun, lost: Option<usize>) {
     let attempts = store::attempt::of_run(pool, begun.run).await.unwrap();
     let events = store::event::after(pool, begun.run, 0, 10_000).await.unwrap();
     let mut expected = Vec::new();
@@ -87,7 +88,7 @@ async fn every_answer_has_one_attempt(pool: &Pool, begun: &Begun, lost: usize) {
         assert_eq!(attempt.attempt, *number, "an attempt at job {} is missing", attempt.turn);
     }
     let were_lost = attempts.iter().filter(|attempt| ended_as(attempt) == "lost").count();
-    assert!(were_lost <= lost, "{were_lost} attempts were lost by {lost} faults");
+    assert!(lost.is_none_or(|most| were_lost <= most), "{were_lost} attempts were lost, not {lost:?}");
 }
 
 async fn nothing_is_left_to_do(pool: &Pool, begun: &Begun) {
@@ -162,7 +163,7 @@ async fn effects_and_forge_agree(floor: &Floor, begun: &Begun, pull: &Pull, effe
     assert_eq!(of("review", "id"), reviews.iter().map(|it| Value::from(it.id)).collect::<Vec<_>>());
     let checks = floor.twin.check_runs(&begun.repository);
     for id in of("check_run", "id") {
-        assert!(checks.iter().any(|check| Value::from(check.id) == id), "the forge has no check run {id}");
+        assert!(checks.iter().any(|check| id == check.id), "the forge has no check run {id}");
     }
     let calls = effects.iter().filter(|effect| effect.kind == "llm_call").count();
     assert_eq!(calls, MODEL_CALLS, "every call of the model was meant once");

@@ -5,13 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod boundary;
 mod crew;
 mod f01_kill;
 mod f03_postgres;
+mod f12_moved_head;
 mod f15_two_workers;
 mod f16_zombie;
 mod f21_poison;
