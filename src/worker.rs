@@ -19,6 +19,9 @@ use crate::{
     store::{self, Pool, job::Lease},
 };
 
+/// How long running jobs may go on after a stop was asked for, unless another time is set.
+pub const DRAIN: Duration = Duration::from_secs(25);
+
 /// How a worker process works.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -40,7 +43,7 @@ impl Config {
             name: name.into(),
             slots: [(Queue::Default, 4), (Queue::Llm, 8), (Queue::Github, 4)],
             timing: Timing::default(),
-            drain: Duration::from_secs(25),
+            drain: DRAIN,
         }
     }
 }

@@ -41,6 +41,8 @@ pub struct House {
     pub timing: Timing,
     /// How often a waiting verdict looks even without news.
     pub polling: Polling,
+    /// How long running jobs may go on after a stop was asked for.
+    pub drain: Duration,
 }
 
 impl House {
@@ -87,7 +89,7 @@ impl House {
     ) -> anyhow::Result<()> {
         let factory = self.factory(engine.pool().clone(), sandbox)?;
         let reserved = connect(&self.database_url, 1).await?;
-        let config = worker::Config { timing: self.timing, ..worker::Config::named(name) };
+        let config = worker::Config { timing: self.timing, drain: self.drain, ..worker::Config::named(name) };
         worker::work(engine, reserved, Arc::new(factory), config, stop).await
     }
 

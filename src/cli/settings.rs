@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::house::House;
-use crate::{activities::Polling, llm, queue::Timing};
+use crate::{activities::Polling, llm, queue::Timing, worker};
 
 /// Every variable that is read, with its default and what it means; held against the README's
 /// by `tests/docs.rs`.
@@ -23,6 +23,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "15000",
         "how soon a waiting run looks at the forge by itself, without having been told",
     ),
+    ("ASPORA_DRAIN_MS", "25000", "how long running jobs may go on after SIGTERM, before they are given back"),
     ("GITHUB_TOKEN", "", "an installation token; unset: `dev` and `demo` use the GitHub twin"),
     ("GITHUB_API_URL", "https://api.github.com", "GitHub's REST API"),
     ("GITHUB_URL", "https://github.com", "GitHub for git and people"),
@@ -55,6 +56,8 @@ pub struct Settings {
     pub timing: Timing,
     /// How often a waiting run looks at the forge by itself.
     pub polling: Polling,
+    /// How long running jobs may go on after a stop was asked for.
+    pub drain: Duration,
     /// GitHub, if it is the real one.
     pub github: Option<GitHub>,
     /// What webhooks are signed with.
@@ -102,6 +105,7 @@ impl Settings {
             data: get("ASPORA_DATA").map_or_else(data_home, |folder| Ok(PathBuf::from(folder)))?,
             timing,
             polling,
+            drain: millis(&get, "ASPORA_DRAIN_MS", worker::DRAIN, 0)?,
             github: github(&get)?,
             webhook_secrets: secrets.split(',').filter(|it| !it.is_empty()).map(SecretString::from).collect(),
             model: model(&get)?,
@@ -125,6 +129,7 @@ impl Settings {
             model_is_stand_in: false,
             timing: self.timing,
             polling: self.polling,
+            drain: self.drain,
         })
     }
 

@@ -104,7 +104,12 @@ async fn elsewhere(
     http_backend::serve(&shared, &method, &uri, &headers, body).await
 }
 
+/// Whoever does not wait for the answer does not stop what was begun: GitHub finishes it too.
 async fn pass(State(way): State<Arc<Way>>, request: Request, next: Next) -> Response {
+    tokio::spawn(async move { answer(&way, request, next).await }).await.unwrap_or_else(|_| cut())
+}
+
+async fn answer(way: &Way, request: Request, next: Next) -> Response {
     let shared = &way.shared;
     if shared.stop.is_cancelled() {
         return cut();

@@ -1,0 +1,19 @@
+//! What a run must survive: killed, stopped and doubled workers, a killed database, a poisonous job.
+//!
+//! The workers are processes of their own; the forge and the model are servers of this one, so that
+//! a hook can strike at any request. A test is named after its row of the catalogue of faults.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+mod boundary;
+mod crew;
+mod f01_kill;
+mod f03_postgres;
+mod f12_moved_head;
+mod f15_two_workers;
+mod f16_zombie;
+mod f21_poison;
+mod f22_sigterm;
+mod floor;
+mod invariants;
+mod product;
