@@ -189,6 +189,7 @@ fn house(settings: &Settings, stand: &Stand, folder: &Path, url: String) -> anyh
         model: settings.model.clone().or_else(|| stand.model()).context("there is no model")?,
         timing: settings.timing,
         polling,
+        drain: settings.drain,
     })
 }
 

@@ -149,7 +149,7 @@ async fn f16_whatever_a_late_worker_brings_is_refused_and_the_holder_s_counts() 
     assert_eq!(engine.strand(&late, "late", "strange").await.unwrap(), Moved::Late);
     assert!(!store::job::give_back(floor.pool(), &late, Queue::Llm).await.unwrap());
     let renewed = store::job::renew(floor.pool(), &[late.job], &[late.token], Duration::from_secs(9)).await;
-    assert_eq!(renewed.unwrap(), Vec::<i64>::new());
+    assert_eq!(renewed.unwrap(), Vec::<uuid::Uuid>::new());
     let begin = async |lease: &Lease| {
         store::effect::begin(floor.pool(), lease, "generate.1/push", "push", &json!({})).await.unwrap()
     };
