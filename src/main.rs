@@ -2,7 +2,10 @@
 
 use std::{io, process::ExitCode};
 
-use aspora::cli::{self, args::Arguments};
+use aspora::cli::{
+    self,
+    args::{Arguments, Command},
+};
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
@@ -10,7 +13,10 @@ use tracing_subscriber::EnvFilter;
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Logs go to the standard error; what a command prints is for pipes.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,aspora=info"));
+    // async_openai logs what it could not read, which is other people's text.
+    let quiet = matches!(arguments.command, Command::Demo(_) | Command::Dev(_));
+    let default = if quiet { "warn,async_openai=off" } else { "warn,aspora=info,async_openai=off" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     Box::pin(cli::execute(arguments)).await
 }

@@ -3,11 +3,11 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Assignment, Factory, Failure, Reply};
+use super::{Assignment, Factory, Failure, Reply, facts::pushes};
 use crate::{
     core::{requirement::RepoName, run::Progress, sha::Sha, workflow::Outcome},
     engine::Answer,
-    github::Pull,
+    github::{Pull, PullState},
     store::effect::{self, Begun, Intent},
     workspace::Mirror,
 };
@@ -70,10 +70,24 @@ impl<'a> Attempt<'a> {
         self.progress().head.clone().ok_or_else(|| Failure::last("the run has no head yet"))
     }
 
-    /// The pull request as it is now.
+    /// The pull request as it is now. A forge that still shows a head from before our last push lags
+    /// behind: judging that head again would only cost money, so the attempt is put off.
     pub(super) async fn pull(&self) -> Result<Pull, Failure> {
         let number = self.progress().pull.ok_or_else(|| Failure::last("the run has no pull request yet"))?;
-        Ok(self.factory.forge.pull(&self.repo, number).await?)
+        let pull = self.factory.forge.pull(&self.repo, number).await?;
+        let expected = self.progress().head.as_ref().filter(|head| **head != pull.head_sha);
+        if let Some(head) = expected.filter(|_| pull.state == PullState::Open) {
+            let effects = effect::of_run(&self.factory.pool, self.task.lease.run).await?;
+            let ours: Vec<&str> = pushes(&effects).map(|(sha, _)| sha).collect();
+            let place = |sha: &Sha| ours.iter().position(|ours| *ours == sha.as_str());
+            if let (Some(shown), Some(pushed)) = (place(&pull.head_sha), place(head))
+                && shown < pushed
+            {
+                let (shown, pushed) = (pull.head_sha.short(), head.short());
+                return Err(Failure::retry(format!("the forge still shows {shown}, not {pushed}")));
+            }
+        }
+        Ok(pull)
     }
 
     /// The mirror, brought up to date.

@@ -126,8 +126,8 @@ impl Attempt<'_> {
     }
 }
 
-/// What this run pushed, and when that was known.
-fn pushes(effects: &[effect::Row]) -> impl Iterator<Item = (&str, &effect::Row)> {
+/// What this run pushed, oldest first, and when that was known.
+pub(super) fn pushes(effects: &[effect::Row]) -> impl Iterator<Item = (&str, &effect::Row)> {
     effects.iter().filter(|effect| effect.kind == "push").filter_map(|effect| {
         let sha = effect.result.as_ref()?.get("sha")?.as_str()?;
         Some((sha, effect))

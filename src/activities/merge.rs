@@ -14,7 +14,7 @@ use crate::{
         sha::Sha,
         workflow::Outcome,
     },
-    github::{Merge, Pull, PullState},
+    github::{Merge, Pull, PullState, text},
     store::assessment,
 };
 
@@ -73,7 +73,7 @@ async fn call(at: &Attempt<'_>, key: &str, pull: &Pull, clearance: &Clearance) -
     if at.task.lost.is_cancelled() {
         return Err(Failure::LeaseLost);
     }
-    let title = format!("{} (#{})", pull.title, pull.number);
+    let title = format!("{} (#{})", text::line(&pull.title), pull.number);
     let message = at.signed("", key);
     match at.factory.forge.merge(&at.repo, pull.number, clearance, &title, &message).await? {
         Merge::Merged(sha) => record(at, key, sha, clearance.head().clone()).await,

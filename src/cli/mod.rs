@@ -43,7 +43,7 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
         // Whoever reads our output has had enough, as in `aspora run events … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", story::plain_lines(&format!("{error:#}")));
+            eprintln!("error: {}", story::plain_lines(&chain(&error)));
             let forbidden = error.downcast_ref::<Failure>().is_some_and(Failure::is_forbidden);
             ExitCode::from(if forbidden { 4 } else { 1 })
         }
@@ -74,6 +74,17 @@ async fn migrate(printer: &Printer, database: &Database) -> anyhow::Result<Exit>
     store::migrate(&pool).await.context("migrate the database")?;
     printer.say("the database has this release's schema", &serde_json::json!({ "migrated": true }))?;
     Ok(Exit::Done)
+}
+
+/// The error and its causes on one line; a cause that the one before it has quoted already is left out.
+fn chain(error: &anyhow::Error) -> String {
+    let mut told: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !told.iter().any(|before| before.contains(&cause)) {
+            told.push(cause);
+        }
+    }
+    told.join(": ")
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -9,8 +9,8 @@ use url::Url;
 use super::house::House;
 use crate::{activities::Polling, llm, queue::Timing};
 
-/// Every variable that is read, with its default and what it means; printed by `aspora help environment`
-/// and kept in the README.
+/// Every variable that is read, with its default and what it means; held against the README's
+/// by `tests/docs.rs`.
 pub const TABLE: &[(&str, &str, &str)] = &[
     ("DATABASE_URL", "", "Postgres; unset: `dev` and `demo` start their own"),
     ("ASPORA_LISTEN", "127.0.0.1:8080", "where the server listens"),
@@ -36,6 +36,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("ASPORA_MODEL", "gpt-5", "the model that writes"),
     ("ASPORA_REVIEW_MODEL", "<ASPORA_MODEL>", "the model that reviews"),
     ("ASPORA_PRICES", "", "micro-dollars per million tokens, `input,output`, to count the cost"),
+    ("ASPORA_SERVER", "http://127.0.0.1:8080", "the server that `requirement` and `run` talk to"),
     ("RUST_LOG", "warn,aspora=info", "what is logged"),
 ];
 

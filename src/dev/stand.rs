@@ -2,7 +2,7 @@
 //!
 //! Whatever is real already (a database, a forge, a model) is left out: the caller says what it needs.
 
-use std::{net::SocketAddr, path::Path};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -23,6 +23,8 @@ use crate::{
 
 /// The embedded product's name and repository.
 const WEALTH: (&str, &str) = ("wealth", "acme/wealth-product");
+/// How often the embedded Postgres is looked at.
+const WATCH: Duration = Duration::from_millis(500);
 /// The database's name in the embedded cluster.
 const DATABASE: &str = "aspora";
 
@@ -39,7 +41,7 @@ pub struct Needs {
 
 /// What was put up. It goes when this is dropped; the folder stays.
 pub struct Stand {
-    cluster: Option<Cluster>,
+    cluster: Option<Arc<Cluster>>,
     twin: Option<Twin>,
     model: Option<ScriptedModel>,
     token: SecretString,
@@ -62,7 +64,7 @@ impl Stand {
         let secret = || SecretString::from(Uuid::new_v4().simple().to_string());
         let (token, webhook_secret) = (secret(), secret());
         let cluster = match needs.database {
-            true => Some(cluster(folder).await?),
+            true => Some(watched(cluster(folder).await?)),
             false => None,
         };
         let twin = match needs.forge {
@@ -161,6 +163,29 @@ async fn cluster(folder: &Path) -> anyhow::Result<Cluster> {
         anyhow::Ok(cluster)
     };
     tokio::task::spawn_blocking(start).await.context("start the embedded Postgres")?
+}
+
+/// Starts the cluster again should it die, for nobody else looks after it.
+fn watched(cluster: Cluster) -> Arc<Cluster> {
+    let cluster = Arc::new(cluster);
+    let watched = Arc::downgrade(&cluster);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(WATCH).await;
+            let Some(cluster) = watched.upgrade() else { return };
+            let revived = tokio::task::spawn_blocking(move || match cluster.pid() {
+                Some(_) => Ok(()),
+                None => {
+                    tracing::warn!("the embedded Postgres is gone; starting it again");
+                    cluster.restart()
+                }
+            });
+            if let Ok(Err(error)) = revived.await {
+                tracing::error!("the embedded Postgres does not start again: {error:#}");
+            }
+        }
+    });
+    cluster
 }
 
 fn script() -> anyhow::Result<Script> {

@@ -35,7 +35,8 @@ impl Forge {
     /// Merges the head that the clearance names, by a merge commit where the repository allows.
     ///
     /// The caller has checked by then that the base is still [`Clearance::base`]: GitHub compares
-    /// only the head. Title and message are made harmless here.
+    /// only the head. The message is made harmless here; of the title the caller does that, since its
+    /// number of the pull request shall stay a link.
     ///
     /// # Errors
     /// Those of the calls. After one that [`Error::is_ambiguous`] the merge may have happened:
@@ -67,7 +68,7 @@ impl Forge {
         title: &str,
         message: &str,
     ) -> Result<Merge, Error> {
-        let title = text::cap(&text::line(title), text::TITLE_LIMIT);
+        let title = text::cap(title, text::TITLE_LIMIT);
         let message = text::cap(&text::neutralise(message), text::BODY_LIMIT);
         let mut refused = Merge::Forbidden { why: "no way to merge is allowed here".to_owned() };
         for merge_method in METHODS {
