@@ -30,7 +30,11 @@ async fn three_answers_of_garbage_end_with_a_person() {
     let world = world("Sure! ```python\nROUND = 1\n```", "=== file: lib/round.py\nROUND").await;
     let run = world.submit(WISH).await;
     nothing_was_written(&world, run).await;
-    assert_snapshot!(world.history(run).await, @"");
+    assert_snapshot!(world.history(run).await, @r#"
+    started
+    generate is given up: none of 3 answers of the model could be used: line 1: the block of `lib/round.py` is not closed: `=== end: lib/round.py` is missing
+    needs_human (blocked): `generate` failed: none of 3 answers of the model could be used: line 1: the block of `lib/round.py` is not closed: `=== end: lib/round.py` is missing
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +43,11 @@ async fn a_path_outside_of_the_repository_is_never_written() {
     let world = world(&outside, &outside).await;
     let run = world.submit(WISH).await;
     nothing_was_written(&world, run).await;
-    assert_snapshot!(world.history(run).await, @"");
+    assert_snapshot!(world.history(run).await, @r#"
+    started
+    generate is given up: none of 3 answers of the model could be used: line 3: path "../../outside.py" is rejected: a segment is `.` or `..`
+    needs_human (blocked): `generate` failed: none of 3 answers of the model could be used: line 3: path "../../outside.py" is rejected: a segment is `.` or `..`
+    "#);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +56,11 @@ async fn what_steers_the_forge_is_never_written_by_a_model() {
     let world = world(&workflow, &workflow).await;
     let run = world.submit(WISH).await;
     nothing_was_written(&world, run).await;
-    assert_snapshot!(world.history(run).await, @"");
+    assert_snapshot!(world.history(run).await, @r#"
+    started
+    generate is given up: none of 3 answers of the model could be used: line 3: `.github/workflows/ci.yml` may not be touched: `.git*` is GitHub's and git's own configuration
+    needs_human (blocked): `generate` failed: none of 3 answers of the model could be used: line 3: `.github/workflows/ci.yml` may not be touched: `.git*` is GitHub's and git's own configuration
+    "#);
 }
 
 /// An edit of lib/money.py that searches for this line.
@@ -119,7 +131,12 @@ async fn a_policy_that_does_not_parse_blocks_and_says_where() {
     .await;
     let run = world.submit(WISH).await;
     assert_eq!(world.settle(run).await, "needs_human");
-    assert_snapshot!(world.history(run).await, @"");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 1 files, tests pass
+    gate → stopped: stopped at abc: the policy is broken at /products/wealth/mergePolicy/critical/requiredApprovals: must be a whole number from 0 to 100 (.aspora/risk-policy.json at the base)
+    needs_human (blocked): stopped at abc: the policy is broken at /products/wealth/mergePolicy/critical/requiredApprovals: must be a whole number from 0 to 100 (.aspora/risk-policy.json at the base)
+    ");
     assert_eq!((world.asked(Task::Review), world.merges()), (0, 0));
     assert_eq!(world.concluded("risk-policy-gate"), [Some("action_required".to_owned())]);
 }

@@ -3,14 +3,15 @@
 use aspora::{dev::github::Phase, llm::Task};
 use insta::assert_snapshot;
 
-use crate::world::{REPO, World, content};
-
-const RISK: &str = "portfolio risk checker";
+use crate::{
+    script::RISK_CHECKER,
+    world::{REPO, World, content},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_that_moves_during_the_wait_is_brought_in_and_judged_anew() {
     let world = World::with(|setup| setup.ci = None).await;
-    let run = world.submit(RISK).await;
+    let run = world.submit(RISK_CHECKER).await;
     world.waits_for(run, "CI Pipeline (not reported)").await;
     let reviewed = world.head(run).await;
     world.push_as("asha", "main", "CHANGES.md", "A new morning.\n").await;
@@ -50,7 +51,7 @@ async fn a_base_that_moves_after_the_verdict_is_noticed_before_the_merge() {
         let file: (&str, &[u8]) = ("CHANGES.md", b"A new morning.\n");
         twin.push_as("asha", REPO, "main", &[file]).await.unwrap();
     });
-    let run = world.submit(RISK).await;
+    let run = world.submit(RISK_CHECKER).await;
     assert_eq!(world.settle(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
@@ -73,7 +74,7 @@ async fn a_base_that_moves_after_the_verdict_is_noticed_before_the_merge() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_that_conflicts_is_left_to_a_person() {
     let world = World::with(|setup| setup.ci = None).await;
-    let run = world.submit(RISK).await;
+    let run = world.submit(RISK_CHECKER).await;
     world.waits_for(run, "CI Pipeline (not reported)").await;
     let head = world.head(run).await;
     world.push_as("asha", "main", "services/risk_checker.py", "# I was quicker.\n").await;

@@ -10,7 +10,7 @@ use aspora::{
 use insta::assert_snapshot;
 
 use crate::{
-    script::{WISH, and_content, file, generates},
+    script::{RISK_CHECKER, WISH, and_content, file, generates},
     world::{REPO, TESTS, World, content},
 };
 
@@ -18,7 +18,7 @@ use crate::{
 async fn the_seeds_requirement_goes_the_whole_road() {
     let world = World::new().await;
     let clearances = clearances_at_the_merge(&world);
-    let run = world.submit("portfolio risk checker").await;
+    let run = world.submit(RISK_CHECKER).await;
     assert_eq!(world.settle(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
@@ -91,7 +91,7 @@ fn our_checks(world: &World, last: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_left_behind_blocks_at_the_gate_and_is_remediated() {
     let world = World::new().await;
-    let run = world.submit("share of each holding").await;
+    let run = world.submit("Show the share of each holding").await;
     assert_eq!(world.settle(run).await, "done");
     assert_snapshot!(world.history(run).await, @r#"
     started
@@ -112,7 +112,7 @@ async fn a_document_left_behind_blocks_at_the_gate_and_is_remediated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_low_risk_change_does_not_need_the_review_check() {
     let world = World::new().await;
-    let run = world.submit("progress towards a savings goal").await;
+    let run = world.submit("Show the progress towards a savings goal").await;
     assert_eq!(world.settle(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started

@@ -5,8 +5,10 @@ use aspora::{
     llm::Task,
 };
 
-/// The one requirement that every script here has an answer to.
-pub(crate) const WISH: &str = "the number of the round";
+/// The seed's requirement, which the Wealth script knows.
+pub(crate) const RISK_CHECKER: &str = "We need a portfolio risk checker for Wealth product";
+/// The requirement of every other script.
+pub(crate) const WISH: &str = "Count the rounds";
 
 /// The script of the embedded Wealth product.
 pub(crate) fn wealth() -> Script {

@@ -23,6 +23,7 @@ use aspora::{
     workspace::{Limits, Mirror, Sandbox, TestRun, Unavailable},
 };
 use futures::FutureExt as _;
+use globset::GlobBuilder;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -175,7 +176,7 @@ impl World {
 
     /// A product manager asks for this over REST; the run that works on it.
     pub(crate) async fn submit(&self, title: &str) -> Uuid {
-        let body = json!({"product": "wealth", "title": title, "body": format!("We want: {title}.")});
+        let body = json!({"product": "wealth", "title": title, "body": format!("{title}.")});
         let answer = self.client.post(format!("{}/api/v1/requirements", self.url)).json(&body).send();
         let answer = answer.await.unwrap();
         let (status, accepted) = (answer.status(), answer.json::<Value>().await.unwrap());
@@ -325,7 +326,7 @@ impl World {
 
     /// How often a change to a path that fits was asked of the twin and made.
     pub(crate) fn applied(&self, method: &str, path: &str) -> usize {
-        let path = globset::Glob::new(path).unwrap().compile_matcher();
+        let path = GlobBuilder::new(path).literal_separator(true).build().unwrap().compile_matcher();
         let ledger = self.twin.ledger();
         ledger.iter().filter(|it| it.applied && it.method == method && path.is_match(&it.path)).count()
     }
@@ -375,7 +376,9 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
-        if !std::thread::panicking() {
+        // A model that declines at once leaves nothing to judge: git is no part of the description.
+        let asked = self.twin.ledger().iter().any(|entry| !entry.path.contains(".git/"));
+        if asked && !std::thread::panicking() {
             self.judge.verdict();
         }
     }
