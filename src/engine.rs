@@ -154,9 +154,10 @@ impl Engine {
             priority: i16::from(requirement.priority),
         };
         store::requirement::insert(tx, accepted.requirement, requirement, Some(actor)).await?;
-        let (run, actions) = Run::start(&self.requirement, store::now(tx).await?)?;
+        let now = store::now(tx).await?;
+        let (run, actions) = Run::start(&self.requirement, now)?;
         store::run::insert(tx, &binding, &run).await?;
-        event::append(tx, accepted.run, 1, actor, run.step(), &Event::Started).await?;
+        event::append(tx, accepted.run, 1, now, actor, run.step(), &Event::Started).await?;
         act(tx, &binding, &actions).await?;
         Ok(accepted)
     }
@@ -167,6 +168,7 @@ impl Engine {
     /// When the database does not answer; whether the answer counted is then unknown and asking again is safe.
     pub async fn answer(&self, lease: &Lease, worker: &str, answer: Answer) -> Result<Moved, Error> {
         let Answer { outcome, note, progress } = answer;
+        let note = storable(&note);
         let event = Event::Answered { turn: lease.turn, outcome, note, progress };
         self.finish(lease, worker, event, "answered", None).await
     }
@@ -182,6 +184,7 @@ impl Engine {
         park: Park,
         progress: Progress,
     ) -> Result<Moved, Error> {
+        let park = Park { reason: storable(&park.reason), ..park };
         let event = Event::Parked { turn: lease.turn, park, progress };
         self.finish(lease, worker, event, "parked", None).await
     }
@@ -209,7 +212,7 @@ impl Engine {
         let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
             return Ok(Moved::Late);
         };
-        let error = error.to_owned();
+        let error = storable(error);
         attempt::end(&mut tx, lease, "failed", Some(&error)).await?;
         let event = Event::Failed { turn: lease.turn, attempt: lease.attempt, error, retry_at };
         self.advance(&mut tx, stored, &workflow, worker, vec![event]).await?;
@@ -223,8 +226,9 @@ impl Engine {
     /// As [`Engine::answer`].
     pub async fn exhaust(&self, lease: &Lease, worker: &str, error: &str) -> Result<Moved, Error> {
         let attempts = lease.attempt.min(lease.most);
-        let event = Event::Exhausted { turn: lease.turn, attempts, error: error.to_owned() };
-        self.finish(lease, worker, event, "failed", Some(error)).await
+        let error = storable(error);
+        let event = Event::Exhausted { turn: lease.turn, attempts, error: error.clone() };
+        self.finish(lease, worker, event, "failed", Some(&error)).await
     }
 
     /// Ends a run whose graph this release cannot follow, so that a person sees it.
@@ -232,18 +236,14 @@ impl Engine {
     /// # Errors
     /// As [`Engine::answer`].
     pub async fn strand(&self, lease: &Lease, worker: &str, reason: &str) -> Result<Moved, Error> {
+        let reason = &storable(reason);
         let mut tx = self.pool.begin().await?;
         let stored = locked(&mut tx, lease.run).await?;
         if !job::finish(&mut tx, lease).await? {
             return Ok(Moved::Late);
         }
         attempt::end(&mut tx, lease, "failed", Some(reason)).await?;
-        let (run, actions) = stored.run.strand(reason);
-        let event = Event::Stranded { reason: reason.to_owned() };
-        event::append(&mut tx, lease.run, stored.version + 1, worker, stored.run.step(), &event).await?;
-        let saved = store::run::save(&mut tx, lease.run, stored.version, 1, &run).await?;
-        debug_assert!(saved, "the run was locked");
-        act(&mut tx, &stored.binding, &actions).await?;
+        strand(&mut tx, &stored, worker, reason).await?;
         tx.commit().await?;
         Ok(Moved::Yes)
     }
@@ -259,10 +259,8 @@ impl Engine {
         if let Some(id) = run {
             let stored = locked(&mut tx, id).await?;
             if matches!(&stored.run.state, State::Waiting { park, .. } if park.topics.contains(&news.topic)) {
-                let workflow = self.workflow(&stored.binding.workflow_hash).await?;
                 signal::take(&mut tx, id, &[news.topic]).await?;
-                let event = Event::Signalled { topic: news.topic };
-                self.advance(&mut tx, stored, &workflow, "webhook", vec![event]).await?;
+                self.rouse(&mut tx, stored, "webhook", Event::Signalled { topic: news.topic }).await?;
             }
         }
         tx.commit().await?;
@@ -282,8 +280,7 @@ impl Engine {
             if !timer::is_due(&mut tx, id).await? {
                 continue;
             }
-            let workflow = self.workflow(&stored.binding.workflow_hash).await?;
-            self.advance(&mut tx, stored, &workflow, "clock", vec![Event::Woken]).await?;
+            self.rouse(&mut tx, stored, "clock", Event::Woken).await?;
             tx.commit().await?;
             woken += 1;
         }
@@ -340,6 +337,22 @@ impl Engine {
         Ok(Moved::Yes)
     }
 
+    /// Takes a run out of its wait. One whose graph this release cannot follow ends here, for a person
+    /// to see: it must not stop the clock for all that wait behind it.
+    async fn rouse(
+        &self,
+        tx: &mut Connection,
+        stored: Stored,
+        actor: &str,
+        event: Event,
+    ) -> Result<(), Error> {
+        match self.workflow(&stored.binding.workflow_hash).await {
+            Ok(workflow) => self.advance(tx, stored, &workflow, actor, vec![event]).await,
+            Err(error @ Error::Workflow { .. }) => strand(tx, &stored, actor, &error.to_string()).await,
+            Err(error) => Err(error),
+        }
+    }
+
     async fn advance(
         &self,
         tx: &mut Connection,
@@ -353,7 +366,7 @@ impl Engine {
         for event in &events {
             seq += 1;
             let (next, actions) = run.apply(workflow, event, stored.now)?;
-            event::append(tx, stored.binding.id, seq, actor, run.step(), event).await?;
+            event::append(tx, stored.binding.id, seq, stored.now, actor, run.step(), event).await?;
             all.extend(actions);
             run = next;
         }
@@ -365,8 +378,24 @@ impl Engine {
     }
 }
 
+/// Words from outside as Postgres can keep them: it takes no NUL, and an answer that cannot be recorded
+/// would be made again and again.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 async fn locked(tx: &mut Connection, id: Uuid) -> Result<Stored, Error> {
     store::run::lock(tx, id).await?.ok_or(Error::NoRun(id))
+}
+
+async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str) -> Result<(), Error> {
+    let id = stored.binding.id;
+    let (run, actions) = stored.run.strand(reason);
+    let event = Event::Stranded { reason: reason.to_owned() };
+    event::append(tx, id, stored.version + 1, stored.now, actor, stored.run.step(), &event).await?;
+    let saved = store::run::save(tx, id, stored.version, 1, &run).await?;
+    debug_assert!(saved, "the run was locked");
+    act(tx, &stored.binding, &actions).await
 }
 
 async fn act(tx: &mut Connection, binding: &Binding, actions: &[Action]) -> Result<(), Error> {

@@ -16,7 +16,7 @@ use crate::{
     core::workflow::{Outcome, Queue, Step},
     engine::{self, Engine, Moved},
     queue::{self, Heart, Held, Hub, Source, Timing, Wake},
-    store::{self, Pool},
+    store::{self, Pool, job::Lease},
 };
 
 /// How a worker process works.
@@ -124,7 +124,13 @@ async fn wake_due(engine: Engine, every: Duration, stop: CancellationToken) {
 
 async fn handle(held: Held, desk: Data<Arc<Desk>>) -> Result<(), BoxDynError> {
     let lease = held.lease.clone();
-    let attempted = attempt(&desk, &held);
+    let attempted = async {
+        match attempt(&desk, &held).await {
+            // The graph has no road for this answer: trying again would find none either.
+            Err(error @ engine::Error::Refused(_)) => stranded(&desk, &lease, &error).await,
+            done => done,
+        }
+    };
     let done = tokio::select! {
         done = attempted => done,
         () = desk.hurry.cancelled() => {
@@ -150,18 +156,18 @@ async fn attempt(desk: &Desk, held: &Held) -> Result<Moved, engine::Error> {
     let (engine, lease, worker) = (&desk.engine, &held.lease, desk.config.name.as_str());
     if lease.is_spent() {
         let error = "every attempt ended with its worker";
-        return recorded(|| engine.exhaust(lease, worker, error)).await;
+        return match recorded(|| engine.exhaust(lease, worker, error)).await {
+            Err(error @ engine::Error::Workflow { .. }) => stranded(desk, lease, &error).await,
+            done => done,
+        };
     }
     let (assignment, step) = match brief(desk, held).await {
         Ok(briefed) => briefed,
-        Err(error @ engine::Error::Workflow { .. }) => {
-            let reason = error.to_string();
-            return recorded(|| engine.strand(lease, worker, &reason)).await;
-        }
+        Err(error @ engine::Error::Workflow { .. }) => return stranded(desk, lease, &error).await,
         Err(error) => return Err(error),
     };
     tracing::debug!(run.id = %lease.run, step = %lease.step, attempt = lease.attempt, "attempt begins");
-    let performed = AssertUnwindSafe(desk.perform.perform(assignment)).catch_unwind();
+    let performed = AssertUnwindSafe(async { desk.perform.perform(assignment).await }).catch_unwind();
     let lost = held.lost();
     let limited = tokio::time::timeout(step.timeout, performed);
     let reply = tokio::select! {
@@ -187,6 +193,12 @@ async fn attempt(desk: &Desk, held: &Held) -> Result<Moved, engine::Error> {
             recorded(|| engine.fail(lease, worker, &error, None)).await
         }
     }
+}
+
+/// Ends a run that this release cannot follow.
+async fn stranded(desk: &Desk, lease: &Lease, error: &engine::Error) -> Result<Moved, engine::Error> {
+    let reason = error.to_string();
+    recorded(|| desk.engine.strand(lease, &desk.config.name, &reason)).await
 }
 
 /// Everything the activity rests on, read at the beginning of the attempt.

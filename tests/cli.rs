@@ -1,5 +1,7 @@
 //! The program as a shell meets it: what it prints and its exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
 mod support;
 
 use std::{

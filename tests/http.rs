@@ -1,5 +1,7 @@
 //! REST as a caller meets it, over a real Postgres: what is taken, what is refused, and how.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
+
 mod support;
 
 use std::{sync::Arc, time::Duration};

@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-const SEED: &str = include_str!("../src/dev/product/risk-policy.json");
+const SEED: &str = include_str!("../src/dev/product/wealth/.aspora/risk-policy.json");
 const POLICY: &str = ".aspora/risk-policy.json";
 
 /// A repository whose first commit holds the seed's policy and a critical file.

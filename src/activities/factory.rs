@@ -34,8 +34,8 @@ pub struct Factory {
     pub polling: Polling,
 }
 
-/// How often a waiting step looks at the forge by itself, which heals lost webhooks: a tenth of the
-/// time that it has waited, within these bounds.
+/// How often a waiting step looks at the forge by itself, which heals lost webhooks: after another
+/// quarter of the time that it has waited, within these bounds. A wait of a day is some forty looks.
 #[derive(Debug, Clone, Copy)]
 pub struct Polling {
     /// The shortest rest.

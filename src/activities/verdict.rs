@@ -59,5 +59,5 @@ fn park(at: &Attempt<'_>, sentence: String) -> Reply {
 }
 
 fn rest(waited: Duration, polling: Polling) -> Duration {
-    (waited / 10).clamp(polling.least, polling.most)
+    (waited / 4).clamp(polling.least, polling.most)
 }

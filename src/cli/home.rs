@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How soon a waiting run looks at the twin by itself: it is next door, and a lost webhook costs little.
-const LOOK_NEXT_DOOR: Polling = Polling { least: Duration::from_secs(2), most: Duration::from_secs(30) };
+const LOOK_NEXT_DOOR: Polling = Polling { least: Duration::from_secs(2), most: Duration::from_secs(600) };
 
 /// A running factory.
 pub struct Home {

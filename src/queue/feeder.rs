@@ -20,6 +20,7 @@ pub(super) async fn feed(hub: Hub, queue: Queue, slots: usize, jobs: mpsc::Sende
     let mut outage: Option<Instant> = None;
     loop {
         let slot = tokio::select! {
+            biased;
             () = hub.stop.cancelled() => return,
             slot = Arc::clone(&free).acquire_owned() => slot,
         };
@@ -48,6 +49,7 @@ pub(super) async fn feed(hub: Hub, queue: Queue, slots: usize, jobs: mpsc::Sende
             }
         };
         tokio::select! {
+            biased;
             () = hub.stop.cancelled() => return,
             () = bell => {}
             () = tokio::time::sleep(jittered(rest)) => {}
@@ -69,6 +71,11 @@ async fn claim(
     for (lease, slot) in leases.into_iter().zip(slots) {
         let pulse = hub.heart.hold(&lease, asked);
         let held = Held { lease, queue, pulse, _slot: slot };
+        // Nobody begins it any more, and whatever runs may take long to end.
+        if hub.stop.is_cancelled() {
+            give_back(&hub.pool, &held.lease, queue).await;
+            continue;
+        }
         if let Err(mpsc::error::SendError(held)) = jobs.send(held).await {
             give_back(&hub.pool, &held.lease, queue).await;
         }

@@ -77,19 +77,22 @@ impl Heart {
             return;
         }
         let asked = Instant::now();
-        match job::renew(reserved, &jobs, &tokens, self.lease).await {
-            Ok(renewed) => {
+        // A database that hangs must not keep us from seeing that time is up.
+        let renewal = job::renew(reserved, &jobs, &tokens, self.lease);
+        match tokio::time::timeout(self.lease / 3, renewal).await {
+            Ok(Ok(renewed)) => {
                 let mut all = self.all();
-                for key in jobs.into_iter().zip(tokens) {
+                for key in jobs.iter().copied().zip(tokens) {
                     let Some(beat) = all.get_mut(&key) else { continue };
-                    if renewed.contains(&key.0) {
+                    if renewed.contains(&key.1) {
                         beat.until = asked + self.lease;
                     } else {
                         beat.lost.cancel();
                     }
                 }
             }
-            Err(error) => tracing::warn!(%error, "could not renew {} leases: {error}", jobs.len()),
+            Ok(Err(error)) => tracing::warn!(%error, "could not renew {} leases: {error}", jobs.len()),
+            Err(_) => tracing::warn!("could not renew {} leases: the database hangs", jobs.len()),
         }
         // What could not be renewed in time may be somebody else's by now.
         let now = Instant::now();

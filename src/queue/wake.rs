@@ -43,15 +43,22 @@ impl Wake {
         }
     }
 
+    /// Rings the bell of the queue of this name, or all of them.
+    fn ring(&self, name: Option<&str>) {
+        for queue in Queue::ALL {
+            if name.is_none_or(|name| name == queue.word()) {
+                self.bell(queue).notify_one();
+            }
+        }
+    }
+
     async fn hear_for_ever(&self, pool: &Pool) {
         loop {
             if let Ok(mut listener) = Listener::open(pool).await {
+                // What came while nobody listened was not heard.
+                self.ring(None);
                 while let Ok(notice) = listener.next().await {
-                    for queue in Queue::ALL {
-                        if notice.as_deref().is_none_or(|name| name == queue.word()) {
-                            self.bell(queue).notify_one();
-                        }
-                    }
+                    self.ring(notice.as_deref());
                 }
             }
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -53,9 +53,9 @@ pub async fn record(pool: &Pool, run_id: Uuid, new: &New<'_>) -> Result<()> {
         "insert into assessment (run_id, stage, head_sha, tier, decision, facts, report)
          select $1, $2, $3, $4, $5, $6, $7
          where not exists (
-             select 1 from (select stage, head_sha, report from assessment where run_id = $1
+             select 1 from (select head_sha, report from assessment where run_id = $1 and stage = $2
                             order by id desc limit 1) last
-             where last.stage = $2 and last.head_sha = $3 and last.report = $7)",
+             where last.head_sha = $3 and last.report = $7)",
         run_id,
         new.stage,
         new.head_sha,

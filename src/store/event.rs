@@ -12,7 +12,7 @@ use crate::core::run::Event;
 pub struct Row {
     /// Its place in the history, from 1 and without gaps.
     pub seq: i32,
-    /// When it was recorded.
+    /// When it happened, by the database's clock.
     pub at: DateTime<Utc>,
     /// Who made it so: a worker's name, `webhook`, `clock`, or a caller.
     pub actor: String,
@@ -24,7 +24,8 @@ pub struct Row {
     pub body: Json<Event>,
 }
 
-/// Appends an event.
+/// Appends an event. `at` is the moment that it was applied with, so that folding the history gives
+/// the stored run to the microsecond.
 ///
 /// # Errors
 /// A unique violation when the place in the history is taken.
@@ -32,14 +33,16 @@ pub async fn append(
     connection: &mut Connection,
     run_id: Uuid,
     seq: i32,
+    at: DateTime<Utc>,
     actor: &str,
     step: Option<&str>,
     event: &Event,
 ) -> Result<()> {
     sqlx::query!(
-        "insert into event (run_id, seq, actor, step, kind, body) values ($1, $2, $3, $4, $5, $6)",
+        "insert into event (run_id, seq, at, actor, step, kind, body) values ($1, $2, $3, $4, $5, $6, $7)",
         run_id,
         seq,
+        at,
         actor,
         step,
         event.word(),

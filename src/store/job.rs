@@ -113,16 +113,16 @@ pub async fn claim(
     Ok(claimed.into_iter().map(|row| row.lease(lease)).collect())
 }
 
-/// Prolongs the leases that are still held and tells which jobs those are.
+/// Prolongs the leases that are still held and tells the tokens of those.
 ///
 /// # Errors
 /// When the database does not answer; every lease is then as it was.
-pub async fn renew(pool: &Pool, jobs: &[i64], tokens: &[Uuid], lease: Duration) -> Result<Vec<i64>> {
+pub async fn renew(pool: &Pool, jobs: &[i64], tokens: &[Uuid], lease: Duration) -> Result<Vec<Uuid>> {
     sqlx::query_scalar!(
-        "update job set visible_at = now() + make_interval(secs => $3)
+        r#"update job set visible_at = now() + make_interval(secs => $3)
          from unnest($1::bigint[], $2::uuid[]) as held (id, token)
          where job.id = held.id and job.lease_token = held.token
-         returning job.id",
+         returning held.token as "token!""#,
         jobs,
         tokens,
         lease.as_secs_f64()

@@ -2,8 +2,13 @@
 //! and GitHub's own description to judge what goes over the wire.
 
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the support")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
 
+mod ground;
 pub(crate) mod openapi;
 mod postgres;
 
+pub(crate) use ground::{
+    Ground, accept, advance, answer, assert_folds, assert_sound, engine, eventually, news, skip_waits,
+};
 pub(crate) use postgres::{TestDatabase, database};

@@ -59,16 +59,16 @@ impl Judge {
     fn hear(&self, exchange: &Exchange) {
         let told = judge(exchange);
         let name = format!("{} {} {}", exchange.method, exchange.path, exchange.status);
-        self.judged.lock().unwrap().push(name.clone());
+        self.judged.lock().expect("nobody panicked with it").push(name.clone());
         let wrong = told.into_iter().map(|fault| format!("{name}: {fault}"));
-        self.faults.lock().unwrap().extend(wrong);
+        self.faults.lock().expect("nobody panicked with it").extend(wrong);
     }
 
     /// Fails with everything that was wrong, or when nothing was judged at all.
     pub(crate) fn verdict(&self) {
-        let faults = self.faults.lock().unwrap();
+        let faults = self.faults.lock().expect("nobody panicked with it");
         assert!(faults.is_empty(), "not as GitHub describes it:\n{}", faults.join("\n"));
-        assert!(!self.judged.lock().unwrap().is_empty(), "no exchange was judged");
+        assert!(!self.judged.lock().expect("nobody panicked with it").is_empty(), "no exchange was judged");
     }
 }
 
@@ -172,13 +172,13 @@ impl Description {
     }
 
     fn validator(&self, key: &str, schema: &Value) -> anyhow::Result<Arc<Validator>> {
-        if let Some(known) = self.validators.lock().unwrap().get(key) {
+        if let Some(known) = self.validators.lock().expect("nobody panicked with it").get(key) {
             return Ok(Arc::clone(known));
         }
         let whole = json!({"allOf": [schema], "components": self.reachable(schema)});
         let built = jsonschema::draft4::options().should_validate_formats(true).build(&whole);
         let built = Arc::new(built.map_err(|error| anyhow::anyhow!(error.to_string()))?);
-        self.validators.lock().unwrap().insert(key.to_owned(), Arc::clone(&built));
+        self.validators.lock().expect("nobody panicked with it").insert(key.to_owned(), Arc::clone(&built));
         Ok(built)
     }
 

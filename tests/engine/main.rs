@@ -1,0 +1,13 @@
+//! The durable part: what moves a run, what wakes it, who holds its job, and what is remembered of its acts.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod claims;
+mod failures;
+mod moves;
+mod orders;
+mod records;
+mod waits;

@@ -1,0 +1,230 @@
+//! Runs under test: an engine over a database of its own, a clock that is moved by hand, and the invariants.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use aspora::{
+    core::{
+        requirement::Requirement,
+        run::{Progress, Run, Topic},
+        workflow::{Outcome, Queue, Workflow},
+    },
+    engine::{Answer, Engine},
+    store::{
+        self, event,
+        job::{self, Lease},
+        run::Stored,
+        signal::News,
+    },
+};
+use sqlx::{AssertSqlSafe, PgPool};
+use uuid::Uuid;
+
+use super::{TestDatabase, database};
+
+const REPOSITORY: &str = "acme/wealth-product";
+const SHIPPED: &str = include_str!("../../workflows/requirement.toml");
+/// How long `eventually` looks; a busy machine is slow, and a truth that never comes is rare.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An engine over a fresh database that knows the product `wealth`.
+pub(crate) struct Ground {
+    pub(crate) engine: Engine,
+    pub(crate) database: TestDatabase,
+}
+
+impl Ground {
+    /// How long the leases of `claim` hold.
+    pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+    pub(crate) async fn new() -> Self {
+        let database = database().await;
+        let engine = engine(database.pool.clone()).await;
+        Self { engine, database }
+    }
+
+    pub(crate) const fn pool(&self) -> &PgPool {
+        &self.database.pool
+    }
+
+    /// A requirement's run, at its first step.
+    pub(crate) async fn accept(&self) -> Uuid {
+        accept(&self.engine, 3).await
+    }
+
+    /// Claims the one job that is due in `queue`.
+    pub(crate) async fn claim(&self, queue: Queue) -> Lease {
+        let mut leases = self.claim_all(queue, 10).await;
+        assert_eq!(leases.len(), 1, "{leases:?}");
+        leases.remove(0)
+    }
+
+    pub(crate) async fn claim_all(&self, queue: Queue, limit: i64) -> Vec<Lease> {
+        job::claim(self.pool(), queue, "tester", limit, Self::LEASE).await.unwrap()
+    }
+
+    pub(crate) async fn run(&self, id: Uuid) -> Stored {
+        store::run::get(self.pool(), id).await.unwrap().unwrap()
+    }
+
+    /// The kinds of the events of a run.
+    pub(crate) async fn kinds(&self, id: Uuid) -> Vec<String> {
+        event::after(self.pool(), id, 0, 1000).await.unwrap().into_iter().map(|row| row.kind).collect()
+    }
+
+    /// The one value that `sql` asks for.
+    pub(crate) async fn ask<T>(&self, sql: &str) -> T
+    where
+        T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+    {
+        let asked = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(self.pool()).await;
+        asked.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    pub(crate) async fn execute(&self, sql: &str) {
+        let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(self.pool()).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// Every row of the tables that a move may touch; two pictures are equal if nothing happened in between.
+    pub(crate) async fn picture(&self) -> String {
+        let mut picture = String::new();
+        for table in ["run", "event", "job", "attempt", "timer", "signal", "dead_letter", "effect"] {
+            let rows =
+                format!("select coalesce(string_agg(t::text, chr(10) order by t::text), '') from {table} t");
+            picture += &format!("{table}:\n{}\n", self.ask::<String>(&rows).await);
+        }
+        picture
+    }
+
+    /// Lets a run follow another graph: the shipped one with `from` replaced by `to` everywhere.
+    pub(crate) async fn follow(&self, id: Uuid, from: &str, to: &str) {
+        assert!(SHIPPED.contains(from), "{from} is not in the workflow");
+        let source = SHIPPED.replace(from, to);
+        let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&source));
+        store::workflow::keep(self.pool(), &hash, "other", &source).await.unwrap();
+        self.execute(&format!("update run set workflow_hash = '{hash}' where id = '{id}'")).await;
+    }
+}
+
+/// An engine over a database that knows the product `wealth`.
+pub(crate) async fn engine(pool: PgPool) -> Engine {
+    let (name, repository) = ("wealth".parse().unwrap(), REPOSITORY.parse().unwrap());
+    store::product::put(&pool, &name, &repository, "main", &[]).await.unwrap();
+    Engine::open(pool).await.unwrap()
+}
+
+pub(crate) async fn accept(engine: &Engine, priority: u8) -> Uuid {
+    let requirement = Requirement::new("wealth", "Add a risk checker", "For portfolios.", priority).unwrap();
+    engine.accept(&requirement, "pm@acme").await.unwrap().run
+}
+
+pub(crate) fn answer(outcome: Outcome) -> Answer {
+    Answer { outcome, note: outcome.to_string(), progress: Progress::default() }
+}
+
+/// News of a topic for a run, by its branch.
+pub(crate) fn news(run: Uuid, topic: Topic, delivery: &str) -> News {
+    News {
+        delivery: delivery.to_owned(),
+        topic,
+        repository: REPOSITORY.to_owned(),
+        branch: Some(format!("aspora/wealth/{run}")),
+        pull: None,
+        sha: None,
+    }
+}
+
+/// Lets time pass for leases, waits and timers.
+pub(crate) async fn advance(pool: &PgPool, by: Duration) {
+    for sql in [
+        "update job set visible_at = visible_at - make_interval(secs => $1)",
+        "update timer set due_at = due_at - make_interval(secs => $1)",
+    ] {
+        sqlx::query(sql).bind(by.as_secs_f64()).execute(pool).await.unwrap();
+    }
+}
+
+/// Lets time pass for what nobody holds: waits after failures, and timers.
+pub(crate) async fn skip_waits(pool: &PgPool) {
+    for sql in [
+        "update job set visible_at = now() where lease_token is null and visible_at > now()",
+        "update timer set due_at = now()",
+    ] {
+        sqlx::query(sql).execute(pool).await.unwrap();
+    }
+}
+
+/// Looks until `probe` is true.
+pub(crate) async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !probe().await {
+        assert!(tokio::time::Instant::now() < deadline, "it never came true that {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The history has no gap, and folding it gives exactly the run that is stored.
+pub(crate) async fn assert_folds(engine: &Engine, id: Uuid) {
+    let stored = store::run::get(engine.pool(), id).await.unwrap().unwrap();
+    let events = event::after(engine.pool(), id, 0, 100_000).await.unwrap();
+    let seqs: Vec<i32> = events.iter().map(|row| row.seq).collect();
+    assert_eq!(seqs, (1..=stored.version).collect::<Vec<_>>(), "the history of {id} has gaps");
+    let workflow = match engine.workflow(&stored.binding.workflow_hash).await {
+        Ok(workflow) => workflow,
+        // A run that was stranded began with a graph that could be read.
+        Err(_) => Arc::new(Workflow::parse(SHIPPED).unwrap()),
+    };
+    let mut run = Run::start(&workflow, events[0].at).unwrap().0;
+    for row in &events[1..] {
+        assert_eq!(row.step.as_deref(), run.step(), "event {} of {id}", row.seq);
+        run = run.apply(&workflow, &row.body.0, row.at).unwrap().0;
+    }
+    assert_eq!(run, stored.run, "folding the history of {id} gives another run");
+}
+
+/// What must hold of all runs at every moment, and the history of each.
+pub(crate) async fn assert_sound(engine: &Engine) {
+    let laws = [
+        ("a run has a job, a timer or an end, and only one of them (I1)", NO_ORPHANS),
+        ("the columns of a run say what its state says", COLUMNS),
+        ("a turn is finished at most once (I3)", FINISHED_ONCE),
+        ("no attempt is open that no job stands for", OPEN_ATTEMPTS),
+        ("no attempt is beyond the limit, and whoever came there is buried (I7)", ATTEMPTS),
+    ];
+    for (law, sql) in laws {
+        let broken: Vec<Uuid> = sqlx::query_scalar(sql).fetch_all(engine.pool()).await.unwrap();
+        assert!(broken.is_empty(), "{law}: {:?}", BTreeSet::from_iter(broken));
+    }
+    let all: Vec<Uuid> = sqlx::query_scalar("select id from run").fetch_all(engine.pool()).await.unwrap();
+    for id in all {
+        assert_folds(engine, id).await;
+    }
+}
+
+const NO_ORPHANS: &str = "select r.id from run r
+    left join job j on j.run_id = r.id left join timer t on t.run_id = r.id
+    where (r.status = 'active') <> (j.id is not null) or (r.status = 'waiting') <> (t.run_id is not null)
+       or j.turn <> (r.state->>'turn')::int or j.step <> r.step";
+
+const COLUMNS: &str = "select id from run
+    where status <> case state->'state'->>'is' when 'at' then 'active' else state->'state'->>'is' end
+       or step is distinct from state->'state'->>'step' or ended_as is distinct from state->'state'->>'end'
+       or pull is distinct from (state->'progress'->>'pull')::bigint";
+
+const FINISHED_ONCE: &str = "select run_id from event where kind in ('answered', 'parked', 'exhausted')
+    group by run_id, body->>'turn' having count(*) > 1
+    union all
+    select run_id from attempt where ended_as in ('answered', 'parked')
+    group by run_id, turn having count(*) > 1";
+
+const OPEN_ATTEMPTS: &str = "select a.run_id from attempt a
+    left join job j on j.run_id = a.run_id and j.turn = a.turn and j.attempts = a.attempt
+    where a.ended_at is null and j.id is null";
+
+const ATTEMPTS: &str = "select a.run_id from attempt a join job j on j.run_id = a.run_id and j.turn = a.turn
+    where a.attempt > j.max_attempts
+    union all
+    select e.run_id from event e
+    full join dead_letter d on d.run_id = e.run_id and d.turn = (e.body->>'turn')::int
+    where (e.kind = 'exhausted' or d.id is not null) and (e.kind is null or d.id is null
+           or d.attempts <> (e.body->>'attempts')::int)";
