@@ -9,18 +9,15 @@ use crate::{
 };
 
 /// A reviewer with another complaint about every head, and a model that mends each.
-fn never_content() -> Script {
+fn never_content(severity: &str) -> Script {
     const COMPLAINTS: [&str; 5] = ["too early", "too late", "too loud", "too quiet", "too plain"];
     let path = "lib/round.py";
     let mut script = generates(&file(path, "ROUND = 0"));
     for (round, complaint) in COMPLAINTS.iter().enumerate() {
         let (now, next) = (format!("ROUND = {round}"), format!("ROUND = {}", round + 1));
-        script = script.with(Task::Review, &[&format!("+{now}")], &[], &finds("high", path, complaint)).with(
-            Task::Remediate,
-            &[complaint],
-            &[],
-            &file(path, &next),
-        );
+        script = script
+            .with(Task::Review, &[&format!("+{now}")], &[], &finds(severity, path, complaint))
+            .with(Task::Remediate, &[complaint], &[], &file(path, &next));
     }
     script
 }
@@ -28,7 +25,7 @@ fn never_content() -> Script {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reviewer_that_is_never_content_is_stopped_after_three_rounds() {
     let world = World::with(|setup| {
-        setup.script = never_content();
+        setup.script = never_content("high");
         setup.ci = Some(content());
     })
     .await;
@@ -48,6 +45,22 @@ async fn a_reviewer_that_is_never_content_is_stopped_after_three_rounds() {
     needs_human (blocked): all 3 rounds of `remediate` are spent; last: 1 actionable (1 blocking) on jkl
     ");
     assert_eq!((world.asked(Task::Review), world.asked(Task::Remediate), world.merges()), (4, 3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_medium_finding_left_after_the_last_round_does_not_block() {
+    let world = World::with(|setup| {
+        setup.script = never_content("medium");
+        setup.ci = Some(content());
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "done");
+    let history = world.history(run).await;
+    assert!(history.contains("rerun → findings: 1 actionable (0 blocking) on ghi\n"), "{history}");
+    assert!(history.contains("rerun → clean: 1 actionable (0 blocking) on jkl\n"), "{history}");
+    assert_eq!(world.asked(Task::Remediate), 3);
+    world.nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
