@@ -130,7 +130,8 @@ impl From<llm::Error> for Failure {
 }
 
 impl From<workspace::Error> for Failure {
+    /// A token that git is refused with is tried again, as it is over REST.
     fn from(error: workspace::Error) -> Self {
-        if error.is_transient() { Self::retry(error) } else { Self::last(error) }
+        if error.is_transient() || error.is_unauthorized() { Self::retry(error) } else { Self::last(error) }
     }
 }

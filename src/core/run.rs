@@ -255,7 +255,10 @@ impl Run {
             }
             (State::At { step, .. }, Event::Exhausted { turn, attempts, error }) => {
                 self.is_current(*turn)?;
-                let reason = format!("`{step}` failed {attempts} times, last: {error}");
+                let reason = match attempts {
+                    0 | 1 => format!("`{step}` failed: {error}"),
+                    _ => format!("`{step}` failed {attempts} times, last: {error}"),
+                };
                 self.clone().enter(workflow, &workflow.exhausted, &reason, now)
             }
             (State::Waiting { step, since, park }, Event::Signalled { topic })

@@ -151,6 +151,18 @@ impl Error {
         }
     }
 
+    /// Whether the forge does not accept our token: people mend that, without the run being touched.
+    #[must_use]
+    pub fn is_unauthorized(&self) -> bool {
+        const SIGNS: [&str; 4] = [
+            "Authentication failed",
+            "could not read Username",
+            "returned error: 401",
+            "returned error: 403",
+        ];
+        matches!(self, Self::Git { message, .. } if SIGNS.iter().any(|sign| message.contains(sign)))
+    }
+
     fn io(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::Io { doing, source }
     }
