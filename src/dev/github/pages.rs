@@ -82,9 +82,12 @@ impl Place {
     async fn root(&self) -> Result<Response, Refusal> {
         let latest = self.git.latest("refs/heads/main", LATEST).await?;
         let files = self.git.paths("refs/heads/main").await?;
-        Ok(self.page(
-            &self.it.full_name(),
+        let name = self.it.full_name();
+        Ok(page(
+            &name,
             &html! {
+                p.muted { a href="/" { "Repositories" } }
+                h1 { (name) }
                 section {
                     h2 { "Pull requests" }
                     @if self.it.pulls.is_empty() { p.muted { "None yet." } }
@@ -128,7 +131,8 @@ impl Place {
     fn standing(&self, pull: &Pull) -> Markup {
         html! {
             p {
-                (badge(state_of(pull))) " " (pull.author) " wants to merge "
+                (badge(state_of(pull))) " " (pull.author)
+                @if pull.open { " wants to merge " } @else { " wanted to merge " }
                 code { (pull.head_ref) } " at " (self.sha(&pull.head_sha)) " into " code { (pull.base_ref) }
                 ". Opened " (when(&pull.created_at)) "."
                 @if let Some(merge) = &pull.merge {
@@ -219,7 +223,7 @@ impl Place {
             &run.name,
             &html! {
                 p {
-                    (badge(conclusion(run))) " of " (self.sha(&run.head_sha)) " by the app " strong { (run.app) }
+                    (badge(conclusion(run))) " on " (self.sha(&run.head_sha)) " by the app " strong { (run.app) }
                     ", begun " (when(&run.started_at))
                     @if let Some(at) = &run.completed_at { ", completed " (when(at)) } "."
                     @if let Some(address) = &run.details_url { " " (external(address, "Details")) }
