@@ -142,7 +142,7 @@ async fn every_mistake_of_a_caller_has_its_own_answer() {
     check("/nowhere", 404, "not-found").await;
     check("/api/v1/nowhere", 404, "not-found").await;
     check(missing, 404, "not-found").await;
-    for part in ["events", "why", "attempts", "findings", "assessments", "effects"] {
+    for part in ["events", "why", "attempts", "findings", "assessments", "effects", "diff"] {
         check(&format!("{missing}/{part}"), 404, "not-found").await;
         check(&format!("/api/v1/runs/12/{part}"), 400, "bad-request").await;
     }
@@ -294,6 +294,27 @@ async fn a_run_tells_how_it_stands_and_why() {
     );
     let attempts = world.get(&format!("{path}/attempts")).await.body;
     assert_eq!(attempts.as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn what_a_push_changes_is_told_by_its_own_route() {
+    let world = World::new().await;
+    let (_, run) = world.submit("Portfolio risk").await;
+    let lease = world.claim(Queue::Llm).await;
+    let (pool, path) = (&world.database.pool, format!("/api/v1/runs/{run}"));
+    let request = json!({ "parent": HEAD, "files": ["a.py"], "diff": "--- a/a.py\n", "diff_is_cut": false });
+    store::effect::begin(pool, &lease, "1/push", "push", &request).await.unwrap();
+    store::effect::begin(pool, &lease, "2/push", "push", &json!({ "branch": "b" })).await.unwrap();
+    let diffs = world.get(&format!("{path}/diff")).await.body;
+    assert_eq!(diffs.as_array().unwrap().len(), 1, "a push that kept no diff has none: {diffs}");
+    let told = json!({
+        "key": "1/push", "at": diffs[0]["at"], "parent": HEAD, "head": null, "diff": "--- a/a.py\n", "is_cut": false,
+    });
+    assert_eq!(diffs[0], told);
+    let effects = world.get(&format!("{path}/effects")).await.body;
+    assert_eq!(effects[0]["request"], json!({ "parent": HEAD, "files": ["a.py"], "diff_is_cut": false }));
+    store::effect::observe(pool, run, "1/push", &json!({ "sha": HEAD })).await.unwrap();
+    assert_eq!(world.get(&format!("{path}/diff")).await.body[0]["head"], HEAD);
 }
 
 #[tokio::test]

@@ -93,6 +93,10 @@ impl Server {
         let request = json!({ "branch": text });
         effect::begin(pool, &lease, &format!("pull/{text}"), "open_pull", &request).await.unwrap();
         effect::observe(pool, run, &format!("pull/{text}"), &json!({ "number": 7 })).await.unwrap();
+        let diff = format!("--- /dev/null\n+++ b/risk.py\n@@ -0,0 +1 @@\n+{text}\n");
+        let request = json!({ "parent": sha('9'), "diff": diff, "diff_is_cut": true });
+        effect::begin(pool, &lease, "generate/push", "push", &request).await.unwrap();
+        effect::observe(pool, run, "generate/push", &json!({ "sha": sha('a') })).await.unwrap();
         let opened = Progress { head: Some(sha('a')), pull: Some(7), ..Progress::default() };
         let answer = Answer { outcome: Outcome::Opened, note: text.to_owned(), progress: opened };
         self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
@@ -182,6 +186,9 @@ async fn a_run_is_readable_without_a_script() {
         "fixed at",
         "services/plain.py:12",
         "services/**",
+        r#"<span class="file">+++ b/risk.py"#,
+        r#"<span class="plus">+plain"#,
+        "too long to be kept",
         "Path: generate → gate → review → remediate → rerun → verdict",
         "Show the &lt;b&gt;risk&lt;/b&gt; of a portfolio.",
         "The forge is a stand-in, not GitHub.",
@@ -316,4 +323,15 @@ async fn a_form_of_another_site_is_refused() {
     let request = request.header("content-type", "application/x-www-form-urlencoded").body("title=x");
     let answer = request.header("sec-fetch-site", "cross-site").send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 403);
+}
+
+#[tokio::test]
+async fn the_list_links_where_the_run_works_and_not_where_the_next_one_will() {
+    let server = server().await;
+    server.story("plain").await;
+    let (product, moved) = ("wealth".parse().unwrap(), "acme/elsewhere".parse().unwrap());
+    store::product::put(server.app.engine.pool(), &product, &moved, "main", &[]).await.unwrap();
+    let page = server.get("/").await.1;
+    assert!(page.contains("https://forge.test/acme/wealth-product/pull/7"), "{page}");
+    assert!(!page.contains("acme/elsewhere/pull"), "{page}");
 }

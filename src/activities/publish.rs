@@ -8,10 +8,16 @@ use super::{
     attempt::{Attempt, Before, Kind},
 };
 use crate::{
-    core::{edit::Written, sha::Sha},
+    core::{
+        edit::{Written, whole_diff},
+        sha::Sha,
+    },
     store::product,
     workspace::{FileEdit, Limits, Mirror, NewCommit, Push},
 };
+
+/// The most of a diff that is kept for people, in bytes; the forge has it whole.
+const LONGEST_DIFF: usize = 256 * 1024;
 
 /// A head that was pushed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -54,8 +60,13 @@ impl Attempt<'_> {
     ) -> Result<Published, Failure> {
         let key = format!("{}/push", self.scope());
         let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
-        let request =
-            json!({ "branch": self.branch(), "parent": parent, "files": paths, "message": message });
+        let (diff, is_cut) = whole_diff(files, LONGEST_DIFF);
+        // The database's JSON cannot hold a NUL.
+        let diff = diff.replace('\0', "\u{fffd}");
+        let request = json!({
+            "branch": self.branch(), "parent": parent, "files": paths, "message": message,
+            "diff": diff, "diff_is_cut": is_cut,
+        });
         let intent = match self.begin(&key, Kind::Push, &request).await? {
             Before::Done(pushed) => return Ok(Published::Done(pushed)),
             Before::Unknown(intent) | Before::Fresh(intent) => intent,

@@ -86,6 +86,7 @@ fn api() -> Router<App> {
         .route("/runs/{id}/findings", get(runs::findings))
         .route("/runs/{id}/assessments", get(runs::assessments))
         .route("/runs/{id}/effects", get(runs::effects))
+        .route("/runs/{id}/diff", get(runs::diff))
         .route("/products", get(products::list).post(products::put))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

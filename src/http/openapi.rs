@@ -18,6 +18,7 @@ use super::{events, health, products, requirements, reviews, runs, webhooks};
     paths(
         requirements::submit, requirements::list, requirements::show,
         runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
+        runs::diff,
         products::list, products::put, reviews::findings, webhooks::github, health::alive, health::ready,
     ),
     components(schemas(super::view::Event)),

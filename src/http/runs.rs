@@ -12,7 +12,7 @@ use super::{
     App,
     error::Error,
     extract::Id,
-    view::{Assessment, Attempt, Effect, Finding, Problem, Run, Why},
+    view::{Assessment, Attempt, Diff, Effect, Finding, Problem, Run, Why},
 };
 use crate::{
     core::run::State as Standing,
@@ -99,7 +99,18 @@ pub(super) async fn assessments(State(app): State<App>, Id(id): Id) -> Result<Js
     Ok(Json(store::assessment::of_run(pool, id).await?.into_iter().map(Assessment::from).collect()))
 }
 
-/// The acts of a run on the outside world, oldest first.
+/// What each push of a run changes, oldest first.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/diff", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "A diff for each push.", body = Vec<Diff>),
+    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn diff(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Diff>>, Error> {
+    let pool = app.engine.pool();
+    run(pool, id).await?;
+    Ok(Json(store::effect::diffs(pool, id).await?.into_iter().map(Diff::from).collect()))
+}
+
+/// The acts of a run on the outside world, oldest first; the diffs of pushes are left out here.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/effects", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The effects.", body = Vec<Effect>),
     (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),

@@ -110,15 +110,51 @@ pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
     .await
 }
 
-/// All effects of a run, oldest first.
+/// All effects of a run, oldest first, without the diffs of pushes, which [`diffs`] gives.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
-        "select key, kind, request, attempts, intended_at, result, done_at
-         from effect where run_id = $1 order by intended_at, key",
+        r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",
+                  attempts, intended_at, result, done_at
+           from effect where run_id = $1 order by intended_at, key"#,
+        run_id
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// What a push of a run changes, as it was kept when the push was meant.
+#[derive(Debug, Clone)]
+pub struct Diff {
+    /// The push's name in its run.
+    pub key: String,
+    /// When it was first meant.
+    pub at: DateTime<Utc>,
+    /// The commit that it changes.
+    pub parent: String,
+    /// The head that it made, once that is known.
+    pub head: Option<String>,
+    /// Unified, file after file.
+    pub text: String,
+    /// Whether the end was too long to be kept.
+    pub is_cut: bool,
+}
+
+/// The diffs of all pushes of a run that kept one, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
+    sqlx::query_as!(
+        Diff,
+        r#"select key, intended_at as at, coalesce(request->>'parent', '') as "parent!",
+                  result->>'sha' as head, request->>'diff' as "text!",
+                  coalesce((request->>'diff_is_cut')::boolean, false) as "is_cut!"
+           from effect where run_id = $1 and kind = 'push' and request->>'diff' is not null
+           order by intended_at, key"#,
         run_id
     )
     .fetch_all(pool)

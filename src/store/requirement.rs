@@ -31,6 +31,8 @@ pub struct Row {
     pub step: Option<String>,
     /// How its run ended.
     pub ended_as: Option<String>,
+    /// The repository its run works in, `owner/name`.
+    pub repository: String,
     /// The pull request's number.
     pub pull: Option<i64>,
 }
@@ -83,7 +85,7 @@ pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Row>> {
     sqlx::query_as!(
         Row,
         r#"select q.id, q.product, q.title, q.body, q.priority, q.requested_by, q.created_at,
-                  r.id as run_id, r.status, r.step, r.ended_as, r.pull
+                  r.id as run_id, r.status, r.step, r.ended_as, r.repository, r.pull
            from requirement q join run r on r.requirement_id = q.id
            where q.id = $1
            order by r.created_at desc limit 1"#,

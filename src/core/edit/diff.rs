@@ -2,6 +2,8 @@
 
 use similar::TextDiff;
 
+use super::Written;
+
 /// Lines of context around a change, as git shows.
 const CONTEXT: usize = 3;
 
@@ -18,6 +20,22 @@ pub fn unified_diff(path: &str, before: Option<&str>, after: Option<&str>) -> St
     printed.context_radius(CONTEXT).header(&name("a", before), &name("b", after)).to_string()
 }
 
+/// The unified diffs of several files one after the other, and whether the end had to be left out: only
+/// whole lines are given, at most `limit` bytes of them.
+#[must_use]
+pub fn whole_diff(files: &[Written], limit: usize) -> (String, bool) {
+    let mut all = String::new();
+    for file in files {
+        all += &unified_diff(file.path.as_str(), file.before.as_deref(), file.after.as_deref());
+    }
+    let is_cut = all.len() > limit;
+    if is_cut {
+        let end = all[..all.floor_char_boundary(limit)].rfind('\n').map_or(0, |at| at + 1);
+        all.truncate(end);
+    }
+    (all, is_cut)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +49,22 @@ mod tests {
         assert_eq!(unified_diff("n", None, Some("a\n")), "--- /dev/null\n+++ b/n\n@@ -0,0 +1 @@\n+a\n");
         assert_eq!(unified_diff("n", Some("a\n"), None), "--- a/n\n+++ /dev/null\n@@ -1 +0,0 @@\n-a\n");
         assert_eq!(unified_diff("n", Some("a\n"), Some("a\n")), "");
+    }
+
+    #[test]
+    fn a_whole_diff_is_cut_after_a_line() {
+        let written =
+            |path: &str| Written {
+                path: path.parse().unwrap(), before: None, after: Some("é\n".to_owned())
+            };
+        let (one, two) = ("--- /dev/null\n+++ b/a\n@@ -0,0 +1 @@\n+é\n", [written("a"), written("b")]);
+        let check = |limit, expected: (&str, bool)| {
+            let (text, is_cut) = whole_diff(&two, limit);
+            assert_eq!((&*text, is_cut), expected, "{limit}");
+        };
+        check(0, ("", true));
+        check(one.len() - 1, (&one[..one.len() - 4], true));
+        check(one.len(), (one, true));
+        check(2 * one.len(), (&(one.to_owned() + &one.replace("b/a", "b/b")), false));
     }
 }

@@ -11,7 +11,7 @@ mod place;
 use crate::core::path::RepoPath;
 
 pub use apply::{BlockFailed, Failure, Written, apply};
-pub use diff::unified_diff;
+pub use diff::{unified_diff, whole_diff};
 pub use parse::{Malformed, Problem};
 
 /// The longest answer that is read, in bytes.

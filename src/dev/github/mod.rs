@@ -7,6 +7,7 @@ mod ci;
 mod faults;
 mod http_backend;
 mod ledger;
+mod pages;
 mod people;
 mod render;
 mod repository;
@@ -179,6 +180,8 @@ pub(crate) struct Shared {
     pub(crate) ci: Option<Ci>,
     pub(crate) checks: tokio::sync::watch::Sender<usize>,
     pub(crate) stop: CancellationToken,
+    /// Whether people without a token may look: only on this machine.
+    pub(crate) pages: bool,
 }
 
 impl Shared {
@@ -199,6 +202,7 @@ impl Shared {
             ci: config.ci,
             checks: tokio::sync::watch::Sender::new(0),
             stop: CancellationToken::new(),
+            pages: config.addr.ip().is_loopback(),
             data: config.data_dir,
         })
     }

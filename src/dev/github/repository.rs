@@ -176,12 +176,26 @@ impl Git {
         Ok(output.status.success().then_some(output.stdout))
     }
 
+    /// The paths of all files at a commit or branch.
+    pub(crate) async fn paths(&self, name: &str) -> anyhow::Result<Vec<String>> {
+        let listing = self.text(["ls-tree", "-r", "--name-only", "-z", name]).await?;
+        Ok(listing.split_terminator('\0').map(str::to_owned).collect())
+    }
+
     /// The commits of a range such as `main..topic`, oldest first; `only` the named one if set.
     pub(crate) async fn commits(&self, range: &str, only: bool) -> anyhow::Result<Vec<Commit>> {
+        let most = if only { "--max-count=1" } else { "--max-count=-1" };
+        self.log(["--reverse", most, range]).await
+    }
+
+    /// The commits of a branch, newest first, at most so many.
+    pub(crate) async fn latest(&self, name: &str, most: usize) -> anyhow::Result<Vec<Commit>> {
+        self.log(["--first-parent", &format!("--max-count={most}"), name]).await
+    }
+
+    async fn log(&self, which: [&str; 3]) -> anyhow::Result<Vec<Commit>> {
         let format = "--format=%H%x00%T%x00%P%x00%an%x00%ae%x00%aI%x00%cn%x00%ce%x00%cI%x00%B%x1e";
-        let mut arguments = vec!["log", "--reverse", format];
-        arguments.extend(only.then_some("-1"));
-        arguments.extend([range, "--"]);
+        let arguments = ["log", format].into_iter().chain(which).chain(["--"]);
         let log = self.text(arguments).await?;
         Ok(log.split('\x1e').filter_map(|record| read_commit(record.trim_start_matches('\n'))).collect())
     }

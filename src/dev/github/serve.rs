@@ -1,4 +1,4 @@
-//! The way of each request: hook, faults, routes, hook again, observers, ledger, answer.
+//! The way of each request that is not for a page: hook, faults, routes, hook again, observers, ledger, answer.
 
 use std::sync::{Arc, PoisonError, RwLock, atomic::AtomicU64, atomic::Ordering};
 
@@ -18,6 +18,7 @@ use super::{
     faults::Mode,
     http_backend,
     ledger::Entry,
+    pages,
     routes::{self, Refusal},
 };
 
@@ -113,6 +114,10 @@ async fn answer(way: &Way, request: Request, next: Next) -> Response {
     let shared = &way.shared;
     if shared.stop.is_cancelled() {
         return cut();
+    }
+    // A look at a page is no request to the API: no fault strikes it and nobody counts it.
+    if let Some(page) = pages::answer(shared, request.method(), request.uri().path()).await {
+        return page;
     }
     let seen = way.seen(&request);
     tell(&shared.hooks, |hook| hook(&seen, Phase::Before));

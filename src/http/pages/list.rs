@@ -68,7 +68,7 @@ async fn main(app: &App, asked: &Asked) -> Result<Markup, Problem> {
             (form::folded(&products, &Draft::blank()))
             (narrow(asked, &products))
             div #live data-every="4000" {
-                (table(app, &products, &rows, now))
+                (table(app, &rows, now))
                 nav.pages aria-label="Pages" {
                     @if !asked.before.is_empty() { a href=(first(asked)) { "Newest" } }
                     @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
@@ -142,7 +142,7 @@ fn narrow(asked: &Asked, products: &[Product]) -> Markup {
     }
 }
 
-fn table(app: &App, products: &[Product], rows: &[Row], now: DateTime<Utc>) -> Markup {
+fn table(app: &App, rows: &[Row], now: DateTime<Utc>) -> Markup {
     html! {
         @if rows.is_empty() {
             p.empty { "No requirement here. Add one above, or show more states and products." }
@@ -154,15 +154,14 @@ fn table(app: &App, products: &[Product], rows: &[Row], now: DateTime<Utc>) -> M
                         th scope="col" { "Product" }
                         th scope="col" { "Step" } th scope="col" { "Pull request" } th scope="col" { "Age" }
                     } }
-                    tbody { @for row in rows { (line(app, products, row, now)) } }
+                    tbody { @for row in rows { (line(app, row, now)) } }
                 }
             }
         }
     }
 }
 
-fn line(app: &App, products: &[Product], row: &Row, now: DateTime<Utc>) -> Markup {
-    let repository = products.iter().find(|product| product.name == row.product);
+fn line(app: &App, row: &Row, now: DateTime<Utc>) -> Markup {
     html! {
         tr {
             td { (words::state(row.ended_as.as_deref().unwrap_or(&row.status))) }
@@ -170,11 +169,9 @@ fn line(app: &App, products: &[Product], row: &Row, now: DateTime<Utc>) -> Marku
             td { (row.product) }
             td { (row.step.as_deref().unwrap_or("–")) }
             td {
-                @match (row.pull, repository) {
-                    (Some(pull), Some(product)) => {
-                        (words::pull(&app.settings.forge_url, &product.repository, pull))
-                    }
-                    _ => "–",
+                @match row.pull {
+                    Some(pull) => (words::pull(&app.settings.forge_url, &row.repository, pull)),
+                    None => "–",
                 }
             }
             td.nowrap { (words::moment(now, row.created_at)) }

@@ -4,6 +4,7 @@
 //! from outside is escaped by maud, and no page runs anything but our own two assets.
 
 mod diagram;
+mod diff;
 mod form;
 mod gate;
 mod layout;

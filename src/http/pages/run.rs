@@ -14,7 +14,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{super::App, Problem, diagram, gate, layout, ledger, timeline, words};
+use super::{super::App, Problem, diagram, diff, gate, layout, ledger, timeline, words};
 use crate::{
     core::{run, workflow::Workflow},
     store::{self, assessment, attempt, effect, event, job, requirement, review, run::Stored},
@@ -34,6 +34,7 @@ pub(super) struct View {
     pub(super) attempts: Vec<attempt::Row>,
     pub(super) assessment: Option<assessment::Row>,
     pub(super) findings: Vec<review::Row>,
+    pub(super) diffs: Vec<effect::Diff>,
     pub(super) effects: Vec<effect::Row>,
     pub(super) spent: effect::Spent,
     pub(super) job: Option<job::Standing>,
@@ -76,6 +77,7 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
         attempts: attempt::of_run(pool, id).await?,
         assessment: assessment::of_run(pool, id).await?.into_iter().next(),
         findings: review::findings(pool, id).await?,
+        diffs: effect::diffs(pool, id).await?,
         effects: effect::of_run(pool, id).await?,
         spent: effect::spent(pool, id).await?,
         job: job::standing(pool, id).await?,
@@ -109,6 +111,7 @@ fn main(view: &View) -> Markup {
                 (diagram::panel(view))
                 (timeline::panel(view))
                 (ledger::findings(view))
+                (diff::panel(view))
                 (ledger::effects(view))
                 (ledger::history(view))
                 (wanted(&view.requirement))

@@ -18,7 +18,8 @@ enum Kind {
     Waiting,
 }
 
-/// A stretch of time. The stretches of a run follow one another without a gap.
+/// A stretch of time. The stretches of a run follow one another; the moments in which its answers are
+/// recorded lie between them.
 #[derive(Debug, Clone, PartialEq)]
 struct Stretch {
     kind: Kind,
@@ -111,26 +112,36 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>) 
 /// How the time of one job was spent, given its attempts.
 fn job(from: DateTime<Utc>, to: DateTime<Utc>, tries: &[&attempt::Row]) -> Vec<Stretch> {
     let mut out = Vec::new();
-    let mut at = from;
-    for (place, attempt) in tries.iter().enumerate() {
-        let kind = if place == 0 { Kind::Queued } else { Kind::Backing };
-        out.push(Stretch { kind, from: at, to: attempt.started_at.max(at), note: kind.word().to_owned() });
+    let idle = |kind: Option<Kind>, from, to| {
+        let stretch = |kind: Kind| Stretch { kind, from, to, note: kind.word().to_owned() };
+        kind.filter(|_| from < to).map(stretch)
+    };
+    let (mut at, mut between) = (from, Some(Kind::Queued));
+    for attempt in tries {
+        out.extend(idle(between, at, attempt.started_at));
         at = attempt.ended_at.unwrap_or(to).max(attempt.started_at);
         let note = match &attempt.error {
             Some(error) => format!("attempt {} on {}: {error}", attempt.attempt, attempt.worker),
             None => format!("attempt {} on {}", attempt.attempt, attempt.worker),
         };
         out.push(Stretch { kind: Kind::Running, from: attempt.started_at, to: at, note });
+        between = after(attempt);
     }
-    if at < to {
-        let kind = if tries.is_empty() { Kind::Queued } else { Kind::Backing };
-        out.push(Stretch { kind, from: at, to, note: kind.word().to_owned() });
-    }
+    out.extend(idle(between, at, to));
     // What rounds to nothing between two records is noise, not time spent.
     out.retain(|stretch| {
         stretch.kind == Kind::Running || stretch.to - stretch.from > TimeDelta::milliseconds(1)
     });
     out
+}
+
+/// What a job does between this attempt and what comes next. An attempt that answered or parked is
+/// over a moment before its event is recorded; that moment is nobody's.
+fn after(attempt: &attempt::Row) -> Option<Kind> {
+    match attempt.ended_as.as_deref() {
+        Some("failed" | "lost") => Some(Kind::Backing),
+        _ => None,
+    }
 }
 
 fn push(visits: &mut Vec<Visit>, step: Option<&str>, stretch: Stretch) {
@@ -296,15 +307,15 @@ mod tests {
         DateTime::from_timestamp(seconds, 0).unwrap()
     }
 
-    fn attempt(number: i32, from: i64, to: Option<i64>) -> attempt::Row {
+    fn attempt(number: i32, from: i64, end: Option<(i64, &str)>) -> attempt::Row {
         attempt::Row {
             turn: 1,
             attempt: number,
             step: "review".to_owned(),
             worker: "w".to_owned(),
             started_at: at(from),
-            ended_at: to.map(at),
-            ended_as: to.map(|_| "failed".to_owned()),
+            ended_at: end.map(|(to, _)| at(to)),
+            ended_as: end.map(|(_, how)| how.to_owned()),
             error: None,
         }
     }
@@ -318,14 +329,17 @@ mod tests {
     }
 
     #[test]
-    fn the_time_of_a_job_is_told_without_a_gap() {
+    fn only_after_a_failed_or_lost_attempt_does_a_job_back_off() {
         use Kind::{Backing, Queued, Running};
         check(&[], &[(Queued, 0, 20)]);
         check(&[attempt(1, 3, None)], &[(Queued, 0, 3), (Running, 3, 20)]);
-        check(&[attempt(1, 0, Some(5))], &[(Running, 0, 5), (Backing, 5, 20)]);
+        check(&[attempt(1, 0, Some((5, "failed")))], &[(Running, 0, 5), (Backing, 5, 20)]);
+        check(&[attempt(1, 0, Some((5, "lost")))], &[(Running, 0, 5), (Backing, 5, 20)]);
+        check(&[attempt(1, 0, Some((5, "answered")))], &[(Running, 0, 5)]);
+        check(&[attempt(1, 0, Some((5, "parked")))], &[(Running, 0, 5)]);
         check(
-            &[attempt(1, 3, Some(5)), attempt(2, 9, Some(20))],
-            &[(Queued, 0, 3), (Running, 3, 5), (Backing, 5, 9), (Running, 9, 20)],
+            &[attempt(1, 3, Some((5, "failed"))), attempt(2, 9, Some((19, "answered")))],
+            &[(Queued, 0, 3), (Running, 3, 5), (Backing, 5, 9), (Running, 9, 19)],
         );
     }
 }

@@ -1,5 +1,5 @@
 select q.id, q.product, q.title, q.body, q.priority, q.requested_by, q.created_at,
-       r.id as run_id, r.status, r.step, r.ended_as, r.pull
+       r.id as run_id, r.status, r.step, r.ended_as, r.repository, r.pull
 from requirement q
 join run r on r.requirement_id = q.id
 where ($1::text is null or q.product = $1)

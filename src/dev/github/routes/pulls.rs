@@ -150,7 +150,8 @@ pub(crate) fn one(shared: &Shared, repo: &str, number: i64) -> Result<Pull, Refu
     shared.read(repo, |it| it.pull(number).cloned())?.ok_or_else(Refusal::not_found)
 }
 
-async fn facts(shared: &Shared, repo: &str, pull: &Pull) -> anyhow::Result<Facts> {
+/// What git knows of a pull request now, or as it was when it was closed.
+pub(crate) async fn facts(shared: &Shared, repo: &str, pull: &Pull) -> anyhow::Result<Facts> {
     let git = shared.git(repo);
     let (mut head_sha, mut base_sha) = (pull.head_sha.clone(), pull.base_sha.clone());
     if pull.open {

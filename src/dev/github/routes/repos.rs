@@ -84,7 +84,7 @@ async fn commit(
 }
 
 /// The object name git gives to a tree without files.
-const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+pub(crate) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 async fn pulls_of_commit(
     State(shared): State<Arc<Shared>>,

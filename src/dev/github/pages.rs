@@ -1,0 +1,298 @@
+//! Pages for people at the addresses that the twin's answers give as `html_url`.
+//!
+//! Read-only, without a script, made anew for each look from the same state and git as the REST
+//! answers. A browser has no token, so they are given without one, and only on a loopback address.
+
+mod diff;
+mod layout;
+
+use axum::response::{IntoResponse as _, Response};
+use http::{Method, StatusCode};
+use maud::{Markup, html};
+
+use self::layout::{badge, external, page, prose, when};
+use super::{
+    Shared,
+    repository::{Changed, Commit, Git},
+    routes::{Refusal, pulls, repos::EMPTY_TREE},
+    state::{CheckRun, Comment, Pull, Repository, Review, ReviewComment},
+};
+
+/// Commits of the base branch on a repository's page.
+const LATEST: usize = 20;
+
+/// The page at a path; nothing when it is no page's, so that REST or git answers.
+pub(super) async fn answer(shared: &Shared, method: &Method, path: &str) -> Option<Response> {
+    if !shared.pages || !matches!(*method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    let made = match segments.as_slice() {
+        [""] => Ok(all(shared)),
+        [owner, name, rest @ ..] => {
+            let repository = format!("{owner}/{name}");
+            let it = shared.look(|state| state.repositories.get(&repository).cloned())?;
+            let at = Place { git: shared.git(&repository), home: shared.links.page(&it), it };
+            match rest {
+                [] => at.root().await,
+                ["pull", number] => at.pull(shared, number).await,
+                ["commit", sha] => at.commit(sha).await,
+                ["runs", id] => at.run(id),
+                _ => return None,
+            }
+        }
+        _ => return None,
+    };
+    Some(made.unwrap_or_else(refused))
+}
+
+fn refused(refusal: Refusal) -> Response {
+    let status = refusal.into_response().status();
+    let told = if status == StatusCode::NOT_FOUND {
+        "The twin has nothing at this address."
+    } else {
+        "The twin could not make this page; its log says why."
+    };
+    let mut answer = page(told, &html! { h1 { (told) } p { a href="/" { "To the repositories" } } });
+    *answer.status_mut() = status;
+    answer
+}
+
+fn all(shared: &Shared) -> Response {
+    let pages: Vec<(String, String)> = shared.look(|state| {
+        state.repositories.values().map(|it| (it.full_name(), shared.links.page(it))).collect()
+    });
+    page(
+        "Repositories",
+        &html! {
+            h1 { "Repositories" }
+            ul { @for (name, address) in &pages { li { a href=(address) { (name) } } } }
+        },
+    )
+}
+
+/// A repository as it is now, and where its pages begin.
+struct Place {
+    it: Repository,
+    git: Git,
+    home: String,
+}
+
+impl Place {
+    async fn root(&self) -> Result<Response, Refusal> {
+        let latest = self.git.latest("refs/heads/main", LATEST).await?;
+        let files = self.git.paths("refs/heads/main").await?;
+        let name = self.it.full_name();
+        Ok(page(
+            &name,
+            &html! {
+                p.muted { a href="/" { "Repositories" } }
+                h1 { (name) }
+                section {
+                    h2 { "Pull requests" }
+                    @if self.it.pulls.is_empty() { p.muted { "None yet." } }
+                    table { @for pull in self.it.pulls.iter().rev() { tr {
+                        td { (badge(state_of(pull))) }
+                        td.wide { a href={ (self.home) "/pull/" (pull.number) } { (pull.title) } " #" (pull.number) }
+                        td.muted { (pull.author) } td { (when(&pull.created_at)) }
+                    } } }
+                }
+                section { h2 { "Latest commits of main" } (self.commits(&latest)) }
+                section {
+                    h2 { "Files of main (" (files.len()) ")" }
+                    ul.files { @for file in &files { li { code { (file) } } } }
+                }
+            },
+        ))
+    }
+
+    async fn pull(&self, shared: &Shared, number: &str) -> Result<Response, Refusal> {
+        let number: i64 = number.parse().map_err(|_| Refusal::not_found())?;
+        let pull = self.it.pull(number).ok_or_else(Refusal::not_found)?;
+        let facts = pulls::facts(shared, &self.it.full_name(), pull).await?;
+        let commits = self.git.commits(&format!("{}..{}", facts.base_sha, facts.head_sha), false).await?;
+        let changes = self.git.changes(&facts.base_sha, &facts.head_sha).await?;
+        Ok(self.page(
+            &format!("{} #{number}", pull.title),
+            &html! {
+                (self.standing(pull))
+                section {
+                    h2 { "Description" }
+                    (prose(pull.body.as_deref().unwrap_or_default()))
+                }
+                section { h2 { "Commits (" (commits.len()) ")" } (self.commits(&commits)) }
+                (self.checks(&facts.head_sha))
+                (self.conversation(number))
+                (changed(&changes))
+            },
+        ))
+    }
+
+    fn standing(&self, pull: &Pull) -> Markup {
+        html! {
+            p {
+                (badge(state_of(pull))) " " (pull.author)
+                @if pull.open { " wants to merge " } @else { " wanted to merge " }
+                code { (pull.head_ref) } " at " (self.sha(&pull.head_sha)) " into " code { (pull.base_ref) }
+                ". Opened " (when(&pull.created_at)) "."
+                @if let Some(merge) = &pull.merge {
+                    " Merged by " (merge.by) " as " (self.sha(&merge.sha)) ", " (when(&merge.at)) "."
+                }
+            }
+        }
+    }
+
+    fn checks(&self, sha: &str) -> Markup {
+        let runs: Vec<_> = self.it.check_runs.iter().rev().filter(|run| run.head_sha == sha).collect();
+        html! {
+            section {
+                h2 { "Checks of " (self.sha(sha)) }
+                @if runs.is_empty() { p.muted { "None yet." } }
+                table { @for run in runs { tr {
+                    td { (badge(conclusion(run))) }
+                    td { a href={ (self.home) "/runs/" (run.id) } { (run.name) } }
+                    td.wide { (run.title.as_deref().unwrap_or("")) }
+                    td.muted { (run.app) }
+                } } }
+            }
+        }
+    }
+
+    fn conversation(&self, number: i64) -> Markup {
+        let reviews: Vec<_> = self.it.reviews.iter().filter(|it| it.pull == number).collect();
+        let comments: Vec<_> = self.it.comments.iter().filter(|it| it.issue == number).collect();
+        html! {
+            section {
+                h2 { "Reviews (" (reviews.len()) ")" }
+                @for review in &reviews { (self.review(review)) }
+                @if reviews.is_empty() { p.muted { "None yet." } }
+            }
+            @if !comments.is_empty() {
+                section {
+                    h2 { "Comments (" (comments.len()) ")" }
+                    @for comment in &comments { (said(comment)) }
+                }
+            }
+        }
+    }
+
+    fn review(&self, review: &Review) -> Markup {
+        let lines = self.it.review_comments.iter().filter(|line| line.review == review.id);
+        html! {
+            article id={ "pullrequestreview-" (review.id) } {
+                p {
+                    (badge(&review.state.to_lowercase().replace('_', " "))) " " strong { (review.author) }
+                    " on " (self.sha(&review.commit_id)) ", " (when(&review.submitted_at))
+                }
+                @if !review.body.is_empty() { (prose(&review.body)) }
+                @for line in lines { (on_line(line)) }
+            }
+        }
+    }
+
+    async fn commit(&self, sha: &str) -> Result<Response, Refusal> {
+        if !sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Refusal::not_found());
+        }
+        let sha = self.git.commit_named(sha).await?.ok_or_else(Refusal::not_found)?;
+        let commit = self.git.latest(&sha, 1).await?.pop().ok_or_else(Refusal::not_found)?;
+        let parent = commit.parents.first().map_or(EMPTY_TREE, String::as_str);
+        let changes = self.git.changes(parent, &sha).await?;
+        Ok(self.page(
+            subject(&commit),
+            &html! {
+                p {
+                    "Commit " code { (commit.sha) } " by " strong { (commit.author.name) }
+                    " <" (commit.author.email) ">, " (when(&commit.author.date)) "."
+                    @for parent in &commit.parents { " Parent " (self.sha(parent)) "." }
+                }
+                section { h2 { "Message" } pre.text { (commit.message) } }
+                (self.checks(&sha))
+                (changed(&changes))
+            },
+        ))
+    }
+
+    fn run(&self, id: &str) -> Result<Response, Refusal> {
+        let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
+        let run = self.it.check_runs.iter().find(|run| run.id == id).ok_or_else(Refusal::not_found)?;
+        let part = |name: &str, text: &Option<String>| {
+            html! { @if let Some(text) = text { section { h2 { (name) } (prose(text)) } } }
+        };
+        Ok(self.page(
+            &run.name,
+            &html! {
+                p {
+                    (badge(conclusion(run))) " on " (self.sha(&run.head_sha)) " by the app " strong { (run.app) }
+                    ", begun " (when(&run.started_at))
+                    @if let Some(at) = &run.completed_at { ", completed " (when(at)) } "."
+                    @if let Some(address) = &run.details_url { " " (external(address, "Details")) }
+                }
+                @if let Some(title) = &run.title { section { h2 { "Title" } p { (title) } } }
+                (part("Summary", &run.summary))
+                (part("Text", &run.text))
+            },
+        ))
+    }
+
+    fn commits(&self, commits: &[Commit]) -> Markup {
+        html! {
+            table { @for commit in commits { tr {
+                td { (self.sha(&commit.sha)) } td.wide { (subject(commit)) }
+                td.muted { (commit.author.name) } td { (when(&commit.author.date)) }
+            } } }
+        }
+    }
+
+    fn sha(&self, sha: &str) -> Markup {
+        html! { a.sha href={ (self.home) "/commit/" (sha) } title=(sha) { (sha.get(..7).unwrap_or(sha)) } }
+    }
+
+    fn page(&self, title: &str, main: &Markup) -> Response {
+        page(title, &html! { p.muted { a href=(self.home) { (self.it.full_name()) } } h1 { (title) } (main) })
+    }
+}
+
+fn changed(changes: &[Changed]) -> Markup {
+    html! {
+        section {
+            h2 { "Changed files (" (changes.len()) ")" }
+            @for file in changes { (diff::file(file)) }
+        }
+    }
+}
+
+fn on_line(line: &ReviewComment) -> Markup {
+    html! {
+        blockquote id={ "discussion_r" (line.id) } {
+            code { (line.path) ":" (line.line) }
+            (prose(&line.body))
+        }
+    }
+}
+
+fn said(comment: &Comment) -> Markup {
+    html! {
+        article id={ "issuecomment-" (comment.id) } {
+            p { strong { (comment.author) } ", " (when(&comment.created_at)) }
+            (prose(&comment.body))
+        }
+    }
+}
+
+fn subject(commit: &Commit) -> &str {
+    commit.message.lines().next().unwrap_or("(no message)")
+}
+
+fn state_of(pull: &Pull) -> &'static str {
+    match (&pull.merge, pull.open, pull.draft) {
+        (Some(_), ..) => "merged",
+        (None, false, _) => "closed",
+        (None, true, true) => "draft",
+        (None, true, false) => "open",
+    }
+}
+
+fn conclusion(run: &CheckRun) -> &str {
+    run.conclusion.as_deref().unwrap_or(&run.status)
+}
