@@ -129,6 +129,7 @@ impl World {
             model_is_stand_in: true,
             timing: Timing { lease: Duration::from_secs(4), poll: Duration::from_millis(50) },
             polling: setup.polling,
+            drain: Duration::from_secs(1),
         };
         let pool = database.pool.clone();
         let engine = Engine::open(pool.clone()).await.unwrap();
