@@ -141,7 +141,7 @@ async fn what_cannot_be_mended_is_not_tried_again() {
     let lease = ground.claim(Queue::Llm).await;
     assert_eq!(ground.engine.exhaust(&lease, "tester", "no such repository").await.unwrap(), Moved::Yes);
     assert_eq!(attempts(&ground, run).await, ["1 failed no such repository"]);
-    assert_needs_human(&ground, run, "`generate` failed 1 times, last: no such repository").await;
+    assert_needs_human(&ground, run, "`generate` failed: no such repository").await;
 }
 
 /// A run that waits for checks, with a graph that this release cannot read.
