@@ -19,7 +19,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::{crew::Crew, product};
+use crate::{crew::Crew, product, support::openapi::Judge};
 
 /// How long a worker's claim holds. Short, so that a killed worker's job is soon somebody else's.
 pub(crate) const LEASE: Duration = Duration::from_millis(700);
@@ -34,6 +34,13 @@ pub(crate) struct Floor {
     pub(crate) model: ScriptedModel,
     pub(crate) engine: Engine,
     pub(crate) folder: TempDir,
+    judge: Arc<Judge>,
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        self.judge.close();
+    }
 }
 
 /// A Postgres of a test's own: killed and sleeping workers keep many connections for a while.
@@ -76,6 +83,8 @@ impl Floor {
             ci: Some(product::ci()),
         };
         let twin = Arc::new(Twin::start(config).await.unwrap());
+        let judge = Judge::new().unwrap();
+        twin.observe(judge.observer());
         let key = token.clone().into();
         let model =
             ScriptedModel::start(([127, 0, 0, 1], 0).into(), product::script(), Some(key)).await.unwrap();
@@ -97,7 +106,7 @@ impl Floor {
         let pool = store::connect(database_url, 6).await.unwrap();
         store::migrate(&pool).await.unwrap();
         let engine = Engine::open(pool).await.unwrap();
-        Self { crew, twin, model, engine, folder }
+        Self { crew, twin, model, engine, folder, judge }
     }
 
     pub(crate) fn pool(&self) -> &Pool {

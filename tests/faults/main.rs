@@ -17,3 +17,5 @@ mod f22_sigterm;
 mod floor;
 mod invariants;
 mod product;
+#[path = "../support/mod.rs"]
+mod support;

@@ -64,6 +64,14 @@ impl Judge {
         self.faults.lock().expect("nobody panicked with it").extend(wrong);
     }
 
+    /// The verdict at the end of a test that has not failed already; one that asked nothing has none.
+    pub(crate) fn close(&self) {
+        let asked = !self.judged.lock().expect("nobody panicked with it").is_empty();
+        if asked && !std::thread::panicking() {
+            self.verdict();
+        }
+    }
+
     /// Fails with everything that was wrong, or when nothing was judged at all.
     pub(crate) fn verdict(&self) {
         let faults = self.faults.lock().expect("nobody panicked with it");

@@ -1,0 +1,149 @@
+//! The history of a run.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::Progress;
+use crate::{core::run, store::event};
+
+/// One fact of a run's history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Its place in the history, from 1 and without gaps.
+    pub seq: i32,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+    /// Who made it so: a worker's name, `webhook`, `clock`, or a caller.
+    pub actor: String,
+    /// The step that the run was at.
+    pub step: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// What happened to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fact {
+    /// The run began.
+    Started,
+    /// A step answered.
+    Answered {
+        /// The job it answers to.
+        turn: u32,
+        /// The answer in one word.
+        outcome: String,
+        /// The answer in a sentence for people.
+        note: String,
+        /// What was learnt on the way.
+        progress: Progress,
+    },
+    /// A step waits.
+    Parked {
+        /// The job it answers to.
+        turn: u32,
+        /// For what.
+        waiting_for: String,
+        /// The topics whose news end the wait.
+        topics: Vec<String>,
+        /// When the step looks again even without news.
+        until: DateTime<Utc>,
+        /// What was learnt on the way.
+        progress: Progress,
+    },
+    /// News came for a waiting run.
+    Signalled {
+        /// What the news is about.
+        topic: String,
+    },
+    /// The time that a waiting run had set itself came.
+    Woken,
+    /// An attempt failed and will be tried again.
+    Failed {
+        /// The job.
+        turn: u32,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// What went wrong.
+        error: String,
+        /// When it will be tried again.
+        retry_at: DateTime<Utc>,
+    },
+    /// This release cannot follow the run's graph.
+    Stranded {
+        /// What it lacks.
+        reason: String,
+    },
+    /// The last attempt failed.
+    Exhausted {
+        /// The job.
+        turn: u32,
+        /// The attempts that were made.
+        attempts: u32,
+        /// What went wrong last.
+        error: String,
+    },
+    /// A kind that a newer release knows; what it holds is left out.
+    #[serde(other)]
+    Other,
+}
+
+/// A page of a run's history, oldest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Events {
+    /// The events.
+    pub items: Vec<Event>,
+    /// Gives the next page as `?after=`; absent when there are no more yet.
+    pub next_after: Option<i32>,
+}
+
+impl From<event::Row> for Event {
+    fn from(row: event::Row) -> Self {
+        Self { seq: row.seq, at: row.at, actor: row.actor, step: row.step, fact: row.body.0.into() }
+    }
+}
+
+impl From<run::Event> for Fact {
+    fn from(event: run::Event) -> Self {
+        match event {
+            run::Event::Started => Self::Started,
+            run::Event::Answered { turn, outcome, note, progress } => {
+                Self::Answered { turn, outcome: outcome.to_string(), note, progress: (&progress).into() }
+            }
+            run::Event::Parked { turn, park, progress } => Self::Parked {
+                turn,
+                waiting_for: park.reason,
+                topics: park.topics.iter().map(|topic| topic.word().to_owned()).collect(),
+                until: park.until,
+                progress: (&progress).into(),
+            },
+            run::Event::Signalled { topic } => Self::Signalled { topic: topic.word().to_owned() },
+            run::Event::Woken => Self::Woken,
+            run::Event::Failed { turn, attempt, error, retry_at } => {
+                Self::Failed { turn, attempt, error, retry_at }
+            }
+            run::Event::Stranded { reason } => Self::Stranded { reason },
+            run::Event::Exhausted { turn, attempts, error } => Self::Exhausted { turn, attempts, error },
+        }
+    }
+}
+
+impl Fact {
+    /// The name of the event.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Answered { .. } => "answered",
+            Self::Parked { .. } => "parked",
+            Self::Signalled { .. } => "signalled",
+            Self::Woken => "woken",
+            Self::Failed { .. } => "failed",
+            Self::Stranded { .. } => "stranded",
+            Self::Exhausted { .. } => "exhausted",
+            Self::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! What REST gives and takes, apart from how it is stored, so that the one can change without the other.
+//!
+//! Times are RFC 3339 in UTC, money is whole millionths of a dollar, ids are UUIDs.
+
+mod act;
+mod event;
+mod judgement;
+mod problem;
+mod product;
+mod requirement;
+mod run;
+
+pub use act::{Attempt, Diff, Effect};
+pub use event::{Event, Events, Fact};
+pub use judgement::{Assessment, Finding};
+pub use problem::{Fault, Problem};
+pub use product::Product;
+pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
+pub use run::{Progress, Run, Spent, Why};

@@ -1,0 +1,33 @@
+//! Products.
+
+use crate::store::product;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A product and the one repository that it may write to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// 1 to 40 of `a-z`, `0-9` and `-`, beginning with a letter.
+    pub name: String,
+    /// The repository on the forge, `owner/name`.
+    pub repository: String,
+    /// The branch that changes are merged into.
+    #[serde(default = "main")]
+    #[schema(default = "main")]
+    pub base_branch: String,
+    /// The command that runs the product's tests in the sandbox, a word each; empty: it has none.
+    #[serde(default)]
+    pub test_command: Vec<String>,
+}
+
+fn main() -> String {
+    "main".to_owned()
+}
+
+impl From<product::Product> for Product {
+    fn from(row: product::Product) -> Self {
+        let product::Product { name, repository, base_branch, test_command } = row;
+        Self { name, repository, base_branch, test_command }
+    }
+}

@@ -1,0 +1,229 @@
+//! A run, what it knows of its pull request, and why it is where it is.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    core::{
+        run::{self, State},
+        why::{Cause, why},
+    },
+    store::{effect, job, run::Stored},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// A run and all that is known of it in short.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Run {
+    /// Its id.
+    pub id: Uuid,
+    /// The requirement it works on.
+    pub requirement_id: Uuid,
+    /// The product.
+    pub product: String,
+    /// The repository, `owner/name`.
+    pub repository: String,
+    /// The branch that the change is merged into.
+    pub base_branch: String,
+    /// The branch that the change is made on.
+    pub branch: String,
+    /// 1 (first) to 5 (last).
+    pub priority: i16,
+    /// The graph it follows, by hash.
+    pub workflow: String,
+    /// How many events its history has.
+    pub version: i32,
+    /// `active`, `waiting` or `ended`.
+    pub state: String,
+    /// The step that it is at or waits in.
+    pub step: Option<String>,
+    /// When it entered that step.
+    pub since: Option<DateTime<Utc>>,
+    /// What it waits for.
+    pub waiting_for: Option<String>,
+    /// When it looks again even without news.
+    pub next_look: Option<DateTime<Utc>>,
+    /// `succeeded`, `failed`, `blocked` or `cancelled`.
+    pub ended_as: Option<String>,
+    /// The end's name in the workflow.
+    pub end: Option<String>,
+    /// Why it ended there.
+    pub reason: Option<String>,
+    /// How often it has entered each step.
+    pub visits: BTreeMap<String, u32>,
+    /// What is known of its pull request.
+    pub progress: Progress,
+    /// The pull request's page on the forge.
+    pub pull_url: Option<String>,
+    /// What its model calls have used.
+    pub spent: Spent,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it last moved.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What a run has come to know of its pull request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Progress {
+    /// The base commit that the change rests on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// The head that was last pushed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// The pull request's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull: Option<u64>,
+    /// `low`, `medium`, `high` or `critical`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// The commit on the base branch that merged the change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<String>,
+}
+
+/// What a run's model calls have used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Spent {
+    /// Answered calls.
+    pub calls: i64,
+    /// Tokens that were read.
+    pub input_tokens: i64,
+    /// Tokens that were written.
+    pub output_tokens: i64,
+    /// Millionths of a dollar, where prices are set.
+    pub micro_dollars: i64,
+}
+
+/// The one reason why a run is where it is.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Why {
+    /// The run.
+    pub run_id: Uuid,
+    /// `ended`, `waiting`, `running`, `worker_lost`, `backing_off`, `queued` or `job_missing`.
+    pub cause: String,
+    /// What belongs to this cause: step, since, until, worker, attempt, most, error, reason, next_look.
+    pub facts: BTreeMap<String, Value>,
+    /// The cause in a sentence for people.
+    pub sentence: String,
+    /// The database's clock at this answer.
+    pub now: DateTime<Utc>,
+}
+
+impl Run {
+    /// The view of a stored run; `forge_url` is the forge's web address without a trailing slash.
+    #[must_use]
+    pub fn new(stored: &Stored, spent: effect::Spent, forge_url: &str) -> Self {
+        let (binding, run) = (&stored.binding, &stored.run);
+        let mut view = Self {
+            id: binding.id,
+            requirement_id: binding.requirement_id,
+            product: binding.product.clone(),
+            repository: binding.repository.clone(),
+            base_branch: binding.base_branch.clone(),
+            branch: binding.branch.clone(),
+            priority: binding.priority,
+            workflow: binding.workflow_hash.clone(),
+            version: stored.version,
+            state: run.state.word().to_owned(),
+            step: run.step().map(str::to_owned),
+            since: None,
+            waiting_for: None,
+            next_look: None,
+            ended_as: None,
+            end: None,
+            reason: None,
+            visits: run.visits.clone(),
+            progress: Progress::from(&run.progress),
+            pull_url: run
+                .progress
+                .pull
+                .map(|number| format!("{forge_url}/{}/pull/{number}", binding.repository)),
+            spent: spent.into(),
+            created_at: stored.created_at,
+            updated_at: stored.updated_at,
+        };
+        view.stand(&run.state);
+        view
+    }
+
+    fn stand(&mut self, state: &State) {
+        match state {
+            State::At { since, .. } => self.since = Some(*since),
+            State::Waiting { since, park, .. } => {
+                self.since = Some(*since);
+                self.waiting_for = Some(park.reason.clone());
+                self.next_look = Some(park.until);
+            }
+            State::Ended { name, end, reason } => {
+                self.ended_as = Some(end.word().to_owned());
+                self.end = Some(name.clone());
+                self.reason = Some(reason.clone());
+            }
+        }
+    }
+}
+
+impl Why {
+    /// The view of the one cause.
+    #[must_use]
+    pub fn new(stored: &Stored, standing: Option<job::Standing>) -> Self {
+        let job = standing.map(core_job);
+        let cause = why(&stored.run, job.as_ref(), stored.now);
+        let mut facts = facts(&cause);
+        let word = facts.remove("kind").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+        Self {
+            run_id: stored.binding.id,
+            cause: word,
+            facts,
+            sentence: cause.sentence(stored.now),
+            now: stored.now,
+        }
+    }
+}
+
+fn facts(cause: &Cause) -> BTreeMap<String, Value> {
+    match serde_json::to_value(cause) {
+        Ok(Value::Object(members)) => members.into_iter().collect(),
+        Ok(_) | Err(_) => BTreeMap::new(),
+    }
+}
+
+fn core_job(standing: job::Standing) -> crate::core::why::Job {
+    crate::core::why::Job {
+        queue: standing.queue,
+        visible_at: standing.visible_at,
+        attempts: u32::try_from(standing.attempts).unwrap_or(0),
+        most: u32::try_from(standing.max_attempts).unwrap_or(0),
+        last: standing.worker.zip(standing.started_at),
+        held: standing.held,
+        error: standing.last_error,
+    }
+}
+
+impl From<&run::Progress> for Progress {
+    fn from(progress: &run::Progress) -> Self {
+        Self {
+            base: progress.base.as_ref().map(ToString::to_string),
+            head: progress.head.as_ref().map(ToString::to_string),
+            pull: progress.pull,
+            tier: progress.tier.and_then(|tier| word(&tier)),
+            merged: progress.merged.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+fn word(value: &impl Serialize) -> Option<String> {
+    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+}
+
+impl From<effect::Spent> for Spent {
+    fn from(spent: effect::Spent) -> Self {
+        let effect::Spent { calls, input_tokens, output_tokens, micro_dollars } = spent;
+        Self { calls, input_tokens, output_tokens, micro_dollars }
+    }
+}
