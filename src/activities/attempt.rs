@@ -3,7 +3,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{Assignment, Factory, Failure, Reply, facts::pushes};
+use super::{Assignment, Factory, Failure, Reply, ledger::pushes};
 use crate::{
     core::{requirement::RepoName, run::Progress, sha::Sha, workflow::Outcome},
     engine::Answer,

@@ -1,6 +1,11 @@
 //! Gathering what the policy judges: everything about one head, read from the forge, git and the store.
 
-use super::{Failure, attempt::Attempt, context};
+use super::{
+    Failure,
+    attempt::Attempt,
+    context,
+    ledger::{our_app, pushed_at, pushes},
+};
 use crate::{
     core::{
         policy::{
@@ -124,24 +129,6 @@ impl Attempt<'_> {
         }
         Ok(approvals)
     }
-}
-
-/// What this run pushed, oldest first, and when that was known.
-pub(super) fn pushes(effects: &[effect::Row]) -> impl Iterator<Item = (&str, &effect::Row)> {
-    effects.iter().filter(|effect| effect.kind == "push").filter_map(|effect| {
-        let sha = effect.result.as_ref()?.get("sha")?.as_str()?;
-        Some((sha, effect))
-    })
-}
-
-fn pushed_at(effects: &[effect::Row], head: &Sha) -> Option<chrono::DateTime<chrono::Utc>> {
-    pushes(effects).find(|(sha, _)| *sha == head.as_str()).and_then(|(_, effect)| effect.done_at)
-}
-
-/// The app under which the forge keeps the check runs that we made.
-fn our_app(effects: &[effect::Row]) -> Option<u64> {
-    let made = effects.iter().filter(|effect| effect.kind == "check_run");
-    made.filter_map(|effect| effect.result.as_ref()?.get("app_id")?.as_u64()).next()
 }
 
 fn check_fact(check: &github::CheckRun, our_app: Option<u64>) -> CheckFact {

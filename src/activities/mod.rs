@@ -10,6 +10,7 @@ mod factory;
 mod facts;
 mod gate;
 mod generate;
+mod ledger;
 mod merge;
 mod publish;
 mod remediate;

@@ -8,8 +8,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    house::{House, process_name},
-    settings::{GitHub, Settings},
+    house::{GitHub, House, process_name},
+    settings::Settings,
 };
 use crate::{
     activities::Polling,

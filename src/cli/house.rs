@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::{
     activities::{Factory, Polling},
@@ -18,6 +19,17 @@ use crate::{
     workspace::{Credentials, Remote, Sandbox, Signature, Unavailable, Workspaces},
 };
 
+/// How to reach GitHub and as whom.
+#[derive(Debug, Clone)]
+pub struct GitHub {
+    /// The REST API.
+    pub api_url: Url,
+    /// Git and people, without a trailing slash.
+    pub url: String,
+    /// Who we are.
+    pub token: SecretString,
+}
+
 /// Everything that the rooms must be told.
 #[derive(Debug, Clone)]
 pub struct House {
@@ -28,7 +40,7 @@ pub struct House {
     /// Where mirrors live.
     pub mirrors: std::path::PathBuf,
     /// The forge.
-    pub forge: super::settings::GitHub,
+    pub forge: GitHub,
     /// The forge is the twin.
     pub forge_is_stand_in: bool,
     /// What webhooks are signed with.

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use url::Url;
 
-use super::house::House;
+use super::house::{GitHub, House};
 use crate::{activities::Polling, llm, queue::Timing, worker};
 
 /// Every variable that is read, with its default and what it means; held against the README's
@@ -64,17 +64,6 @@ pub struct Settings {
     pub webhook_secrets: Vec<SecretString>,
     /// The model, if it is a real one.
     pub model: Option<llm::Config>,
-}
-
-/// How to reach GitHub and as whom.
-#[derive(Debug, Clone)]
-pub struct GitHub {
-    /// The REST API.
-    pub api_url: Url,
-    /// Git and people, without a trailing slash.
-    pub url: String,
-    /// Who we are.
-    pub token: SecretString,
 }
 
 impl Settings {

@@ -8,7 +8,7 @@ use std::{
 
 use aspora::{
     activities::Polling,
-    cli::{house::House, settings::GitHub},
+    cli::house::{GitHub, House},
     core::run::{Event, State},
     dev::{
         ci::{CheckResult, Ci, product_ci},

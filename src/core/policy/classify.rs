@@ -9,6 +9,7 @@ use super::{
     contract::Ruling,
     floor::{self, is_dependency_file},
     lint,
+    reason::Reason,
     rules::{Policy, ProductRules},
 };
 use crate::core::{
@@ -55,29 +56,6 @@ pub struct PathVerdict {
     pub tier: Tier,
     /// Everything that places the path, the strictest first; never empty.
     pub reasons: Vec<Reason>,
-}
-
-/// One ground for a tier.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reason {
-    /// The tier it asks for.
-    pub tier: Tier,
-    /// The pattern as the policy has it, or the rule in words.
-    pub rule: String,
-    /// The product whose pattern it is; `None` for the floor and other built-in rules.
-    pub product: Option<ProductName>,
-    /// It demands a person as well.
-    pub human: bool,
-}
-
-impl Reason {
-    pub(super) fn floor(tier: Tier, rule: impl Into<String>) -> Self {
-        Self { tier, rule: rule.into(), product: None, human: false }
-    }
-
-    fn of(rules: &ProductRules, tier: Tier, rule: &str) -> Self {
-        Self { tier, rule: rule.to_owned(), product: Some(rules.name.clone()), human: false }
-    }
 }
 
 /// Places a change.
@@ -133,8 +111,8 @@ fn by_pattern(rules: &ProductRules, path: &str) -> Reason {
     let matching = rules.patterns.matching(path).into_iter();
     let best = matching.max_by_key(|&index| (rules.tiers[index], rules.patterns.text(index) != "**"));
     match best {
-        Some(index) => Reason::of(rules, rules.tiers[index], rules.patterns.text(index)),
-        None => Reason::of(rules, Tier::High, "no pattern matches"),
+        Some(index) => Reason::of(&rules.name, rules.tiers[index], rules.patterns.text(index)),
+        None => Reason::of(&rules.name, Tier::High, "no pattern matches"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Names are compared without letter case, as the file systems do that people check out on.
 
-use super::{Tier, classify::Reason, glob::nfc};
+use super::{Tier, glob::nfc, reason::Reason};
 use crate::core::change::{ChangeKind, FileChange};
 
 const PLAIN_FILE: u32 = 0o100_644;

@@ -19,6 +19,7 @@ mod glob;
 mod json;
 mod judge;
 mod lint;
+mod reason;
 mod report;
 mod rules;
 mod section;
@@ -27,7 +28,7 @@ mod tests;
 mod tier;
 
 pub use assessment::{Assessment, CheckRow, CheckState, Decision, Node, Phase, Remedy, Status, Stop, Wait};
-pub use classify::{Classification, PathVerdict, Reason, Scope, classify};
+pub use classify::{Classification, PathVerdict, Scope, classify};
 pub use clearance::Clearance;
 pub use contract::Contract;
 pub use demands::{App, CheckDemand, Demands};
@@ -38,6 +39,7 @@ pub use facts::{
     Permission, Person, PullFact, PullState, Requester, Review, StatusState,
 };
 pub use judge::{judge, preflight};
+pub use reason::Reason;
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use tier::{Tier, UnknownTier};
 

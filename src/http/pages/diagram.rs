@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::run::View;
+use super::view::View;
 use crate::core::{
     run::{Event, State},
     workflow::Workflow,

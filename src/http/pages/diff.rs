@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{run::View, words};
+use super::{view::View, words};
 use crate::store::effect;
 
 /// The diffs, a fold for each head, oldest first.

@@ -5,7 +5,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{run::View, words};
+use super::{view::View, words};
 use crate::store::assessment::Row;
 
 /// The gate's panel.

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{run::View, words};
+use super::{view::View, words};
 use crate::{
     core::words::sentence,
     store::{effect, review},

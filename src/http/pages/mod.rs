@@ -12,6 +12,7 @@ mod ledger;
 mod list;
 mod run;
 mod timeline;
+mod view;
 mod words;
 
 use axum::{

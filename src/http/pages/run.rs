@@ -1,7 +1,5 @@
 //! One run: where it stands, what it waits for, and everything that has happened to it.
 
-use std::sync::Arc;
-
 use axum::{
     extract::{
         Path, Query, State,
@@ -14,31 +12,14 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{super::App, Problem, diagram, diff, gate, layout, ledger, timeline, words};
+use super::{super::App, Problem, diagram, diff, gate, layout, ledger, timeline, view::View, words};
 use crate::{
-    core::{run, workflow::Workflow},
-    store::{self, assessment, attempt, effect, event, job, requirement, review, run::Stored},
+    core::run,
+    store::{self, assessment, attempt, effect, event, job, requirement, review},
 };
 
 /// The newest events that a page reads; older ones are in the raw JSON.
 const EVENTS: i32 = 2000;
-
-/// Everything that a run's page shows, as it was at `stored.now`.
-pub(super) struct View {
-    pub(super) forge: String,
-    pub(super) stored: Stored,
-    pub(super) requirement: requirement::Row,
-    /// `None` when this release cannot read the run's graph.
-    pub(super) workflow: Option<Arc<Workflow>>,
-    pub(super) events: Vec<event::Row>,
-    pub(super) attempts: Vec<attempt::Row>,
-    pub(super) assessment: Option<assessment::Row>,
-    pub(super) findings: Vec<review::Row>,
-    pub(super) diffs: Vec<effect::Diff>,
-    pub(super) effects: Vec<effect::Row>,
-    pub(super) spent: effect::Spent,
-    pub(super) job: Option<job::Standing>,
-}
 
 /// What the address says.
 #[derive(Debug, Default, Deserialize)]
@@ -83,20 +64,6 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
         job: job::standing(pool, id).await?,
         stored,
     })
-}
-
-impl View {
-    pub(super) fn now(&self) -> DateTime<Utc> {
-        self.stored.now
-    }
-
-    pub(super) fn commit(&self, sha: &str) -> Markup {
-        words::commit(&self.forge, &self.stored.binding.repository, sha)
-    }
-
-    fn is_over(&self) -> bool {
-        matches!(self.stored.run.state, run::State::Ended { .. })
-    }
 }
 
 fn main(view: &View) -> Markup {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::{run::View, words};
+use super::{view::View, words};
 use crate::{
     core::run::{Event, State},
     store::{attempt, event},

@@ -1,0 +1,43 @@
+//! What a run's page is made from, read once.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use maud::Markup;
+
+use super::words;
+use crate::{
+    core::{run, workflow::Workflow},
+    store::{assessment, attempt, effect, event, job, requirement, review, run::Stored},
+};
+
+/// Everything that a run's page shows, as it was at `stored.now`.
+pub(super) struct View {
+    pub(super) forge: String,
+    pub(super) stored: Stored,
+    pub(super) requirement: requirement::Row,
+    /// `None` when this release cannot read the run's graph.
+    pub(super) workflow: Option<Arc<Workflow>>,
+    pub(super) events: Vec<event::Row>,
+    pub(super) attempts: Vec<attempt::Row>,
+    pub(super) assessment: Option<assessment::Row>,
+    pub(super) findings: Vec<review::Row>,
+    pub(super) diffs: Vec<effect::Diff>,
+    pub(super) effects: Vec<effect::Row>,
+    pub(super) spent: effect::Spent,
+    pub(super) job: Option<job::Standing>,
+}
+
+impl View {
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.stored.now
+    }
+
+    pub(super) fn commit(&self, sha: &str) -> Markup {
+        words::commit(&self.forge, &self.stored.binding.repository, sha)
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stored.run.state, run::State::Ended { .. })
+    }
+}
