@@ -37,7 +37,7 @@ pub struct Row {
     pub kind: String,
     /// What was meant.
     pub request: Value,
-    /// How often it was begun.
+    /// How often it was tried: asking for one that is done is no try.
     pub attempts: i32,
     /// When it was first meant.
     pub intended_at: DateTime<Utc>,
@@ -57,7 +57,8 @@ pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &
         r#"insert into effect (run_id, key, kind, request)
            select run_id, $3, $4, $5 from job
            where id = $1 and lease_token = $2 and visible_at > now() + make_interval(secs => $6)
-           on conflict (run_id, key) do update set attempts = effect.attempts + 1
+           on conflict (run_id, key) do update
+           set attempts = effect.attempts + case when effect.done_at is null then 1 else 0 end
            returning request, intended_at, attempts, result"#,
         lease.job,
         lease.token,

@@ -43,11 +43,11 @@ const WIDE: f64 = 1000.0;
 
 /// The timeline's panel.
 pub(super) fn panel(view: &View) -> Markup {
-    let end = match view.stored.run.state {
-        State::Ended { .. } => view.stored.updated_at,
-        State::At { .. } | State::Waiting { .. } => view.now(),
+    let (end, goes_on) = match view.stored.run.state {
+        State::Ended { .. } => (view.stored.updated_at, false),
+        State::At { .. } | State::Waiting { .. } => (view.now(), true),
     };
-    let visits = visits(&view.events, &view.attempts, end);
+    let visits = visits(&view.events, &view.attempts, end, goes_on);
     let all: Vec<&Stretch> = visits.iter().flat_map(|visit| &visit.stretches).collect();
     let scale = Scale::of(&all);
     html! {
@@ -63,7 +63,8 @@ pub(super) fn panel(view: &View) -> Markup {
     }
 }
 
-fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>) -> Vec<Visit> {
+/// The stretches of every visit of a step, up to `end`; after it the run goes on, or it is over.
+fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, goes_on: bool) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
     let mut turn = 0;
     for (place, event) in events.iter().enumerate() {
@@ -99,7 +100,8 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>) 
             .iter()
             .find(|next| !matches!(&*next.body, Event::Failed { .. }))
             .map_or(end, |it| it.at);
-        if !over && (step.is_some() || place + 1 == events.len()) {
+        let newest = goes_on && place + 1 == events.len();
+        if !over && (step.is_some() || newest) {
             for stretch in job(event.at, to, &tries) {
                 push(&mut visits, step, stretch);
             }
@@ -341,5 +343,26 @@ mod tests {
             &[attempt(1, 3, Some((5, "failed"))), attempt(2, 9, Some((19, "answered")))],
             &[(Queued, 0, 3), (Running, 3, 5), (Backing, 5, 9), (Running, 9, 19)],
         );
+    }
+
+    #[test]
+    fn a_run_that_is_over_has_no_next_step() {
+        let event = |seq: i32, step: &str, body: Event| event::Row {
+            seq,
+            at: at(i64::from(seq)),
+            actor: "w".to_owned(),
+            step: Some(step.to_owned()),
+            kind: body.word().to_owned(),
+            body: body.into(),
+        };
+        let note = "cannot be done".to_owned();
+        let outcome = crate::core::workflow::Outcome::Declined;
+        let declined =
+            Event::Answered { turn: 1, outcome, note, progress: crate::core::run::Progress::default() };
+        let events = [event(1, "generate", Event::Started), event(2, "generate", declined)];
+        let attempts = [attempt(1, 1, Some((2, "answered")))];
+        let steps = |goes_on| visits(&events, &attempts, at(9), goes_on).into_iter().map(|visit| visit.step);
+        assert_eq!(steps(false).collect::<Vec<_>>(), ["generate"]);
+        assert_eq!(steps(true).collect::<Vec<_>>(), ["generate", "next"]);
     }
 }
