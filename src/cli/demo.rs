@@ -69,17 +69,21 @@ pub(super) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
     home.add_wealth().await?;
     printer.aside(&format!("Aspora runs on {} ({})", home.url, home.stand_ins()))?;
     let told = tell(&home, &marker, printer, began, stop).await;
-    if told.is_ok() {
-        mark(&folder, &Marker { ended: true, ..marker })?;
-    }
-    if options.keep && told.is_ok() {
+    let Ok((exit, run)) = told else {
+        home.close().await?;
+        return told.map(|(exit, _)| exit);
+    };
+    mark(&folder, &Marker { ended: true, ..marker })?;
+    if options.keep {
         printer.aside("Staying for a look around; Ctrl-C ends it.")?;
         home.run().await?;
     } else {
         home.close().await?;
-        printer.aside(&format!("Look around again: aspora dev --data {}", folder.display()))?;
+        let program = std::env::args().next().unwrap_or_else(|| "aspora".to_owned());
+        let page = format!("http://127.0.0.1:8080/runs/{run}");
+        printer.aside(&format!("Look around: {program} dev --data {}, then {page}", folder.display()))?;
     }
-    told
+    Ok(exit)
 }
 
 /// Hands the requirement in, follows it to its end and shows what came of it.
@@ -89,7 +93,7 @@ async fn tell(
     printer: &Printer,
     began: Instant,
     stop: CancellationToken,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<(Exit, Uuid)> {
     let client = Client::new(&home.url.parse()?)?;
     let new = NewRequirement {
         product: "wealth".to_owned(),
@@ -127,7 +131,7 @@ async fn tell(
     };
     let merged = summary.end == "succeeded" && summary.merged_sha.is_some();
     printer.result(&summary)?;
-    Ok(if merged { Exit::Done } else { Exit::NotSucceeded })
+    Ok((if merged { Exit::Done } else { Exit::NotSucceeded }, run.id))
 }
 
 /// Findings, commits and the check matrix, for people.
