@@ -35,7 +35,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if let Before::Done(merged) = before {
         return Ok(done(merged.sha));
     }
-    if let Some(sha) = pull.merge_commit_sha.clone().filter(|_| pull.merged && pull.head_sha == head) {
+    if let Some(sha) = pull.merged_at(&head) {
         // Merged at the very head that was cleared: by our lost call, which is as good as ours.
         return record(at, &key, sha, head).await;
     }

@@ -30,14 +30,6 @@ pub enum Permission {
     Admin,
 }
 
-impl Permission {
-    /// May push, and may therefore approve.
-    #[must_use]
-    pub fn can_write(self) -> bool {
-        self >= Self::Write
-    }
-}
-
 impl Forge {
     /// The account that we act as; asked once, then remembered.
     ///

@@ -67,21 +67,6 @@ impl Forge {
         let body = Body { body: marker.mark(body) };
         self.post(&route(repo, &format!("issues/{number}/comments")), &body).await
     }
-
-    /// Replaces what one of our comments says; the same twice is harmless.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub async fn update_comment(
-        &self,
-        repo: &RepoName,
-        id: u64,
-        marker: &Marker,
-        body: &str,
-    ) -> Result<Comment, Error> {
-        let body = Body { body: marker.mark(body) };
-        self.patch(&route(repo, &format!("issues/comments/{id}")), &body).await
-    }
 }
 
 #[derive(Serialize)]

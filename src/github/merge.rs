@@ -3,7 +3,7 @@
 use http::Method;
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Forge, Kind, Pull, route, text};
+use super::{Error, Forge, Kind, route, text};
 use crate::core::{policy::Clearance, requirement::RepoName, sha::Sha};
 
 /// What became of a merge that GitHub answered.
@@ -40,7 +40,7 @@ impl Forge {
     ///
     /// # Errors
     /// Those of the calls. After one that [`Error::is_ambiguous`] the merge may have happened:
-    /// ask [`Self::find_merge`] before merging again.
+    /// ask [`super::Pull::merged_at`] of a fresh one before merging again.
     pub async fn merge(
         &self,
         repo: &RepoName,
@@ -50,14 +50,6 @@ impl Forge {
         message: &str,
     ) -> Result<Merge, Error> {
         self.merge_head(repo, number, clearance.head(), title, message).await
-    }
-
-    /// The commit that merged this pull request at this head, if it was merged.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub async fn find_merge(&self, repo: &RepoName, number: u64, head: &Sha) -> Result<Option<Sha>, Error> {
-        Ok(landed(&self.pull(repo, number).await?, head))
     }
 
     async fn merge_head(
@@ -104,7 +96,7 @@ impl Forge {
     /// "Pull Request is not mergeable" has many reasons, among them that it is merged already.
     async fn explain(&self, repo: &RepoName, number: u64, head: &Sha, why: String) -> Result<Merge, Error> {
         let pull = self.pull(repo, number).await?;
-        Ok(match landed(&pull, head) {
+        Ok(match pull.merged_at(head) {
             Some(sha) => Merge::Merged(sha),
             None if pull.head_sha != *head => Merge::HeadMoved,
             None => Merge::NotMergeable { why, retry: !pull.merged && pull.mergeable.is_none() },
@@ -165,10 +157,6 @@ impl Reply {
             | Kind::Unsent => Err(error),
         }
     }
-}
-
-fn landed(pull: &Pull, head: &Sha) -> Option<Sha> {
-    pull.merge_commit_sha.clone().filter(|_| pull.merged && pull.head_sha == *head)
 }
 
 #[cfg(test)]

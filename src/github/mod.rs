@@ -36,7 +36,7 @@ pub use comments::Comment;
 pub use error::{Error, Kind};
 pub use merge::Merge;
 pub use pulls::{NewPull, Pull, PullState};
-pub use reviews::{NewReview, NewReviewComment, PullComment, Review, ReviewState};
+pub use reviews::{NewReview, NewReviewComment, Review, ReviewState};
 
 /// The most bytes one answer may have (32 MiB); a longer one is refused unread.
 const ANSWER_LIMIT: usize = 32 * 1024 * 1024;

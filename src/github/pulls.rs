@@ -69,6 +69,14 @@ pub struct NewPull {
     pub base: String,
 }
 
+impl Pull {
+    /// The commit that merged this very head, if it was merged: by whomever, and by a lost call of ours too.
+    #[must_use]
+    pub fn merged_at(&self, head: &Sha) -> Option<Sha> {
+        self.merge_commit_sha.clone().filter(|_| self.merged && self.head_sha == *head)
+    }
+}
+
 impl Forge {
     /// The newest pull request of a branch of this repository, open or not.
     ///

@@ -48,39 +48,6 @@ pub enum ReviewState {
     Other,
 }
 
-/// A comment at a line of a pull request.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct PullComment {
-    /// GitHub's number for it.
-    pub id: u64,
-    /// The review that it is part of.
-    #[serde(default, rename = "pull_request_review_id")]
-    pub review_id: Option<u64>,
-    /// Who wrote it; `None` when the account is gone.
-    pub user: Option<Account>,
-    /// The file.
-    pub path: String,
-    /// The line now; `None` when a later commit took it away.
-    #[serde(default)]
-    pub line: Option<u32>,
-    /// The commit that the line is now counted on.
-    #[serde(default, deserialize_with = "sha_or_none")]
-    pub commit_id: Option<Sha>,
-    /// The commit that it was written about.
-    #[serde(default, deserialize_with = "sha_or_none")]
-    pub original_commit_id: Option<Sha>,
-    /// The comment that it answers.
-    #[serde(default)]
-    pub in_reply_to_id: Option<u64>,
-    /// Markdown.
-    #[serde(default, deserialize_with = "text_or_empty")]
-    pub body: String,
-    /// When it was written.
-    pub created_at: DateTime<Utc>,
-    /// When it was last edited.
-    pub updated_at: DateTime<Utc>,
-}
-
 /// A review to post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReview {
@@ -174,13 +141,5 @@ impl Forge {
             comments: comments.collect(),
         };
         self.post(&route(repo, &format!("pulls/{number}/reviews")), &body).await
-    }
-
-    /// Every comment at a line, oldest first.
-    ///
-    /// # Errors
-    /// Those of the calls.
-    pub async fn pull_comments(&self, repo: &RepoName, number: u64) -> Result<Vec<PullComment>, Error> {
-        self.pages(&route(repo, &format!("pulls/{number}/comments")), |page| page).await
     }
 }

@@ -37,7 +37,7 @@ pub async fn is_due(connection: &mut Connection, run_id: Uuid) -> Result<bool> {
     .await
 }
 
-/// The runs whose wake-up has come, the latest first to come first, at most `limit`.
+/// The runs whose wake-up has come, the longest overdue first, at most `limit`.
 ///
 /// # Errors
 /// When the database does not answer.
