@@ -55,3 +55,35 @@ begin
     end if;
     return true;
 end $$;
+
+alter table job
+    -- How many attempts in a row were lost with their worker. After two, a worker runs it beside no
+    -- other such job, so that one that kills its worker cannot wear its neighbours out.
+    add column lost    integer not null default 0,
+    -- One of its keys has a limit: claims that may hand it out take turns.
+    add column guarded boolean not null default false;
+create index job_guarded on job (queue, rank) where guarded;
+create index job_suspect on job (queue, rank) where lost > 0;
+
+-- Which jobs were claimed under which limited keys. A row whose job is gone, or no longer held, or
+-- no longer has the key, counts for nothing and is swept by the next claim.
+create table key_hold (
+    key text not null,
+    job bigint not null,
+    primary key (key, job)
+);
+
+-- Every try of every job: what answered or failed stands in the history, what was lost in `attempt`, and
+-- what still runs in `job`.
+create view attempt_log as
+    select run_id, (body->>'turn')::integer as turn, attempt, step, actor as worker, began_at as started_at,
+           at as ended_at,
+           case kind when 'answered' then 'answered' when 'parked' then 'parked' else 'failed' end as ended_as,
+           coalesce(body->>'error', body->>'reason') as error
+    from event where attempt is not null
+    union all
+    select run_id, turn, attempt, step, worker, started_at, ended_at, ended_as, error
+    from attempt where ended_at is not null
+    union all
+    select run_id, turn, attempts, step, worker, began_at, null, null, null
+    from job where lease_token is not null and worker is not null and attempts <= max_attempts;

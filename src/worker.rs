@@ -3,20 +3,31 @@
 //! One apalis worker a queue under one monitor. A handler never fails towards apalis: what went
 //! wrong is the run's business and goes to the engine, whose retries are durable.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use apalis::{layers::WorkerBuilderExt as _, prelude::Data};
 use apalis_core::{error::BoxDynError, monitor::Monitor, worker::builder::WorkerBuilder};
 use backon::{ExponentialBuilder, Retryable as _};
 use futures::FutureExt as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     activities::{Assignment, Failure, Perform, Reply},
     core::workflow::{Outcome, Queue, Step},
-    engine::{self, Engine, Moved},
+    engine::{
+        self, Answer, Engine, Moved,
+        commits::{Commits, Draft, Follow, Grouping, Recorded},
+    },
     queue::{self, Heart, Held, Hub, Source, Timing, Wake},
-    store::{self, Pool, job::Lease},
+    store::{
+        self, Pool,
+        job::{self, Claim, Lease},
+    },
 };
 
 /// How long running jobs may go on after a stop was asked for, unless another time is set.
@@ -33,6 +44,8 @@ pub struct Config {
     pub timing: Timing,
     /// How long running jobs may go on after a stop was asked for.
     pub drain: Duration,
+    /// How answers are committed.
+    pub commits: Grouping,
 }
 
 impl Config {
@@ -44,6 +57,7 @@ impl Config {
             slots: [(Queue::Default, 4), (Queue::Llm, 8), (Queue::Github, 4)],
             timing: Timing::default(),
             drain: DRAIN,
+            commits: Grouping::default(),
         }
     }
 }
@@ -52,7 +66,8 @@ impl Config {
 struct Desk {
     engine: Engine,
     perform: Arc<dyn Perform>,
-    config: Config,
+    hub: Hub,
+    commits: Commits,
     /// Cancelled when the drain is over: running attempts are given back.
     hurry: CancellationToken,
 }
@@ -79,16 +94,23 @@ pub async fn work(
         timing: config.timing,
         worker: config.name.as_str().into(),
         stop: stop.clone(),
+        suspect: Arc::default(),
     };
-    let clock = tokio::spawn(wake_due(engine.clone(), config.timing.poll, stop.clone()));
+    let served: Vec<Queue> =
+        config.slots.into_iter().filter(|(_, slots)| *slots > 0).map(|(queue, _)| queue).collect();
+    let clock = tokio::spawn(look_for_ever(engine.clone(), hub.clone(), served));
     let hurry = CancellationToken::new();
-    let desk = Arc::new(Desk { engine, perform, config: config.clone(), hurry: hurry.clone() });
+    let commits = Commits::open(&engine, Arc::clone(&hub.worker), config.timing.lease, config.commits);
+    let desk = Arc::new(Desk { engine, perform, hub: hub.clone(), commits, hurry: hurry.clone() });
     let mut monitor = Monitor::new();
-    for (queue, slots) in config.slots.into_iter().filter(|(_, slots)| *slots > 0) {
-        let (hub, desk) = (hub.clone(), Arc::clone(&desk));
+    for (queue, source) in Source::open(&hub, config.slots) {
+        let (name, desk) = (format!("{}/{queue}", hub.worker), Arc::clone(&desk));
+        // The monitor may ask again after a worker has failed, which ours never do.
+        let source = std::sync::Mutex::new(Some(source));
         monitor = monitor.register(move |_| {
-            WorkerBuilder::new(format!("{}/{queue}", hub.worker).as_str())
-                .backend(Source::open(hub.clone(), queue, slots))
+            let source = source.lock().unwrap_or_else(PoisonError::into_inner).take();
+            WorkerBuilder::new(name.as_str())
+                .backend(source.unwrap_or_else(|| unreachable!("a queue's worker is built once")))
                 .data(Arc::clone(&desk))
                 .enable_tracing()
                 .catch_panic()
@@ -110,121 +132,186 @@ pub async fn work(
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))
 }
 
-/// Wakes runs whose time has come, every so often.
-async fn wake_due(engine: Engine, every: Duration, stop: CancellationToken) {
+/// Every so often, in one statement: are jobs due that nobody told us of, and timers?
+async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
     loop {
-        match engine.wake_due(100).await {
-            Ok(100) => continue,
-            Ok(_) => {}
-            Err(error) => tracing::debug!(%error, "could not wake waiting runs: {error}"),
-        }
+        let drawn = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
+        // A little more than asked for, each time another bit, so that workers do not look in step.
+        let rest = hub.timing.poll.mul_f64(1.0 + drawn / 4.0);
         tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(every) => {}
+            () = hub.stop.cancelled() => return,
+            () = tokio::time::sleep(rest) => {}
+        }
+        match job::look(engine.pool(), &served).await {
+            Ok(look) => {
+                look.queues.iter().for_each(|queue| hub.wake.ring(Some(queue)));
+                for &queue in &served {
+                    hub.wake.shared(queue, look.shared.iter().any(|word| word == queue.word()));
+                }
+                if look.timers {
+                    wake_due(&engine).await;
+                }
+            }
+            Err(error) => tracing::debug!(%error, "could not look for due jobs and timers: {error}"),
         }
     }
 }
 
+/// Wakes the runs whose time has come.
+async fn wake_due(engine: &Engine) {
+    loop {
+        match engine.wake_due(100).await {
+            Ok(100) => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::debug!(%error, "could not wake waiting runs: {error}");
+                return;
+            }
+        }
+    }
+}
+
+/// What came of an attempt.
+enum After {
+    /// The job is answered, or somebody else's.
+    Over(Moved),
+    /// This worker goes on with the step that follows.
+    Kept(Held),
+}
+
+/// Does a job, and what follows it as long as this worker keeps the run.
 async fn handle(held: Held, desk: Data<Arc<Desk>>) -> Result<(), BoxDynError> {
+    let mut next = Some(held);
+    while let Some(held) = next {
+        next = one(&desk, held).await;
+    }
+    Ok(())
+}
+
+/// One job, to its record or its return; the held one that follows it, if it was kept.
+async fn one(desk: &Desk, held: Held) -> Option<Held> {
     let lease = held.lease.clone();
     let attempted = async {
-        match attempt(&desk, &held).await {
+        match attempt(desk, held).await {
             // The graph has no road for this answer: trying again would find none either.
-            Err(error @ engine::Error::Refused(_)) => stranded(&desk, &lease, &error).await,
+            Err(error @ (engine::Error::Refused(_) | engine::Error::Workflow { .. })) => {
+                stranded(desk, &lease, &error).await.map(After::Over)
+            }
             done => done,
         }
     };
     let done = tokio::select! {
         done = attempted => done,
         () = desk.hurry.cancelled() => {
-            queue::give_back(desk.engine.pool(), &lease, held.queue).await;
-            return Ok(());
+            queue::give_back(desk.engine.pool(), &lease).await;
+            return None;
         }
     };
     match done {
-        Ok(Moved::Yes) => {}
-        Ok(Moved::Late) => {
+        Ok(After::Over(Moved::Yes)) => {}
+        Ok(After::Over(Moved::Late)) => {
             tracing::info!(run.id = %lease.run, step = %lease.step, "too late: the job is somebody else's by now");
         }
+        Ok(After::Kept(held)) => return Some(held),
         // The lease runs out and another attempt finds what this one did.
         Err(error) => {
             tracing::warn!(run.id = %lease.run, step = %lease.step, %error, "an attempt was not recorded: {error}");
         }
     }
-    Ok(())
+    None
 }
 
 /// One attempt, from the job to the record of its reply.
-async fn attempt(desk: &Desk, held: &Held) -> Result<Moved, engine::Error> {
-    let (engine, lease, worker) = (&desk.engine, &held.lease, desk.config.name.as_str());
+async fn attempt(desk: &Desk, held: Held) -> Result<After, engine::Error> {
+    let (engine, worker) = (&desk.engine, &*desk.hub.worker);
+    let lease = held.lease.clone();
     if lease.is_spent() {
         let error = "every attempt ended with its worker";
-        return match recorded(|| engine.exhaust(lease, worker, error)).await {
-            Err(error @ engine::Error::Workflow { .. }) => stranded(desk, lease, &error).await,
-            done => done,
-        };
+        return recorded(|| engine.exhaust(&lease, worker, error)).await.map(After::Over);
     }
-    let (assignment, step) = match brief(desk, held).await {
-        Ok(briefed) => briefed,
-        Err(error @ engine::Error::Workflow { .. }) => return stranded(desk, lease, &error).await,
-        Err(error) => return Err(error),
-    };
+    let (assignment, step) = brief(desk, &held).await?;
     tracing::debug!(run.id = %lease.run, step = %lease.step, attempt = lease.attempt, "attempt begins");
     let performed = AssertUnwindSafe(async { desk.perform.perform(assignment).await }).catch_unwind();
     let lost = held.lost();
     let limited = tokio::time::timeout(step.timeout, performed);
     let reply = tokio::select! {
         reply = limited => reply,
-        () = lost.cancelled() => return Ok(Moved::Late),
+        () = lost.cancelled() => return Ok(After::Over(Moved::Late)),
     };
-    match reply {
-        Ok(Ok(Ok(Reply::Answer(answer)))) => recorded(|| engine.answer(lease, worker, answer.clone())).await,
+    let done = match reply {
+        Ok(Ok(Ok(Reply::Answer(answer)))) => return answered(desk, held, answer).await,
         Ok(Ok(Ok(Reply::Park(park, progress)))) => {
-            recorded(|| engine.park(lease, worker, park.clone(), progress.clone())).await
+            recorded(|| engine.park(&lease, worker, park.clone(), progress.clone())).await
         }
         Ok(Ok(Err(Failure::LeaseLost))) => Ok(Moved::Late),
-        Ok(Ok(Err(Failure::Final { error }))) => recorded(|| engine.exhaust(lease, worker, &error)).await,
+        Ok(Ok(Err(Failure::Final { error }))) => recorded(|| engine.exhaust(&lease, worker, &error)).await,
         Ok(Ok(Err(Failure::Retry { error, after }))) => {
-            recorded(|| engine.fail(lease, worker, &error, after)).await
+            recorded(|| engine.fail(&lease, worker, &error, after)).await
         }
         Ok(Err(panic)) => {
             let error = format!("the activity panicked: {}", words(&*panic));
-            recorded(|| engine.fail(lease, worker, &error, None)).await
+            recorded(|| engine.fail(&lease, worker, &error, None)).await
         }
         Err(_) => {
             let error = format!("took longer than {} s", step.timeout.as_secs());
-            recorded(|| engine.fail(lease, worker, &error, None)).await
+            recorded(|| engine.fail(&lease, worker, &error, None)).await
         }
+    };
+    done.map(After::Over)
+}
+
+/// Records an answer: with others in one commit if it can be, else alone.
+async fn answered(desk: &Desk, held: Held, answer: Answer) -> Result<After, engine::Error> {
+    let lease = &held.lease;
+    if let Some(draft) = desk.engine.draft(lease, &held.run, &held.clock, answer.clone()).await? {
+        let (asked, queue, follow) = (Instant::now(), draft.queue(), follow(&desk.hub, lease, &draft));
+        match desk.commits.record(draft, follow).await {
+            Recorded::Over => {
+                if let (Some(queue), Follow::Leave) = (queue, follow) {
+                    desk.hub.wake.ring(Some(queue.word()));
+                }
+                return Ok(After::Over(Moved::Yes));
+            }
+            Recorded::Kept(claim, clock) => {
+                let Claim { lease, run: Ok(run) } = *claim else { return Ok(After::Over(Moved::Yes)) };
+                return Ok(After::Kept(held.followed_by(&desk.hub, lease, run, clock, asked)));
+            }
+            Recorded::Alone => {}
+        }
+    }
+    let lease = held.lease.clone();
+    recorded(|| desk.engine.answer(&lease, &desk.hub.worker, answer.clone())).await.map(After::Over)
+}
+
+/// Who does the step that follows. Where several products wait, each gets its turn; a worker that serves
+/// the queue looks by itself, since its slot is about to come free.
+fn follow(hub: &Hub, lease: &Lease, draft: &Draft) -> Follow {
+    if draft.may_be_kept() && !hub.wake.is_shared(lease.queue) && !hub.stop.is_cancelled() {
+        Follow::Keep
+    } else if draft.queue() == Some(lease.queue) && !hub.stop.is_cancelled() {
+        Follow::Leave
+    } else {
+        Follow::Tell
     }
 }
 
 /// Ends a run that this release cannot follow.
 async fn stranded(desk: &Desk, lease: &Lease, error: &engine::Error) -> Result<Moved, engine::Error> {
     let reason = error.to_string();
-    recorded(|| desk.engine.strand(lease, &desk.config.name, &reason)).await
+    recorded(|| desk.engine.strand(lease, &desk.hub.worker, &reason)).await
 }
 
-/// Everything the activity rests on, read at the beginning of the attempt.
+/// Everything the activity rests on.
 async fn brief(desk: &Desk, held: &Held) -> Result<(Assignment, Step), engine::Error> {
-    let (engine, lease) = (&desk.engine, held.lease.clone());
-    let run = store::run::get(engine.pool(), lease.run).await?.ok_or(engine::Error::NoRun(lease.run))?;
-    let workflow = engine.workflow(&run.binding.workflow_hash).await?;
+    let (lease, run) = (held.lease.clone(), held.run.clone());
+    let workflow = desk.engine.workflow(&run.binding.workflow_hash).await?;
     let lost = || engine::Error::Store(store::Error::RowNotFound);
     let step = workflow.steps.get(&lease.step).cloned().ok_or_else(lost)?;
-    let requirement =
-        store::requirement::get(engine.pool(), run.binding.requirement_id).await?.ok_or_else(lost)?;
     let rounds = [Outcome::Findings, Outcome::Blocked]
         .into_iter()
         .find_map(|outcome| workflow.visits_left(&lease.step, outcome, &run.run.visits));
-    let assignment = Assignment {
-        lease,
-        run,
-        requirement,
-        activity: step.run,
-        rounds_left: rounds.unwrap_or(0),
-        lost: held.lost(),
-    };
-    Ok((assignment, step))
+    let (activity, rounds_left) = (step.run, rounds.unwrap_or(0));
+    Ok((Assignment { lease, run, activity, rounds_left, lost: held.lost() }, step))
 }
 
 /// Tries for some seconds to record what was done, for it would have to be done again otherwise. A

@@ -78,7 +78,7 @@ async fn a_requirement_is_submitted_followed_and_shown() {
     let watching = aspora(&server, &watch);
     let ending = async {
         let lease =
-            job::claim(&database.pool, Queue::Llm, "w1", 1, Duration::from_secs(60)).await.unwrap().remove(0);
+            support::claim(&database.pool, Queue::Llm, "w1", 1, Duration::from_secs(60)).await.remove(0);
         let note = "cannot be \u{1b}[31mdone".to_owned();
         let answer = Answer { outcome: Outcome::Declined, note, progress: Progress::default() };
         engine.answer(&lease, "w1", answer).await.unwrap();

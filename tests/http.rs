@@ -85,7 +85,7 @@ impl World {
 
     async fn claim(&self, queue: Queue) -> Lease {
         let lease = Duration::from_secs(60);
-        job::claim(&self.database.pool, queue, "w1", 1, lease).await.unwrap().remove(0)
+        support::claim(&self.database.pool, queue, "w1", 1, lease).await.remove(0)
     }
 
     async fn answer(&self, lease: &Lease, outcome: Outcome, progress: Progress) {

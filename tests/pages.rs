@@ -74,7 +74,7 @@ impl Server {
 
     async fn claim(&self, queue: Queue) -> Lease {
         let lease = Duration::from_secs(60);
-        let claimed = store::job::claim(self.app.engine.pool(), queue, "worker-1", 1, lease).await.unwrap();
+        let claimed = support::claim(self.app.engine.pool(), queue, "worker-1", 1, lease).await;
         claimed.into_iter().next().expect("a job is due")
     }
 

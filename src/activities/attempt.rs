@@ -8,7 +8,10 @@ use crate::{
     core::{requirement::RepoName, run::Progress, sha::Sha, workflow::Outcome},
     engine::Answer,
     github::{Pull, PullState},
-    store::effect::{self, Begun, Intent},
+    store::{
+        effect::{self, Begun, Intent},
+        requirement,
+    },
     workspace::Mirror,
 };
 
@@ -16,6 +19,8 @@ use crate::{
 pub(super) struct Attempt<'a> {
     pub(super) factory: &'a Factory,
     pub(super) task: Assignment,
+    /// What it is all about.
+    pub(super) requirement: requirement::Row,
     pub(super) repo: RepoName,
 }
 
@@ -41,9 +46,12 @@ pub(super) enum Before<T> {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) fn new(factory: &'a Factory, task: Assignment) -> Result<Self, Failure> {
-        let repo = task.run.binding.repository.parse().map_err(Failure::last)?;
-        Ok(Self { factory, task, repo })
+    pub(super) async fn new(factory: &'a Factory, task: Assignment) -> Result<Self, Failure> {
+        let binding = &task.run.binding;
+        let repo = binding.repository.parse().map_err(Failure::last)?;
+        let requirement = requirement::get(&factory.pool, binding.requirement_id).await?;
+        let requirement = requirement.ok_or_else(|| Failure::last("the run's requirement is gone"))?;
+        Ok(Self { factory, task, requirement, repo })
     }
 
     /// The prefix of this step's effect keys: the same for every attempt at this visit of the step.

@@ -53,7 +53,7 @@ impl Default for Polling {
 impl Perform for Factory {
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
         async move {
-            let attempt = Attempt::new(self, assignment)?;
+            let attempt = Attempt::new(self, assignment).await?;
             let performed: BoxFuture<'_, _> = match attempt.task.activity {
                 Activity::Generate => generate::perform(&attempt).boxed(),
                 Activity::Gate => gate::perform(&attempt).boxed(),

@@ -33,7 +33,7 @@ impl Attempt<'_> {
             other_products: self.other_products(&product).await?,
             product,
             requester: Requester {
-                name: self.task.requirement.requested_by.clone().unwrap_or_default(),
+                name: self.requirement.requested_by.clone().unwrap_or_default(),
                 login: None,
             },
             repository: self.repo.clone(),

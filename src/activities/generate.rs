@@ -30,7 +30,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         Some(base) => base,
         None => at.base(&mirror).await?,
     };
-    let requirement = &at.task.requirement;
+    let requirement = &at.requirement;
     let about = format!("{} {}", requirement.title, requirement.body);
     let context = Context::read(&mirror, &base, &about, &[]).await?;
     let prompt = llm::Generate {
@@ -104,7 +104,7 @@ fn opened(pull: &Pull) -> Opened {
 }
 
 fn body(at: &Attempt<'_>, why: &str, pushed: &Pushed) -> String {
-    let requirement = &at.task.requirement;
+    let requirement = &at.requirement;
     format!(
         "{}\n\n---\n**Requirement**: {}\n\n{}\n\n---\nWritten by Aspora ({}); {}.\n\n{}",
         text::neutralise(why),

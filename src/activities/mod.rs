@@ -32,7 +32,7 @@ use crate::{
     },
     engine::Answer,
     github, llm,
-    store::{self, job::Lease, requirement, run::Stored},
+    store::{self, job::Lease, run::Stored},
     workspace,
 };
 
@@ -43,8 +43,6 @@ pub struct Assignment {
     pub lease: Lease,
     /// The run as it stood when the attempt began.
     pub run: Stored,
-    /// What it is all about.
-    pub requirement: requirement::Row,
     /// The activity to perform.
     pub activity: Activity,
     /// How many rounds of remediation are left after this step.

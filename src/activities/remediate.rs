@@ -116,7 +116,7 @@ async fn draft(
     blockers: &[String],
     changed: &[String],
 ) -> Result<Draft, Failure> {
-    let requirement = &at.task.requirement;
+    let requirement = &at.requirement;
     let about = format!("{} {}", requirement.title, requirement.body);
     let context = Context::read(mirror, head, &about, changed).await?;
     let tests = match at.test(mirror, head).await? {

@@ -71,7 +71,7 @@ async fn examine(
     head: &Sha,
     diff: &str,
 ) -> Result<Vec<Finding>, Failure> {
-    let requirement = &at.task.requirement;
+    let requirement = &at.requirement;
     let change = mirror.change(base, head).await?;
     let paths = change.files.iter().map(|file| file.path.as_str()).collect();
     let texts = context::texts(mirror, head, paths).await?;

@@ -365,6 +365,14 @@ impl Queue {
     }
 }
 
+impl Queue {
+    /// The queue of this word, if this release has it.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|queue| queue.word() == word)
+    }
+}
+
 impl fmt::Display for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())

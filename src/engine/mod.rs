@@ -4,6 +4,8 @@
 //! row locked. What an attempt brings is fenced by its lease and by the run's version: whoever is too
 //! late gets [`Moved::Late`] and has changed nothing.
 
+pub mod commits;
+
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},
@@ -16,7 +18,7 @@ use crate::{
     core::{
         requirement::Requirement,
         run::{Action, Event, Park, Progress, Refused, Run, State, backoff_ceiling},
-        workflow::{self, Outcome, Workflow},
+        workflow::{self, Activity, Outcome, Workflow},
     },
     store::{
         self, Connection, Pool, attempt, event,
@@ -28,7 +30,7 @@ use crate::{
 };
 
 /// The graphs that this release ships, newest text only; older ones live in the database.
-const SHIPPED: [&str; 1] = [include_str!("../workflows/requirement.toml")];
+const SHIPPED: [&str; 1] = [include_str!("../../workflows/requirement.toml")];
 
 /// The engine over one database.
 #[derive(Clone)]
@@ -157,8 +159,10 @@ impl Engine {
         let now = store::now(tx).await?;
         let (run, actions) = Run::start(&self.requirement, now)?;
         store::run::insert(tx, &binding, &run).await?;
-        event::append(tx, accepted.run, 1, now, actor, run.step(), &Event::Started).await?;
-        act(tx, &binding, &actions).await?;
+        let (step, event) = (run.step(), &Event::Started);
+        event::append(tx, event::New { run: accepted.run, seq: 1, at: now, actor, step, event, lease: None })
+            .await?;
+        act(tx, &binding, &self.requirement, &actions).await?;
         Ok(accepted)
     }
 
@@ -170,7 +174,7 @@ impl Engine {
         let Answer { outcome, note, progress } = answer;
         let note = storable(&note);
         let event = Event::Answered { turn: lease.turn, outcome, note, progress };
-        self.finish(lease, worker, event, "answered", None).await
+        self.finish(lease, worker, event).await
     }
 
     /// Lets a step wait without a job, unless its news have come already: then it runs again at once.
@@ -186,7 +190,7 @@ impl Engine {
     ) -> Result<Moved, Error> {
         let park = Park { reason: storable(&park.reason), ..park };
         let event = Event::Parked { turn: lease.turn, park, progress };
-        self.finish(lease, worker, event, "parked", None).await
+        self.finish(lease, worker, event).await
     }
 
     /// Records a failed attempt: tried again after a drawn wait, at least `after`; at the limit a dead letter.
@@ -204,18 +208,21 @@ impl Engine {
             return self.exhaust(lease, worker, error).await;
         }
         let mut tx = self.pool.begin().await?;
-        let stored = locked(&mut tx, lease.run).await?;
-        let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+        let Some(before) = store::run::get(&self.pool, lease.run).await? else {
+            return Err(Error::NoRun(lease.run));
+        };
+        let workflow = self.workflow(&before.binding.workflow_hash).await?;
         let retry = workflow.steps.get(&lease.step).map(|step| step.retry.clone()).unwrap_or_default();
         let least = after.unwrap_or_default();
         let ceiling = backoff_ceiling(&retry, lease.attempt).max(least);
+        // The job before the run: whoever changes both takes them in this order.
         let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
             return Ok(Moved::Late);
         };
+        let stored = locked(&mut tx, lease.run).await?;
         let error = storable(error);
-        attempt::end(&mut tx, lease, "failed", Some(&error)).await?;
         let event = Event::Failed { turn: lease.turn, attempt: lease.attempt, error, retry_at };
-        self.advance(&mut tx, stored, &workflow, worker, vec![event]).await?;
+        self.advance(&mut tx, stored, &workflow, By::Attempt(lease, worker), vec![event]).await?;
         tx.commit().await?;
         Ok(Moved::Yes)
     }
@@ -227,8 +234,8 @@ impl Engine {
     pub async fn exhaust(&self, lease: &Lease, worker: &str, error: &str) -> Result<Moved, Error> {
         let attempts = lease.attempt.min(lease.most);
         let error = storable(error);
-        let event = Event::Exhausted { turn: lease.turn, attempts, error: error.clone() };
-        self.finish(lease, worker, event, "failed", Some(&error)).await
+        let event = Event::Exhausted { turn: lease.turn, attempts, error };
+        self.finish(lease, worker, event).await
     }
 
     /// Ends a run whose graph this release cannot follow, so that a person sees it.
@@ -238,11 +245,11 @@ impl Engine {
     pub async fn strand(&self, lease: &Lease, worker: &str, reason: &str) -> Result<Moved, Error> {
         let reason = &storable(reason);
         let mut tx = self.pool.begin().await?;
-        let stored = locked(&mut tx, lease.run).await?;
         if !job::finish(&mut tx, lease).await? {
             return Ok(Moved::Late);
         }
-        attempt::end(&mut tx, lease, "failed", Some(reason)).await?;
+        let stored = locked(&mut tx, lease.run).await?;
+        attempt::end(&mut tx, lease, worker, "failed", reason).await?;
         strand(&mut tx, &stored, worker, reason).await?;
         tx.commit().await?;
         Ok(Moved::Yes)
@@ -307,20 +314,13 @@ impl Engine {
     }
 
     /// What an attempt brings ends its job; a lost lease changes nothing.
-    async fn finish(
-        &self,
-        lease: &Lease,
-        worker: &str,
-        event: Event,
-        ended_as: &str,
-        error: Option<&str>,
-    ) -> Result<Moved, Error> {
+    async fn finish(&self, lease: &Lease, worker: &str, event: Event) -> Result<Moved, Error> {
         let mut tx = self.pool.begin().await?;
-        let stored = locked(&mut tx, lease.run).await?;
+        // The job before the run: whoever changes both takes them in this order.
         if !job::finish(&mut tx, lease).await? {
             return Ok(Moved::Late);
         }
-        attempt::end(&mut tx, lease, ended_as, error).await?;
+        let stored = locked(&mut tx, lease.run).await?;
         if let Event::Exhausted { attempts, error, .. } = &event {
             job::bury(&mut tx, lease, *attempts, error).await?;
         }
@@ -332,7 +332,7 @@ impl Engine {
         {
             events.push(Event::Signalled { topic });
         }
-        self.advance(&mut tx, stored, &workflow, worker, events).await?;
+        self.advance(&mut tx, stored, &workflow, By::Attempt(lease, worker), events).await?;
         tx.commit().await?;
         Ok(Moved::Yes)
     }
@@ -347,8 +347,10 @@ impl Engine {
         event: Event,
     ) -> Result<(), Error> {
         match self.workflow(&stored.binding.workflow_hash).await {
-            Ok(workflow) => self.advance(tx, stored, &workflow, actor, vec![event]).await,
-            Err(error @ Error::Workflow { .. }) => strand(tx, &stored, actor, &error.to_string()).await,
+            Ok(workflow) => self.advance(tx, stored, &workflow, By::Other(actor), vec![event]).await,
+            Err(error @ Error::Workflow { .. }) => {
+                strand(tx, &stored, actor, &error.to_string()).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -358,15 +360,20 @@ impl Engine {
         tx: &mut Connection,
         stored: Stored,
         workflow: &Workflow,
-        actor: &str,
+        by: By<'_>,
         events: Vec<Event>,
     ) -> Result<(), Error> {
+        let (actor, mut lease) = by.parts();
         let (mut run, mut all) = (stored.run, Vec::new());
         let mut seq = stored.version;
         for event in &events {
             seq += 1;
             let (next, actions) = run.apply(workflow, event, stored.now)?;
-            event::append(tx, stored.binding.id, seq, stored.now, actor, run.step(), event).await?;
+            let (at, step) = (stored.now, run.step());
+            event::append(tx, event::New { run: stored.binding.id, seq, at, actor, step, event, lease })
+                .await?;
+            // An attempt brings one event; what else is said in the same breath is not its doing.
+            lease = None;
             all.extend(actions);
             run = next;
         }
@@ -374,7 +381,25 @@ impl Engine {
             // The row is locked, so this cannot be; should it be, the caller's transaction rolls back.
             return Err(Error::Store(store::Error::RowNotFound));
         }
-        act(tx, &stored.binding, &all).await
+        act(tx, &stored.binding, workflow, &all).await
+    }
+}
+
+/// Who brings events: an attempt of a worker, or somebody else.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Attempt(&'a Lease, &'a str),
+    Other(&'a str),
+}
+
+impl<'a> By<'a> {
+    const fn parts(self) -> (&'a str, Option<&'a Lease>) {
+        match self {
+            // A claim that found every attempt used up is none itself.
+            Self::Attempt(lease, worker) if lease.is_spent() => (worker, None),
+            Self::Attempt(lease, worker) => (worker, Some(lease)),
+            Self::Other(actor) => (actor, None),
+        }
     }
 }
 
@@ -391,18 +416,33 @@ async fn locked(tx: &mut Connection, id: Uuid) -> Result<Stored, Error> {
 async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str) -> Result<(), Error> {
     let id = stored.binding.id;
     let (run, actions) = stored.run.strand(reason);
-    let event = Event::Stranded { reason: reason.to_owned() };
-    event::append(tx, id, stored.version + 1, stored.now, actor, stored.run.step(), &event).await?;
+    let (event, lease) = (&Event::Stranded { reason: reason.to_owned() }, None);
+    let (seq, at, step) = (stored.version + 1, stored.now, stored.run.step());
+    event::append(tx, event::New { run: id, seq, at, actor, step, event, lease }).await?;
     let saved = store::run::save(tx, id, stored.version, 1, &run).await?;
     debug_assert!(saved, "the run was locked");
-    act(tx, &stored.binding, &actions).await
+    // What needs a graph is not among the actions of a run that has lost its own.
+    for action in &actions {
+        if *action == Action::ClearTimer {
+            timer::clear(tx, id).await?;
+        }
+    }
+    Ok(())
 }
 
-async fn act(tx: &mut Connection, binding: &Binding, actions: &[Action]) -> Result<(), Error> {
+async fn act(
+    tx: &mut Connection,
+    binding: &Binding,
+    workflow: &Workflow,
+    actions: &[Action],
+) -> Result<(), Error> {
     for action in actions {
         match action {
-            Action::Enqueue { queue, .. } => {
-                job::enqueue(tx, binding.id, binding.priority, action).await?;
+            Action::Enqueue { step, queue, .. } => {
+                let (run, priority) = (binding.id, binding.priority);
+                let keys = &keys(binding, workflow, step);
+                job::enqueue(tx, &job::New { run, product: &binding.product, priority, keys }, action)
+                    .await?;
                 wake::notify(tx, *queue).await?;
             }
             Action::SetTimer(due_at) => timer::set(tx, binding.id, *due_at).await?,
@@ -411,4 +451,13 @@ async fn act(tx: &mut Connection, binding: &Binding, actions: &[Action]) -> Resu
         }
     }
     Ok(())
+}
+
+/// The keys under which the job of a step is held.
+fn keys(binding: &Binding, workflow: &Workflow, step: &str) -> Vec<String> {
+    let mut keys = vec![format!("product:{}", binding.product)];
+    if workflow.steps.get(step).is_some_and(|step| step.run == Activity::Merge) {
+        keys.insert(0, format!("merge:{}:{}", binding.repository, binding.base_branch));
+    }
+    keys
 }

@@ -72,7 +72,9 @@ impl Heart {
     }
 
     async fn beat(&self, reserved: &Pool) {
-        let (jobs, tokens): (Vec<i64>, Vec<Uuid>) = self.all().keys().copied().unzip();
+        let mut held: Vec<(i64, Uuid)> = self.all().keys().copied().collect();
+        held.sort_unstable();
+        let (jobs, tokens): (Vec<i64>, Vec<Uuid>) = held.into_iter().unzip();
         if jobs.is_empty() {
             return;
         }

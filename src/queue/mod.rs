@@ -1,6 +1,7 @@
 //! Our apalis backend over the job table: claim, renew, wake, give back.
 //!
-//! A [`Source`] hands an apalis worker the jobs of one queue, at most as many as it has free slots.
+//! A [`Source`] hands an apalis worker the jobs of one queue, at most as many as it has free slots; one feeder
+//! claims for all of them.
 //! Answers do not come back this way: the engine records them in the run's own transaction.
 
 mod feeder;
@@ -8,7 +9,10 @@ mod heart;
 mod wake;
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -24,20 +28,23 @@ use apalis_core::{
 };
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio::{
-    sync::{OwnedSemaphorePermit, mpsc},
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinHandle,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tower::layer::util::Identity;
 
+use self::feeder::Line;
 pub use self::heart::Heart;
 use self::heart::Pulse;
 pub use self::wake::Wake;
 use crate::{
     core::workflow::Queue,
     store::{
-        self, Pool,
+        self, Clock, Pool,
         job::{self, Lease},
+        run::Stored,
     },
 };
 
@@ -61,10 +68,13 @@ impl Default for Timing {
 pub struct Held {
     /// The hold.
     pub lease: Lease,
-    /// The queue it came from.
-    pub queue: Queue,
+    /// The run as it stood when the job was claimed; nobody else moves it while the hold lasts.
+    pub run: Stored,
+    /// The database's clock.
+    pub clock: Clock,
     pulse: Pulse,
-    _slot: OwnedSemaphorePermit,
+    _doubt: Option<Doubt>,
+    _slot: Slot,
 }
 
 impl Held {
@@ -72,6 +82,44 @@ impl Held {
     #[must_use]
     pub fn lost(&self) -> CancellationToken {
         self.pulse.lost()
+    }
+
+    /// The job that follows in the same slot, under a lease that was asked for at `asked`.
+    #[must_use]
+    pub fn followed_by(self, hub: &Hub, lease: Lease, run: Stored, clock: Clock, asked: Instant) -> Self {
+        let pulse = hub.heart.hold(&lease, asked);
+        Self { lease, run, clock, pulse, _doubt: None, _slot: self._slot }
+    }
+}
+
+/// A slot in use; dropping it tells the feeder.
+#[derive(Debug)]
+struct Slot {
+    permit: Option<OwnedSemaphorePermit>,
+    wake: Wake,
+}
+
+impl Slot {
+    const fn new(permit: OwnedSemaphorePermit, wake: Wake) -> Self {
+        Self { permit: Some(permit), wake }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        drop(self.permit.take());
+        self.wake.freed();
+    }
+}
+
+/// A job that may kill its worker is being done here; the next such job waits until it is over.
+#[derive(Debug)]
+struct Doubt(Wake, Arc<AtomicBool>);
+
+impl Drop for Doubt {
+    fn drop(&mut self) {
+        self.1.store(false, Ordering::SeqCst);
+        self.0.ring(None);
     }
 }
 
@@ -90,24 +138,44 @@ pub struct Hub {
     pub worker: Arc<str>,
     /// Cancelled when no more jobs shall be claimed.
     pub stop: CancellationToken,
+    /// A job that lost two workers is being done.
+    pub suspect: Arc<AtomicBool>,
+}
+
+impl Hub {
+    fn is_unsuspected(&self) -> bool {
+        !self.suspect.load(Ordering::SeqCst)
+    }
+
+    fn doubt(&self, lease: &Lease) -> Option<Doubt> {
+        lease.is_suspect().then(|| {
+            self.suspect.store(true, Ordering::SeqCst);
+            Doubt(self.wake.clone(), Arc::clone(&self.suspect))
+        })
+    }
 }
 
 /// The jobs of one queue, as an apalis backend.
 pub struct Source {
     hub: Hub,
-    queue: Queue,
     jobs: mpsc::Receiver<Held>,
-    feeder: Option<JoinHandle<()>>,
+    feeder: Arc<Mutex<Option<JoinHandle<()>>>>,
     closing: Option<BoxFuture<'static, ()>>,
 }
 
 impl Source {
-    /// Begins to claim jobs of `queue`, at most `slots` at once.
+    /// Begins to claim jobs of these queues, at most so many at once of each.
     #[must_use]
-    pub fn open(hub: Hub, queue: Queue, slots: usize) -> Self {
-        let (send, jobs) = mpsc::channel(slots.max(1));
-        let feeder = tokio::spawn(feeder::feed(hub.clone(), queue, slots.max(1), send));
-        Self { hub, queue, jobs, feeder: Some(feeder), closing: None }
+    pub fn open(hub: &Hub, slots: impl IntoIterator<Item = (Queue, usize)>) -> Vec<(Queue, Self)> {
+        let (mut lines, mut ends) = (Vec::new(), Vec::new());
+        for (queue, slots) in slots.into_iter().filter(|(_, slots)| *slots > 0) {
+            let (jobs, end) = mpsc::channel(slots);
+            lines.push(Line { queue, slots, free: Arc::new(Semaphore::new(slots)), jobs });
+            ends.push((queue, end));
+        }
+        let feeder = Arc::new(Mutex::new(Some(tokio::spawn(feeder::feed(hub.clone(), lines)))));
+        let source = |jobs| Self { hub: hub.clone(), jobs, feeder: Arc::clone(&feeder), closing: None };
+        ends.into_iter().map(|(queue, jobs)| (queue, source(jobs))).collect()
     }
 
     /// Stops claiming and gives back what no handler has begun.
@@ -115,14 +183,16 @@ impl Source {
         self.hub.stop.cancel();
         let (_, empty) = mpsc::channel(1);
         let mut jobs = std::mem::replace(&mut self.jobs, empty);
-        let (pool, queue, feeder) = (self.hub.pool.clone(), self.queue, self.feeder.take());
+        let (pool, feeder) = (self.hub.pool.clone(), Arc::clone(&self.feeder));
         async move {
-            if let Some(feeder) = feeder {
-                let _ = feeder.await;
+            // Whoever comes first waits for the feeder; its end closes the other queues' ways too.
+            let feeding = feeder.lock().await.take();
+            if let Some(feeding) = feeding {
+                let _ = feeding.await;
             }
             jobs.close();
             while let Some(held) = jobs.recv().await {
-                give_back(&pool, &held.lease, queue).await;
+                give_back(&pool, &held.lease).await;
             }
         }
         .boxed()
@@ -177,8 +247,16 @@ impl BackendConfig for Source {
 }
 
 /// Gives a job back; if that fails its lease runs out by itself, so the failure is only told.
-pub async fn give_back(pool: &Pool, lease: &Lease, queue: Queue) {
-    if let Err(error) = job::give_back(pool, lease, queue).await {
+pub async fn give_back(pool: &Pool, lease: &Lease) {
+    if let Err(error) = job::give_back(pool, lease).await {
         tracing::warn!(job = lease.job, run.id = %lease.run, %error, "could not give job {} back", lease.job);
+    }
+}
+
+/// Leaves a job whose run this release cannot read to a newer one, for a minute.
+async fn put_off(pool: &Pool, lease: &Lease, error: &str) {
+    tracing::warn!(run.id = %lease.run, "run {} is left to a newer release: {error}", lease.run);
+    if let Err(error) = job::leave(pool, lease, Duration::from_secs(60)).await {
+        tracing::warn!(run.id = %lease.run, %error, "could not leave job {}: {error}", lease.job);
     }
 }

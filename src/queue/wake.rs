@@ -1,10 +1,17 @@
-//! How idle queues hear of new jobs: one LISTEN connection a process, one bell a queue.
+//! What a process knows of its queues: where jobs may be due, and where others wait.
 //!
-//! A lost notice costs a poll and nothing else, so a broken connection is made again at leisure.
+//! One LISTEN connection a process. A lost notice costs a poll and nothing else, so a broken connection is
+//! made again at leisure.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, futures::OwnedNotified};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -12,17 +19,29 @@ use crate::{
     store::{Pool, wake::Listener},
 };
 
-/// The bells of a process's queues.
-#[derive(Clone, Default)]
+/// The bells of a process's queues, for the one who claims.
+#[derive(Clone, Debug, Default)]
 pub struct Wake {
-    bells: Arc<[Notify; 3]>,
+    news: Arc<Notify>,
+    queues: Arc<[Knowledge; 3]>,
+}
+
+#[derive(Debug, Default)]
+struct Knowledge {
+    /// A job may be due.
+    due: AtomicBool,
+    /// The last claim was filled to the brim.
+    backlog: AtomicBool,
+    /// Several products have jobs here.
+    shared: AtomicBool,
 }
 
 impl Wake {
-    /// Listens until `stop` is cancelled.
+    /// Listens until `stop` is cancelled. All bells have rung to begin with.
     #[must_use]
     pub fn listen(pool: Pool, stop: CancellationToken) -> Self {
         let wake = Self::default();
+        wake.ring(None);
         let ears = wake.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -33,22 +52,64 @@ impl Wake {
         wake
     }
 
-    /// The bell of a queue.
+    /// Says that a job may be due in the queue of this name, or in any.
+    pub fn ring(&self, name: Option<&str>) {
+        for queue in Queue::ALL {
+            if name.is_none_or(|name| name == queue.word()) {
+                self.of(queue).due.store(true, Ordering::SeqCst);
+            }
+        }
+        self.news.notify_one();
+    }
+
+    /// Several products have jobs in this queue: whoever finishes a step lets others have a turn.
     #[must_use]
-    pub fn bell(&self, queue: Queue) -> &Notify {
-        match queue {
-            Queue::Default => &self.bells[0],
-            Queue::Llm => &self.bells[1],
-            Queue::Github => &self.bells[2],
+    pub fn is_shared(&self, queue: Queue) -> bool {
+        self.of(queue).shared.load(Ordering::Relaxed)
+    }
+
+    /// Learns whether several products have jobs in a queue.
+    pub fn shared(&self, queue: Queue, shared: bool) {
+        self.of(queue).shared.store(shared, Ordering::Relaxed);
+    }
+
+    /// Resolves at the next ring or free slot after this call.
+    #[must_use]
+    pub fn news(&self) -> OwnedNotified {
+        Arc::clone(&self.news).notified_owned()
+    }
+
+    pub(super) fn may_have(&self, queue: Queue) -> bool {
+        self.of(queue).due.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn is_backlog(&self, queue: Queue) -> bool {
+        self.of(queue).backlog.load(Ordering::Relaxed)
+    }
+
+    /// Somebody is about to look: only what rings from now on is news.
+    pub(super) fn looked(&self, queue: Queue) {
+        self.of(queue).due.store(false, Ordering::SeqCst);
+    }
+
+    /// Learns whether a look left jobs behind; then there is reason to look again.
+    pub(super) fn backlog(&self, queue: Queue, more: bool) {
+        self.of(queue).backlog.store(more, Ordering::Relaxed);
+        if more {
+            self.of(queue).due.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Rings the bell of the queue of this name, or all of them.
-    fn ring(&self, name: Option<&str>) {
-        for queue in Queue::ALL {
-            if name.is_none_or(|name| name == queue.word()) {
-                self.bell(queue).notify_one();
-            }
+    /// A slot has come free.
+    pub(super) fn freed(&self) {
+        self.news.notify_one();
+    }
+
+    fn of(&self, queue: Queue) -> &Knowledge {
+        match queue {
+            Queue::Default => &self.queues[0],
+            Queue::Llm => &self.queues[1],
+            Queue::Github => &self.queues[2],
         }
     }
 

@@ -1,4 +1,5 @@
-//! Every try of every job.
+//! Every try of every job. One that answered or failed stands in the history, one that was lost with its
+//! worker in a table of its own, and one that runs in its job.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -29,22 +30,27 @@ pub struct Row {
     pub error: Option<String>,
 }
 
-/// Records how an attempt ended; one that has ended stays as it is.
+/// Records an attempt that ended without an answer or a failure of its own.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn end(
     connection: &mut Connection,
     lease: &Lease,
+    worker: &str,
     ended_as: &str,
-    error: Option<&str>,
+    error: &str,
 ) -> Result<()> {
     sqlx::query!(
-        "update attempt set ended_at = clock_timestamp(), ended_as = $4, error = $5
-         where run_id = $1 and turn = $2 and attempt = $3 and ended_at is null",
+        "insert into attempt (run_id, turn, attempt, step, worker, started_at, ended_at, ended_as, error)
+         values ($1, $2, $3, $4, $5, $6, clock_timestamp(), $7, $8)
+         on conflict (run_id, turn, attempt) do nothing",
         lease.run,
         signed(lease.turn),
         signed(lease.attempt),
+        lease.step,
+        worker,
+        lease.began_at,
         ended_as,
         error
     )
@@ -60,8 +66,9 @@ pub async fn end(
 pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
-        "select turn, attempt, step, worker, started_at, ended_at, ended_as, error
-         from attempt where run_id = $1 order by turn, attempt",
+        r#"select turn as "turn!", attempt as "attempt!", coalesce(step, '') as "step!", worker as "worker!",
+                  started_at as "started_at!", ended_at, ended_as, error
+           from attempt_log where run_id = $1 order by turn, attempt"#,
         run_id
     )
     .fetch_all(pool)

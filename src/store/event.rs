@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Connection, Pool, Result};
+use super::{
+    Connection, Pool, Result,
+    job::{Lease, signed},
+};
 use crate::core::run::Event;
 
 /// One fact of a run's history.
@@ -24,29 +27,43 @@ pub struct Row {
     pub body: Json<Event>,
 }
 
-/// Appends an event. `at` is the moment that it was applied with, so that folding the history gives
-/// the stored run to the microsecond.
+/// An event to be appended.
+#[derive(Debug)]
+pub struct New<'a> {
+    /// The run.
+    pub run: Uuid,
+    /// Its place in the history.
+    pub seq: i32,
+    /// The moment that it was applied with, so that folding the history gives the stored run to the
+    /// microsecond.
+    pub at: DateTime<Utc>,
+    /// Who made it so.
+    pub actor: &'a str,
+    /// The step that the run was at before.
+    pub step: Option<&'a str>,
+    /// The event.
+    pub event: &'a Event,
+    /// The attempt that brought it, if one did.
+    pub lease: Option<&'a Lease>,
+}
+
+/// Appends an event.
 ///
 /// # Errors
 /// A unique violation when the place in the history is taken.
-pub async fn append(
-    connection: &mut Connection,
-    run_id: Uuid,
-    seq: i32,
-    at: DateTime<Utc>,
-    actor: &str,
-    step: Option<&str>,
-    event: &Event,
-) -> Result<()> {
+pub async fn append(connection: &mut Connection, new: New<'_>) -> Result<()> {
     sqlx::query!(
-        "insert into event (run_id, seq, at, actor, step, kind, body) values ($1, $2, $3, $4, $5, $6, $7)",
-        run_id,
-        seq,
-        at,
-        actor,
-        step,
-        event.word(),
-        Json(event) as _
+        "insert into event (run_id, seq, at, actor, step, kind, body, attempt, began_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        new.run,
+        new.seq,
+        new.at,
+        new.actor,
+        new.step,
+        new.event.word(),
+        Json(new.event) as _,
+        new.lease.map(|lease| signed(lease.attempt)),
+        new.lease.map(|lease| lease.began_at)
     )
     .execute(connection)
     .await

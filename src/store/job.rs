@@ -8,7 +8,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Connection, Pool, Result};
+use super::{
+    Clock, Connection, Pool, Result,
+    run::{Binding, Stored},
+};
 use crate::core::{run::Action, workflow::Queue};
 
 /// A worker's hold on a job for one attempt.
@@ -20,6 +23,8 @@ pub struct Lease {
     pub token: Uuid,
     /// The run that asked.
     pub run: Uuid,
+    /// The queue it came from.
+    pub queue: Queue,
     /// The step to be done.
     pub step: String,
     /// The number of the job in its run.
@@ -28,8 +33,51 @@ pub struct Lease {
     pub attempt: u32,
     /// The most attempts.
     pub most: u32,
+    /// How many attempts in a row were lost with their worker before this one.
+    pub lost: u32,
+    /// The keys under which it is held.
+    pub keys: Vec<String>,
+    /// One of them has a limit, so that others may wait for it.
+    pub guarded: bool,
+    /// When the attempt began, by the database's clock.
+    pub began_at: DateTime<Utc>,
     /// How long a claim or a renewal holds.
     pub lasts: Duration,
+}
+
+/// A claimed job with the run that asked for it.
+#[derive(Debug)]
+pub struct Claim {
+    /// The hold.
+    pub lease: Lease,
+    /// The run as it stood when the job was claimed; else why this release cannot read it.
+    pub run: std::result::Result<Stored, String>,
+}
+
+/// What a claim brought.
+#[derive(Debug)]
+pub struct Taken {
+    /// The jobs, first those whose turn it was first.
+    pub claims: Vec<Claim>,
+    /// The queues in which several products had due jobs.
+    pub shared: Vec<String>,
+    /// Jobs with limited keys are due: the next claim must be a guarded one to hand them out.
+    pub guarded_due: bool,
+    /// The database's clock.
+    pub clock: Clock,
+}
+
+/// How a worker asks for jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// Who asks.
+    pub worker: &'a str,
+    /// How long a hold lasts without a renewal.
+    pub lease: Duration,
+    /// The worker does no job now that has lost two workers, and may get one.
+    pub suspects: bool,
+    /// Jobs with limited keys may be handed out; such claims take turns, all over the factory.
+    pub guarded: bool,
 }
 
 impl Lease {
@@ -37,6 +85,12 @@ impl Lease {
     #[must_use]
     pub const fn is_spent(&self) -> bool {
         self.attempt > self.most
+    }
+
+    /// The job may be what killed its workers: no other such job should run beside it.
+    #[must_use]
+    pub const fn is_suspect(&self) -> bool {
+        self.lost > 1
     }
 }
 
@@ -61,59 +115,109 @@ pub struct Standing {
     pub started_at: Option<DateTime<Utc>>,
 }
 
+/// A job to be queued.
+#[derive(Debug)]
+pub struct New<'a> {
+    /// The run that asks.
+    pub run: Uuid,
+    /// Whose share of the queue it uses.
+    pub product: &'a str,
+    /// 1 (first) to 5 (last).
+    pub priority: i16,
+    /// The keys under which it will be held; a merge's key comes first.
+    pub keys: &'a [String],
+}
+
 /// Puts the job of an [`Action::Enqueue`] into its queue; other actions are not jobs and do nothing.
 ///
 /// # Errors
 /// A unique violation when the run has a job already.
-pub async fn enqueue(
-    connection: &mut Connection,
-    run_id: Uuid,
-    priority: i16,
-    action: &Action,
-) -> Result<()> {
+pub async fn enqueue(connection: &mut Connection, new: &New<'_>, action: &Action) -> Result<()> {
     let Action::Enqueue { step, queue, turn, attempts } = action else { return Ok(()) };
     sqlx::query!(
-        "insert into job (run_id, step, turn, queue, priority, max_attempts) values ($1, $2, $3, $4, $5, $6)",
-        run_id,
+        "insert into job (run_id, step, turn, queue, priority, max_attempts, product, keys, rank, guarded)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, now() + ($5::smallint - 1) * interval '5 minutes',
+                 coalesce(($8::text[])[1] like 'merge:%', false)
+                 or $8 && (select coalesce(array_agg(key), '{}') from key_limit))",
+        new.run,
         step,
         signed(*turn),
         queue.word(),
-        priority,
-        signed(*attempts)
+        new.priority,
+        signed(*attempts),
+        new.product,
+        new.keys
     )
     .execute(connection)
     .await
     .map(|_| ())
 }
 
-/// Claims at most `limit` due jobs of a queue for `lease`, each with a fresh token and one more attempt.
+/// Claims due jobs into the room of each queue, each with a fresh token and one more attempt.
 ///
 /// In the same statement earlier attempts that never ended are marked as lost, and news that came
 /// before now are taken: the attempt reads the world afresh.
 ///
 /// # Errors
 /// When the database does not answer; nothing is claimed then.
-pub async fn claim(
-    pool: &Pool,
-    queue: Queue,
-    worker: &str,
-    limit: i64,
-    lease: Duration,
-) -> Result<Vec<Lease>> {
-    let claimed = sqlx::query_file_as!(
-        Claimed,
-        "src/store/sql/job_claim.sql",
-        queue.word(),
-        limit,
-        lease.as_secs_f64(),
-        worker
-    )
-    .fetch_all(pool)
-    .await?;
-    Ok(claimed.into_iter().map(|row| row.lease(lease)).collect())
+pub async fn claim(pool: &Pool, room: &[(Queue, usize)], terms: Terms<'_>) -> Result<Taken> {
+    if !terms.guarded {
+        return claim_in(&mut *pool.acquire().await?, room, terms).await;
+    }
+    // Counting what a key holds is only true while nobody else claims under it: the lock comes in a
+    // statement of its own, so that the claim sees all that was claimed before.
+    let mut tx = pool.begin().await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('aspora.claim', 0))")
+        .execute(&mut *tx)
+        .await?;
+    let taken = claim_in(&mut tx, room, terms).await?;
+    tx.commit().await?;
+    Ok(taken)
 }
 
-/// Prolongs the leases that are still held and tells the tokens of those.
+async fn claim_in(connection: &mut Connection, room: &[(Queue, usize)], terms: Terms<'_>) -> Result<Taken> {
+    let queues: Vec<String> = room.iter().map(|(queue, _)| queue.word().to_owned()).collect();
+    let rooms: Vec<i64> = room.iter().map(|(_, slots)| i64::try_from(*slots).unwrap_or(i64::MAX)).collect();
+    let rows = sqlx::query_file_as!(
+        Claimed,
+        "src/store/sql/job_claim.sql",
+        &queues,
+        &rooms,
+        terms.lease.as_secs_f64(),
+        terms.worker,
+        terms.suspects,
+        terms.guarded
+    )
+    .fetch_all(connection)
+    .await?;
+    let Some(first) = rows.first() else { return Err(super::Error::RowNotFound) };
+    let (shared, guarded_due, clock) = (first.shared.clone(), first.guarded_due, Clock::at(first.now));
+    let claims = rows.into_iter().filter_map(|row| row.claim(terms.lease)).collect();
+    Ok(Taken { claims, shared, guarded_due, clock })
+}
+
+/// What a worker must know from time to time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The queues that have due jobs.
+    pub queues: Vec<String>,
+    /// The queues in which several products have jobs.
+    pub shared: Vec<String>,
+    /// A timer is due.
+    pub timers: bool,
+}
+
+/// Looks, in one statement, for anything that is due.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn look(pool: &Pool, queues: &[Queue]) -> Result<Look> {
+    let queues: Vec<String> = queues.iter().map(|queue| queue.word().to_owned()).collect();
+    sqlx::query_file_as!(Look, "src/store/sql/job_look.sql", &queues).fetch_one(pool).await
+}
+
+/// Prolongs the leases that are still held and tells the tokens of those. Jobs should come in the order of
+/// their numbers, so that two who change several never wait for each other.
 ///
 /// # Errors
 /// When the database does not answer; every lease is then as it was.
@@ -155,7 +259,7 @@ pub async fn put_off(
 ) -> Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         "update job
-         set lease_token = null,
+         set lease_token = null, lost = 0,
              visible_at = clock_timestamp()
                         + make_interval(secs => $3 + random() * greatest($4::float8 - $3::float8, 0))
          where id = $1 and lease_token = $2
@@ -173,11 +277,30 @@ pub async fn put_off(
 ///
 /// # Errors
 /// When the database does not answer; the lease then runs out by itself.
-pub async fn give_back(pool: &Pool, lease: &Lease, queue: Queue) -> Result<bool> {
-    let done = sqlx::query_file!("src/store/sql/job_give_back.sql", lease.job, lease.token, queue.word())
+pub async fn give_back(pool: &Pool, lease: &Lease) -> Result<bool> {
+    let queue = lease.queue.word();
+    let done = sqlx::query_file!("src/store/sql/job_give_back.sql", lease.job, lease.token, queue)
         .fetch_optional(pool)
         .await?;
     Ok(done.is_some())
+}
+
+/// Leaves a job alone for `rest`, as if it had not been claimed: this release cannot do it, another may.
+///
+/// # Errors
+/// When the database does not answer; the lease then runs out by itself.
+pub async fn leave(pool: &Pool, lease: &Lease, rest: Duration) -> Result<bool> {
+    let done = sqlx::query!(
+        "update job set lease_token = null, attempts = attempts - 1, lost = 0,
+                        visible_at = now() + make_interval(secs => $3)
+         where id = $1 and lease_token = $2",
+        lease.job,
+        lease.token,
+        rest.as_secs_f64()
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Remembers a job that used up its attempts.
@@ -207,12 +330,11 @@ pub async fn standing(pool: &Pool, run_id: Uuid) -> Result<Option<Standing>> {
         Standing,
         r#"select j.queue, j.visible_at, j.attempts, j.max_attempts,
                   j.lease_token is not null and j.visible_at > now() as "held!",
-                  (select e.error from attempt e where e.run_id = j.run_id and e.turn = j.turn
-                   and e.error is not null order by e.attempt desc limit 1) as last_error,
-                  a.worker as "worker?", a.started_at as "started_at?"
-           from job j
-           left join attempt a on a.run_id = j.run_id and a.turn = j.turn and a.attempt = j.attempts
-           where j.run_id = $1"#,
+                  (select body->>'error' from event
+                   where event.run_id = j.run_id and kind = 'failed' and (body->>'turn')::integer = j.turn
+                   order by seq desc limit 1) as last_error,
+                  case when j.attempts > 0 then j.worker end as worker, j.began_at as started_at
+           from job j where j.run_id = $1"#,
         run_id
     )
     .fetch_optional(pool)
@@ -220,27 +342,76 @@ pub async fn standing(pool: &Pool, run_id: Uuid) -> Result<Option<Standing>> {
 }
 
 struct Claimed {
-    id: i64,
-    lease_token: Uuid,
-    run_id: Uuid,
-    step: String,
-    turn: i32,
-    attempts: i32,
-    max_attempts: i32,
+    now: DateTime<Utc>,
+    guarded_due: bool,
+    shared: Vec<String>,
+    id: Option<i64>,
+    queue: Option<String>,
+    run_id: Option<Uuid>,
+    step: Option<String>,
+    turn: Option<i32>,
+    attempts: Option<i32>,
+    max_attempts: Option<i32>,
+    lost: Option<i32>,
+    keys: Option<Vec<String>>,
+    guarded: Option<bool>,
+    token: Option<Uuid>,
+    began_at: Option<DateTime<Utc>>,
+    requirement_id: Option<Uuid>,
+    workflow_hash: Option<String>,
+    product: Option<String>,
+    repository: Option<String>,
+    base_branch: Option<String>,
+    branch: Option<String>,
+    version: Option<i32>,
+    state: Option<String>,
+    priority: Option<i16>,
+    created_at: Option<DateTime<Utc>>,
+    updated_at: Option<DateTime<Utc>>,
 }
 
 impl Claimed {
-    fn lease(self, lasts: Duration) -> Lease {
-        Lease {
-            job: self.id,
-            token: self.lease_token,
-            run: self.run_id,
-            step: self.step,
-            turn: unsigned(self.turn),
-            attempt: unsigned(self.attempts),
-            most: unsigned(self.max_attempts),
+    /// `None` for the row that stands for "nothing".
+    fn claim(self, lasts: Duration) -> Option<Claim> {
+        let lease = Lease {
+            job: self.id?,
+            token: self.token?,
+            run: self.run_id?,
+            queue: Queue::of(self.queue.as_deref()?)?,
+            step: self.step.clone()?,
+            turn: unsigned(self.turn?),
+            attempt: unsigned(self.attempts?),
+            most: unsigned(self.max_attempts?),
+            lost: unsigned(self.lost?),
+            keys: self.keys.clone()?,
+            guarded: self.guarded?,
+            began_at: self.began_at?,
             lasts,
-        }
+        };
+        let run = self.stored(lease.run);
+        Some(Claim { lease, run })
+    }
+
+    fn stored(self, id: Uuid) -> std::result::Result<Stored, String> {
+        let gone = || format!("run {id} is gone");
+        let state = self.state.ok_or_else(gone)?;
+        let run =
+            serde_json::from_str(&state).map_err(|error| format!("this release cannot read it: {error}"))?;
+        let stored = || {
+            let binding = Binding {
+                id,
+                requirement_id: self.requirement_id?,
+                workflow_hash: self.workflow_hash?,
+                product: self.product?,
+                repository: self.repository?,
+                base_branch: self.base_branch?,
+                branch: self.branch?,
+                priority: self.priority?,
+            };
+            let (version, created_at, updated_at) = (self.version?, self.created_at?, self.updated_at?);
+            Some(Stored { binding, version, run, created_at, updated_at, now: self.now })
+        };
+        stored().ok_or_else(gone)
     }
 }
 

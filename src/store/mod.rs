@@ -15,13 +15,40 @@ pub mod review;
 pub mod run;
 pub mod signal;
 pub mod timer;
+pub mod transition;
 pub mod wake;
 pub mod workflow;
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
+use chrono::{DateTime, SubsecRound as _, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
+
+/// The database's clock, carried on by this machine's stopwatch: no later than the true one, by at most the
+/// way of an answer. For telling when something happened; what is due, the database decides itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    told: DateTime<Utc>,
+    heard: Instant,
+}
+
+impl Clock {
+    /// The clock of a database that has just said `told`.
+    #[must_use]
+    pub fn at(told: DateTime<Utc>) -> Self {
+        Self { told, heard: Instant::now() }
+    }
+
+    /// What the database's clock shows now, in whole microseconds, as the database keeps them.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.told + self.heard.elapsed()).trunc_subsecs(6)
+    }
+}
 
 /// What a question to the database comes to.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -40,6 +67,9 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
+        // A connection that broke while it lay idle shows at its first statement, and every caller of ours
+        // tries again; asking each time whether it lives would double the way of every short question.
+        .test_before_acquire(false)
         .connect_with(options)
         .await
 }
@@ -64,7 +94,7 @@ pub async fn ping(pool: &Pool) -> Result<()> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn now(connection: &mut Connection) -> Result<chrono::DateTime<chrono::Utc>> {
+pub async fn now(connection: &mut Connection) -> Result<DateTime<Utc>> {
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(connection).await
 }
 

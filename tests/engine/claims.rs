@@ -89,8 +89,8 @@ async fn a_job_that_is_given_back_is_claimable_at_once_and_the_attempt_does_not_
     for _ in 0..7 {
         let lease = ground.claim(Queue::Llm).await;
         assert!(!lease.is_spent());
-        assert!(job::give_back(ground.pool(), &lease, Queue::Llm).await.unwrap());
-        assert!(!job::give_back(ground.pool(), &lease, Queue::Llm).await.unwrap(), "it is not ours any more");
+        assert!(job::give_back(ground.pool(), &lease).await.unwrap());
+        assert!(!job::give_back(ground.pool(), &lease).await.unwrap(), "it is not ours any more");
     }
     for failure in 1..=5 {
         assert_eq!(ground.kinds(run).await.len(), failure, "the limit came too early");
@@ -99,7 +99,7 @@ async fn a_job_that_is_given_back_is_claimable_at_once_and_the_attempt_does_not_
         advance(ground.pool(), Duration::from_secs(600)).await;
     }
     assert_eq!(ground.kinds(run).await.last().unwrap(), "exhausted");
-    let ends = "select string_agg(ended_as, ' ' order by attempt) from attempt";
+    let ends = "select string_agg(ended_as, ' ' order by attempt) from attempt_log";
     let expected = [["lost"; 7].as_slice(), &["failed"; 5]].concat().join(" ");
     assert_eq!(ground.ask::<String>(ends).await, expected);
     assert_sound(&ground.engine).await;
@@ -112,7 +112,7 @@ async fn a_thief_is_not_robbed_by_a_job_given_back_late() {
     let zombie = ground.claim(Queue::Llm).await;
     advance(ground.pool(), Ground::LEASE).await;
     let heir = ground.claim(Queue::Llm).await;
-    assert!(!job::give_back(ground.pool(), &zombie, Queue::Llm).await.unwrap());
+    assert!(!job::give_back(ground.pool(), &zombie).await.unwrap());
     assert_eq!(ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Moved::Yes);
 }
 

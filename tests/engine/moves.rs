@@ -76,7 +76,7 @@ async fn an_answer_moves_the_run_and_asks_for_the_next_step() {
     assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Moved::Yes);
 
     assert_eq!(ground.kinds(run).await, ["started", "answered"]);
-    assert_eq!(ground.ask::<String>("select ended_as from attempt").await, "answered");
+    assert_eq!(ground.ask::<String>("select ended_as from attempt_log").await, "answered");
     assert_eq!(ground.ask::<i64>("select pull from run").await, 7);
     let next = ground.claim(Queue::Github).await;
     assert_eq!((next.step.as_str(), next.turn, next.attempt, next.most), ("gate", 2, 1, 8));
@@ -175,7 +175,19 @@ async fn whoever_read_an_older_version_saves_nothing() {
     let (before, mut connection) = (ground.picture().await, ground.pool().acquire().await.unwrap());
     let saved = store::run::save(&mut connection, run, stale.version, 1, &stale.run).await.unwrap();
     assert!(!saved);
-    let taken = event::append(&mut connection, run, 2, stale.now, "zombie", None, &Event::Woken).await;
+    let taken = event::append(
+        &mut connection,
+        event::New {
+            run,
+            seq: 2,
+            at: stale.now,
+            actor: "zombie",
+            step: None,
+            event: &Event::Woken,
+            lease: None,
+        },
+    )
+    .await;
     assert!(taken.unwrap_err().into_database_error().unwrap().is_unique_violation());
     assert_eq!(ground.picture().await, before);
 }
@@ -197,7 +209,7 @@ async fn words_with_a_nul_are_recorded_without_it() {
     ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
     assert_eq!(ground.engine.fail(&lease, "tester", "a\0b", None).await.unwrap(), Moved::Yes);
-    assert_eq!(ground.ask::<String>("select error from attempt").await, "a\u{fffd}b");
+    assert_eq!(ground.ask::<String>("select error from attempt_log").await, "a\u{fffd}b");
     advance(ground.pool(), Ground::LEASE).await;
     let (lease, mut opened) = (ground.claim(Queue::Llm).await, answer(Opened));
     opened.note = "opened\0".to_owned();

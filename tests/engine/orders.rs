@@ -98,7 +98,7 @@ impl World {
             }
             Step::GiveBack(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
-                let given = job::give_back(self.ground.pool(), &lease, Queue::Llm).await.unwrap();
+                let given = job::give_back(self.ground.pool(), &lease).await.unwrap();
                 self.counted(&lease, given);
             }
             Step::Renew => self.renew().await,
@@ -117,7 +117,7 @@ impl World {
         (count > 0).then(|| self.leases[count - 1 - index % count.min(6)].clone())
     }
 
-    async fn claim(&mut self, queue: Queue, limit: i64) {
+    async fn claim(&mut self, queue: Queue, limit: usize) {
         for lease in self.ground.claim_all(queue, limit).await {
             self.holder.insert(lease.job, lease.token);
             self.leases.push(lease);

@@ -54,7 +54,7 @@ async fn a_parked_step_has_a_timer_and_no_job() {
     let run = waiting(&ground).await;
     assert!(is_waiting(&ground, run).await);
     assert_eq!(ground.ask::<i64>("select count(*) from job").await, 0);
-    assert_eq!(ground.ask::<String>("select ended_as from attempt").await, "parked");
+    assert_eq!(ground.ask::<String>("select ended_as from attempt_log").await, "parked");
     assert_eq!(ground.engine.wake_due(100).await.unwrap(), 0, "its time has not come");
     assert_sound(&ground.engine).await;
 }

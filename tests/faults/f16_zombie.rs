@@ -120,9 +120,7 @@ async fn f16_a_worker_that_slept_beyond_its_lease_changes_nothing_any_more() {
 
 /// A claim of the run's job, for no time at all unless `lasts` says more.
 async fn claimed(floor: &Floor, worker: &str, lasts: Duration) -> Lease {
-    let claim = async || {
-        store::job::claim(floor.pool(), Queue::Llm, worker, 1, lasts).await.unwrap().into_iter().next()
-    };
+    let claim = async || support::claim(floor.pool(), Queue::Llm, worker, 1, lasts).await.into_iter().next();
     until("the job", claim).await
 }
 
@@ -147,7 +145,7 @@ async fn f16_whatever_a_late_worker_brings_is_refused_and_the_holder_s_counts() 
     assert_eq!(engine.fail(&late, "late", "broken", None).await.unwrap(), Moved::Late);
     assert_eq!(engine.exhaust(&late, "late", "broken").await.unwrap(), Moved::Late);
     assert_eq!(engine.strand(&late, "late", "strange").await.unwrap(), Moved::Late);
-    assert!(!store::job::give_back(floor.pool(), &late, Queue::Llm).await.unwrap());
+    assert!(!store::job::give_back(floor.pool(), &late).await.unwrap());
     let renewed = store::job::renew(floor.pool(), &[late.job], &[late.token], Duration::from_secs(9)).await;
     assert_eq!(renewed.unwrap(), Vec::<uuid::Uuid>::new());
     let begin = async |lease: &Lease| {

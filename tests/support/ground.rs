@@ -11,7 +11,7 @@ use aspora::{
     engine::{Answer, Engine},
     store::{
         self, event,
-        job::{self, Lease},
+        job::{self, Lease, Terms},
         run::Stored,
         signal::News,
     },
@@ -58,8 +58,8 @@ impl Ground {
         leases.remove(0)
     }
 
-    pub(crate) async fn claim_all(&self, queue: Queue, limit: i64) -> Vec<Lease> {
-        job::claim(self.pool(), queue, "tester", limit, Self::LEASE).await.unwrap()
+    pub(crate) async fn claim_all(&self, queue: Queue, limit: usize) -> Vec<Lease> {
+        claim(self.pool(), queue, "tester", limit, Self::LEASE).await
     }
 
     pub(crate) async fn run(&self, id: Uuid) -> Stored {
@@ -104,6 +104,19 @@ impl Ground {
         store::workflow::keep(self.pool(), &hash, "other", &source).await.unwrap();
         self.execute(&format!("update run set workflow_hash = '{hash}' where id = '{id}'")).await;
     }
+}
+
+/// Claims due jobs of `queue`, whatever keys they have.
+pub(crate) async fn claim(
+    pool: &PgPool,
+    queue: Queue,
+    worker: &str,
+    limit: usize,
+    lease: Duration,
+) -> Vec<Lease> {
+    let terms = Terms { worker, lease, suspects: true, guarded: true };
+    let taken = job::claim(pool, &[(queue, limit)], terms).await.unwrap();
+    taken.claims.into_iter().map(|claim| claim.lease).collect()
 }
 
 /// An engine over a database that knows the product `wealth`.
@@ -214,14 +227,15 @@ const COLUMNS: &str = "select id from run
 const FINISHED_ONCE: &str = "select run_id from event where kind in ('answered', 'parked', 'exhausted')
     group by run_id, body->>'turn' having count(*) > 1
     union all
-    select run_id from attempt where ended_as in ('answered', 'parked')
+    select run_id from attempt_log where ended_as in ('answered', 'parked')
     group by run_id, turn having count(*) > 1";
 
-const OPEN_ATTEMPTS: &str = "select a.run_id from attempt a
+const OPEN_ATTEMPTS: &str = "select a.run_id from attempt_log a
     left join job j on j.run_id = a.run_id and j.turn = a.turn and j.attempts = a.attempt
     where a.ended_at is null and j.id is null";
 
-const ATTEMPTS: &str = "select a.run_id from attempt a join job j on j.run_id = a.run_id and j.turn = a.turn
+const ATTEMPTS: &str =
+    "select a.run_id from attempt_log a join job j on j.run_id = a.run_id and j.turn = a.turn
     where a.attempt > j.max_attempts
     union all
     select e.run_id from event e

@@ -37,9 +37,11 @@ pub(crate) async fn database() -> TestDatabase {
     TestDatabase { url, pool, name }
 }
 
-/// Brings a database to the schema that the tests are for.
+/// Brings a database to the schema that the tests are for: the folder as it is now, as the template's name says.
 async fn migrate(pool: &PgPool) {
-    sqlx::migrate!("./migrations").run(pool).await.expect("apply the migrations");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+    let migrator = sqlx::migrate::Migrator::new(folder).await.expect("read migrations/");
+    migrator.run(pool).await.expect("apply the migrations");
 }
 
 impl Drop for TestDatabase {
@@ -128,6 +130,7 @@ fn schema_version() -> String {
         .collect();
     files.sort();
     let mut hash = Sha256::new();
+    hash.update("read from the folder");
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "sql")) {
         hash.update(file.file_name().expect("a file has a name").as_encoded_bytes());
         hash.update(std::fs::read(file).expect("read a migration"));

@@ -44,7 +44,7 @@ async fn a_run_goes_all_the_way_by_the_answers_of_its_activities() {
     let run = ground.accept().await;
     let worker = work(&ground.engine, config("one"), async |task| Ok(onwards(&task))).await;
     assert_eq!(ended(&ground, run).await, "done");
-    let steps = "select string_agg(step, ' ' order by turn) from attempt where worker = 'one'";
+    let steps = "select string_agg(step, ' ' order by turn) from attempt_log where worker = 'one'";
     assert_eq!(ground.ask::<String>(steps).await, "generate gate review verdict merge");
     worker.stop().await;
 }
@@ -146,7 +146,7 @@ async fn an_attempt_that_lost_its_lease_says_nothing() {
     assert_eq!(ground.kinds(run).await, ["started"]);
     advance(ground.pool(), Duration::from_secs(60)).await;
     assert_eq!(ended(&ground, run).await, "done");
-    let first = "select ended_as from attempt where turn = 1 and attempt = 1";
+    let first = "select ended_as from attempt_log where turn = 1 and attempt = 1";
     assert_eq!(ground.ask::<String>(first).await, "lost");
     worker.stop().await;
 }

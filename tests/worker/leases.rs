@@ -29,7 +29,21 @@ async fn steal(ground: &Ground) -> Lease {
     ground.execute(&set).await;
     let (job, run) = (ground.ask("select id from job").await, ground.ask("select run_id from job").await);
     let lasts = Duration::from_secs(3600);
-    Lease { job, token, run, step: "generate".to_owned(), turn: 1, attempt: 1, most: 5, lasts }
+    Lease {
+        job,
+        token,
+        run,
+        queue: Queue::Llm,
+        step: "generate".to_owned(),
+        turn: 1,
+        attempt: 1,
+        most: 5,
+        lost: 0,
+        keys: vec![],
+        guarded: false,
+        began_at: ground.ask("select now()").await,
+        lasts,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! A worker that is asked to stop leaves nothing half done and nothing to wait for.
 
-use std::{future::poll_fn, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use apalis_core::{backend::Backend as _, worker::context::WorkerContext};
 use aspora::{
@@ -72,7 +72,7 @@ async fn a_job_that_does_not_finish_in_time_is_given_to_another_worker_at_once()
     assert_eq!(latch.over.count(), 1);
     eventually("the other one goes on", async || ground.run(run).await.run.step().is_none()).await;
     let attempts =
-        "select string_agg(worker || ' ' || ended_as, ', ' order by attempt) from attempt where turn = 1";
+        "select string_agg(worker || ' ' || ended_as, ', ' order by attempt) from attempt_log where turn = 1";
     assert_eq!(ground.ask::<String>(attempts).await, "leaving lost, staying answered");
     staying.stop().await;
     assert_sound(&ground.engine).await;
@@ -89,6 +89,7 @@ fn hub(ground: &Ground, over: &CancellationToken) -> Hub {
         timing,
         worker: "one".into(),
         stop: CancellationToken::new(),
+        suspect: Arc::default(),
     }
 }
 
@@ -100,14 +101,14 @@ async fn what_is_just_being_claimed_at_the_stop_is_given_back_at_once() {
     let (over, mut tx) = (CancellationToken::new(), ground.pool().begin().await.unwrap());
     sqlx::query("lock table job in access exclusive mode").execute(&mut *tx).await.unwrap();
     let hub = hub(&ground, &over);
-    let _source = Source::open(hub.clone(), Queue::Llm, 2);
+    let _sources = Source::open(&hub, [(Queue::Llm, 2)]);
     let claiming = "select count(*) from pg_locks where not granted and database =
                     (select oid from pg_database where datname = current_database())";
     eventually("the claim hangs", async || ground.ask::<i64>(claiming).await > 0).await;
     hub.stop.cancel();
     tx.rollback().await.unwrap();
     eventually("it is given back", async || {
-        let error = "select count(*) from attempt where error = 'the worker was shut down'";
+        let error = "select count(*) from attempt_log where error = 'the worker was shut down'";
         ground.ask::<i64>(error).await == 1
     })
     .await;
@@ -122,7 +123,7 @@ async fn what_was_claimed_and_not_begun_is_given_back() {
         ground.accept().await;
     }
     let over = CancellationToken::new();
-    let mut source = Source::open(hub(&ground, &over), Queue::Llm, 2);
+    let (_, mut source) = Source::open(&hub(&ground, &over), [(Queue::Llm, 2)]).remove(0);
     eventually("two are claimed", async || ground.ask::<i64>(HELD).await == 2).await;
 
     let context = WorkerContext::new("one");
@@ -171,9 +172,11 @@ async fn a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
     let narrow = PgPoolOptions::new().max_connections(1).connect(&ground.database.url).await.unwrap();
     let (busy, over) = (narrow.acquire().await.unwrap(), CancellationToken::new());
     let wake = Wake::listen(narrow.clone(), over.clone());
+    // Every bell has rung once to begin with.
+    wake.news().await;
     ground.accept().await;
     drop(busy);
-    let rung = tokio::time::timeout(Duration::from_secs(60), wake.bell(Queue::Llm).notified()).await;
+    let rung = tokio::time::timeout(Duration::from_secs(60), wake.news()).await;
     assert!(rung.is_ok(), "the bell was not rung");
     over.cancel();
 }

@@ -1,32 +1,119 @@
-with due as (
-    select id from job
-    where queue = $1 and visible_at <= now()
-    order by priority, visible_at, id
-    limit $2
-    for update skip locked
+-- Fills the room of some queues with due jobs. A product's own jobs come in the order of their rank; among
+-- products lots are drawn, place by place, so that each gets the same share however long its own line is.
+with recursive wanted as (
+    select * from unnest($1::text[], $2::bigint[]) as wanted (queue, room)
+),
+-- The products that have jobs, with one probe of the index for each.
+share (queue, room, product) as (
+    select queue, room, (select min(product) from job where job.queue = wanted.queue) from wanted
+    union all
+    select queue, room, (select min(product) from job where job.queue = share.queue and job.product > share.product)
+    from share where product is not null
+),
+due as (
+    select share.queue, share.room, share.product, job.id, job.keys, job.guarded,
+           row_number() over (partition by share.queue, share.product order by job.rank, job.id) as place
+    from share, lateral (
+        select id, rank, keys, guarded from job
+        where job.queue = share.queue and job.product = share.product
+          and visible_at <= now() and not paused and lost = 0 and ($6 or not guarded)
+        order by rank, id limit share.room
+    ) job
+    union all
+    -- One that loses its workers comes first, but only one at a time.
+    (
+        select wanted.queue, wanted.room, job.product, job.id, job.keys, job.guarded, 0
+        from wanted join job using (queue)
+        where $5 and lost > 0 and visible_at <= now() and not paused and ($6 or not guarded)
+        order by rank limit 1
+    )
+),
+-- What the limited keys of these jobs still let in.
+asked as (
+    select due.id, due.place, key, case when key like 'merge:%' then 1 else key_limit.most end as most
+    from due cross join unnest(due.keys) as key left join key_limit using (key)
+    where due.guarded and (key like 'merge:%' or key_limit.most is not null)
+),
+open as (
+    select key, min(most) - (
+        select count(*) from key_hold join job on job.id = key_hold.job
+        where key_hold.key = asked.key and job.lease_token is not null and job.visible_at > now()
+          and asked.key = any (job.keys)
+    ) as room
+    from asked group by key
+),
+admitted as (
+    select asked.id, bool_and(open.room >= asked.nth) as fits
+    from (
+        select id, key, row_number() over (partition by key order by place, id) as nth
+        from asked
+        where id not in (select asked.id from asked join open using (key) where open.room <= 0)
+    ) asked join open using (key)
+    group by asked.id
+),
+chosen as (
+    select id, queue from (
+        select id, queue, room, row_number() over (partition by queue order by place, random()) as nth
+        from due left join admitted using (id)
+        where case when guarded then coalesce(fits, id not in (select id from asked)) else true end
+    ) drawn
+    where nth <= room
+),
+locked as (
+    select job.id, job.run_id, job.turn, job.attempts, job.max_attempts, job.step, job.worker, job.began_at,
+           job.lease_token is not null as was_held
+    from job join chosen on chosen.id = job.id
+    where job.visible_at <= now() and not job.paused
+    for update of job skip locked
 ),
 claimed as (
     update job
-    set attempts = attempts + 1,
+    set attempts = job.attempts + 1,
+        lost = job.lost + was_held::integer,
         lease_token = gen_random_uuid(),
-        visible_at = now() + make_interval(secs => $3)
-    from due where job.id = due.id
+        visible_at = now() + make_interval(secs => $3),
+        worker = $4,
+        began_at = now()
+    from locked where job.id = locked.id
     returning job.*
 ),
 lost as (
-    update attempt set ended_at = now(), ended_as = 'lost', error = 'the worker stopped answering'
-    from claimed
-    where attempt.run_id = claimed.run_id and attempt.turn = claimed.turn
-      and attempt.attempt < claimed.attempts and attempt.ended_at is null
-),
-begun as (
-    insert into attempt (run_id, turn, attempt, step, worker)
-    select run_id, turn, attempts, step, $4 from claimed where attempts <= max_attempts
+    insert into attempt (run_id, turn, attempt, step, worker, started_at, ended_at, ended_as, error)
+    select run_id, turn, attempts, step, coalesce(worker, 'unknown'), coalesce(began_at, now()), now(), 'lost',
+           'the worker stopped answering'
+    from locked where was_held and attempts <= max_attempts
+    on conflict (run_id, turn, attempt) do update
+    set ended_at = excluded.ended_at, ended_as = excluded.ended_as, error = excluded.error
+    where attempt.ended_at is null
 ),
 heard as (
     update signal set taken_at = now() from claimed
     where signal.run_id = claimed.run_id and signal.taken_at is null
+),
+noted as (
+    insert into key_hold (key, job)
+    select asked.key, claimed.id from asked join claimed using (id)
+    on conflict do nothing
+),
+swept as (
+    delete from key_hold
+    where $6 and key in (select key from asked) and not exists (select from job where job.id = key_hold.job)
 )
-select id, run_id, step, turn, attempts, max_attempts, lease_token as "lease_token!"
-from claimed
-order by priority, id
+select clock_timestamp() as "now!",
+       exists (
+           select from job, wanted
+           where job.queue = wanted.queue and job.guarded and job.visible_at <= now() and not job.paused
+       ) as "guarded_due!",
+       array(select queue from due group by queue having count(distinct product) > 1) as "shared!",
+       claimed.id as "id?", claimed.queue as "queue?", claimed.run_id as "run_id?", claimed.step as "step?",
+       claimed.turn as "turn?", claimed.attempts as "attempts?", claimed.max_attempts as "max_attempts?",
+       claimed.lost as "lost?", claimed.keys as "keys?", claimed.guarded as "guarded?", claimed.lease_token as "token?",
+       claimed.began_at as "began_at?",
+       run.requirement_id as "requirement_id?", run.workflow_hash as "workflow_hash?",
+       run.product as "product?", run.repository as "repository?", run.base_branch as "base_branch?",
+       run.branch as "branch?", run.version as "version?", run.state::text as "state?",
+       run.priority as "priority?", run.created_at as "created_at?", run.updated_at as "updated_at?"
+from (select) as one
+left join claimed on true
+left join run on run.id = claimed.run_id
+order by claimed.rank, claimed.id

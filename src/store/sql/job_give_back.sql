@@ -1,12 +1,15 @@
 with back as (
     update job set lease_token = null, visible_at = now(), max_attempts = max_attempts + 1
     where id = $1 and lease_token = $2
-    returning run_id, turn, attempts
+    returning run_id, turn, attempts, step, worker, began_at
 ),
 ended as (
-    update attempt set ended_at = now(), ended_as = 'lost', error = 'the worker was shut down'
+    insert into attempt (run_id, turn, attempt, step, worker, started_at, ended_at, ended_as, error)
+    select run_id, turn, attempts, step, coalesce(worker, 'unknown'), coalesce(began_at, now()), now(), 'lost',
+           'the worker was shut down'
     from back
-    where attempt.run_id = back.run_id and attempt.turn = back.turn and attempt.attempt = back.attempts
-      and attempt.ended_at is null
+    on conflict (run_id, turn, attempt) do update
+    set ended_at = excluded.ended_at, ended_as = excluded.ended_as, error = excluded.error
+    where attempt.ended_at is null
 )
 select pg_notify('aspora_job', $3) from back
