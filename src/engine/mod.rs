@@ -4,6 +4,8 @@
 //! row locked. What an attempt brings is fenced by its lease and by the run's version: whoever is too
 //! late gets [`Moved::Late`] and has changed nothing.
 
+mod bulk;
+
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},
@@ -28,7 +30,7 @@ use crate::{
 };
 
 /// The graphs that this release ships, newest text only; older ones live in the database.
-const SHIPPED: [&str; 1] = [include_str!("../workflows/requirement.toml")];
+const SHIPPED: [&str; 1] = [include_str!("../../workflows/requirement.toml")];
 
 /// The engine over one database.
 #[derive(Clone)]
