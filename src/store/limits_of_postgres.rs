@@ -35,7 +35,9 @@ pub async fn prepare(pool: &Pool) -> Result<()> {
 /// When the database does not answer.
 pub async fn inserts(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
     rate(clients, span, async || {
-        sqlx::query("insert into limit_row (body) values ('as short as a short event')").execute(pool).await?;
+        sqlx::query("insert into limit_row (body) values ('as short as a short event')")
+            .execute(pool)
+            .await?;
         Ok(1)
     })
     .await
@@ -144,7 +146,6 @@ async fn stock(pool: &Pool, count: i64) -> Result<()> {
 
 /// As many jobs as last for `span` at `most` a second.
 fn jobs_for(span: Duration, most: f64) -> i64 {
-    #[expect(clippy::cast_possible_truncation, reason = "a count of rows, far below the limit")]
     let jobs = (span.as_secs_f64() * most) as i64;
     jobs.max(BATCH)
 }

@@ -2,10 +2,7 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection,
-    postgres::PgConnectOptions,
-};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
 use uuid::Uuid;
 
 use super::{Connection, Pool, Result};
@@ -42,7 +39,8 @@ pub struct Server {
 pub fn address(url: &str) -> Result<Address> {
     let options = PgConnectOptions::from_str(url)?;
     let (host, port) = (options.get_host().to_owned(), options.get_port());
-    let folder = options.get_socket().cloned().or_else(|| host.starts_with('/').then(|| PathBuf::from(&host)));
+    let folder =
+        options.get_socket().cloned().or_else(|| host.starts_with('/').then(|| PathBuf::from(&host)));
     Ok(match folder {
         Some(folder) => Address::Unix(folder.join(format!(".s.PGSQL.{port}"))),
         None => Address::Tcp(host, port),
@@ -63,7 +61,9 @@ pub async fn reach(url: &str) -> Result<PgConnection> {
 /// When the account may not make databases.
 pub async fn create(admin: &mut Connection) -> Result<String> {
     let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
-    sqlx::query(AssertSqlSafe(format!(r#"create database "{name}" template template0"#))).execute(admin).await?;
+    sqlx::query(AssertSqlSafe(format!(r#"create database "{name}" template template0"#)))
+        .execute(admin)
+        .await?;
     Ok(name)
 }
 
