@@ -9,7 +9,7 @@
 //! engine  queue
 //! activities
 //! worker  http
-//! dev  cli  main
+//! dev  bench  cli  main
 //! ```
 
 /// What a run is, what a policy says, what an edit does: pure.
@@ -37,6 +37,8 @@ pub mod http;
 /// The apalis worker: takes a job, calls its activity, hands the answer to the engine.
 pub mod worker;
 
+/// What all of it does on this machine, in figures.
+pub mod bench;
 /// What `aspora …` prints.
 pub mod cli;
 /// The embedded default: Postgres, the GitHub twin, the scripted model.

@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["engine", "queue"],
     &["activities"],
     &["worker", "http"],
-    &["dev", "cli", "main"],
+    &["dev", "bench", "cli", "main"],
 ];
 
 /// A name, and the rooms that may say it.

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 use uuid::Uuid;
 
-use crate::core::requirement::ProductName;
+use crate::{bench::Workload, core::requirement::ProductName};
 
 /// The code factory: a requirement becomes a judged, reviewed and merged pull request.
 #[derive(Debug, Parser)]
@@ -62,6 +62,11 @@ pub enum Command {
     Dev(Dev),
     /// Show the whole way from a requirement to the merge, on this machine.
     Demo(Demo),
+    /// Measure this machine: each workload is a line of JSON, beside what Postgres itself gives.
+    Bench(Bench),
+    /// A worker that `bench` starts as a process of its own.
+    #[command(hide = true)]
+    BenchWorker(BenchWorker),
 }
 
 /// Ask for something, and see what became of it.
@@ -233,6 +238,58 @@ pub struct Demo {
     /// Go on serving the pages after the end, until interrupted.
     #[arg(long)]
     pub keep: bool,
+}
+
+/// What to measure, and how much of it. The sizes are those that the goals are for, unless said.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// Small sizes, all in less than a minute: a look, not a figure to quote.
+    #[arg(long)]
+    pub quick: bool,
+    /// Only these, in this order: limit, drain, chain, pickup, policy, submit, idle, recover, rot, history.
+    #[arg(long, value_delimiter = ',', value_name = "WORKLOAD")]
+    pub only: Vec<Workload>,
+    /// Runs of drain (else 20,000; quick 2,000) and of chain (else 2,000; quick 200).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub runs: Option<u32>,
+    /// Finished runs beside which rot and history are measured (else 1,000,000; quick 50,000).
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
+    pub past: Option<i64>,
+    /// Events of the one long run of history (else 20,000).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(4..=100_000))]
+    pub events: Option<u32>,
+    /// How often rot measures each case (else 3; quick 1).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeats: Option<u32>,
+    /// Seconds of pickup and idle (else 30) and of submit (else 60); quick 5.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: Option<u64>,
+    /// Requirements a second in submit (else 200).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rate: Option<u32>,
+    /// Jobs that the worker of drain, chain and rot does at once (else 512).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub slots: Option<u32>,
+    /// Connections of the measured worker's and server's pools.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub connections: u32,
+    /// The cluster to measure on, in databases of its own; without one a private cluster is started.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+/// How a worker that `bench` starts shall work.
+#[derive(Debug, Args)]
+pub struct BenchWorker {
+    /// The database.
+    #[command(flatten)]
+    pub database: Database,
+    /// How long a claim holds without a renewal, in milliseconds.
+    #[arg(long)]
+    pub lease_ms: u64,
+    /// How long attempts may go on after SIGTERM, in milliseconds.
+    #[arg(long)]
+    pub drain_ms: u64,
 }
 
 #[cfg(test)]

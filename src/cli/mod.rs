@@ -1,6 +1,7 @@
 //! What `aspora …` does and prints. Text goes to the standard output, troubles to the standard error.
 
 pub mod args;
+mod bench;
 mod client;
 mod demo;
 mod dev;
@@ -65,6 +66,8 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Worker(worker) => worker::run(worker).await.map(|()| Exit::Done),
         Command::Dev(dev) => dev::run(dev).await.map(|()| Exit::Done),
         Command::Demo(demo) => demo::run(demo, &printer).await,
+        Command::Bench(bench) => Box::pin(bench::run(bench, &printer)).await.map(|()| Exit::Done),
+        Command::BenchWorker(worker) => bench::hang(worker).await.map(|()| Exit::Done),
     }
 }
 

@@ -5,15 +5,20 @@
 
 pub mod assessment;
 pub mod attempt;
+pub mod audit;
+pub mod bulk;
 pub mod effect;
 pub mod event;
+pub mod fill;
 pub mod idempotency;
 pub mod job;
+pub mod limits_of_postgres;
 pub mod product;
 pub mod requirement;
 pub mod review;
 pub mod run;
 pub mod signal;
+pub mod throwaway;
 pub mod timer;
 pub mod transition;
 pub mod wake;

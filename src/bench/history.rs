@@ -1,0 +1,170 @@
+//! Reading beside a long past: the real server, over HTTP.
+
+use std::{sync::Arc, time::Instant};
+
+use anyhow::{Context as _, ensure};
+use chrono::Utc;
+use serde_json::{Map, Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+use super::{
+    Report,
+    figures::{Spread, figure, millis},
+    graphs,
+    ground::Database,
+    say,
+    stage::Stage,
+};
+use crate::{
+    core::run::{Event, Park, Progress, Run, Topic},
+    core::workflow::Outcome,
+    engine::Engine,
+    http::{self, App, Settings},
+    store::{self, Pool, bulk, throwaway},
+};
+
+/// The goals, in milliseconds: lists, a page of events, the run's page.
+const GOAL: (f64, f64, f64) = (200.0, 100.0, 1_000.0);
+/// Runs that are under way beside the past.
+const ACTIVE: usize = 20;
+
+/// A real server of this process, on a free port.
+pub(super) struct Server {
+    /// Where it is.
+    pub(super) url: String,
+    engine: Engine,
+    serving: JoinHandle<anyhow::Result<()>>,
+    stop: DropGuard,
+}
+
+impl Server {
+    pub(super) async fn start(database: &Database, connections: u32) -> anyhow::Result<Self> {
+        let engine = database.engine(connections).await?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("listen")?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let settings = Settings {
+            public_url: url.clone(),
+            forge_url: "http://127.0.0.1:9".to_owned(),
+            webhook_secrets: vec![],
+            forge_is_stand_in: true,
+            model_is_stand_in: true,
+        };
+        let app = App { engine: engine.clone(), settings: Arc::new(settings) };
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(http::serve(listener, app, stop.clone()));
+        Ok(Self { url, engine, serving, stop: stop.drop_guard() })
+    }
+
+    pub(super) const fn pool(&self) -> &Pool {
+        self.engine.pool()
+    }
+
+    pub(super) async fn stop(self) -> anyhow::Result<()> {
+        drop(self.stop);
+        self.serving.await.context("the measured server crashed")??;
+        self.engine.pool().close().await;
+        Ok(())
+    }
+}
+
+/// Asks for each page again and again; what counts is the p95.
+pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
+    let (database, sizes) = (stage.past().await?, stage.plan.sizes);
+    let server = Server::start(database, stage.plan.connections).await?;
+    say(&format!("history … one run with {} events", sizes.events));
+    let graph = &database.graphs.single;
+    server.engine.accept_bulk(graph, &graphs::requirement()?, ACTIVE).await?;
+    let long = long_run(&server.engine, database, sizes.events).await?;
+    throwaway::tidy(server.pool()).await?;
+    let list = "/api/v1/requirements";
+    let pages = [
+        ("list", list.to_owned(), GOAL.0),
+        ("list_active", format!("{list}?state=active"), GOAL.0),
+        ("list_failed", format!("{list}?state=failed"), GOAL.0),
+        ("list_product", format!("{list}?product={}", graphs::PRODUCT), GOAL.0),
+        ("list_text", format!("{list}?q=wish%20number%20777"), GOAL.0),
+        ("events", format!("/api/v1/runs/{long}/events"), GOAL.1),
+        ("run", format!("/api/v1/runs/{long}"), GOAL.1),
+        ("run_page", format!("/runs/{long}"), GOAL.2),
+    ];
+    let (mut line, mut met) = (Map::new(), true);
+    for (name, path, goal) in pages {
+        let spread = ask(&format!("{}{path}", server.url), sizes.requests).await.context(path)?;
+        line.insert(format!("{name}_p50_ms"), figure(spread.median()));
+        line.insert(format!("{name}_p95_ms"), figure(spread.at(0.95)));
+        met &= spread.at(0.95) <= goal;
+    }
+    server.stop().await?;
+    line.insert("runs".to_owned(), sizes.past.into());
+    line.insert("events".to_owned(), sizes.events.into());
+    line.insert(
+        "goal".to_owned(),
+        json!("p95 of every list 200 ms, of events and run 100 ms, of the page 1 s"),
+    );
+    line.insert("met".to_owned(), met.into());
+    Ok(Report::of(Value::Object(line)))
+}
+
+async fn ask(url: &str, times: usize) -> anyhow::Result<Spread> {
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let mut spans = Vec::with_capacity(times);
+    for _ in 0..times {
+        let began = Instant::now();
+        let answer = client.get(url).send().await?;
+        let status = answer.status();
+        answer.bytes().await?;
+        spans.push(millis(began.elapsed()));
+        ensure!(status.is_success(), "the server answered {status}");
+    }
+    Ok(Spread::of(spans))
+}
+
+/// A run that waited and looked, waited and looked: `events` events, which fold to what is stored.
+async fn long_run(engine: &Engine, database: &Database, events: usize) -> anyhow::Result<Uuid> {
+    let graph = &database.graphs.single;
+    let id = engine.accept_bulk(graph, &graphs::requirement()?, 1).await?[0];
+    let stored = store::run::get(engine.pool(), id).await?.context("find the long run")?;
+    let (mut run, mut past) = (stored.run, Vec::new());
+    let at = Utc::now();
+    while past.len() + 2 < events {
+        let event =
+            if past.len() % 2 == 0 { waiting(run.turn) } else { Event::Signalled { topic: Topic::Checks } };
+        step(graph, &mut run, &mut past, event, at)?;
+    }
+    if run.state.word() == "waiting" {
+        step(graph, &mut run, &mut past, Event::Woken, at)?;
+    }
+    let (turn, note) = (run.turn, "clean".to_owned());
+    let end = Event::Answered { turn, outcome: Outcome::Clean, note, progress: Progress::default() };
+    step(graph, &mut run, &mut past, end, at)?;
+    let mut tx = engine.pool().begin().await?;
+    bulk::remember(&mut tx, id, at, "bench", &past).await?;
+    let count = i32::try_from(past.len())?;
+    ensure!(
+        store::run::save(&mut tx, id, stored.version, count, &run).await?,
+        "the long run moved meanwhile"
+    );
+    bulk::drop_job(&mut tx, id).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+fn step(
+    graph: &crate::core::workflow::Workflow,
+    run: &mut Run,
+    past: &mut Vec<bulk::Past>,
+    event: Event,
+    at: chrono::DateTime<Utc>,
+) -> anyhow::Result<()> {
+    let (next, _) = run.apply(graph, &event, at)?;
+    past.push((event, run.step().map(str::to_owned)));
+    *run = next;
+    Ok(())
+}
+
+fn waiting(turn: u32) -> Event {
+    let park = Park { reason: "the checks".to_owned(), topics: vec![Topic::Checks], until: Utc::now() };
+    Event::Parked { turn, park, progress: Progress::default() }
+}

@@ -1,0 +1,285 @@
+//! `aspora bench`: what the real engine, queue, worker and server do on this machine with activities that do
+//! nothing, each figure beside what Postgres itself gives in the same minute.
+//!
+//! One file a workload. Every database is made for the measurement and dropped after it; there is no network.
+
+mod audit;
+mod chain;
+mod child;
+mod crew;
+mod drain;
+mod figures;
+mod graphs;
+mod ground;
+mod history;
+mod idle;
+mod limit;
+mod pickup;
+mod policy;
+mod recover;
+mod rot;
+mod stage;
+mod submit;
+mod wire;
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use anyhow::bail;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+pub use self::child::hang;
+use self::{ground::Ground, stage::Stage};
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workload {
+    /// What Postgres itself gives.
+    Limit,
+    /// Many runs of one step: steps a second.
+    Drain,
+    /// Runs of eight steps, each committed before the next begins: steps a second.
+    Chain,
+    /// From the commit of a run to the beginning of its work.
+    Pickup,
+    /// `drain` and `chain` beside a long past, and with a snapshot held open.
+    Rot,
+    /// What a worker without work costs.
+    Idle,
+    /// From the death of a worker to the next attempt.
+    Recover,
+    /// Lists and pages over a long past.
+    History,
+    /// The tier of a large change.
+    Policy,
+    /// Requirements that come in steadily.
+    Submit,
+}
+
+/// What to measure, and how much of it.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The workloads, in the order in which they are measured.
+    pub only: Vec<Workload>,
+    /// The sizes are the small ones.
+    pub quick: bool,
+    /// How much of each.
+    pub sizes: Sizes,
+    /// The connections of the measured worker's and server's pools.
+    pub connections: u32,
+    /// The cluster to measure on; without one a private cluster is started.
+    pub database_url: Option<String>,
+    /// This program, to start workers as processes of their own.
+    pub program: PathBuf,
+}
+
+/// How much of each workload.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    /// Runs of `drain`.
+    pub drain: usize,
+    /// Runs of `chain`.
+    pub chain: usize,
+    /// Jobs that the worker of `drain` and `chain` does at once.
+    pub slots: usize,
+    /// Finished runs that lie in the tables for `rot` and `history`.
+    pub past: i64,
+    /// Events of the one long run of `history`.
+    pub events: usize,
+    /// How often `rot` measures each case; the median counts.
+    pub repeats: usize,
+    /// How often `history` asks for each page.
+    pub requests: usize,
+    /// How long `pickup` lasts.
+    pub pickup: Duration,
+    /// How long `idle` lasts.
+    pub idle: Duration,
+    /// How long `submit` lasts.
+    pub submit: Duration,
+    /// Requirements a second in `submit`.
+    pub rate: u32,
+    /// How long each limit is measured.
+    pub limit: Duration,
+    /// The lease of the workers in `recover`.
+    pub lease: Duration,
+}
+
+impl Sizes {
+    /// The sizes that the goals are for; some 15 minutes in all.
+    #[must_use]
+    pub fn full() -> Self {
+        Self {
+            drain: 20_000,
+            chain: 2_000,
+            slots: 512,
+            past: 1_000_000,
+            events: 20_000,
+            repeats: 3,
+            requests: 200,
+            pickup: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
+            submit: Duration::from_secs(60),
+            rate: 200,
+            limit: Duration::from_secs(3),
+            lease: crate::queue::Timing::default().lease,
+        }
+    }
+
+    /// A look in less than a minute.
+    #[must_use]
+    pub fn quick() -> Self {
+        Self {
+            drain: 2_000,
+            chain: 200,
+            past: 50_000,
+            repeats: 1,
+            requests: 40,
+            pickup: Duration::from_secs(5),
+            idle: Duration::from_secs(5),
+            submit: Duration::from_secs(5),
+            limit: Duration::from_millis(500),
+            lease: Duration::from_secs(2),
+            ..Self::full()
+        }
+    }
+}
+
+/// What a workload came to.
+struct Report {
+    /// Its line, without its name.
+    line: Value,
+    /// What was lost or done twice.
+    fault: Option<String>,
+}
+
+impl Report {
+    const fn of(line: Value) -> Self {
+        Self { line, fault: None }
+    }
+
+    fn audited(line: Value, audit: &audit::Audit) -> Self {
+        Self { line, fault: (!audit.is_sound()).then(|| audit.sentence()) }
+    }
+}
+
+/// Measures what was planned, handing each line to `print` as it comes; progress goes to the standard error.
+///
+/// # Errors
+/// When something was lost or done twice, a workload could not be measured, or `stop` was cancelled. Whatever
+/// happens, the databases are dropped and a private cluster is gone when this returns.
+pub async fn measure(
+    plan: &Plan,
+    stop: &CancellationToken,
+    mut print: impl FnMut(&Value) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    say("starting the database");
+    let ground = Ground::open(plan.database_url.as_deref()).await?;
+    let measured = stop.run_until_cancelled(all(plan, &ground, &mut print)).await;
+    let closed = ground.close().await;
+    match measured {
+        Some(measured) => measured.and(closed),
+        None => closed.and_then(|()| bail!("stopped before the end")),
+    }
+}
+
+async fn all(
+    plan: &Plan,
+    ground: &Ground,
+    print: &mut impl FnMut(&Value) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    print(&ground.describe())?;
+    let stage = Stage::new(plan, ground);
+    let mut faults = Vec::new();
+    for workload in &plan.only {
+        say(&format!("{workload} …"));
+        let measured = Box::pin(one(*workload, &stage)).await;
+        let (line, fault) = match measured {
+            Ok(report) => (report.line, report.fault),
+            Err(error) => (json!({ "error": format!("{error:#}") }), Some(format!("{error:#}"))),
+        };
+        print(&named(*workload, line))?;
+        faults.extend(fault.map(|fault| format!("{workload}: {fault}")));
+    }
+    if faults.is_empty() { Ok(()) } else { bail!("{}", faults.join("; ")) }
+}
+
+async fn one(workload: Workload, stage: &Stage<'_>) -> anyhow::Result<Report> {
+    match workload {
+        Workload::Limit => limit::measure(stage).await,
+        Workload::Drain => drain::measure(stage).await,
+        Workload::Chain => chain::measure(stage).await,
+        Workload::Pickup => pickup::measure(stage).await,
+        Workload::Rot => rot::measure(stage).await,
+        Workload::Idle => idle::measure(stage).await,
+        Workload::Recover => recover::measure(stage).await,
+        Workload::History => history::measure(stage).await,
+        Workload::Policy => policy::measure(),
+        Workload::Submit => submit::measure(stage).await,
+    }
+}
+
+/// The line with the workload's name in front.
+fn named(workload: Workload, line: Value) -> Value {
+    let mut all = serde_json::Map::new();
+    all.insert("workload".to_owned(), workload.word().into());
+    if let Value::Object(line) = line {
+        all.extend(line);
+    }
+    Value::Object(all)
+}
+
+/// Progress, for people.
+fn say(text: &str) {
+    eprintln!("bench: {text}");
+}
+
+impl Workload {
+    /// Every workload, in the order in which they are measured.
+    pub const ALL: [Self; 10] = [
+        Self::Limit,
+        Self::Drain,
+        Self::Chain,
+        Self::Pickup,
+        Self::Policy,
+        Self::Submit,
+        Self::Idle,
+        Self::Recover,
+        Self::Rot,
+        Self::History,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Drain => "drain",
+            Self::Chain => "chain",
+            Self::Pickup => "pickup",
+            Self::Rot => "rot",
+            Self::Idle => "idle",
+            Self::Recover => "recover",
+            Self::History => "history",
+            Self::Policy => "policy",
+            Self::Submit => "submit",
+        }
+    }
+}
+
+impl fmt::Display for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl FromStr for Workload {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = || Self::ALL.map(Self::word).join(", ");
+        Self::ALL
+            .into_iter()
+            .find(|workload| workload.word() == text)
+            .ok_or_else(|| format!("there is no workload `{text}`; there are {}", known()))
+    }
+}

@@ -1,0 +1,70 @@
+//! Requirements that come in over HTTP at a steady rate, whether or not the earlier ones were answered.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use serde_json::json;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::{
+    Report,
+    figures::{Spread, figure, millis},
+    graphs::PRODUCT,
+    history::Server,
+    stage::Stage,
+};
+use crate::store::audit;
+
+/// How long a caller waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The goal, in milliseconds, with no error.
+const GOAL: f64 = 150.0;
+
+/// Waits are counted from the moment at which a request was due, so that a slow server is not spared any.
+pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
+    let (database, sizes) = (stage.ground.fresh().await?, stage.plan.sizes);
+    let server = Server::start(&database, stage.plan.connections).await?;
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let url = format!("{}/api/v1/requirements", server.url);
+    let mut beat = tokio::time::interval(Duration::from_secs(1) / sizes.rate.max(1));
+    let (began, mut asked) = (Instant::now(), JoinSet::new());
+    while began.elapsed() < sizes.submit {
+        let due = beat.tick().await.into_std();
+        asked.spawn(submit(client.clone(), url.clone(), due));
+    }
+    let sent = asked.len();
+    let answers = asked.join_all().await;
+    let waits = Spread::of(answers.iter().filter_map(|answer| answer.as_ref().ok().copied()));
+    let errors: Vec<&String> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    let stored = usize::try_from(audit::queued_requirements(server.pool()).await?).unwrap_or_default();
+    server.stop().await?;
+    stage.ground.discard(&database).await?;
+    let accepted = sent - errors.len();
+    let line = json!({
+        "sent": sent,
+        "per_s": sizes.rate,
+        "p50_ms": figure(waits.median()),
+        "p95_ms": figure(waits.at(0.95)),
+        "p99_ms": figure(waits.at(0.99)),
+        "errors": errors.len(),
+        "first_error": errors.first(),
+        "goal": "p99 150 ms, no error",
+        "met": waits.at(0.99) <= GOAL && errors.is_empty(),
+        "lost": accepted.saturating_sub(stored),
+    });
+    // What was answered with an error may be there all the same; what was accepted must be.
+    let kept = (accepted..=sent).contains(&stored);
+    let fault = (!kept).then(|| format!("{accepted} requirements were accepted, {stored} are stored"));
+    Ok(Report { line, fault })
+}
+
+/// Milliseconds from `due` to the 202, or what went wrong.
+async fn submit(client: reqwest::Client, url: String, due: Instant) -> Result<f64, String> {
+    let new = json!({ "product": PRODUCT, "title": "Measure this", "body": "All of it." });
+    let request = client.post(url).header("idempotency-key", Uuid::new_v4().to_string()).json(&new);
+    let answer = request.send().await.context("send").map_err(|error| format!("{error:#}"))?;
+    let status = answer.status();
+    let body = answer.text().await.map_err(|error| error.to_string())?;
+    if status.as_u16() == 202 { Ok(millis(due.elapsed())) } else { Err(format!("{status}: {body}")) }
+}
