@@ -215,7 +215,7 @@ async fn brief(desk: &Desk, held: &Held) -> Result<(Assignment, Step), engine::E
         store::requirement::get(engine.pool(), run.binding.requirement_id).await?.ok_or_else(lost)?;
     let rounds = [Outcome::Findings, Outcome::Blocked]
         .into_iter()
-        .find_map(|outcome| workflow.visits_left(&lease.step, outcome, &run.run.visits));
+        .find_map(|outcome| run.run.visits_left(&workflow, &lease.step, outcome));
     let assignment = Assignment {
         lease,
         run,

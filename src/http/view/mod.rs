@@ -16,4 +16,4 @@ pub use judgement::{Assessment, Finding};
 pub use problem::{Fault, Problem};
 pub use product::Product;
 pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
-pub use run::{Progress, Run, Spent, Why};
+pub use run::{Paused, Progress, Run, Spent, Why};
