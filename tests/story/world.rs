@@ -271,7 +271,9 @@ impl World {
     pub(crate) async fn reason(&self, run: Uuid) -> String {
         match self.run(run).await.run.state {
             State::Ended { reason, .. } => reason,
-            state @ (State::At { .. } | State::Waiting { .. } | State::Paused { .. }) => panic!("the run is {}", state.word()),
+            state @ (State::At { .. } | State::Waiting { .. } | State::Paused { .. }) => {
+                panic!("the run is {}", state.word())
+            }
         }
     }
 
