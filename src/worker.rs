@@ -309,7 +309,7 @@ async fn brief(desk: &Desk, held: &Held) -> Result<(Assignment, Step), engine::E
     let step = workflow.steps.get(&lease.step).cloned().ok_or_else(lost)?;
     let rounds = [Outcome::Findings, Outcome::Blocked]
         .into_iter()
-        .find_map(|outcome| workflow.visits_left(&lease.step, outcome, &run.run.visits));
+        .find_map(|outcome| run.run.visits_left(&workflow, &lease.step, outcome));
     let (activity, rounds_left) = (step.run, rounds.unwrap_or(0));
     Ok((Assignment { lease, run, activity, rounds_left, lost: held.lost() }, step))
 }

@@ -26,7 +26,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         let note = format!("the head moved from {} to {}", head.short(), pull.head_sha.short());
         return Ok(answer(Outcome::Moved, note));
     }
-    if let Some(note) = no_progress(at, &head).await? {
+    // Somebody who sends the run here wants another round, whatever the last one came to.
+    if !at.task.run.run.was_sent_here()
+        && let Some(note) = no_progress(at, &head).await?
+    {
         return Ok(answer(Outcome::Unfixable, note));
     }
     let mirror = at.mirror().await?;

@@ -5,6 +5,7 @@ mod bench;
 mod client;
 mod demo;
 mod dev;
+mod dlq;
 pub mod home;
 pub mod house;
 mod print;
@@ -56,6 +57,7 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
     let client = || Client::new(&arguments.server);
     match arguments.command {
         Command::Requirement(what) => requirement::obey(&client()?, &printer, what).await,
+        Command::Dlq(what) => dlq::obey(&client()?, &printer, what).await,
         Command::Run(what) => run::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
         Command::Openapi => {

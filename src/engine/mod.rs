@@ -6,6 +6,9 @@
 
 mod bulk;
 pub mod commits;
+mod control;
+mod fork;
+mod redrive;
 
 use std::{
     collections::HashMap,
@@ -22,13 +25,15 @@ use crate::{
         workflow::{self, Activity, Outcome, Workflow},
     },
     store::{
-        self, Connection, Pool, attempt, event,
+        self, Connection, Pool, attempt, dead_letter, event, hold,
         job::{self, Lease},
         run::{Binding, Stored},
         signal::{self, News},
         timer, wake,
     },
 };
+
+pub use self::control::{Denied, Done, Verb};
 
 /// The graphs that this release ships, newest text only; older ones live in the database.
 const SHIPPED: [&str; 1] = [include_str!("../../workflows/requirement.toml")];
@@ -56,6 +61,12 @@ pub enum Error {
     /// The event does not fit the run.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The run does not allow this as it stands.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// There is no such dead letter.
+    #[error("there is no dead letter {0}")]
+    NoLetter(i64),
     /// This release cannot read the run's graph.
     #[error("this release cannot follow workflow {hash}: {error}")]
     Workflow {
@@ -155,6 +166,7 @@ impl Engine {
             base_branch: product.base_branch,
             branch: format!("aspora/{name}/{}", accepted.run),
             priority: i16::from(requirement.priority),
+            parent: None,
         };
         store::requirement::insert(tx, accepted.requirement, requirement, Some(actor)).await?;
         let now = store::now(tx).await?;
@@ -323,12 +335,14 @@ impl Engine {
         }
         let stored = locked(&mut tx, lease.run).await?;
         if let Event::Exhausted { attempts, error, .. } = &event {
-            job::bury(&mut tx, lease, *attempts, error).await?;
+            dead_letter::bury(&mut tx, lease, *attempts, error).await?;
         }
         let workflow = self.workflow(&stored.binding.workflow_hash).await?;
         let mut events = vec![event];
         // The lost wake-up: news that came while the step was looking end the wait before it begins.
+        // A paused run takes none: they wait for its resume.
         if let Event::Parked { park, .. } = &events[0]
+            && matches!(stored.run.state, State::At { .. })
             && let Some(topic) = signal::take(&mut tx, lease.run, &park.topics).await?
         {
             events.push(Event::Signalled { topic });
@@ -422,11 +436,8 @@ async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str)
     event::append(tx, event::New { run: id, seq, at, actor, step, event, lease }).await?;
     let saved = store::run::save(tx, id, stored.version, 1, &run).await?;
     debug_assert!(saved, "the run was locked");
-    // What needs a graph is not among the actions of a run that has lost its own.
     for action in &actions {
-        if *action == Action::ClearTimer {
-            timer::clear(tx, id).await?;
-        }
+        settle(tx, id, action).await?;
     }
     Ok(())
 }
@@ -446,10 +457,25 @@ async fn act(
                     .await?;
                 wake::notify(tx, *queue).await?;
             }
-            Action::SetTimer(due_at) => timer::set(tx, binding.id, *due_at).await?,
-            Action::ClearTimer => timer::clear(tx, binding.id).await?,
-            Action::Finish(_) => {}
+            other => settle(tx, binding.id, other).await?,
         }
+    }
+    Ok(())
+}
+
+/// Does what an action asks for of the rows that a run has; an [`Action::Enqueue`] needs more than those.
+async fn settle(tx: &mut Connection, run: Uuid, action: &Action) -> Result<(), Error> {
+    let due = match action {
+        Action::ReleaseJob => hold::release(tx, run).await?,
+        Action::HurryJob => hold::hurry(tx, run).await?,
+        Action::HoldJob => hold::hold(tx, run).await.map(|()| None)?,
+        Action::DropJob => hold::take_away(tx, run).await.map(|()| None)?,
+        Action::SetTimer(due_at) => timer::set(tx, run, *due_at).await.map(|()| None)?,
+        Action::ClearTimer => timer::clear(tx, run).await.map(|()| None)?,
+        Action::Enqueue { .. } | Action::Finish(_) => None,
+    };
+    if let Some(queue) = due {
+        wake::ring(tx, &queue).await?;
     }
     Ok(())
 }

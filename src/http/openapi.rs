@@ -6,7 +6,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use super::{events, health, products, requirements, reviews, runs, webhooks};
+use super::{controls, dead_letters, events, health, products, requirements, reviews, runs, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,12 +19,15 @@ use super::{events, health, products, requirements, reviews, runs, webhooks};
         requirements::submit, requirements::list, requirements::show,
         runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
         runs::diff,
+        controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
+        controls::fork, dead_letters::list, dead_letters::redrive,
         products::list, products::put, reviews::findings, webhooks::github, health::alive, health::ready,
     ),
     components(schemas(super::view::Event)),
     tags(
         (name = "requirements", description = "What is asked for."),
         (name = "runs", description = "What became of it."),
+        (name = "dead letters", description = "What used up its attempts."),
         (name = "products", description = "Who can be asked for what."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "What the forge tells us."),

@@ -303,24 +303,6 @@ pub async fn leave(pool: &Pool, lease: &Lease, rest: Duration) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Remembers a job that used up its attempts.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn bury(connection: &mut Connection, lease: &Lease, attempts: u32, error: &str) -> Result<()> {
-    sqlx::query!(
-        "insert into dead_letter (run_id, step, turn, attempts, error) values ($1, $2, $3, $4, $5)",
-        lease.run,
-        lease.step,
-        signed(lease.turn),
-        signed(attempts),
-        error
-    )
-    .execute(connection)
-    .await
-    .map(|_| ())
-}
-
 /// How the job of a run stands.
 ///
 /// # Errors

@@ -7,9 +7,11 @@ pub mod assessment;
 pub mod attempt;
 pub mod audit;
 pub mod bulk;
+pub mod dead_letter;
 pub mod effect;
 pub mod event;
 pub mod fill;
+pub mod hold;
 pub mod idempotency;
 pub mod job;
 pub mod limits_of_postgres;
@@ -85,6 +87,14 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
 /// When a migration fails (nothing of it stays) or the database is of a later release.
 pub async fn migrate(pool: &Pool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
     MIGRATOR.run(pool).await
+}
+
+/// A transaction inside of one: rolled back, it gives up what it locked.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn inner(connection: &mut Connection) -> Result<sqlx::Transaction<'_, sqlx::Postgres>> {
+    sqlx::Connection::begin(connection).await
 }
 
 /// Whether the database answers.

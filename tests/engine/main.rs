@@ -6,6 +6,7 @@
 mod support;
 
 mod claims;
+mod controls;
 mod failures;
 mod moves;
 mod orders;

@@ -27,6 +27,7 @@ pub(crate) fn tell(events: &[Row], run: &Run, mut names: Vec<(String, String)>) 
     match &run.state {
         State::Ended { name, end, reason } => writeln!(text, "{name} ({end}): {reason}").unwrap(),
         State::At { step, .. } => writeln!(text, "now at {step}").unwrap(),
+        State::Paused { by, reason, .. } => writeln!(text, "paused by {by}: {reason}").unwrap(),
         State::Waiting { step, park, .. } => writeln!(text, "{step} waits for {}", park.reason).unwrap(),
     }
     without_requests(&named(text, &names))
@@ -40,6 +41,13 @@ fn line(row: &Row) -> Option<String> {
         Event::Failed { attempt, error, .. } => Some(format!("{step} failed at attempt {attempt}: {error}")),
         Event::Exhausted { error, .. } => Some(format!("{step} is given up: {error}")),
         Event::Stranded { reason } => Some(format!("{step} is stranded: {reason}")),
+        Event::Forked { step, reason, .. } => Some(format!("forked at {step}: {reason}")),
+        Event::Paused { reason, .. } => Some(format!("{step} paused: {reason}")),
+        Event::Resumed { reason } => Some(format!("{step} resumed: {reason}")),
+        Event::Cancelled { reason } => Some(format!("{step} cancelled: {reason}")),
+        Event::Hurried { reason } => Some(format!("{step} runs now: {reason}")),
+        Event::Skipped { outcome, reason } => Some(format!("{step} skipped as {outcome}: {reason}")),
+        Event::RetriedFrom { step, reason } => Some(format!("sent to {step}: {reason}")),
         Event::Parked { .. } | Event::Signalled { .. } | Event::Woken => None,
     }
 }

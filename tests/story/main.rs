@@ -14,6 +14,7 @@ mod world;
 
 mod answers;
 mod base;
+mod controls;
 mod faults;
 mod limits;
 mod people;

@@ -185,6 +185,15 @@ impl World {
         accepted["run_id"].as_str().unwrap().parse().unwrap()
     }
 
+    /// Somebody does this to a run over REST; what it answers.
+    pub(crate) async fn told(&self, run: Uuid, verb: &str, body: &Value) -> Value {
+        let answer = self.client.post(format!("{}/api/v1/runs/{run}/{verb}", self.url)).json(body).send();
+        let answer = answer.await.unwrap();
+        let (status, view) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert!(status.is_success(), "{view}");
+        view
+    }
+
     /// Lets the run go on to its end, with no back-off waited for; the end's name.
     pub(crate) async fn settle(&self, run: Uuid) -> String {
         self.until(run, "ends", async || {
@@ -205,7 +214,7 @@ impl World {
     async fn ended(&self, run: Uuid) -> Option<String> {
         match self.run(run).await.run.state {
             State::Ended { name, .. } => Some(name),
-            State::At { .. } | State::Waiting { .. } => None,
+            State::At { .. } | State::Waiting { .. } | State::Paused { .. } => None,
         }
     }
 
@@ -213,10 +222,21 @@ impl World {
     pub(crate) async fn waits_for(&self, run: Uuid, what: &str) -> String {
         self.until(run, &format!("waits for {what}"), async || match self.run(run).await.run.state {
             State::Waiting { park, .. } if park.reason.contains(what) => Some(park.reason),
-            State::Waiting { .. } | State::At { .. } => None,
+            State::Waiting { .. } | State::At { .. } | State::Paused { .. } => None,
             State::Ended { name, reason, .. } => panic!("ended as {name} and did not wait: {reason}"),
         })
         .await
+    }
+
+    /// Lets the run go on until it is paused at this step with no worker at it.
+    pub(crate) async fn pauses_at(&self, run: Uuid, step: &str) {
+        self.until(run, &format!("pauses at {step}"), async || {
+            let state = self.run(run).await.run.state;
+            Some(()).filter(|()| {
+                matches!(state, State::Paused { queued: false, .. }) && state.step() == Some(step)
+            })
+        })
+        .await;
     }
 
     /// Lets the run go on until it waits for this and nothing else.
@@ -271,7 +291,9 @@ impl World {
     pub(crate) async fn reason(&self, run: Uuid) -> String {
         match self.run(run).await.run.state {
             State::Ended { reason, .. } => reason,
-            state @ (State::At { .. } | State::Waiting { .. }) => panic!("the run is {}", state.word()),
+            state @ (State::At { .. } | State::Waiting { .. } | State::Paused { .. }) => {
+                panic!("the run is {}", state.word())
+            }
         }
     }
 

@@ -12,7 +12,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{super::App, Problem, diagram, diff, gate, layout, ledger, timeline, view::View, words};
+use super::{
+    super::App, Problem, controls, diagram, diff, gate, layout, ledger, timeline, view::View, words,
+};
 use crate::{
     core::run,
     store::{self, assessment, attempt, effect, event, job, requirement, review},
@@ -74,6 +76,7 @@ fn main(view: &View) -> Markup {
             div #live data-events=(events) data-every="5000" data-over[view.is_over()] {
                 (header(view))
                 (now(view))
+                (controls::panel(view))
                 @if let Some(assessment) = &view.assessment { (gate::panel(view, assessment)) }
                 (diagram::panel(view))
                 (timeline::panel(view))
@@ -94,7 +97,10 @@ fn main(view: &View) -> Markup {
 fn header(view: &View) -> Markup {
     let binding = &view.stored.binding;
     let progress = &view.stored.run.progress;
-    let state = view.requirement.ended_as.as_deref().unwrap_or(&view.requirement.status);
+    let state = match &view.stored.run.state {
+        run::State::Ended { end, .. } => end.word(),
+        state => state.word(),
+    };
     html! {
         h1 { (view.requirement.title) }
         dl.strip {
@@ -107,6 +113,9 @@ fn header(view: &View) -> Markup {
             @if let Some(head) = &progress.head { div { dt { "Head" } dd { (view.commit(head.as_str())) } } }
             @if let Some(merged) = &progress.merged {
                 div { dt { "Merged as" } dd { (view.commit(merged.as_str())) } }
+            }
+            @if let Some(parent) = binding.parent {
+                div { dt { "Forked from" } dd { a href={ "/runs/" (parent) } { code.id { (parent) } } } }
             }
             div { dt { "Product" } dd { (binding.product) } }
             div { dt { "Began" } dd { (words::moment(view.now(), view.stored.created_at)) } }
@@ -131,7 +140,7 @@ fn spent(spent: &effect::Spent) -> Markup {
 fn now(view: &View) -> Markup {
     let class = match &view.stored.run.state {
         run::State::At { .. } => "now",
-        run::State::Waiting { .. } => "now waiting",
+        run::State::Waiting { .. } | run::State::Paused { .. } => "now waiting",
         run::State::Ended { end: crate::core::workflow::End::Succeeded, .. } => "now good",
         run::State::Ended { .. } => "now bad",
     };
@@ -158,6 +167,10 @@ fn sentence(view: &View) -> String {
                 words::span(now - *since)
             )
         }
+        run::State::Paused { by, reason, since, .. } => format!(
+            "Paused {} ago by {by}: {reason}. Nothing more is begun until somebody resumes it.",
+            words::span(view.now() - *since)
+        ),
         run::State::Ended { end, reason, .. } => {
             use crate::core::workflow::End;
             let what = match end {

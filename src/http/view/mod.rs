@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC, money is whole millionths of a dollar, ids are UUIDs.
 
 mod act;
+mod control;
 mod event;
 mod judgement;
 mod problem;
@@ -11,9 +12,12 @@ mod requirement;
 mod run;
 
 pub use act::{Attempt, Diff, Effect};
+pub use control::{
+    Control, DeadLetter, DeadLetters, Fork, Redrive, RedriveFilter, Redriven, RedrivenLetter, Retry, Skip,
+};
 pub use event::{Event, Events, Fact};
 pub use judgement::{Assessment, Finding};
 pub use problem::{Fault, Problem};
 pub use product::Product;
 pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
-pub use run::{Progress, Run, Spent, Why};
+pub use run::{Paused, Progress, Run, Spent, Why};
