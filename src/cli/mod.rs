@@ -6,7 +6,9 @@ mod demo;
 mod dev;
 pub mod home;
 pub mod house;
+mod limit;
 mod print;
+mod product;
 mod requirement;
 mod run;
 mod serve;
@@ -56,6 +58,8 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Requirement(what) => requirement::obey(&client()?, &printer, what).await,
         Command::Run(what) => run::obey(&client()?, &printer, what).await,
+        Command::Product(what) => product::obey(&client()?, &printer, what).await,
+        Command::Limit(what) => limit::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
         Command::Openapi => {
             printer.raw(&openapi::document().context("write the description as JSON")?)?;

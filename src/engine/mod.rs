@@ -4,6 +4,8 @@
 //! row locked. What an attempt brings is fenced by its lease and by the run's version: whoever is too
 //! late gets [`Moved::Late`] and has changed nothing.
 
+mod later;
+
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},
@@ -28,7 +30,7 @@ use crate::{
 };
 
 /// The graphs that this release ships, newest text only; older ones live in the database.
-const SHIPPED: [&str; 1] = [include_str!("../workflows/requirement.toml")];
+const SHIPPED: [&str; 1] = [include_str!("../../workflows/requirement.toml")];
 
 /// The engine over one database.
 #[derive(Clone)]
@@ -50,6 +52,16 @@ pub enum Error {
     /// There is no such product.
     #[error("there is no product `{0}`")]
     NoProduct(String),
+    /// As many of the product's runs are open as may be.
+    #[error("`{product}` has {open} open runs, and at most {most} may be open")]
+    BacklogFull {
+        /// The product.
+        product: String,
+        /// The most open runs.
+        most: i32,
+        /// How many there are.
+        open: i64,
+    },
     /// The event does not fit the run.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -121,7 +133,7 @@ impl Engine {
     /// Takes a requirement: when this returns, it is in the database with a run and a job.
     ///
     /// # Errors
-    /// [`Error::NoProduct`] for an unknown product.
+    /// [`Error::NoProduct`] for an unknown product, [`Error::BacklogFull`] for one with enough to do.
     pub async fn accept(&self, requirement: &Requirement, actor: &str) -> Result<Accepted, Error> {
         let mut tx = self.pool.begin().await?;
         let accepted = self.accept_in(&mut tx, requirement, actor).await?;
@@ -132,7 +144,7 @@ impl Engine {
     /// Takes a requirement inside the caller's transaction.
     ///
     /// # Errors
-    /// [`Error::NoProduct`] for an unknown product.
+    /// [`Error::NoProduct`] for an unknown product, [`Error::BacklogFull`] for one with enough to do.
     pub async fn accept_in(
         &self,
         tx: &mut Connection,
@@ -142,6 +154,12 @@ impl Engine {
         let name = requirement.product.as_str();
         let product =
             store::product::get(&mut *tx, name).await?.ok_or_else(|| Error::NoProduct(name.to_owned()))?;
+        if product.backlog.is_some()
+            && let Some((most, open)) = store::product::open_runs(tx, name).await?
+            && open >= i64::from(most)
+        {
+            return Err(Error::BacklogFull { product: product.name, most, open });
+        }
         let accepted = Accepted { requirement: Uuid::now_v7(), run: Uuid::now_v7() };
         let binding = Binding {
             id: accepted.run,

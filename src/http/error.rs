@@ -32,6 +32,8 @@ pub enum Kind {
     Invalid,
     /// The product does not exist.
     UnknownProduct,
+    /// As many of the product's runs are open as may be.
+    BacklogFull,
     /// The key was used with another body.
     KeyReused,
     /// The first request with the key is still running.
@@ -47,7 +49,7 @@ pub enum Kind {
 }
 
 /// All kinds, for the page that explains them and for tests.
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 16] = [
     Kind::NotFound,
     Kind::MethodNotAllowed,
     Kind::TooSlow,
@@ -57,6 +59,7 @@ pub const KINDS: [Kind; 15] = [
     Kind::BadRequest,
     Kind::Invalid,
     Kind::UnknownProduct,
+    Kind::BacklogFull,
     Kind::KeyReused,
     Kind::KeyBusy,
     Kind::BadSignature,
@@ -122,6 +125,12 @@ impl Kind {
                 "There is no such product",
                 "Name one of the products that the detail lists, or add it with POST /api/v1/products.",
             ),
+            Self::BacklogFull => (
+                "backlog-full",
+                S::TOO_MANY_REQUESTS,
+                "The product has enough to do",
+                "Send it again after the time in Retry-After, once runs of the product have ended.",
+            ),
             Self::KeyReused => (
                 "key-reused",
                 S::UNPROCESSABLE_ENTITY,
@@ -162,7 +171,10 @@ impl Kind {
     }
 
     const fn is_retryable(self) -> bool {
-        matches!(self, Self::TooSlow | Self::KeyBusy | Self::NotReviewed | Self::Unavailable)
+        matches!(
+            self,
+            Self::TooSlow | Self::BacklogFull | Self::KeyBusy | Self::NotReviewed | Self::Unavailable
+        )
     }
 }
 
@@ -226,6 +238,7 @@ impl IntoResponse for Error {
         let mut response = self.kind.row().1.into_response();
         let headers = response.headers_mut();
         let wait: Option<&str> = match self.kind {
+            Kind::BacklogFull => Some("30"),
             Kind::KeyBusy => Some("1"),
             Kind::Unavailable => Some("5"),
             Kind::NotReviewed => Some("10"),
@@ -262,6 +275,13 @@ impl From<engine::Error> for Error {
             engine::Error::NoProduct(name) => {
                 Self::new(Kind::UnknownProduct, format!("there is no product `{name}`"))
             }
+            full @ engine::Error::BacklogFull { .. } => Self::new(
+                Kind::BacklogFull,
+                format!(
+                    "{full}; nothing was stored. Send it again once some have ended, or raise the product's \
+                     backlog with POST /api/v1/products"
+                ),
+            ),
             engine::Error::Refused(_) | engine::Error::Workflow { .. } => {
                 tracing::error!(%error, "the engine refused");
                 Self::new(Kind::Internal, "")

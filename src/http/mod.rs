@@ -5,6 +5,7 @@ mod events;
 mod extract;
 mod health;
 mod layers;
+mod limits;
 pub mod openapi;
 pub mod pages;
 mod products;
@@ -22,7 +23,7 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{Method, Uri},
     middleware::from_fn,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use secrecy::SecretString;
 
@@ -88,6 +89,8 @@ fn api() -> Router<App> {
         .route("/runs/{id}/effects", get(runs::effects))
         .route("/runs/{id}/diff", get(runs::diff))
         .route("/products", get(products::list).post(products::put))
+        .route("/limits", get(limits::list))
+        .route("/limits/{key}", put(limits::put).delete(limits::remove))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .merge(hooks)

@@ -6,7 +6,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use super::{events, health, products, requirements, reviews, runs, webhooks};
+use super::{events, health, limits, products, requirements, reviews, runs, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,13 +19,14 @@ use super::{events, health, products, requirements, reviews, runs, webhooks};
         requirements::submit, requirements::list, requirements::show,
         runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
         runs::diff,
-        products::list, products::put, reviews::findings, webhooks::github, health::alive, health::ready,
+        products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings, webhooks::github, health::alive, health::ready,
     ),
     components(schemas(super::view::Event)),
     tags(
         (name = "requirements", description = "What is asked for."),
         (name = "runs", description = "What became of it."),
         (name = "products", description = "Who can be asked for what."),
+        (name = "limits", description = "How much may be worked on at once."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "What the forge tells us."),
         (name = "health", description = "Whether the server lives and is ready."),

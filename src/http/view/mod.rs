@@ -5,6 +5,7 @@
 mod act;
 mod event;
 mod judgement;
+mod limit;
 mod problem;
 mod product;
 mod requirement;
@@ -13,6 +14,7 @@ mod run;
 pub use act::{Attempt, Diff, Effect};
 pub use event::{Event, Events, Fact};
 pub use judgement::{Assessment, Finding};
+pub use limit::{Limit, Most};
 pub use problem::{Fault, Problem};
 pub use product::Product;
 pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
