@@ -26,20 +26,25 @@ create function rate_level(r rate, at timestamptz) returns double precision lang
                      + r.refill_per_s * greatest(extract(epoch from at - r.refilled_at)::float8, 0)) end
 $$;
 
--- Takes `costs` from the buckets `keys`, from all or from none. One row: the longest wait, its bucket and
--- its reason, all null if the tokens were taken; and how many of the buckets that `keys` names exist.
+-- Takes `costs` from the buckets `asked`, from all or from none. One row: the longest wait, its bucket and
+-- its reason, all null if the tokens were taken; `complete` is false, and nothing taken, if one of the
+-- buckets does not exist.
 --
 -- Buckets are locked in the order of their keys, and the clock is read once they are: whoever waited for
 -- them sees what the others left. A bucket without a capacity is only read, so that nobody waits for it.
 -- What costs more than a bucket can hold takes a full one.
 create function rate_take(asked text[], costs double precision[])
-returns table (wait_s double precision, of_key text, reason text, present integer) language plpgsql as $$
+returns table (wait_s double precision, of_key text, reason text, complete boolean) language plpgsql as $$
 declare
     at timestamptz;
 begin
     perform 1 from rate r where r.key = any (asked) and r.capacity is not null order by r.key for update;
     at := clock_timestamp();
-    select count(*) into present from rate r where r.key = any (asked);
+    select count(*) = cardinality(asked) into complete from rate r where r.key = any (asked);
+    if not complete then
+        return next;
+        return;
+    end if;
     select extract(epoch from greatest(w.closed, w.filled) - at), w.key,
            case when w.closed >= w.filled then w.why else 'the budget is spent' end
     into wait_s, of_key, reason

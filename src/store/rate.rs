@@ -16,8 +16,8 @@ use crate::core::rate::{Budget, LONGEST, Wait};
 pub struct Bucket {
     /// Its key.
     pub key: String,
-    /// The most tokens at once.
-    pub capacity: f64,
+    /// The most tokens at once; nothing: no limit is known, but somebody may name one, or close it.
+    pub capacity: Option<f64>,
     /// Tokens that come back in a second.
     pub refill_per_s: f64,
 }
@@ -42,27 +42,29 @@ pub struct Delay {
     pub closed_until: Option<DateTime<Utc>>,
 }
 
-/// Takes so many tokens from each of these buckets, from all or from none. A key without a row limits
-/// nothing. Also tells how many of the keys have a row.
+/// Takes so many tokens from each of these buckets, from all or from none; each key once. `None`: one of
+/// them does not exist, and nothing is taken; [`declare`] makes it.
 ///
 /// # Errors
 /// When the database does not answer; nothing is taken then, and no call may be made.
-pub async fn take(pool: &Pool, keys: &[String], costs: &[f64]) -> Result<(Taken, usize)> {
+pub async fn take(pool: &Pool, keys: &[String], costs: &[f64]) -> Result<Option<Taken>> {
     let row = sqlx::query!(
-        r#"select wait_s, of_key, reason, present as "present!" from rate_take($1, $2)"#,
+        r#"select wait_s, of_key, reason, complete as "complete!" from rate_take($1, $2)"#,
         keys,
         costs
     )
     .fetch_one(pool)
     .await?;
-    let taken = match (row.wait_s, row.of_key) {
+    if !row.complete {
+        return Ok(None);
+    }
+    Ok(Some(match (row.wait_s, row.of_key) {
         (Some(seconds), Some(key)) => {
             let wait = Duration::try_from_secs_f64(seconds.max(0.001)).unwrap_or(LONGEST);
             Taken::Wait(Wait { key, wait, why: row.reason.unwrap_or_default() })
         }
         _ => Taken::Go,
-    };
-    Ok((taken, usize::try_from(row.present).unwrap_or(0)))
+    }))
 }
 
 /// Makes these buckets, full; those that exist stay as they are.
@@ -71,16 +73,16 @@ pub async fn take(pool: &Pool, keys: &[String], costs: &[f64]) -> Result<(Taken,
 /// When the database does not answer.
 pub async fn declare(pool: &Pool, buckets: &[Bucket]) -> Result<()> {
     let keys: Vec<String> = buckets.iter().map(|bucket| bucket.key.clone()).collect();
-    let capacities: Vec<f64> = buckets.iter().map(|bucket| bucket.capacity).collect();
+    let capacities: Vec<Option<f64>> = buckets.iter().map(|bucket| bucket.capacity).collect();
     let refills: Vec<f64> = buckets.iter().map(|bucket| bucket.refill_per_s).collect();
     sqlx::query!(
         "insert into rate (key, capacity, tokens, refill_per_s)
-         select key, capacity, capacity, refill
+         select key, capacity, coalesce(capacity, 0), refill
          from unnest($1::text[], $2::float8[], $3::float8[]) as bucket (key, capacity, refill)
          order by key
          on conflict (key) do nothing",
         &keys,
-        &capacities,
+        &capacities as &[Option<f64>],
         &refills
     )
     .execute(pool)
