@@ -27,8 +27,8 @@ create function rate_level(r rate, at timestamptz) returns double precision lang
 $$;
 
 -- Takes `costs` from the buckets `asked`, from all or from none. One row: the longest wait, its bucket and
--- its reason, all null if the tokens were taken; `complete` is false, and nothing taken, if one of the
--- buckets does not exist.
+-- its reason, all null if the tokens were taken, the reason also if only the budget is spent.
+-- `complete` is false, and nothing is taken, if one of the buckets does not exist.
 --
 -- Buckets are locked in the order of their keys, and the clock is read once they are: whoever waited for
 -- them sees what the others left. A bucket without a capacity is only read, so that nobody waits for it.
@@ -46,7 +46,7 @@ begin
         return;
     end if;
     select extract(epoch from greatest(w.closed, w.filled) - at), w.key,
-           case when w.closed >= w.filled then w.why else 'the budget is spent' end
+           case when w.closed >= w.filled then coalesce(w.why, '') end
     into wait_s, of_key, reason
     from (
         select r.key, r.why,

@@ -180,21 +180,21 @@ impl Limits {
         Self { pool, told: Mutex::default() }
     }
 
-    /// Takes what a call costs. A short wait is waited out here, since an attempt that is put off begins
-    /// again from its start.
+    /// Takes what a call costs. A short wait for a budget is waited out here, since an attempt that is put
+    /// off begins again from its start; after a penalty, workers shall not come back at one moment.
     async fn pass(&self, costs: &[(&Bucket, f64)]) -> Result<(), Wait> {
         let mut left = PATIENCE;
         loop {
             match self.take(costs).await {
                 Ok(Taken::Go) => return Ok(()),
-                Ok(Taken::Wait(held)) if held.wait <= left => {
+                Ok(Taken::Wait(held)) if !held.is_penalty && held.wait <= left => {
                     left -= held.wait;
                     tokio::time::sleep(held.wait).await;
                 }
                 Ok(Taken::Wait(held)) => return Err(held),
                 Err(error) => {
                     let why = format!("the database failed: {error}");
-                    return Err(Wait { key: costs[0].0.key.clone(), wait: BLIND, why });
+                    return Err(Wait { key: costs[0].0.key.clone(), wait: BLIND, is_penalty: true, why });
                 }
             }
         }

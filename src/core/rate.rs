@@ -14,6 +14,8 @@ pub struct Wait {
     pub key: String,
     /// How long it holds from now.
     pub wait: Duration,
+    /// It is a penalty, for which everybody waits, and not just a budget that is spent.
+    pub is_penalty: bool,
     /// Why, in a few words for people.
     pub why: String,
 }
@@ -46,7 +48,7 @@ impl Wait {
     /// The wait in a sentence for people.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let Self { key, wait, why } = self;
+        let Self { key, wait, why, .. } = self;
         format!("held back by the rate limit {key} for {:.1} s: {why}", wait.as_secs_f64())
     }
 }

@@ -61,7 +61,9 @@ pub async fn take(pool: &Pool, keys: &[String], costs: &[f64]) -> Result<Option<
     Ok(Some(match (row.wait_s, row.of_key) {
         (Some(seconds), Some(key)) => {
             let wait = Duration::try_from_secs_f64(seconds.max(0.001)).unwrap_or(LONGEST);
-            Taken::Wait(Wait { key, wait, why: row.reason.unwrap_or_default() })
+            let is_penalty = row.reason.is_some();
+            let why = row.reason.unwrap_or_else(|| "the budget is spent".to_owned());
+            Taken::Wait(Wait { key, wait, is_penalty, why })
         }
         _ => Taken::Go,
     }))

@@ -7,7 +7,9 @@ mod support;
 
 mod claims;
 mod failures;
+mod limits;
 mod moves;
 mod orders;
+mod rates;
 mod records;
 mod waits;

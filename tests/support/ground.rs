@@ -154,6 +154,7 @@ pub(crate) async fn skip_waits(pool: &PgPool) {
     for sql in [
         "update job set visible_at = now() where lease_token is null and visible_at > now()",
         "update timer set due_at = now()",
+        "update rate set closed_until = null",
     ] {
         sqlx::query(sql).execute(pool).await.unwrap();
     }
