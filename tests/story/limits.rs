@@ -133,7 +133,7 @@ async fn after_one_workers_penalty_no_worker_calls_github_until_it_is_over() {
     assert!(keys.iter().all(|key| key.starts_with("github:127.0.0.1:") && *key == keys[0]), "{keys:?}");
     assert_eq!(calls(&world), before, "nobody called in the penalty window");
     for run in &runs {
-        assert_eq!(world.history(*run).await.lines().count(), 1, "a wait is no event");
+        assert_eq!(world.events(*run).await.len(), 1, "a wait is no event");
         assert!(attempt::of_run(&world.pool, *run).await.unwrap().is_empty(), "nor an attempt");
     }
     world.forget_back_offs(first, Duration::from_secs(300)).await;
