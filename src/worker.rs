@@ -244,6 +244,7 @@ async fn attempt(desk: &Desk, held: Held) -> Result<After, engine::Error> {
             recorded(|| engine.park(&lease, worker, park.clone(), progress.clone())).await
         }
         Ok(Ok(Err(Failure::LeaseLost))) => Ok(Moved::Late),
+        Ok(Ok(Err(Failure::Later { until, why }))) => recorded(|| engine.later(&lease, until, &why)).await,
         Ok(Ok(Err(Failure::Final { error }))) => recorded(|| engine.exhaust(&lease, worker, &error)).await,
         Ok(Ok(Err(Failure::Retry { error, after }))) => {
             recorded(|| engine.fail(&lease, worker, &error, after)).await

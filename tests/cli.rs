@@ -47,8 +47,16 @@ async fn a_server_that_is_not_there_is_one_line_that_helps() {
     says(&aspora(&nobody, &["run", "show", "no-uuid"]).await, 2, "no-uuid");
 }
 
-#[tokio::test]
-async fn a_requirement_is_submitted_followed_and_shown() {
+/// A server over a database that knows the product `wealth`.
+struct Server {
+    url: String,
+    engine: Engine,
+    database: support::TestDatabase,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+async fn serve() -> Server {
     let database = support::database().await;
     let (name, repository) = ("wealth".parse().unwrap(), "acme/wealth-product".parse().unwrap());
     store::product::put(&database.pool, &name, &repository, "main", &[]).await.unwrap();
@@ -61,11 +69,16 @@ async fn a_requirement_is_submitted_followed_and_shown() {
         model_is_stand_in: true,
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = format!("http://{}", listener.local_addr().unwrap());
+    let url = format!("http://{}", listener.local_addr().unwrap());
     let app = App { engine: engine.clone(), settings: Arc::new(settings) };
     let stop = CancellationToken::new();
     let serving = tokio::spawn(http::serve(listener, app, stop.clone()));
+    Server { url, engine, database, stop, serving }
+}
 
+#[tokio::test]
+async fn a_requirement_is_submitted_followed_and_shown() {
+    let Server { url: server, engine, database, stop, serving } = serve().await;
     let submit = ["requirement", "submit", "-p", "health", "-t", "Risk", "--body", "All."];
     says(&aspora(&server, &submit).await, 1, "known are `wealth`");
     let submit = ["-o", "json", "requirement", "submit", "-p", "wealth", "-t", "Risk", "--body", "All."];
@@ -89,4 +102,43 @@ async fn a_requirement_is_submitted_followed_and_shown() {
     says(&aspora(&server, &["run", "events", run]).await, 0, "started");
     stop.cancel();
     serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn products_and_limits_are_set_and_listed() {
+    let server = serve().await;
+    let run = async |words: &[&str]| aspora(&server.url, words).await;
+    let put = [
+        "product",
+        "put",
+        "goals",
+        "acme/goals",
+        "--backlog",
+        "2",
+        "--concurrency",
+        "3",
+        "--",
+        "cargo",
+        "test",
+    ];
+    says(&run(&put).await, 0, "`goals` writes to acme/goals");
+    says(&run(&["product", "list"]).await, 0, "goals                       3        2  acme/goals (main)");
+    says(&run(&["limit", "list"]).await, 0, "     0      3  product:goals");
+    says(&run(&["limit", "set", "model:openai", "7"]).await, 0, "At most 7 jobs");
+    says(&run(&["limit", "set", "merge:acme/goals:main", "2"]).await, 1, "always 1");
+    says(&run(&["limit", "set", "goals", "2"]).await, 1, "known are product:<name>");
+    says(&run(&["limit", "set", "product:goals", "0"]).await, 2, "0");
+    let listed = run(&["-o", "json", "limit", "list"]).await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed[0], serde_json::json!({"key": "model:openai", "most": 7, "held": 0}));
+    says(&run(&["limit", "remove", "product:goals"]).await, 0, "Any number");
+    says(&run(&["limit", "remove", "product:goals"]).await, 1, "there is no limit for `product:goals`");
+
+    let submit = ["requirement", "submit", "-p", "goals", "-t", "Risk", "--body", "All."];
+    for _ in 0..2 {
+        says(&run(&submit).await, 0, "is stored");
+    }
+    says(&run(&submit).await, 1, "`goals` has 2 open runs, and at most 2 may be open");
+    server.stop.cancel();
+    server.serving.await.unwrap().unwrap();
 }

@@ -9,14 +9,21 @@ use std::{
 };
 
 use aspora::{
-    core::{requirement::RepoName, sha::Sha},
-    github::{Account, BadConfig, Config, Error, Forge, Kind, Permission, Timeouts, text::Marker},
+    core::{
+        rate::{Budget, Heard, Wait},
+        requirement::RepoName,
+        sha::Sha,
+    },
+    github::{
+        Account, BadConfig, Config, Effort, Error, Forge, Gate, Kind, Permission, Timeouts, text::Marker,
+    },
 };
 use axum::{
     Json, Router,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
+use futures::{FutureExt as _, future::BoxFuture};
 use serde_json::{Value, json};
 
 const SHA: &str = "1111111111111111111111111111111111111111";
@@ -362,4 +369,66 @@ async fn a_configuration_that_cannot_work_is_refused_at_once() {
     check("https://api.github.com?x=1", "t", Some(BadConfig::Url));
     check("https://api.github.com", "", Some(BadConfig::Token));
     check("https://api.github.com", "token\n", Some(BadConfig::Token));
+}
+
+/// A gate that opens once it is told to, and what it heard.
+#[derive(Default)]
+struct Porter {
+    open: std::sync::atomic::AtomicBool,
+    asked: Mutex<Vec<Effort>>,
+    heard: Mutex<Vec<Heard>>,
+}
+
+impl Gate for Porter {
+    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>> {
+        self.asked.lock().unwrap().push(effort);
+        let open = self.open.load(std::sync::atomic::Ordering::SeqCst);
+        let (key, why) = ("github:x:y".to_owned(), "rate limited (403)".to_owned());
+        let wait = Wait { key, wait: Duration::from_secs(40), is_penalty: true, why };
+        async move { if open { Ok(()) } else { Err(wait) } }.boxed()
+    }
+
+    fn learn(&self, heard: Heard) -> BoxFuture<'_, ()> {
+        self.heard.lock().unwrap().push(heard);
+        async {}.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_held_back_is_not_made_and_every_answer_is_heard() {
+    let mut world = World::new(|call| match call {
+        "GET /api/v3/repos/acme/w/pulls/7" => {
+            let headers = [
+                ("x-ratelimit-limit", "5000"),
+                ("x-ratelimit-remaining", "17"),
+                ("x-ratelimit-reset", "1795370430"),
+                ("date", "Sun, 22 Nov 2026 18:00:00 GMT"),
+            ];
+            status(200, &headers, &pull(7, "b", "acme/w"))
+        }
+        _ => status(
+            403,
+            &[("retry-after", "90")],
+            &json!({"message": "secondary rate limit, said ghp_canary"}),
+        ),
+    })
+    .await;
+    let porter = Arc::new(Porter::default());
+    world.forge = Forge::new(config(&world.url, TOKEN)).unwrap().behind(porter.clone());
+    let error = world.forge.pull(&repo(), 7).await.unwrap_err();
+    assert_eq!((error.kind(), error.held_by()), (Kind::Held, Some("github:x:y")));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(40)));
+    assert!(error.is_transient() && !error.is_ambiguous());
+    assert!(error.to_string().contains("held back by the rate limit github:x:y for 40.0 s"), "{error}");
+    assert!(world.calls().is_empty());
+
+    porter.open.store(true, std::sync::atomic::Ordering::SeqCst);
+    world.forge.pull(&repo(), 7).await.unwrap();
+    world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
+    assert_eq!(*porter.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Create]);
+    let full_in = Duration::from_secs(31);
+    let budget = Budget { limit: 5_000, remaining: 17, full_in, is_gradual: false };
+    let told = Heard { calls: Some(budget), ..Heard::default() };
+    let penalty = Some((Duration::from_secs(90), "rate limited (403)".to_owned()));
+    assert_eq!(*porter.heard.lock().unwrap(), [told, Heard { penalty, ..Heard::default() }]);
 }

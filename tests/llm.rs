@@ -2,13 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use aspora::{
-    core::edit::Answer,
+    core::{
+        edit::Answer,
+        rate::{Heard, Wait},
+    },
     dev::model::{Fault, MODEL, Script, ScriptedModel},
-    llm::{BadConfig, Config, Error, Generate, Model, Prompt, REPLY_LIMIT, Reply, Review, Task, read_review},
+    llm::{
+        BadConfig, Config, Error, Gate, Generate, Model, Prompt, REPLY_LIMIT, Reply, Review, Task,
+        read_review,
+    },
 };
+use futures::{FutureExt as _, future::BoxFuture};
 
 const KEY: &str = "sk-loopback-canary";
 const ANSWER: &str =
@@ -209,4 +219,47 @@ async fn it_also_answers_without_a_stream_and_lists_itself() {
     assert_eq!(listed.json::<serde_json::Value>().await.unwrap()["data"][0]["id"], MODEL);
     let barred = client.get(format!("{url}/models")).send().await.unwrap();
     assert_eq!(barred.status(), 401);
+}
+
+/// A gate that is closed after the first call, and what it heard.
+#[derive(Default)]
+struct Porter {
+    asked: Mutex<Vec<(String, u32)>>,
+    heard: Mutex<Vec<Heard>>,
+}
+
+impl Gate for Porter {
+    fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>> {
+        let mut asked = self.asked.lock().unwrap();
+        asked.push((model.to_owned(), tokens));
+        let (key, why) = ("model:x/y".to_owned(), "429".to_owned());
+        let wait = Wait { key, wait: Duration::from_secs(40), is_penalty: true, why };
+        let open = asked.len() == 1;
+        async move { if open { Ok(()) } else { Err(wait) } }.boxed()
+    }
+
+    fn learn<'a>(&'a self, model: &'a str, heard: Heard) -> BoxFuture<'a, ()> {
+        assert_eq!(model, MODEL);
+        self.heard.lock().unwrap().push(heard);
+        async {}.boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_limit_is_heard_and_a_call_that_is_held_back_is_not_made() {
+    let server = scripted().await;
+    let porter = Arc::new(Porter::default());
+    let model = Model::new(config(&server)).unwrap().behind(porter.clone());
+    server.fail_next(Fault::Status(429, Some(90)));
+    let prompt = generate("Portfolio");
+    assert!(matches!(model.ask(&prompt).await, Err(Error::Transient { .. })));
+    let penalty = Some((Duration::from_secs(90), "429 Too Many Requests".to_owned()));
+    assert_eq!(*porter.heard.lock().unwrap(), [Heard { penalty, ..Heard::default() }]);
+
+    let held = model.ask(&prompt).await.unwrap_err();
+    assert!(matches!(&held, Error::Held(wait) if wait.key == "model:x/y"), "{held}");
+    assert_eq!((held.is_transient(), held.retry_after()), (true, Some(Duration::from_secs(40))));
+    assert_eq!(server.ledger().len(), 1);
+    let tokens = u32::try_from(prompt.size().div_ceil(4)).unwrap();
+    assert_eq!(*porter.asked.lock().unwrap(), [(MODEL.to_owned(), tokens), (MODEL.to_owned(), tokens)]);
 }

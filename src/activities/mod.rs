@@ -12,6 +12,7 @@ mod gate;
 mod generate;
 mod ledger;
 mod merge;
+mod pace;
 mod publish;
 mod remediate;
 mod report;
@@ -24,7 +25,10 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-pub use self::factory::{Factory, Polling};
+pub use self::{
+    factory::{Factory, Polling},
+    pace::{ForgePace, ModelPace},
+};
 use crate::{
     core::{
         run::{Park, Progress},
@@ -70,6 +74,13 @@ pub enum Failure {
         /// The least wait, if the other side named one.
         after: Option<Duration>,
     },
+    /// A limit that all workers share held a call back. No attempt failed: the job is put off.
+    Later {
+        /// How long from now.
+        until: Duration,
+        /// The limit's key.
+        why: String,
+    },
     /// Trying again cannot help.
     Final {
         /// What went wrong, in a sentence for people.
@@ -105,6 +116,9 @@ impl From<github::Error> for Failure {
     /// A token that is wrong or may too little is mended by people, without the run being touched:
     /// those are tried again too.
     fn from(error: github::Error) -> Self {
+        if let (Some(key), Some(until)) = (error.held_by(), error.retry_after()) {
+            return Self::Later { until, why: key.to_owned() };
+        }
         let mendable = matches!(error.kind(), github::Kind::Unauthorized | github::Kind::Forbidden);
         if error.is_transient() || mendable {
             Self::Retry { error: error.to_string(), after: error.retry_after() }
@@ -119,6 +133,7 @@ impl From<llm::Error> for Failure {
     fn from(error: llm::Error) -> Self {
         match &error {
             llm::Error::Rejected(_) | llm::Error::Refused(..) => Self::last(error),
+            llm::Error::Held(wait) => Self::Later { until: wait.wait, why: wait.key.clone() },
             llm::Error::Transient { .. }
             | llm::Error::Auth(_)
             | llm::Error::TooLong(_)

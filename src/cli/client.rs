@@ -8,8 +8,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::http::view::{
-    Accepted, Assessment, DeadLetters, Event, Events, Finding, NewRequirement, Problem, Redrive, Redriven,
-    Requirement, Requirements, Run, Why,
+    Accepted, Assessment, DeadLetters, Event, Events, Finding, Limit, Most, NewRequirement, Problem, Product,
+    Redrive, Redriven, Requirement, Requirements, Run, Why,
 };
 
 /// How long one answer may take; streams may last.
@@ -205,6 +205,46 @@ impl Client {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/assessments"))).await
     }
 
+    /// All products, by name.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn products(&self) -> Result<Vec<Product>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/products")).await
+    }
+
+    /// Adds a product or brings one to these values.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn put_product(&self, product: &Product) -> Result<Product, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/products").json(product)).await
+    }
+
+    /// Every key that has a limit or is held now.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn limits(&self) -> Result<Vec<Limit>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/limits")).await
+    }
+
+    /// Sets how many jobs with a key may be held at once.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn set_limit(&self, key: &str, most: i32) -> Result<Most, Failure> {
+        self.json(self.request(Method::PUT, &limit(key)).json(&Most { most })).await
+    }
+
+    /// Removes a limit.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn remove_limit(&self, key: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, &limit(key))).await.map(|_| ())
+    }
+
     /// A page of a run's history.
     ///
     /// # Errors
@@ -308,6 +348,12 @@ impl Client {
     fn broken(&self, error: reqwest::Error) -> Failure {
         Failure::Broken { server: self.server.clone(), error: error.without_url() }
     }
+}
+
+/// The route of one limit; a key holds slashes and colons.
+fn limit(key: &str) -> String {
+    let key: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    format!("/api/v1/limits/{}", key.replace('+', "%20"))
 }
 
 /// Cuts a stream of bytes into lines, wherever its pieces end.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Factory, Polling},
+    activities::{Factory, ForgePace, ModelPace, Polling},
     engine::Engine,
     github::{self, Forge},
     http, llm,
@@ -128,10 +128,12 @@ impl House {
             token: self.forge.token.clone(),
             timeouts: github::Timeouts::default(),
         };
+        let forge_pace = ForgePace::new(pool.clone(), &self.forge.api_url, &self.forge.token);
+        let model_pace = ModelPace::new(pool.clone(), &self.model.base_url);
         Ok(Factory {
             pool,
-            forge: Forge::new(forge)?,
-            model: llm::Model::new(self.model.clone())?,
+            forge: Forge::new(forge)?.behind(Arc::new(forge_pace)),
+            model: llm::Model::new(self.model.clone())?.behind(Arc::new(model_pace)),
             workspaces: self.workspaces()?,
             sandbox,
             public_url: self.public_url.clone(),

@@ -8,7 +8,9 @@ mod dev;
 mod dlq;
 pub mod home;
 pub mod house;
+mod limit;
 mod print;
+mod product;
 mod requirement;
 mod run;
 mod serve;
@@ -59,6 +61,8 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Requirement(what) => requirement::obey(&client()?, &printer, what).await,
         Command::Dlq(what) => dlq::obey(&client()?, &printer, what).await,
         Command::Run(what) => run::obey(&client()?, &printer, what).await,
+        Command::Product(what) => product::obey(&client()?, &printer, what).await,
+        Command::Limit(what) => limit::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
         Command::Openapi => {
             printer.raw(&openapi::document().context("write the description as JSON")?)?;

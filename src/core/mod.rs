@@ -6,9 +6,11 @@
 pub mod change;
 pub mod edit;
 pub mod finding;
+pub mod limit;
 pub mod path;
 pub mod policy;
 pub mod reason;
+pub mod rate;
 pub mod requirement;
 pub mod run;
 pub mod sha;

@@ -27,6 +27,8 @@ pub struct Job {
     pub held: bool,
     /// The error of the last attempt that failed.
     pub error: Option<String>,
+    /// The rate limit that its last call was held back by, and why that is closed.
+    pub held_back: Option<(String, Option<String>)>,
 }
 
 /// The one reason why a run is where it is.
@@ -107,6 +109,17 @@ pub enum Cause {
         /// The most attempts.
         most: u32,
     },
+    /// A rate limit that all workers share held a call back; this is no failure.
+    HeldBack {
+        /// The step.
+        step: String,
+        /// The limit's key.
+        key: String,
+        /// When the job is due again.
+        until: DateTime<Utc>,
+        /// Why the limit is closed, if the other side said so.
+        why: Option<String>,
+    },
     /// No worker has taken the job yet.
     Queued {
         /// The step.
@@ -157,6 +170,10 @@ fn of_job(step: String, job: &Job, now: DateTime<Utc>) -> Cause {
         (Some((worker, since)), _) if job.held => {
             Cause::Running { step, worker: worker.clone(), since: *since, attempt, most }
         }
+        _ if job.visible_at > now && job.held_back.is_some() => {
+            let (key, why) = job.held_back.clone().unwrap_or_default();
+            Cause::HeldBack { step, key, until: job.visible_at, why }
+        }
         (_, Some(error)) if job.visible_at > now => {
             Cause::BackingOff { step, until: job.visible_at, error: error.clone(), attempt, most }
         }
@@ -196,6 +213,11 @@ impl Cause {
             Self::BackingOff { step, until, error, attempt, most } => format!(
                 "`{step}` failed in attempt {attempt} of {most} and is tried again {}; last: {error}",
                 ahead(now, *until)
+            ),
+            Self::HeldBack { step, key, until, why } => format!(
+                "`{step}` is held back by the rate limit {key} until {}{}.",
+                until.format("%H:%M:%S UTC"),
+                why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
             ),
             Self::Queued { step, queue, since } => format!(
                 "`{step}` has been queued for {} until a worker of `{queue}` is free.",
@@ -256,6 +278,7 @@ mod tests {
             last: None,
             held: false,
             error: None,
+            held_back: None,
         }
     }
 
@@ -297,6 +320,17 @@ mod tests {
             &here,
             Some(&begun(40)),
             "`review` lost its worker w1 1 min 0 s ago in attempt 2 of 5; the next free worker takes it.",
+        );
+        let held_back = Some(("github:x:y".to_owned(), Some("429".to_owned())));
+        check(
+            &here,
+            Some(&Job { held_back: held_back.clone(), ..failed(130) }),
+            "`review` is held back by the rate limit github:x:y until 00:02:10 UTC: 429.",
+        );
+        check(
+            &here,
+            Some(&Job { held_back, ..failed(99) }),
+            "`review` has been queued for 1 s until a worker of `llm` is free.",
         );
         check(
             &here,

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{Answer, Engine, Error, keys, storable};
+use super::{Answer, Engine, Error, storable};
 use crate::{
     core::{
         run::{Action, Event},
@@ -104,7 +104,7 @@ impl Engine {
         let (next, queue) = match actions.as_slice() {
             [Action::Finish(_)] => (None, None),
             [Action::Enqueue { step, queue, turn, attempts }] => {
-                let keys = keys(&before.binding, &workflow, step);
+                let keys = self.keys(&before.binding, &workflow, step);
                 let (step, turn, most) = (step.clone(), *turn, *attempts);
                 (Some(Next { step, queue: queue.word(), turn, most, keys, token: None }), Some(*queue))
             }

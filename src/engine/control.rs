@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use super::{Engine, Error, Moved, act, locked, storable};
+use super::{By, Engine, Error, Moved, locked, settle, storable};
 use crate::{
     core::{
         reason::Reason,
@@ -188,7 +188,7 @@ impl Engine {
             return Ok(Done::Now);
         }
         let workflow = self.workflow(&held.stored.binding.workflow_hash).await?;
-        self.advance(tx, held.stored, &workflow, actor, vec![event]).await?;
+        self.advance(tx, held.stored, &workflow, By::Other(actor), vec![event]).await?;
         Ok(Done::Now)
     }
 
@@ -214,7 +214,7 @@ impl Engine {
         if !matches!(stored.run.state, State::Paused { .. }) {
             let workflow = self.workflow(&stored.binding.workflow_hash).await?;
             let event = Event::Paused { by: worker.to_owned(), reason, cause };
-            self.advance(&mut tx, stored, &workflow, worker, vec![event]).await?;
+            self.advance(&mut tx, stored, &workflow, By::Other(worker), vec![event]).await?;
         }
         tx.commit().await?;
         Ok(Moved::Yes)
@@ -344,9 +344,13 @@ async fn end(
 ) -> Result<(), Error> {
     let id = stored.binding.id;
     let (run, actions) = stored.run.cancel(reason)?;
-    event::append(tx, id, stored.version + 1, stored.now, actor, stored.run.step(), event).await?;
+    let (seq, at, step) = (stored.version + 1, stored.now, stored.run.step());
+    event::append(tx, event::New { run: id, seq, at, actor, step, event, lease: None }).await?;
     if !store::run::save(tx, id, stored.version, 1, &run).await? {
         return Err(Error::Store(store::Error::RowNotFound));
     }
-    act(tx, &stored.binding, &actions).await
+    for action in &actions {
+        settle(tx, id, action).await?;
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Denied, Engine, Error, act, locked};
+use super::{Denied, Engine, Error, locked};
 use crate::{
     core::{
         reason::Reason,
@@ -74,8 +74,9 @@ impl Engine {
             ..old.binding.clone()
         };
         store::run::insert(tx, &binding, &run).await?;
-        event::append(tx, id, 1, old.now, actor, run.step(), &event).await?;
-        act(tx, &binding, &actions).await?;
+        let (at, step, event) = (old.now, run.step(), &event);
+        event::append(tx, event::New { run: id, seq: 1, at, actor, step, event, lease: None }).await?;
+        self.act(tx, &binding, workflow, &actions).await?;
         dead_letter::settle(tx, from, actor).await?;
         Ok(id)
     }

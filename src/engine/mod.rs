@@ -8,6 +8,7 @@ mod bulk;
 pub mod commits;
 mod control;
 mod fork;
+mod later;
 mod redrive;
 
 use std::{
@@ -20,9 +21,10 @@ use uuid::Uuid;
 
 use crate::{
     core::{
+        limit,
         requirement::Requirement,
         run::{Action, Event, Park, Progress, Refused, Run, State, backoff_ceiling},
-        workflow::{self, Activity, Outcome, Workflow},
+        workflow::{self, Outcome, Workflow},
     },
     store::{
         self, Connection, Pool, attempt, dead_letter, event, hold,
@@ -44,6 +46,8 @@ pub struct Engine {
     pool: Pool,
     workflows: Arc<RwLock<HashMap<String, Arc<Workflow>>>>,
     requirement: Arc<Workflow>,
+    /// Who answers model calls, as limits name it.
+    provider: Arc<str>,
 }
 
 /// Why the engine could not do what was asked. Nothing has changed.
@@ -58,6 +62,16 @@ pub enum Error {
     /// There is no such product.
     #[error("there is no product `{0}`")]
     NoProduct(String),
+    /// As many of the product's runs are open as may be.
+    #[error("`{product}` has {open} open runs, and at most {most} may be open")]
+    BacklogFull {
+        /// The product.
+        product: String,
+        /// The most open runs.
+        most: i32,
+        /// How many there are.
+        open: i64,
+    },
     /// The event does not fit the run.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -123,7 +137,7 @@ impl Engine {
             requirement.get_or_insert(workflow);
         }
         let Some(requirement) = requirement else { unreachable!("at least one graph is shipped") };
-        Ok(Self { pool, workflows: Arc::new(RwLock::new(workflows)), requirement })
+        Ok(Self { pool, workflows: Arc::new(RwLock::new(workflows)), requirement, provider: limit::PROVIDER.into() })
     }
 
     /// The database below.
@@ -135,7 +149,7 @@ impl Engine {
     /// Takes a requirement: when this returns, it is in the database with a run and a job.
     ///
     /// # Errors
-    /// [`Error::NoProduct`] for an unknown product.
+    /// [`Error::NoProduct`] for an unknown product, [`Error::BacklogFull`] for one with enough to do.
     pub async fn accept(&self, requirement: &Requirement, actor: &str) -> Result<Accepted, Error> {
         let mut tx = self.pool.begin().await?;
         let accepted = self.accept_in(&mut tx, requirement, actor).await?;
@@ -146,7 +160,7 @@ impl Engine {
     /// Takes a requirement inside the caller's transaction.
     ///
     /// # Errors
-    /// [`Error::NoProduct`] for an unknown product.
+    /// [`Error::NoProduct`] for an unknown product, [`Error::BacklogFull`] for one with enough to do.
     pub async fn accept_in(
         &self,
         tx: &mut Connection,
@@ -156,6 +170,12 @@ impl Engine {
         let name = requirement.product.as_str();
         let product =
             store::product::get(&mut *tx, name).await?.ok_or_else(|| Error::NoProduct(name.to_owned()))?;
+        if product.backlog.is_some()
+            && let Some((most, open)) = store::product::open_runs(tx, name).await?
+            && open >= i64::from(most)
+        {
+            return Err(Error::BacklogFull { product: product.name, most, open });
+        }
         let accepted = Accepted { requirement: Uuid::now_v7(), run: Uuid::now_v7() };
         let binding = Binding {
             id: accepted.run,
@@ -175,7 +195,7 @@ impl Engine {
         let (step, event) = (run.step(), &Event::Started);
         event::append(tx, event::New { run: accepted.run, seq: 1, at: now, actor, step, event, lease: None })
             .await?;
-        act(tx, &binding, &self.requirement, &actions).await?;
+        self.act(tx, &binding, &self.requirement, &actions).await?;
         Ok(accepted)
     }
 
@@ -396,7 +416,35 @@ impl Engine {
             // The row is locked, so this cannot be; should it be, the caller's transaction rolls back.
             return Err(Error::Store(store::Error::RowNotFound));
         }
-        act(tx, &stored.binding, workflow, &all).await
+        self.act(tx, &stored.binding, workflow, &all).await
+    }
+
+    /// Does what actions ask for.
+    async fn act(
+        &self,
+        tx: &mut Connection,
+        binding: &Binding,
+        workflow: &Workflow,
+        actions: &[Action],
+    ) -> Result<(), Error> {
+        for action in actions {
+            if let Action::Enqueue { step, queue, .. } = action {
+                let (run, priority) = (binding.id, binding.priority);
+                let keys = &self.keys(binding, workflow, step);
+                job::enqueue(tx, &job::New { run, product: &binding.product, priority, keys }, action).await?;
+                wake::notify(tx, *queue).await?;
+            } else {
+                settle(tx, binding.id, action).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The keys under which the job of a step is held.
+    fn keys(&self, binding: &Binding, workflow: &Workflow, step: &str) -> Vec<String> {
+        let Some(step) = workflow.steps.get(step) else { return Vec::new() };
+        let (product, repository, base) = (&binding.product, &binding.repository, &binding.base_branch);
+        limit::keys(product, repository, base, step.run, step.queue, &self.provider)
     }
 }
 
@@ -442,27 +490,6 @@ async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str)
     Ok(())
 }
 
-async fn act(
-    tx: &mut Connection,
-    binding: &Binding,
-    workflow: &Workflow,
-    actions: &[Action],
-) -> Result<(), Error> {
-    for action in actions {
-        match action {
-            Action::Enqueue { step, queue, .. } => {
-                let (run, priority) = (binding.id, binding.priority);
-                let keys = &keys(binding, workflow, step);
-                job::enqueue(tx, &job::New { run, product: &binding.product, priority, keys }, action)
-                    .await?;
-                wake::notify(tx, *queue).await?;
-            }
-            other => settle(tx, binding.id, other).await?,
-        }
-    }
-    Ok(())
-}
-
 /// Does what an action asks for of the rows that a run has; an [`Action::Enqueue`] needs more than those.
 async fn settle(tx: &mut Connection, run: Uuid, action: &Action) -> Result<(), Error> {
     let due = match action {
@@ -478,13 +505,4 @@ async fn settle(tx: &mut Connection, run: Uuid, action: &Action) -> Result<(), E
         wake::ring(tx, &queue).await?;
     }
     Ok(())
-}
-
-/// The keys under which the job of a step is held.
-fn keys(binding: &Binding, workflow: &Workflow, step: &str) -> Vec<String> {
-    let mut keys = vec![format!("product:{}", binding.product)];
-    if workflow.steps.get(step).is_some_and(|step| step.run == Activity::Merge) {
-        keys.insert(0, format!("merge:{}:{}", binding.repository, binding.base_branch));
-    }
-    keys
 }

@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use crate::core::rate::Wait;
+
 /// The most characters of a message that are kept.
 const MESSAGE_LIMIT: usize = 1_000;
 /// The wait for a rate limit that names none: GitHub asks for at least a minute.
@@ -23,6 +25,7 @@ pub struct Error {
     call: String,
     message: String,
     retry_after: Option<Duration>,
+    held_by: Option<String>,
     request_id: Option<String>,
     already_exists: bool,
 }
@@ -38,6 +41,8 @@ pub enum Kind {
     Server,
     /// 429, or a 403 that is a limit in disguise. Nothing happened; wait as long as is said.
     RateLimited,
+    /// A limit that we share with others held the call back: nothing was sent.
+    Held,
     /// 401: the token is wrong, expired or revoked.
     Unauthorized,
     /// 403: the token may not do this.
@@ -67,7 +72,7 @@ impl Kind {
     #[must_use]
     pub const fn is_transient(self) -> bool {
         match self {
-            Self::Timeout | Self::Connection | Self::Server | Self::RateLimited => true,
+            Self::Timeout | Self::Connection | Self::Server | Self::RateLimited | Self::Held => true,
             Self::Unauthorized
             | Self::Forbidden
             | Self::NotFound
@@ -96,6 +101,7 @@ impl Kind {
             Self::Connection => "connection failed",
             Self::Server => "server error",
             Self::RateLimited => "rate limited",
+            Self::Held => "held back",
             Self::Unauthorized => "token refused",
             Self::Forbidden => "not permitted",
             Self::NotFound => "not found",
@@ -148,10 +154,16 @@ impl Error {
         &self.message
     }
 
-    /// How long GitHub asks to wait; always given for [`Kind::RateLimited`], at most 61 minutes.
+    /// How long to wait; always given for [`Kind::RateLimited`], at most 61 minutes, and for [`Kind::Held`].
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// The key of the limit that held the call back; given for [`Kind::Held`] alone.
+    #[must_use]
+    pub fn held_by(&self) -> Option<&str> {
+        self.held_by.as_deref()
     }
 
     /// GitHub's name for the request, to quote to its support.
@@ -188,6 +200,7 @@ impl Error {
             Kind::Server => named_wait(headers, server_time(headers, Utc::now())),
             Kind::Timeout
             | Kind::Connection
+            | Kind::Held
             | Kind::Unauthorized
             | Kind::Forbidden
             | Kind::NotFound
@@ -207,6 +220,12 @@ impl Error {
             already_exists: kind == Kind::Validation && complaint.says_it_exists(),
             ..Self::new(kind, call, &complaint.in_one_line())
         }
+    }
+
+    /// The call was not made.
+    pub(super) fn held(call: &str, wait: Wait) -> Self {
+        let (message, retry_after) = (wait.sentence(), Some(wait.wait));
+        Self { retry_after, held_by: Some(wait.key), ..Self::new(Kind::Held, call, &message) }
     }
 
     pub(super) fn timeout(call: String, limit: Duration) -> Self {
@@ -257,6 +276,7 @@ impl Error {
             call: call.into(),
             message: plain(message),
             retry_after: None,
+            held_by: None,
             request_id: None,
             already_exists: false,
         }
@@ -356,17 +376,17 @@ fn named_wait(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
 }
 
 /// The clock that the answer's moments are told by; ours may be an hour off.
-fn server_time(headers: &HeaderMap, ours: DateTime<Utc>) -> DateTime<Utc> {
+pub(super) fn server_time(headers: &HeaderMap, ours: DateTime<Utc>) -> DateTime<Utc> {
     text_of(headers, "date")
         .and_then(|date| DateTime::parse_from_rfc2822(date).ok())
         .map_or(ours, |date| date.to_utc())
 }
 
-fn until(moment: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+pub(super) fn until(moment: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
     (moment - now).to_std().unwrap_or_default()
 }
 
-fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 

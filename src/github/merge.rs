@@ -147,6 +147,7 @@ impl Reply {
             | Kind::Connection
             | Kind::Server
             | Kind::RateLimited
+            | Kind::Held
             | Kind::Unauthorized
             | Kind::NotFound
             | Kind::Validation

@@ -2,19 +2,20 @@
 //!
 //! The only room that names octocrab. Every request goes through one `call`, which sends it
 //! exactly once: nothing is retried, no redirect is followed, and no rate limit is slept out
-//! in here. A failure says what kind it is and how long to wait; the job queue does the rest.
+//! in here; a [`Gate`] may hold it back before it is sent. A failure says what kind it is and how long to wait; the job queue does the rest.
 
 mod account;
 mod checks;
 mod comments;
 mod error;
+mod gate;
 mod merge;
 mod pulls;
 mod reviews;
 pub mod text;
 pub mod webhook;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -34,6 +35,7 @@ pub use checks::{
 };
 pub use comments::Comment;
 pub use error::{Error, Kind};
+pub use gate::{Effort, Gate};
 pub use merge::Merge;
 pub use pulls::{NewPull, Pull, PullState};
 pub use reviews::{NewReview, NewReviewComment, Review, ReviewState};
@@ -87,6 +89,7 @@ pub struct Forge {
     octocrab: Octocrab,
     config: Config,
     identity: OnceCell<Account>,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 /// A successful answer, read to its end.
@@ -124,7 +127,13 @@ impl Forge {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadConfig::Token);
         }
-        Ok(Self { octocrab: client(&config)?, config, identity: OnceCell::new() })
+        Ok(Self { octocrab: client(&config)?, config, identity: OnceCell::new(), gate: None })
+    }
+
+    /// The same, but every call passes this gate first.
+    #[must_use]
+    pub fn behind(self, gate: Arc<dyn Gate>) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, Error> {
@@ -167,6 +176,9 @@ impl Forge {
         B: Serialize + ?Sized,
     {
         let call = format!("{method} {route}");
+        if let Some(gate) = &self.gate {
+            gate.pass(Effort::of(&method)).await.map_err(|wait| Error::held(&call, wait))?;
+        }
         let exchange = self.exchange(method, route, body, &call);
         let outcome = match tokio::time::timeout(self.config.timeouts.total, exchange).await {
             Ok(outcome) => outcome,
@@ -190,6 +202,9 @@ impl Forge {
             self.octocrab.build_request(request, body).map_err(|error| Error::unsent(call, &error))?;
         let answer = self.octocrab.execute(request).await.map_err(|error| Error::broken(call, &error))?;
         let (head, body) = answer.into_parts();
+        if head.status.is_success() {
+            self.learn(&head.headers, None).await;
+        }
         let body = Limited::new(body, ANSWER_LIMIT)
             .collect()
             .await
@@ -199,7 +214,17 @@ impl Forge {
             StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
                 Ok(Answer { call: call.to_owned(), headers: head.headers, body })
             }
-            status => Err(Error::answered(call, status, &head.headers, &body)),
+            status => {
+                let error = Error::answered(call, status, &head.headers, &body);
+                self.learn(&head.headers, Some(&error)).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn learn(&self, headers: &HeaderMap, error: Option<&Error>) {
+        if let Some(gate) = &self.gate {
+            gate.learn(gate::heard(headers, error, chrono::Utc::now())).await;
         }
     }
 }

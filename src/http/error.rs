@@ -36,6 +36,8 @@ pub enum Kind {
     Invalid,
     /// The product does not exist.
     UnknownProduct,
+    /// As many of the product's runs are open as may be.
+    BacklogFull,
     /// The key was used with another body.
     KeyReused,
     /// The first request with the key is still running.
@@ -57,7 +59,7 @@ pub enum Kind {
 }
 
 /// All kinds, for the page that explains them and for tests.
-pub const KINDS: [Kind; 18] = [
+pub const KINDS: [Kind; 19] = [
     Kind::NotFound,
     Kind::MethodNotAllowed,
     Kind::TooSlow,
@@ -67,6 +69,7 @@ pub const KINDS: [Kind; 18] = [
     Kind::BadRequest,
     Kind::Invalid,
     Kind::UnknownProduct,
+    Kind::BacklogFull,
     Kind::KeyReused,
     Kind::KeyBusy,
     Kind::NotAllowed,
@@ -135,6 +138,12 @@ impl Kind {
                 "There is no such product",
                 "Name one of the products that the detail lists, or add it with POST /api/v1/products.",
             ),
+            Self::BacklogFull => (
+                "backlog-full",
+                S::TOO_MANY_REQUESTS,
+                "The product has enough to do",
+                "Send it again after the time in Retry-After, once runs of the product have ended.",
+            ),
             Self::KeyReused => (
                 "key-reused",
                 S::UNPROCESSABLE_ENTITY,
@@ -193,7 +202,15 @@ impl Kind {
     }
 
     const fn is_retryable(self) -> bool {
-        matches!(self, Self::TooSlow | Self::KeyBusy | Self::Busy | Self::NotReviewed | Self::Unavailable)
+        matches!(
+            self,
+            Self::TooSlow
+                | Self::BacklogFull
+                | Self::KeyBusy
+                | Self::Busy
+                | Self::NotReviewed
+                | Self::Unavailable
+        )
     }
 }
 
@@ -257,6 +274,7 @@ impl IntoResponse for Error {
         let mut response = self.kind.row().1.into_response();
         let headers = response.headers_mut();
         let wait: Option<&str> = match self.kind {
+            Kind::BacklogFull => Some("30"),
             Kind::KeyBusy => Some("1"),
             Kind::Busy => Some("5"),
             Kind::Unavailable => Some("5"),
@@ -294,6 +312,13 @@ impl From<engine::Error> for Error {
             engine::Error::NoProduct(name) => {
                 Self::new(Kind::UnknownProduct, format!("there is no product `{name}`"))
             }
+            full @ engine::Error::BacklogFull { .. } => Self::new(
+                Kind::BacklogFull,
+                format!(
+                    "{full}; nothing was stored. Send it again once some have ended, or raise the product's \
+                     backlog with POST /api/v1/products"
+                ),
+            ),
             engine::Error::NoLetter(id) => Self::no("dead letter", id),
             engine::Error::Denied(denied @ (Denied::Held(_) | Denied::Restless)) => {
                 Self::new(Kind::Busy, denied.to_string())

@@ -8,6 +8,7 @@ mod extract;
 mod health;
 mod idempotent;
 mod layers;
+mod limits;
 pub mod openapi;
 pub mod pages;
 mod products;
@@ -25,7 +26,7 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{Method, Uri},
     middleware::from_fn,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use secrecy::SecretString;
 
@@ -100,6 +101,8 @@ fn api() -> Router<App> {
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/redrive", post(dead_letters::redrive))
         .route("/products", get(products::list).post(products::put))
+        .route("/limits", get(limits::list))
+        .route("/limits/{key}", put(limits::put).delete(limits::remove))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .merge(hooks)

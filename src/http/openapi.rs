@@ -6,7 +6,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use super::{controls, dead_letters, events, health, products, requirements, reviews, runs, webhooks};
+use super::{controls, dead_letters, events, health, limits, products, requirements, reviews, runs, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,7 +21,8 @@ use super::{controls, dead_letters, events, health, products, requirements, revi
         runs::diff,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, dead_letters::list, dead_letters::redrive,
-        products::list, products::put, reviews::findings, webhooks::github, health::alive, health::ready,
+        products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
+        webhooks::github, health::alive, health::ready,
     ),
     components(schemas(super::view::Event)),
     tags(
@@ -29,6 +30,7 @@ use super::{controls, dead_letters, events, health, products, requirements, revi
         (name = "runs", description = "What became of it."),
         (name = "dead letters", description = "What used up its attempts."),
         (name = "products", description = "Who can be asked for what."),
+        (name = "limits", description = "How much may be worked on at once."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "What the forge tells us."),
         (name = "health", description = "Whether the server lives and is ready."),

@@ -9,7 +9,10 @@ use super::{
     view::Product,
 };
 use crate::{
-    core::requirement::{ProductName, RepoName},
+    core::{
+        limit::{self, Key},
+        requirement::{ProductName, RepoName},
+    },
     store,
 };
 
@@ -27,7 +30,8 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Product>>, E
     Ok(Json(rows.into_iter().map(Product::from).collect()))
 }
 
-/// Adds a product or brings one to these values; runs that began earlier keep theirs.
+/// Adds a product or brings one to these values; runs that began earlier keep theirs. A limit that is
+/// left out is no limit.
 #[utoipa::path(post, path = "/api/v1/products", tag = "products", request_body = Product, responses(
     (status = 201, description = "The product was added.", body = Product),
     (status = 200, description = "The product was there and has these values now.", body = Product),
@@ -40,7 +44,15 @@ pub(super) async fn put(
     let (name, repository) = check(&product)?;
     let pool = app.engine.pool();
     let was_there = store::product::get(pool, name.as_str()).await?.is_some();
-    store::product::put(pool, &name, &repository, &product.base_branch, &product.test_command).await?;
+    let mut tx = pool.begin().await?;
+    store::product::put(&mut *tx, &name, &repository, &product.base_branch, &product.test_command).await?;
+    store::product::cap(&mut *tx, &name, product.backlog).await?;
+    let key = Key::Product(name);
+    match product.concurrency {
+        Some(most) => store::limit::put(&mut tx, &key, most).await?,
+        None => _ = store::limit::remove(&mut *tx, &key).await?,
+    }
+    tx.commit().await?;
     let status = if was_there { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(product)))
 }
@@ -62,6 +74,13 @@ fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
     if words.len() > WORDS || words.iter().any(long) {
         let limits = format!("at most {WORDS} words of at most {WORD_LIMIT} bytes, without NUL");
         faults.push(("/test_command", limits));
+    }
+    if product.backlog.is_some_and(|most| most < 1) {
+        faults.push(("/backlog", "must be 1 or more; leave it out for any number".to_owned()));
+    }
+    if product.concurrency.is_some_and(|most| !(1..=limit::MOST).contains(&most)) {
+        let limits = format!("must be from 1 to {}; leave it out for any number", limit::MOST);
+        faults.push(("/concurrency", limits));
     }
     match (name, repository, faults.is_empty()) {
         (Some(name), Some(repository), true) => Ok((name, repository)),

@@ -36,6 +36,7 @@ const NAMED: usize = 20;
     responses(
         (status = 202, description = "The requirement is stored and a run works on it.", body = Accepted, headers(("Location" = String, description = "The requirement."))),
         (status = 409, description = "The first request with this key is still running.", body = view::Problem, content_type = "application/problem+json"),
+        (status = 429, description = "As many runs of the product are open as its backlog allows; nothing is stored.", body = view::Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds."))),
         (status = 422, description = "A field does not fit, the product is unknown, or the key was used with another body.", body = view::Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn submit(

@@ -60,7 +60,8 @@ pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>,
         let job = store::job::standing(pool, id).await?;
         let torn = matches!(stored.run.state, Standing::At { .. }) && job.is_none();
         if !torn || look == LOOKS {
-            return Ok(Json(Why::new(&stored, job)));
+            let delay = store::rate::delaying(pool, id).await?;
+            return Ok(Json(Why::new(&stored, job, delay)));
         }
         look += 1;
     }

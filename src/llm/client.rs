@@ -25,7 +25,8 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::{BadConfig, Config, Error, Message, Prompt, Role, error::said};
+use super::{BadConfig, Config, Error, Gate, Message, Prompt, Role, error::said, gate};
+use crate::core::rate::Heard;
 
 /// The longest answer that is read, in bytes of its text.
 pub const REPLY_LIMIT: usize = 4 * 1024 * 1024;
@@ -42,6 +43,7 @@ pub struct Model {
     http: reqwest::Client,
     client: Client<OpenAIConfig>,
     config: Config,
+    gate: Option<Arc<dyn Gate>>,
 }
 
 /// What a model answered.
@@ -105,7 +107,13 @@ impl Model {
             .with_api_base(config.base_url.trim_end_matches('/'))
             .with_api_key(config.api_key.expose_secret());
         let client = Client::build(http.clone(), openai);
-        Ok(Self { http, client, config })
+        Ok(Self { http, client, config, gate: None })
+    }
+
+    /// The same, but every call passes this gate first.
+    #[must_use]
+    pub fn behind(self, gate: Arc<dyn Gate>) -> Self {
+        Self { gate: Some(gate), ..self }
     }
 
     /// The configuration it was made with.
@@ -119,6 +127,10 @@ impl Model {
     /// # Errors
     /// [`Error`], sorted by what to do next; a failed call is never tried again here.
     pub async fn ask(&self, prompt: &Prompt) -> Result<Reply, Error> {
+        if let Some(gate) = &self.gate {
+            let tokens = u32::try_from(estimate(prompt, "").input_tokens).unwrap_or(u32::MAX);
+            gate.pass(self.config.model_for(prompt.task), tokens).await.map_err(Error::Held)?;
+        }
         let total = self.config.timeouts.total;
         let asked = timeout(total, self.ask_without_end(prompt)).await;
         let answered = asked.unwrap_or_else(|_| Err(gave_up("the whole answer", total)));
@@ -134,11 +146,21 @@ impl Model {
 
     async fn ask_bounded(&self, prompt: &Prompt, is_over: &Arc<AtomicBool>) -> Result<Reply, Error> {
         let idle = self.config.timeouts.idle;
-        let request = request(prompt, self.config.model_for(prompt.task));
-        let (http, is_over) = (self.http.clone(), Arc::clone(is_over));
+        let model = self.config.model_for(prompt.task).to_owned();
+        let request = request(prompt, &model);
+        let (http, gate, is_over) = (self.http.clone(), self.gate.clone(), Arc::clone(is_over));
         // The client's own service retries 429 and 5xx by itself; ours sends once.
-        let service =
-            tower::service_fn(move |request| send_once(http.clone(), request, Arc::clone(&is_over)));
+        let service = tower::service_fn(move |request| {
+            let (http, is_over) = (http.clone(), Arc::clone(&is_over));
+            let (gate, model) = (gate.clone(), model.clone());
+            async move {
+                let (answer, heard) = send_once(http, request, is_over).await?;
+                if let Some(gate) = gate {
+                    gate.learn(&model, heard).await;
+                }
+                answer.map_err(|error| OpenAIError::Boxed(Box::new(error)))
+            }
+        });
         let client = self.client.clone().with_http_service(service);
         let opened = timeout(idle, client.chat().create_stream(request)).await;
         let stream = opened.map_err(|_| gave_up("the answer's start", idle))?.map_err(sorted)?;
@@ -156,7 +178,7 @@ impl Model {
             Error::Auth(message) => Error::Auth(hide(message)),
             Error::Rejected(message) => Error::Rejected(hide(message)),
             Error::Refused(message, usage) => Error::Refused(hide(message), usage),
-            Error::TooLong(_) | Error::Empty(_) | Error::Oversize => error,
+            Error::Held(_) | Error::TooLong(_) | Error::Empty(_) | Error::Oversize => error,
         }
     }
 }
@@ -264,20 +286,22 @@ fn message(message: &Message) -> ChatCompletionRequestMessage {
     }
 }
 
-/// Sends one request, turns every answer but success into our own error, and bounds what is read.
+/// Sends one request, turns every answer but success into our own error, and bounds what is read. Beside
+/// it stands what the answer says of limits.
 async fn send_once(
     http: reqwest::Client,
     request: HttpRequestFactory,
     is_over: Arc<AtomicBool>,
-) -> Result<reqwest::Response, OpenAIError> {
+) -> Result<(Result<reqwest::Response, Error>, Heard), OpenAIError> {
     let response = http.execute(request.build().await?).await?;
     let (status, headers) = (response.status(), response.headers().clone());
     if status.is_success() {
-        return Ok(bounded(response, is_over));
+        return Ok((Ok(bounded(response, is_over)), gate::heard(status, &headers, None)));
     }
     let body = beginning(response).await;
     let error = Error::from_http(status, &headers, &body, chrono::Utc::now());
-    Err(OpenAIError::Boxed(Box::new(error)))
+    let heard = gate::heard(status, &headers, Some(&error));
+    Ok((Err(error), heard))
 }
 
 /// The same answer, broken off at [`WIRE_LIMIT`] and [`LINE_LIMIT`]: a stream or a line without end

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
 use super::Usage;
+use crate::core::rate::Wait;
 
 /// The longest `Retry-After` that is believed.
 pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -23,6 +24,9 @@ pub enum Error {
         /// What happened.
         message: String,
     },
+    /// A limit that we share with others held the call back: nothing was sent.
+    #[error("the model was not asked: {}", .0.sentence())]
+    Held(Wait),
     /// The key is wrong or lacks a right (401, 403): people must act.
     #[error("the model does not accept the key: {0}")]
     Auth(String),
@@ -47,7 +51,7 @@ impl Error {
     /// The same request may go well later.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient { .. })
+        matches!(self, Self::Transient { .. } | Self::Held(_))
     }
 
     /// How long the server asks to wait, at most [`RETRY_AFTER_LIMIT`]; else the caller backs off.
@@ -55,6 +59,7 @@ impl Error {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,
+            Self::Held(wait) => Some(wait.wait),
             _ => None,
         }
     }
@@ -64,7 +69,9 @@ impl Error {
     pub const fn usage(&self) -> Option<Usage> {
         match self {
             Self::TooLong(usage) | Self::Refused(_, usage) | Self::Empty(usage) => Some(*usage),
-            Self::Transient { .. } | Self::Auth(_) | Self::Rejected(_) | Self::Oversize => None,
+            Self::Transient { .. } | Self::Held(_) | Self::Auth(_) | Self::Rejected(_) | Self::Oversize => {
+                None
+            }
         }
     }
 

@@ -7,6 +7,7 @@ mod answers;
 mod client;
 mod config;
 mod error;
+mod gate;
 mod prompt;
 mod prompts;
 mod shown;
@@ -15,5 +16,6 @@ pub use answers::{FINDINGS_LIMIT, MESSAGE_LIMIT, Unreadable, read_review, review
 pub use client::{Model, REPLY_LIMIT, Reply, Usage};
 pub use config::{BadConfig, Config, OPENAI_URL, Prices, Timeouts};
 pub use error::{Error, RETRY_AFTER_LIMIT};
+pub use gate::Gate;
 pub use prompt::{Message, Prompt, Role, Schema, Task};
 pub use prompts::{CONTEXT_LIMIT, Complaint, Generate, Mend, Remediate, Review, Source};

@@ -84,11 +84,14 @@ pub async fn hurry(connection: &mut Connection, run_id: Uuid) -> Result<Option<S
 /// When the database does not answer.
 pub async fn take_away(connection: &mut Connection, run_id: Uuid) -> Result<()> {
     sqlx::query!(
-        "with gone as (delete from job where run_id = $1 returning run_id, turn)
-         update attempt
-         set ended_at = clock_timestamp(), ended_as = 'lost', error = 'its job was taken away'
-         from gone
-         where attempt.run_id = gone.run_id and attempt.turn = gone.turn and attempt.ended_at is null",
+        "with gone as (delete from job where run_id = $1 returning *)
+         insert into attempt (run_id, turn, attempt, step, worker, started_at, ended_at, ended_as, error)
+         select run_id, turn, attempts, step, coalesce(worker, 'unknown'), coalesce(began_at, now()),
+                clock_timestamp(), 'lost', 'its job was taken away'
+         from gone where lease_token is not null and attempts <= max_attempts
+         on conflict (run_id, turn, attempt) do update
+         set ended_at = excluded.ended_at, ended_as = excluded.ended_as, error = excluded.error
+         where attempt.ended_at is null",
         run_id
     )
     .execute(connection)
@@ -108,13 +111,16 @@ pub async fn put_down(connection: &mut Connection, lease: &Lease, why: &str) -> 
              set lease_token = null, visible_at = clock_timestamp(), paused = true,
                  max_attempts = max_attempts + 1
              where id = $1 and lease_token = $2
-             returning run_id, turn, attempts
+             returning run_id, turn, attempts, step, worker, began_at
          ),
          ended as (
-             update attempt set ended_at = clock_timestamp(), ended_as = 'lost', error = $3
+             insert into attempt (run_id, turn, attempt, step, worker, started_at, ended_at, ended_as, error)
+             select run_id, turn, attempts, step, coalesce(worker, 'unknown'), coalesce(began_at, now()),
+                    clock_timestamp(), 'lost', $3
              from down
-             where attempt.run_id = down.run_id and attempt.turn = down.turn
-               and attempt.attempt = down.attempts and attempt.ended_at is null
+             on conflict (run_id, turn, attempt) do update
+             set ended_at = excluded.ended_at, ended_as = excluded.ended_as, error = excluded.error
+             where attempt.ended_at is null
          )
          select count(*) as "count!" from down"#,
         lease.job,

@@ -285,6 +285,25 @@ pub async fn give_back(pool: &Pool, lease: &Lease) -> Result<bool> {
     Ok(done.is_some())
 }
 
+/// Puts a job off for `wait` and a drawn part of `jitter` because the limit `by` holds its call back; the
+/// attempt does not count. False means that the caller is too late.
+///
+/// # Errors
+/// When the database does not answer; the lease then runs out by itself.
+pub async fn delay(pool: &Pool, lease: &Lease, wait: Duration, jitter: Duration, by: &str) -> Result<bool> {
+    let done = sqlx::query_file!(
+        "src/store/sql/job_delay.sql",
+        lease.job,
+        lease.token,
+        wait.as_secs_f64(),
+        jitter.as_secs_f64(),
+        by
+    )
+    .fetch_optional(pool)
+    .await?;
+    Ok(done.is_some())
+}
+
 /// Leaves a job alone for `rest`, as if it had not been claimed: this release cannot do it, another may.
 ///
 /// # Errors

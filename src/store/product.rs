@@ -1,6 +1,6 @@
 //! The products and their repositories.
 
-use super::{Pool, Result};
+use super::{Connection, Pool, Result};
 use crate::core::requirement::{ProductName, RepoName};
 
 /// A product that requirements may be submitted for.
@@ -14,6 +14,10 @@ pub struct Product {
     pub base_branch: String,
     /// The command that runs the product's tests in the sandbox; empty: it has none.
     pub test_command: Vec<String>,
+    /// The most runs that may be open at once; nothing: any number.
+    pub backlog: Option<i32>,
+    /// The most jobs that are worked on at once; nothing: any number.
+    pub concurrency: Option<i32>,
 }
 
 /// Adds a product or brings an existing one to these values. Runs that began earlier keep theirs.
@@ -21,7 +25,7 @@ pub struct Product {
 /// # Errors
 /// When the database does not answer.
 pub async fn put(
-    pool: &Pool,
+    executor: impl sqlx::PgExecutor<'_>,
     name: &ProductName,
     repository: &RepoName,
     base_branch: &str,
@@ -37,7 +41,7 @@ pub async fn put(
         base_branch,
         test_command
     )
-    .execute(pool)
+    .execute(executor)
     .await
     .map(|_| ())
 }
@@ -49,7 +53,9 @@ pub async fn put(
 pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Option<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command from product where name = $1",
+        "select name, repository, base_branch, test_command, backlog,
+                (select most from key_limit where key = 'product:' || name) as concurrency
+         from product where name = $1",
         name
     )
     .fetch_optional(executor)
@@ -61,7 +67,51 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
 /// # Errors
 /// When the database does not answer.
 pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
-    sqlx::query_as!(Product, "select name, repository, base_branch, test_command from product order by name")
-        .fetch_all(pool)
+    sqlx::query_as!(
+        Product,
+        "select name, repository, base_branch, test_command, backlog,
+                (select most from key_limit where key = 'product:' || name) as concurrency
+         from product order by name"
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Sets how many runs of a product may be open at once; nothing: any number.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn cap(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    backlog: Option<i32>,
+) -> Result<()> {
+    sqlx::query!("update product set backlog = $2 where name = $1", name.as_str(), backlog)
+        .execute(executor)
         .await
+        .map(|_| ())
+}
+
+/// How many runs of a product are open, and how many may be, if that is limited. With a limit the product
+/// stays locked until the transaction ends, so that nobody else opens a run in between.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn open_runs(connection: &mut Connection, name: &str) -> Result<Option<(i32, i64)>> {
+    // A lock without a look would let two that come together both see room.
+    let locked = sqlx::query_scalar!(
+        r#"select backlog as "backlog!" from product where name = $1 and backlog is not null
+           for no key update"#,
+        name
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(most) = locked else { return Ok(None) };
+    let open = sqlx::query_scalar!(
+        r#"select count(*) as "open!" from run where product = $1 and status <> 'ended'"#,
+        name
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(Some((most, open)))
 }

@@ -275,11 +275,12 @@ impl World {
         }
     }
 
-    /// Moves the clock of the run's back-off forward. A job that is held stays held.
+    /// Moves the clocks of the run's back-off and of the limits forward. A job that is held stays held.
     pub(crate) async fn forget_back_offs(&self, run: Uuid, time: Duration) {
         let update = "update job set visible_at = visible_at - $2 * interval '1 second'
                       where run_id = $1 and lease_token is null and visible_at > now()";
         sqlx::query(update).bind(run).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
+        sqlx::query(support::RATES).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
     }
 
     /// The run as it is stored.

@@ -23,6 +23,10 @@ use super::{TestDatabase, database};
 
 const REPOSITORY: &str = "acme/wealth-product";
 const SHIPPED: &str = include_str!("../../workflows/requirement.toml");
+/// Lets $1 seconds pass for the limits that workers share.
+pub(crate) const RATES: &str = "update rate
+    set refilled_at = refilled_at - make_interval(secs => $1), full_at = full_at - make_interval(secs => $1),
+        closed_until = closed_until - make_interval(secs => $1)";
 /// How long `eventually` looks; a busy machine is slow, and a truth that never comes is rare.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -152,6 +156,7 @@ pub(crate) async fn advance(pool: &PgPool, by: Duration) {
     for sql in [
         "update job set visible_at = visible_at - make_interval(secs => $1)",
         "update timer set due_at = due_at - make_interval(secs => $1)",
+        RATES,
     ] {
         sqlx::query(sql).bind(by.as_secs_f64()).execute(pool).await.unwrap();
     }
@@ -162,6 +167,7 @@ pub(crate) async fn skip_waits(pool: &PgPool) {
     for sql in [
         "update job set visible_at = now() where lease_token is null and visible_at > now()",
         "update timer set due_at = now()",
+        "update rate set closed_until = null",
     ] {
         sqlx::query(sql).execute(pool).await.unwrap();
     }

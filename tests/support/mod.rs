@@ -9,6 +9,6 @@ pub(crate) mod openapi;
 mod postgres;
 
 pub(crate) use ground::{
-    Ground, accept, advance, answer, assert_folds, assert_sound, claim, engine, eventually, news, skip_waits,
+    Ground, RATES, accept, advance, answer, assert_folds, assert_sound, claim, engine, eventually, news, skip_waits,
 };
 pub(crate) use postgres::{TestDatabase, database};

@@ -9,6 +9,7 @@ mod http_backend;
 mod ledger;
 mod pages;
 mod people;
+mod quota;
 mod render;
 mod repository;
 mod routes;
@@ -28,7 +29,7 @@ use http::HeaderMap;
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use self::{faults::Faults, ledger::Ledger, render::Links, repository::Git, state::State};
+use self::{faults::Faults, ledger::Ledger, quota::Quota, render::Links, repository::Git, state::State};
 pub use self::{
     faults::{Mode, Rule},
     ledger::Entry,
@@ -129,6 +130,12 @@ impl Twin {
         self.shared.faults.clear();
     }
 
+    /// Grants `limit` REST calls within the next `seconds` and answers any more as GitHub's primary rate
+    /// limit does; `None`, as at the start: any number.
+    pub fn grant(&self, limit: Option<(u64, i64)>) {
+        self.shared.quota.set(limit);
+    }
+
     /// Calls the hook before each request and after what it asked for is done, before the answer.
     pub fn on_request(&self, hook: serve::Hook) {
         push(&self.shared.hooks, hook);
@@ -174,6 +181,7 @@ pub(crate) struct Shared {
     pub(crate) turn: tokio::sync::Mutex<()>,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
+    pub(crate) quota: Quota,
     pub(crate) webhooks: Webhooks,
     pub(crate) hooks: RwLock<Vec<serve::Hook>>,
     pub(crate) observers: RwLock<Vec<serve::Observer>>,
@@ -196,6 +204,7 @@ impl Shared {
             turn: tokio::sync::Mutex::default(),
             ledger: Ledger::open(&config.data_dir.join("ledger.ndjson")).context("open the ledger")?,
             faults: Faults::default(),
+            quota: Quota::default(),
             webhooks,
             hooks: RwLock::default(),
             observers: RwLock::default(),

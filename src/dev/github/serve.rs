@@ -19,6 +19,7 @@ use super::{
     http_backend,
     ledger::Entry,
     pages,
+    quota::Window,
     routes::{self, Refusal},
 };
 
@@ -68,8 +69,6 @@ pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
 
 /// GitHub refuses larger bodies at REST; pushes of a product are far below it too.
 const LARGEST_BODY: usize = 256 << 20;
-const HOURLY_LIMIT: u64 = 5000;
-const HOUR: i64 = 3600;
 
 /// Serves until the twin stops.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
@@ -121,12 +120,23 @@ async fn answer(way: &Way, request: Request, next: Next) -> Response {
     }
     let seen = way.seen(&request);
     tell(&shared.hooks, |hook| hook(&seen, Phase::Before));
+    // Git is not counted.
+    let window = if http_backend::repository_of(&seen.path).is_some() { None } else { shared.quota.spend() };
+    let finish = |answer: Response| {
+        named(match window {
+            Some(window) => window.told(answer),
+            None => answer,
+        })
+    };
     let fault = shared.faults.strike(&seen.method, &seen.path);
-    if let Some(mode) = fault
-        && let Some(refused) = refuse_before(mode).await
-    {
+    let refused = match fault {
+        _ if window.is_some_and(Window::is_over) => Some(failure(403, "API rate limit exceeded")),
+        Some(mode) => refuse_before(mode).await,
+        None => None,
+    };
+    if let Some(refused) = refused {
         shared.ledger.write(entry(&seen, refused.status().as_u16(), false));
-        return with_limits(refused, seen.number);
+        return finish(refused);
     }
     let (answer, applied) = way.serve(&seen, request, next).await;
     tell(&shared.hooks, |hook| hook(&seen, Phase::AfterApply));
@@ -139,7 +149,7 @@ async fn answer(way: &Way, request: Request, next: Next) -> Response {
         }
     };
     shared.ledger.write(entry(&seen, answer.1, applied));
-    with_limits(answer.0, seen.number)
+    finish(answer.0)
 }
 
 impl Way {
@@ -221,17 +231,11 @@ fn cut() -> Response {
     Response::new(Body::from_stream(broken))
 }
 
-fn with_limits(mut answer: Response, used: u64) -> Response {
-    let headers = answer.headers_mut();
-    let reset = chrono::Utc::now().timestamp() / HOUR * HOUR + HOUR;
-    headers.insert("x-ratelimit-limit", HeaderValue::from(HOURLY_LIMIT));
-    headers.insert("x-ratelimit-remaining", HeaderValue::from(HOURLY_LIMIT.saturating_sub(used).max(1)));
-    headers.insert("x-ratelimit-used", HeaderValue::from(used));
-    headers.insert("x-ratelimit-reset", HeaderValue::from(reset));
-    headers.insert("x-ratelimit-resource", HeaderValue::from_static("core"));
+/// The answer with a name, as GitHub names each.
+fn named(mut answer: Response) -> Response {
     let id = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
     if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-github-request-id", id);
+        answer.headers_mut().insert("x-github-request-id", id);
     }
     answer
 }

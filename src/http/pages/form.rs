@@ -137,6 +137,10 @@ async fn take(app: &App, draft: &Draft) -> Result<Sent, Problem> {
             let message = format!("`{name}` is not a product here; choose one of the list");
             return Ok(Sent::Wrong(vec![Invalid { field: "product", message }]));
         }
+        Err(full @ engine::Error::BacklogFull { .. }) => {
+            let message = format!("{full}; send it again once some have ended");
+            return Ok(Sent::Wrong(vec![Invalid { field: "product", message }]));
+        }
         Err(error) => return Err(error.into()),
     };
     let place = format!("/runs/{}", accepted.run);

@@ -6,6 +6,7 @@ mod act;
 mod control;
 mod event;
 mod judgement;
+mod limit;
 mod problem;
 mod product;
 mod requirement;
@@ -17,6 +18,7 @@ pub use control::{
 };
 pub use event::{Event, Events, Fact};
 pub use judgement::{Assessment, Finding};
+pub use limit::{Limit, Most};
 pub use problem::{Fault, Problem};
 pub use product::Product;
 pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};

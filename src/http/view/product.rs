@@ -19,6 +19,14 @@ pub struct Product {
     /// The command that runs the product's tests in the sandbox, a word each; empty: it has none.
     #[serde(default)]
     pub test_command: Vec<String>,
+    /// The most runs that may be open at once; a requirement over it is answered with 429. Nothing: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub backlog: Option<i32>,
+    /// The most jobs that are worked on at once: the limit `product:<name>`. Nothing: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10000)]
+    pub concurrency: Option<i32>,
 }
 
 fn main() -> String {
@@ -27,7 +35,7 @@ fn main() -> String {
 
 impl From<product::Product> for Product {
     fn from(row: product::Product) -> Self {
-        let product::Product { name, repository, base_branch, test_command } = row;
-        Self { name, repository, base_branch, test_command }
+        let product::Product { name, repository, base_branch, test_command, backlog, concurrency } = row;
+        Self { name, repository, base_branch, test_command, backlog, concurrency }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
         run::{self, State},
         why::{Cause, why},
     },
-    store::{effect, job, run::Stored},
+    store::{effect, job, rate, run::Stored},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -201,8 +201,9 @@ impl Run {
 impl Why {
     /// The view of the one cause.
     #[must_use]
-    pub fn new(stored: &Stored, standing: Option<job::Standing>) -> Self {
-        let job = standing.map(core_job);
+    pub fn new(stored: &Stored, standing: Option<job::Standing>, delay: Option<rate::Delay>) -> Self {
+        let held_back = delay.map(|delay| (delay.key, delay.why));
+        let job = standing.map(|standing| core_job(standing, held_back));
         let cause = why(&stored.run, job.as_ref(), stored.now);
         let mut facts = facts(&cause);
         let word = facts.remove("kind").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
@@ -223,7 +224,7 @@ fn facts(cause: &Cause) -> BTreeMap<String, Value> {
     }
 }
 
-fn core_job(standing: job::Standing) -> crate::core::why::Job {
+fn core_job(standing: job::Standing, held_back: Option<(String, Option<String>)>) -> crate::core::why::Job {
     crate::core::why::Job {
         queue: standing.queue,
         visible_at: standing.visible_at,
@@ -232,6 +233,7 @@ fn core_job(standing: job::Standing) -> crate::core::why::Job {
         last: standing.worker.zip(standing.started_at),
         held: standing.held,
         error: standing.last_error,
+        held_back,
     }
 }
 

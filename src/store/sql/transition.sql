@@ -23,6 +23,7 @@ moved as (
     update job
     set step = next_step, turn = next_turn, queue = next_queue, max_attempts = next_most,
         keys = next_keys.keys, guarded = next_keys.guarded, lost = 0,
+        delayed_by = null, delayed_tries = null,
         lease_token = next_token,
         attempts = case when next_token is null then 0 else 1 end,
         began_at = case when next_token is null then null else brought.at end,

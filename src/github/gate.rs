@@ -1,0 +1,123 @@
+//! Where limits that others share hold a call back, and what an answer says of them.
+
+use chrono::{DateTime, Utc};
+use futures::future::BoxFuture;
+use http::{HeaderMap, Method};
+
+use super::{
+    Error, Kind,
+    error::{server_time, text_of, until},
+};
+use crate::core::rate::{Budget, Heard, Wait};
+
+/// What a call costs of the limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effort {
+    /// It reads.
+    Read,
+    /// It changes what is there.
+    Change,
+    /// It makes something new.
+    Create,
+}
+
+/// Whoever says whether a call may be made, before each one, and hears of each answer.
+pub trait Gate: Send + Sync {
+    /// Lets a call through, perhaps after a moment.
+    ///
+    /// # Errors
+    /// [`Wait`]: the call must not be made before that.
+    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>>;
+
+    /// Hears what an answer says of limits.
+    fn learn(&self, heard: Heard) -> BoxFuture<'_, ()>;
+}
+
+impl Effort {
+    pub(super) fn of(method: &Method) -> Self {
+        match *method {
+            Method::GET | Method::HEAD => Self::Read,
+            Method::POST => Self::Create,
+            _ => Self::Change,
+        }
+    }
+}
+
+/// What an answer says of limits, and what it means if it is a failure.
+///
+/// The server's words are not remembered with a penalty: they may quote the token.
+pub(super) fn heard(headers: &HeaderMap, error: Option<&Error>, now: DateTime<Utc>) -> Heard {
+    let asks_to_wait = |error: &&Error| matches!(error.kind(), Kind::RateLimited | Kind::Server);
+    let penalty = error.filter(asks_to_wait).and_then(|error| {
+        Some((error.retry_after()?, format!("{} ({})", error.kind().words(), error.status()?)))
+    });
+    Heard { penalty, calls: budget(headers, now), tokens: None }
+}
+
+/// GitHub counts in windows and tells the end of the present one. It counts searches and GraphQL apart.
+fn budget(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Budget> {
+    if text_of(headers, "x-ratelimit-resource").is_some_and(|resource| resource != "core") {
+        return None;
+    }
+    let number = |name| text_of(headers, name)?.trim().parse::<u32>().ok();
+    let limit = number("x-ratelimit-limit").filter(|limit| *limit > 0)?;
+    let remaining = number("x-ratelimit-remaining")?;
+    let reset = text_of(headers, "x-ratelimit-reset")?.trim().parse().ok()?;
+    let reset = DateTime::from_timestamp(reset, 0)?;
+    // One second more, since the reset is given in whole seconds.
+    let full_in = until(reset, server_time(headers, now)) + std::time::Duration::from_secs(1);
+    Some(Budget { limit, remaining, full_in, is_gradual: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |&(name, value): &(&'static str, &'static str)| {
+            (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+        };
+        pairs.iter().map(pair).collect()
+    }
+
+    #[test]
+    fn a_budget_is_read_from_the_headers_by_the_servers_clock() {
+        let check = |limit, remaining, reset, resource, expected: Option<(u32, u32, u64)>| {
+            let headers = headers(&[
+                ("date", "Sun, 22 Nov 2026 18:00:00 GMT"),
+                ("x-ratelimit-limit", limit),
+                ("x-ratelimit-remaining", remaining),
+                ("x-ratelimit-reset", reset),
+                ("x-ratelimit-resource", resource),
+            ]);
+            let found = heard(&headers, None, Utc::now()).calls;
+            let found = found.map(|budget| (budget.limit, budget.remaining, budget.full_in.as_secs()));
+            assert_eq!(found, expected, "{limit} {remaining} {reset} {resource}");
+        };
+        // 1795370430 is 18:00:30 of that day.
+        check("5000", "4999", "1795370430", "core", Some((5_000, 4_999, 31)));
+        check("5000", "0", "1", "core", Some((5_000, 0, 1)));
+        check("30", "29", "1795370430", "search", None);
+        check("0", "0", "1795370430", "core", None);
+        check("many", "-1", "soon", "core", None);
+        assert_eq!(heard(&HeaderMap::new(), None, Utc::now()), Heard::default());
+    }
+
+    #[test]
+    fn only_a_limit_or_a_server_that_names_a_time_is_a_penalty() {
+        let check = |status, named, expected: Option<u64>| {
+            let headers = if named { headers(&[("retry-after", "7")]) } else { HeaderMap::new() };
+            let status = http::StatusCode::from_u16(status).unwrap();
+            let error = Error::answered("GET /x", status, &headers, b"{}");
+            let penalty = heard(&headers, Some(&error), Utc::now()).penalty;
+            assert_eq!(penalty.map(|(wait, _)| wait.as_secs()), expected, "{status} {named}");
+        };
+        check(429, true, Some(7));
+        check(429, false, Some(60));
+        check(403, true, Some(7));
+        check(403, false, None);
+        check(503, true, Some(7));
+        check(503, false, None);
+        check(404, true, None);
+    }
+}

@@ -1,0 +1,107 @@
+//! Where limits that others share hold a call back, and what an answer says of them.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{HeaderMap, StatusCode};
+
+use super::Error;
+use crate::core::rate::{Budget, Heard, Wait};
+
+/// The longest time that is believed for a limit to be whole again.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Whoever says whether a model may be asked, before each call, and hears of each answer.
+pub trait Gate: Send + Sync {
+    /// Lets a call of `model` through that sends about so many tokens, perhaps after a moment.
+    ///
+    /// # Errors
+    /// [`Wait`]: the call must not be made before that.
+    fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>>;
+
+    /// Hears what an answer of `model` says of limits.
+    fn learn<'a>(&'a self, model: &'a str, heard: Heard) -> BoxFuture<'a, ()>;
+}
+
+/// What an answer says of limits, and what it means if it is a failure.
+///
+/// The server's words are not remembered with a penalty: they may quote the key.
+pub(super) fn heard(status: StatusCode, headers: &HeaderMap, error: Option<&Error>) -> Heard {
+    let penalty = error.and_then(|error| Some((error.retry_after()?, status.to_string())));
+    Heard { penalty, calls: budget(headers, "requests"), tokens: budget(headers, "tokens") }
+}
+
+/// OpenAI's buckets fill bit by bit, and the reset is when one would be full.
+fn budget(headers: &HeaderMap, of: &str) -> Option<Budget> {
+    let text = |part: &str| headers.get(format!("x-ratelimit-{part}-{of}"))?.to_str().ok().map(str::trim);
+    let limit = text("limit")?.parse().ok().filter(|limit| *limit > 0)?;
+    let remaining = text("remaining")?.parse().ok()?;
+    let full_in = text("reset").and_then(span)?;
+    Some(Budget { limit, remaining, full_in, is_gradual: true })
+}
+
+/// A span such as `6m0s`, `8.64s`, `120ms` or plain seconds.
+fn span(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok().map(|span| span.min(LONGEST));
+    }
+    let (mut rest, mut seconds) = (text, 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        let factor = match unit {
+            "d" => 86_400.0,
+            "h" => 3_600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 0.001,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * factor;
+        rest = tail;
+    }
+    Duration::try_from_secs_f64(seconds).ok().filter(|_| !text.is_empty()).map(|span| span.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_is_read_as_openai_writes_it() {
+        let check = |text, millis| assert_eq!(span(text).map(|span| span.as_millis()), millis, "{text:?}");
+        check("8.64s", Some(8_640));
+        check("6m0s", Some(360_000));
+        check("1h2m3s", Some(3_723_000));
+        check("120ms", Some(120));
+        check("7", Some(7_000));
+        check("900d", Some(86_400_000));
+        for wrong in ["", "s", "-1s", "1x", "soon", "1..2s", "NaN", "inf"] {
+            check(wrong, None);
+        }
+    }
+
+    #[test]
+    fn both_budgets_of_openai_are_heard() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-ratelimit-limit-requests", "60"),
+            ("x-ratelimit-remaining-requests", "59"),
+            ("x-ratelimit-reset-requests", "1s"),
+            ("x-ratelimit-limit-tokens", "150000"),
+            ("x-ratelimit-remaining-tokens", "149984"),
+            ("x-ratelimit-reset-tokens", "6m0s"),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let heard = heard(StatusCode::OK, &headers, None);
+        let told = |budget: Option<Budget>| budget.map(|it| (it.limit, it.remaining, it.full_in.as_secs()));
+        assert_eq!(
+            (told(heard.calls), told(heard.tokens)),
+            (Some((60, 59, 1)), Some((150_000, 149_984, 360)))
+        );
+        assert_eq!(super::heard(StatusCode::OK, &HeaderMap::new(), None), Heard::default());
+    }
+}

@@ -1,0 +1,10 @@
+-- The attempt that was cut off by the limit is none: the next one has its number.
+update job
+set lease_token = null,
+    visible_at = clock_timestamp() + make_interval(secs => $3 + random() * $4),
+    attempts = attempts - 1,
+    lost = 0,
+    delayed_by = $5,
+    delayed_tries = attempts - 1
+where id = $1 and lease_token = $2
+returning 1 as one
