@@ -1,10 +1,14 @@
 //! A run's history: appended, never changed.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Connection, Pool, Result};
+use super::{
+    Connection, Error, Pool, Result,
+    blob::{self, Place},
+};
 use crate::core::run::Event;
 
 /// One fact of a run's history.
@@ -38,6 +42,9 @@ pub async fn append(
     step: Option<&str>,
     event: &Event,
 ) -> Result<()> {
+    let body = serde_json::to_value(event).map_err(|error| Error::Encode(Box::new(error)))?;
+    let parts = blob::part(&body);
+    blob::keep(&mut *connection, run_id, Place::Event, &parts).await?;
     sqlx::query!(
         "insert into event (run_id, seq, at, actor, step, kind, body) values ($1, $2, $3, $4, $5, $6, $7)",
         run_id,
@@ -46,7 +53,7 @@ pub async fn append(
         actor,
         step,
         event.word(),
-        Json(event) as _
+        parts.document
     )
     .execute(connection)
     .await
@@ -58,14 +65,30 @@ pub async fn append(
 /// # Errors
 /// When the database does not answer.
 pub async fn after(pool: &Pool, run_id: Uuid, seq: i32, limit: i64) -> Result<Vec<Row>> {
-    sqlx::query_as!(
-        Row,
-        r#"select seq, at, actor, step, kind, body as "body: Json<Event>"
-           from event where run_id = $1 and seq > $2 order by seq limit $3"#,
+    let mut rows = sqlx::query_as!(
+        Record,
+        "select seq, at, actor, step, kind, body
+         from event where run_id = $1 and seq > $2 order by seq limit $3",
         run_id,
         seq,
         limit
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    blob::fill(pool, rows.iter_mut().map(|row| &mut row.body).collect()).await?;
+    let row = |row| {
+        let Record { seq, at, actor, step, kind, body } = row;
+        let body = serde_json::from_value(body).map_err(|error| Error::Decode(Box::new(error)))?;
+        Ok(Row { seq, at, actor, step, kind, body: Json(body) })
+    };
+    rows.into_iter().map(row).collect()
+}
+
+struct Record {
+    seq: i32,
+    at: DateTime<Utc>,
+    actor: String,
+    step: Option<String>,
+    kind: String,
+    body: Value,
 }

@@ -3,18 +3,23 @@
 //! A function asks one question or makes one change; whoever needs several at once passes a
 //! connection inside a transaction. Every clock that decides something is the database's.
 
+pub mod archive;
 pub mod assessment;
 pub mod attempt;
+pub mod blob;
 pub mod effect;
 pub mod event;
 pub mod idempotency;
 pub mod job;
+pub mod partition;
 pub mod product;
 pub mod requirement;
+pub mod retention;
 pub mod review;
 pub mod run;
 pub mod signal;
 pub mod timer;
+pub mod upkeep;
 pub mod wake;
 pub mod workflow;
 

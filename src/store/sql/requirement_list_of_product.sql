@@ -1,0 +1,11 @@
+-- The newest requirements of a product between two places of the list.
+select q.id, q.product, q.title, '' as "body!", q.priority, q.requested_by, q.created_at,
+       r.id as run_id, r.status, r.step, r.ended_as, r.repository, r.pull, q.created_at as listed_at
+from requirement q
+join run r on r.requirement_id = q.id
+where q.product = $6
+  and ($1::text is null or position(lower($1) in lower(q.title)) > 0)
+  and (q.created_at, q.id) < ($2::timestamptz, $3::uuid)
+  and (q.created_at, q.id) >= ($4::timestamptz, $5::uuid)
+order by q.created_at desc, q.id desc
+limit 101
