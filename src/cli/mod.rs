@@ -1,5 +1,6 @@
 //! What `aspora …` does and prints. Text goes to the standard output, troubles to the standard error.
 
+mod archive;
 pub mod args;
 mod client;
 mod demo;
@@ -8,6 +9,7 @@ pub mod home;
 pub mod house;
 mod print;
 mod requirement;
+mod retention;
 mod run;
 mod serve;
 pub mod settings;
@@ -57,6 +59,8 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Requirement(what) => requirement::obey(&client()?, &printer, what).await,
         Command::Run(what) => run::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
+        Command::Retention(what) => retention::obey(&printer, what).await,
+        Command::Archive(what) => archive::run(&printer, what).await,
         Command::Openapi => {
             printer.raw(&openapi::document().context("write the description as JSON")?)?;
             Ok(Exit::Done)

@@ -2,6 +2,7 @@
 
 pub mod error;
 mod events;
+mod export;
 mod extract;
 mod health;
 mod layers;
@@ -87,6 +88,7 @@ fn api() -> Router<App> {
         .route("/runs/{id}/assessments", get(runs::assessments))
         .route("/runs/{id}/effects", get(runs::effects))
         .route("/runs/{id}/diff", get(runs::diff))
+        .route("/runs/{id}/export", get(export::show))
         .route("/products", get(products::list).post(products::put))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))

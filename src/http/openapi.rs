@@ -6,7 +6,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use super::{events, health, products, requirements, reviews, runs, webhooks};
+use super::{events, export, health, products, requirements, reviews, runs, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,7 +18,7 @@ use super::{events, health, products, requirements, reviews, runs, webhooks};
     paths(
         requirements::submit, requirements::list, requirements::show,
         runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
-        runs::diff,
+        runs::diff, export::show,
         products::list, products::put, reviews::findings, webhooks::github, health::alive, health::ready,
     ),
     components(schemas(super::view::Event)),

@@ -1,7 +1,7 @@
 //! Everything that is known of runs, as lines of JSON: one fact a line, in its table's own words.
 //!
 //! `{"fact": "event", "row": {…}}`. The run comes first, then its requirement and graph, then every table
-//! that names a run, each in order. Long texts are put back. A page of rows is in memory at a time.
+//! that names a run, each in order; the last line counts them. Long texts are put back. A page of rows is in memory at a time.
 
 use std::collections::VecDeque;
 
@@ -79,11 +79,13 @@ struct Reader {
     begun: bool,
     /// How far the history goes, where one run is read.
     version: Option<i64>,
+    /// How many facts were told; the last line tells it, so that a file that was cut off is seen.
+    told: u64,
 }
 
 impl Reader {
     fn new(pool: Pool, from: Uuid, to: Uuid) -> Self {
-        Self { pool, from, to, todo: VecDeque::new(), read: VecDeque::new(), begun: false, version: None }
+        Self { pool, from, to, todo: VecDeque::new(), read: VecDeque::new(), begun: false, version: None, told: 0 }
     }
 
     async fn next(&mut self) -> Result<Option<String>> {
@@ -92,7 +94,7 @@ impl Reader {
             self.todo = tables(&self.pool).await?.into();
         }
         while self.read.is_empty() {
-            let Some(mut table) = self.todo.pop_front() else { return Ok(None) };
+            let Some(mut table) = self.todo.pop_front() else { return Ok(self.end()) };
             let page = self.page(&mut table).await?;
             if page {
                 self.todo.push_front(table);
@@ -102,7 +104,14 @@ impl Reader {
                 self.todo.clear();
             }
         }
+        self.told += 1;
         Ok(self.read.pop_front())
+    }
+
+    /// The last line, once.
+    fn end(&mut self) -> Option<String> {
+        let told = std::mem::take(&mut self.told);
+        (told > 0).then(|| json!({ "fact": "end", "row": { "facts": told } }).to_string())
     }
 
     /// Reads a page; whether there may be another.

@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod blob;
 pub mod effect;
 pub mod event;
+pub mod fill;
 pub mod idempotency;
 pub mod job;
 pub mod partition;
