@@ -305,7 +305,7 @@ async fn a_double_click_makes_one_requirement() {
     assert_eq!((first.0, second.0), (303, 303));
     assert_eq!(first.1, second.1);
     let filter = store::requirement::Filter { limit: 10, ..Default::default() };
-    let rows = store::requirement::list(server.app.engine.pool(), &filter).await.unwrap();
+    let rows = store::requirement::list(server.app.engine.pool(), &filter).await.unwrap().rows;
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].body, "a\nb");
     assert_eq!(server.get(&first.1).await.0, 200);

@@ -65,7 +65,10 @@ impl<'a> Stage<'a> {
             say(&format!("making a past of {runs} finished runs"));
             let database = self.ground.fresh().await?;
             let pool = store::connect(&database.url, 2).await?;
-            fill::fill(&pool, runs, EVENTS_OF_THE_PAST).await.context("make a past")?;
+            let graph = Engine::open(pool.clone()).await?.newest();
+            let runs = u32::try_from(runs)?;
+            let past = Fill { runs, ..Fill::default() };
+            fill::fill(&pool, &graph, &past).await.context("make a past")?;
             pool.close().await;
             Ok(database)
         };

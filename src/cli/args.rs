@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
+use chrono::NaiveDate;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 use uuid::Uuid;
 
-use crate::{bench::Workload, core::requirement::ProductName};
+use crate::{bench::Workload, core::requirement::ProductName, store::retention::Class};
 
 /// The code factory: a requirement becomes a judged, reviewed and merged pull request.
 #[derive(Debug, Parser)]
@@ -61,6 +62,11 @@ pub enum Command {
     Limit(Limit),
     /// Bring the database in DATABASE_URL to this release's schema.
     Migrate(Database),
+    /// Say how long what is kept, and sweep what was kept long enough.
+    #[command(subcommand)]
+    Retention(Retention),
+    /// Write what is known of old runs into files, a month each.
+    Archive(Archive),
     /// Print the REST interface's description, OpenAPI 3.1.
     Openapi,
     /// Serve REST, webhooks and pages.
@@ -173,6 +179,8 @@ pub enum Run {
     Retry(Retry),
     /// Begin a new run from a step of one that has ended and is not merged.
     Fork(Fork),
+    /// Print everything that is known of it, a fact a line, as JSON.
+    Export(One),
 }
 
 /// A run, and why.
@@ -348,6 +356,62 @@ pub struct Database {
     pub database_url: String,
 }
 
+/// How long what is kept.
+#[derive(Debug, Subcommand)]
+pub enum Retention {
+    /// Show how long each class of rows is kept.
+    Show(Database),
+    /// Keep a class for so many days, or for ever.
+    Set {
+        /// answers, signals, history, effects, runs or blobs.
+        class: Class,
+        /// Days, at least 1, or `forever`.
+        keep: Keep,
+        /// The database.
+        #[command(flatten)]
+        database: Database,
+    },
+    /// Sweep now what was kept long enough; workers and servers do it once a day.
+    Run {
+        /// Only tell what would go.
+        #[arg(long)]
+        dry_run: bool,
+        /// The database.
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// For so many days, or for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep(pub Option<u32>);
+
+impl FromStr for Keep {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.parse::<u32>()) {
+            ("forever", _) => Ok(Self(None)),
+            (_, Ok(days @ 1..=36_500)) => Ok(Self(Some(days))),
+            _ => Err("1 to 36500 days or `forever` is needed".to_owned()),
+        }
+    }
+}
+
+/// What to archive, and where.
+#[derive(Debug, Args)]
+pub struct Archive {
+    /// Only months that ended before this day, such as 2026-07-01.
+    #[arg(long, value_name = "DATE")]
+    pub before: NaiveDate,
+    /// The folder for the files, `runs-2026_06.ndjson`; a file that is there stays as it is.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The database.
+    #[command(flatten)]
+    pub database: Database,
+}
+
 /// How to serve.
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -511,6 +575,19 @@ mod tests {
         check(&["--all"], false);
         check(&["7", "--all", "--reason", "R"], false);
         check(&["--all", "--step", "review", "--reason", "R"], false);
+    }
+
+    #[test]
+    fn a_class_is_kept_for_days_or_for_ever() {
+        let check = |text: &str, keep: Option<Option<u32>>| {
+            assert_eq!(text.parse::<Keep>().ok().map(|Keep(days)| days), keep, "{text}");
+        };
+        check("forever", Some(None));
+        check("1", Some(Some(1)));
+        check("36500", Some(Some(36_500)));
+        for wrong in ["0", "36501", "-1", "", "30d"] {
+            check(wrong, None);
+        }
     }
 
     #[test]

@@ -254,6 +254,23 @@ impl Client {
         self.json(self.request(Method::GET, &path)).await
     }
 
+    /// Everything that is known of a run, piece by piece as it comes, however long it takes.
+    ///
+    /// # Errors
+    /// [`Failure`], also when the answer breaks off, or what `show` fails with.
+    pub async fn export(
+        &self,
+        run: Uuid,
+        mut show: impl FnMut(&[u8]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let request = self.http.get(format!("{}/api/v1/runs/{run}/export", self.server));
+        let mut response = self.send(request).await?;
+        while let Some(piece) = response.chunk().await.map_err(|error| self.broken(error))? {
+            show(&piece)?;
+        }
+        Ok(())
+    }
+
     /// Shows every event of a run once and in order, as it happens, and gives the run once it has ended.
     ///
     /// # Errors

@@ -78,6 +78,7 @@ impl House {
         listener: TcpListener,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
         let settings = http::Settings {
             public_url: self.public_url.clone(),
             forge_url: self.forge.url.clone(),
@@ -99,6 +100,7 @@ impl House {
         sandbox: Result<Sandbox, Unavailable>,
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
+        tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
         let factory = self.factory(engine.pool().clone(), sandbox)?;
         let reserved = connect(&self.database_url, 1).await?;
         let config = worker::Config { timing: self.timing, drain: self.drain, ..worker::Config::named(name) };

@@ -1,5 +1,6 @@
 //! What `aspora …` does and prints. Text goes to the standard output, troubles to the standard error.
 
+mod archive;
 pub mod args;
 mod bench;
 mod client;
@@ -12,6 +13,7 @@ mod limit;
 mod print;
 mod product;
 mod requirement;
+mod retention;
 mod run;
 mod serve;
 pub mod settings;
@@ -64,6 +66,8 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Product(what) => product::obey(&client()?, &printer, what).await,
         Command::Limit(what) => limit::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
+        Command::Retention(what) => retention::obey(&printer, what).await,
+        Command::Archive(what) => archive::run(&printer, what).await,
         Command::Openapi => {
             printer.raw(&openapi::document().context("write the description as JSON")?)?;
             Ok(Exit::Done)

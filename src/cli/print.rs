@@ -70,6 +70,12 @@ impl Printer {
         }
     }
 
+    /// Bytes as they are.
+    #[expect(clippy::unused_self, reason = "only a printer prints")]
+    pub(super) fn bytes(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        Ok(io::stdout().lock().write_all(bytes)?)
+    }
+
     /// The text as it is, at once.
     #[expect(clippy::unused_self, reason = "only a printer prints")]
     pub(super) fn raw(&self, text: &str) -> anyhow::Result<()> {

@@ -25,6 +25,7 @@ pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyh
         Verb::Events(which) if which.follow => {
             client.follow(which.id, |event| printer.event(event)).await?;
         }
+        Verb::Export(which) => client.export(which.id, |piece| printer.bytes(piece)).await?,
         Verb::Events(which) => events(client, printer, which.id).await?,
         Verb::Pause(what) => control(client, printer, "pause", &what).await?,
         Verb::Resume(what) => control(client, printer, "resume", &what).await?,

@@ -18,6 +18,7 @@ use crate::{
     },
     store::{
         Clock,
+        blob::INLINE,
         job::{Claim, Lease},
         run::Stored,
         transition::{self, Next, Transition},
@@ -110,10 +111,18 @@ impl Engine {
             }
             _ => return Ok(None),
         };
+        if !event_fits(&event) {
+            return Ok(None);
+        }
         let (lease, before) = (lease.clone(), before.clone());
         let transition = Transition { lease, version: before.version, run, event, at, next };
         Ok(Some(Draft { transition, before, queue }))
     }
+}
+
+/// Longer words are kept apart from the history, which only the long road does.
+fn event_fits(event: &Event) -> bool {
+    !matches!(event, Event::Answered { note, .. } if note.len() > INLINE)
 }
 
 impl Draft {

@@ -126,6 +126,10 @@ impl Engine {
     /// # Errors
     /// When the database does not answer, or a shipped graph is wrong (which a test rules out).
     pub async fn open(pool: Pool) -> Result<Self, Error> {
+        // Without its month a run lies with the rest, which the upkeep mends: no reason to stay closed.
+        if let Err(error) = store::partition::prepare(&pool).await {
+            tracing::warn!(%error, "could not make the coming months: {error}");
+        }
         let mut workflows = HashMap::new();
         let mut requirement = None;
         for source in SHIPPED {
@@ -138,6 +142,12 @@ impl Engine {
         }
         let Some(requirement) = requirement else { unreachable!("at least one graph is shipped") };
         Ok(Self { pool, workflows: Arc::new(RwLock::new(workflows)), requirement, provider: limit::PROVIDER.into() })
+    }
+
+    /// The graph that new runs begin with.
+    #[must_use]
+    pub fn newest(&self) -> Arc<Workflow> {
+        Arc::clone(&self.requirement)
     }
 
     /// The database below.

@@ -4,6 +4,7 @@ mod controls;
 mod dead_letters;
 pub mod error;
 mod events;
+mod export;
 mod extract;
 mod health;
 mod idempotent;
@@ -100,6 +101,7 @@ fn api() -> Router<App> {
         .route("/runs/{id}/fork", post(controls::fork))
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/redrive", post(dead_letters::redrive))
+        .route("/runs/{id}/export", get(export::show))
         .route("/products", get(products::list).post(products::put))
         .route("/limits", get(limits::list))
         .route("/limits/{key}", put(limits::put).delete(limits::remove))

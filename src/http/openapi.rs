@@ -6,7 +6,9 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use super::{controls, dead_letters, events, health, limits, products, requirements, reviews, runs, webhooks};
+use super::{
+    controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -18,7 +20,7 @@ use super::{controls, dead_letters, events, health, limits, products, requiremen
     paths(
         requirements::submit, requirements::list, requirements::show,
         runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
-        runs::diff,
+        runs::diff, export::show,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, dead_letters::list, dead_letters::redrive,
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,

@@ -68,7 +68,7 @@ pub(super) async fn submit(
     params(
         ("product" = Option<String>, Query, description = "Only this product."),
         ("state" = Option<String>, Query, description = "Only runs that are active, waiting, paused or ended, or that succeeded, failed, blocked or cancelled."),
-        ("q" = Option<String>, Query, description = "Only titles that hold this text, whatever its case."),
+        ("q" = Option<String>, Query, description = "Only titles that hold this text, whatever its case. A page of a search looks at 50000 titles: it may hold few or none while next_cursor still leads on."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
         ("limit" = Option<i32>, Query, description = "1 to 100; 20 unless said."),
     ),
@@ -80,16 +80,10 @@ pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Respons
     let query = query.only(&["product", "state", "q", "cursor", "limit"])?;
     let limit = query.number("limit", 1, 100, 20)?;
     let mut filter = filter(&query)?;
-    // One more than asked for tells whether there is a next page.
-    filter.limit = i64::from(limit) + 1;
-    let mut rows = store::requirement::list(app.engine.pool(), &filter).await?;
-    let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-    if more {
-        rows.pop();
-    }
-    let next_cursor =
-        rows.last().filter(|_| more).map(|row| cursor(row.created_at.timestamp_micros(), row.id));
-    let items = rows.into_iter().map(|row| view::Requirement { body: None, ..row.into() }).collect();
+    filter.limit = i64::from(limit);
+    let page = store::requirement::list(app.engine.pool(), &filter).await?;
+    let next_cursor = page.next.map(|(at, id)| cursor(at.timestamp_micros(), id));
+    let items = page.rows.into_iter().map(|row| view::Requirement { body: None, ..row.into() }).collect();
     let link = next_cursor.as_ref().map(|cursor| next_link(&query, cursor, limit));
     let mut response = Json(Requirements { items, next_cursor }).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {

@@ -4,7 +4,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Pool, Result};
+use super::{
+    Connection, Pool, Result,
+    blob::{self, Place},
+};
 
 /// One judgement.
 #[derive(Debug, Clone)]
@@ -49,6 +52,19 @@ pub struct New<'a> {
 /// # Errors
 /// When the database does not answer.
 pub async fn record(pool: &Pool, run_id: Uuid, new: &New<'_>) -> Result<()> {
+    let (facts, report) = (blob::part(new.facts), blob::part(new.report));
+    let stored = New { facts: &facts.document, report: &report.document, ..*new };
+    if facts.is_whole() && report.is_whole() {
+        return record_in(&mut *pool.acquire().await?, run_id, &stored).await;
+    }
+    let mut tx = pool.begin().await?;
+    blob::keep(&mut tx, run_id, Place::Assessment, &facts).await?;
+    blob::keep(&mut tx, run_id, Place::Assessment, &report).await?;
+    record_in(&mut tx, run_id, &stored).await?;
+    tx.commit().await
+}
+
+async fn record_in(connection: &mut Connection, run_id: Uuid, new: &New<'_>) -> Result<()> {
     sqlx::query!(
         "insert into assessment (run_id, stage, head_sha, tier, decision, facts, report)
          select $1, $2, $3, $4, $5, $6, $7
@@ -64,7 +80,7 @@ pub async fn record(pool: &Pool, run_id: Uuid, new: &New<'_>) -> Result<()> {
         new.facts,
         new.report
     )
-    .execute(pool)
+    .execute(connection)
     .await
     .map(|_| ())
 }
@@ -74,7 +90,7 @@ pub async fn record(pool: &Pool, run_id: Uuid, new: &New<'_>) -> Result<()> {
 /// # Errors
 /// When the database does not answer.
 pub async fn last(pool: &Pool, run_id: Uuid, stage: &str) -> Result<Option<Row>> {
-    sqlx::query_as!(
+    let mut row = sqlx::query_as!(
         Row,
         "select id, stage, head_sha, tier, decision, facts, report, assessed_at
          from assessment where run_id = $1 and stage = $2 order by id desc limit 1",
@@ -82,7 +98,9 @@ pub async fn last(pool: &Pool, run_id: Uuid, stage: &str) -> Result<Option<Row>>
         stage
     )
     .fetch_optional(pool)
-    .await
+    .await?;
+    whole(pool, row.as_mut_slice()).await?;
+    Ok(row)
 }
 
 /// All judgements of a run and of those before it on the same branch, newest first, at most 100.
@@ -90,12 +108,18 @@ pub async fn last(pool: &Pool, run_id: Uuid, stage: &str) -> Result<Option<Row>>
 /// # Errors
 /// When the database does not answer.
 pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
-    sqlx::query_as!(
+    let mut rows = sqlx::query_as!(
         Row,
         "select id, stage, head_sha, tier, decision, facts, report, assessed_at
          from assessment where run_id = any(lineage($1)) order by id desc limit 100",
         run_id
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    whole(pool, &mut rows).await?;
+    Ok(rows)
+}
+
+async fn whole(pool: &Pool, rows: &mut [Row]) -> Result<()> {
+    blob::fill(pool, rows.iter_mut().flat_map(|row| [&mut row.facts, &mut row.report]).collect()).await
 }

@@ -4,7 +4,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Pool, Result, job::Lease};
+use super::{
+    Connection, Pool, Result,
+    blob::{self, Place},
+    job::Lease,
+};
 
 /// What is known of an effect when its act is about to be made.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +57,26 @@ pub struct Row {
 /// # Errors
 /// When the database does not answer; the act must then not be made.
 pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &Value) -> Result<Begun> {
+    let parts = blob::part(request);
+    if parts.is_whole() {
+        return begin_in(&mut *pool.acquire().await?, lease, key, kind, &parts.document).await;
+    }
+    let mut tx = pool.begin().await?;
+    blob::keep(&mut tx, lease.run, Place::Effect, &parts).await?;
+    let begun = begin_in(&mut tx, lease, key, kind, &parts.document).await?;
+    if begun != Begun::LeaseLost {
+        tx.commit().await?;
+    }
+    Ok(begun)
+}
+
+async fn begin_in(
+    connection: &mut Connection,
+    lease: &Lease,
+    key: &str,
+    kind: &str,
+    request: &Value,
+) -> Result<Begun> {
     let row = sqlx::query!(
         r#"insert into effect (run_id, key, kind, request)
            select run_id, $3, $4, $5 from job
@@ -67,9 +91,10 @@ pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &
         request,
         lease.lasts.as_secs_f64() / 2.0
     )
-    .fetch_optional(pool)
+    .fetch_optional(&mut *connection)
     .await?;
-    let Some(row) = row else { return Ok(Begun::LeaseLost) };
+    let Some(mut row) = row else { return Ok(Begun::LeaseLost) };
+    blob::fill(connection, documents(&mut row.request, &mut row.result).collect()).await?;
     let intent = Intent { request: row.request, at: row.intended_at };
     Ok(match row.result {
         Some(result) => Begun::Done(intent, result),
@@ -83,6 +108,17 @@ pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &
 /// # Errors
 /// When the database does not answer; the next attempt then looks before acting.
 pub async fn observe(pool: &Pool, run_id: Uuid, key: &str, result: &Value) -> Result<()> {
+    let parts = blob::part(result);
+    if parts.is_whole() {
+        return observe_in(&mut *pool.acquire().await?, run_id, key, &parts.document).await;
+    }
+    let mut tx = pool.begin().await?;
+    blob::keep(&mut tx, run_id, Place::Effect, &parts).await?;
+    observe_in(&mut tx, run_id, key, &parts.document).await?;
+    tx.commit().await
+}
+
+async fn observe_in(connection: &mut Connection, run_id: Uuid, key: &str, result: &Value) -> Result<()> {
     sqlx::query!(
         "update effect set result = $3, done_at = clock_timestamp()
          where run_id = $1 and key = $2 and done_at is null",
@@ -90,7 +126,7 @@ pub async fn observe(pool: &Pool, run_id: Uuid, key: &str, result: &Value) -> Re
         key,
         result
     )
-    .execute(pool)
+    .execute(connection)
     .await
     .map(|_| ())
 }
@@ -100,7 +136,7 @@ pub async fn observe(pool: &Pool, run_id: Uuid, key: &str, result: &Value) -> Re
 /// # Errors
 /// When the database does not answer.
 pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
-    sqlx::query_as!(
+    let mut row = sqlx::query_as!(
         Row,
         "select key, kind, request, attempts, intended_at, result, done_at
          from effect where run_id = $1 and key = $2",
@@ -108,7 +144,9 @@ pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
         key
     )
     .fetch_optional(pool)
-    .await
+    .await?;
+    whole(pool, row.as_mut_slice()).await?;
+    Ok(row)
 }
 
 /// All effects of a run, oldest first, without the diffs of pushes, which [`diffs`] gives.
@@ -116,7 +154,7 @@ pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
 /// # Errors
 /// When the database does not answer.
 pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
-    sqlx::query_as!(
+    let mut rows = sqlx::query_as!(
         Row,
         r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",
                   attempts, intended_at, result, done_at
@@ -124,7 +162,21 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
         run_id
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    whole(pool, &mut rows).await?;
+    Ok(rows)
+}
+
+async fn whole(pool: &Pool, rows: &mut [Row]) -> Result<()> {
+    let all = rows.iter_mut().flat_map(|row| documents(&mut row.request, &mut row.result)).collect();
+    blob::fill(pool, all).await
+}
+
+fn documents<'a>(
+    request: &'a mut Value,
+    result: &'a mut Option<Value>,
+) -> impl Iterator<Item = &'a mut Value> {
+    std::iter::once(request).chain(result.as_mut())
 }
 
 /// The effects of a run and of those before it on the same branch, oldest first, as [`of_run`] gives them.
@@ -180,17 +232,26 @@ pub struct Diff {
 /// # Errors
 /// When the database does not answer.
 pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
-    sqlx::query_as!(
-        Diff,
+    let mut rows = sqlx::query!(
         r#"select key, intended_at as at, coalesce(request->>'parent', '') as "parent!",
-                  result->>'sha' as head, request->>'diff' as "text!",
+                  result->>'sha' as head, request->'diff' as "diff!",
                   coalesce((request->>'diff_is_cut')::boolean, false) as "is_cut!"
            from effect where run_id = $1 and kind = 'push' and request->>'diff' is not null
            order by intended_at, key"#,
         run_id
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    blob::fill(pool, rows.iter_mut().map(|row| &mut row.diff).collect()).await?;
+    let diffs = rows.into_iter().map(|row| Diff {
+        key: row.key,
+        at: row.at,
+        parent: row.parent,
+        head: row.head,
+        text: row.diff.as_str().unwrap_or_default().to_owned(),
+        is_cut: row.is_cut,
+    });
+    Ok(diffs.collect())
 }
 
 /// What the model calls of a run have used so far, in tokens and micro-dollars.

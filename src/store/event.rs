@@ -1,11 +1,13 @@
 //! A run's history: appended, never changed.
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{
-    Connection, Pool, Result,
+    Connection, Error, Pool, Result,
+    blob::{self, Place},
     job::{Lease, signed},
 };
 use crate::core::run::Event;
@@ -52,6 +54,9 @@ pub struct New<'a> {
 /// # Errors
 /// A unique violation when the place in the history is taken.
 pub async fn append(connection: &mut Connection, new: New<'_>) -> Result<()> {
+    let body = serde_json::to_value(new.event).map_err(|error| Error::Encode(Box::new(error)))?;
+    let parts = blob::part(&body);
+    blob::keep(&mut *connection, new.run, Place::Event, &parts).await?;
     sqlx::query!(
         "insert into event (run_id, seq, at, actor, step, kind, body, attempt, began_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -61,7 +66,7 @@ pub async fn append(connection: &mut Connection, new: New<'_>) -> Result<()> {
         new.actor,
         new.step,
         new.event.word(),
-        Json(new.event) as _,
+        parts.document,
         new.lease.map(|lease| signed(lease.attempt)),
         new.lease.map(|lease| lease.began_at)
     )
@@ -90,14 +95,30 @@ pub async fn last(connection: &mut Connection, run_id: Uuid) -> Result<Row> {
 /// # Errors
 /// When the database does not answer.
 pub async fn after(pool: &Pool, run_id: Uuid, seq: i32, limit: i64) -> Result<Vec<Row>> {
-    sqlx::query_as!(
-        Row,
-        r#"select seq, at, actor, step, kind, body as "body: Json<Event>"
-           from event where run_id = $1 and seq > $2 order by seq limit $3"#,
+    let mut rows = sqlx::query_as!(
+        Record,
+        "select seq, at, actor, step, kind, body
+         from event where run_id = $1 and seq > $2 order by seq limit $3",
         run_id,
         seq,
         limit
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    blob::fill(pool, rows.iter_mut().map(|row| &mut row.body).collect()).await?;
+    let row = |row| {
+        let Record { seq, at, actor, step, kind, body } = row;
+        let body = serde_json::from_value(body).map_err(|error| Error::Decode(Box::new(error)))?;
+        Ok(Row { seq, at, actor, step, kind, body: Json(body) })
+    };
+    rows.into_iter().map(row).collect()
+}
+
+struct Record {
+    seq: i32,
+    at: DateTime<Utc>,
+    actor: String,
+    step: Option<String>,
+    kind: String,
+    body: Value,
 }

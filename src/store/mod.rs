@@ -3,9 +3,11 @@
 //! A function asks one question or makes one change; whoever needs several at once passes a
 //! connection inside a transaction. Every clock that decides something is the database's.
 
+pub mod archive;
 pub mod assessment;
 pub mod attempt;
 pub mod audit;
+pub mod blob;
 pub mod bulk;
 pub mod dead_letter;
 pub mod effect;
@@ -16,15 +18,18 @@ pub mod idempotency;
 pub mod job;
 pub mod limit;
 pub mod limits_of_postgres;
+pub mod partition;
 pub mod product;
 pub mod rate;
 pub mod requirement;
+pub mod retention;
 pub mod review;
 pub mod run;
 pub mod signal;
 pub mod throwaway;
 pub mod timer;
 pub mod transition;
+pub mod upkeep;
 pub mod wake;
 pub mod workflow;
 

@@ -22,7 +22,7 @@ use crate::store::{
 };
 
 /// Requirements on one page.
-const PAGE: usize = 50;
+const PAGE: i64 = 50;
 /// The words that a list may be narrowed to: where a run stands, or how it ended.
 const STATES: [&str; 7] = ["active", "waiting", "ended", "succeeded", "blocked", "failed", "cancelled"];
 
@@ -58,17 +58,15 @@ async fn main(app: &App, asked: &Asked) -> Result<Markup, Problem> {
     let pool = app.engine.pool();
     let products = store::product::list(pool).await?;
     let now = store::now(&mut *pool.acquire().await?).await?;
-    let mut rows = store::requirement::list(pool, &filter(asked)?).await?;
-    let more = rows.len() > PAGE;
-    rows.truncate(PAGE);
-    let next = rows.last().filter(|_| more).map(|last| address(asked, last));
+    let page = store::requirement::list(pool, &filter(asked)?).await?;
+    let next = page.next.map(|place| address(asked, place));
     Ok(html! {
         main #main {
             h1 { "Requirements" }
             (form::folded(&products, &Draft::blank()))
             (narrow(asked, &products))
             div #live data-every="4000" {
-                (table(app, &rows, now))
+                (table(app, &page.rows, now, next.is_some()))
                 nav.pages aria-label="Pages" {
                     @if !asked.before.is_empty() { a href=(first(asked)) { "Newest" } }
                     @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
@@ -92,7 +90,7 @@ fn filter(asked: &Asked) -> Result<Filter, Problem> {
         state: some(&asked.state),
         text: some(&asked.text),
         before: before.transpose()?,
-        limit: i64::try_from(PAGE + 1).unwrap_or(i64::MAX),
+        limit: PAGE,
     })
 }
 
@@ -112,8 +110,8 @@ fn first(asked: &Asked) -> String {
     format!("/?{}", query.finish())
 }
 
-fn address(asked: &Asked, last: &Row) -> String {
-    let before = format!("{}-{}", last.created_at.timestamp_micros(), last.id);
+fn address(asked: &Asked, (at, id): (DateTime<Utc>, Uuid)) -> String {
+    let before = format!("{}-{id}", at.timestamp_micros());
     let first = first(asked);
     let joint = if first.ends_with('?') { "" } else { "&" };
     format!("{first}{joint}before={before}")
@@ -142,9 +140,11 @@ fn narrow(asked: &Asked, products: &[Product]) -> Markup {
     }
 }
 
-fn table(app: &App, rows: &[Row], now: DateTime<Utc>) -> Markup {
+fn table(app: &App, rows: &[Row], now: DateTime<Utc>, goes_on: bool) -> Markup {
     html! {
-        @if rows.is_empty() {
+        @if rows.is_empty() && goes_on {
+            p.empty { "No such title among the newest. Look among the older ones." }
+        } @else if rows.is_empty() {
             p.empty { "No requirement here. Add one above, or show more states and products." }
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Requirements" {

@@ -1,34 +1,35 @@
--- Finished runs of the past year: $2 of $3 after the first $1, the oldest first, each with $4 events.
-with old as (
-    select gen_random_uuid() as requirement, gen_random_uuid() as run, n,
-           now() - interval '365 days' * ((1 + $3::bigint - n)::float8 / $3::bigint) as at,
-           (select hash from workflow order by created_at, hash limit 1) as hash,
-           case when n % 20 = 0 then 'blocked' when n % 50 = 1 then 'failed' else 'succeeded' end as ended_as
-    from generate_series($1::bigint + 1, $1::bigint + $2::bigint) as n
+-- Finished runs in bulk: numbers $1 to $2 of $3, born one after the other within the last $4 days.
+-- $5 products, $6 the graph. The ends of their kinds: $7 the states, $8 the last events.
+with born as materialized (
+    select i, f.product, f.at, f.kind,
+           (lpad(to_hex((extract(epoch from f.at) * 1000)::bigint), 12, '0') || '7' || left(f.tail, 3)
+            || '8' || right(f.tail, 15))::uuid as id,
+           (lpad(to_hex((extract(epoch from f.at) * 1000)::bigint), 12, '0') || '7' || right(f.tail, 3)
+            || '9' || left(f.tail, 15))::uuid as requirement
+    from generate_series($1::bigint, $2::bigint) i
+    cross join lateral (
+        select 'filled-' || i % $5 as product,
+               now() - make_interval(secs => $4::float8 * 86400 * (1 - i::float8 / ($3::bigint + 1))) as at,
+               case when i % 10000 = 7 then 3 when i % 10 = 3 then 2 else 1 end as kind,
+               md5(i::text) as tail
+    ) f
 ),
-required as (
+asked as (
     insert into requirement (id, product, title, body, priority, requested_by, created_at)
-    select requirement, 'bench', 'Old wish number ' || n, 'It was wished for, made, judged and merged.', 3, 'bench', at
-    from old
+    select requirement, product, 'Filled requirement ' || i, 'Made in bulk to measure with.', 3, 'fill', at
+    from born
 ),
-ended as (
+began as (
     insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch, version, status,
-                     step, ended_as, state, pull, priority, created_at, updated_at, ended_at)
-    select run, requirement, hash, 'bench', 'aspora/bench', 'main', 'aspora/bench/' || run, $4::integer, 'ended',
-           null, ended_as,
-           jsonb_build_object(
-               'state', jsonb_build_object('is', 'ended', 'name', 'done', 'end', ended_as, 'reason', 'clean'),
-               'turn', $4::integer - 1, 'visits', jsonb_build_object('a', $4::integer - 1),
-               'progress', jsonb_build_object('pull', n)
-           ),
-           n, 3, at, at + interval '20 minutes', at + interval '20 minutes'
-    from old
+                     ended_as, state, priority, created_at, updated_at, ended_at)
+    select id, requirement, $6, product, 'acme/' || product, 'main', 'aspora/' || product || '/' || id, $9, 'ended',
+           ($7::jsonb[])[kind]->'state'->>'end', ($7::jsonb[])[kind], 3, at,
+           at + interval '1 minute', at + interval '1 minute'
+    from born
 )
 insert into event (run_id, seq, at, actor, step, kind, body)
-select run, seq, at + seq * interval '1 minute', 'bench', 'a',
-       case when seq = 1 then 'started' else 'answered' end,
-       case when seq = 1 then jsonb_build_object('kind', 'started')
-            else jsonb_build_object('kind', 'answered', 'turn', seq - 1, 'outcome', 'clean', 'note', 'clean',
-                                    'progress', jsonb_build_object())
-       end
-from old, generate_series(1, $4::integer) as seq
+select id, seq, at + seq * interval '1 second', 'fill', $10,
+       case seq when 1 then 'started' when $9 then ($8::jsonb[])[kind]->>'kind' else 'failed' end,
+       case seq when 1 then '{"kind": "started"}' when $9 then ($8::jsonb[])[kind]
+                else $11::jsonb || jsonb_build_object('attempt', seq - 1) end
+from born cross join generate_series(1, $9::integer) seq

@@ -1,0 +1,35 @@
+//! Everything that is known of a run, to be kept elsewhere.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+
+use super::{App, error::Error, extract::Id, runs, view::Problem};
+use crate::store::archive;
+
+/// Everything that is known of a run: a fact a line, as JSON, `{"fact": "event", "row": {…}}`.
+///
+/// The run comes first, with its folded state, then its requirement, its graph and its history, then the
+/// rest. The last line is `{"fact": "end", …}` and counts the others: without it the answer was cut off.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/export", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The facts, one a line.", body = String, content_type = "application/x-ndjson"),
+    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn show(State(app): State<App>, Id(id): Id) -> Result<Response, Error> {
+    let pool = app.engine.pool();
+    runs::run(pool, id).await?;
+    let lines = archive::of_run(pool.clone(), id).map_ok(|line| Bytes::from(line + "\n"));
+    // An error in the middle breaks the connection, so that nobody takes a part for the whole.
+    let lines = lines.inspect_err(move |error| {
+        tracing::warn!(run.id = %id, %error, "an export broke off: {error}");
+    });
+    let mut response = Body::from_stream(lines).into_response();
+    let kind = HeaderValue::from_static("application/x-ndjson");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
