@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The graphs that this release ships, newest text only; older ones live in the database.
-const SHIPPED: [&str; 1] = [include_str!("../workflows/requirement.toml")];
+const SHIPPED: [&str; 1] = [include_str!("../../workflows/requirement.toml")];
 
 /// The engine over one database.
 #[derive(Clone)]
