@@ -52,7 +52,13 @@ pub struct Row {
 ///
 /// # Errors
 /// When the database does not answer; the act must then not be made.
-pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &Value) -> Result<Begun> {
+pub async fn begin(
+    executor: impl sqlx::PgExecutor<'_>,
+    lease: &Lease,
+    key: &str,
+    kind: &str,
+    request: &Value,
+) -> Result<Begun> {
     let row = sqlx::query!(
         r#"insert into effect (run_id, key, kind, request)
            select run_id, $3, $4, $5 from job
@@ -67,7 +73,7 @@ pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &
         request,
         lease.lasts.as_secs_f64() / 2.0
     )
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await?;
     let Some(row) = row else { return Ok(Begun::LeaseLost) };
     let intent = Intent { request: row.request, at: row.intended_at };
@@ -82,7 +88,12 @@ pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &
 ///
 /// # Errors
 /// When the database does not answer; the next attempt then looks before acting.
-pub async fn observe(pool: &Pool, run_id: Uuid, key: &str, result: &Value) -> Result<()> {
+pub async fn observe(
+    executor: impl sqlx::PgExecutor<'_>,
+    run_id: Uuid,
+    key: &str,
+    result: &Value,
+) -> Result<()> {
     sqlx::query!(
         "update effect set result = $3, done_at = clock_timestamp()
          where run_id = $1 and key = $2 and done_at is null",
@@ -90,7 +101,7 @@ pub async fn observe(pool: &Pool, run_id: Uuid, key: &str, result: &Value) -> Re
         key,
         result
     )
-    .execute(pool)
+    .execute(executor)
     .await
     .map(|_| ())
 }
@@ -160,6 +171,15 @@ pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
     )
     .fetch_all(pool)
     .await
+}
+
+/// How many model calls were answered since the run last pushed a head, or since a person let it go on
+/// after it had made too many.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn calls_without_head(pool: &Pool, run_id: Uuid) -> Result<i64> {
+    sqlx::query_file_scalar!("src/store/sql/effect_calls_without_head.sql", run_id).fetch_one(pool).await
 }
 
 /// What the model calls of a run have used so far, in tokens and micro-dollars.

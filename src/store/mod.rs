@@ -5,6 +5,7 @@
 
 pub mod assessment;
 pub mod attempt;
+pub mod budget;
 pub mod effect;
 pub mod event;
 pub mod idempotency;
