@@ -183,6 +183,9 @@ async fn attempt(desk: &Desk, held: &Held) -> Result<Moved, engine::Error> {
             recorded(|| engine.park(lease, worker, park.clone(), progress.clone())).await
         }
         Ok(Ok(Err(Failure::LeaseLost))) => Ok(Moved::Late),
+        Ok(Ok(Err(Failure::Halt { cause, reason }))) => {
+            recorded(|| engine.halt(lease, worker, cause, &reason)).await
+        }
         Ok(Ok(Err(Failure::Final { error }))) => recorded(|| engine.exhaust(lease, worker, &error)).await,
         Ok(Ok(Err(Failure::Retry { error, after }))) => {
             recorded(|| engine.fail(lease, worker, &error, after)).await

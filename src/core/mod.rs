@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod change;
+pub mod circles;
 pub mod edit;
 pub mod finding;
 pub mod path;

@@ -4,6 +4,8 @@
 //! row locked. What an attempt brings is fenced by its lease and by the run's version: whoever is too
 //! late gets [`Moved::Late`] and has changed nothing.
 
+mod budget;
+
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},

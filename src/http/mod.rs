@@ -1,5 +1,6 @@
 //! What callers reach over HTTP: REST under `/api/v1`, webhooks, pages, health.
 
+mod budgets;
 pub mod error;
 mod events;
 mod extract;
@@ -22,7 +23,7 @@ use axum::{
     extract::DefaultBodyLimit,
     http::{Method, Uri},
     middleware::from_fn,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use secrecy::SecretString;
 
@@ -87,7 +88,11 @@ fn api() -> Router<App> {
         .route("/runs/{id}/assessments", get(runs::assessments))
         .route("/runs/{id}/effects", get(runs::effects))
         .route("/runs/{id}/diff", get(runs::diff))
+        .route("/runs/{id}/budget", get(budgets::show_run).put(budgets::set_run))
+        .route("/runs/{id}/budget/release", post(budgets::release))
         .route("/products", get(products::list).post(products::put))
+        .route("/products/{name}/budget", put(budgets::set_product))
+        .route("/budgets", get(budgets::list))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .merge(hooks)

@@ -6,7 +6,7 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use super::{events, health, products, requirements, reviews, runs, webhooks};
+use super::{budgets, events, health, products, requirements, reviews, runs, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,12 +19,14 @@ use super::{events, health, products, requirements, reviews, runs, webhooks};
         requirements::submit, requirements::list, requirements::show,
         runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
         runs::diff,
+        budgets::list, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         products::list, products::put, reviews::findings, webhooks::github, health::alive, health::ready,
     ),
     components(schemas(super::view::Event)),
     tags(
         (name = "requirements", description = "What is asked for."),
         (name = "runs", description = "What became of it."),
+        (name = "budgets", description = "What model calls may use, and what they have used."),
         (name = "products", description = "Who can be asked for what."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "What the forge tells us."),

@@ -12,16 +12,19 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{
-    App,
+    App, budgets,
     error::{Error, Kind},
     extract::{self, Id, Query},
     view::{self, Accepted, NewRequirement, Requirements},
 };
 use crate::{
-    core::requirement::{ProductName, Requirement},
+    core::{
+        budget::{Limits, Scope},
+        requirement::{ProductName, Requirement},
+    },
     engine,
     store::{
-        self,
+        self, Connection,
         idempotency::{self, Given},
         requirement::Filter,
     },
@@ -53,11 +56,12 @@ pub(super) async fn submit(
 ) -> Result<Response, Error> {
     let key = key(&headers)?;
     let requirement = check(&new)?;
+    let budget = budgets::asked(new.budget)?;
     let Some(key) = key else {
-        return match app.engine.accept(&requirement, "api").await {
-            Ok(accepted) => Ok(respond(&fresh(&app, accepted)?, false)),
-            Err(error) => Err(named(&app, error).await),
-        };
+        let mut tx = app.engine.pool().begin().await?;
+        let accepted = accept(&app, &mut tx, &requirement, budget).await?;
+        tx.commit().await?;
+        return Ok(respond(&fresh(&app, accepted)?, false));
     };
     let digest = digest(&new)?;
     let pool = app.engine.pool();
@@ -65,10 +69,7 @@ pub(super) async fn submit(
         return replay(&given, &digest);
     }
     let mut tx = pool.begin().await?;
-    let accepted = match app.engine.accept_in(&mut tx, &requirement, "api").await {
-        Ok(accepted) => accepted,
-        Err(error) => return Err(named(&app, error).await),
-    };
+    let accepted = accept(&app, &mut tx, &requirement, budget).await?;
     let given = Given { request_digest: digest, ..fresh(&app, accepted)? };
     // This waits for a twin that uses the same key at this moment, and is refused if the twin commits.
     if idempotency::keep(&mut tx, &key, ROUTE, &given).await? {
@@ -80,6 +81,24 @@ pub(super) async fn submit(
         Some(first) => replay(&first, &given.request_digest),
         None => Err(Error::new(Kind::KeyBusy, "the first request with this key is still running")),
     }
+}
+
+/// Takes the requirement, and gives its run the budget that was asked for.
+async fn accept(
+    app: &App,
+    tx: &mut Connection,
+    requirement: &Requirement,
+    budget: Option<Limits>,
+) -> Result<engine::Accepted, Error> {
+    let accepted = match app.engine.accept_in(tx, requirement, "api").await {
+        Ok(accepted) => accepted,
+        Err(error) => return Err(named(app, error).await),
+    };
+    if let Some(limits) = budget {
+        let (key, reason) = (accepted.run.to_string(), "asked for with the requirement");
+        store::budget::set(tx, Scope::Run, &key, limits, reason, "api").await?;
+    }
+    Ok(accepted)
 }
 
 /// A page of requirements, newest first.

@@ -37,7 +37,7 @@ pub struct Open {
     pub in_flight: bool,
 }
 
-/// A run that is paused because its next call did not fit.
+/// A run whose next call did not fit.
 #[derive(Debug, Clone)]
 pub struct Wanting {
     /// The run.
@@ -46,6 +46,18 @@ pub struct Wanting {
     pub product: String,
     /// What its next call wants.
     pub estimate: Estimate,
+    /// It is still paused for it; else it goes on, but has not reserved the call yet.
+    pub is_paused: bool,
+    /// What the call counts against.
+    pub accounts: Vec<Account>,
+}
+
+impl Wanting {
+    /// Whether a change of limits under this key, a run's id or a product's name, concerns it.
+    #[must_use]
+    pub fn concerns(&self, key: &str) -> bool {
+        self.product == key || self.run_id.to_string() == key
+    }
 }
 
 /// Who last set the limits of a scope, and why.
@@ -220,12 +232,8 @@ async fn accounts_on(
         .fetch_all(executor)
         .await?;
     let accounts = rows.into_iter().map(|row| Account {
-        scope: match row.scope.as_str() {
-            "run" => Scope::Run,
-            "product" => Scope::Product,
-            _ => Scope::ProductDay,
-        },
-        limits: Limits { tokens: row.tokens.map(narrow), micro_dollars: row.micro_dollars.map(narrow) },
+        scope: scope(&row.scope),
+        limits: limits(row.tokens, row.micro_dollars),
         used: Used {
             reserved: amount(row.reserved_tokens, row.reserved_micro_dollars),
             settled: amount(row.settled_tokens, row.settled_micro_dollars),
@@ -306,19 +314,45 @@ pub async fn want(pool: &Pool, run_id: Uuid, product: &str, estimate: Estimate) 
     .map(|_| ())
 }
 
-/// The runs that are paused because a call did not fit, the most urgent first, then those that have
-/// waited longest; at most `limit`.
+/// The runs whose next call did not fit, the most urgent first, then those that have waited longest; at
+/// most `limit`.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn wanting(pool: &Pool, limit: i64) -> Result<Vec<Wanting>> {
-    let rows = sqlx::query_file!("src/store/sql/budget_wanting.sql", limit).fetch_all(pool).await?;
-    let wanting = rows.into_iter().map(|row| Wanting {
-        run_id: row.run_id,
-        product: row.product,
-        estimate: Estimate { tokens: narrow(row.tokens), micro_dollars: row.micro_dollars.map(narrow) },
-    });
-    Ok(wanting.collect())
+    let mut all: Vec<Wanting> = Vec::new();
+    for row in sqlx::query_file!("src/store/sql/budget_wanting.sql", limit).fetch_all(pool).await? {
+        let account = Account {
+            scope: scope(&row.scope),
+            limits: limits(row.limit_tokens, row.limit_micro_dollars),
+            used: Used {
+                reserved: amount(row.reserved_tokens, row.reserved_micro_dollars),
+                settled: amount(row.settled_tokens, row.settled_micro_dollars),
+            },
+        };
+        // The accounts of a run stand one after the other.
+        if let Some(last) = all.last_mut().filter(|last| last.run_id == row.run_id) {
+            last.accounts.push(account);
+            continue;
+        }
+        let estimate =
+            Estimate { tokens: narrow(row.tokens), micro_dollars: row.micro_dollars.map(narrow) };
+        let (run_id, product, is_paused) = (row.run_id, row.product, row.is_paused);
+        all.push(Wanting { run_id, product, estimate, is_paused, accounts: vec![account] });
+    }
+    Ok(all)
+}
+
+fn scope(word: &str) -> Scope {
+    match word {
+        "run" => Scope::Run,
+        "product" => Scope::Product,
+        _ => Scope::ProductDay,
+    }
+}
+
+fn limits(tokens: Option<i64>, micro_dollars: Option<i64>) -> Limits {
+    Limits { tokens: tokens.map(narrow), micro_dollars: micro_dollars.map(narrow) }
 }
 
 const fn amount(tokens: i64, micro_dollars: i64) -> Amount {

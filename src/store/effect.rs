@@ -178,8 +178,8 @@ pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn calls_without_head(pool: &Pool, run_id: Uuid) -> Result<i64> {
-    sqlx::query_file_scalar!("src/store/sql/effect_calls_without_head.sql", run_id).fetch_one(pool).await
+pub async fn calls_without_head(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Result<i64> {
+    sqlx::query_file_scalar!("src/store/sql/effect_calls_without_head.sql", run_id).fetch_one(executor).await
 }
 
 /// What the model calls of a run have used so far, in tokens and micro-dollars.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use aspora::{
-    activities::Polling,
+    activities::{CALLS_WITHOUT_HEAD, Polling},
     cli::house::{GitHub, House},
     core::run::{Event, State},
     dev::{
@@ -130,6 +130,7 @@ impl World {
             timing: Timing { lease: Duration::from_secs(4), poll: Duration::from_millis(50) },
             polling: setup.polling,
             drain: Duration::from_secs(1),
+            calls_without_head: CALLS_WITHOUT_HEAD,
         };
         let pool = database.pool.clone();
         let engine = Engine::open(pool.clone()).await.unwrap();

@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC, money is whole millionths of a dollar, ids are UUIDs.
 
 mod act;
+mod budget;
 mod event;
 mod judgement;
 mod problem;
@@ -11,6 +12,9 @@ mod requirement;
 mod run;
 
 pub use act::{Attempt, Diff, Effect};
+pub use budget::{
+    Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget, Unsettled,
+};
 pub use event::{Event, Events, Fact};
 pub use judgement::{Assessment, Finding};
 pub use problem::{Fault, Problem};
