@@ -113,6 +113,9 @@ pub async fn work(
 /// Wakes runs whose time has come, every so often.
 async fn wake_due(engine: Engine, every: Duration, stop: CancellationToken) {
     loop {
+        if let Err(error) = engine.resume_funded().await {
+            tracing::debug!(%error, "could not look for runs that fit their budgets: {error}");
+        }
         match engine.wake_due(100).await {
             Ok(100) => continue,
             Ok(_) => {}
@@ -218,7 +221,7 @@ async fn brief(desk: &Desk, held: &Held) -> Result<(Assignment, Step), engine::E
         store::requirement::get(engine.pool(), run.binding.requirement_id).await?.ok_or_else(lost)?;
     let rounds = [Outcome::Findings, Outcome::Blocked]
         .into_iter()
-        .find_map(|outcome| workflow.visits_left(&lease.step, outcome, &run.run.visits));
+        .find_map(|outcome| run.run.visits_left(&workflow, &lease.step, outcome));
     let assignment = Assignment {
         lease,
         run,

@@ -77,7 +77,7 @@ impl<'a> Attempt<'a> {
         let pull = self.factory.forge.pull(&self.repo, number).await?;
         let expected = self.progress().head.as_ref().filter(|head| **head != pull.head_sha);
         if let Some(head) = expected.filter(|_| pull.state == PullState::Open) {
-            let effects = effect::of_run(&self.factory.pool, self.task.lease.run).await?;
+            let effects = effect::of_line(&self.factory.pool, self.task.lease.run).await?;
             let ours: Vec<&str> = pushes(&effects).map(|(sha, _)| sha).collect();
             let place = |sha: &Sha| ours.iter().position(|ours| *ours == sha.as_str());
             if let (Some(shown), Some(pushed)) = (place(&pull.head_sha), place(head))
@@ -127,6 +127,22 @@ impl<'a> Attempt<'a> {
     pub(super) async fn observe(&self, key: &str, result: &impl Serialize) -> Result<(), Failure> {
         let result = serde_json::to_value(result).map_err(Failure::last)?;
         Ok(effect::observe(&self.factory.pool, self.task.lease.run, key, &result).await?)
+    }
+
+    /// As [`Attempt::once`], for what a head has only one of: a run that went before on the same branch may
+    /// have made it.
+    pub(super) async fn once_a_head<T: Serialize + DeserializeOwned>(
+        &self,
+        key: &str,
+        kind: Kind,
+        request: &Value,
+        find: impl Future<Output = Result<Option<T>, Failure>>,
+        act: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        match effect::inherited(&self.factory.pool, self.task.lease.run, key).await? {
+            Some(made) => read(key, made),
+            None => self.once(key, kind, request, find, act).await,
+        }
     }
 
     /// Does an act at most once: what is known to be done is not done again, and what may be done is

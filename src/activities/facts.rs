@@ -24,7 +24,7 @@ impl Attempt<'_> {
     /// Every fact about the pull request's head as it is now.
     pub(super) async fn facts(&self, mirror: &Mirror, pull: &Pull) -> Result<Facts, Failure> {
         let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
-        let effects = effect::of_run(&self.factory.pool, self.task.lease.run).await?;
+        let effects = effect::of_line(&self.factory.pool, self.task.lease.run).await?;
         let checks = forge.check_runs(&self.repo, head).await?;
         let our_app = our_app(&effects);
         let product: ProductName = parse(&self.task.run.binding.product)?;
@@ -64,7 +64,7 @@ impl Attempt<'_> {
         })
     }
 
-    /// The commits on the branch that this run did not push, whatever they say of themselves.
+    /// The commits on the branch that neither this run nor one that it was forked from pushed, whatever they say of themselves.
     async fn foreign(
         &self,
         mirror: &Mirror,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{core::sha::Sha, store::effect};
 
-/// What this run pushed, oldest first, and when that was known.
+/// What these effects pushed, oldest first, and when that was known.
 pub(super) fn pushes(effects: &[effect::Row]) -> impl Iterator<Item = (&str, &effect::Row)> {
     effects.iter().filter(|effect| effect.kind == "push").filter_map(|effect| {
         let sha = effect.result.as_ref()?.get("sha")?.as_str()?;

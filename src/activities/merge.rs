@@ -45,6 +45,12 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
             format!("pull request #{} was closed or merged by somebody", pull.number),
         ));
     }
+    if at.task.run.run.was_sent_here() {
+        return Ok(answer(
+            Outcome::Moved,
+            "somebody sent the run here: the head is judged anew before a merge",
+        ));
+    }
     if pull.head_sha != head {
         let note = format!("the head moved from {} to {}", head.short(), pull.head_sha.short());
         return Ok(answer(Outcome::Moved, note));

@@ -36,7 +36,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         let note = format!("the head moved from {} to {}", head.short(), pull.head_sha.short());
         return Ok(answer(Outcome::Moved, note));
     }
-    if let Some(note) = in_circles(at, &head).await? {
+    // Somebody who sends the run here wants another round, whatever the last one came to.
+    if !at.task.run.run.was_sent_here()
+        && let Some(note) = in_circles(at, &head).await?
+    {
         return Ok(answer(Outcome::Unfixable, note));
     }
     let mirror = at.mirror().await?;
@@ -98,7 +101,7 @@ async fn back_again(
     files: &[Written],
     findings: &[Finding],
 ) -> Result<Option<String>, Failure> {
-    let effects = effect::of_run(&at.factory.pool, at.task.lease.run).await?;
+    let effects = effect::of_line(&at.factory.pool, at.task.lease.run).await?;
     let mut heads = Vec::new();
     for (sha, _) in pushes(&effects) {
         let sha: Sha = sha.parse().map_err(Failure::last)?;

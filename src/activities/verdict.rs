@@ -9,7 +9,7 @@ use super::{
 };
 use crate::core::{
     policy::{Decision, Stop, judge},
-    run::{Park, Progress, State, Topic},
+    run::{Park, Progress, Topic},
     workflow::Outcome,
 };
 
@@ -44,10 +44,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
 
 fn park(at: &Attempt<'_>, sentence: String) -> Reply {
     let now = at.task.run.now;
-    let since = match &at.task.run.run.state {
-        State::At { since, .. } | State::Waiting { since, .. } => *since,
-        State::Ended { .. } => now,
-    };
+    let since = at.task.run.run.state.entered().unwrap_or(now);
     let waited = (now - since).to_std().unwrap_or_default();
     let reason = sentence.strip_prefix("waiting for ").map(str::to_owned).unwrap_or(sentence);
     let park = Park {

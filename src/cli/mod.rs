@@ -1,6 +1,7 @@
 //! What `aspora …` does and prints. Text goes to the standard output, troubles to the standard error.
 
 pub mod args;
+mod budget;
 mod client;
 mod demo;
 mod dev;
@@ -55,6 +56,7 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
     let client = || Client::new(&arguments.server);
     match arguments.command {
         Command::Requirement(what) => requirement::obey(&client()?, &printer, what).await,
+        Command::Budget(what) => budget::obey(&client()?, &printer, what).await,
         Command::Run(what) => run::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
         Command::Openapi => {

@@ -93,6 +93,21 @@ fn told(fact: &Fact, actor: &str) -> (Mood, String, String) {
         Fact::Exhausted { attempts, error, .. } => {
             (Mood::Bad, "gave up".to_owned(), format!("after {attempts} attempts, last: {error}"))
         }
+        Fact::Forked { from_run, begins_at, reason, .. } => (
+            Mood::Quiet,
+            "forked".to_owned(),
+            format!("from run {from_run} at {begins_at}, by {actor}: {reason}"),
+        ),
+        Fact::Paused { reason, .. } => (Mood::Bad, "paused".to_owned(), format!("by {actor}: {reason}")),
+        Fact::Resumed { reason } => (Mood::Quiet, "resumed".to_owned(), format!("by {actor}: {reason}")),
+        Fact::Cancelled { reason } => (Mood::Bad, "cancelled".to_owned(), format!("by {actor}: {reason}")),
+        Fact::Hurried { reason } => (Mood::Quiet, "runs now".to_owned(), format!("by {actor}: {reason}")),
+        Fact::Skipped { outcome, reason } => {
+            (Mood::Bad, "skipped".to_owned(), format!("as {outcome}, by {actor}: {reason}"))
+        }
+        Fact::RetriedFrom { begins_at, reason } => {
+            (Mood::Quiet, "sent".to_owned(), format!("to {begins_at}, by {actor}: {reason}"))
+        }
         Fact::Other => (Mood::Quiet, "?".to_owned(), "a newer release knows what this is".to_owned()),
     }
 }

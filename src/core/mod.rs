@@ -10,6 +10,7 @@ pub mod edit;
 pub mod finding;
 pub mod path;
 pub mod policy;
+pub mod reason;
 pub mod requirement;
 pub mod run;
 pub mod sha;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
-    run::{Run, State},
+    run::{PauseCause, Run, State},
     workflow::End,
 };
 
@@ -52,6 +52,21 @@ pub enum Cause {
         since: DateTime<Utc>,
         /// When it looks again even without news.
         next_look: DateTime<Utc>,
+    },
+    /// Nothing is asked for until somebody resumes it.
+    Paused {
+        /// The step where it goes on.
+        step: String,
+        /// Who paused it.
+        by: String,
+        /// Why.
+        reason: String,
+        /// What kind of reason that is.
+        cause: PauseCause,
+        /// When it was paused.
+        since: DateTime<Utc>,
+        /// A worker that was at it then still is, and may answer.
+        finishing: bool,
     },
     /// A worker is at it.
     Running {
@@ -123,6 +138,14 @@ pub fn why(run: &Run, job: Option<&Job>, now: DateTime<Utc>) -> Cause {
             since: *since,
             next_look: park.until,
         },
+        (State::Paused { was, by, reason, cause, since, .. }, job) => Cause::Paused {
+            step: was.step().unwrap_or_default().to_owned(),
+            by: by.clone(),
+            reason: reason.clone(),
+            cause: *cause,
+            since: *since,
+            finishing: job.is_some_and(|job| job.held),
+        },
         (State::At { step, since }, None) => Cause::JobMissing { step: step.clone(), since: *since },
         (State::At { step, .. }, Some(job)) => of_job(step.clone(), job, now),
     }
@@ -155,6 +178,11 @@ impl Cause {
                 "`{step}` has been waiting {} for {reason}; it looks again {} even without news.",
                 span(*since, now),
                 ahead(now, *next_look)
+            ),
+            Self::Paused { by, reason, since, finishing, .. } => format!(
+                "Paused {} ago by {by}: {reason}; {}resume it to go on.",
+                span(*since, now),
+                if *finishing { "a worker still finishes what it began; " } else { "" }
             ),
             Self::Running { step, worker, since, attempt, most } => format!(
                 "`{step}` has been running for {} on {worker}, attempt {attempt} of {most}.",
@@ -210,7 +238,13 @@ mod tests {
     }
 
     fn run(state: State) -> Run {
-        Run { state, turn: 1, visits: BTreeMap::new(), progress: Progress::default() }
+        Run {
+            state,
+            turn: 1,
+            visits: BTreeMap::new(),
+            forgiven: BTreeMap::new(),
+            progress: Progress::default(),
+        }
     }
 
     fn job() -> Job {
@@ -268,6 +302,28 @@ mod tests {
             &here,
             None,
             "`review`, entered 1 min 40 s ago, has no job at this moment; ask again, and if that stays so, the job table was changed by hand.",
+        );
+    }
+
+    #[test]
+    fn a_paused_run_says_who_paused_it_why_and_what_to_do() {
+        let paused = State::Paused {
+            was: Box::new(State::At { step: "review".to_owned(), since: at(0) }),
+            queued: true,
+            by: "pm@acme".to_owned(),
+            reason: "waiting for legal".to_owned(),
+            cause: PauseCause::Person,
+            since: at(-7_280),
+        };
+        check(
+            &paused,
+            Some(&job()),
+            "Paused 2 h 3 min ago by pm@acme: waiting for legal; resume it to go on.",
+        );
+        check(
+            &paused,
+            Some(&Job { held: true, ..begun(130) }),
+            "Paused 2 h 3 min ago by pm@acme: waiting for legal; a worker still finishes what it began; resume it to go on.",
         );
     }
 

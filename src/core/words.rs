@@ -20,6 +20,15 @@ pub fn sentence(step: Option<&str>, event: &Event) -> String {
         Event::Exhausted { attempts, error, .. } => {
             format!("{step} gave up after {}: {error}", counted(*attempts, "attempt"))
         }
+        Event::Forked { from_run, step, reason, .. } => {
+            format!("forked from run {from_run} at {step}: {reason}")
+        }
+        Event::Paused { reason, .. } => format!("{step} paused: {reason}"),
+        Event::Resumed { reason } => format!("{step} resumed: {reason}"),
+        Event::Cancelled { reason } => format!("{step} cancelled: {reason}"),
+        Event::Hurried { reason } => format!("{step} runs now: {reason}"),
+        Event::Skipped { outcome, reason } => format!("{step} skipped as {outcome}: {reason}"),
+        Event::RetriedFrom { step: to, reason } => format!("sent back to {to}: {reason}"),
     };
     one_line(&said)
 }

@@ -245,15 +245,6 @@ impl Workflow {
         Ok(workflow)
     }
 
-    /// How often a run with these visits may still enter the step that `outcome` of `step` leads to;
-    /// `None` where there is no bound.
-    #[must_use]
-    pub fn visits_left(&self, step: &str, outcome: Outcome, visits: &BTreeMap<String, u32>) -> Option<u32> {
-        let target = self.steps.get(step)?.on.get(&outcome)?;
-        let most = self.steps.get(target)?.visits?;
-        Some(most.saturating_sub(visits.get(target).copied().unwrap_or(0)))
-    }
-
     /// The workflow as a Mermaid state diagram, for people.
     #[must_use]
     pub fn diagram(&self) -> String {
@@ -502,13 +493,5 @@ mod tests {
     #[test]
     fn a_span_without_a_unit_is_refused() {
         assert!(refused("timeout = \"20m\"", "timeout = \"20\"").contains("write 90s, 20m or 48h"));
-    }
-
-    #[test]
-    fn the_visits_left_count_down() {
-        let workflow = Workflow::parse(REQUIREMENT).unwrap();
-        let visits = BTreeMap::from([("remediate".to_owned(), 2)]);
-        assert_eq!(workflow.visits_left("rerun", Outcome::Findings, &visits), Some(1));
-        assert_eq!(workflow.visits_left("generate", Outcome::Declined, &visits), None);
     }
 }

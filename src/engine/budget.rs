@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Engine, Error, locked, storable};
+use super::{Engine, Error, control::held, locked};
 use crate::{
     core::{
         budget::{Account, Amount, Limits, Scope},
+        reason::Reason,
         run::{Event, PauseCause, State},
     },
     store::budget::{self, Wanting},
@@ -26,13 +27,12 @@ impl Engine {
         &self,
         limits: &[(Scope, Limits)],
         key: &str,
-        reason: &str,
+        reason: &Reason,
         actor: &str,
     ) -> Result<Vec<Uuid>, Error> {
-        let reason = storable(reason);
         let mut tx = self.pool.begin().await?;
         for (scope, limits) in limits {
-            budget::set(&mut tx, *scope, key, *limits, &reason, actor).await?;
+            budget::set(&mut tx, *scope, key, *limits, reason.as_str(), actor).await?;
         }
         tx.commit().await?;
         self.fund(|wanting| wanting.concerns(key), actor, &format!("the budget was set anew: {reason}")).await
@@ -43,8 +43,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn release_reservations(&self, run: Uuid, reason: &str, actor: &str) -> Result<u32, Error> {
-        let reason = storable(reason);
+    pub async fn release_reservations(&self, run: Uuid, reason: &Reason, actor: &str) -> Result<u32, Error> {
         let mut tx = self.pool.begin().await?;
         let stored = locked(&mut tx, run).await?;
         let released = budget::release(&mut tx, run, &format!("{actor}: {reason}")).await?;
@@ -91,7 +90,7 @@ impl Engine {
     /// Lets a run go on if it is paused for want of a budget and for nothing else.
     async fn resume_for_budget(&self, run: Uuid, actor: &str, why: &str) -> Result<bool, Error> {
         let mut tx = self.pool.begin().await?;
-        let stored = locked(&mut tx, run).await?;
+        let stored = held(&mut tx, run).await?.stored;
         if !matches!(&stored.run.state, State::Paused { cause: PauseCause::Budget, .. }) {
             return Ok(false);
         }

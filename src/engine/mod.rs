@@ -5,6 +5,9 @@
 //! late gets [`Moved::Late`] and has changed nothing.
 
 mod budget;
+mod control;
+mod fork;
+mod redrive;
 
 use std::{
     collections::HashMap,
@@ -21,13 +24,15 @@ use crate::{
         workflow::{self, Outcome, Workflow},
     },
     store::{
-        self, Connection, Pool, attempt, event,
+        self, Connection, Pool, attempt, dead_letter, event, hold,
         job::{self, Lease},
         run::{Binding, Stored},
         signal::{self, News},
         timer, wake,
     },
 };
+
+pub use self::control::{Denied, Done, Verb};
 
 /// The graphs that this release ships, newest text only; older ones live in the database.
 const SHIPPED: [&str; 1] = [include_str!("../../workflows/requirement.toml")];
@@ -55,6 +60,12 @@ pub enum Error {
     /// The event does not fit the run.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The run does not allow this as it stands.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// There is no such dead letter.
+    #[error("there is no dead letter {0}")]
+    NoLetter(i64),
     /// This release cannot read the run's graph.
     #[error("this release cannot follow workflow {hash}: {error}")]
     Workflow {
@@ -154,6 +165,7 @@ impl Engine {
             base_branch: product.base_branch,
             branch: format!("aspora/{name}/{}", accepted.run),
             priority: i16::from(requirement.priority),
+            parent: None,
         };
         store::requirement::insert(tx, accepted.requirement, requirement, Some(actor)).await?;
         let now = store::now(tx).await?;
@@ -324,12 +336,14 @@ impl Engine {
         }
         attempt::end(&mut tx, lease, ended_as, error).await?;
         if let Event::Exhausted { attempts, error, .. } = &event {
-            job::bury(&mut tx, lease, *attempts, error).await?;
+            dead_letter::bury(&mut tx, lease, *attempts, error).await?;
         }
         let workflow = self.workflow(&stored.binding.workflow_hash).await?;
         let mut events = vec![event];
         // The lost wake-up: news that came while the step was looking end the wait before it begins.
+        // A paused run takes none: they wait for its resume.
         if let Event::Parked { park, .. } = &events[0]
+            && matches!(stored.run.state, State::At { .. })
             && let Some(topic) = signal::take(&mut tx, lease.run, &park.topics).await?
         {
             events.push(Event::Signalled { topic });
@@ -407,6 +421,18 @@ async fn act(tx: &mut Connection, binding: &Binding, actions: &[Action]) -> Resu
                 job::enqueue(tx, binding.id, binding.priority, action).await?;
                 wake::notify(tx, *queue).await?;
             }
+            Action::HoldJob => hold::hold(tx, binding.id).await?,
+            Action::ReleaseJob => {
+                if let Some(queue) = hold::release(tx, binding.id).await? {
+                    wake::ring(tx, &queue).await?;
+                }
+            }
+            Action::HurryJob => {
+                if let Some(queue) = hold::hurry(tx, binding.id).await? {
+                    wake::ring(tx, &queue).await?;
+                }
+            }
+            Action::DropJob => hold::take_away(tx, binding.id).await?,
             Action::SetTimer(due_at) => timer::set(tx, binding.id, *due_at).await?,
             Action::ClearTimer => timer::clear(tx, binding.id).await?,
             Action::Finish(_) => {}

@@ -18,13 +18,12 @@ use super::{
 use crate::{
     core::{
         budget::{LIMIT_MOST, Limits, Scope},
+        reason::Reason,
         requirement::ProductName,
     },
     store::{self, budget},
 };
 
-/// The most characters of a reason.
-const REASON_LIMIT: usize = 500;
 /// Who sets budgets over REST.
 const ACTOR: &str = "api";
 
@@ -77,7 +76,7 @@ pub(super) async fn set_product(
         (Scope::Product, Limits { tokens: new.tokens, micro_dollars: new.micro_dollars }),
         (Scope::ProductDay, Limits { tokens: new.daily_tokens, micro_dollars: new.daily_micro_dollars }),
     ];
-    let resumed = app.engine.set_budget(&limits, &name, reason, ACTOR).await?;
+    let resumed = app.engine.set_budget(&limits, &name, &reason, ACTOR).await?;
     let view = of_product(&app, name).await?;
     Ok(Json(ProductBudget { resumed: Some(resumed), ..view }))
 }
@@ -107,7 +106,7 @@ pub(super) async fn set_run(
     runs::run(app.engine.pool(), id).await?;
     let reason = check(&[("/tokens", new.tokens), ("/micro_dollars", new.micro_dollars)], &new.reason)?;
     let limits = [(Scope::Run, Limits { tokens: new.tokens, micro_dollars: new.micro_dollars })];
-    let resumed = app.engine.set_budget(&limits, &id.to_string(), reason, ACTOR).await?;
+    let resumed = app.engine.set_budget(&limits, &id.to_string(), &reason, ACTOR).await?;
     Ok(Json(RunBudget { resumed: Some(resumed), ..of_run(&app, id).await? }))
 }
 
@@ -126,7 +125,7 @@ pub(super) async fn release(
 ) -> Result<Json<RunBudget>, Error> {
     runs::run(app.engine.pool(), id).await?;
     let reason = check(&[], &new.reason)?;
-    let released = app.engine.release_reservations(id, reason, ACTOR).await?;
+    let released = app.engine.release_reservations(id, &reason, ACTOR).await?;
     Ok(Json(RunBudget { released: Some(released), ..of_run(&app, id).await? }))
 }
 
@@ -143,23 +142,15 @@ pub(super) fn asked(new: Option<NewBudget>) -> Result<Option<Limits>, Error> {
     }
 }
 
-fn check<'a>(limits: &[(&str, Option<u64>)], reason: &'a str) -> Result<&'a str, Error> {
-    let reason = reason.trim();
-    let wrong = match reason.chars().count() {
-        0 => Some("is empty; say why"),
-        _ if reason.contains('\0') => Some("holds a NUL byte; remove it"),
-        1..=REASON_LIMIT => None,
-        _ => Some("has over 500 characters; shorten it"),
-    };
-    let error = match (too_high(limits), wrong) {
-        (None, None) => return Ok(reason),
-        (error, None) => error,
-        (error, Some(wrong)) => {
+fn check(limits: &[(&str, Option<u64>)], reason: &str) -> Result<Reason, Error> {
+    match (too_high(limits), reason.parse::<Reason>()) {
+        (None, Ok(reason)) => Ok(reason),
+        (Some(error), Ok(_)) => Err(error),
+        (error, Err(wrong)) => {
             let error = error.unwrap_or_else(|| Error::new(Kind::Invalid, UNFIT));
-            Some(error.at("/reason", wrong))
+            Err(error.at("/reason", wrong.message))
         }
-    };
-    Err(error.unwrap_or_else(|| Error::new(Kind::Invalid, UNFIT)))
+    }
 }
 
 const UNFIT: &str = "the budget does not fit; errors names each field";
@@ -174,8 +165,9 @@ fn too_high(limits: &[(&str, Option<u64>)]) -> Option<Error> {
 
 /// The name of a product that exists.
 async fn known(app: &App, name: &str) -> Result<String, Error> {
-    let name: ProductName =
-        name.parse().map_err(|wrong: crate::core::requirement::Invalid| Error::parameter("product", wrong.message))?;
+    let name: ProductName = name
+        .parse()
+        .map_err(|wrong: crate::core::requirement::Invalid| Error::parameter("product", wrong.message))?;
     match store::product::get(app.engine.pool(), name.as_str()).await? {
         Some(product) => Ok(product.name),
         None => Err(Error::no("product", format!("`{name}`"))),

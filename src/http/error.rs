@@ -9,7 +9,11 @@ use axum::{
 };
 
 use super::view::{Fault, Problem};
-use crate::{engine, store};
+use crate::{
+    core::run::Refused,
+    engine::{self, Denied},
+    store,
+};
 
 /// A kind of problem. Its code, title and status never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +40,12 @@ pub enum Kind {
     KeyReused,
     /// The first request with the key is still running.
     KeyBusy,
+    /// The run does not allow this as it stands.
+    NotAllowed,
+    /// A worker is at the run's step.
+    Busy,
+    /// What was counted is no longer what is there.
+    Changed,
     /// The signature is missing or wrong.
     BadSignature,
     /// Nobody has reviewed this head to its end yet.
@@ -47,7 +57,7 @@ pub enum Kind {
 }
 
 /// All kinds, for the page that explains them and for tests.
-pub const KINDS: [Kind; 15] = [
+pub const KINDS: [Kind; 18] = [
     Kind::NotFound,
     Kind::MethodNotAllowed,
     Kind::TooSlow,
@@ -59,6 +69,9 @@ pub const KINDS: [Kind; 15] = [
     Kind::UnknownProduct,
     Kind::KeyReused,
     Kind::KeyBusy,
+    Kind::NotAllowed,
+    Kind::Busy,
+    Kind::Changed,
     Kind::BadSignature,
     Kind::NotReviewed,
     Kind::Unavailable,
@@ -134,6 +147,24 @@ impl Kind {
                 "The first request with this Idempotency-Key is still running",
                 "Send it again after the time in Retry-After.",
             ),
+            Self::NotAllowed => (
+                "not-allowed",
+                S::CONFLICT,
+                "The run does not allow this as it stands",
+                "Do what the detail names first; GET /api/v1/runs/{id} shows how the run stands.",
+            ),
+            Self::Busy => (
+                "busy",
+                S::CONFLICT,
+                "A worker is at the run's step",
+                "Wait until it has answered, or cancel the run.",
+            ),
+            Self::Changed => (
+                "changed",
+                S::CONFLICT,
+                "It is no longer what was counted",
+                "List again and send the new count.",
+            ),
             Self::BadSignature => (
                 "bad-signature",
                 S::UNAUTHORIZED,
@@ -162,7 +193,7 @@ impl Kind {
     }
 
     const fn is_retryable(self) -> bool {
-        matches!(self, Self::TooSlow | Self::KeyBusy | Self::NotReviewed | Self::Unavailable)
+        matches!(self, Self::TooSlow | Self::KeyBusy | Self::Busy | Self::NotReviewed | Self::Unavailable)
     }
 }
 
@@ -227,6 +258,7 @@ impl IntoResponse for Error {
         let headers = response.headers_mut();
         let wait: Option<&str> = match self.kind {
             Kind::KeyBusy => Some("1"),
+            Kind::Busy => Some("5"),
             Kind::Unavailable => Some("5"),
             Kind::NotReviewed => Some("10"),
             _ => None,
@@ -262,10 +294,19 @@ impl From<engine::Error> for Error {
             engine::Error::NoProduct(name) => {
                 Self::new(Kind::UnknownProduct, format!("there is no product `{name}`"))
             }
-            engine::Error::Refused(_) | engine::Error::Workflow { .. } => {
-                tracing::error!(%error, "the engine refused");
-                Self::new(Kind::Internal, "")
+            engine::Error::NoLetter(id) => Self::no("dead letter", id),
+            engine::Error::Denied(denied @ (Denied::Held(_) | Denied::Restless)) => {
+                Self::new(Kind::Busy, denied.to_string())
             }
+            engine::Error::Denied(denied) => Self::new(Kind::NotAllowed, denied.to_string()),
+            engine::Error::Refused(refused @ Refused::NoStep { .. }) => {
+                Self::new(Kind::Invalid, refused.to_string()).at("/step", refused.to_string())
+            }
+            engine::Error::Refused(refused @ (Refused::NoOutcome { .. } | Refused::Unskippable(_))) => {
+                Self::new(Kind::Invalid, refused.to_string()).at("/outcome", refused.to_string())
+            }
+            engine::Error::Refused(refused) => Self::new(Kind::NotAllowed, refused.to_string()),
+            engine::Error::Workflow { .. } => Self::new(Kind::NotAllowed, error.to_string()),
         }
     }
 }

@@ -85,7 +85,7 @@ pub async fn last(pool: &Pool, run_id: Uuid, stage: &str) -> Result<Option<Row>>
     .await
 }
 
-/// All judgements of a run, newest first, at most 100.
+/// All judgements of a run and of those before it on the same branch, newest first, at most 100.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -93,7 +93,7 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         "select id, stage, head_sha, tier, decision, facts, report, assessed_at
-         from assessment where run_id = $1 order by id desc limit 100",
+         from assessment where run_id = any(lineage($1)) order by id desc limit 100",
         run_id
     )
     .fetch_all(pool)

@@ -335,8 +335,7 @@ pub async fn wanting(pool: &Pool, limit: i64) -> Result<Vec<Wanting>> {
             last.accounts.push(account);
             continue;
         }
-        let estimate =
-            Estimate { tokens: narrow(row.tokens), micro_dollars: row.micro_dollars.map(narrow) };
+        let estimate = Estimate { tokens: narrow(row.tokens), micro_dollars: row.micro_dollars.map(narrow) };
         let (run_id, product, is_paused) = (row.run_id, row.product, row.is_paused);
         all.push(Wanting { run_id, product, estimate, is_paused, accounts: vec![account] });
     }

@@ -138,6 +138,37 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     .await
 }
 
+/// The effects of a run and of those before it on the same branch, oldest first, as [`of_run`] gives them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_line(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",
+                  attempts, intended_at, result, done_at
+           from effect where run_id = any(lineage($1)) order by intended_at, key"#,
+        run_id
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// What came of an effect of this key in a run before this one on the same branch.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn inherited(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Value>> {
+    let found = sqlx::query_scalar!(
+        r#"select result as "result!" from effect
+           where run_id = any(lineage($1)) and run_id <> $1 and key = $2 and done_at is not null
+           order by done_at desc limit 1"#,
+        run_id,
+        key
+    );
+    found.fetch_optional(pool).await
+}
+
 /// What a push of a run changes, as it was kept when the push was meant.
 #[derive(Debug, Clone)]
 pub struct Diff {

@@ -53,6 +53,21 @@ pub async fn append(
     .map(|_| ())
 }
 
+/// The newest event of a run.
+///
+/// # Errors
+/// When the database does not answer, or the run does not exist.
+pub async fn last(connection: &mut Connection, run_id: Uuid) -> Result<Row> {
+    sqlx::query_as!(
+        Row,
+        r#"select seq, at, actor, step, kind, body as "body: Json<Event>"
+           from event where run_id = $1 order by seq desc limit 1"#,
+        run_id
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// The events after `seq`, in order, at most `limit`.
 ///
 /// # Errors

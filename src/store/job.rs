@@ -180,24 +180,6 @@ pub async fn give_back(pool: &Pool, lease: &Lease, queue: Queue) -> Result<bool>
     Ok(done.is_some())
 }
 
-/// Remembers a job that used up its attempts.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn bury(connection: &mut Connection, lease: &Lease, attempts: u32, error: &str) -> Result<()> {
-    sqlx::query!(
-        "insert into dead_letter (run_id, step, turn, attempts, error) values ($1, $2, $3, $4, $5)",
-        lease.run,
-        lease.step,
-        signed(lease.turn),
-        signed(attempts),
-        error
-    )
-    .execute(connection)
-    .await
-    .map(|_| ())
-}
-
 /// How the job of a run stands.
 ///
 /// # Errors

@@ -6,8 +6,10 @@
 pub mod assessment;
 pub mod attempt;
 pub mod budget;
+pub mod dead_letter;
 pub mod effect;
 pub mod event;
+pub mod hold;
 pub mod idempotency;
 pub mod job;
 pub mod product;
@@ -51,6 +53,14 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
 /// When a migration fails (nothing of it stays) or the database is of a later release.
 pub async fn migrate(pool: &Pool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
     MIGRATOR.run(pool).await
+}
+
+/// A transaction inside of one: rolled back, it gives up what it locked.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn inner(connection: &mut Connection) -> Result<sqlx::Transaction<'_, sqlx::Postgres>> {
+    sqlx::Connection::begin(connection).await
 }
 
 /// Whether the database answers.

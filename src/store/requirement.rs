@@ -88,7 +88,7 @@ pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Row>> {
                   r.id as run_id, r.status, r.step, r.ended_as, r.repository, r.pull
            from requirement q join run r on r.requirement_id = q.id
            where q.id = $1
-           order by r.created_at desc limit 1"#,
+           order by r.created_at desc, r.id desc limit 1"#,
         id
     )
     .fetch_optional(pool)

@@ -1,4 +1,6 @@
 //! Reviews and what they found. A review of a head is complete or it is not here.
+//!
+//! What was reviewed before a fork on the same branch counts for the fork.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -105,7 +107,7 @@ pub async fn record(
     let again: Vec<String> = findings.iter().map(|finding| finding.fingerprint.clone()).collect();
     sqlx::query!(
         "update finding set state = 'fixed', state_sha = $2
-         where run_id = $1 and head_sha <> $2 and state = 'open' and fingerprint <> all ($3)",
+         where run_id = any(lineage($1)) and head_sha <> $2 and state = 'open' and fingerprint <> all ($3)",
         lease.run,
         head.as_str(),
         &again
@@ -122,7 +124,8 @@ pub async fn record(
 pub async fn of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Review>> {
     sqlx::query_as!(
         Review,
-        "select head_sha, summary, reviewed_at from review where run_id = $1 and head_sha = $2",
+        "select head_sha, summary, reviewed_at from review where run_id = any(lineage($1)) and head_sha = $2
+         order by reviewed_at desc limit 1",
         run_id,
         head
     )
@@ -139,7 +142,7 @@ pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
         Row,
         "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha, f.state_note
          from finding f join review r on r.run_id = f.run_id and r.head_sha = f.head_sha
-         where f.run_id = $1
+         where f.run_id = any(lineage($1))
          order by r.reviewed_at, array_position(array['critical', 'high', 'medium', 'low', 'info'], f.severity),
                   f.path, f.line",
         run_id
@@ -158,7 +161,7 @@ pub async fn rounds(pool: &Pool, run_id: Uuid) -> Result<Vec<Round>> {
            from review r
            left join finding f on f.run_id = r.run_id and f.head_sha = r.head_sha
                 and f.severity in ('critical', 'high', 'medium')
-           where r.run_id = $1
+           where r.run_id = any(lineage($1))
            group by r.head_sha, r.reviewed_at order by r.reviewed_at"#,
         run_id
     )

@@ -26,6 +26,8 @@ pub struct Binding {
     pub branch: String,
     /// 1 (first) to 5 (last).
     pub priority: i16,
+    /// The run of the same requirement that this one was forked from.
+    pub parent: Option<Uuid>,
 }
 
 /// A run as it is stored.
@@ -52,8 +54,8 @@ pub struct Stored {
 pub async fn insert(connection: &mut Connection, binding: &Binding, run: &Run) -> Result<()> {
     sqlx::query!(
         "insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch,
-                          version, status, step, state, priority)
-         values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11)",
+                          version, status, step, state, priority, parent)
+         values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12)",
         binding.id,
         binding.requirement_id,
         binding.workflow_hash,
@@ -64,7 +66,8 @@ pub async fn insert(connection: &mut Connection, binding: &Binding, run: &Run) -
         run.state.word(),
         run.step(),
         Json(run) as _,
-        binding.priority
+        binding.priority,
+        binding.parent
     )
     .execute(connection)
     .await
@@ -82,7 +85,7 @@ pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<Stored
     let row = sqlx::query_as!(
         Record,
         r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
-                  state as "state: Json<Run>", priority, created_at, updated_at,
+                  state as "state: Json<Run>", priority, parent, created_at, updated_at,
                   clock_timestamp() as "now!"
            from run where id = $1 for no key update"#,
         id
@@ -100,7 +103,7 @@ pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Stored>> {
     let row = sqlx::query_as!(
         Record,
         r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
-                  state as "state: Json<Run>", priority, created_at, updated_at,
+                  state as "state: Json<Run>", priority, parent, created_at, updated_at,
                   clock_timestamp() as "now!"
            from run where id = $1"#,
         id
@@ -123,7 +126,7 @@ pub async fn save(
 ) -> Result<bool> {
     let ended_as = match &run.state {
         State::Ended { end, .. } => Some(end.word()),
-        State::At { .. } | State::Waiting { .. } => None,
+        State::At { .. } | State::Waiting { .. } | State::Paused { .. } => None,
     };
     let pull = run.progress.pull.and_then(|number| i64::try_from(number).ok());
     let done = sqlx::query!(
@@ -144,6 +147,35 @@ pub async fn save(
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Keeps everybody else from beginning a run on this branch until the transaction ends, and tells one that
+/// is live there besides `except`.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn live_on_branch(
+    connection: &mut Connection,
+    repository: &str,
+    branch: &str,
+    except: Uuid,
+) -> Result<Option<Uuid>> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('branch ' || $1 || ' ' || $2, 0))",
+        repository,
+        branch
+    )
+    .execute(&mut *connection)
+    .await?;
+    // A statement of its own: it must see what was committed while the lock was waited for.
+    sqlx::query_scalar!(
+        "select id from run where repository = $1 and branch = $2 and status <> 'ended' and id <> $3",
+        repository,
+        branch,
+        except
+    )
+    .fetch_optional(connection)
+    .await
 }
 
 /// The run that works on this pull request.
@@ -171,6 +203,7 @@ struct Record {
     version: i32,
     state: Json<Run>,
     priority: i16,
+    parent: Option<Uuid>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
     now: DateTime<Utc>,
@@ -188,6 +221,7 @@ impl From<Record> for Stored {
                 base_branch: row.base_branch,
                 branch: row.branch,
                 priority: row.priority,
+                parent: row.parent,
             },
             version: row.version,
             run: row.state.0,

@@ -13,6 +13,14 @@ pub async fn notify(connection: &mut Connection, queue: Queue) -> Result<()> {
     sqlx::query!("select pg_notify('aspora_job', $1)", queue.word()).execute(connection).await.map(|_| ())
 }
 
+/// As [`notify`], for a queue by its name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn ring(connection: &mut Connection, queue: &str) -> Result<()> {
+    sqlx::query!("select pg_notify('aspora_job', $1)", queue).execute(connection).await.map(|_| ())
+}
+
 /// A connection that hears of new jobs.
 pub struct Listener(PgListener);
 

@@ -206,7 +206,7 @@ impl World {
     async fn ended(&self, run: Uuid) -> Option<String> {
         match self.run(run).await.run.state {
             State::Ended { name, .. } => Some(name),
-            State::At { .. } | State::Waiting { .. } => None,
+            State::At { .. } | State::Waiting { .. } | State::Paused { .. } => None,
         }
     }
 
@@ -214,7 +214,7 @@ impl World {
     pub(crate) async fn waits_for(&self, run: Uuid, what: &str) -> String {
         self.until(run, &format!("waits for {what}"), async || match self.run(run).await.run.state {
             State::Waiting { park, .. } if park.reason.contains(what) => Some(park.reason),
-            State::Waiting { .. } | State::At { .. } => None,
+            State::Waiting { .. } | State::At { .. } | State::Paused { .. } => None,
             State::Ended { name, reason, .. } => panic!("ended as {name} and did not wait: {reason}"),
         })
         .await
@@ -272,7 +272,9 @@ impl World {
     pub(crate) async fn reason(&self, run: Uuid) -> String {
         match self.run(run).await.run.state {
             State::Ended { reason, .. } => reason,
-            state @ (State::At { .. } | State::Waiting { .. }) => panic!("the run is {}", state.word()),
+            state @ (State::At { .. } | State::Waiting { .. } | State::Paused { .. }) => {
+                panic!("the run is {}", state.word())
+            }
         }
     }
 

@@ -174,7 +174,7 @@ pub(crate) async fn assert_folds(engine: &Engine, id: Uuid) {
         // A run that was stranded began with a graph that could be read.
         Err(_) => Arc::new(Workflow::parse(SHIPPED).unwrap()),
     };
-    let mut run = Run::start(&workflow, events[0].at).unwrap().0;
+    let mut run = Run::begin(&workflow, &events[0].body.0, events[0].at).unwrap().0;
     for row in &events[1..] {
         assert_eq!(row.step.as_deref(), run.step(), "event {} of {id}", row.seq);
         run = run.apply(&workflow, &row.body.0, row.at).unwrap().0;
@@ -185,7 +185,7 @@ pub(crate) async fn assert_folds(engine: &Engine, id: Uuid) {
 /// What must hold of all runs at every moment, and the history of each.
 pub(crate) async fn assert_sound(engine: &Engine) {
     let laws = [
-        ("a run has a job, a timer or an end, and only one of them (I1)", NO_ORPHANS),
+        ("a run has a job, a timer, a pause or an end, and only one of them (I1)", NO_ORPHANS),
         ("the columns of a run say what its state says", COLUMNS),
         ("a turn is finished at most once (I3)", FINISHED_ONCE),
         ("no attempt is open that no job stands for", OPEN_ATTEMPTS),
@@ -203,12 +203,14 @@ pub(crate) async fn assert_sound(engine: &Engine) {
 
 const NO_ORPHANS: &str = "select r.id from run r
     left join job j on j.run_id = r.id left join timer t on t.run_id = r.id
-    where (r.status = 'active') <> (j.id is not null) or (r.status = 'waiting') <> (t.run_id is not null)
+    where (r.status = 'active' or coalesce((r.state->'state'->>'queued')::boolean, false)) <> (j.id is not null)
+       or (r.status = 'waiting') <> (t.run_id is not null)
+       or j.paused <> (r.status = 'paused')
        or j.turn <> (r.state->>'turn')::int or j.step <> r.step";
 
 const COLUMNS: &str = "select id from run
     where status <> case state->'state'->>'is' when 'at' then 'active' else state->'state'->>'is' end
-       or step is distinct from state->'state'->>'step' or ended_as is distinct from state->'state'->>'end'
+       or step is distinct from coalesce(state->'state'->>'step', state->'state'->'was'->>'step') or ended_as is distinct from state->'state'->>'end'
        or pull is distinct from (state->'progress'->>'pull')::bigint";
 
 const FINISHED_ONCE: &str = "select run_id from event where kind in ('answered', 'parked', 'exhausted')

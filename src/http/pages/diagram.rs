@@ -66,8 +66,15 @@ fn trail(view: &View) -> Vec<&str> {
     let last = place(&view.stored.run.state);
     let mut trail: Vec<&str> = Vec::new();
     for (index, row) in view.events.iter().enumerate() {
-        let leaves =
-            matches!(&*row.body, Event::Answered { .. } | Event::Exhausted { .. } | Event::Stranded { .. });
+        let leaves = matches!(
+            &*row.body,
+            Event::Answered { .. }
+                | Event::Exhausted { .. }
+                | Event::Stranded { .. }
+                | Event::Skipped { .. }
+                | Event::RetriedFrom { .. }
+                | Event::Cancelled { .. }
+        );
         if trail.is_empty() {
             trail.extend(row.step.as_deref());
         }
@@ -81,8 +88,8 @@ fn trail(view: &View) -> Vec<&str> {
 
 fn place(state: &State) -> &str {
     match state {
-        State::At { step, .. } | State::Waiting { step, .. } => step,
         State::Ended { name, .. } => name,
+        state => state.step().unwrap_or_default(),
     }
 }
 

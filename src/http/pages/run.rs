@@ -172,7 +172,7 @@ fn amount(unit: Unit, amount: u64) -> String {
 fn now(view: &View) -> Markup {
     let class = match &view.stored.run.state {
         run::State::At { .. } => "now",
-        run::State::Waiting { .. } => "now waiting",
+        run::State::Waiting { .. } | run::State::Paused { .. } => "now waiting",
         run::State::Ended { end: crate::core::workflow::End::Succeeded, .. } => "now good",
         run::State::Ended { .. } => "now bad",
     };
@@ -199,6 +199,10 @@ fn sentence(view: &View) -> String {
                 words::span(now - *since)
             )
         }
+        run::State::Paused { by, reason, since, .. } => format!(
+            "Paused {} ago by {by}: {reason}. Nothing more is begun until somebody resumes it.",
+            words::span(view.now() - *since)
+        ),
         run::State::Ended { end, reason, .. } => {
             use crate::core::workflow::End;
             let what = match end {

@@ -45,7 +45,7 @@ const WIDE: f64 = 1000.0;
 pub(super) fn panel(view: &View) -> Markup {
     let (end, goes_on) = match view.stored.run.state {
         State::Ended { .. } => (view.stored.updated_at, false),
-        State::At { .. } | State::Waiting { .. } => (view.now(), true),
+        _ => (view.now(), true),
     };
     let visits = visits(&view.events, &view.attempts, end, goes_on);
     let all: Vec<&Stretch> = visits.iter().flat_map(|visit| &visit.stretches).collect();
@@ -70,7 +70,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
     for (place, event) in events.iter().enumerate() {
         let to = events.get(place + 1).map_or(end, |next| next.at);
         match &*event.body {
-            Event::Started => turn = 1,
+            Event::Started | Event::Forked { .. } => turn = 1,
             Event::Answered { turn: answered, outcome, .. } => {
                 turn = i32::try_from(*answered).unwrap_or(0) + 1;
                 conclude(&mut visits, &outcome.to_string());
@@ -88,13 +88,36 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
                 continue;
             }
             Event::Signalled { .. } | Event::Woken => turn += 1,
+            Event::Skipped { outcome, .. } => {
+                turn += 1;
+                conclude(&mut visits, &format!("skipped as {outcome}"));
+            }
+            Event::RetriedFrom { step, .. } => {
+                turn += 1;
+                conclude(&mut visits, &format!("sent to {step}"));
+            }
+            Event::Cancelled { .. } => conclude(&mut visits, "cancelled"),
+            Event::Paused { reason, .. } => {
+                let note = format!("paused: {reason}");
+                push(
+                    &mut visits,
+                    event.step.as_deref(),
+                    Stretch { kind: Kind::Waiting, from: event.at, to, note },
+                );
+                continue;
+            }
+            // What ran before goes on, or a job begins whose number the attempts tell.
+            Event::Resumed { .. } | Event::Hurried { .. } => turn = resumed(&events[place..], attempts, turn),
             Event::Failed { .. } => continue,
         }
         // A job begins here: it belongs to the step that the next event, or the last attempt, names.
         let tries: Vec<_> = attempts.iter().filter(|attempt| attempt.turn == turn).collect();
         let next = events.get(place + 1).and_then(|next| next.step.as_deref());
         let step = next.or_else(|| tries.first().map(|attempt| attempt.step.as_str()));
-        let over = matches!(&*event.body, Event::Exhausted { .. } | Event::Stranded { .. });
+        let over = matches!(
+            &*event.body,
+            Event::Exhausted { .. } | Event::Stranded { .. } | Event::Cancelled { .. }
+        );
         // Failed attempts lie within the job: it lasts until the next event that is none of them.
         let to = events[place + 1..]
             .iter()
@@ -109,6 +132,19 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
     }
     number(&mut visits);
     visits
+}
+
+/// The number of the job that runs after a resume or a hurry: the next one if that was ever tried by then,
+/// otherwise the one there was.
+fn resumed(rest: &[event::Row], attempts: &[attempt::Row], turn: i32) -> i32 {
+    let said = rest.iter().skip(1).find_map(|row| match &*row.body {
+        Event::Answered { turn, .. }
+        | Event::Parked { turn, .. }
+        | Event::Failed { turn, .. }
+        | Event::Exhausted { turn, .. } => i32::try_from(*turn).ok(),
+        _ => None,
+    });
+    said.unwrap_or_else(|| attempts.iter().map(|attempt| attempt.turn).max().unwrap_or(turn).max(turn))
 }
 
 /// How the time of one job was spent, given its attempts.

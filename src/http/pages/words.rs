@@ -75,7 +75,7 @@ pub(super) fn tier_word(word: &str) -> Markup {
 pub(super) fn state(word: &str) -> Markup {
     let class = match word {
         "active" => "badge running",
-        "waiting" => "badge waiting",
+        "waiting" | "paused" => "badge waiting",
         "succeeded" => "badge good",
         "failed" | "blocked" => "badge bad",
         _ => "badge",

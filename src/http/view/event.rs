@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::Progress;
 use crate::{core::run, store::event};
@@ -85,6 +86,55 @@ pub enum Fact {
         /// What went wrong last.
         error: String,
     },
+    /// The run began at a step of its own, with what an earlier run had come to know.
+    Forked {
+        /// The earlier run.
+        from_run: Uuid,
+        /// The last event of the earlier run that this one rests on.
+        from_seq: u32,
+        /// The step where this one began.
+        begins_at: String,
+        /// Why.
+        reason: String,
+        /// What was taken over.
+        progress: Progress,
+    },
+    /// Nothing more is asked for until somebody resumes it.
+    Paused {
+        /// Why.
+        reason: String,
+        /// `person`, `budget` or `breaker`.
+        cause: String,
+    },
+    /// A paused run goes on.
+    Resumed {
+        /// Why.
+        reason: String,
+    },
+    /// A person ended the run.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// The step is due now, whatever it waited for.
+    Hurried {
+        /// Why.
+        reason: String,
+    },
+    /// A person answered in the place of the step.
+    Skipped {
+        /// The answer in one word.
+        outcome: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person sent the run to a step.
+    RetriedFrom {
+        /// The step.
+        begins_at: String,
+        /// Why.
+        reason: String,
+    },
     /// A kind that a newer release knows; what it holds is left out.
     #[serde(other)]
     Other,
@@ -126,6 +176,18 @@ impl From<run::Event> for Fact {
             }
             run::Event::Stranded { reason } => Self::Stranded { reason },
             run::Event::Exhausted { turn, attempts, error } => Self::Exhausted { turn, attempts, error },
+            run::Event::Forked { from_run, from_seq, step, reason, progress } => {
+                let progress = (&progress).into();
+                Self::Forked { from_run, from_seq, begins_at: step, reason, progress }
+            }
+            run::Event::Paused { reason, cause, .. } => {
+                Self::Paused { reason, cause: cause.word().to_owned() }
+            }
+            run::Event::Resumed { reason } => Self::Resumed { reason },
+            run::Event::Cancelled { reason } => Self::Cancelled { reason },
+            run::Event::Hurried { reason } => Self::Hurried { reason },
+            run::Event::Skipped { outcome, reason } => Self::Skipped { outcome: outcome.to_string(), reason },
+            run::Event::RetriedFrom { step, reason } => Self::RetriedFrom { begins_at: step, reason },
         }
     }
 }
@@ -143,6 +205,13 @@ impl Fact {
             Self::Failed { .. } => "failed",
             Self::Stranded { .. } => "stranded",
             Self::Exhausted { .. } => "exhausted",
+            Self::Forked { .. } => "forked",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Hurried { .. } => "hurried",
+            Self::Skipped { .. } => "skipped",
+            Self::RetriedFrom { .. } => "retried_from",
             Self::Other => "other",
         }
     }

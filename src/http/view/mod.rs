@@ -13,11 +13,12 @@ mod run;
 
 pub use act::{Attempt, Diff, Effect};
 pub use budget::{
-    Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget, Unsettled,
+    Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget,
+    Unsettled,
 };
 pub use event::{Event, Events, Fact};
 pub use judgement::{Assessment, Finding};
 pub use problem::{Fault, Problem};
 pub use product::Product;
 pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
-pub use run::{Progress, Run, Spent, Why};
+pub use run::{Paused, Progress, Run, Spent, Why};

@@ -30,13 +30,16 @@ pub struct Run {
     pub base_branch: String,
     /// The branch that the change is made on.
     pub branch: String,
+    /// The run of the same requirement that it was forked from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forked_from: Option<Uuid>,
     /// 1 (first) to 5 (last).
     pub priority: i16,
     /// The graph it follows, by hash.
     pub workflow: String,
     /// How many events its history has.
     pub version: i32,
-    /// `active`, `waiting` or `ended`.
+    /// `active`, `waiting`, `paused` or `ended`.
     pub state: String,
     /// The step that it is at or waits in.
     pub step: Option<String>,
@@ -46,6 +49,9 @@ pub struct Run {
     pub waiting_for: Option<String>,
     /// When it looks again even without news.
     pub next_look: Option<DateTime<Utc>>,
+    /// Who paused it, why and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
     /// `succeeded`, `failed`, `blocked` or `cancelled`.
     pub ended_as: Option<String>,
     /// The end's name in the workflow.
@@ -67,6 +73,19 @@ pub struct Run {
     pub created_at: DateTime<Utc>,
     /// When it last moved.
     pub updated_at: DateTime<Utc>,
+}
+
+/// A pause: nothing more is asked for until somebody resumes the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Paused {
+    /// Who paused it: a caller, or the factory by the name of a worker.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// `person`, `budget` or `breaker`.
+    pub cause: String,
+    /// When.
+    pub since: DateTime<Utc>,
 }
 
 /// What a run has come to know of its pull request.
@@ -107,7 +126,7 @@ pub struct Spent {
 pub struct Why {
     /// The run.
     pub run_id: Uuid,
-    /// `ended`, `waiting`, `running`, `worker_lost`, `backing_off`, `queued` or `job_missing`.
+    /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `queued` or `job_missing`.
     pub cause: String,
     /// What belongs to this cause: step, since, until, worker, attempt, most, error, reason, next_look.
     pub facts: BTreeMap<String, Value>,
@@ -129,6 +148,7 @@ impl Run {
             repository: binding.repository.clone(),
             base_branch: binding.base_branch.clone(),
             branch: binding.branch.clone(),
+            forked_from: binding.parent,
             priority: binding.priority,
             workflow: binding.workflow_hash.clone(),
             version: stored.version,
@@ -137,6 +157,7 @@ impl Run {
             since: None,
             waiting_for: None,
             next_look: None,
+            paused: None,
             ended_as: None,
             end: None,
             reason: None,
@@ -162,6 +183,15 @@ impl Run {
                 self.since = Some(*since);
                 self.waiting_for = Some(park.reason.clone());
                 self.next_look = Some(park.until);
+            }
+            State::Paused { was, by, reason, cause, since, .. } => {
+                self.since = was.entered();
+                self.paused = Some(Paused {
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    cause: cause.word().to_owned(),
+                    since: *since,
+                });
             }
             State::Ended { name, end, reason } => {
                 self.ended_as = Some(end.word().to_owned());

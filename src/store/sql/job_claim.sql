@@ -1,6 +1,6 @@
 with due as (
     select id from job
-    where queue = $1 and visible_at <= now()
+    where queue = $1 and visible_at <= now() and not paused
     order by priority, visible_at, id
     limit $2
     for update skip locked

@@ -1,0 +1,229 @@
+//! A run: one requirement on its way through a workflow.
+//!
+//! [`Run::apply`] is the whole state machine. It says what an event makes of a run and what must
+//! then be done; it does nothing itself, so folding a run's history gives the run again.
+
+mod control;
+mod event;
+mod state;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    event::{Action, Event, PauseCause, Refused},
+    state::{Park, Progress, State, Topic},
+};
+use super::workflow::{End, Retry, Workflow};
+
+/// Where a run stands and what it remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// Where it stands.
+    pub state: State,
+    /// The number of the job it last asked for, from 1: an answer to an older one is fenced off.
+    pub turn: u32,
+    /// How often it has entered each step.
+    pub visits: BTreeMap<String, u32>,
+    /// How many of these no longer count against a step's bound, because a person sent the run there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub forgiven: BTreeMap<String, u32>,
+    /// What is known of its pull request.
+    pub progress: Progress,
+}
+
+impl Run {
+    /// A run at the first step of `workflow`.
+    ///
+    /// # Errors
+    /// [`Refused::Lost`] if the workflow was not checked by [`Workflow::parse`].
+    pub fn start(workflow: &Workflow, now: DateTime<Utc>) -> Result<(Self, Vec<Action>), Refused> {
+        Self::blank(workflow, now).enter(workflow, &workflow.start, "", now)
+    }
+
+    /// The run that the first event of a history begins: [`Event::Started`] or [`Event::Forked`].
+    ///
+    /// # Errors
+    /// [`Refused::Illegal`] for any other event, [`Refused::NoStep`] for a fork at no step of `workflow`.
+    pub fn begin(
+        workflow: &Workflow,
+        first: &Event,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Vec<Action>), Refused> {
+        match first {
+            Event::Started => Self::start(workflow, now),
+            Event::Forked { step, progress, .. } => {
+                Self { progress: progress.clone(), ..Self::blank(workflow, now) }.sent_to(workflow, step, now)
+            }
+            event => Err(Refused::Illegal { state: "not begun", event: event.word() }),
+        }
+    }
+
+    fn blank(workflow: &Workflow, now: DateTime<Utc>) -> Self {
+        Self {
+            state: State::At { step: workflow.start.clone(), since: now },
+            turn: 0,
+            visits: BTreeMap::new(),
+            forgiven: BTreeMap::new(),
+            progress: Progress::default(),
+        }
+    }
+
+    /// What `event` makes of this run, and what must then be done.
+    ///
+    /// # Errors
+    /// [`Refused`] when the event does not fit; the run stays as it is.
+    pub fn apply(
+        &self,
+        workflow: &Workflow,
+        event: &Event,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Vec<Action>), Refused> {
+        match (&self.state, event) {
+            (_, Event::Cancelled { reason }) => self.cancel(reason),
+            (State::Ended { .. }, Event::Stranded { .. }) => Err(self.illegal(event)),
+            (_, Event::Stranded { reason }) => Ok(self.strand(reason)),
+            (State::Paused { .. }, event) => self.while_paused(workflow, event, now),
+            (_, Event::Paused { .. }) => self.pause(event, now),
+            (State::At { .. } | State::Waiting { .. }, Event::Hurried { .. }) => self.hurry(workflow),
+            (State::At { .. } | State::Waiting { .. }, Event::Skipped { outcome, reason }) => {
+                self.skip(workflow, *outcome, reason, now)
+            }
+            (_, Event::RetriedFrom { step, .. }) => self.retry(workflow, step, now),
+            (State::At { step, .. }, Event::Answered { turn, outcome, note, progress }) => {
+                self.is_current(*turn)?;
+                let to = workflow.steps.get(step).and_then(|it| it.on.get(outcome));
+                let to = to.ok_or_else(|| lost(workflow, step))?;
+                self.learning(progress).enter(workflow, to, note, now)
+            }
+            (State::At { step, since }, Event::Parked { turn, park, progress }) => {
+                self.is_current(*turn)?;
+                let state = State::Waiting { step: step.clone(), since: *since, park: park.clone() };
+                Ok((Self { state, ..self.learning(progress) }, vec![Action::SetTimer(park.until)]))
+            }
+            (State::At { .. }, Event::Failed { turn, .. }) => {
+                self.is_current(*turn)?;
+                Ok((self.clone(), vec![]))
+            }
+            (State::At { step, .. }, Event::Exhausted { turn, attempts, error }) => {
+                self.is_current(*turn)?;
+                let reason = match attempts {
+                    0 | 1 => format!("`{step}` failed: {error}"),
+                    _ => format!("`{step}` failed {attempts} times, last: {error}"),
+                };
+                self.clone().enter(workflow, &workflow.exhausted, &reason, now)
+            }
+            (State::Waiting { step, since, park }, Event::Signalled { topic })
+                if park.topics.contains(topic) =>
+            {
+                self.clone().again_at_once(workflow, step, *since)
+            }
+            (State::Waiting { step, since, .. }, Event::Woken) => {
+                self.clone().again_at_once(workflow, step, *since)
+            }
+            (_, event) => Err(self.illegal(event)),
+        }
+    }
+
+    /// What [`Event::Stranded`] makes of this run; beside a cancel the only move that needs no graph.
+    #[must_use]
+    pub fn strand(&self, reason: &str) -> (Self, Vec<Action>) {
+        let state =
+            State::Ended { name: "stranded".to_owned(), end: End::Blocked, reason: reason.to_owned() };
+        let left = match self.state {
+            State::Waiting { .. } => Some(Action::ClearTimer),
+            State::Paused { queued: true, .. } => Some(Action::DropJob),
+            _ => None,
+        };
+        (Self { state, ..self.clone() }, left.into_iter().chain([Action::Finish(End::Blocked)]).collect())
+    }
+
+    /// The step that the run is at, waits in or was paused in.
+    #[must_use]
+    pub fn step(&self) -> Option<&str> {
+        self.state.step()
+    }
+
+    fn illegal(&self, event: &Event) -> Refused {
+        Refused::Illegal { state: self.state.word(), event: event.word() }
+    }
+
+    fn is_current(&self, turn: u32) -> Result<(), Refused> {
+        if turn == self.turn { Ok(()) } else { Err(Refused::Fenced { got: turn, now: self.turn }) }
+    }
+
+    fn learning(&self, news: &Progress) -> Self {
+        Self { progress: self.progress.with(news), ..self.clone() }
+    }
+
+    fn enter(
+        mut self,
+        workflow: &Workflow,
+        to: &str,
+        why: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Vec<Action>), Refused> {
+        if let Some(&end) = workflow.ends.get(to) {
+            self.state = State::Ended { name: to.to_owned(), end, reason: why.to_owned() };
+            return Ok((self, vec![Action::Finish(end)]));
+        }
+        let step = workflow.steps.get(to).ok_or_else(|| lost(workflow, to))?;
+        match (&step.spent, step.visits) {
+            (Some(spent), Some(most)) if self.used(to) >= most => {
+                let reason = format!("all {most} rounds of `{to}` are spent; last: {why}");
+                self.enter(workflow, spent, &reason, now)
+            }
+            _ => {
+                *self.visits.entry(to.to_owned()).or_default() += 1;
+                self.again(workflow, to, now)
+            }
+        }
+    }
+
+    /// A waiting run's step runs again.
+    fn again_at_once(
+        self,
+        workflow: &Workflow,
+        step: &str,
+        since: DateTime<Utc>,
+    ) -> Result<(Self, Vec<Action>), Refused> {
+        let (run, mut actions) = self.again(workflow, step, since)?;
+        actions.insert(0, Action::ClearTimer);
+        Ok((run, actions))
+    }
+
+    fn again(
+        mut self,
+        workflow: &Workflow,
+        to: &str,
+        since: DateTime<Utc>,
+    ) -> Result<(Self, Vec<Action>), Refused> {
+        let step = workflow.steps.get(to).ok_or_else(|| lost(workflow, to))?;
+        self.turn += 1;
+        self.state = State::At { step: to.to_owned(), since };
+        let enqueue = Action::Enqueue {
+            step: to.to_owned(),
+            queue: step.queue,
+            turn: self.turn,
+            attempts: step.retry.attempts,
+        };
+        Ok((self, vec![enqueue]))
+    }
+}
+
+/// The ceiling of the wait after the `attempt`-th failure; the true wait is drawn between nothing and this.
+#[must_use]
+pub fn backoff_ceiling(retry: &Retry, attempt: u32) -> Duration {
+    let doubled =
+        2_u32.checked_pow(attempt.saturating_sub(1)).and_then(|factor| retry.first.checked_mul(factor));
+    doubled.unwrap_or(retry.most).min(retry.most)
+}
+
+fn lost(workflow: &Workflow, step: &str) -> Refused {
+    Refused::Lost { workflow: workflow.name.clone(), step: step.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;
