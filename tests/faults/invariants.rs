@@ -72,7 +72,14 @@ async fn every_answer_has_one_attempt(pool: &Pool, begun: &Begun, lost: Option<u
             | Event::Signalled { .. }
             | Event::Woken
             | Event::Stranded { .. }
-            | Event::Exhausted { .. } => {}
+            | Event::Exhausted { .. }
+            | Event::Forked { .. }
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::Cancelled { .. }
+            | Event::Hurried { .. }
+            | Event::Skipped { .. }
+            | Event::RetriedFrom { .. } => {}
         }
     }
     let ended_as = |attempt: &store::attempt::Row| attempt.ended_as.clone().expect("an attempt never ended");

@@ -41,6 +41,13 @@ fn line(row: &Row) -> Option<String> {
         Event::Failed { attempt, error, .. } => Some(format!("{step} failed at attempt {attempt}: {error}")),
         Event::Exhausted { error, .. } => Some(format!("{step} is given up: {error}")),
         Event::Stranded { reason } => Some(format!("{step} is stranded: {reason}")),
+        Event::Forked { step, reason, .. } => Some(format!("forked at {step}: {reason}")),
+        Event::Paused { reason, .. } => Some(format!("{step} paused: {reason}")),
+        Event::Resumed { reason } => Some(format!("{step} resumed: {reason}")),
+        Event::Cancelled { reason } => Some(format!("{step} cancelled: {reason}")),
+        Event::Hurried { reason } => Some(format!("{step} runs now: {reason}")),
+        Event::Skipped { outcome, reason } => Some(format!("{step} skipped as {outcome}: {reason}")),
+        Event::RetriedFrom { step, reason } => Some(format!("sent to {step}: {reason}")),
         Event::Parked { .. } | Event::Signalled { .. } | Event::Woken => None,
     }
 }

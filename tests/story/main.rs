@@ -14,8 +14,10 @@ mod world;
 
 mod answers;
 mod base;
+mod circles;
 mod faults;
 mod limits;
+mod money;
 mod people;
 mod road;
 mod rounds;
