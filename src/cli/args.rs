@@ -53,6 +53,9 @@ pub enum Command {
     /// See and set what model calls may use.
     #[command(subcommand)]
     Budget(Budget),
+    /// Look at jobs that used up their attempts, and give them another chance.
+    #[command(subcommand)]
+    Dlq(Dlq),
     /// Bring the database in DATABASE_URL to this release's schema.
     Migrate(Database),
     /// Print the REST interface's description, OpenAPI 3.1.
@@ -154,6 +157,116 @@ pub enum Run {
     Events(Events),
     /// Say the one reason why it is where it is.
     Why(One),
+    /// Let nothing more begin until it is resumed; an attempt that has begun may finish.
+    Pause(Control),
+    /// Let a paused run go on.
+    Resume(Control),
+    /// End it; a worker that is at it is stopped.
+    Cancel(Control),
+    /// End its wait: its step is due now.
+    RunNow(Control),
+    /// Answer in the place of its step; what judges or merges cannot be skipped.
+    Skip(Skip),
+    /// Let it begin again where it ended, or at a step; what it has come to know is kept.
+    Retry(Retry),
+    /// Begin a new run from a step of one that has ended and is not merged.
+    Fork(Fork),
+}
+
+/// A run, and why.
+#[derive(Debug, Args)]
+pub struct Control {
+    /// The run's id.
+    pub id: Uuid,
+    /// Why, for those who read the history.
+    #[arg(short, long)]
+    pub reason: String,
+}
+
+/// What to answer in the place of a step.
+#[derive(Debug, Args)]
+pub struct Skip {
+    /// The run, and why.
+    #[command(flatten)]
+    pub control: Control,
+    /// The answer, one of those that the step can give.
+    #[arg(long)]
+    pub outcome: String,
+}
+
+/// Where to begin again.
+#[derive(Debug, Args)]
+pub struct Retry {
+    /// The run, and why.
+    #[command(flatten)]
+    pub control: Control,
+    /// The step; where the run ended unless said.
+    #[arg(long)]
+    pub step: Option<String>,
+}
+
+/// Where the new run begins.
+#[derive(Debug, Args)]
+pub struct Fork {
+    /// The old run, and why.
+    #[command(flatten)]
+    pub control: Control,
+    /// The step.
+    #[arg(long)]
+    pub step: String,
+}
+
+/// Look at jobs that used up their attempts, and give them another chance.
+#[derive(Debug, Subcommand)]
+pub enum Dlq {
+    /// List them, newest first.
+    List(Letters),
+    /// Let their runs begin again at the steps that died, each once.
+    Redrive(Redrive),
+}
+
+/// Which dead letters to list.
+#[derive(Debug, Args)]
+pub struct Letters {
+    /// What they have in common.
+    #[command(flatten)]
+    pub shared: Shared,
+    /// At most this many.
+    #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+}
+
+/// What dead letters have in common.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Shared {
+    /// Only this product.
+    #[arg(short, long)]
+    pub product: Option<String>,
+    /// Only this step.
+    #[arg(short, long)]
+    pub step: Option<String>,
+    /// Only errors that hold this text.
+    #[arg(long, value_name = "TEXT")]
+    pub error_contains: Option<String>,
+}
+
+/// Which dead letters get another chance: named ones, those that have something in common, or all.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("which").required(true).multiple(true)
+    .args(["ids", "product", "step", "error_contains", "all"]))]
+pub struct Redrive {
+    /// Their numbers.
+    #[arg(value_name = "ID", conflicts_with_all = ["product", "step", "error_contains", "all"])]
+    pub ids: Vec<i64>,
+    /// What they have in common.
+    #[command(flatten)]
+    pub shared: Shared,
+    /// Every one there is.
+    #[arg(long, conflicts_with_all = ["product", "step", "error_contains"])]
+    pub all: bool,
+    /// Why, for those who read the history.
+    #[arg(short, long)]
+    pub reason: String,
 }
 
 /// Which history to print.
@@ -384,6 +497,21 @@ mod tests {
         check("--product wealth --reason r", false);
         check("--product wealth --tokens 5", false);
         check("--product wealth --tokens=-1 --reason r", false);
+    }
+
+    #[test]
+    fn a_redrive_says_which_letters_it_means() {
+        let check = |rest: &[&str], good: bool| {
+            let parsed = Arguments::try_parse_from(["aspora", "dlq", "redrive"].iter().chain(rest));
+            assert_eq!(parsed.is_ok(), good, "{rest:?}");
+        };
+        check(&["7", "8", "--reason", "R"], true);
+        check(&["--all", "--reason", "R"], true);
+        check(&["--product", "wealth", "--error-contains", "503", "--reason", "R"], true);
+        check(&["--reason", "R"], false);
+        check(&["--all"], false);
+        check(&["7", "--all", "--reason", "R"], false);
+        check(&["--all", "--step", "review", "--reason", "R"], false);
     }
 
     #[test]

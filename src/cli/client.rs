@@ -3,13 +3,13 @@
 use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 use uuid::Uuid;
 
 use crate::http::view::{
-    Accepted, Assessment, Event, Events, Finding, NewProductBudget, NewRelease, NewRequirement, NewRunBudget,
-    Problem, ProductBudget, Requirement, Requirements, Run, RunBudget, Why,
+    Accepted, Assessment, DeadLetters, Event, Events, Finding, NewProductBudget, NewRelease, NewRequirement,
+    NewRunBudget, Problem, ProductBudget, Redrive, Redriven, Requirement, Requirements, Run, RunBudget, Why,
 };
 
 /// How long one answer may take; streams may last.
@@ -109,11 +109,43 @@ impl Client {
     /// # Errors
     /// [`Failure`].
     pub async fn submit_once(&self, new: &NewRequirement, key: Uuid) -> Result<Accepted, Failure> {
+        self.post_once("/api/v1/requirements", new, key).await
+    }
+
+    /// Does something to a run, once, however often the connection breaks; the run afterwards.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn control(&self, run: Uuid, verb: &str, body: &impl Serialize) -> Result<Run, Failure> {
+        self.post_once(&format!("/api/v1/runs/{run}/{verb}"), body, Uuid::new_v4()).await
+    }
+
+    /// A page of dead letters.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn dead_letters(&self, query: &[(&str, String)]) -> Result<DeadLetters, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/dead-letters").query(query)).await
+    }
+
+    /// Gives dead letters another chance.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn redrive(&self, wanted: &Redrive) -> Result<Redriven, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/dead-letters/redrive").json(wanted)).await
+    }
+
+    async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Uuid,
+    ) -> Result<T, Failure> {
         let mut tries = 0;
         loop {
-            let request =
-                self.request(Method::POST, "/api/v1/requirements").header("idempotency-key", key.to_string());
-            match self.json(request.json(new)).await {
+            let request = self.request(Method::POST, path).header("idempotency-key", key.to_string());
+            match self.json(request.json(body)).await {
                 Err(failure)
                     if tries < 2 && failure.may_pass() && !matches!(failure, Failure::Unreachable(_)) =>
                 {

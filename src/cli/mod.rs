@@ -5,6 +5,7 @@ mod budget;
 mod client;
 mod demo;
 mod dev;
+mod dlq;
 pub mod home;
 pub mod house;
 mod print;
@@ -57,6 +58,7 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Requirement(what) => requirement::obey(&client()?, &printer, what).await,
         Command::Budget(what) => budget::obey(&client()?, &printer, what).await,
+        Command::Dlq(what) => dlq::obey(&client()?, &printer, what).await,
         Command::Run(what) => run::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
         Command::Openapi => {

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::{
     Client, Exit,
-    args::Run as Verb,
+    args::{self, Run as Verb},
     print::Printer,
     story::{plain, short},
 };
-use crate::http::view::Run;
+use crate::http::view::{Control, Fork, Retry, Run, Skip};
 
 pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyhow::Result<Exit> {
     match verb {
@@ -26,8 +26,40 @@ pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyh
             client.follow(which.id, |event| printer.event(event)).await?;
         }
         Verb::Events(which) => events(client, printer, which.id).await?,
+        Verb::Pause(what) => control(client, printer, "pause", &what).await?,
+        Verb::Resume(what) => control(client, printer, "resume", &what).await?,
+        Verb::Cancel(what) => control(client, printer, "cancel", &what).await?,
+        Verb::RunNow(what) => control(client, printer, "run-now", &what).await?,
+        Verb::Skip(what) => {
+            let body = Skip { reason: what.control.reason, outcome: what.outcome };
+            let run = client.control(what.control.id, "skip", &body).await?;
+            printer.say(&stands(&run), &run)?;
+        }
+        Verb::Retry(what) => {
+            let body = Retry { reason: what.control.reason, step: what.step };
+            let run = client.control(what.control.id, "retry", &body).await?;
+            printer.say(&stands(&run), &run)?;
+        }
+        Verb::Fork(what) => {
+            let body = Fork { reason: what.control.reason, step: what.step };
+            let run = client.control(what.control.id, "fork", &body).await?;
+            printer.say(&stands(&run), &run)?;
+        }
     }
     Ok(Exit::Done)
+}
+
+async fn control(client: &Client, printer: &Printer, verb: &str, what: &args::Control) -> anyhow::Result<()> {
+    let body = Control { reason: what.reason.clone() };
+    let run = client.control(what.id, verb, &body).await?;
+    printer.say(&stands(&run), &run)
+}
+
+/// A run and how it stands, in one line.
+fn stands(run: &Run) -> String {
+    let state = run.ended_as.as_deref().unwrap_or(&run.state);
+    let step = run.step.as_deref().map(|step| format!(" at {step}")).unwrap_or_default();
+    plain(&format!("run {} is {state}{step}", run.id))
 }
 
 async fn events(client: &Client, printer: &Printer, run: Uuid) -> anyhow::Result<()> {
@@ -58,6 +90,9 @@ fn page(run: &Run) -> String {
     row("reason", run.reason.as_deref());
     row("step", run.step.as_deref());
     row("waiting for", run.waiting_for.as_deref());
+    let paused = run.paused.as_ref().map(|paused| format!("by {}: {}", paused.by, paused.reason));
+    row("paused", paused.as_deref());
+    row("forked from", run.forked_from.map(|id| id.to_string()).as_deref());
     row("pull", run.pull_url.as_deref());
     row("tier", progress.tier.as_deref());
     row("head", progress.head.as_deref().map(short));

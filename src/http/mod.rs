@@ -1,10 +1,13 @@
 //! What callers reach over HTTP: REST under `/api/v1`, webhooks, pages, health.
 
 mod budgets;
+mod controls;
+mod dead_letters;
 pub mod error;
 mod events;
 mod extract;
 mod health;
+mod idempotent;
 mod layers;
 pub mod openapi;
 pub mod pages;
@@ -90,6 +93,15 @@ fn api() -> Router<App> {
         .route("/runs/{id}/diff", get(runs::diff))
         .route("/runs/{id}/budget", get(budgets::show_run).put(budgets::set_run))
         .route("/runs/{id}/budget/release", post(budgets::release))
+        .route("/runs/{id}/pause", post(controls::pause))
+        .route("/runs/{id}/resume", post(controls::resume))
+        .route("/runs/{id}/cancel", post(controls::cancel))
+        .route("/runs/{id}/run-now", post(controls::run_now))
+        .route("/runs/{id}/skip", post(controls::skip))
+        .route("/runs/{id}/retry", post(controls::retry))
+        .route("/runs/{id}/fork", post(controls::fork))
+        .route("/dead-letters", get(dead_letters::list))
+        .route("/dead-letters/redrive", post(dead_letters::redrive))
         .route("/products", get(products::list).post(products::put))
         .route("/products/{name}/budget", put(budgets::set_product))
         .route("/budgets", get(budgets::list))

@@ -6,7 +6,9 @@ use axum::{
 };
 use utoipa::OpenApi;
 
-use super::{budgets, events, health, products, requirements, reviews, runs, webhooks};
+use super::{
+    budgets, controls, dead_letters, events, health, products, requirements, reviews, runs, webhooks,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +22,8 @@ use super::{budgets, events, health, products, requirements, reviews, runs, webh
         runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
         runs::diff,
         budgets::list, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
+        controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
+        controls::fork, dead_letters::list, dead_letters::redrive,
         products::list, products::put, reviews::findings, webhooks::github, health::alive, health::ready,
     ),
     components(schemas(super::view::Event)),
@@ -27,6 +31,7 @@ use super::{budgets, events, health, products, requirements, reviews, runs, webh
         (name = "requirements", description = "What is asked for."),
         (name = "runs", description = "What became of it."),
         (name = "budgets", description = "What model calls may use, and what they have used."),
+        (name = "dead letters", description = "What used up its attempts."),
         (name = "products", description = "Who can be asked for what."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "What the forge tells us."),

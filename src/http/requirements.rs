@@ -3,18 +3,17 @@
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
 use chrono::DateTime;
-use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{
     App, budgets,
     error::{Error, Kind},
     extract::{self, Id, Query},
+    idempotent::{Fresh, Once},
     view::{self, Accepted, NewRequirement, Requirements},
 };
 use crate::{
@@ -23,23 +22,16 @@ use crate::{
         requirement::{ProductName, Requirement},
     },
     engine,
-    store::{
-        self, Connection,
-        idempotency::{self, Given},
-        requirement::Filter,
-    },
+    store::{self, Connection, requirement::Filter},
 };
 
 /// The route's name beside the keys that were used on it.
 const ROUTE: &str = "POST /api/v1/requirements";
 /// The states that a list may be narrowed to.
-const STATES: [&str; 7] = ["active", "waiting", "ended", "succeeded", "failed", "blocked", "cancelled"];
+const STATES: [&str; 8] =
+    ["active", "waiting", "paused", "ended", "succeeded", "failed", "blocked", "cancelled"];
 /// The most products that an error names.
 const NAMED: usize = 20;
-/// The draft's header that makes a POST safe to send again.
-const KEY: &str = "idempotency-key";
-/// Tells that an answer was given before.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// Takes a requirement: once this answers, it is stored and a run works on it.
 #[utoipa::path(post, path = "/api/v1/requirements", tag = "requirements", request_body = NewRequirement,
@@ -54,33 +46,21 @@ pub(super) async fn submit(
     headers: HeaderMap,
     extract::Json(new): extract::Json<NewRequirement>,
 ) -> Result<Response, Error> {
-    let key = key(&headers)?;
+    let once = Once::read(&headers, ROUTE, &new)?;
     let requirement = check(&new)?;
     let budget = budgets::asked(new.budget)?;
-    let Some(key) = key else {
-        let mut tx = app.engine.pool().begin().await?;
-        let accepted = accept(&app, &mut tx, &requirement, budget).await?;
-        tx.commit().await?;
-        return Ok(respond(&fresh(&app, accepted)?, false));
-    };
-    let digest = digest(&new)?;
     let pool = app.engine.pool();
-    if let Some(given) = idempotency::get(pool, &key, ROUTE).await? {
-        return replay(&given, &digest);
+    if let Some(response) = once.earlier(pool).await? {
+        return Ok(response);
     }
     let mut tx = pool.begin().await?;
     let accepted = accept(&app, &mut tx, &requirement, budget).await?;
-    let given = Given { request_digest: digest, ..fresh(&app, accepted)? };
-    // This waits for a twin that uses the same key at this moment, and is refused if the twin commits.
-    if idempotency::keep(&mut tx, &key, ROUTE, &given).await? {
+    if let Some(response) = once.keep(&mut tx, fresh(&app, accepted)?).await? {
         tx.commit().await?;
-        return Ok(respond(&given, false));
+        return Ok(response);
     }
     tx.rollback().await?;
-    match idempotency::get(pool, &key, ROUTE).await? {
-        Some(first) => replay(&first, &given.request_digest),
-        None => Err(Error::new(Kind::KeyBusy, "the first request with this key is still running")),
-    }
+    once.settled(pool).await
 }
 
 /// Takes the requirement, and gives its run the budget that was asked for.
@@ -105,7 +85,7 @@ async fn accept(
 #[utoipa::path(get, path = "/api/v1/requirements", tag = "requirements",
     params(
         ("product" = Option<String>, Query, description = "Only this product."),
-        ("state" = Option<String>, Query, description = "Only runs that are active, waiting or ended, or that succeeded, failed, blocked or cancelled."),
+        ("state" = Option<String>, Query, description = "Only runs that are active, waiting, paused or ended, or that succeeded, failed, blocked or cancelled."),
         ("q" = Option<String>, Query, description = "Only titles that hold this text, whatever its case."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
         ("limit" = Option<i32>, Query, description = "1 to 100; 20 unless said."),
@@ -155,22 +135,7 @@ fn check(new: &NewRequirement) -> Result<Requirement, Error> {
     })
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
-    let Some(value) = headers.get(KEY) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default();
-    if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(Some(text.to_owned()));
-    }
-    Err(Error::parameter("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
-}
-
-/// Two bodies that say the same are the same, however they are laid out.
-fn digest(new: &NewRequirement) -> Result<String, Error> {
-    let text = serde_json::to_vec(new).map_err(|_| Error::new(Kind::Internal, ""))?;
-    Ok(hex::encode(Sha256::digest(text)))
-}
-
-fn fresh(app: &App, accepted: engine::Accepted) -> Result<Given, Error> {
+fn fresh(app: &App, accepted: engine::Accepted) -> Result<Fresh, Error> {
     let engine::Accepted { requirement, run } = accepted;
     let body = Accepted {
         id: requirement,
@@ -178,33 +143,11 @@ fn fresh(app: &App, accepted: engine::Accepted) -> Result<Given, Error> {
         run_url: format!("/api/v1/runs/{run}"),
         page_url: format!("{}/runs/{run}", app.settings.public_url),
     };
-    Ok(Given {
-        request_digest: String::new(),
-        status: 202,
+    Ok(Fresh {
+        status: StatusCode::ACCEPTED,
         location: Some(format!("/api/v1/requirements/{requirement}")),
-        response: serde_json::to_value(body).map_err(|_| Error::new(Kind::Internal, ""))?,
+        body: serde_json::to_value(body).map_err(|_| Error::new(Kind::Internal, ""))?,
     })
-}
-
-fn replay(given: &Given, digest: &str) -> Result<Response, Error> {
-    if given.request_digest == digest {
-        return Ok(respond(given, true));
-    }
-    Err(Error::new(Kind::KeyReused, "this Idempotency-Key was used with another body; take a new key"))
-}
-
-fn respond(given: &Given, replayed: bool) -> Response {
-    let status = u16::try_from(given.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
-    let body: &Value = &given.response;
-    let mut response = (status.unwrap_or(StatusCode::ACCEPTED), Json(body)).into_response();
-    let location = given.location.as_deref().and_then(|path| HeaderValue::from_str(path).ok());
-    if let Some(location) = location {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    if replayed {
-        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    }
-    response
 }
 
 /// An unknown product is answered with the known ones.

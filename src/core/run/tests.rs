@@ -253,17 +253,18 @@ proptest! {
             let Some(event) = drawn(&workflow, &run, choice, detail) else { continue };
             let Ok((next, actions)) = run.apply(&workflow, &event, now()) else { continue };
             prop_assert!(next.turn >= run.turn && next.turn <= run.turn + 1);
-            for (step, visits) in &run.visits {
-                prop_assert!(next.visits[step] >= *visits, "the names of effects hang on the visits");
-            }
+            // The names of effects hang on the visits.
+            prop_assert!(run.visits.iter().all(|(step, visits)| next.visits[step] >= *visits));
             rows.follow(&event, &actions);
-            prop_assert_eq!(&rows, &Rows::expected(&next.state), "{:?} after {:?}", &next.state, &event);
+            let expected = Rows::expected(&next.state);
+            prop_assert_eq!(&rows, &expected, "{:?} after {:?}", next.state, event);
             if let State::Paused { was, .. } = &next.state {
-                prop_assert!(matches!(**was, State::At { .. } | State::Waiting { .. }));
+                let goes_on = matches!(**was, State::At { .. } | State::Waiting { .. });
+                prop_assert!(goes_on, "{:?}", was);
             }
-            if let State::Ended { name, end, .. } = &next.state && *end == End::Succeeded {
-                let merged = matches!(&event, Event::Answered { outcome: Merged, .. });
-                prop_assert!(merged, "{name} after {event:?}");
+            if matches!(next.state, State::Ended { end: End::Succeeded, .. }) {
+                let merged = matches!(event, Event::Answered { outcome: Merged, .. });
+                prop_assert!(merged, "succeeded by {:?}", event);
             }
             run = next;
         }

@@ -4,6 +4,7 @@
 
 mod act;
 mod budget;
+mod control;
 mod event;
 mod judgement;
 mod problem;
@@ -15,6 +16,9 @@ pub use act::{Attempt, Diff, Effect};
 pub use budget::{
     Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget,
     Unsettled,
+};
+pub use control::{
+    Control, DeadLetter, DeadLetters, Fork, Redrive, RedriveFilter, Redriven, RedrivenLetter, Retry, Skip,
 };
 pub use event::{Event, Events, Fact};
 pub use judgement::{Assessment, Finding};
