@@ -33,6 +33,9 @@ use crate::{
 /// How long running jobs may go on after a stop was asked for, unless another time is set.
 pub const DRAIN: Duration = Duration::from_secs(25);
 
+/// Looks for due jobs between two looks for runs that fit their budgets again.
+const FUNDS: u64 = 30;
+
 /// How a worker process works.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -134,7 +137,13 @@ pub async fn work(
 
 /// Every so often, in one statement: are jobs due that nobody told us of, and timers?
 async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
-    loop {
+    for look in 0_u64.. {
+        // A new day gives new budgets; nobody waits for that to the second.
+        if look % FUNDS == 0
+            && let Err(error) = engine.resume_funded().await
+        {
+            tracing::debug!(%error, "could not look for runs that fit their budgets: {error}");
+        }
         let drawn = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
         // A little more than asked for, each time another bit, so that workers do not look in step.
         let rest = hub.timing.poll.mul_f64(1.0 + drawn / 4.0);
@@ -245,6 +254,9 @@ async fn attempt(desk: &Desk, held: Held) -> Result<After, engine::Error> {
         }
         Ok(Ok(Err(Failure::LeaseLost))) => Ok(Moved::Late),
         Ok(Ok(Err(Failure::Later { until, why }))) => recorded(|| engine.later(&lease, until, &why)).await,
+        Ok(Ok(Err(Failure::Halt { cause, reason }))) => {
+            recorded(|| engine.halt(&lease, worker, cause, &reason)).await
+        }
         Ok(Ok(Err(Failure::Final { error }))) => recorded(|| engine.exhaust(&lease, worker, &error)).await,
         Ok(Ok(Err(Failure::Retry { error, after }))) => {
             recorded(|| engine.fail(&lease, worker, &error, after)).await

@@ -14,7 +14,7 @@ use aspora::{
     },
     dev::model::{Fault, MODEL, Script, ScriptedModel},
     llm::{
-        BadConfig, Config, Error, Gate, Generate, Model, Prompt, REPLY_LIMIT, Reply, Review, Task,
+        BadConfig, Bill, Config, Error, Gate, Generate, Model, Prompt, REPLY_LIMIT, Reply, Review, Task,
         read_review,
     },
 };
@@ -127,7 +127,8 @@ async fn a_limit_is_reported_at_once_with_its_wait_and_not_tried_again() {
 
 #[tokio::test]
 async fn a_cut_connection_is_transient_and_yields_nothing() {
-    assert!(ask_under(Fault::Cut).await.unwrap_err().is_transient());
+    let error = ask_under(Fault::Cut).await.unwrap_err();
+    assert_eq!((error.is_transient(), error.bill()), (true, Bill::Unknown), "the model worked on it");
 }
 
 #[tokio::test]
@@ -158,11 +159,12 @@ async fn garbage_comes_through_as_text_for_its_reader_to_refuse() {
 async fn an_answer_that_is_not_one_is_typed() {
     assert!(matches!(ask_under(Fault::Garbage(" \n".to_owned())).await, Err(Error::Empty(_))));
     let cut = ask_under(Fault::Length).await.unwrap_err();
-    assert!(matches!(cut, Error::TooLong(_)) && cut.usage().is_some_and(|usage| usage.output_tokens > 0));
+    assert!(matches!(cut.bill(), Bill::Used(usage) if usage.output_tokens > 0));
     let refused = ask_under(Fault::Refusal("I would rather not".to_owned())).await.unwrap_err();
     assert!(matches!(&refused, Error::Refused(why, _) if why == "I would rather not"), "{refused}");
     let large = "x".repeat(REPLY_LIMIT + 1);
-    assert_eq!(ask_under(Fault::Garbage(large)).await, Err(Error::Oversize));
+    let oversize = ask_under(Fault::Garbage(large)).await.unwrap_err();
+    assert_eq!((oversize.bill(), oversize), (Bill::Unknown, Error::Oversize));
     let endless = format!("data: {}", "x".repeat(REPLY_LIMIT));
     assert_eq!(ask_under(Fault::Raw(endless)).await, Err(Error::Oversize));
 }
@@ -189,6 +191,7 @@ async fn a_silent_model_is_given_up() {
         *(if pick_idle { &mut config.timeouts.idle } else { &mut config.timeouts.total }) = short;
         let error = Model::new(config).unwrap().ask(&generate("Portfolio")).await.unwrap_err();
         assert!(error.is_transient() && error.to_string().contains("did not come within 50ms"), "{error}");
+        assert_eq!(error.bill(), Bill::Unknown, "the model may still work on it");
     }
 }
 
@@ -198,7 +201,8 @@ async fn an_absent_server_is_transient() {
     let gone = config(&server);
     drop(server);
     let model = Model::new(Config { base_url: "http://127.0.0.1:9/v1".to_owned(), ..gone }).unwrap();
-    assert!(model.ask(&generate("Portfolio")).await.unwrap_err().is_transient());
+    let error = model.ask(&generate("Portfolio")).await.unwrap_err();
+    assert_eq!((error.is_transient(), error.bill()), (true, Bill::Nothing), "nothing was sent");
 }
 
 #[tokio::test]

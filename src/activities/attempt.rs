@@ -178,7 +178,7 @@ impl<'a> Attempt<'a> {
 }
 
 impl Kind {
-    const fn word(self) -> &'static str {
+    pub(super) const fn word(self) -> &'static str {
         match self {
             Self::ModelCall => "llm_call",
             Self::Push => "push",
@@ -200,7 +200,8 @@ pub(super) fn learnt(outcome: Outcome, note: impl Into<String>, progress: Progre
     Reply::Answer(Answer { outcome, note: note.into(), progress })
 }
 
-fn read<T: DeserializeOwned>(key: &str, result: Value) -> Result<T, Failure> {
+/// What the ledger kept.
+pub(super) fn read<T: DeserializeOwned>(key: &str, result: Value) -> Result<T, Failure> {
     serde_json::from_value(result)
         .map_err(|error| Failure::last(format!("read what came of `{key}`: {error}")))
 }

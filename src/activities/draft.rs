@@ -1,19 +1,12 @@
 //! Asking the model for a change until it fits: at most three answers, each whole or not at all.
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-
-use super::{
-    Failure,
-    attempt::{Attempt, Before, Kind},
-    context,
-};
+use super::{Failure, attempt::Attempt, context};
 use crate::{
     core::{
         edit::{self, Answer, Wish, Written},
         sha::Sha,
     },
-    llm::{Complaint, Mend, Prompt, Reply},
+    llm::{Complaint, Mend, Prompt},
     store::effect,
     workspace::Mirror,
 };
@@ -32,16 +25,6 @@ pub(super) enum Draft {
     },
     /// It cannot be done, says the model.
     Declined(String),
-}
-
-/// An answer of the model as the ledger keeps it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Asked {
-    #[serde(flatten)]
-    pub(super) reply: Reply,
-    /// What it cost, where prices are set.
-    #[serde(default)]
-    pub(super) micro_dollars: Option<u64>,
 }
 
 impl Attempt<'_> {
@@ -67,30 +50,6 @@ impl Attempt<'_> {
             prompt = mend.prompt();
         }
         Err(Failure::last(format!("none of {MOST_ANSWERS} answers of the model could be used: {last}")))
-    }
-
-    /// One call of the model. An answer that was paid for is never paid for again.
-    pub(super) async fn ask(&self, number: u32, prompt: &Prompt, basis: &Sha) -> Result<Reply, Failure> {
-        let key = format!("{}/model.{number}", self.scope());
-        let model = &self.factory.model;
-        let request = json!({
-            "task": prompt.task.word(),
-            "model": model.config().model_for(prompt.task),
-            "basis": basis,
-            "digest": prompt.digest(),
-            "prompt": prompt,
-        });
-        if let Before::Done(Asked { reply, .. }) = self.begin(&key, Kind::ModelCall, &request).await? {
-            return Ok(reply);
-        }
-        let mut reply = model.ask(prompt).await?;
-        // Postgres' text has no NUL; the answer would be lost with the money.
-        reply.text = reply.text.replace('\0', "\u{fffd}");
-        let prices = model.config().prices;
-        let micro_dollars = prices.map(|prices| reply.usage.micro_dollars(prices.input, prices.output));
-        let asked = Asked { reply, micro_dollars };
-        self.observe(&key, &asked).await?;
-        Ok(asked.reply)
     }
 
     /// Reads an answer and carries it out on the files of `basis`; else what is wrong with it.

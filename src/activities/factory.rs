@@ -32,7 +32,12 @@ pub struct Factory {
     pub public_url: String,
     /// How often a waiting verdict looks even without news.
     pub polling: Polling,
+    /// The most model calls that a run may have answered without pushing a new head.
+    pub calls_without_head: u32,
 }
+
+/// The default of [`Factory::calls_without_head`]: twice what a round that goes well can need.
+pub const CALLS_WITHOUT_HEAD: u32 = 12;
 
 /// How often a waiting step looks at the forge by itself, which heals lost webhooks: after another
 /// quarter of the time that it has waited, within these bounds. A wait of a day is some forty looks.

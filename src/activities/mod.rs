@@ -4,6 +4,7 @@
 //! found again through the effects, and what it wrote to the database it writes again to the same end.
 
 mod attempt;
+mod call;
 mod context;
 mod draft;
 mod factory;
@@ -26,12 +27,12 @@ use futures::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
-    factory::{Factory, Polling},
+    factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
     pace::{ForgePace, ModelPace},
 };
 use crate::{
     core::{
-        run::{Park, Progress},
+        run::{Park, PauseCause, Progress},
         workflow::Activity,
     },
     engine::Answer,
@@ -85,6 +86,13 @@ pub enum Failure {
     Final {
         /// What went wrong, in a sentence for people.
         error: String,
+    },
+    /// Nothing more shall be spent before a person has looked: the run is paused.
+    Halt {
+        /// What kind of reason it is.
+        cause: PauseCause,
+        /// Why, in a sentence for people.
+        reason: String,
     },
     /// Somebody else holds the job by now.
     LeaseLost,

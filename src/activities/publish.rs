@@ -72,13 +72,9 @@ impl Attempt<'_> {
             Before::Unknown(intent) | Before::Fresh(intent) => intent,
         };
         // Same parent, same files, same message and the date of the intent: the same commit every time.
-        let edits = files.iter().map(|file| FileEdit {
-            path: file.path.clone(),
-            content: file.after.clone().map(String::into_bytes),
-        });
         let commit = NewCommit {
             parent: parent.clone(),
-            files: edits.collect(),
+            files: edits(files),
             message: self.signed(message, &key),
             at: intent.at,
         };
@@ -132,6 +128,15 @@ impl Attempt<'_> {
     pub(super) fn signed(&self, message: &str, key: &str) -> String {
         format!("{}\n\nAspora-Run: {}\nAspora-Effect: {key}\n", message.trim_end(), self.task.lease.run)
     }
+}
+
+/// What is written, as git takes it.
+pub(super) fn edits(files: &[Written]) -> Vec<FileEdit> {
+    let edit = |file: &Written| FileEdit {
+        path: file.path.clone(),
+        content: file.after.clone().map(String::into_bytes),
+    };
+    files.iter().map(edit).collect()
 }
 
 impl Tests {

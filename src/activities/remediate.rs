@@ -1,17 +1,27 @@
 //! Remediate: the model fixes what review, gate and tests hold against the head; the head moves.
 
+use chrono::DateTime;
+
 use super::{
     Failure, Reply,
     attempt::{Attempt, answer, learnt},
     context::Context,
     draft::Draft,
-    publish::{Published, Tests},
+    ledger::pushes,
+    publish::{Published, Tests, edits},
 };
 use crate::{
-    core::{edit::Written, finding::Finding, run::Progress, sha::Sha, workflow::Outcome},
+    core::{
+        circles::{Pushed, findings_return, tree_returns},
+        edit::Written,
+        finding::Finding,
+        run::Progress,
+        sha::Sha,
+        workflow::Outcome,
+    },
     llm,
-    store::{assessment, review},
-    workspace::{self, Mirror},
+    store::{assessment, effect, review},
+    workspace::{self, Mirror, NewCommit},
 };
 
 /// A fix that touches more files than this beyond the change itself is no fix.
@@ -28,7 +38,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     }
     // Somebody who sends the run here wants another round, whatever the last one came to.
     if !at.task.run.run.was_sent_here()
-        && let Some(note) = no_progress(at, &head).await?
+        && let Some(note) = in_circles(at, &head).await?
     {
         return Ok(answer(Outcome::Unfixable, note));
     }
@@ -41,6 +51,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         Draft::Written { answer, files } => (answer, files),
     };
     if let Some(note) = grown(&files, &changed) {
+        return Ok(answer(Outcome::Unfixable, note));
+    }
+    if let Some(note) = back_again(at, &mirror, &head, &files, &findings).await? {
         return Ok(answer(Outcome::Unfixable, note));
     }
     let title = wish.title.unwrap_or_else(|| "fix: Resolve review findings".to_owned());
@@ -65,7 +78,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
 /// Whether this visit of the step pushed that head in an earlier attempt.
 async fn already_pushed(at: &Attempt<'_>, head: &Sha) -> Result<bool, Failure> {
     let key = format!("{}/push", at.scope());
-    let effect = crate::store::effect::get(&at.factory.pool, at.task.lease.run, &key).await?;
+    let effect = effect::get(&at.factory.pool, at.task.lease.run, &key).await?;
     // An intent whose observation is missing may well be this head: the push itself tells.
     Ok(effect.is_some_and(|effect| {
         effect
@@ -74,14 +87,39 @@ async fn already_pushed(at: &Attempt<'_>, head: &Sha) -> Result<bool, Failure> {
     }))
 }
 
-/// The same findings as on an earlier head: another round would only cost money.
-async fn no_progress(at: &Attempt<'_>, head: &Sha) -> Result<Option<String>, Failure> {
-    let all = review::actionable_by_head(&at.factory.pool, at.task.lease.run).await?;
-    let Some((_, now)) = all.iter().find(|(sha, _)| sha == head.as_str()) else { return Ok(None) };
-    let earlier = all.iter().take_while(|(sha, _)| sha != head.as_str()).find(|(_, before)| before == now);
-    Ok(earlier.map(|(sha, _)| {
-        format!("no progress: {} has the same findings as {}", head.short(), &sha[..7.min(sha.len())])
-    }))
+/// Findings that are those of an earlier round: another one would only cost money.
+async fn in_circles(at: &Attempt<'_>, head: &Sha) -> Result<Option<String>, Failure> {
+    let rounds = review::rounds(&at.factory.pool, at.task.lease.run).await?;
+    Ok(findings_return(&rounds, head.as_str()))
+}
+
+/// A fix that brings back what an earlier head was: the rounds would go on for ever.
+async fn back_again(
+    at: &Attempt<'_>,
+    mirror: &Mirror,
+    head: &Sha,
+    files: &[Written],
+    findings: &[Finding],
+) -> Result<Option<String>, Failure> {
+    let effects = effect::of_line(&at.factory.pool, at.task.lease.run).await?;
+    let mut heads = Vec::new();
+    for (sha, _) in pushes(&effects) {
+        let sha: Sha = sha.parse().map_err(Failure::last)?;
+        if let Some(tree) = mirror.tree_of(&sha).await? {
+            heads.push(Pushed { head: sha.to_string(), tree: tree.to_string() });
+        }
+        // What this very step pushed in an earlier attempt comes after the head that it mends.
+        if sha == *head {
+            break;
+        }
+    }
+    // Nobody sees this commit: it only tells the tree.
+    let (files, message) = (edits(files), "the fix, on trial".to_owned());
+    let trial = NewCommit { parent: head.clone(), files, message, at: DateTime::UNIX_EPOCH };
+    let trial = mirror.commit(&trial).await?;
+    let Some(tree) = mirror.tree_of(&trial).await? else { return Ok(None) };
+    let mended = findings.iter().map(|finding| finding.fingerprint.clone()).collect();
+    Ok(tree_returns(&heads, tree.as_str(), &mended))
 }
 
 /// The findings of this head that are sent to remediation.

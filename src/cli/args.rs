@@ -51,6 +51,9 @@ pub enum Command {
     /// Look at one run.
     #[command(subcommand)]
     Run(Run),
+    /// See and set what model calls may use.
+    #[command(subcommand)]
+    Budget(Budget),
     /// Look at jobs that used up their attempts, and give them another chance.
     #[command(subcommand)]
     Dlq(Dlq),
@@ -112,6 +115,12 @@ pub struct Submit {
     /// 1 (first) to 5 (last).
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub priority: u8,
+    /// The most tokens that its run's model calls may use.
+    #[arg(long, value_name = "TOKENS")]
+    pub budget_tokens: Option<u64>,
+    /// The most that they may cost, in millionths of a dollar.
+    #[arg(long, value_name = "MICRO-DOLLARS")]
+    pub budget_micro_dollars: Option<u64>,
     /// Follow its run to the end; exits with 3 unless it succeeds.
     #[arg(short, long)]
     pub watch: bool,
@@ -348,6 +357,103 @@ pub struct Events {
     pub follow: bool,
 }
 
+/// See and set what model calls may use.
+#[derive(Debug, Subcommand)]
+pub enum Budget {
+    /// Show limits, and what is used of them: of all products, of one, or of a run.
+    Show(BudgetOf),
+    /// Set limits; those that are not named stay. Runs that were paused for want of them go on.
+    Set(SetBudget),
+    /// Let go of what is held for a run's calls that were cut off, because they were not paid.
+    Release(ReleaseBudget),
+}
+
+/// Whose budget.
+#[derive(Debug, Args)]
+pub struct BudgetOf {
+    /// Only this product's.
+    #[arg(short, long, conflicts_with = "run")]
+    pub product: Option<String>,
+    /// This run's.
+    #[arg(short, long)]
+    pub run: Option<Uuid>,
+}
+
+/// Which limits to set, and whose.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("whose").required(true).args(["product", "run"]))]
+#[command(group = clap::ArgGroup::new("limit").required(true).multiple(true)
+    .args(["tokens", "micro_dollars", "daily_tokens", "daily_micro_dollars"]))]
+pub struct SetBudget {
+    /// The product's.
+    #[arg(short, long)]
+    pub product: Option<String>,
+    /// The run's.
+    #[arg(short, long)]
+    pub run: Option<Uuid>,
+    /// The most tokens, or `none`.
+    #[arg(long)]
+    pub tokens: Option<Limit>,
+    /// The most millionths of a dollar, or `none`; needs ASPORA_PRICES where workers run.
+    #[arg(long)]
+    pub micro_dollars: Option<Limit>,
+    /// The most tokens on each day in UTC, or `none`.
+    #[arg(long, conflicts_with = "run")]
+    pub daily_tokens: Option<Limit>,
+    /// The most millionths of a dollar on each day in UTC, or `none`.
+    #[arg(long, conflicts_with = "run")]
+    pub daily_micro_dollars: Option<Limit>,
+    /// Why.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Which held calls to let go.
+#[derive(Debug, Args)]
+pub struct ReleaseBudget {
+    /// The run.
+    #[arg(short, long)]
+    pub run: Uuid,
+    /// Why.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// A limit that somebody names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// There shall be none.
+    None,
+    /// The most that may be used.
+    Most(u64),
+}
+
+impl Limit {
+    /// The limit that was named, or the one there is.
+    #[must_use]
+    pub fn or(named: Option<Self>, now: Option<u64>) -> Option<u64> {
+        match named {
+            Some(Self::None) => None,
+            Some(Self::Most(most)) => Some(most),
+            None => now,
+        }
+    }
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            _ => text
+                .parse()
+                .map(Self::Most)
+                .map_err(|_| "a whole number of 0 or more, or `none`, is needed".to_owned()),
+        }
+    }
+}
+
 /// The database to work on.
 #[derive(Debug, Args)]
 pub struct Database {
@@ -560,6 +666,23 @@ mod tests {
         check(&["--body", "B", "--body-file", "F"], false);
         check(&["file"], false);
         check(&["--body", "B", "--priority", "6"], false);
+    }
+
+    #[test]
+    fn a_budget_is_set_for_one_run_or_product_with_a_reason() {
+        let check = |rest: &str, good: bool| {
+            let words = ["aspora", "budget", "set"].into_iter().chain(rest.split_whitespace());
+            assert_eq!(Arguments::try_parse_from(words).is_ok(), good, "{rest}");
+        };
+        let run = "--run 0190a5c4-7b1e-7c3a-9f00-2b8a1c4d5e6f";
+        check("--product wealth --tokens 5 --daily-micro-dollars none --reason r", true);
+        check(&format!("{run} --tokens 5 --micro-dollars 7 --reason r"), true);
+        check(&format!("{run} --daily-tokens 5 --reason r"), false);
+        check(&format!("{run} --product wealth --tokens 5 --reason r"), false);
+        check("--tokens 5 --reason r", false);
+        check("--product wealth --reason r", false);
+        check("--product wealth --tokens 5", false);
+        check("--product wealth --tokens=-1 --reason r", false);
     }
 
     #[test]

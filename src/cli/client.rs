@@ -8,8 +8,9 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::http::view::{
-    Accepted, Assessment, DeadLetters, Event, Events, Finding, Limit, Most, NewRequirement, Problem, Product,
-    Redrive, Redriven, Requirement, Requirements, Run, Why,
+    Accepted, Assessment, DeadLetters, Event, Events, Finding, Limit, Most, NewProductBudget, NewRelease,
+    NewRequirement, NewRunBudget, Problem, Product, ProductBudget, Redrive, Redriven, Requirement, Requirements, Run,
+    RunBudget, Why,
 };
 
 /// How long one answer may take; streams may last.
@@ -187,6 +188,53 @@ impl Client {
     /// [`Failure`].
     pub async fn why(&self, id: Uuid) -> Result<Why, Failure> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/why"))).await
+    }
+
+    /// The budgets of all products, or of one.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn budgets(&self, product: Option<&str>) -> Result<Vec<ProductBudget>, Failure> {
+        let query: Vec<_> = product.into_iter().map(|name| ("product", name)).collect();
+        self.json(self.request(Method::GET, "/api/v1/budgets").query(&query)).await
+    }
+
+    /// Sets the limits of a product anew.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn set_product_budget(
+        &self,
+        product: &str,
+        new: &NewProductBudget,
+    ) -> Result<ProductBudget, Failure> {
+        self.json(self.request(Method::PUT, &format!("/api/v1/products/{product}/budget")).json(new)).await
+    }
+
+    /// The budget of a run.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn run_budget(&self, run: Uuid) -> Result<RunBudget, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/budget"))).await
+    }
+
+    /// Sets the limits of a run anew.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn set_run_budget(&self, run: Uuid, new: &NewRunBudget) -> Result<RunBudget, Failure> {
+        self.json(self.request(Method::PUT, &format!("/api/v1/runs/{run}/budget")).json(new)).await
+    }
+
+    /// Lets go of what is held for a run's calls that were cut off.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn release(&self, run: Uuid, reason: &str) -> Result<RunBudget, Failure> {
+        let new = NewRelease { reason: reason.to_owned() };
+        let path = format!("/api/v1/runs/{run}/budget/release");
+        self.json(self.request(Method::POST, &path).json(&new)).await
     }
 
     /// What reviews of a run found.

@@ -96,6 +96,7 @@ async fn tell(
 ) -> anyhow::Result<(Exit, Uuid)> {
     let client = Client::new(&home.url.parse()?)?;
     let new = NewRequirement {
+        budget: None,
         product: "wealth".to_owned(),
         title: TITLE.to_owned(),
         body: BODY.to_owned(),

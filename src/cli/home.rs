@@ -190,6 +190,7 @@ fn house(settings: &Settings, stand: &Stand, folder: &Path, url: String) -> anyh
         timing: settings.timing,
         polling,
         drain: settings.drain,
+        calls_without_head: settings.calls_without_head,
     })
 }
 

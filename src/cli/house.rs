@@ -55,6 +55,8 @@ pub struct House {
     pub polling: Polling,
     /// How long running jobs may go on after a stop was asked for.
     pub drain: Duration,
+    /// The most model calls that a run may have answered without pushing a new head.
+    pub calls_without_head: u32,
 }
 
 impl House {
@@ -140,6 +142,7 @@ impl House {
             sandbox,
             public_url: self.public_url.clone(),
             polling: self.polling,
+            calls_without_head: self.calls_without_head,
         })
     }
 }

@@ -3,6 +3,7 @@
 mod archive;
 pub mod args;
 mod bench;
+mod budget;
 mod client;
 mod demo;
 mod dev;
@@ -61,6 +62,7 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
     let client = || Client::new(&arguments.server);
     match arguments.command {
         Command::Requirement(what) => requirement::obey(&client()?, &printer, what).await,
+        Command::Budget(what) => budget::obey(&client()?, &printer, what).await,
         Command::Dlq(what) => dlq::obey(&client()?, &printer, what).await,
         Command::Run(what) => run::obey(&client()?, &printer, what).await,
         Command::Product(what) => product::obey(&client()?, &printer, what).await,

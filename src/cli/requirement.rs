@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     core::requirement::BODY_LIMIT,
-    http::view::{NewRequirement, Requirement},
+    http::view::{NewBudget, NewRequirement, Requirement},
 };
 
 /// The most that the server gives on one page.
@@ -37,7 +37,10 @@ pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyh
 
 async fn submit(client: &Client, printer: &Printer, what: Submit) -> anyhow::Result<Exit> {
     let body = read(what.body)?;
-    let new = NewRequirement { product: what.product, title: what.title, body, priority: what.priority };
+    let budget = NewBudget { tokens: what.budget_tokens, micro_dollars: what.budget_micro_dollars };
+    let budget = (budget != NewBudget::default()).then_some(budget);
+    let (product, title, priority) = (what.product, what.title, what.priority);
+    let new = NewRequirement { product, title, body, priority, budget };
     let accepted = client.submit(&new).await?;
     let text = format!(
         "Requirement {} is stored; run {} works on it.\n{}",

@@ -102,5 +102,6 @@ fn page(run: &Run) -> String {
     let dollars = format!("{}.{:06}", spent.micro_dollars / 1_000_000, spent.micro_dollars % 1_000_000);
     let tokens = spent.input_tokens + spent.output_tokens;
     row("spent", Some(&format!("{} model calls, {tokens} tokens, ${dollars}", spent.calls)));
+    row("budget", run.budget.as_ref().map(super::budget::used).as_deref());
     text
 }

@@ -7,7 +7,12 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::house::{GitHub, House};
-use crate::{activities::Polling, llm, queue::Timing, worker};
+use crate::{
+    activities::{CALLS_WITHOUT_HEAD, Polling},
+    llm,
+    queue::Timing,
+    worker,
+};
 
 /// Every variable that is read, with its default and what it means; held against the README's
 /// by `tests/docs.rs`.
@@ -36,7 +41,21 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("OPENAI_BASE_URL", "https://api.openai.com/v1", "any server that speaks /chat/completions"),
     ("ASPORA_MODEL", "gpt-5", "the model that writes"),
     ("ASPORA_REVIEW_MODEL", "<ASPORA_MODEL>", "the model that reviews"),
-    ("ASPORA_PRICES", "", "micro-dollars per million tokens, `input,output`, to count the cost"),
+    (
+        "ASPORA_PRICES",
+        "",
+        "micro-dollars per million tokens, `input,output`, to count the cost; a budget in dollars needs them",
+    ),
+    (
+        "ASPORA_MODEL_OUTPUT_TOKENS",
+        "",
+        "the most tokens of an answer, as the model is told; unset: it is not, and budgets hold 32768 a call",
+    ),
+    (
+        "ASPORA_MODEL_CALLS_WITHOUT_HEAD",
+        "12",
+        "how many answered model calls a run may make without pushing a new head, before it is paused",
+    ),
     ("ASPORA_SERVER", "http://127.0.0.1:8080", "the server that `requirement` and `run` talk to"),
     ("RUST_LOG", "warn,aspora=info", "what is logged"),
 ];
@@ -58,6 +77,8 @@ pub struct Settings {
     pub polling: Polling,
     /// How long running jobs may go on after a stop was asked for.
     pub drain: Duration,
+    /// The most model calls that a run may have answered without pushing a new head.
+    pub calls_without_head: u32,
     /// GitHub, if it is the real one.
     pub github: Option<GitHub>,
     /// What webhooks are signed with.
@@ -95,6 +116,7 @@ impl Settings {
             timing,
             polling,
             drain: millis(&get, "ASPORA_DRAIN_MS", worker::DRAIN, 0)?,
+            calls_without_head: count(&get, "ASPORA_MODEL_CALLS_WITHOUT_HEAD")?.unwrap_or(CALLS_WITHOUT_HEAD),
             github: github(&get)?,
             webhook_secrets: secrets.split(',').filter(|it| !it.is_empty()).map(SecretString::from).collect(),
             model: model(&get)?,
@@ -119,6 +141,7 @@ impl Settings {
             timing: self.timing,
             polling: self.polling,
             drain: self.drain,
+            calls_without_head: self.calls_without_head,
         })
     }
 
@@ -155,6 +178,7 @@ fn model(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<llm::Co
     if let Some(review) = get("ASPORA_REVIEW_MODEL") {
         config.review_model = review;
     }
+    config.most_output = count(get, "ASPORA_MODEL_OUTPUT_TOKENS")?;
     if let Some(prices) = get("ASPORA_PRICES") {
         let read = |text: &str| text.trim().parse::<u64>().ok();
         let (input, output) = prices.split_once(',').unwrap_or_default();
@@ -166,6 +190,14 @@ fn model(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<llm::Co
         config.prices = Some(llm::Prices { input, output });
     }
     Ok(Some(config))
+}
+
+fn count(get: &impl Fn(&str) -> Option<String>, name: &str) -> anyhow::Result<Option<u32>> {
+    let Some(text) = get(name) else { return Ok(None) };
+    match text.parse::<u32>() {
+        Ok(value) if value >= 1 => Ok(Some(value)),
+        _ => bail!("{name} is `{text}`; a whole number from 1 to {} is needed", u32::MAX),
+    }
 }
 
 fn millis(

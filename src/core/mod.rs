@@ -3,7 +3,9 @@
 //! Nothing here knows tokio, Postgres, GitHub, a clock or a random number: time
 //! comes in as an argument and everything that must happen goes out as a value.
 
+pub mod budget;
 pub mod change;
+pub mod circles;
 pub mod edit;
 pub mod finding;
 pub mod limit;

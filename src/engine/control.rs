@@ -82,9 +82,9 @@ pub enum Denied {
 }
 
 /// A run that cannot move while this exists, and its job.
-struct Held {
+pub(super) struct Held {
     job: Option<Look>,
-    stored: Stored,
+    pub(super) stored: Stored,
 }
 
 impl Engine {
@@ -264,7 +264,7 @@ impl Engine {
 }
 
 /// Locks a run's job and then the run. A job that came in between is not locked: start over.
-async fn held(tx: &mut Connection, run: Uuid) -> Result<Held, Error> {
+pub(super) async fn held(tx: &mut Connection, run: Uuid) -> Result<Held, Error> {
     for _ in 0..LOOKS {
         let mut inner = store::inner(tx).await?;
         let job = hold::lock(&mut inner, run).await?;

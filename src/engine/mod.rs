@@ -4,6 +4,7 @@
 //! row locked. What an attempt brings is fenced by its lease and by the run's version: whoever is too
 //! late gets [`Moved::Late`] and has changed nothing.
 
+mod budget;
 mod bulk;
 pub mod commits;
 mod control;

@@ -1,5 +1,6 @@
 //! What callers reach over HTTP: REST under `/api/v1`, webhooks, pages, health.
 
+mod budgets;
 mod controls;
 mod dead_letters;
 pub mod error;
@@ -92,6 +93,8 @@ fn api() -> Router<App> {
         .route("/runs/{id}/assessments", get(runs::assessments))
         .route("/runs/{id}/effects", get(runs::effects))
         .route("/runs/{id}/diff", get(runs::diff))
+        .route("/runs/{id}/budget", get(budgets::show_run).put(budgets::set_run))
+        .route("/runs/{id}/budget/release", post(budgets::release))
         .route("/runs/{id}/pause", post(controls::pause))
         .route("/runs/{id}/resume", post(controls::resume))
         .route("/runs/{id}/cancel", post(controls::cancel))
@@ -105,6 +108,8 @@ fn api() -> Router<App> {
         .route("/products", get(products::list).post(products::put))
         .route("/limits", get(limits::list))
         .route("/limits/{key}", put(limits::put).delete(limits::remove))
+        .route("/products/{name}/budget", put(budgets::set_product))
+        .route("/budgets", get(budgets::list))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .merge(hooks)

@@ -7,7 +7,7 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs, webhooks,
+    budgets, controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -21,6 +21,7 @@ use super::{
         requirements::submit, requirements::list, requirements::show,
         runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
         runs::diff, export::show,
+        budgets::list, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, dead_letters::list, dead_letters::redrive,
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
@@ -30,6 +31,7 @@ use super::{
     tags(
         (name = "requirements", description = "What is asked for."),
         (name = "runs", description = "What became of it."),
+        (name = "budgets", description = "What model calls may use, and what they have used."),
         (name = "dead letters", description = "What used up its attempts."),
         (name = "products", description = "Who can be asked for what."),
         (name = "limits", description = "How much may be worked on at once."),

@@ -10,16 +10,19 @@ use chrono::DateTime;
 use uuid::Uuid;
 
 use super::{
-    App,
+    App, budgets,
     error::{Error, Kind},
     extract::{self, Id, Query},
     idempotent::{Fresh, Once},
     view::{self, Accepted, NewRequirement, Requirements},
 };
 use crate::{
-    core::requirement::{ProductName, Requirement},
+    core::{
+        budget::{Limits, Scope},
+        requirement::{ProductName, Requirement},
+    },
     engine,
-    store::{self, requirement::Filter},
+    store::{self, Connection, requirement::Filter},
 };
 
 /// The route's name beside the keys that were used on it.
@@ -46,21 +49,37 @@ pub(super) async fn submit(
 ) -> Result<Response, Error> {
     let once = Once::read(&headers, ROUTE, &new)?;
     let requirement = check(&new)?;
+    let budget = budgets::asked(new.budget)?;
     let pool = app.engine.pool();
     if let Some(response) = once.earlier(pool).await? {
         return Ok(response);
     }
     let mut tx = pool.begin().await?;
-    let accepted = match app.engine.accept_in(&mut tx, &requirement, "api").await {
-        Ok(accepted) => accepted,
-        Err(error) => return Err(named(&app, error).await),
-    };
+    let accepted = accept(&app, &mut tx, &requirement, budget).await?;
     if let Some(response) = once.keep(&mut tx, fresh(&app, accepted)?).await? {
         tx.commit().await?;
         return Ok(response);
     }
     tx.rollback().await?;
     once.settled(pool).await
+}
+
+/// Takes the requirement, and gives its run the budget that was asked for.
+async fn accept(
+    app: &App,
+    tx: &mut Connection,
+    requirement: &Requirement,
+    budget: Option<Limits>,
+) -> Result<engine::Accepted, Error> {
+    let accepted = match app.engine.accept_in(tx, requirement, "api").await {
+        Ok(accepted) => accepted,
+        Err(error) => return Err(named(app, error).await),
+    };
+    if let Some(limits) = budget {
+        let (key, reason) = (accepted.run.to_string(), "asked for with the requirement");
+        store::budget::set(tx, Scope::Run, &key, limits, reason, "api").await?;
+    }
+    Ok(accepted)
 }
 
 /// A page of requirements, newest first.

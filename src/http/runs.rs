@@ -12,10 +12,10 @@ use super::{
     App,
     error::Error,
     extract::Id,
-    view::{Assessment, Attempt, Diff, Effect, Finding, Problem, Run, Why},
+    view::{Assessment, Attempt, Budget, Diff, Effect, Finding, Problem, Run, Why},
 };
 use crate::{
-    core::run::State as Standing,
+    core::{budget::Scope, run::State as Standing},
     store::{self, Pool, run::Stored},
 };
 
@@ -34,12 +34,14 @@ pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap)
     let pool = app.engine.pool();
     let spent = store::effect::spent(pool, id).await?;
     let stored = run(pool, id).await?;
-    // The spend grows within a step, where the version stands still.
-    let tag = format!("\"{}-{}\"", stored.version, spent.calls);
+    let accounts = store::budget::accounts(pool, id, &stored.binding.product).await?;
+    let budget = Budget::of(&accounts, Scope::Run);
+    let tag = tag(&stored, spent.calls, &budget);
     let mut response = if is_known(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Json(Run::new(&stored, spent, &app.settings.forge_url)).into_response()
+        let view = Run::new(&stored, spent, &app.settings.forge_url);
+        Json(Run { budget: Some(budget), ..view }).into_response()
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, tag);
@@ -125,6 +127,19 @@ pub(super) async fn effects(State(app): State<App>, Id(id): Id) -> Result<Json<V
 /// The run, or the answer that there is none.
 pub(super) async fn run(pool: &Pool, id: Uuid) -> Result<Stored, Error> {
     store::run::get(pool, id).await?.ok_or_else(|| Error::no("run", id))
+}
+
+/// Spend and budget move within a step, where the version stands still.
+fn tag(stored: &Stored, calls: i64, budget: &Budget) -> String {
+    let limit = |limit: Option<u64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
+    format!(
+        "\"{}-{calls}-{}-{}-{}-{}\"",
+        stored.version,
+        budget.settled_tokens,
+        budget.reserved_tokens,
+        limit(budget.tokens),
+        limit(budget.micro_dollars)
+    )
 }
 
 fn is_known(headers: &HeaderMap, tag: &str) -> bool {

@@ -26,7 +26,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::{BadConfig, Config, Error, Gate, Message, Prompt, Role, error::said, gate};
-use crate::core::rate::Heard;
+use crate::core::{
+    budget::{Amount, Estimate, Price},
+    rate::Heard,
+};
 
 /// The longest answer that is read, in bytes of its text.
 pub const REPLY_LIMIT: usize = 4 * 1024 * 1024;
@@ -34,6 +37,8 @@ pub const REPLY_LIMIT: usize = 4 * 1024 * 1024;
 const WIRE_LIMIT: usize = 16 * REPLY_LIMIT;
 /// The most bytes of one line of the stream, which is held whole until it ends.
 const LINE_LIMIT: usize = REPLY_LIMIT / 2;
+/// The most tokens that an answer is taken to have, thinking included, where no limit is set.
+pub const ASSUMED_OUTPUT: u32 = 32_768;
 /// The most bytes read of an error's body.
 const ERROR_LIMIT: usize = 16 * 1024;
 
@@ -77,9 +82,13 @@ impl Usage {
     /// The cost in micro-dollars, rounded up; prices in micro-dollars per million tokens.
     #[must_use]
     pub fn micro_dollars(self, input_price: u64, output_price: u64) -> u64 {
-        let of = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
-        let cost = of(self.input_tokens, input_price).saturating_add(of(self.output_tokens, output_price));
-        u64::try_from(cost.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+        Price { input: input_price, output: output_price }.of(self.input_tokens, self.output_tokens)
+    }
+
+    /// Tokens read and written together.
+    #[must_use]
+    pub const fn tokens(self) -> u64 {
+        self.input_tokens.saturating_add(self.output_tokens)
     }
 }
 
@@ -122,6 +131,22 @@ impl Model {
         &self.config
     }
 
+    /// The most that asking this can use.
+    #[must_use]
+    pub fn estimate(&self, prompt: &Prompt) -> Estimate {
+        let schema = prompt.json_schema.as_ref().map_or(0, |schema| schema.schema.to_string().len());
+        let most_output = u64::from(self.config.most_output.unwrap_or(ASSUMED_OUTPUT));
+        let price = self.config.prices.map(|prices| Price { input: prices.input, output: prices.output });
+        Estimate::of_call(prompt.size() + schema, prompt.messages.len(), most_output, price)
+    }
+
+    /// What was used, in tokens and, where prices are set, in money.
+    #[must_use]
+    pub fn amount(&self, usage: Usage) -> Amount {
+        let cost = self.config.prices.map(|prices| usage.micro_dollars(prices.input, prices.output));
+        Amount { tokens: usage.tokens(), micro_dollars: cost.unwrap_or(0) }
+    }
+
     /// Asks once and waits for the whole answer.
     ///
     /// # Errors
@@ -147,7 +172,7 @@ impl Model {
     async fn ask_bounded(&self, prompt: &Prompt, is_over: &Arc<AtomicBool>) -> Result<Reply, Error> {
         let idle = self.config.timeouts.idle;
         let model = self.config.model_for(prompt.task).to_owned();
-        let request = request(prompt, &model);
+        let request = request(prompt, &model, self.config.most_output);
         let (http, gate, is_over) = (self.http.clone(), self.gate.clone(), Arc::clone(is_over));
         // The client's own service retries 429 and 5xx by itself; ours sends once.
         let service = tower::service_fn(move |request| {
@@ -172,8 +197,8 @@ impl Model {
         let key = self.config.api_key.expose_secret();
         let hide = |text: String| if key.is_empty() { text } else { text.replace(key, "***") };
         match error {
-            Error::Transient { retry_after, message } => {
-                Error::Transient { retry_after, message: hide(message) }
+            Error::Transient { retry_after, message, maybe_paid } => {
+                Error::Transient { retry_after, message: hide(message), maybe_paid }
             }
             Error::Auth(message) => Error::Auth(hide(message)),
             Error::Rejected(message) => Error::Rejected(hide(message)),
@@ -255,7 +280,7 @@ fn estimate(prompt: &Prompt, text: &str) -> Usage {
     Usage { input_tokens: tokens(prompt.size()), output_tokens: tokens(text.len()), estimated: true }
 }
 
-fn request(prompt: &Prompt, model: &str) -> CreateChatCompletionRequest {
+fn request(prompt: &Prompt, model: &str, most_output: Option<u32>) -> CreateChatCompletionRequest {
     let response_format = prompt.json_schema.as_ref().map(|schema| ResponseFormat::JsonSchema {
         json_schema: ResponseFormatJsonSchema {
             description: None,
@@ -268,6 +293,7 @@ fn request(prompt: &Prompt, model: &str) -> CreateChatCompletionRequest {
         messages: prompt.messages.iter().map(message).collect(),
         model: model.to_owned(),
         response_format,
+        max_completion_tokens: most_output,
         stream: Some(true),
         stream_options: Some(ChatCompletionStreamOptions {
             include_usage: Some(true),
@@ -345,6 +371,9 @@ fn sorted(error: OpenAIError) -> Error {
             Ok(ours) => *ours,
             Err(other) => Error::transient(other.to_string()),
         },
+        OpenAIError::Reqwest(error) if error.is_connect() || error.is_builder() => {
+            Error::unsent(with_causes(&error))
+        }
         OpenAIError::Reqwest(error) => Error::transient(with_causes(&error)),
         OpenAIError::JSONDeserialize(_, content) => {
             Error::transient(format!("a piece of the answer is unreadable: {}", said(&content).0))
@@ -368,6 +397,19 @@ fn gave_up(what: &str, after: Duration) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_is_limited_only_if_somebody_said_so() {
+        let prompt = Prompt { task: super::super::Task::Review, messages: vec![], json_schema: None };
+        let sent = |most| serde_json::to_value(request(&prompt, "m", most)).unwrap();
+        assert_eq!(sent(Some(4_096))["max_completion_tokens"], 4_096);
+        assert!(sent(None).get("max_completion_tokens").is_none());
+        let mut config = Config::new("http://127.0.0.1:1/v1", "k".into(), "m");
+        let tokens = |config: &Config| Model::new(config.clone()).unwrap().estimate(&prompt).tokens;
+        let assumed = tokens(&config);
+        config.most_output = Some(4_096);
+        assert_eq!(assumed - tokens(&config), u64::from(ASSUMED_OUTPUT) - 4_096);
+    }
 
     #[test]
     fn a_call_costs_what_its_tokens_cost_rounded_up() {

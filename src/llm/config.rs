@@ -23,6 +23,9 @@ pub struct Config {
     pub review_model: String,
     /// What tokens cost, where it is known.
     pub prices: Option<Prices>,
+    /// The most tokens that an answer may have, thinking included; the model is told. Nothing: it is not,
+    /// and [`super::ASSUMED_OUTPUT`] is held for each call.
+    pub most_output: Option<u32>,
     /// When a call is given up.
     pub timeouts: Timeouts,
 }
@@ -79,6 +82,7 @@ impl Config {
             model: model.to_owned(),
             review_model: model.to_owned(),
             prices: None,
+            most_output: None,
             timeouts: Timeouts::default(),
         }
     }

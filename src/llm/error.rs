@@ -13,6 +13,17 @@ pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// How many characters of a server's message are kept.
 const MESSAGE_KEPT: usize = 500;
 
+/// What a failed call costs all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bill {
+    /// The model did not work on it: the server refused it, or was never reached.
+    Nothing,
+    /// It used this much.
+    Used(Usage),
+    /// Nobody knows: it was cut off on its way.
+    Unknown,
+}
+
 /// Why there is no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -23,6 +34,8 @@ pub enum Error {
         retry_after: Option<Duration>,
         /// What happened.
         message: String,
+        /// The model may have worked on it, and be paid for that, all the same.
+        maybe_paid: bool,
     },
     /// A limit that we share with others held the call back: nothing was sent.
     #[error("the model was not asked: {}", .0.sentence())]
@@ -64,19 +77,26 @@ impl Error {
         }
     }
 
-    /// What the failed call used all the same, where the server said so.
+    /// What the failed call costs all the same.
     #[must_use]
-    pub const fn usage(&self) -> Option<Usage> {
+    pub const fn bill(&self) -> Bill {
         match self {
-            Self::TooLong(usage) | Self::Refused(_, usage) | Self::Empty(usage) => Some(*usage),
-            Self::Transient { .. } | Self::Held(_) | Self::Auth(_) | Self::Rejected(_) | Self::Oversize => {
-                None
+            Self::TooLong(usage) | Self::Refused(_, usage) | Self::Empty(usage) => Bill::Used(*usage),
+            Self::Transient { maybe_paid: false, .. } | Self::Held(_) | Self::Auth(_) | Self::Rejected(_) => {
+                Bill::Nothing
             }
+            Self::Transient { maybe_paid: true, .. } | Self::Oversize => Bill::Unknown,
         }
     }
 
+    /// A trouble after the request was sent: whether the model worked on it is not known.
     pub(super) fn transient(message: impl Into<String>) -> Self {
-        Self::Transient { retry_after: None, message: kept(&message.into()) }
+        Self::Transient { retry_after: None, message: kept(&message.into()), maybe_paid: true }
+    }
+
+    /// No connection stood: the request was never sent.
+    pub(super) fn unsent(message: impl Into<String>) -> Self {
+        Self::Transient { retry_after: None, message: kept(&message.into()), maybe_paid: false }
     }
 
     /// What an HTTP answer other than success means.
@@ -88,7 +108,9 @@ impl Error {
             // OpenAI answers 429 also to an empty account, which no waiting fills.
             429 if code == "insufficient_quota" => Self::Rejected(message),
             408 | 409 | 425 | 429 | 500.. => {
-                Self::Transient { retry_after: retry_after(headers, now), message }
+                // A gateway that gave up does not know what became of the call behind it.
+                let maybe_paid = matches!(status.as_u16(), 502 | 504);
+                Self::Transient { retry_after: retry_after(headers, now), message, maybe_paid }
             }
             _ => Self::Rejected(message),
         }
@@ -163,6 +185,17 @@ mod tests {
             if !matches!(status, 401 | 403) {
                 assert!(matches!(of(status, ""), Error::Rejected(_)), "{status}");
             }
+        }
+        for (status, bill) in [
+            (429, Bill::Nothing),
+            (500, Bill::Nothing),
+            (503, Bill::Nothing),
+            (401, Bill::Nothing),
+            (400, Bill::Nothing),
+            (502, Bill::Unknown),
+            (504, Bill::Unknown),
+        ] {
+            assert_eq!(of(status, "").bill(), bill, "{status}");
         }
         let spent = of(429, r#"{"error":{"message":"no money","code":"insufficient_quota"}}"#);
         assert_eq!(spent, Error::Rejected("429 Too Many Requests: no money".into()));

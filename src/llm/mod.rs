@@ -13,9 +13,9 @@ mod prompts;
 mod shown;
 
 pub use answers::{FINDINGS_LIMIT, MESSAGE_LIMIT, Unreadable, read_review, review_schema};
-pub use client::{Model, REPLY_LIMIT, Reply, Usage};
+pub use client::{ASSUMED_OUTPUT, Model, REPLY_LIMIT, Reply, Usage};
 pub use config::{BadConfig, Config, OPENAI_URL, Prices, Timeouts};
-pub use error::{Error, RETRY_AFTER_LIMIT};
+pub use error::{Bill, Error, RETRY_AFTER_LIMIT};
 pub use gate::Gate;
 pub use prompt::{Message, Prompt, Role, Schema, Task};
 pub use prompts::{CONTEXT_LIMIT, Complaint, Generate, Mend, Remediate, Review, Source};

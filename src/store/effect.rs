@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::{Acquire, Postgres};
 use uuid::Uuid;
 
 use super::{
@@ -56,12 +57,15 @@ pub struct Row {
 ///
 /// # Errors
 /// When the database does not answer; the act must then not be made.
-pub async fn begin(pool: &Pool, lease: &Lease, key: &str, kind: &str, request: &Value) -> Result<Begun> {
+pub async fn begin<'c>(
+    on: impl Acquire<'c, Database = Postgres>,
+    lease: &Lease,
+    key: &str,
+    kind: &str,
+    request: &Value,
+) -> Result<Begun> {
     let parts = blob::part(request);
-    if parts.is_whole() {
-        return begin_in(&mut *pool.acquire().await?, lease, key, kind, &parts.document).await;
-    }
-    let mut tx = pool.begin().await?;
+    let mut tx = on.begin().await?;
     blob::keep(&mut tx, lease.run, Place::Effect, &parts).await?;
     let begun = begin_in(&mut tx, lease, key, kind, &parts.document).await?;
     if begun != Begun::LeaseLost {
@@ -107,12 +111,14 @@ async fn begin_in(
 ///
 /// # Errors
 /// When the database does not answer; the next attempt then looks before acting.
-pub async fn observe(pool: &Pool, run_id: Uuid, key: &str, result: &Value) -> Result<()> {
+pub async fn observe<'c>(
+    on: impl Acquire<'c, Database = Postgres>,
+    run_id: Uuid,
+    key: &str,
+    result: &Value,
+) -> Result<()> {
     let parts = blob::part(result);
-    if parts.is_whole() {
-        return observe_in(&mut *pool.acquire().await?, run_id, key, &parts.document).await;
-    }
-    let mut tx = pool.begin().await?;
+    let mut tx = on.begin().await?;
     blob::keep(&mut tx, run_id, Place::Effect, &parts).await?;
     observe_in(&mut tx, run_id, key, &parts.document).await?;
     tx.commit().await
@@ -252,6 +258,15 @@ pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
         is_cut: row.is_cut,
     });
     Ok(diffs.collect())
+}
+
+/// How many model calls were answered since the run last pushed a head, or since a person let it go on
+/// after it had made too many.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn calls_without_head(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Result<i64> {
+    sqlx::query_file_scalar!("src/store/sql/effect_calls_without_head.sql", run_id).fetch_one(executor).await
 }
 
 /// What the model calls of a run have used so far, in tokens and micro-dollars.

@@ -8,6 +8,7 @@ pub mod assessment;
 pub mod attempt;
 pub mod audit;
 pub mod blob;
+pub mod budget;
 pub mod bulk;
 pub mod dead_letter;
 pub mod effect;

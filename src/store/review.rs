@@ -10,6 +10,7 @@ use super::{
     job::{Lease, signed},
 };
 use crate::core::{
+    circles::Round,
     finding::{Finding, Severity},
     sha::Sha,
 };
@@ -150,19 +151,22 @@ pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     .await
 }
 
-/// The sets of fingerprints that earlier reviews of a run found actionable, oldest first.
+/// The complete reviews of a run, oldest first, each with the fingerprints of its actionable findings.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn actionable_by_head(pool: &Pool, run_id: Uuid) -> Result<Vec<(String, Vec<String>)>> {
+pub async fn rounds(pool: &Pool, run_id: Uuid) -> Result<Vec<Round>> {
     let rows = sqlx::query!(
-        r#"select r.head_sha, array_agg(f.fingerprint order by f.fingerprint) as "fingerprints!"
-           from review r join finding f on f.run_id = r.run_id and f.head_sha = r.head_sha
-           where r.run_id = any(lineage($1)) and f.severity in ('critical', 'high', 'medium')
+        r#"select r.head_sha, array_remove(array_agg(f.fingerprint), null) as "fingerprints!"
+           from review r
+           left join finding f on f.run_id = r.run_id and f.head_sha = r.head_sha
+                and f.severity in ('critical', 'high', 'medium')
+           where r.run_id = any(lineage($1))
            group by r.head_sha, r.reviewed_at order by r.reviewed_at"#,
         run_id
     )
     .fetch_all(pool)
     .await?;
-    Ok(rows.into_iter().map(|row| (row.head_sha, row.fingerprints)).collect())
+    let round = |head, findings: Vec<String>| Round { head, findings: findings.into_iter().collect() };
+    Ok(rows.into_iter().map(|row| round(row.head_sha, row.fingerprints)).collect())
 }

@@ -121,6 +121,21 @@ impl Mirror {
         Ok(self.exists() && self.git(["cat-file", "-e", &name]).ends_with(&[0, 1, 128]).await?.code == 0)
     }
 
+    /// The tree of a commit; `None` when the commit is not here.
+    ///
+    /// # Errors
+    /// As git says.
+    pub async fn tree_of(&self, commit: &Sha) -> Result<Option<Sha>, Error> {
+        let name = format!("{commit}^{{tree}}");
+        let call = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]);
+        let answer = call.ends_with(&[0, 1, 128]).await?;
+        if answer.code == 0 {
+            sha(String::from_utf8_lossy(&answer.output).trim()).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     /// Every file, symlink and submodule of a commit, in git's order.
     ///
     /// # Errors

@@ -14,9 +14,11 @@ mod world;
 
 mod answers;
 mod base;
+mod circles;
 mod controls;
 mod faults;
 mod limits;
+mod money;
 mod people;
 mod road;
 mod rounds;

@@ -7,9 +7,9 @@ use std::{
 };
 
 use aspora::{
-    activities::Polling,
+    activities::{CALLS_WITHOUT_HEAD, Polling},
     cli::house::{GitHub, House},
-    core::run::{Event, State},
+    core::run::{Event, PauseCause, State},
     dev::{
         ci::{CheckResult, Ci, product_ci},
         github::{APP, Phase, Twin, TwinConfig, Webhook},
@@ -17,7 +17,7 @@ use aspora::{
         product,
     },
     engine::Engine,
-    llm::{self, Task},
+    llm::{self, Prices, Task},
     queue::Timing,
     store::{self, event, run::Stored},
     workspace::{Limits, Mirror, Sandbox, TestRun, Unavailable},
@@ -64,6 +64,10 @@ pub(crate) struct Setup {
     pub(crate) token: &'static str,
     /// The model's key that the worker was given.
     pub(crate) key: &'static str,
+    /// What tokens cost.
+    pub(crate) prices: Option<Prices>,
+    /// The most model calls without a new head.
+    pub(crate) calls_without_head: u32,
 }
 
 /// A story's world. At its end, everything that the twin answered must have been as GitHub describes it.
@@ -72,7 +76,7 @@ pub(crate) struct World {
     pub(crate) model: ScriptedModel,
     pub(crate) url: String,
     pub(crate) pool: store::Pool,
-    engine: Engine,
+    pub(crate) engine: Engine,
     house: House,
     sandbox: Result<Sandbox, Unavailable>,
     judge: Arc<Judge>,
@@ -101,6 +105,8 @@ impl World {
             polling: Polling { least: Duration::from_millis(200), most: Duration::from_millis(500) },
             token: TOKEN,
             key: KEY,
+            prices: None,
+            calls_without_head: CALLS_WITHOUT_HEAD,
         };
         change(&mut setup);
         Self::build(setup).await
@@ -125,11 +131,15 @@ impl World {
             },
             forge_is_stand_in: true,
             webhook_secrets: vec![SECRET.into()],
-            model: llm::Config::new(&model.url(), setup.key.into(), MODEL),
+            model: llm::Config {
+                prices: setup.prices,
+                ..llm::Config::new(&model.url(), setup.key.into(), MODEL)
+            },
             model_is_stand_in: true,
             timing: Timing { lease: Duration::from_secs(4), poll: Duration::from_millis(50) },
             polling: setup.polling,
             drain: Duration::from_secs(1),
+            calls_without_head: setup.calls_without_head,
         };
         let pool = database.pool.clone();
         let engine = Engine::open(pool.clone()).await.unwrap();
@@ -177,10 +187,12 @@ impl World {
 
     /// A product manager asks for this over REST; the run that works on it.
     pub(crate) async fn submit(&self, title: &str) -> Uuid {
-        let body = json!({"product": "wealth", "title": title, "body": format!("{title}.")});
-        let answer = self.client.post(format!("{}/api/v1/requirements", self.url)).json(&body).send();
-        let answer = answer.await.unwrap();
-        let (status, accepted) = (answer.status(), answer.json::<Value>().await.unwrap());
+        self.submit_as(json!({"product": "wealth", "title": title, "body": format!("{title}.")})).await
+    }
+
+    /// As [`World::submit`], in these words.
+    pub(crate) async fn submit_as(&self, body: Value) -> Uuid {
+        let (status, accepted) = self.call("POST", "requirements", Some(body)).await;
         assert_eq!(status, 202, "{accepted}");
         accepted["run_id"].as_str().unwrap().parse().unwrap()
     }
@@ -192,6 +204,15 @@ impl World {
         let (status, view) = (answer.status(), answer.json::<Value>().await.unwrap());
         assert!(status.is_success(), "{view}");
         view
+    }
+
+    /// One request over REST; the status, and the answer.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        let url = format!("{}/api/v1/{path}", self.url);
+        let request = self.client.request(method.parse().unwrap(), url);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
     /// Lets the run go on to its end, with no back-off waited for; the end's name.
@@ -245,6 +266,16 @@ impl World {
             Some(self.waits_for(run, what).await).filter(|reason| reason == what)
         })
         .await;
+    }
+
+    /// Lets the run go on until it is paused; the kind of the pause, and why.
+    pub(crate) async fn pauses(&self, run: Uuid) -> (PauseCause, String) {
+        self.until(run, "pauses", async || match self.run(run).await.run.state {
+            State::Paused { cause, reason, .. } => Some((cause, reason)),
+            State::Waiting { .. } | State::At { .. } => None,
+            State::Ended { name, reason, .. } => panic!("ended as {name} and did not pause: {reason}"),
+        })
+        .await
     }
 
     /// Lets the run go on until an attempt has failed; that event.

@@ -220,6 +220,30 @@ pub(crate) async fn assert_sound(engine: &Engine) {
     }
 }
 
+/// The running totals of budgets are the sums of what was reserved and settled.
+pub(crate) async fn assert_budgets_add_up(pool: &PgPool) {
+    let wrong: Vec<String> = sqlx::query_scalar(TOTALS).fetch_all(pool).await.unwrap();
+    assert!(wrong.is_empty(), "totals and sums differ: {wrong:?}");
+}
+
+const TOTALS: &str = "with line as (
+        select r.*, settled_at is null as is_open from reservation r
+    ), summed as (
+        select scope, key,
+               coalesce(sum(tokens) filter (where is_open), 0) as reserved_tokens,
+               coalesce(sum(micro_dollars) filter (where is_open), 0) as reserved_micro_dollars,
+               coalesce(sum(settled_tokens), 0) as settled_tokens,
+               coalesce(sum(settled_micro_dollars), 0) as settled_micro_dollars
+        from line cross join lateral (values ('run', run_id::text), ('product', product),
+                                             ('product_day', product || '/' || day)) s (scope, key)
+        group by scope, key
+    )
+    select coalesce(s.scope, u.scope) || ' ' || coalesce(s.key, u.key)
+    from summed s full join budget_use u on u.scope = s.scope and u.key = s.key
+    where (s.reserved_tokens, s.reserved_micro_dollars, s.settled_tokens, s.settled_micro_dollars)
+          is distinct from
+          (u.reserved_tokens, u.reserved_micro_dollars, u.settled_tokens, u.settled_micro_dollars)";
+
 const NO_ORPHANS: &str = "select r.id from run r
     left join job j on j.run_id = r.id left join timer t on t.run_id = r.id
     where (r.status = 'active' or coalesce((r.state->'state'->>'queued')::boolean, false)) <> (j.id is not null)

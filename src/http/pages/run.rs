@@ -16,8 +16,11 @@ use super::{
     super::App, Problem, controls, diagram, diff, gate, layout, ledger, timeline, view::View, words,
 };
 use crate::{
-    core::run,
-    store::{self, assessment, attempt, effect, event, job, requirement, review},
+    core::{
+        budget::{Account, Scope, Unit},
+        run,
+    },
+    store::{self, assessment, attempt, budget, effect, event, job, requirement, review},
 };
 
 /// The newest events that a page reads; older ones are in the raw JSON.
@@ -63,6 +66,7 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
         diffs: effect::diffs(pool, id).await?,
         effects: effect::of_run(pool, id).await?,
         spent: effect::spent(pool, id).await?,
+        budget: budget::accounts(pool, id, &stored.binding.product).await?,
         job: job::standing(pool, id).await?,
         stored,
     })
@@ -120,6 +124,7 @@ fn header(view: &View) -> Markup {
             div { dt { "Product" } dd { (binding.product) } }
             div { dt { "Began" } dd { (words::moment(view.now(), view.stored.created_at)) } }
             div { dt { "Spent" } dd { (spent(&view.spent)) } }
+            @if let Some(budget) = budget_left(&view.budget) { div { dt { "Budget" } dd { (budget) } } }
             div { dt { "Run" } dd { code.id { (binding.id) } } }
         }
     }
@@ -134,6 +139,42 @@ fn spent(spent: &effect::Spent) -> Markup {
             span title=(title) { (tokens) " tokens" } ", "
             (spent.calls) @if spent.calls == 1 { " call" } @else { " calls" }
         }
+    }
+}
+
+/// Each limit that the run's calls count against, with what is used of it; nothing where there is none.
+fn budget_left(accounts: &[Account]) -> Option<Markup> {
+    let mut lines = Vec::new();
+    for Account { scope, limits, used } in accounts {
+        let (all, held) = (used.all(), used.reserved);
+        let units = [
+            (Unit::Tokens, limits.tokens, all.tokens, held.tokens),
+            (Unit::MicroDollars, limits.micro_dollars, all.micro_dollars, held.micro_dollars),
+        ];
+        for (unit, limit, all, held) in units {
+            let Some(limit) = limit else { continue };
+            let whose = match scope {
+                Scope::Run => "this run",
+                Scope::Product => "the product",
+                Scope::ProductDay => "the product today",
+            };
+            lines.push((whose, amount(unit, all), amount(unit, limit), amount(unit, held)));
+        }
+    }
+    (!lines.is_empty()).then(|| {
+        html! {
+            @for (whose, all, limit, held) in lines {
+                div { (whose) ": " span title={ (held) " held for calls whose cost is not known" } { (all) } " of " (limit) }
+            }
+        }
+    })
+}
+
+fn amount(unit: Unit, amount: u64) -> String {
+    let amount = i64::try_from(amount).unwrap_or(i64::MAX);
+    match unit {
+        Unit::Tokens => format!("{} tokens", words::thousands(amount)),
+        Unit::MicroDollars => words::dollars(amount),
     }
 }
 

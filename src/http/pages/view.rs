@@ -7,7 +7,7 @@ use maud::Markup;
 
 use super::words;
 use crate::{
-    core::{run, workflow::Workflow},
+    core::{budget::Account, run, workflow::Workflow},
     store::{assessment, attempt, effect, event, job, requirement, review, run::Stored},
 };
 
@@ -25,6 +25,7 @@ pub(super) struct View {
     pub(super) diffs: Vec<effect::Diff>,
     pub(super) effects: Vec<effect::Row>,
     pub(super) spent: effect::Spent,
+    pub(super) budget: Vec<Account>,
     pub(super) job: Option<job::Standing>,
 }
 

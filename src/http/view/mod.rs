@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC, money is whole millionths of a dollar, ids are UUIDs.
 
 mod act;
+mod budget;
 mod control;
 mod event;
 mod judgement;
@@ -13,6 +14,10 @@ mod requirement;
 mod run;
 
 pub use act::{Attempt, Diff, Effect};
+pub use budget::{
+    Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget,
+    Unsettled,
+};
 pub use control::{
     Control, DeadLetter, DeadLetters, Fork, Redrive, RedriveFilter, Redriven, RedrivenLetter, Retry, Skip,
 };

@@ -20,6 +20,9 @@ pub struct NewRequirement {
     #[serde(default = "normal")]
     #[schema(default = 3, minimum = 1, maximum = 5)]
     pub priority: u8,
+    /// The most that its run's model calls may use; left out: no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<super::NewBudget>,
 }
 
 /// A requirement that was taken: it is stored, and a run works on it.

@@ -66,6 +66,9 @@ pub struct Run {
     pub pull_url: Option<String>,
     /// What its model calls have used.
     pub spent: Spent,
+    /// What they may use, and what is held for those whose cost is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<super::Budget>,
     /// When it began.
     pub created_at: DateTime<Utc>,
     /// When it last moved.
@@ -165,6 +168,7 @@ impl Run {
                 .pull
                 .map(|number| format!("{forge_url}/{}/pull/{number}", binding.repository)),
             spent: spent.into(),
+            budget: None,
             created_at: stored.created_at,
             updated_at: stored.updated_at,
         };
