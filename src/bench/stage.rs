@@ -9,7 +9,7 @@ use super::{
     ground::{Database, Ground},
     say,
 };
-use crate::store::{self, Pool, fill, limits_of_postgres as postgres};
+use crate::store::{Pool, fill, limits_of_postgres as postgres, throwaway};
 
 /// Connections of the limits; also how many clients insert.
 pub(super) const CLIENTS: usize = 8;
@@ -41,7 +41,7 @@ impl<'a> Stage<'a> {
         let make = || async {
             let (url, _) = self.ground.empty().await?;
             let connections = u32::try_from(CLIENTS).unwrap_or(u32::MAX) + 1;
-            let pool = store::connect(&url, connections).await?;
+            let pool = throwaway::pool(&url, connections).await?;
             postgres::prepare(&pool).await.context("make the tables of the limits")?;
             Ok(pool)
         };
@@ -64,7 +64,7 @@ impl<'a> Stage<'a> {
             let runs = self.plan.sizes.past;
             say(&format!("making a past of {runs} finished runs"));
             let database = self.ground.fresh().await?;
-            let pool = store::connect(&database.url, 2).await?;
+            let pool = throwaway::pool(&database.url, 2).await?;
             fill::fill(&pool, runs, EVENTS_OF_THE_PAST).await.context("make a past")?;
             pool.close().await;
             Ok(database)
