@@ -14,11 +14,12 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // Logs go to the standard error; what a command prints is for pipes.
     // async_openai logs what it could not read, which is other people's text.
-    let quiet = matches!(
-        arguments.command,
-        Command::Demo(_) | Command::Dev(_) | Command::Bench(_) | Command::BenchWorker(_)
-    );
-    let default = if quiet { "warn,async_openai=off" } else { "warn,aspora=info,async_openai=off" };
+    let default = match arguments.command {
+        Command::Demo(_) | Command::Dev(_) => "warn,async_openai=off",
+        // It makes the database as busy as it can, which is no news.
+        Command::Bench(_) | Command::BenchWorker(_) => "warn,sqlx=error",
+        _ => "warn,aspora=info,async_openai=off",
+    };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     Box::pin(cli::execute(arguments)).await

@@ -22,8 +22,10 @@ const TOLD: usize = 3;
 pub(super) struct Audit {
     /// Steps that were answered, by the histories.
     pub(super) answered: usize,
-    /// How many runs are not what they should be.
+    /// How many runs are not what they should be: lost, done twice, or not at their end.
     pub(super) wrong: usize,
+    /// How many of those are sound as far as they came, but not at their end.
+    pub(super) unfinished: usize,
     told: Vec<String>,
 }
 
@@ -56,45 +58,66 @@ impl Audit {
     pub(super) fn add(&mut self, other: Self) {
         self.answered += other.answered;
         self.wrong += other.wrong;
+        self.unfinished += other.unfinished;
         self.told.extend(other.told);
         self.told.truncate(TOLD);
     }
 
     /// The first few things that are wrong, for people.
     pub(super) fn sentence(&self) -> String {
-        format!("{} runs were lost or done twice, such as: {}", self.wrong, self.told.join("; "))
+        let lost = self.wrong - self.unfinished;
+        format!(
+            "{lost} runs were lost or done twice, {} are unfinished: {}",
+            self.unfinished,
+            self.told.join("; ")
+        )
     }
 
     fn look(&mut self, workflow: &Workflow, run: Uuid, history: Option<&History>, steps: usize) {
         let answers = |history: &History| {
             history.events.iter().filter(|event| matches!(event.0, Event::Answered { .. })).count()
         };
-        self.answered += history.map_or(0, answers);
-        let wrong = match history {
-            None => Some("it is not there".to_owned()),
-            Some(history) => fault(workflow, history, steps, answers(history)),
+        let answers = history.map_or(0, answers);
+        self.answered += answers;
+        let fault = match history {
+            None => Some(Fault::Lost("it is not there".to_owned())),
+            Some(history) => fault(workflow, history, steps, answers),
         };
-        if let Some(wrong) = wrong {
-            self.wrong += 1;
-            if self.told.len() < TOLD {
-                self.told.push(format!("{run}: {wrong}"));
-            }
+        let Some(fault) = fault else { return };
+        self.wrong += 1;
+        self.unfinished += usize::from(matches!(fault, Fault::Unfinished(_)));
+        let (Fault::Lost(what) | Fault::Unfinished(what)) = fault;
+        if self.told.len() < TOLD {
+            self.told.push(format!("{run}: {what}"));
         }
     }
 }
 
-fn fault(workflow: &Workflow, history: &History, steps: usize, answers: usize) -> Option<String> {
+/// What is wrong with a run.
+enum Fault {
+    /// Something is missing, or there twice.
+    Lost(String),
+    /// All is sound, only not done.
+    Unfinished(String),
+}
+
+fn fault(workflow: &Workflow, history: &History, steps: usize, answers: usize) -> Option<Fault> {
     let whole = (1..=history.version).eq(history.seqs.iter().copied());
     if !whole {
-        return Some(format!("its history has gaps: {:?} of {}", history.seqs, history.version));
+        let gaps = format!("its history has gaps: {:?} of {}", history.seqs, history.version);
+        return Some(Fault::Lost(gaps));
     }
     match fold(workflow, history) {
-        Err(refused) => Some(refused),
-        Ok(run) if run != history.state.0 => Some("its history folds to another state".to_owned()),
-        Ok(run) if !matches!(run.state, State::Ended { end: End::Succeeded, .. }) => {
-            Some(format!("it is {}, after {answers} of {steps} steps", run.state.word()))
+        Err(refused) => Some(Fault::Lost(refused)),
+        Ok(run) if run != history.state.0 => {
+            Some(Fault::Lost("its history folds to another state".to_owned()))
         }
-        Ok(_) if answers != steps => Some(format!("it was answered {answers} times, not {steps}")),
+        Ok(run) if !matches!(run.state, State::Ended { .. }) => {
+            Some(Fault::Unfinished(format!("it is {}, after {answers} of {steps} steps", run.state.word())))
+        }
+        Ok(run) if !matches!(run.state, State::Ended { end: End::Succeeded, .. }) || answers != steps => {
+            Some(Fault::Lost(format!("it ended after {answers} of {steps} answers: {:?}", run.state)))
+        }
         Ok(_) => None,
     }
 }

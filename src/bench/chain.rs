@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Report, crew::Commits, drain::drained, figures::figure, stage::Stage};
+use super::{Report, audit::Audit, crew::Commits, drain::drained, figures::figure, stage::Stage};
 
 /// Steps a second, each committed alone.
 const GOAL_ALONE: f64 = 3_000.0;
@@ -22,8 +22,8 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
     }
     let limit = f64::midpoint(before, stage.transition_limit().await?);
     let (alone, grouped) = (both[0].rate, both[1].rate);
-    let (answered, lost) =
-        (both[0].audit.answered + both[1].audit.answered, both[0].audit.wrong + both[1].audit.wrong);
+    let mut audit = Audit::default();
+    both.into_iter().for_each(|drained| audit.add(drained.audit));
     let line = json!({
         "runs": runs,
         "alone_steps_per_s": figure(alone),
@@ -33,10 +33,9 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
         "share": figure(grouped / limit),
         "goal": "3,000 steps/s alone, 9,000 steps/s in groups",
         "met": alone >= GOAL_ALONE && grouped >= GOAL_GROUPED,
-        "answered": answered,
-        "lost": lost,
+        "answered": audit.answered,
+        "lost": audit.wrong - audit.unfinished,
+        "unfinished": audit.unfinished,
     });
-    let mut audit = super::audit::Audit::default();
-    both.into_iter().for_each(|drained| audit.add(drained.audit));
     Ok(Report::audited(line, &audit))
 }

@@ -54,7 +54,8 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
         "met": drained.rate >= GOAL || share >= SHARE,
         "seconds": figure(drained.span.as_secs_f64()),
         "answered": drained.audit.answered,
-        "lost": drained.audit.wrong,
+        "lost": drained.audit.wrong - drained.audit.unfinished,
+        "unfinished": drained.audit.unfinished,
     });
     Ok(Report::audited(line, &drained.audit))
 }

@@ -213,7 +213,8 @@ async fn one(workload: Workload, stage: &Stage<'_>) -> anyhow::Result<Report> {
         Workload::Idle => idle::measure(stage).await,
         Workload::Recover => recover::measure(stage).await,
         Workload::History => history::measure(stage).await,
-        Workload::Policy => policy::measure(),
+        // It computes without a pause, and whoever wants to stop shall be heard.
+        Workload::Policy => tokio::task::spawn_blocking(policy::measure).await?,
         Workload::Submit => submit::measure(stage).await,
     }
 }

@@ -63,7 +63,8 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
         "limit_p99_ms": figure(bare.at(0.99)),
         "goal": "p50 1 ms, p99 5 ms",
         "met": waits.median() <= GOAL.0 && waits.at(0.99) <= GOAL.1,
-        "lost": audit.wrong,
+        "lost": audit.wrong - audit.unfinished,
+        "unfinished": audit.unfinished,
     });
     Ok(Report::audited(line, &audit))
 }

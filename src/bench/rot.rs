@@ -60,7 +60,8 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
     line.insert("repeats".to_owned(), stage.plan.sizes.repeats.into());
     line.insert("goal".to_owned(), json!("0.9 of empty beside the past, 0.8 with a held snapshot as well"));
     line.insert("met".to_owned(), met.into());
-    line.insert("lost".to_owned(), audit.wrong.into());
+    line.insert("lost".to_owned(), (audit.wrong - audit.unfinished).into());
+    line.insert("unfinished".to_owned(), audit.unfinished.into());
     Ok(Report::audited(Value::Object(line), &audit))
 }
 

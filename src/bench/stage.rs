@@ -9,14 +9,19 @@ use super::{
     ground::{Database, Ground},
     say,
 };
-use crate::store::{self, Pool, fill, limits_of_postgres as postgres};
+use crate::{
+    engine::Engine,
+    store::{
+        Pool,
+        fill::{self, Fill},
+        limits_of_postgres as postgres, throwaway,
+    },
+};
 
 /// Connections of the limits; also how many clients insert.
 pub(super) const CLIENTS: usize = 8;
 /// Clients that work by batches: more only wait for each other on a machine of few cores.
 const BATCH_CLIENTS: usize = 2;
-/// Events of each finished run of the past.
-const EVENTS_OF_THE_PAST: i32 = 3;
 
 /// Where a workload is measured.
 pub(super) struct Stage<'a> {
@@ -41,7 +46,7 @@ impl<'a> Stage<'a> {
         let make = || async {
             let (url, _) = self.ground.empty().await?;
             let connections = u32::try_from(CLIENTS).unwrap_or(u32::MAX) + 1;
-            let pool = store::connect(&url, connections).await?;
+            let pool = throwaway::pool(&url, connections).await?;
             postgres::prepare(&pool).await.context("make the tables of the limits")?;
             Ok(pool)
         };
@@ -64,10 +69,9 @@ impl<'a> Stage<'a> {
             let runs = self.plan.sizes.past;
             say(&format!("making a past of {runs} finished runs"));
             let database = self.ground.fresh().await?;
-            let pool = store::connect(&database.url, 2).await?;
+            let pool = throwaway::pool(&database.url, 2).await?;
             let graph = Engine::open(pool.clone()).await?.newest();
-            let runs = u32::try_from(runs)?;
-            let past = Fill { runs, ..Fill::default() };
+            let past = Fill { runs: u32::try_from(runs)?, ..Fill::default() };
             fill::fill(&pool, &graph, &past).await.context("make a past")?;
             pool.close().await;
             Ok(database)

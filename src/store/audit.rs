@@ -32,12 +32,13 @@ pub async fn histories(pool: &Pool, runs: &[Uuid]) -> Result<Vec<History>> {
     sqlx::query_as!(
         History,
         r#"select run.id, run.version, run.state as "state: Json<Run>",
-                  array_agg(event.seq order by event.seq) as "seqs!",
-                  array_agg(event.at order by event.seq) as "ats!",
-                  array_agg(event.body order by event.seq) as "events!: Vec<Json<Event>>"
-           from run join event on event.run_id = run.id
-           where run.id = any ($1)
-           group by run.id"#,
+                  past.seqs as "seqs!", past.ats as "ats!", past.events as "events!: Vec<Json<Event>>"
+           from run, lateral (
+               select array_agg(seq order by seq) as seqs, array_agg(at order by seq) as ats,
+                      array_agg(body order by seq) as events
+               from event where run_id = run.id having count(*) > 0
+           ) past
+           where run.id = any ($1)"#,
         runs
     )
     .fetch_all(pool)

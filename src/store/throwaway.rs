@@ -1,8 +1,11 @@
 //! Databases that are made for one measurement and dropped after it, and what can be asked of their server.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use uuid::Uuid;
 
 use super::{Connection, Pool, Result};
@@ -53,6 +56,22 @@ pub fn address(url: &str) -> Result<Address> {
 /// When it cannot be made.
 pub async fn reach(url: &str) -> Result<PgConnection> {
     PgConnection::connect(url).await
+}
+
+/// A pool of `connections` connections that are there already, without limits of time.
+///
+/// # Errors
+/// When one cannot be made within a minute.
+pub async fn pool(url: &str, connections: u32) -> Result<Pool> {
+    let options = PgPoolOptions::new()
+        .min_connections(connections)
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(60));
+    let pool = options.connect(url).await?;
+    // What is measured shall not begin with the making of connections.
+    let all = (0..connections).map(|_| pool.acquire());
+    futures::future::try_join_all(all).await?;
+    Ok(pool)
 }
 
 /// Makes an empty database beside the one of `admin` and tells its name.
