@@ -393,16 +393,16 @@ pub struct SetBudget {
     pub run: Option<Uuid>,
     /// The most tokens, or `none`.
     #[arg(long)]
-    pub tokens: Option<Limit>,
+    pub tokens: Option<Cap>,
     /// The most millionths of a dollar, or `none`; needs ASPORA_PRICES where workers run.
     #[arg(long)]
-    pub micro_dollars: Option<Limit>,
+    pub micro_dollars: Option<Cap>,
     /// The most tokens on each day in UTC, or `none`.
     #[arg(long, conflicts_with = "run")]
-    pub daily_tokens: Option<Limit>,
+    pub daily_tokens: Option<Cap>,
     /// The most millionths of a dollar on each day in UTC, or `none`.
     #[arg(long, conflicts_with = "run")]
-    pub daily_micro_dollars: Option<Limit>,
+    pub daily_micro_dollars: Option<Cap>,
     /// Why.
     #[arg(long)]
     pub reason: String,
@@ -421,14 +421,14 @@ pub struct ReleaseBudget {
 
 /// A limit that somebody names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub enum Cap {
     /// There shall be none.
     None,
     /// The most that may be used.
     Most(u64),
 }
 
-impl Limit {
+impl Cap {
     /// The limit that was named, or the one there is.
     #[must_use]
     pub fn or(named: Option<Self>, now: Option<u64>) -> Option<u64> {
@@ -440,7 +440,7 @@ impl Limit {
     }
 }
 
-impl FromStr for Limit {
+impl FromStr for Cap {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Client, Exit,
-    args::{Budget as Verb, BudgetOf, Limit, SetBudget},
+    args::{Budget as Verb, BudgetOf, Cap, SetBudget},
     print::Printer,
     story::plain,
 };
@@ -42,8 +42,8 @@ async fn set(client: &Client, printer: &Printer, what: SetBudget) -> anyhow::Res
     if let Some(id) = what.run {
         let now = client.run_budget(id).await?.run;
         let new = NewRunBudget {
-            tokens: Limit::or(what.tokens, now.tokens),
-            micro_dollars: Limit::or(what.micro_dollars, now.micro_dollars),
+            tokens: Cap::or(what.tokens, now.tokens),
+            micro_dollars: Cap::or(what.micro_dollars, now.micro_dollars),
             reason: what.reason,
         };
         let budget = client.set_run_budget(id, &new).await?;
@@ -53,10 +53,10 @@ async fn set(client: &Client, printer: &Printer, what: SetBudget) -> anyhow::Res
     let now = client.budgets(Some(&product)).await?.into_iter().next();
     let (total, today) = (now.as_ref().map(|it| it.total), now.as_ref().map(|it| it.today));
     let new = NewProductBudget {
-        tokens: Limit::or(what.tokens, total.and_then(|it| it.tokens)),
-        micro_dollars: Limit::or(what.micro_dollars, total.and_then(|it| it.micro_dollars)),
-        daily_tokens: Limit::or(what.daily_tokens, today.and_then(|it| it.tokens)),
-        daily_micro_dollars: Limit::or(what.daily_micro_dollars, today.and_then(|it| it.micro_dollars)),
+        tokens: Cap::or(what.tokens, total.and_then(|it| it.tokens)),
+        micro_dollars: Cap::or(what.micro_dollars, total.and_then(|it| it.micro_dollars)),
+        daily_tokens: Cap::or(what.daily_tokens, today.and_then(|it| it.tokens)),
+        daily_micro_dollars: Cap::or(what.daily_micro_dollars, today.and_then(|it| it.micro_dollars)),
         reason: what.reason,
     };
     let budget = client.set_product_budget(&product, &new).await?;

@@ -123,6 +123,7 @@ pub async fn reserve(
 /// # Errors
 /// When the database does not answer; the call then stays held.
 pub async fn settle(tx: &mut Connection, lease: &Lease, key: &str, used: Amount, tells: bool) -> Result<()> {
+    lock(tx, lease.run, Some(key)).await?;
     close(tx, lease.run, key, (signed(lease.turn), signed(lease.attempt)), used, "known", None).await?;
     if !tells {
         return Ok(());
@@ -150,6 +151,7 @@ pub async fn settle(tx: &mut Connection, lease: &Lease, key: &str, used: Amount,
 /// # Errors
 /// When the database does not answer.
 pub async fn release(tx: &mut Connection, run_id: Uuid, note: &str) -> Result<u32> {
+    lock(tx, run_id, None).await?;
     let open =
         sqlx::query_file_as!(Open, "src/store/sql/budget_open.sql", run_id).fetch_all(&mut *tx).await?;
     let mut released = 0;
@@ -159,6 +161,21 @@ pub async fn release(tx: &mut Connection, run_id: Uuid, note: &str) -> Result<u3
         released += 1;
     }
     Ok(released)
+}
+
+/// Reservations are locked before totals, so that nobody who closes several waits for another who does.
+async fn lock(tx: &mut Connection, run_id: Uuid, key: Option<&str>) -> Result<()> {
+    sqlx::query_scalar!(
+        r#"select 1 as "one!" from reservation
+           where run_id = $1 and ($2::text is null or effect_key = $2)
+             and (settled_at is null or settled_as <> 'known')
+           order by effect_key, turn, attempt for update"#,
+        run_id,
+        key
+    )
+    .fetch_all(tx)
+    .await
+    .map(|_| ())
 }
 
 async fn close(

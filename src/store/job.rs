@@ -364,6 +364,7 @@ struct Claimed {
     repository: Option<String>,
     base_branch: Option<String>,
     branch: Option<String>,
+    parent: Option<Uuid>,
     version: Option<i32>,
     state: Option<String>,
     priority: Option<i16>,
@@ -407,6 +408,7 @@ impl Claimed {
                 repository: self.repository?,
                 base_branch: self.base_branch?,
                 branch: self.branch?,
+                parent: self.parent,
                 priority: self.priority?,
             };
             let (version, created_at, updated_at) = (self.version?, self.created_at?, self.updated_at?);

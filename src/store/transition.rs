@@ -149,7 +149,7 @@ impl<'a> Lines<'a> {
         self.step.push(run.step());
         self.ended_as.push(match &run.state {
             State::Ended { end, .. } => Some(end.word()),
-            State::At { .. } | State::Waiting { .. } => None,
+            State::At { .. } | State::Waiting { .. } | State::Paused { .. } => None,
         });
         self.pull.push(run.progress.pull.and_then(|number| i64::try_from(number).ok()));
     }

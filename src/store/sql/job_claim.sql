@@ -111,7 +111,7 @@ select clock_timestamp() as "now!",
        claimed.began_at as "began_at?",
        run.requirement_id as "requirement_id?", run.workflow_hash as "workflow_hash?",
        run.product as "product?", run.repository as "repository?", run.base_branch as "base_branch?",
-       run.branch as "branch?", run.version as "version?", run.state::text as "state?",
+       run.branch as "branch?", run.parent, run.version as "version?", run.state::text as "state?",
        run.priority as "priority?", run.created_at as "created_at?", run.updated_at as "updated_at?"
 from (select) as one
 left join claimed on true
