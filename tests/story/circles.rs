@@ -42,7 +42,18 @@ async fn findings_of_two_rounds_ago_that_come_again_need_a_person() {
     .await;
     let run = world.submit(WISH).await;
     assert_eq!(world.settle(run).await, "needs_human");
-    assert_snapshot!(told(&world, run).await);
+    assert_snapshot!(told(&world, run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 1 files, tests pass
+    gate → passed: low change at abc is ready for review
+    review → findings: 1 actionable (1 blocking) on abc
+    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    rerun → findings: 1 actionable (1 blocking) on def
+    remediate → pushed: pushed ghi over def: 1 findings, 0 blockers, tests pass
+    rerun → findings: 1 actionable (1 blocking) on ghi
+    remediate → unfixable: going in circles: round 3 (ghi) has the findings of round 1 (abc) again: <hex>
+    needs_human (blocked): going in circles: round 3 (ghi) has the findings of round 1 (abc) again: <hex>
+    ");
     assert_eq!((world.asked(Task::Remediate), world.merges()), (2, 0), "no third fix is paid for");
 }
 
@@ -59,7 +70,16 @@ async fn a_fix_that_brings_an_earlier_tree_back_is_not_pushed() {
     .await;
     let run = world.submit(WISH).await;
     assert_eq!(world.settle(run).await, "needs_human");
-    assert_snapshot!(told(&world, run).await);
+    assert_snapshot!(told(&world, run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 1 files, tests pass
+    gate → passed: low change at abc is ready for review
+    review → findings: 1 actionable (1 blocking) on abc
+    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    rerun → findings: 1 actionable (1 blocking) on def
+    remediate → unfixable: going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was to mend <hex>
+    needs_human (blocked): going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was to mend <hex>
+    ");
     assert_eq!((world.asked(Task::Remediate), world.merges()), (2, 0));
     let branch = world.twin.branch("acme/wealth-product", &format!("aspora/wealth/{run}")).await.unwrap();
     assert_eq!(branch, Some(world.head(run).await), "the branch stands at the second head");
