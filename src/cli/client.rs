@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use crate::http::view::{
     Accepted, Assessment, DeadLetters, Event, Events, Finding, Limit, Most, NewProductBudget, NewRelease,
-    NewRequirement, NewRunBudget, Problem, Product, ProductBudget, Redrive, Redriven, Requirement, Requirements, Run,
-    RunBudget, Why,
+    NewRequirement, NewRunBudget, Problem, Product, ProductBudget, Redrive, Redriven, Requirement,
+    Requirements, Run, RunBudget, Why,
 };
 
 /// How long one answer may take; streams may last.

@@ -142,7 +142,12 @@ impl Engine {
             requirement.get_or_insert(workflow);
         }
         let Some(requirement) = requirement else { unreachable!("at least one graph is shipped") };
-        Ok(Self { pool, workflows: Arc::new(RwLock::new(workflows)), requirement, provider: limit::PROVIDER.into() })
+        Ok(Self {
+            pool,
+            workflows: Arc::new(RwLock::new(workflows)),
+            requirement,
+            provider: limit::PROVIDER.into(),
+        })
     }
 
     /// The graph that new runs begin with.
@@ -394,9 +399,7 @@ impl Engine {
     ) -> Result<(), Error> {
         match self.workflow(&stored.binding.workflow_hash).await {
             Ok(workflow) => self.advance(tx, stored, &workflow, By::Other(actor), vec![event]).await,
-            Err(error @ Error::Workflow { .. }) => {
-                strand(tx, &stored, actor, &error.to_string()).await
-            }
+            Err(error @ Error::Workflow { .. }) => strand(tx, &stored, actor, &error.to_string()).await,
             Err(error) => Err(error),
         }
     }
@@ -442,7 +445,8 @@ impl Engine {
             if let Action::Enqueue { step, queue, .. } = action {
                 let (run, priority) = (binding.id, binding.priority);
                 let keys = &self.keys(binding, workflow, step);
-                job::enqueue(tx, &job::New { run, product: &binding.product, priority, keys }, action).await?;
+                job::enqueue(tx, &job::New { run, product: &binding.product, priority, keys }, action)
+                    .await?;
                 wake::notify(tx, *queue).await?;
             } else {
                 settle(tx, binding.id, action).await?;

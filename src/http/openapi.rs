@@ -7,7 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    budgets, controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs, webhooks,
+    budgets, controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs,
+    webhooks,
 };
 
 #[derive(OpenApi)]

@@ -132,8 +132,10 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
     let mut rows = match (state.as_deref(), product) {
         (Some(state), _) => {
             let one = [state];
-            let states: Vec<String> =
-                (if state == "ended" { &ENDS[..] } else { &one[..] }).iter().map(ToString::to_string).collect();
+            let states: Vec<String> = (if state == "ended" { &ENDS[..] } else { &one[..] })
+                .iter()
+                .map(ToString::to_string)
+                .collect();
             let file = sqlx::query_file_as!(
                 Row,
                 "src/store/sql/requirement_list_in_state.sql",

@@ -192,10 +192,22 @@ async fn a_raised_budget_resumes_what_it_stopped_and_nothing_else() {
     ground.engine.pause(persons, "pm@acme", &reason).await.unwrap();
     assert_sound(&ground.engine).await;
 
-    assert_eq!(ground.limit(Scope::Product, "wealth", limit(99)).await, [] as [Uuid; 0], "it is still too small");
-    assert_eq!(ground.limit(Scope::Run, &short.to_string(), limit(5_000)).await, [] as [Uuid; 0], "the product is short");
+    assert_eq!(
+        ground.limit(Scope::Product, "wealth", limit(99)).await,
+        [] as [Uuid; 0],
+        "it is still too small"
+    );
+    assert_eq!(
+        ground.limit(Scope::Run, &short.to_string(), limit(5_000)).await,
+        [] as [Uuid; 0],
+        "the product is short"
+    );
     assert_eq!(ground.limit(Scope::Product, "wealth", limit(199)).await, [short], "there is room for one");
-    assert_eq!(ground.engine.resume_funded().await.unwrap(), [] as [Uuid; 0], "what it was promised is not given twice");
+    assert_eq!(
+        ground.engine.resume_funded().await.unwrap(),
+        [] as [Uuid; 0],
+        "what it was promised is not given twice"
+    );
     assert_eq!(ground.limit(Scope::Product, "wealth", Limits::default()).await, [other]);
     assert_eq!(ground.kinds(short).await, ["started", "paused", "resumed"]);
     assert_eq!(ground.kinds(persons).await, ["started", "paused", "resumed", "paused"]);

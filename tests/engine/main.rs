@@ -7,6 +7,7 @@ mod support;
 
 mod budget;
 mod claims;
+mod commits;
 mod controls;
 mod failures;
 mod limits;
@@ -14,4 +15,5 @@ mod moves;
 mod orders;
 mod rates;
 mod records;
+mod shares;
 mod waits;

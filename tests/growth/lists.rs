@@ -48,7 +48,8 @@ async fn every_list_gives_each_of_its_requirements_once_newest_first() {
     };
     check(Filter::default(), "true").await;
     check(Filter { product: some("filled-1"), ..Filter::default() }, "q.product = 'filled-1'").await;
-    check(Filter { text: some("REQUIREMENT 69"), ..Filter::default() }, "q.title like '%requirement 69%'").await;
+    check(Filter { text: some("REQUIREMENT 69"), ..Filter::default() }, "q.title like '%requirement 69%'")
+        .await;
     for state in ["active", "waiting", "ended", "failed", "cancelled"] {
         let condition = format!("'{state}' in (r.status, r.ended_as)");
         check(Filter { state: some(state), ..Filter::default() }, &condition).await;
@@ -69,9 +70,14 @@ async fn a_search_goes_on_where_its_page_stopped_to_look() {
     ground.execute("update requirement set title = 'Hay' where title not like '% 50'").await;
     let first = requirement::list(ground.pool(), &filter).await.unwrap();
     assert!(first.rows.is_empty());
-    let second = requirement::list(ground.pool(), &Filter { before: first.next, ..filter.clone() }).await.unwrap();
+    let second =
+        requirement::list(ground.pool(), &Filter { before: first.next, ..filter.clone() }).await.unwrap();
     assert_eq!(second.rows[0].title, "Filled requirement 50");
     assert!(second.next.is_none());
     let (found, pages) = all(&ground, &Filter { product: some("filled-0"), ..filter }).await;
-    assert_eq!((found, pages), (vec![second.rows[0].id], 1), "a product with fewer is looked through at once");
+    assert_eq!(
+        (found, pages),
+        (vec![second.rows[0].id], 1),
+        "a product with fewer is looked through at once"
+    );
 }
