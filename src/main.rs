@@ -16,8 +16,8 @@ async fn main() -> ExitCode {
     // async_openai logs what it could not read, which is other people's text.
     let default = match arguments.command {
         Command::Demo(_) | Command::Dev(_) => "warn,async_openai=off",
-        // It makes the database as busy as it can, which is no news.
-        Command::Bench(_) | Command::BenchWorker(_) => "warn,sqlx=error",
+        // It makes everything as busy as it can, and tells by itself what was lost.
+        Command::Bench(_) | Command::BenchWorker(_) => "error",
         _ => "warn,aspora=info,async_openai=off",
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));

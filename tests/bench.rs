@@ -50,3 +50,16 @@ async fn an_unknown_workload_is_refused_with_the_known_ones() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("no workload `sprint`") && said.contains("drain, chain"), "{said}");
 }
+
+#[tokio::test]
+async fn a_database_that_may_forget_is_not_measured() {
+    let database = support::database().await;
+    let forget = "do $$ begin
+        execute format('alter database %I set synchronous_commit = off', current_database());
+    end $$";
+    sqlx::query(forget).execute(&database.pool).await.unwrap();
+    let output = bench(&database, &["--only", "policy"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("synchronous_commit = off") && output.stdout.is_empty(), "{said}");
+}

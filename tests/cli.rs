@@ -17,7 +17,7 @@ use aspora::{
     },
     engine::{Answer, Engine},
     http::{self, App, Settings},
-    store::{self, job},
+    store,
 };
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;

@@ -22,7 +22,7 @@ use crate::{
         run::Progress,
         workflow::{Outcome, Queue},
     },
-    engine::{Answer, Engine},
+    engine::{Answer, Engine, commits::Grouping},
     store,
     worker::{self, Config},
 };
@@ -146,7 +146,10 @@ fn config(setup: Setup) -> Config {
 
 /// The one place where a worker is told how to commit its answers.
 fn committing(config: Config, setup: Setup) -> Config {
-    match setup.commits {
-        Commits::Alone | Commits::Grouped => config,
-    }
+    // Each commits alone over a connection of its own; the claims need one too, and the news another.
+    let commits = match setup.commits {
+        Commits::Alone => Grouping { most: 1, at_once: setup.connections.saturating_sub(4).max(1) as usize },
+        Commits::Grouped => Grouping::default(),
+    };
+    Config { commits, ..config }
 }

@@ -36,12 +36,13 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
         let said = usize::try_from(after - before).unwrap_or(usize::MAX);
         per_second(said, stage.plan.sizes.idle)
     };
-    let (statements, transactions) = (rate(before.0, after.0), rate(before.1, after.1));
+    let statements = rate(before.statements, after.statements);
     anyhow::ensure!(connections > 0, "the worker is not connected");
     Ok(Report::of(json!({
         "seconds": stage.plan.sizes.idle.as_secs(),
         "statements_per_s": figure(statements),
-        "transactions_per_s": figure(transactions),
+        "transactions_per_s": figure(rate(before.transactions, after.transactions)),
+        "round_trips_per_s": figure(rate(before.round_trips, after.round_trips)),
         "connections": connections,
         "rss_mb": figure(rss),
         "goal": "1 statement/s, 25 MB",

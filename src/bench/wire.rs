@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -35,6 +35,18 @@ pub(super) struct Wire {
 struct Counts {
     statements: AtomicU64,
     transactions: AtomicU64,
+    round_trips: AtomicU64,
+}
+
+/// What was said until now.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Said {
+    /// Queries, and executions of prepared ones.
+    pub(super) statements: u64,
+    /// What came to its end with at least one statement in it.
+    pub(super) transactions: u64,
+    /// How often the client waited for an answer: for statements, for their preparation, for a sign of life.
+    pub(super) round_trips: u64,
 }
 
 impl Wire {
@@ -65,10 +77,14 @@ impl Wire {
         Ok(url.into())
     }
 
-    /// Statements and transactions until now.
-    pub(super) fn count(&self) -> (u64, u64) {
+    /// What was said until now.
+    pub(super) fn count(&self) -> Said {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        (read(&self.counts.statements), read(&self.counts.transactions))
+        Said {
+            statements: read(&self.counts.statements),
+            transactions: read(&self.counts.transactions),
+            round_trips: read(&self.counts.round_trips),
+        }
     }
 }
 
@@ -110,11 +126,18 @@ async fn between(
             counts.statements.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let answered = pass(&mut from_server, &mut to_client, |message| {
-        // Ready for the next, and in no transaction: one has ended.
-        if message[0] == b'Z' && message.last() == Some(&b'I') {
-            counts.transactions.fetch_add(1, Ordering::Relaxed);
+    let did_something = AtomicBool::new(false);
+    let answered = pass(&mut from_server, &mut to_client, |message| match message[0] {
+        // A statement is complete.
+        b'C' => did_something.store(true, Ordering::Relaxed),
+        // Ready for the next; if in no transaction, one has ended, unless nothing was done in it.
+        b'Z' => {
+            counts.round_trips.fetch_add(1, Ordering::Relaxed);
+            if message.last() == Some(&b'I') && did_something.swap(false, Ordering::Relaxed) {
+                counts.transactions.fetch_add(1, Ordering::Relaxed);
+            }
         }
+        _ => {}
     });
     tokio::select! {
         ended = asked => ended,

@@ -17,7 +17,7 @@ use crate::{
         workflow::Queue,
     },
     store::{
-        Clock,
+        self, Clock, Line,
         blob::INLINE,
         job::{Claim, Lease},
         run::Stored,
@@ -169,7 +169,8 @@ impl Commits {
         let (orders, waiting) = mpsc::channel(most * 2);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..grouping.at_once.max(1) {
-            let scribe = Scribe { engine: engine.clone(), worker: Arc::clone(&worker), lease, most };
+            let (engine, worker) = (engine.clone(), Arc::clone(&worker));
+            let scribe = Scribe { engine, worker, lease, most, line: None };
             tokio::spawn(scribe.write_for_ever(Arc::clone(&waiting)));
         }
         Self { orders }
@@ -194,10 +195,12 @@ struct Scribe {
     worker: Arc<str>,
     lease: Duration,
     most: usize,
+    /// Its connection, kept for as long as it works: the pool would ask after its health each time.
+    line: Option<Line>,
 }
 
 impl Scribe {
-    async fn write_for_ever(self, waiting: Arc<Mutex<mpsc::Receiver<Order>>>) {
+    async fn write_for_ever(mut self, waiting: Arc<Mutex<mpsc::Receiver<Order>>>) {
         let mut orders = Vec::with_capacity(self.most);
         loop {
             if waiting.lock().await.recv_many(&mut orders, self.most).await == 0 {
@@ -207,7 +210,7 @@ impl Scribe {
         }
     }
 
-    async fn write(&self, orders: impl Iterator<Item = Order>) {
+    async fn write(&mut self, orders: impl Iterator<Item = Order>) {
         let (mut group, mut rest, mut tell) = (Vec::new(), Vec::new(), Vec::new());
         for Order { draft: Draft { transition, before, queue }, tell: told, reply } in orders {
             if let (true, Some(queue)) = (told, queue) {
@@ -222,7 +225,7 @@ impl Scribe {
         }
         tell.sort_unstable();
         tell.dedup();
-        match transition::record(self.engine.pool(), &self.worker, self.lease, &group, &tell).await {
+        match self.record(&group, &tell).await {
             Ok(recorded) => {
                 for (transition, (before, queue, reply)) in group.into_iter().zip(rest) {
                     let is_in = recorded.moved.contains(&transition.lease.run);
@@ -235,5 +238,15 @@ impl Scribe {
                 rest.into_iter().for_each(|(.., reply)| drop(reply.send(Recorded::Alone)));
             }
         }
+    }
+
+    async fn record(&mut self, group: &[Transition], tell: &[String]) -> store::Result<transition::Recorded> {
+        let mut line = match self.line.take() {
+            Some(line) => line,
+            None => self.engine.pool().acquire().await?,
+        };
+        let recorded = transition::record(&mut line, &self.worker, self.lease, group, tell).await?;
+        self.line = Some(line);
+        Ok(recorded)
     }
 }

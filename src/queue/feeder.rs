@@ -11,7 +11,7 @@ use super::{Held, Hub, Slot, give_back};
 use crate::{
     core::workflow::Queue,
     store::{
-        self,
+        self, Line,
         job::{self, Claim, Terms},
     },
 };
@@ -20,7 +20,7 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(1);
 
 /// The slots of one queue, and the way to its handlers.
-pub(super) struct Line {
+pub(super) struct Lane {
     pub(super) queue: Queue,
     pub(super) slots: usize,
     pub(super) free: Arc<Semaphore>,
@@ -34,10 +34,12 @@ struct Memory {
     guarded: bool,
     /// Since when the database has not answered.
     outage: Option<Instant>,
+    /// The connection for claims, kept while jobs come one after the other.
+    line: Option<Line>,
 }
 
 /// Claims until the hub stops.
-pub(super) async fn feed(hub: Hub, lines: Vec<Line>) {
+pub(super) async fn feed(hub: Hub, lines: Vec<Lane>) {
     let mut memory = Memory::default();
     loop {
         // Register interest before looking, so that a job or a slot that comes meanwhile is not missed.
@@ -67,7 +69,7 @@ pub(super) async fn feed(hub: Hub, lines: Vec<Line>) {
 }
 
 /// The free slots of the queues in which jobs may be due.
-fn room(hub: &Hub, lines: &[Line]) -> Vec<(Queue, Vec<OwnedSemaphorePermit>)> {
+fn room(hub: &Hub, lines: &[Lane]) -> Vec<(Queue, Vec<OwnedSemaphorePermit>)> {
     let hungry = lines.iter().filter(|line| hub.wake.may_have(line.queue));
     hungry.map(|line| (line.queue, permits(line))).filter(|(_, free)| !free.is_empty()).collect()
 }
@@ -75,7 +77,7 @@ fn room(hub: &Hub, lines: &[Line]) -> Vec<(Queue, Vec<OwnedSemaphorePermit>)> {
 /// Waits a moment for more slots where only a few of many are free and the last claim filled all it had.
 async fn gathered(
     hub: &Hub,
-    lines: &[Line],
+    lines: &[Lane],
     mut room: Vec<(Queue, Vec<OwnedSemaphorePermit>)>,
 ) -> Vec<(Queue, Vec<OwnedSemaphorePermit>)> {
     let deadline = Instant::now() + GATHER;
@@ -100,7 +102,7 @@ async fn gathered(
 /// Fills the slots with due jobs.
 async fn claim(
     hub: &Hub,
-    lines: &[Line],
+    lines: &[Lane],
     room: Vec<(Queue, Vec<OwnedSemaphorePermit>)>,
     memory: &mut Memory,
 ) -> store::Result<()> {
@@ -111,7 +113,12 @@ async fn claim(
     }
     let terms =
         Terms { worker: &hub.worker, lease: hub.timing.lease, suspects: hub.is_unsuspected(), guarded };
-    let taken = job::claim(&hub.pool, &wanted, terms).await?;
+    let mut line = match memory.line.take() {
+        Some(line) => line,
+        None => hub.pool.acquire().await?,
+    };
+    let taken = job::claim(&mut line, &wanted, terms).await?;
+    memory.line = Some(line);
     if memory.outage.take().is_some() {
         tracing::info!("jobs can be claimed again");
     }
@@ -133,7 +140,7 @@ async fn claim(
     Ok(())
 }
 
-async fn hand_out(hub: &Hub, lines: &[Line], claim: Claim, clock: store::Clock, slot: Slot, asked: Instant) {
+async fn hand_out(hub: &Hub, lines: &[Lane], claim: Claim, clock: store::Clock, slot: Slot, asked: Instant) {
     let Claim { lease, run } = claim;
     let line = lines.iter().find(|line| line.queue == lease.queue);
     let run = match run {
@@ -161,6 +168,6 @@ fn tell_of(error: &store::Error, memory: &mut Memory) -> Duration {
     (since.elapsed() / 4).clamp(Duration::from_millis(200), Duration::from_secs(5))
 }
 
-fn permits(line: &Line) -> Vec<OwnedSemaphorePermit> {
+fn permits(line: &Lane) -> Vec<OwnedSemaphorePermit> {
     std::iter::from_fn(|| Arc::clone(&line.free).try_acquire_owned().ok()).collect()
 }

@@ -35,7 +35,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::layer::util::Identity;
 
-use self::feeder::Line;
+use self::feeder::Lane;
 pub use self::heart::Heart;
 use self::heart::Pulse;
 pub use self::wake::Wake;
@@ -170,7 +170,7 @@ impl Source {
         let (mut lines, mut ends) = (Vec::new(), Vec::new());
         for (queue, slots) in slots.into_iter().filter(|(_, slots)| *slots > 0) {
             let (jobs, end) = mpsc::channel(slots);
-            lines.push(Line { queue, slots, free: Arc::new(Semaphore::new(slots)), jobs });
+            lines.push(Lane { queue, slots, free: Arc::new(Semaphore::new(slots)), jobs });
             ends.push((queue, end));
         }
         let feeder = Arc::new(Mutex::new(Some(tokio::spawn(feeder::feed(hub.clone(), lines)))));

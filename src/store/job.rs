@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::{
@@ -160,13 +161,13 @@ pub async fn enqueue(connection: &mut Connection, new: &New<'_>, action: &Action
 ///
 /// # Errors
 /// When the database does not answer; nothing is claimed then.
-pub async fn claim(pool: &Pool, room: &[(Queue, usize)], terms: Terms<'_>) -> Result<Taken> {
+pub async fn claim(connection: &mut Connection, room: &[(Queue, usize)], terms: Terms<'_>) -> Result<Taken> {
     if !terms.guarded {
-        return claim_in(&mut *pool.acquire().await?, room, terms).await;
+        return claim_in(connection, room, terms).await;
     }
     // Counting what a key holds is only true while nobody else claims under it: the lock comes in a
     // statement of its own, so that the claim sees all that was claimed before.
-    let mut tx = pool.begin().await?;
+    let mut tx = connection.begin().await?;
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended('aspora.claim', 0))")
         .execute(&mut *tx)
         .await?;

@@ -43,6 +43,9 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
+/// A connection that was taken from a pool.
+pub type Line = sqlx::pool::PoolConnection<sqlx::Postgres>;
+
 /// The database's clock, carried on by this machine's stopwatch: no later than the true one, by at most the
 /// way of an answer. For telling when something happened; what is due, the database decides itself.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    Clock, Pool, Result,
+    Clock, Connection, Result,
     job::{Lease, signed},
 };
 use crate::core::run::{Event, Run, State};
@@ -60,7 +60,7 @@ pub struct Recorded {
 /// # Errors
 /// When the database does not answer; then all of it or nothing has happened.
 pub async fn record(
-    pool: &Pool,
+    connection: &mut Connection,
     worker: &str,
     lease: Duration,
     group: &[Transition],
@@ -94,7 +94,7 @@ pub async fn record(
         worker,
         tell
     )
-    .fetch_one(pool)
+    .fetch_one(connection)
     .await?;
     Ok(Recorded { moved: row.saved.unwrap_or_default().into_iter().collect(), clock: Clock::at(row.now) })
 }

@@ -19,7 +19,8 @@ use crate::support::{Ground, advance, answer, assert_sound};
 
 async fn claims(ground: &Ground) -> (Vec<Claim>, Clock) {
     let terms = Terms { worker: "tester", lease: Ground::LEASE, suspects: true, guarded: true };
-    let taken = job::claim(ground.pool(), &[(Queue::Llm, 10)], terms).await.unwrap();
+    let taken =
+        job::claim(&mut ground.pool().acquire().await.unwrap(), &[(Queue::Llm, 10)], terms).await.unwrap();
     (taken.claims, taken.clock)
 }
 

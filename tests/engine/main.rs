@@ -6,6 +6,7 @@
 mod support;
 
 mod budget;
+mod bulk;
 mod claims;
 mod commits;
 mod controls;

@@ -38,7 +38,7 @@ async fn shares(ground: &Ground, leases: &[Lease]) -> BTreeMap<String, usize> {
 
 async fn claim(ground: &Ground, suspects: bool, guarded: bool) -> job::Taken {
     let terms = Terms { worker: "tester", lease: Ground::LEASE, suspects, guarded };
-    job::claim(ground.pool(), &[(Queue::Llm, 10)], terms).await.unwrap()
+    job::claim(&mut ground.pool().acquire().await.unwrap(), &[(Queue::Llm, 10)], terms).await.unwrap()
 }
 
 #[tokio::test]

@@ -120,7 +120,8 @@ async fn f16_a_worker_that_slept_beyond_its_lease_changes_nothing_any_more() {
 
 /// A claim of the run's job, for no time at all unless `lasts` says more.
 async fn claimed(floor: &Floor, worker: &str, lasts: Duration) -> Lease {
-    let claim = async || support::claim(floor.pool(), Queue::Llm, worker, 1, lasts).await.into_iter().next();
+    let claim =
+        async || crate::support::claim(floor.pool(), Queue::Llm, worker, 1, lasts).await.into_iter().next();
     until("the job", claim).await
 }
 

@@ -119,7 +119,7 @@ pub(crate) async fn claim(
     lease: Duration,
 ) -> Vec<Lease> {
     let terms = Terms { worker, lease, suspects: true, guarded: true };
-    let taken = job::claim(pool, &[(queue, limit)], terms).await.unwrap();
+    let taken = job::claim(&mut pool.acquire().await.unwrap(), &[(queue, limit)], terms).await.unwrap();
     taken.claims.into_iter().map(|claim| claim.lease).collect()
 }
 
