@@ -16,7 +16,7 @@ use aspora::{
     http::{self, App, Settings},
     store::{
         self,
-        job::{self, Lease},
+        job::Lease,
     },
 };
 use axum::{
