@@ -85,7 +85,16 @@ struct Reader {
 
 impl Reader {
     fn new(pool: Pool, from: Uuid, to: Uuid) -> Self {
-        Self { pool, from, to, todo: VecDeque::new(), read: VecDeque::new(), begun: false, version: None, told: 0 }
+        Self {
+            pool,
+            from,
+            to,
+            todo: VecDeque::new(),
+            read: VecDeque::new(),
+            begun: false,
+            version: None,
+            told: 0,
+        }
     }
 
     async fn next(&mut self) -> Result<Option<String>> {
@@ -129,7 +138,8 @@ impl Reader {
             if table.name == "run" && self.from == self.to {
                 self.version = row["version"].as_i64();
             }
-            let is_later = table.name == "event" && self.version.is_some_and(|last| row["seq"].as_i64() > Some(last));
+            let is_later =
+                table.name == "event" && self.version.is_some_and(|last| row["seq"].as_i64() > Some(last));
             if !is_later {
                 let line = serde_json::to_string(&json!({ "fact": table.name, "row": row }));
                 self.read.push_back(line.map_err(|error| Error::Encode(Box::new(error)))?);

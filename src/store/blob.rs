@@ -104,9 +104,8 @@ pub(super) async fn fill(executor: impl PgExecutor<'_>, mut holes: Vec<&mut Valu
     let mut hashes = BTreeSet::new();
     holes.iter().for_each(|value| needed(value, &mut hashes));
     let hashes: Vec<Vec<u8>> = hashes.into_iter().map(Vec::from).collect();
-    let rows = sqlx::query!("select hash, body from blob where hash = any($1)", &hashes)
-        .fetch_all(executor)
-        .await?;
+    let rows =
+        sqlx::query!("select hash, body from blob where hash = any($1)", &hashes).fetch_all(executor).await?;
     let mut texts = BTreeMap::new();
     for row in rows {
         texts.insert(row.hash, String::from_utf8(row.body).map_err(|error| Error::Decode(Box::new(error)))?);

@@ -107,8 +107,7 @@ fn ends(workflow: &Workflow, events: u32) -> Result<(Vec<Value>, Vec<Value>)> {
     let (begun, _) = Run::start(workflow, Utc::now()).map_err(|error| wrong(error.to_string()))?;
     let (mut states, mut ends) = (Vec::new(), Vec::new());
     for event in [answered(Outcome::Declined), answered(Outcome::Closed), exhausted] {
-        let (run, _) =
-            begun.apply(workflow, &event, Utc::now()).map_err(|error| wrong(error.to_string()))?;
+        let (run, _) = begun.apply(workflow, &event, Utc::now()).map_err(|error| wrong(error.to_string()))?;
         states.push(serde_json::to_value(run).map_err(|error| Error::Encode(Box::new(error)))?);
         ends.push(serde_json::to_value(event).map_err(|error| Error::Encode(Box::new(error)))?);
     }

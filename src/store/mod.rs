@@ -40,9 +40,12 @@ static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// # Errors
 /// When the URL cannot be read or the first connection cannot be made within 5 s.
 pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
-    let options = PgConnectOptions::from_str(url)?
-        .application_name("aspora")
-        .options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "10s")]);
+    let options = PgConnectOptions::from_str(url)?.application_name("aspora").options([
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+        // The more months there are, the dearer a plan looks, and compiling it takes longer than its work.
+        ("jit", "off"),
+    ]);
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))

@@ -1,7 +1,10 @@
 //! Long texts lie apart, once, and nobody who reads sees it.
 
 use aspora::{
-    core::{run::Progress, workflow::{Outcome, Queue}},
+    core::{
+        run::Progress,
+        workflow::{Outcome, Queue},
+    },
     engine::Answer,
     store::{assessment, blob, effect, event},
 };
@@ -42,7 +45,8 @@ async fn the_long_texts_of_an_effect_lie_apart_and_are_read_as_they_were() {
     assert_eq!((diffs[0].text.as_str(), diffs[0].head.as_deref()), (diff.as_str(), Some("h")));
 
     assert_eq!(blobs(&ground).await, 3, "the diff, the words, and the text with a NUL");
-    let widest: i64 = ground.ask("select max(length(request::text || result::text))::bigint from effect").await;
+    let widest: i64 =
+        ground.ask("select max(length(request::text || result::text))::bigint from effect").await;
     assert!(widest < 1000, "{widest}");
 }
 
@@ -82,11 +86,16 @@ async fn the_same_text_is_kept_once_for_effects_judgements_and_events() {
 #[tokio::test]
 async fn a_blob_goes_when_nothing_refers_to_it_and_nobody_has_kept_it_for_a_while() {
     let ground = Ground::new().await;
-    let lease = { ground.accept().await; ground.claim(Queue::Llm).await };
+    let lease = {
+        ground.accept().await;
+        ground.claim(Queue::Llm).await
+    };
     effect::begin(ground.pool(), &lease, "a", "llm_call", &json!({ "text": long("used ") })).await.unwrap();
     effect::begin(ground.pool(), &lease, "b", "llm_call", &json!({ "text": long("idle ") })).await.unwrap();
     let sweep = async || blob::sweep(&mut ground.pool().acquire().await.unwrap(), 7.0).await.unwrap();
-    ground.execute("delete from blob_use where hash = (select hash from blob where body like 'idle %'::bytea)").await;
+    ground
+        .execute("delete from blob_use where hash = (select hash from blob where body like 'idle %'::bytea)")
+        .await;
     assert_eq!(sweep().await, 0, "it was just kept");
     ground.execute("update blob set used_at = now() - interval '8 days'").await;
     assert_eq!(sweep().await, 1);
@@ -96,7 +105,10 @@ async fn a_blob_goes_when_nothing_refers_to_it_and_nobody_has_kept_it_for_a_whil
 #[tokio::test]
 async fn whoever_keeps_a_blob_before_the_sweeper_comes_has_it() {
     let ground = Ground::new().await;
-    let first = { ground.accept().await; ground.claim(Queue::Llm).await };
+    let first = {
+        ground.accept().await;
+        ground.claim(Queue::Llm).await
+    };
     let document = json!({ "text": long("kept ") });
     effect::begin(ground.pool(), &first, "a", "llm_call", &document).await.unwrap();
     ground.execute("update blob set used_at = now() - interval '8 days'").await;
@@ -108,8 +120,12 @@ async fn whoever_keeps_a_blob_before_the_sweeper_comes_has_it() {
     let sweeper =
         tokio::spawn(async move { blob::sweep(&mut pool.acquire().await.unwrap(), 7.0).await.unwrap() });
     eventually("the sweeper waits for the writer", async || {
-        ground.ask("select exists (select from pg_locks where not granted and pid in
-                    (select pid from pg_stat_activity where datname = current_database()))").await
+        ground
+            .ask(
+                "select exists (select from pg_locks where not granted and pid in
+                    (select pid from pg_stat_activity where datname = current_database()))",
+            )
+            .await
     })
     .await;
     writer.commit().await.unwrap();

@@ -29,7 +29,8 @@ fn read(lines: &[String]) -> Vec<(String, Value)> {
 
 /// Folds the events of an export by the graph of the export, and compares with its run.
 fn assert_folds(facts: &[(String, Value)]) {
-    let all = |name: &str| facts.iter().filter(|(fact, _)| fact == name).map(|(_, row)| row).collect::<Vec<_>>();
+    let all =
+        |name: &str| facts.iter().filter(|(fact, _)| fact == name).map(|(_, row)| row).collect::<Vec<_>>();
     let workflow = Workflow::parse(all("workflow")[0]["source"].as_str().unwrap()).unwrap();
     let at = |row: &Value| row["at"].as_str().unwrap().parse().unwrap();
     let events = all("event");
@@ -74,7 +75,8 @@ async fn the_history_in_an_export_folds_to_the_run_in_it() {
 #[tokio::test]
 async fn an_export_has_every_page_of_a_long_history() {
     let ground = Ground::new().await;
-    base::filled(&ground, aspora::store::fill::Fill { runs: 1, events: 1201, days: 1, ..Default::default() }).await;
+    base::filled(&ground, aspora::store::fill::Fill { runs: 1, events: 1201, days: 1, ..Default::default() })
+        .await;
     let run = ground.ask("select id from run").await;
     let lines: Vec<String> = archive::of_run(ground.pool().clone(), run).try_collect().await.unwrap();
     assert_eq!(lines.len(), 1 + 1 + 1 + 1201 + 1);

@@ -31,7 +31,8 @@ async fn a_run_whose_month_was_not_made_is_kept_and_moves_into_it_later() {
              select '{old}', seq, at, actor, step, kind, body from event where run_id = '{run}'"
         ))
         .await;
-    let lies = "select tableoid::regclass::text from event where run_id = '018e0b00-0000-7000-8000-000000000001'";
+    let lies =
+        "select tableoid::regclass::text from event where run_id = '018e0b00-0000-7000-8000-000000000001'";
     assert_eq!(ground.ask::<String>(lies).await, "event_rest");
     assert_folds(&ground.engine, old).await;
 
@@ -54,7 +55,11 @@ async fn many_that_make_the_same_months_make_each_once() {
     let all = (0..6).map(|_| partition::make(ground.pool(), since, until));
     let made: i32 = futures::future::try_join_all(all).await.unwrap().into_iter().sum();
     assert_eq!(made, 6 * 4);
-    assert_eq!(partition::prepare(ground.pool()).await.unwrap(), 0, "the coming months were made at the start");
+    assert_eq!(
+        partition::prepare(ground.pool()).await.unwrap(),
+        0,
+        "the coming months were made at the start"
+    );
 }
 
 /// Postgres lets nobody drop a month that a foreign key refers to without a look at every row that does.
