@@ -50,9 +50,9 @@ pub struct Page {
 }
 
 /// How many titles a page of a search looks at.
-const LOOKS: i64 = 50_000;
+const LOOKS: i64 = 20_000;
 /// And where only runs in one state count, for whom each title is looked up.
-const LOOKS_IN_STATE: i64 = 10_000;
+const LOOKS_IN_STATE: i64 = 5_000;
 /// The most rows of a page; the statements read one more.
 const MOST: usize = 100;
 /// Later than everything.

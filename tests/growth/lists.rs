@@ -65,7 +65,7 @@ async fn every_list_gives_each_of_its_requirements_once_newest_first() {
 #[tokio::test]
 async fn a_search_goes_on_where_its_page_stopped_to_look() {
     let ground = Ground::new().await;
-    filled(&ground, Fill { runs: 50_100, events: 2, days: 1, products: 2, first: 1 }).await;
+    filled(&ground, Fill { runs: 20_100, events: 2, days: 1, products: 2, first: 1 }).await;
     // The oldest of all, beyond what one page looks at.
     ground
         .execute(
