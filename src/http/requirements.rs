@@ -87,7 +87,7 @@ async fn accept(
     params(
         ("product" = Option<String>, Query, description = "Only this product."),
         ("state" = Option<String>, Query, description = "Only runs that are active, waiting, paused or ended, or that succeeded, failed, blocked or cancelled."),
-        ("q" = Option<String>, Query, description = "Only titles that hold this text, whatever its case. A page of a search looks at 50000 titles: it may hold few or none while next_cursor still leads on."),
+        ("q" = Option<String>, Query, description = "Only titles that hold this text, whatever its case. A page of a search looks at 20000 titles, with a state at 5000: it may hold few or none while next_cursor still leads on."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
         ("limit" = Option<i32>, Query, description = "1 to 100; 20 unless said."),
     ),

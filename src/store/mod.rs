@@ -79,9 +79,15 @@ static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 /// # Errors
 /// When the URL cannot be read or the first connection cannot be made within 5 s.
 pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
-    let options = PgConnectOptions::from_str(url)?
-        .application_name("aspora")
-        .options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "10s")]);
+    let options = PgConnectOptions::from_str(url)?.application_name("aspora").options([
+        ("statement_timeout", "30s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+        // Every statement is written to have one good plan. Making it anew for each value costs more
+        // than the work itself, the more so the more months there are; so do compiling and helpers.
+        ("plan_cache_mode", "force_generic_plan"),
+        ("jit", "off"),
+        ("max_parallel_workers_per_gather", "0"),
+    ]);
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))

@@ -50,7 +50,9 @@ pub struct Page {
 }
 
 /// How many titles a page of a search looks at.
-const LOOKS: i64 = 50_000;
+const LOOKS: i64 = 20_000;
+/// And where only runs in one state count, for whom each title is looked up.
+const LOOKS_IN_STATE: i64 = 5_000;
 /// The most rows of a page; the statements read one more.
 const MOST: usize = 100;
 /// Later than everything.
@@ -124,7 +126,10 @@ pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Row>> {
 pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
     let (at, id) = filter.before.unwrap_or((END_OF_TIME, Uuid::max()));
     let floor = match filter.text {
-        Some(_) => floor(pool, filter.product.as_deref(), at, id).await?,
+        Some(_) => {
+            let looks = if filter.state.is_some() { LOOKS_IN_STATE } else { LOOKS };
+            floor(pool, filter.product.as_deref(), at, id, looks).await?
+        }
         None => None,
     };
     let (floor_at, floor_id) = floor.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
@@ -188,6 +193,7 @@ async fn floor(
     product: Option<&str>,
     at: DateTime<Utc>,
     id: Uuid,
+    looks: i64,
 ) -> Result<Option<(DateTime<Utc>, Uuid)>> {
     let place = if let Some(product) = product {
         sqlx::query!(
@@ -195,7 +201,7 @@ async fn floor(
              order by created_at desc, id desc offset $3 limit 1",
             at,
             id,
-            LOOKS - 1,
+            looks - 1,
             product
         )
         .fetch_optional(pool)
@@ -207,7 +213,7 @@ async fn floor(
              order by created_at desc, id desc offset $3 limit 1",
             at,
             id,
-            LOOKS - 1
+            looks - 1
         )
         .fetch_optional(pool)
         .await?

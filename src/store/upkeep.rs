@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use sqlx::PgExecutor;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -37,16 +38,14 @@ pub async fn daily(pool: Pool, stop: CancellationToken) {
 /// # Errors
 /// When the database does not answer; it is then done by the next who looks.
 pub async fn tend(pool: &Pool) -> Result<Option<Vec<Swept>>> {
-    let due = sqlx::query_scalar!(
-        r#"select not exists (select from upkeep where task = 'daily'
-                              and done_at > now() - interval '1 day') as "due!""#
-    )
-    .fetch_one(pool)
-    .await?;
-    if !due {
+    if !is_due(pool).await? {
         return Ok(None);
     }
-    alone(pool, async |connection| {
+    let done = alone(pool, async |connection| {
+        // Somebody may have done it between the look and the lock.
+        if !is_due(&mut *connection).await? {
+            return Ok(None);
+        }
         partition::prepare(pool).await?;
         let swept = retention::sweep(connection, false).await?;
         // Nobody else does that for a table that lies in parts.
@@ -56,8 +55,18 @@ pub async fn tend(pool: &Pool) -> Result<Option<Vec<Swept>>> {
         )
         .execute(&mut *connection)
         .await?;
-        Ok(swept)
+        Ok(Some(swept))
     })
+    .await?;
+    Ok(done.flatten())
+}
+
+async fn is_due(executor: impl PgExecutor<'_>) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select not exists (select from upkeep where task = 'daily'
+                              and done_at > now() - interval '1 day') as "due!""#
+    )
+    .fetch_one(executor)
     .await
 }
 

@@ -65,16 +65,23 @@ async fn every_list_gives_each_of_its_requirements_once_newest_first() {
 #[tokio::test]
 async fn a_search_goes_on_where_its_page_stopped_to_look() {
     let ground = Ground::new().await;
-    filled(&ground, Fill { runs: 50_100, events: 2, days: 1, products: 2, first: 1 }).await;
-    let filter = Filter { text: some("requirement 50"), limit: 100, ..Filter::default() };
-    ground.execute("update requirement set title = 'Hay' where title not like '% 50'").await;
+    filled(&ground, Fill { runs: 20_100, events: 2, days: 1, products: 2, first: 1 }).await;
+    // The oldest of all, beyond what one page looks at.
+    ground
+        .execute(
+            "update requirement set title = 'A Needle'
+             where id = (select id from requirement order by created_at, id limit 1)",
+        )
+        .await;
+    let filter = Filter { text: some("needle"), limit: 100, ..Filter::default() };
     let first = requirement::list(ground.pool(), &filter).await.unwrap();
     assert!(first.rows.is_empty());
     let second =
         requirement::list(ground.pool(), &Filter { before: first.next, ..filter.clone() }).await.unwrap();
-    assert_eq!(second.rows[0].title, "Filled requirement 50");
+    assert_eq!(second.rows[0].title, "A Needle");
     assert!(second.next.is_none());
-    let (found, pages) = all(&ground, &Filter { product: some("filled-0"), ..filter }).await;
+    let product = Some(second.rows[0].product.clone());
+    let (found, pages) = all(&ground, &Filter { product, ..filter }).await;
     assert_eq!(
         (found, pages),
         (vec![second.rows[0].id], 1),

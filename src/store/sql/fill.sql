@@ -26,6 +26,11 @@ began as (
            ($7::jsonb[])[kind]->'state'->>'end', ($7::jsonb[])[kind], 3, at,
            at + interval '1 minute', at + interval '1 minute'
     from born
+),
+buried as (
+    insert into dead_letter (run_id, step, turn, attempts, error, died_at)
+    select id, $10, 1, (($8::jsonb[])[kind]->>'attempts')::integer, 'made in bulk', at
+    from born where kind = 3
 )
 insert into event (run_id, seq, at, actor, step, kind, body)
 select id, seq, at + seq * interval '1 second', 'fill', $10,
