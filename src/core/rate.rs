@@ -57,7 +57,8 @@ impl Budget {
     /// How much of it comes back in a second.
     #[must_use]
     pub fn refill_per_s(&self) -> f64 {
-        let spent = f64::from(self.limit.saturating_sub(self.remaining));
+        // One that seems untouched was told in the moment in which it had filled up again.
+        let spent = f64::from(self.limit.saturating_sub(self.remaining).max(1));
         if self.is_gradual { spent / self.full_in.as_secs_f64().max(0.001) } else { 0.0 }
     }
 }
@@ -91,6 +92,6 @@ mod tests {
         let refill = |budget: Budget| format!("{:.2}", budget.refill_per_s());
         assert_eq!(refill(budget), "1.00");
         assert_eq!(refill(Budget { is_gradual: false, ..budget }), "0.00");
-        assert_eq!(refill(Budget { remaining: 90, ..budget }), "0.00");
+        assert_eq!(refill(Budget { remaining: 90, ..budget }), "0.10");
     }
 }

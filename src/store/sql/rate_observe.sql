@@ -1,5 +1,7 @@
 with told as (
-    select clock_timestamp() as at, clock_timestamp() + make_interval(secs => $5) as full_at
+    -- What flows back by itself is not full at once at any moment.
+    select clock_timestamp() as at,
+           case when $4::float8 = 0 then clock_timestamp() + make_interval(secs => $5) end as full_at
 )
 insert into rate as old (key, capacity, tokens, refill_per_s, refilled_at, full_at)
 select $1, $2, $3, $4, at, full_at from told
