@@ -7,6 +7,7 @@ mod support;
 
 mod budget;
 mod claims;
+mod controls;
 mod failures;
 mod moves;
 mod orders;

@@ -15,6 +15,7 @@ mod world;
 mod answers;
 mod base;
 mod circles;
+mod controls;
 mod faults;
 mod limits;
 mod money;

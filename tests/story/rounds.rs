@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A reviewer with another complaint about every head, and a model that mends each.
-fn never_content(severity: &str) -> Script {
+pub(crate) fn never_content(severity: &str) -> Script {
     const COMPLAINTS: [&str; 5] = ["too early", "too late", "too loud", "too quiet", "too plain"];
     let path = "lib/round.py";
     let mut script = generates(&file(path, "ROUND = 0"));

@@ -206,6 +206,15 @@ impl World {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// Somebody does this to a run over REST; what it answers.
+    pub(crate) async fn told(&self, run: Uuid, verb: &str, body: &Value) -> Value {
+        let answer = self.client.post(format!("{}/api/v1/runs/{run}/{verb}", self.url)).json(body).send();
+        let answer = answer.await.unwrap();
+        let (status, view) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert!(status.is_success(), "{view}");
+        view
+    }
+
     /// Lets the run go on to its end, with no back-off waited for; the end's name.
     pub(crate) async fn settle(&self, run: Uuid) -> String {
         self.until(run, "ends", async || {
@@ -238,6 +247,17 @@ impl World {
             State::Ended { name, reason, .. } => panic!("ended as {name} and did not wait: {reason}"),
         })
         .await
+    }
+
+    /// Lets the run go on until it is paused at this step with no worker at it.
+    pub(crate) async fn pauses_at(&self, run: Uuid, step: &str) {
+        self.until(run, &format!("pauses at {step}"), async || {
+            let state = self.run(run).await.run.state;
+            Some(()).filter(|()| {
+                matches!(state, State::Paused { queued: false, .. }) && state.step() == Some(step)
+            })
+        })
+        .await;
     }
 
     /// Lets the run go on until it waits for this and nothing else.

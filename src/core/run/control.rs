@@ -195,7 +195,7 @@ impl Run {
     }
 
     /// What takes away the job or the wake-up that the run has.
-    fn leave(&self) -> Vec<Action> {
+    pub(super) fn leave(&self) -> Vec<Action> {
         match &self.state {
             State::At { .. } | State::Paused { queued: true, .. } => vec![Action::DropJob],
             State::Waiting { .. } => vec![Action::ClearTimer],

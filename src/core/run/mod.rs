@@ -132,12 +132,9 @@ impl Run {
     pub fn strand(&self, reason: &str) -> (Self, Vec<Action>) {
         let state =
             State::Ended { name: "stranded".to_owned(), end: End::Blocked, reason: reason.to_owned() };
-        let left = match self.state {
-            State::Waiting { .. } => Some(Action::ClearTimer),
-            State::Paused { queued: true, .. } => Some(Action::DropJob),
-            _ => None,
-        };
-        (Self { state, ..self.clone() }, left.into_iter().chain([Action::Finish(End::Blocked)]).collect())
+        let mut actions = self.leave();
+        actions.push(Action::Finish(End::Blocked));
+        (Self { state, ..self.clone() }, actions)
     }
 
     /// The step that the run is at, waits in or was paused in.

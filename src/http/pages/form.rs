@@ -165,7 +165,7 @@ async fn earlier(app: &App, key: &str, digest: &str) -> Result<Option<Sent>, Pro
 }
 
 /// Whether a form came from our own page: browsers say so, and whoever is no browser needs no guard.
-fn is_ours(headers: &HeaderMap) -> bool {
+pub(super) fn is_ours(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match (text(header::HeaderName::from_static("sec-fetch-site")), text(header::ORIGIN)) {
         (Some(site), _) => matches!(site, "same-origin" | "none"),

@@ -2,7 +2,8 @@
 // Re-fetches what the server renders when the history grows. Without it every page is whole.
 (() => {
   const LEAST_MS = 400;
-  const KINDS = ["message", "started", "answered", "parked", "signalled", "woken", "failed", "stranded", "exhausted"];
+  const KINDS = ["message", "started", "answered", "parked", "signalled", "woken", "failed", "stranded", "exhausted",
+    "forked", "paused", "resumed", "cancelled", "hurried", "skipped", "retried_from"];
   const state = document.getElementById("link-state");
   let area = document.getElementById("live");
   if (!area || area.hasAttribute("data-over")) return;
@@ -55,7 +56,8 @@
       const answer = await fetch(address, { headers: { accept: "text/html" } });
       if (!answer.ok) throw new Error(String(answer.status));
       const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
-      if (next && !(window.getSelection()?.toString())) swap(next);
+      const writes = [...area.querySelectorAll(".control input[name=reason]")].some((it) => it.value);
+      if (next && !writes && !(window.getSelection()?.toString())) swap(next);
       say("live");
       if (area.hasAttribute("data-over")) stop();
     } catch {

@@ -3,6 +3,7 @@
 //! A script only re-fetches what the server renders when the history grows. Every text that comes
 //! from outside is escaped by maud, and no page runs anything but our own two assets.
 
+mod controls;
 mod diagram;
 mod diff;
 mod form;
@@ -35,6 +36,7 @@ pub fn router() -> Router<App> {
         .route("/", get(list::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
+        .route("/runs/{id}/control", post(controls::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/assets/{digest}/{name}", get(layout::asset))
 }
 
@@ -50,6 +52,8 @@ enum Problem {
     Unreadable(String),
     /// There is no such thing.
     Missing(String),
+    /// The run does not allow what was asked.
+    Denied(String),
     /// The form came from a page of somebody else.
     Foreign,
     /// The database or the engine did not answer.
@@ -61,6 +65,7 @@ impl Problem {
         let (status, title, text) = match self {
             Self::Unreadable(text) => (StatusCode::BAD_REQUEST, "This cannot be read", text),
             Self::Missing(text) => (StatusCode::NOT_FOUND, "Not found", text),
+            Self::Denied(text) => (StatusCode::CONFLICT, "Not as it stands", text),
             Self::Foreign => {
                 let text = "This form was not sent from a page of this server. Send it from there.";
                 (StatusCode::FORBIDDEN, "Refused", text.to_owned())
@@ -83,6 +88,12 @@ impl From<store::Error> for Problem {
 
 impl From<engine::Error> for Problem {
     fn from(error: engine::Error) -> Self {
-        Self::Failed(error.to_string())
+        match error {
+            engine::Error::Denied(denied) => Self::Denied(format!("This was not done: {denied}.")),
+            engine::Error::Refused(refused) => Self::Denied(format!("This was not done: {refused}.")),
+            engine::Error::Workflow { .. } => Self::Denied(format!("This was not done: {error}.")),
+            engine::Error::NoRun(id) => Self::Missing(format!("There is no run {id}.")),
+            error => Self::Failed(error.to_string()),
+        }
     }
 }

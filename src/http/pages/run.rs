@@ -12,7 +12,9 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{super::App, Problem, diagram, diff, gate, layout, ledger, timeline, view::View, words};
+use super::{
+    super::App, Problem, controls, diagram, diff, gate, layout, ledger, timeline, view::View, words,
+};
 use crate::{
     core::{
         budget::{Account, Scope, Unit},
@@ -78,6 +80,7 @@ fn main(view: &View) -> Markup {
             div #live data-events=(events) data-every="5000" data-over[view.is_over()] {
                 (header(view))
                 (now(view))
+                (controls::panel(view))
                 @if let Some(assessment) = &view.assessment { (gate::panel(view, assessment)) }
                 (diagram::panel(view))
                 (timeline::panel(view))
@@ -98,7 +101,10 @@ fn main(view: &View) -> Markup {
 fn header(view: &View) -> Markup {
     let binding = &view.stored.binding;
     let progress = &view.stored.run.progress;
-    let state = view.requirement.ended_as.as_deref().unwrap_or(&view.requirement.status);
+    let state = match &view.stored.run.state {
+        run::State::Ended { end, .. } => end.word(),
+        state => state.word(),
+    };
     html! {
         h1 { (view.requirement.title) }
         dl.strip {
@@ -111,6 +117,9 @@ fn header(view: &View) -> Markup {
             @if let Some(head) = &progress.head { div { dt { "Head" } dd { (view.commit(head.as_str())) } } }
             @if let Some(merged) = &progress.merged {
                 div { dt { "Merged as" } dd { (view.commit(merged.as_str())) } }
+            }
+            @if let Some(parent) = binding.parent {
+                div { dt { "Forked from" } dd { a href={ "/runs/" (parent) } { code.id { (parent) } } } }
             }
             div { dt { "Product" } dd { (binding.product) } }
             div { dt { "Began" } dd { (words::moment(view.now(), view.stored.created_at)) } }

@@ -1,0 +1,105 @@
+//! People who take a run in hand: what they may do to it, and what they cannot make it do.
+
+use aspora::{core::workflow::Outcome, dev::github::Phase, engine::Verb, llm::Task};
+use insta::assert_snapshot;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{
+    rounds::never_content,
+    script::{WISH, and_content, file, finds, generates},
+    world::{World, content},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_a_person_was_needed_for_is_forked_from_its_review_and_merged_by_the_same_pull_request() {
+    let world = World::with(|setup| {
+        setup.script = and_content(never_content("high"));
+        setup.ci = Some(content());
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "needs_human");
+    let fork = world.told(run, "fork", &json!({"reason": "two more rounds will do", "step": "review"})).await;
+    let fork: Uuid = fork["id"].as_str().unwrap().parse().unwrap();
+    assert_eq!(world.settle(fork).await, "done");
+    assert_snapshot!(world.history(fork).await, @r"
+    forked at review: two more rounds will do
+    review → findings: 1 actionable (1 blocking) on abc
+    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    rerun → findings: 1 actionable (1 blocking) on def
+    remediate → pushed: pushed ghi over def: 1 findings, 0 blockers, tests pass
+    rerun → clean: 0 actionable (0 blocking) on ghi
+    verdict → cleared: low change at ghi is cleared to merge
+    merge → merged: merged as the merge
+    done (succeeded): merged as the merge
+    ");
+    assert_eq!(
+        world.asked(Task::Review),
+        6,
+        "the review of the last head of the old run is not paid for again"
+    );
+    world.nothing_twice();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_came_to_nothing_is_retried_where_it_ended_and_merged() {
+    let world = World::with(|setup| {
+        setup.ci = Some(content());
+        let path = "lib/round.py";
+        setup.script = and_content(
+            generates(&file(path, "ROUND = 0"))
+                .with(Task::Review, &["+ROUND = 0"], &[], &finds("high", path, "too early"))
+                .with(Task::Remediate, &["too early"], &[], &file(path, "ROUND = 1")),
+        );
+    })
+    .await;
+    world.stop_worker().await;
+    let run = world.submit(WISH).await;
+    world.told(run, "cancel", &json!({"reason": "waiting for legal"})).await;
+    assert_eq!(world.settle(run).await, "cancelled");
+    world.told(run, "retry", &json!({"reason": "legal said yes"})).await;
+    world.start_worker(|_| {});
+    assert_eq!(world.settle(run).await, "done");
+    let history = world.history(run).await;
+    let begin = "started\ngenerate cancelled: waiting for legal\nsent to generate: legal said yes\n";
+    assert!(history.starts_with(begin), "{history}");
+    world.nothing_twice();
+}
+
+/// Whoever skips the review says nothing to the gate: it asks for the review itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn skipping_gate_and_review_merges_nothing_that_was_not_judged() {
+    let world = World::with(|setup| {
+        setup.ci = Some(content());
+        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    })
+    .await;
+    // Paused while a worker is at the gate: its answer counts, and the review is not begun.
+    let (engine, pool) = (world.engine.clone(), world.pool.clone());
+    let gate = |_: &_, method: &str, path: &str, phase| {
+        phase == Phase::Before && method == "POST" && path.ends_with("/check-runs")
+    };
+    world.once_at(gate, |_| async move {
+        let run: Uuid = sqlx::query_scalar("select id from run").fetch_one(&pool).await.unwrap();
+        engine.pause(run, "pm@acme", &"let me look".parse().unwrap()).await.unwrap();
+    });
+    let run = world.submit(WISH).await;
+    world.pauses_at(run, "review").await;
+    let verb = |verb: Verb| {
+        let engine = &world.engine;
+        async move { engine.control(run, &verb, "pm@acme", &"no time".parse().unwrap()).await }
+    };
+    verb(Verb::Skip(Outcome::Clean)).await.unwrap();
+    for outcome in [Outcome::Cleared, Outcome::Merged] {
+        let refused = verb(Verb::Skip(outcome)).await.unwrap_err().to_string();
+        assert_eq!(refused, "`verdict` cannot be skipped: nothing is merged that was not judged");
+    }
+    verb(Verb::Resume).await.unwrap();
+    let reason = world.waits_for(run, "Code Review Agent").await;
+    assert!(reason.contains("Code Review Agent"), "{reason}");
+    // Not even who sends the run straight to the merge gets there without a judgement of its own.
+    world.told(run, "retry", &json!({"reason": "no time", "step": "merge"})).await;
+    world.waits_for(run, "Code Review Agent").await;
+    assert_eq!((world.asked(Task::Review), world.merges()), (0, 0));
+}
