@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::support::{Ground, assert_budgets_add_up, assert_sound};
 
 const KEY: &str = "generate.1/model.1";
+const NOBODY: [Uuid; 0] = [];
 
 const fn tokens(tokens: u64) -> Estimate {
     Estimate { tokens, micro_dollars: Some(tokens * 2) }
@@ -192,20 +193,16 @@ async fn a_raised_budget_resumes_what_it_stopped_and_nothing_else() {
     ground.engine.pause(persons, "pm@acme", &reason).await.unwrap();
     assert_sound(&ground.engine).await;
 
-    assert_eq!(
-        ground.limit(Scope::Product, "wealth", limit(99)).await,
-        [] as [Uuid; 0],
-        "it is still too small"
-    );
+    assert_eq!(ground.limit(Scope::Product, "wealth", limit(99)).await, NOBODY, "it is still too small");
     assert_eq!(
         ground.limit(Scope::Run, &short.to_string(), limit(5_000)).await,
-        [] as [Uuid; 0],
+        NOBODY,
         "the product is short"
     );
     assert_eq!(ground.limit(Scope::Product, "wealth", limit(199)).await, [short], "there is room for one");
     assert_eq!(
         ground.engine.resume_funded().await.unwrap(),
-        [] as [Uuid; 0],
+        NOBODY,
         "what it was promised is not given twice"
     );
     assert_eq!(ground.limit(Scope::Product, "wealth", Limits::default()).await, [other]);
@@ -225,7 +222,7 @@ async fn a_new_day_resumes_what_the_last_one_stopped() {
     ground.reserve(&spent, tokens(120)).await.unwrap();
     ground.settle(&spent, used(120), true).await;
     let short = ground.short().await;
-    assert_eq!(ground.engine.resume_funded().await.unwrap(), [] as [Uuid; 0]);
+    assert_eq!(ground.engine.resume_funded().await.unwrap(), NOBODY);
     // A day passes.
     ground.execute("update reservation set day = day - 1").await;
     ground
@@ -233,5 +230,5 @@ async fn a_new_day_resumes_what_the_last_one_stopped() {
         .await;
     assert_budgets_add_up(ground.pool()).await;
     assert_eq!(ground.engine.resume_funded().await.unwrap(), [short]);
-    assert_eq!(ground.engine.resume_funded().await.unwrap(), [] as [Uuid; 0]);
+    assert_eq!(ground.engine.resume_funded().await.unwrap(), NOBODY);
 }

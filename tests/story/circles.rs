@@ -87,10 +87,9 @@ async fn a_fix_that_brings_an_earlier_tree_back_is_not_pushed() {
 
 /// A model whose first two answers cannot be read.
 fn twice_garbage() -> Script {
-    let second = "line 1";
     and_content(generates("Sure!").with(Task::Mend, &["I think so"], &[], &rounds("ROUND = 1")).with(
         Task::Mend,
-        &[second],
+        &[],
         &[],
         "I think so",
     ))

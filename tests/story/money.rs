@@ -227,7 +227,7 @@ async fn a_budget_that_does_not_fit_is_told_where_and_why() {
     let check = async |method: &str, path: &str, body: Value, status: u16, pointer: Option<&str>| {
         let (got, problem) = world.call(method, path, Some(body)).await;
         assert_eq!(got, status, "{problem}");
-        let errors = problem["errors"].as_array().unwrap();
+        let errors = problem["errors"].as_array().cloned().unwrap_or_default();
         let named = pointer.is_none_or(|pointer| errors.iter().any(|error| error["pointer"] == pointer));
         assert!(named, "{problem}");
     };

@@ -197,15 +197,6 @@ impl World {
         accepted["run_id"].as_str().unwrap().parse().unwrap()
     }
 
-    /// Somebody does this to a run over REST; what it answers.
-    pub(crate) async fn told(&self, run: Uuid, verb: &str, body: &Value) -> Value {
-        let answer = self.client.post(format!("{}/api/v1/runs/{run}/{verb}", self.url)).json(body).send();
-        let answer = answer.await.unwrap();
-        let (status, view) = (answer.status(), answer.json::<Value>().await.unwrap());
-        assert!(status.is_success(), "{view}");
-        view
-    }
-
     /// One request over REST; the status, and the answer.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/api/v1/{path}", self.url);
@@ -213,6 +204,15 @@ impl World {
         let request = if let Some(body) = body { request.json(&body) } else { request };
         let answer = request.send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Somebody does this to a run over REST; what it answers.
+    pub(crate) async fn told(&self, run: Uuid, verb: &str, body: &Value) -> Value {
+        let answer = self.client.post(format!("{}/api/v1/runs/{run}/{verb}", self.url)).json(body).send();
+        let answer = answer.await.unwrap();
+        let (status, view) = (answer.status(), answer.json::<Value>().await.unwrap());
+        assert!(status.is_success(), "{view}");
+        view
     }
 
     /// Lets the run go on to its end, with no back-off waited for; the end's name.
