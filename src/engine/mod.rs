@@ -1,7 +1,7 @@
 //! The engine: the one transaction in which a run moves.
 //!
 //! Every verb here is load → apply → append → save → act → commit, in one transaction, with the run's
-//! row locked. What an attempt brings is fenced by its lease and by the run's version: whoever is too
+//! row locked. Whoever also needs the run's job locks that first. What an attempt brings is fenced by its lease and by the run's version: whoever is too
 //! late gets [`Moved::Late`] and has changed nothing.
 
 mod control;
@@ -217,6 +217,7 @@ impl Engine {
             return self.exhaust(lease, worker, error).await;
         }
         let mut tx = self.pool.begin().await?;
+        hold::lock(&mut tx, lease.run).await?;
         let stored = locked(&mut tx, lease.run).await?;
         let workflow = self.workflow(&stored.binding.workflow_hash).await?;
         let retry = workflow.steps.get(&lease.step).map(|step| step.retry.clone()).unwrap_or_default();
@@ -251,6 +252,7 @@ impl Engine {
     pub async fn strand(&self, lease: &Lease, worker: &str, reason: &str) -> Result<Moved, Error> {
         let reason = &storable(reason);
         let mut tx = self.pool.begin().await?;
+        hold::lock(&mut tx, lease.run).await?;
         let stored = locked(&mut tx, lease.run).await?;
         if !job::finish(&mut tx, lease).await? {
             return Ok(Moved::Late);
@@ -329,6 +331,7 @@ impl Engine {
         error: Option<&str>,
     ) -> Result<Moved, Error> {
         let mut tx = self.pool.begin().await?;
+        hold::lock(&mut tx, lease.run).await?;
         let stored = locked(&mut tx, lease.run).await?;
         if !job::finish(&mut tx, lease).await? {
             return Ok(Moved::Late);

@@ -54,8 +54,8 @@ pub struct Stored {
 pub async fn insert(connection: &mut Connection, binding: &Binding, run: &Run) -> Result<()> {
     sqlx::query!(
         "insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch,
-                          version, status, step, state, priority, parent)
-         values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12)",
+                          version, status, step, state, priority, parent, pull)
+         values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13)",
         binding.id,
         binding.requirement_id,
         binding.workflow_hash,
@@ -67,7 +67,8 @@ pub async fn insert(connection: &mut Connection, binding: &Binding, run: &Run) -
         run.step(),
         Json(run) as _,
         binding.priority,
-        binding.parent
+        binding.parent,
+        run.progress.pull.and_then(|number| i64::try_from(number).ok())
     )
     .execute(connection)
     .await

@@ -1,6 +1,12 @@
 //! People who take a run in hand: what they may do to it, and what they cannot make it do.
 
-use aspora::{core::workflow::Outcome, dev::github::Phase, engine::Verb, llm::Task};
+use aspora::{
+    core::workflow::Outcome,
+    dev::github::{Mode, Phase, Rule},
+    engine::{Done, Verb},
+    llm::Task,
+    store::{self, dead_letter::Filter},
+};
 use insta::assert_snapshot;
 use serde_json::json;
 use uuid::Uuid;
@@ -102,4 +108,27 @@ async fn skipping_gate_and_review_merges_nothing_that_was_not_judged() {
     world.told(run, "retry", &json!({"reason": "no time", "step": "merge"})).await;
     world.waits_for(run, "Code Review Agent").await;
     assert_eq!((world.asked(Task::Review), world.merges()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_is_redriven_goes_on_with_what_was_paid_for_and_pushed() {
+    let world = World::with(|setup| {
+        setup.ci = Some(content());
+        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    })
+    .await;
+    for nth in 1..=5 {
+        let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
+        world.twin.fault(Rule { method, path, nth, mode: Mode::ErrorBefore(500) }).unwrap();
+    }
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "needs_human");
+    let letters = store::dead_letter::list(&world.pool, &Filter::default(), None, 10).await.unwrap();
+    let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
+    assert_eq!(ids.len(), 1);
+    let why = "GitHub is back".parse().unwrap();
+    assert_eq!(world.engine.redrive(ids[0], "pm@acme", &why).await.unwrap(), Done::Now);
+    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.asked(Task::Generate), 1, "the model is paid once");
+    world.nothing_twice();
 }
