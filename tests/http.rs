@@ -14,10 +14,7 @@ use aspora::{
     },
     engine::{Answer, Engine},
     http::{self, App, Settings},
-    store::{
-        self,
-        job::Lease,
-    },
+    store::{self, job::Lease},
 };
 use axum::{
     Router,

@@ -14,6 +14,7 @@ use crate::{
     core::{run::Progress, sha::Sha, workflow::Outcome},
     github::{NewPull, Pull, PullState, text},
     llm,
+    store::effect,
 };
 
 /// A pull request as the ledger keeps it.
@@ -24,7 +25,21 @@ struct Opened {
     open: bool,
 }
 
+/// A change that is on the branch.
+struct Written {
+    title: String,
+    why: String,
+    /// The commit that it rests on.
+    base: Sha,
+    /// How many files it touches.
+    files: usize,
+    pushed: Pushed,
+}
+
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
+    if let Some(before) = pushed_before(at).await? {
+        return conclude(at, before).await;
+    }
     let mirror = at.mirror().await?;
     let base = match at.pinned().await? {
         Some(base) => base,
@@ -54,7 +69,34 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         Published::Done(pushed) => pushed,
         Published::Moved(now) => return Err(taken(at, now.as_ref())),
     };
-    let opened = open(at, &title, &wish.explanation, &pushed).await?;
+    conclude(at, Written { title, why: wish.explanation, base, files: files.len(), pushed }).await
+}
+
+/// The change that an earlier visit of this step put on the branch, before it came to nothing and was
+/// retried: it is not paid for again.
+async fn pushed_before(at: &Attempt<'_>) -> Result<Option<Written>, Failure> {
+    let (visits, own) = (format!("{}.", at.task.lease.step), format!("{}/push", at.scope()));
+    let effects = effect::of_run(&at.factory.pool, at.task.lease.run).await?;
+    let mut earlier = effects.into_iter().rev().filter(|it| it.key.starts_with(&visits) && it.key != own);
+    let Some((request, result)) =
+        earlier.find_map(|it| Some((it.request, it.result.filter(|_| it.kind == "push")?)))
+    else {
+        return Ok(None);
+    };
+    let text = |name: &str| request.get(name).and_then(|value| value.as_str()).unwrap_or_default();
+    let (title, why) = text("message").split_once("\n\n").unwrap_or((text("message"), ""));
+    Ok(Some(Written {
+        title: title.to_owned(),
+        why: why.to_owned(),
+        base: text("parent").parse().map_err(Failure::last)?,
+        files: request.get("files").and_then(|files| files.as_array()).map_or(0, Vec::len),
+        pushed: serde_json::from_value(result).map_err(Failure::last)?,
+    }))
+}
+
+async fn conclude(at: &Attempt<'_>, written: Written) -> Result<Reply, Failure> {
+    let Written { title, why, base, files, pushed } = written;
+    let opened = open(at, &title, &why, &pushed).await?;
     let progress = Progress {
         base: Some(base),
         head: Some(pushed.sha.clone()),
@@ -69,7 +111,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         "opened #{} on {}: {} files, {}",
         opened.number,
         pushed.sha.short(),
-        files.len(),
+        files,
         pushed.tests.words()
     );
     Ok(learnt(Outcome::Opened, note, progress))

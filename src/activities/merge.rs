@@ -71,7 +71,8 @@ async fn cleared(at: &Attempt<'_>, head: &Sha) -> Result<Option<(Facts, Clearanc
     let Some(last) = last.filter(|last| last.head_sha == head.as_str()) else { return Ok(None) };
     let facts: Facts = serde_json::from_value(last.facts)
         .map_err(|error| Failure::last(format!("read the facts of the verdict: {error}")))?;
-    let clearance = judge(&facts).clearance().filter(|clearance| clearance.head() == head);
+    let reviewed = facts.review.is_some();
+    let clearance = judge(&facts).clearance().filter(|clearance| reviewed && clearance.head() == head);
     Ok(clearance.map(|clearance| (facts, clearance)))
 }
 

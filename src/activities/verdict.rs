@@ -27,6 +27,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
             let note = format!("the head moved from {} to {}", head.short(), facts.head.short());
             return Ok(answer(Outcome::Moved, note));
         }
+        // Whatever the tier demands: somebody may have skipped the review or sent the run here past it.
+        if facts.review.is_none() {
+            return Ok(answer(Outcome::Moved, format!("{} has not been reviewed", head.short())));
+        }
     }
     let outcome = match assessment.decision() {
         Decision::Clear => Outcome::Cleared,

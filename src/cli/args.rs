@@ -147,7 +147,7 @@ pub struct List {
     /// Only this product.
     #[arg(short, long)]
     pub product: Option<String>,
-    /// Only runs in this state: active, waiting, ended, succeeded, failed, blocked or cancelled.
+    /// Only runs in this state: active, waiting, paused, ended, succeeded, failed, blocked or cancelled.
     #[arg(short, long)]
     pub state: Option<String>,
     /// Only titles that hold this text.

@@ -1,8 +1,8 @@
 //! The engine: the one transaction in which a run moves.
 //!
 //! Every verb here is load → apply → append → save → act → commit, in one transaction, with the run's
-//! row locked. What an attempt brings is fenced by its lease and by the run's version: whoever is too
-//! late gets [`Moved::Late`] and has changed nothing.
+//! row locked; whoever also needs the run's job locks that first. What an attempt brings is fenced by its
+//! lease and by the run's version: whoever is too late gets [`Moved::Late`] and has changed nothing.
 
 mod budget;
 mod bulk;
@@ -257,18 +257,15 @@ impl Engine {
             return self.exhaust(lease, worker, error).await;
         }
         let mut tx = self.pool.begin().await?;
-        let Some(before) = store::run::get(&self.pool, lease.run).await? else {
-            return Err(Error::NoRun(lease.run));
-        };
-        let workflow = self.workflow(&before.binding.workflow_hash).await?;
+        hold::lock(&mut tx, lease.run).await?;
+        let stored = locked(&mut tx, lease.run).await?;
+        let workflow = self.workflow(&stored.binding.workflow_hash).await?;
         let retry = workflow.steps.get(&lease.step).map(|step| step.retry.clone()).unwrap_or_default();
         let least = after.unwrap_or_default();
         let ceiling = backoff_ceiling(&retry, lease.attempt).max(least);
-        // The job before the run: whoever changes both takes them in this order.
         let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
             return Ok(Moved::Late);
         };
-        let stored = locked(&mut tx, lease.run).await?;
         let error = storable(error);
         let event = Event::Failed { turn: lease.turn, attempt: lease.attempt, error, retry_at };
         self.advance(&mut tx, stored, &workflow, By::Attempt(lease, worker), vec![event]).await?;
@@ -365,7 +362,6 @@ impl Engine {
     /// What an attempt brings ends its job; a lost lease changes nothing.
     async fn finish(&self, lease: &Lease, worker: &str, event: Event) -> Result<Moved, Error> {
         let mut tx = self.pool.begin().await?;
-        // The job before the run: whoever changes both takes them in this order.
         if !job::finish(&mut tx, lease).await? {
             return Ok(Moved::Late);
         }

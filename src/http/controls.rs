@@ -21,7 +21,7 @@ use super::{
 use crate::{
     core::{reason::Reason, workflow::Outcome},
     engine::Verb,
-    store::{self, Connection},
+    store::{self, Connection, effect::Spent},
 };
 
 /// Who a caller of the API is in the history.
@@ -161,7 +161,7 @@ pub(super) async fn fork(
     let mut tx = pool.begin().await?;
     let fork = app.engine.fork_in(&mut tx, id, &body.step, ACTOR, &reason).await?;
     let location = Some(format!("/api/v1/runs/{fork}"));
-    let body = view(&app, &mut tx, fork).await?;
+    let body = view(&app, &mut tx, fork, Spent::default()).await?;
     if let Some(response) = once.keep(&mut tx, Fresh { status: StatusCode::CREATED, location, body }).await? {
         tx.commit().await?;
         return Ok(response);
@@ -185,9 +185,11 @@ async fn control(
     if let Some(response) = once.earlier(pool).await? {
         return Ok(response);
     }
+    // Asked beforehand: who holds a transaction does not wait for a second connection.
+    let spent = store::effect::spent(pool, id).await?;
     let mut tx = pool.begin().await?;
     app.engine.control_in(&mut tx, id, &verb, ACTOR, &reason).await?;
-    let body = view(app, &mut tx, id).await?;
+    let body = view(app, &mut tx, id, spent).await?;
     if let Some(response) = once.keep(&mut tx, Fresh { status: StatusCode::OK, location: None, body }).await?
     {
         tx.commit().await?;
@@ -198,9 +200,8 @@ async fn control(
 }
 
 /// The run as the transaction leaves it.
-async fn view(app: &App, tx: &mut Connection, id: Uuid) -> Result<serde_json::Value, Error> {
+async fn view(app: &App, tx: &mut Connection, id: Uuid, spent: Spent) -> Result<serde_json::Value, Error> {
     let stored = store::run::lock(tx, id).await?.ok_or_else(|| Error::no("run", id))?;
-    let spent = store::effect::spent(app.engine.pool(), id).await?;
     Ok(json!(Run::new(&stored, spent, &app.settings.forge_url)))
 }
 

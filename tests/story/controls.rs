@@ -1,6 +1,12 @@
 //! People who take a run in hand: what they may do to it, and what they cannot make it do.
 
-use aspora::{core::workflow::Outcome, dev::github::Phase, engine::Verb, llm::Task};
+use aspora::{
+    core::workflow::Outcome,
+    dev::github::{Mode, Phase, Rule},
+    engine::{Done, Verb},
+    llm::Task,
+    store::{self, dead_letter::Filter},
+};
 use insta::assert_snapshot;
 use serde_json::json;
 use uuid::Uuid;
@@ -67,7 +73,7 @@ async fn a_run_that_came_to_nothing_is_retried_where_it_ended_and_merged() {
     world.nothing_twice();
 }
 
-/// Whoever skips the review says nothing to the gate: it asks for the review itself.
+/// The tier of this change demands no review; the verdict does, and a skip is none.
 #[tokio::test(flavor = "multi_thread")]
 async fn skipping_gate_and_review_merges_nothing_that_was_not_judged() {
     let world = World::with(|setup| {
@@ -96,10 +102,33 @@ async fn skipping_gate_and_review_merges_nothing_that_was_not_judged() {
         assert_eq!(refused, "`verdict` cannot be skipped: nothing is merged that was not judged");
     }
     verb(Verb::Resume).await.unwrap();
-    let reason = world.waits_for(run, "Code Review Agent").await;
-    assert!(reason.contains("Code Review Agent"), "{reason}");
-    // Not even who sends the run straight to the merge gets there without a judgement of its own.
-    world.told(run, "retry", &json!({"reason": "no time", "step": "merge"})).await;
-    world.waits_for(run, "Code Review Agent").await;
-    assert_eq!((world.asked(Task::Review), world.merges()), (0, 0));
+    assert_eq!(world.settle(run).await, "done");
+    let history = world.history(run).await;
+    assert!(history.contains("review skipped as clean: no time\n"), "{history}");
+    assert!(history.contains("verdict → moved: abc has not been reviewed\ngate → passed"), "{history}");
+    assert_eq!(world.asked(Task::Review), 1, "{history}");
+    world.nothing_twice();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_that_is_redriven_goes_on_with_what_was_paid_for_and_pushed() {
+    let world = World::with(|setup| {
+        setup.ci = Some(content());
+        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    })
+    .await;
+    for nth in 1..=5 {
+        let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
+        world.twin.fault(Rule { method, path, nth, mode: Mode::ErrorBefore(500) }).unwrap();
+    }
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "needs_human");
+    let letters = store::dead_letter::list(&world.pool, &Filter::default(), None, 10).await.unwrap();
+    let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
+    assert_eq!(ids.len(), 1);
+    let why = "GitHub is back".parse().unwrap();
+    assert_eq!(world.engine.redrive(ids[0], "pm@acme", &why).await.unwrap(), Done::Now);
+    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.asked(Task::Generate), 1, "the model is paid once");
+    world.nothing_twice();
 }

@@ -17,7 +17,7 @@ pub(crate) fn tell(events: &[Row], run: &Run, mut names: Vec<(String, String)>) 
     let (mut heads, mut bases) = (HEADS.iter(), BASES.iter());
     let mut text = String::new();
     for row in events {
-        if let Event::Answered { progress, .. } = &row.body.0 {
+        if let Event::Answered { progress, .. } | Event::Forked { progress, .. } = &row.body.0 {
             learn(&mut names, progress, &mut heads, &mut bases);
         }
         if let Some(line) = line(row) {

@@ -24,7 +24,8 @@ use crate::store::{
 /// Requirements on one page.
 const PAGE: i64 = 50;
 /// The words that a list may be narrowed to: where a run stands, or how it ended.
-const STATES: [&str; 7] = ["active", "waiting", "ended", "succeeded", "blocked", "failed", "cancelled"];
+const STATES: [&str; 8] =
+    ["active", "waiting", "paused", "ended", "succeeded", "blocked", "failed", "cancelled"];
 
 /// What the address says.
 #[derive(Debug, Default, Deserialize)]

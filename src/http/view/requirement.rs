@@ -58,7 +58,7 @@ pub struct Requirement {
     pub created_at: DateTime<Utc>,
     /// Its run.
     pub run_id: Uuid,
-    /// `active`, `waiting` or `ended`.
+    /// `active`, `waiting`, `paused` or `ended`.
     pub state: String,
     /// The step that its run is at.
     pub step: Option<String>,
