@@ -112,7 +112,7 @@ mod tests {
     fn a_job_carries_its_product_and_what_it_shares_with_others() {
         check(Activity::Gate, Queue::Github, &["product:wealth"]);
         check(Activity::Review, Queue::Llm, &["product:wealth", "model:openai"]);
-        check(Activity::Merge, Queue::Github, &["product:wealth", "merge:acme/w:main"]);
+        check(Activity::Merge, Queue::Github, &["merge:acme/w:main", "product:wealth"]);
     }
 
     #[test]

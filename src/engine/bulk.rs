@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::{Engine, Error};
 use crate::{
     core::{
+        limit,
         requirement::Requirement,
         run::{Action, Run},
         workflow::Workflow,
@@ -60,9 +61,14 @@ impl Engine {
         let at = store::now(&mut tx).await?;
         let (run, actions) = Run::start(workflow, at)?;
         for action in &actions {
-            let workflow_hash = &workflow.hash;
+            let (workflow_hash, step) = (&workflow.hash, workflow.steps.get(&workflow.start));
+            let keys = step.map(|step| {
+                let (name, repository, base) = (&product.name, &product.repository, &product.base_branch);
+                limit::keys(name, repository, base, step.run, step.queue, &self.provider)
+            });
+            let keys = &keys.unwrap_or_default();
             let beginning =
-                Beginning { requirement, actor: "bulk", product, workflow_hash, run: &run, action, at };
+                Beginning { requirement, actor: "bulk", product, workflow_hash, run: &run, action, keys, at };
             bulk::begin(&mut tx, &requirements, &runs, &beginning).await?;
             if let Action::Enqueue { queue, .. } = action
                 && tell

@@ -25,6 +25,8 @@ pub struct Beginning<'a> {
     pub run: &'a Run,
     /// The job that each asks for.
     pub action: &'a Action,
+    /// The keys under which it will be held.
+    pub keys: &'a [String],
     /// When, by the database's clock.
     pub at: DateTime<Utc>,
 }
@@ -39,7 +41,7 @@ pub async fn begin(
     runs: &[Uuid],
     beginning: &Beginning<'_>,
 ) -> Result<()> {
-    let Beginning { requirement, actor, product, workflow_hash, run, action, at } = beginning;
+    let Beginning { requirement, actor, product, workflow_hash, run, action, keys, at } = beginning;
     let Action::Enqueue { step, queue, turn, attempts } = action else { return Ok(()) };
     sqlx::query_file!(
         "src/store/sql/run_bulk.sql",
@@ -62,7 +64,8 @@ pub async fn begin(
         step,
         signed(*turn),
         queue.word(),
-        signed(*attempts)
+        signed(*attempts),
+        *keys
     )
     .execute(connection)
     .await

@@ -15,5 +15,8 @@ written as (
     insert into event (run_id, seq, at, actor, step, kind, body)
     select run, 1, $14, $7, $12, $15, $16 from asked
 )
-insert into job (run_id, step, turn, queue, priority, max_attempts, product, keys, rank)
-select run, $17, $18, $19, $6, $20, $3, '{}', now() + ($6 - 1) * interval '5 minutes' from asked
+insert into job (run_id, step, turn, queue, priority, max_attempts, product, keys, rank, guarded)
+select run, $17, $18, $19, $6, $20, $3, $21, now() + ($6 - 1) * interval '5 minutes',
+       coalesce(($21::text[])[1] like 'merge:%', false)
+       or $21 && (select coalesce(array_agg(key), '{}') from key_limit)
+from asked
