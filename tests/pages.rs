@@ -307,7 +307,8 @@ async fn a_double_click_makes_one_requirement() {
     let filter = store::requirement::Filter { limit: 10, ..Default::default() };
     let rows = store::requirement::list(server.app.engine.pool(), &filter).await.unwrap().rows;
     assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0].body, "a\nb");
+    let kept = store::requirement::get(server.app.engine.pool(), rows[0].id).await.unwrap().unwrap();
+    assert_eq!(kept.body, "a\nb");
     assert_eq!(server.get(&first.1).await.0, 200);
     let other =
         [("product", "wealth"), ("title", "twice"), ("body", "b"), ("priority", "2"), ("token", &token)];

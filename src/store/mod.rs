@@ -91,9 +91,6 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
-        // A connection that broke while it lay idle shows at its first statement, and every caller of ours
-        // tries again; asking each time whether it lives would double the way of every short question.
-        .test_before_acquire(false)
         .connect_with(options)
         .await
 }

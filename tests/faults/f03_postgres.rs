@@ -106,7 +106,7 @@ async fn f3_backends_killed_after_any_event_lose_nothing_that_was_committed() {
     let floor = ground.floor("aspora").await;
     let begun = floor.begin("p").await;
     floor.crew.hire();
-    let (mut version, mut cuts) = (1, 0);
+    let (mut version, mut cuts, mut rounds) = (1, 0, 0);
     loop {
         let stored = until("the next event", async || {
             let stored = floor.look(begun.run).await;
@@ -125,8 +125,9 @@ async fn f3_backends_killed_after_any_event_lose_nothing_that_was_committed() {
         .await
         .unwrap();
         cuts += cut;
+        rounds += i64::from(cut > 0);
     }
-    assert!(cuts >= 8, "only {cuts} connections were cut");
+    assert!(rounds >= 4, "connections were cut only after {rounds} events");
     invariants::hold(&floor, &begun, None).await;
     invariants::model_was_asked(&floor, 1, usize::try_from(cuts).unwrap());
 }

@@ -67,9 +67,9 @@ async fn the_history_in_an_export_folds_to_the_run_in_it() {
     let facts = read(&lines);
     assert_folds(&facts);
     let names: Vec<&str> = facts.iter().map(|(fact, _)| fact.as_str()).collect();
-    assert_eq!(names, ["run", "requirement", "workflow", "event", "event", "attempt", "effect", "end"]);
+    assert_eq!(names, ["run", "requirement", "workflow", "event", "event", "effect", "end"]);
     assert_eq!(facts[4].1["body"]["note"], text);
-    assert_eq!(facts[6].1["request"]["prompt"], text);
+    assert_eq!(facts[5].1["request"]["prompt"], text);
 }
 
 #[tokio::test]
