@@ -103,7 +103,7 @@ pub async fn work(
         config.slots.into_iter().filter(|(_, slots)| *slots > 0).map(|(queue, _)| queue).collect();
     let clock = tokio::spawn(look_for_ever(engine.clone(), hub.clone(), served));
     let hurry = CancellationToken::new();
-    let commits = Commits::open(&engine, Arc::clone(&hub.worker), config.timing.lease, config.commits);
+    let commits = Commits::open(&engine, &hub.worker, config.timing.lease, config.commits);
     let desk = Arc::new(Desk { engine, perform, hub: hub.clone(), commits, hurry: hurry.clone() });
     let mut monitor = Monitor::new();
     for (queue, source) in Source::open(&hub, config.slots) {
@@ -185,7 +185,7 @@ enum After {
     /// The job is answered, or somebody else's.
     Over(Moved),
     /// This worker goes on with the step that follows.
-    Kept(Held),
+    Kept(Box<Held>),
 }
 
 /// Does a job, and what follows it as long as this worker keeps the run.
@@ -221,7 +221,7 @@ async fn one(desk: &Desk, held: Held) -> Option<Held> {
         Ok(After::Over(Moved::Late)) => {
             tracing::info!(run.id = %lease.run, step = %lease.step, "too late: the job is somebody else's by now");
         }
-        Ok(After::Kept(held)) => return Some(held),
+        Ok(After::Kept(held)) => return Some(*held),
         // The lease runs out and another attempt finds what this one did.
         Err(error) => {
             tracing::warn!(run.id = %lease.run, step = %lease.step, %error, "an attempt was not recorded: {error}");
@@ -287,7 +287,8 @@ async fn answered(desk: &Desk, held: Held, answer: Answer) -> Result<After, engi
             }
             Recorded::Kept(claim, clock) => {
                 let Claim { lease, run: Ok(run) } = *claim else { return Ok(After::Over(Moved::Yes)) };
-                return Ok(After::Kept(held.followed_by(&desk.hub, lease, run, clock, asked)));
+                let next = held.followed_by(&desk.hub, lease, run, clock, asked);
+                return Ok(After::Kept(Box::new(next)));
             }
             Recorded::Alone => {}
         }

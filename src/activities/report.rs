@@ -81,7 +81,7 @@ impl Attempt<'_> {
         };
         let act = async { Ok(made(&forge.create_check_run(&self.repo, &new).await?)) };
         let request = json!({ "name": name, "head": head });
-        let run: Made = self.once_a_head(&key, Kind::CheckRun, &request, find, act).await?;
+        let run: Made = Box::pin(self.once_a_head(&key, Kind::CheckRun, &request, find, act)).await?;
         // What it says is part of the key: saying something new is an act of its own, made once.
         let key = format!("{key}/{}", digest(&update));
         let request = json!({ "id": run.id, "title": update.output.title, "conclusion": update.conclusion });

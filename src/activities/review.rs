@@ -139,7 +139,7 @@ async fn post(
     let request = json!({ "head": head, "findings": findings.len() });
     let find = async { Ok(forge.find_review(&at.repo, pull, &marker).await?.as_ref().map(posted)) };
     let act = async { Ok(posted(&forge.create_review(&at.repo, pull, &new).await?)) };
-    let _: Posted = at.once_a_head(&key, Kind::Review, &request, find, act).await?;
+    let _: Posted = Box::pin(at.once_a_head(&key, Kind::Review, &request, find, act)).await?;
     Ok(())
 }
 

@@ -164,12 +164,12 @@ impl Draft {
 impl Commits {
     /// Records drafts for `worker` until the last handle is dropped.
     #[must_use]
-    pub fn open(engine: &Engine, worker: Arc<str>, lease: Duration, grouping: Grouping) -> Self {
+    pub fn open(engine: &Engine, worker: &Arc<str>, lease: Duration, grouping: Grouping) -> Self {
         let most = grouping.most.max(1);
         let (orders, waiting) = mpsc::channel(most * 2);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..grouping.at_once.max(1) {
-            let (engine, worker) = (engine.clone(), Arc::clone(&worker));
+            let (engine, worker) = (engine.clone(), Arc::clone(worker));
             let scribe = Scribe { engine, worker, lease, most, line: None };
             tokio::spawn(scribe.write_for_ever(Arc::clone(&waiting)));
         }

@@ -74,7 +74,6 @@ impl Wake {
     }
 
     /// Resolves at the next ring or free slot after this call.
-    #[must_use]
     pub fn news(&self) -> OwnedNotified {
         Arc::clone(&self.news).notified_owned()
     }

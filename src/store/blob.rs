@@ -280,8 +280,8 @@ mod tests {
 
     #[test]
     fn a_blob_that_is_gone_is_an_error_that_names_it() {
-        let parts = part(&json!({ "a": "x".repeat(INLINE + 1) }));
-        let error = filled(&mut parts.document.clone(), &BTreeMap::new()).unwrap_err();
+        let mut parts = part(&json!({ "a": "x".repeat(INLINE + 1) }));
+        let error = filled(&mut parts.document, &BTreeMap::new()).unwrap_err();
         assert!(error.to_string().contains("is missing"), "{error}");
     }
 }

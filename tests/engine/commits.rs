@@ -30,7 +30,7 @@ async fn draft(ground: &Ground, claim: &Claim, clock: &Clock, outcome: Outcome) 
 }
 
 fn commits(ground: &Ground, most: usize) -> Commits {
-    Commits::open(&ground.engine, Arc::from("tester"), Ground::LEASE, Grouping { most, at_once: 1 })
+    Commits::open(&ground.engine, &Arc::from("tester"), Ground::LEASE, Grouping { most, at_once: 1 })
 }
 
 #[tokio::test]

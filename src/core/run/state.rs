@@ -32,7 +32,7 @@ pub enum State {
     /// takes it out. A worker that was at it may still answer: `was` is then what follows.
     Paused {
         /// Where it goes on: never paused or ended itself.
-        was: Box<State>,
+        was: Box<Self>,
         /// Whether the job of the current turn is still in the table, held back.
         queued: bool,
         /// Who paused it: a person, or the factory by the name of a worker.
