@@ -9,12 +9,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::store::{
-    Pool,
+    self, Line, Pool,
     job::{self, Lease},
 };
 
@@ -63,15 +66,16 @@ impl Heart {
     }
 
     async fn beat_for_ever(&self, reserved: &Pool) {
+        let mut wire = Wire { reserved: reserved.clone(), line: None, joining: None };
         let mut beats = tokio::time::interval(self.lease / 3);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             beats.tick().await;
-            self.beat(reserved).await;
+            self.beat(&mut wire).await;
         }
     }
 
-    async fn beat(&self, reserved: &Pool) {
+    async fn beat(&self, wire: &mut Wire) {
         let mut held: Vec<(i64, Uuid)> = self.all().keys().copied().collect();
         held.sort_unstable();
         let (jobs, tokens): (Vec<i64>, Vec<Uuid>) = held.into_iter().unzip();
@@ -80,7 +84,7 @@ impl Heart {
         }
         let asked = Instant::now();
         // A database that hangs must not keep us from seeing that time is up.
-        let renewal = job::renew(reserved, &jobs, &tokens, self.lease);
+        let renewal = wire.renew(&jobs, &tokens, self.lease);
         match tokio::time::timeout(self.lease / 3, renewal).await {
             Ok(Ok(renewed)) => {
                 let mut all = self.all();
@@ -103,6 +107,38 @@ impl Heart {
 
     fn all(&self) -> MutexGuard<'_, HashMap<(i64, Uuid), Beat>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The heart's own connection. A server that has just come back may take longer to let somebody in than a
+/// beat may last, so a beat that gives up leaves the next one its place in the line.
+struct Wire {
+    reserved: Pool,
+    line: Option<Line>,
+    joining: Option<JoinHandle<store::Result<Line>>>,
+}
+
+impl Wire {
+    async fn renew(&mut self, jobs: &[i64], tokens: &[Uuid], lease: Duration) -> store::Result<Vec<Uuid>> {
+        if let Some(mut line) = self.line.take()
+            && let Ok(renewed) = job::renew(&mut *line, jobs, tokens, lease).await
+        {
+            self.line = Some(line);
+            return Ok(renewed);
+        }
+        let mut line = self.join().await?;
+        let renewed = job::renew(&mut *line, jobs, tokens, lease).await?;
+        self.line = Some(line);
+        Ok(renewed)
+    }
+
+    async fn join(&mut self) -> store::Result<Line> {
+        let reserved = self.reserved.clone();
+        let joining =
+            self.joining.get_or_insert_with(|| tokio::spawn(async move { reserved.acquire().await }));
+        let joined = joining.await;
+        self.joining = None;
+        joined.unwrap_or(Err(store::Error::WorkerCrashed))
     }
 }
 

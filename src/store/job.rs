@@ -222,7 +222,12 @@ pub async fn look(pool: &Pool, queues: &[Queue]) -> Result<Look> {
 ///
 /// # Errors
 /// When the database does not answer; every lease is then as it was.
-pub async fn renew(pool: &Pool, jobs: &[i64], tokens: &[Uuid], lease: Duration) -> Result<Vec<Uuid>> {
+pub async fn renew(
+    executor: impl sqlx::PgExecutor<'_>,
+    jobs: &[i64],
+    tokens: &[Uuid],
+    lease: Duration,
+) -> Result<Vec<Uuid>> {
     sqlx::query_scalar!(
         r#"update job set visible_at = now() + make_interval(secs => $3)
          from unnest($1::bigint[], $2::uuid[]) as held (id, token)
@@ -232,7 +237,7 @@ pub async fn renew(pool: &Pool, jobs: &[i64], tokens: &[Uuid], lease: Duration) 
         tokens,
         lease.as_secs_f64()
     )
-    .fetch_all(pool)
+    .fetch_all(executor)
     .await
 }
 
