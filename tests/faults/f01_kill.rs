@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     boundary::{Boundary, Job, Namer, Targets},
     crew::Reach,
-    floor::{Begun, Floor, Ground, here, until},
+    floor::{Begun, Floor, Ground, here, side_by_side, until},
     invariants,
     product::MODEL_CALLS,
 };
@@ -72,20 +72,22 @@ async fn struck_run(ground: &Ground, name: &str, targets: &Arc<Mutex<Targets>>) 
     kills()
 }
 
+/// One struck run after the other, until every boundary was struck.
+async fn strike(ground: Ground, lane: usize, targets: Arc<Mutex<Targets>>) {
+    for round in 0..MOST_RUNS / LANES {
+        if targets.lock().unwrap().open().is_empty() {
+            return;
+        }
+        struck_run(&ground, &format!("struck_{lane}_{round}"), &targets).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f1_a_worker_killed_at_any_request_still_makes_one_branch_one_pull_request_one_merge() {
     let ground = Ground::new();
     let targets = Arc::new(Mutex::new(Targets::of(boundaries(&ground).await)));
     let all = targets.lock().unwrap().open().len();
-    let lane = async |lane: usize| {
-        for round in 0..MOST_RUNS / LANES {
-            if targets.lock().unwrap().open().is_empty() {
-                return;
-            }
-            struck_run(&ground, &format!("struck_{lane}_{round}"), &targets).await;
-        }
-    };
-    futures::future::join_all((0..LANES).map(lane)).await;
+    side_by_side((0..LANES).map(|lane| strike(ground.clone(), lane, Arc::clone(&targets)))).await;
     let targets = targets.lock().unwrap();
     assert!(targets.open().is_empty(), "never struck: {:?}", targets.open());
     assert_eq!(targets.struck, all);
@@ -135,7 +137,7 @@ async fn f1_a_worker_killed_during_any_call_of_the_model_pays_for_that_call_agai
 }
 
 /// One run whose worker is killed at moments that the seed draws.
-async fn random_run(ground: &Ground, name: &str, seed: u128) {
+async fn random_run(ground: Ground, name: &str, seed: u128) {
     let floor = ground.floor(name).await;
     let begun = floor.begin("p").await;
     floor.crew.hire();
@@ -162,7 +164,6 @@ async fn f1_a_worker_killed_at_random_moments_leaves_no_trace() {
     );
     println!("ASPORA_SEED={seed:x}");
     let ground = Ground::new();
-    let names = ["one", "two", "three"];
-    let runs = names.iter().zip(1..).map(|(name, factor)| random_run(&ground, name, seed ^ factor));
-    futures::future::join_all(runs).await;
+    let names = ["one", "two", "three"].into_iter().zip(1..);
+    side_by_side(names.map(|(name, factor)| random_run(ground.clone(), name, seed ^ factor))).await;
 }

@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     boundary::Job,
-    floor::{Begun, Floor, Ground, here, until},
+    floor::{Begun, Floor, Ground, here, side_by_side, until},
     invariants,
 };
 
@@ -93,7 +93,7 @@ fn arm(floor: &Floor, begun: &Begun, death: Death, (ground, graves, deaths): Tol
 async fn f3_postgres_killed_or_stopped_at_once_at_every_step_loses_nothing_that_was_committed() {
     let graves = Arc::new(Mutex::new(Graves::new()));
     let both = [Death::Killed, Death::Immediate].map(|death| survived(death, Arc::clone(&graves)));
-    let deaths = futures::future::join_all(both).await;
+    let deaths = side_by_side(both).await;
     let places = graves.lock().unwrap().len();
     assert!(places >= 16 && deaths.iter().all(|count| *count >= 3), "{deaths:?} at {places} places");
 }

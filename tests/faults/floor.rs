@@ -43,21 +43,24 @@ impl Drop for Floor {
     }
 }
 
-/// A Postgres of a test's own: killed and sleeping workers keep many connections for a while.
+/// A Postgres of a test's own: killed and sleeping workers keep many connections for a while. Clones are the
+/// same one.
+#[derive(Clone)]
 pub(crate) struct Ground {
     pub(crate) cluster: Arc<Cluster>,
-    _folder: TempDir,
+    _folder: Arc<TempDir>,
 }
 
 impl Ground {
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("aspora-").tempdir().unwrap();
-        Self { cluster: Arc::new(Cluster::start(folder.path()).unwrap()), _folder: folder }
+        let cluster = tokio::task::block_in_place(|| Cluster::start(folder.path()).unwrap());
+        Self { cluster: Arc::new(cluster), _folder: Arc::new(folder) }
     }
 
     /// A floor over a database of this name.
     pub(crate) async fn floor(&self, name: &str) -> Floor {
-        self.cluster.create_database(name).unwrap();
+        tokio::task::block_in_place(|| self.cluster.create_database(name).unwrap());
         Floor::open(&self.cluster.url(name)).await
     }
 }
@@ -83,7 +86,7 @@ impl Floor {
             ci: Some(product::ci()),
         };
         let twin = Arc::new(Twin::start(config).await.unwrap());
-        let judge = Judge::new().unwrap();
+        let judge = tokio::task::block_in_place(|| Judge::new().unwrap());
         twin.observe(judge.observer());
         let key = token.clone().into();
         let model =
@@ -174,6 +177,20 @@ impl Floor {
             eprintln!("{entry:?}");
         }
     }
+}
+
+/// Does all of them at the same time, each as a task of its own. In one task the start of one's Postgres would
+/// be time that passes in the waits of all others, and end them.
+pub(crate) async fn side_by_side<F>(all: impl IntoIterator<Item = F>) -> Vec<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let tasks: Vec<_> = all.into_iter().map(tokio::spawn).collect();
+    let mut done = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        done.push(task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
+    }
+    done
 }
 
 /// Waits until something is so; whoever waits in vain says for what.
