@@ -59,22 +59,24 @@ chosen as (
     ) drawn
     where nth <= room
 ),
+-- By arrays, not joins: how many rows these are nobody can guess beforehand, and what is taken for many is
+-- joined by reading all of `job` and of `run`.
 locked as (
     select job.id, job.run_id, job.turn, job.attempts, job.max_attempts, job.step, job.worker, job.began_at,
            job.lease_token is not null as was_held
-    from job join chosen on chosen.id = job.id
-    where job.visible_at <= now() and not job.paused
+    from job
+    where job.id = any (array(select id from chosen)) and job.visible_at <= now() and not job.paused
     for update of job skip locked
 ),
 claimed as (
     update job
-    set attempts = job.attempts + 1,
-        lost = job.lost + was_held::integer,
+    set attempts = attempts + 1,
+        lost = lost + (lease_token is not null)::integer,
         lease_token = gen_random_uuid(),
         visible_at = now() + make_interval(secs => $3),
         worker = $4,
         began_at = now()
-    from locked where job.id = locked.id
+    where id = any (array(select id from locked))
     returning job.*
 ),
 lost as (
