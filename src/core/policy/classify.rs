@@ -94,8 +94,9 @@ pub(super) fn under(ruling: &Ruling, scope: &Scope<'_>, change: &Change) -> Clas
 fn place(rules: &[&ProductRules], file: &FileChange, warnings: &mut BTreeSet<String>) -> PathVerdict {
     let mut reasons = floor::reasons(file);
     for rules in rules {
-        let reason = by_pattern(rules, &file.path);
-        warnings.extend(oddities(rules, &file.path, &reason));
+        let matching = rules.patterns.matching(&file.path);
+        let reason = by_pattern(rules, &matching);
+        warnings.extend(oddities(rules, &file.path, &matching, &reason));
         reasons.push(reason);
     }
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.tier));
@@ -107,22 +108,21 @@ fn place(rules: &[&ProductRules], file: &FileChange, warnings: &mut BTreeSet<Str
 }
 
 /// The highest tier that matches; within it a pattern that says more than the catch-all.
-fn by_pattern(rules: &ProductRules, path: &str) -> Reason {
-    let matching = rules.patterns.matching(path).into_iter();
-    let best = matching.max_by_key(|&index| (rules.tiers[index], rules.patterns.text(index) != "**"));
-    match best {
-        Some(index) => Reason::of(&rules.name, rules.tiers[index], rules.patterns.text(index)),
+fn by_pattern(rules: &ProductRules, matching: &[usize]) -> Reason {
+    let strictness = |&&index: &&usize| (rules.tiers[index], rules.patterns.text(index) != "**");
+    match matching.iter().max_by_key(strictness) {
+        Some(&index) => Reason::of(&rules.name, rules.tiers[index], rules.patterns.text(index)),
         None => Reason::of(&rules.name, Tier::High, "no pattern matches"),
     }
 }
 
-fn oddities(rules: &ProductRules, path: &str, reason: &Reason) -> Vec<String> {
+fn oddities(rules: &ProductRules, path: &str, matching: &[usize], reason: &Reason) -> Vec<String> {
     let name = &rules.name;
     let mut odd = Vec::new();
-    if rules.patterns.matching(path).is_empty() {
+    if matching.is_empty() {
         odd.push(format!("{name}: no pattern matches {path:?}: the product has no catch-all"));
     }
-    let folded = rules.patterns.matching_in_any_case(path).into_iter();
+    let folded = rules.patterns.matching_in_any_case(path).into_iter().flatten();
     let missed =
         folded.filter(|&index| rules.tiers[index] > reason.tier).max_by_key(|&index| rules.tiers[index]);
     if let Some(index) = missed {

@@ -21,6 +21,8 @@ pub(super) struct Patterns {
     folded: GlobSet,
     /// Which pattern each glob of the sets stands for.
     owners: Vec<usize>,
+    /// A pattern holds letters that are not lower case.
+    cased: bool,
 }
 
 impl Patterns {
@@ -39,7 +41,8 @@ impl Patterns {
                 owners.push(index);
             }
         }
-        Ok(Self { texts, exact: exact.build()?, folded: folded.build()?, owners })
+        let cased = texts.iter().any(|text| text.to_lowercase() != *text);
+        Ok(Self { texts, exact: exact.build()?, folded: folded.build()?, owners, cased })
     }
 
     /// The indices of the patterns that match, ascending, each once.
@@ -47,9 +50,12 @@ impl Patterns {
         self.owned(self.exact.matches(nfc(path)))
     }
 
-    /// The indices of the patterns that would match if letter case did not count.
-    pub(super) fn matching_in_any_case(&self, path: &str) -> Vec<usize> {
-        self.owned(self.folded.matches(nfc(path).to_lowercase()))
+    /// The indices of the patterns that would match if letter case did not count; nothing where neither the
+    /// path nor a pattern has any, so that they are those of [`Patterns::matching`].
+    pub(super) fn matching_in_any_case(&self, path: &str) -> Option<Vec<usize>> {
+        let exact = nfc(path);
+        let folded = exact.to_lowercase();
+        (self.cased || folded != exact).then(|| self.owned(self.folded.matches(folded)))
     }
 
     pub(super) fn is_match(&self, path: &str) -> bool {
