@@ -179,6 +179,16 @@ mod tests {
     }
 
     #[test]
+    fn letter_case_is_folded_where_there_is_any() {
+        let folded =
+            |pattern: &str, path| Patterns::new(vec![pattern.to_owned()]).unwrap().matching_in_any_case(path);
+        assert_eq!(folded("API/**", "api/x"), Some(vec![0]));
+        assert_eq!(folded("api/**", "API/x"), Some(vec![0]));
+        assert_eq!(folded("api/**", "Apis"), Some(vec![]));
+        assert_eq!(folded("api/**", "api/x"), None, "as it is without folding");
+    }
+
+    #[test]
     fn a_double_star_beside_letters_is_warned_of() {
         for odd in ["a**b", "a/**b"] {
             assert!(warning(odd).is_some(), "{odd}");
