@@ -4,7 +4,6 @@ use aspora::{
     core::{requirement::Requirement, workflow::Workflow},
     engine::Error,
 };
-
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::support::{Ground, assert_folds, assert_sound};
