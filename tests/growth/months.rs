@@ -2,6 +2,7 @@
 
 use aspora::store::partition;
 use chrono::{TimeZone as _, Utc};
+use sqlx::{Connection as _, PgConnection};
 
 use crate::support::{Ground, assert_folds};
 
@@ -60,6 +61,30 @@ async fn many_that_make_the_same_months_make_each_once() {
         0,
         "the coming months were made at the start"
     );
+}
+
+/// What a session has looked up it keeps, and waiting for an advisory lock does not make it look again.
+#[tokio::test]
+async fn one_that_waited_while_another_made_the_month_finds_it_made() {
+    let ground = Ground::new().await;
+    let month = |month| Utc.with_ymd_and_hms(2031, month, 1, 0, 0, 0).unwrap();
+    let mut second = PgConnection::connect(&ground.database.url).await.unwrap();
+    let make = "select make_months($1, $1)";
+    // Its plans are made by now, so that nothing in them looks at the catalog for another reason.
+    let warm: i32 = sqlx::query_scalar(make).bind(month(1)).fetch_one(&mut second).await.unwrap();
+    assert_eq!(warm, 4);
+    let mut first = ground.pool().begin().await.unwrap();
+    assert_eq!(sqlx::query_scalar::<_, i32>(make).bind(month(2)).fetch_one(&mut *first).await.unwrap(), 4);
+    let waits = tokio::spawn(async move {
+        sqlx::query_scalar::<_, i32>(make).bind(month(2)).fetch_one(&mut second).await
+    });
+    let waiting = "select count(*) from pg_locks join pg_database on pg_database.oid = database
+                   where datname = current_database() and locktype = 'advisory' and not granted";
+    while ground.ask::<i64>(waiting).await == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    first.commit().await.unwrap();
+    assert_eq!(waits.await.unwrap().unwrap(), 0);
 }
 
 /// Postgres lets nobody drop a month that a foreign key refers to without a look at every row that does.
