@@ -90,17 +90,17 @@ pub async fn work(
 ) -> anyhow::Result<()> {
     // Renewals and notices outlive the stop: running jobs still need them.
     let over = CancellationToken::new();
+    let served: Vec<Queue> =
+        config.slots.into_iter().filter(|(_, slots)| *slots > 0).map(|(queue, _)| queue).collect();
     let hub = Hub {
         pool: engine.pool().clone(),
         heart: Heart::start(reserved, config.timing.lease, over.clone()),
-        wake: Wake::listen(engine.pool().clone(), over.clone()),
+        wake: Wake::listen(engine.pool().clone(), served.clone(), over.clone()),
         timing: config.timing,
         worker: config.name.as_str().into(),
         stop: stop.clone(),
         suspect: Arc::default(),
     };
-    let served: Vec<Queue> =
-        config.slots.into_iter().filter(|(_, slots)| *slots > 0).map(|(queue, _)| queue).collect();
     let clock = tokio::spawn(look_for_ever(engine.clone(), hub.clone(), served));
     let hurry = CancellationToken::new();
     let commits = Commits::open(&engine, &hub.worker, config.timing.lease, config.commits);

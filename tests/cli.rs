@@ -86,7 +86,7 @@ async fn a_requirement_is_submitted_followed_and_shown() {
     let accepted: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let (id, run) = (accepted["id"].as_str().unwrap(), accepted["run_id"].as_str().unwrap());
     says(&aspora(&server, &["requirement", "list"]).await, 0, id);
-    says(&aspora(&server, &["run", "why", run]).await, 0, "queued");
+    says(&aspora(&server, &["run", "why", run]).await, 0, "no worker of the queue `llm` is connected");
     let watch = ["requirement", "watch", id];
     let watching = aspora(&server, &watch);
     let ending = async {

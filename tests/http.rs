@@ -267,7 +267,7 @@ async fn a_run_tells_how_it_stands_and_why() {
     let (_, run) = world.submit("Portfolio risk").await;
     let path = format!("/api/v1/runs/{run}");
     let why = async || world.get(&format!("{path}/why")).await.body;
-    assert_eq!(why().await["cause"], "queued");
+    assert_eq!(why().await["cause"], "no_worker");
     let first = world.get(&path).await;
     let lease = world.claim(Queue::Llm).await;
     let running = why().await;

@@ -25,10 +25,29 @@ pub struct Job {
     pub last: Option<(String, DateTime<Utc>)>,
     /// A worker holds it.
     pub held: bool,
+    /// A worker held it until its lease ran out.
+    pub expired: bool,
+    /// Workers that were lost in a row before that one.
+    pub lost: u32,
     /// The error of the last attempt that failed.
     pub error: Option<String>,
     /// The rate limit that its last call was held back by, and why that is closed.
     pub held_back: Option<(String, Option<String>)>,
+    /// A limited key of the job that lets no more in.
+    pub full: Option<Full>,
+    /// A worker serves the queue.
+    pub served: bool,
+}
+
+/// A key at its limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Full {
+    /// The key.
+    pub key: String,
+    /// How many jobs are held under it.
+    pub held: u32,
+    /// The most.
+    pub most: u32,
 }
 
 /// The one reason why a run is where it is.
@@ -120,7 +139,51 @@ pub enum Cause {
         /// Why the limit is closed, if the other side said so.
         why: Option<String>,
     },
-    /// No worker has taken the job yet.
+    /// The run is of a newer release than the worker that looked at it, which left it.
+    NewerRelease {
+        /// The step.
+        step: String,
+        /// The worker that could not read it.
+        worker: String,
+        /// When it is offered again.
+        until: DateTime<Utc>,
+    },
+    /// The job is due, and no worker that serves its queue is connected.
+    NoWorker {
+        /// The step.
+        step: String,
+        /// The queue.
+        queue: String,
+        /// Since when it could have been taken.
+        since: DateTime<Utc>,
+    },
+    /// The job is due, and as many jobs with one of its keys are held as may be.
+    KeyLimit {
+        /// The step.
+        step: String,
+        /// The key.
+        key: String,
+        /// How many jobs are held under it.
+        held: u32,
+        /// The most.
+        most: u32,
+        /// Since when it could have been taken.
+        since: DateTime<Utc>,
+    },
+    /// The job may be what its workers died of: a worker does only one such job at a time.
+    Suspect {
+        /// The step.
+        step: String,
+        /// Workers that were lost in a row.
+        lost: u32,
+        /// Since when it could have been taken.
+        since: DateTime<Utc>,
+        /// Attempts begun so far.
+        attempt: u32,
+        /// The most attempts.
+        most: u32,
+    },
+    /// The job is due, and the workers of its queue are busy with others.
     Queued {
         /// The step.
         step: String,
@@ -129,7 +192,7 @@ pub enum Cause {
         /// Since when it could have been taken.
         since: DateTime<Utc>,
     },
-    /// The run asks for a job that is not in the table; one moment may lie between two steps, no longer.
+    /// The run asks for a job that is not in the table: somebody changed that by hand.
     JobMissing {
         /// The step.
         step: String,
@@ -166,21 +229,45 @@ pub fn why(run: &Run, job: Option<&Job>, now: DateTime<Utc>) -> Cause {
 
 fn of_job(step: String, job: &Job, now: DateTime<Utc>) -> Cause {
     let (attempt, most) = (job.attempts, job.most);
-    match (&job.last, &job.error) {
-        (Some((worker, since)), _) if job.held => {
+    match &job.last {
+        Some((worker, since)) if job.held => {
             Cause::Running { step, worker: worker.clone(), since: *since, attempt, most }
         }
-        _ if job.visible_at > now && job.held_back.is_some() => {
-            let (key, why) = job.held_back.clone().unwrap_or_default();
-            Cause::HeldBack { step, key, until: job.visible_at, why }
+        _ if job.visible_at <= now => of_due_job(step, job),
+        last => {
+            let until = job.visible_at;
+            match (&job.held_back, &job.error, last) {
+                (Some((key, why)), ..) => Cause::HeldBack { step, key: key.clone(), until, why: why.clone() },
+                (None, Some(error), _) => {
+                    Cause::BackingOff { step, until, error: error.clone(), attempt, most }
+                }
+                (None, None, last) => {
+                    let worker = last.as_ref().map_or("a worker", |(worker, _)| worker).to_owned();
+                    Cause::NewerRelease { step, worker, until }
+                }
+            }
         }
-        (_, Some(error)) if job.visible_at > now => {
-            Cause::BackingOff { step, until: job.visible_at, error: error.clone(), attempt, most }
+    }
+}
+
+/// What keeps a due job from being claimed: first what the most of its kind wait for.
+fn of_due_job(step: String, job: &Job) -> Cause {
+    let (since, attempt, most) = (job.visible_at, job.attempts, job.most);
+    if !job.served {
+        return Cause::NoWorker { step, queue: job.queue.clone(), since };
+    }
+    if let Some(Full { key, held, most }) = job.full.clone() {
+        return Cause::KeyLimit { step, key, held, most, since };
+    }
+    match &job.last {
+        _ if job.lost > 0 => {
+            let lost = job.lost + u32::from(job.expired);
+            Cause::Suspect { step, lost, since, attempt, most }
         }
-        (Some((worker, _)), None) => {
-            Cause::WorkerLost { step, worker: worker.clone(), since: job.visible_at, attempt, most }
+        Some((worker, _)) if job.expired => {
+            Cause::WorkerLost { step, worker: worker.clone(), since, attempt, most }
         }
-        _ => Cause::Queued { step, queue: job.queue.clone(), since: job.visible_at },
+        _ => Cause::Queued { step, queue: job.queue.clone(), since },
     }
 }
 
@@ -189,8 +276,8 @@ impl Cause {
     #[must_use]
     pub fn sentence(&self, now: DateTime<Utc>) -> String {
         match self {
-            Self::Ended { name, end, reason } if reason.is_empty() => format!("Ended at `{name}`: {end}."),
-            Self::Ended { name, end, reason } => format!("Ended at `{name}` ({end}): {reason}"),
+            Self::Ended { end, reason, .. } if reason.is_empty() => format!("{}.", ending(*end)),
+            Self::Ended { end, reason, .. } => format!("{}: {reason}", ending(*end)),
             Self::Waiting { step, reason, since, next_look } => format!(
                 "`{step}` has been waiting {} for {reason}; it looks again {} even without news.",
                 span(*since, now),
@@ -219,16 +306,42 @@ impl Cause {
                 until.format("%H:%M:%S UTC"),
                 why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
             ),
+            Self::NewerRelease { step, worker, until } => format!(
+                "`{step}` needs a newer release than that of {worker}, which left it; it is offered again {}.",
+                ahead(now, *until)
+            ),
+            Self::NoWorker { step, queue, since } => format!(
+                "`{step}` has been due for {}, and no worker of the queue `{queue}` is connected: start one.",
+                span(*since, now)
+            ),
+            Self::KeyLimit { step, key, held, most, since } => format!(
+                "`{step}` has been waiting {} for its turn: {held} of at most {most} jobs of {key} are at work.",
+                span(*since, now)
+            ),
+            Self::Suspect { step, lost, since, attempt, most } => format!(
+                "`{step}` has lost {lost} worker{} in a row, attempt {attempt} of {most}, and has been waiting {} \
+                 for one that does no other such job.",
+                if *lost == 1 { "" } else { "s" },
+                span(*since, now)
+            ),
             Self::Queued { step, queue, since } => format!(
-                "`{step}` has been queued for {} until a worker of `{queue}` is free.",
+                "`{step}` has been queued for {}; the workers of `{queue}` are busy.",
                 span(*since, now)
             ),
             Self::JobMissing { step, since } => format!(
-                "`{step}`, entered {} ago, has no job at this moment; ask again, and if that stays so, \
-                 the job table was changed by hand.",
+                "`{step}`, entered {} ago, has no job: the job table was changed by hand.",
                 span(*since, now)
             ),
         }
+    }
+}
+
+fn ending(end: End) -> &'static str {
+    match end {
+        End::Succeeded => "Done",
+        End::Failed => "It cannot be done",
+        End::Blocked => "A person is needed",
+        End::Cancelled => "Called off",
     }
 }
 
@@ -277,8 +390,12 @@ mod tests {
             most: 5,
             last: None,
             held: false,
+            expired: false,
+            lost: 0,
             error: None,
             held_back: None,
+            full: None,
+            served: true,
         }
     }
 
@@ -291,52 +408,72 @@ mod tests {
         assert_eq!(cause.sentence(at(100)), sentence);
     }
 
+    /// A run at `review` with this job, after 100 s.
+    #[track_caller]
+    fn at_review(job: Job, sentence: &str) {
+        check(&State::At { step: "review".to_owned(), since: at(0) }, Some(&job), sentence);
+    }
+
     #[test]
-    fn every_standing_has_exactly_one_cause() {
-        let here = State::At { step: "review".to_owned(), since: at(0) };
-        let failed = |visible_at| Job { error: Some("503".to_owned()), ..begun(visible_at) };
-        check(
-            &here,
-            Some(&job()),
-            "`review` has been queued for 1 min 40 s until a worker of `llm` is free.",
+    fn what_a_worker_has_begun_is_told_first() {
+        let running = "`review` has been running for 1 min 30 s on w1, attempt 2 of 5.";
+        let failed = Job { error: Some("503".to_owned()), ..begun(130) };
+        at_review(Job { held: true, ..begun(130) }, running);
+        at_review(Job { held: true, ..failed.clone() }, running);
+        at_review(Job { held: true, served: false, lost: 2, ..begun(130) }, running);
+        at_review(failed, "`review` failed in attempt 2 of 5 and is tried again in 30 s; last: 503");
+    }
+
+    #[test]
+    fn a_job_that_is_not_due_says_until_when_and_why() {
+        let limit = Some(("github:x:y".to_owned(), Some("429".to_owned())));
+        let job = Job { held_back: limit, error: Some("503".to_owned()), served: false, ..begun(130) };
+        at_review(job, "`review` is held back by the rate limit github:x:y until 00:02:10 UTC: 429.");
+        at_review(
+            begun(130),
+            "`review` needs a newer release than that of w1, which left it; it is offered again in 30 s.",
         );
-        check(
-            &here,
-            Some(&Job { held: true, ..begun(130) }),
-            "`review` has been running for 1 min 30 s on w1, attempt 2 of 5.",
+    }
+
+    #[test]
+    fn a_due_job_says_what_keeps_it_from_being_taken() {
+        let queued = "`review` has been queued for 1 min 40 s; the workers of `llm` are busy.";
+        at_review(job(), queued);
+        let full = Some(Full { key: "model:default".to_owned(), held: 2, most: 2 });
+        let lost = Job { expired: true, ..begun(40) };
+        at_review(
+            Job { served: false, full: full.clone(), ..job() },
+            "`review` has been due for 1 min 40 s, and no worker of the queue `llm` is connected: start one.",
         );
-        check(
-            &here,
-            Some(&Job { held: true, ..failed(130) }),
-            "`review` has been running for 1 min 30 s on w1, attempt 2 of 5.",
+        at_review(
+            Job { full, lost: 1, ..lost.clone() },
+            "`review` has been waiting 1 min 0 s for its turn: 2 of at most 2 jobs of model:default are at work.",
         );
-        check(
-            &here,
-            Some(&failed(130)),
-            "`review` failed in attempt 2 of 5 and is tried again in 30 s; last: 503",
+        at_review(
+            Job { lost: 1, ..lost.clone() },
+            "`review` has lost 2 workers in a row, attempt 2 of 5, and has been waiting 1 min 0 s for one that does no other such job.",
         );
-        check(&here, Some(&failed(99)), "`review` has been queued for 1 s until a worker of `llm` is free.");
-        check(
-            &here,
-            Some(&begun(40)),
+        at_review(
+            lost,
             "`review` lost its worker w1 1 min 0 s ago in attempt 2 of 5; the next free worker takes it.",
         );
-        let held_back = Some(("github:x:y".to_owned(), Some("429".to_owned())));
-        check(
-            &here,
-            Some(&Job { held_back: held_back.clone(), ..failed(130) }),
-            "`review` is held back by the rate limit github:x:y until 00:02:10 UTC: 429.",
-        );
-        check(
-            &here,
-            Some(&Job { held_back, ..failed(99) }),
-            "`review` has been queued for 1 s until a worker of `llm` is free.",
-        );
-        check(
-            &here,
-            None,
-            "`review`, entered 1 min 40 s ago, has no job at this moment; ask again, and if that stays so, the job table was changed by hand.",
-        );
+    }
+
+    #[test]
+    fn what_no_longer_holds_a_job_back_is_not_told() {
+        let queued = "`review` has been queued for 1 s; the workers of `llm` are busy.";
+        let failed = Job { error: Some("503".to_owned()), ..begun(99) };
+        at_review(failed.clone(), queued);
+        at_review(Job { held_back: Some(("github:x:y".to_owned(), None)), ..failed }, queued);
+        // It was given back.
+        at_review(begun(99), queued);
+    }
+
+    #[test]
+    fn a_run_without_its_job_says_so() {
+        let here = State::At { step: "review".to_owned(), since: at(0) };
+        let sentence = "`review`, entered 1 min 40 s ago, has no job: the job table was changed by hand.";
+        check(&here, None, sentence);
     }
 
     #[test]
@@ -375,7 +512,7 @@ mod tests {
             end: End::Succeeded,
             reason: reason.to_owned(),
         };
-        check(&end("merged as abc"), Some(&job()), "Ended at `done` (succeeded): merged as abc");
-        check(&end(""), None, "Ended at `done`: succeeded.");
+        check(&end("merged as abc"), Some(&job()), "Done: merged as abc");
+        check(&end(""), None, "Done.");
     }
 }

@@ -15,12 +15,9 @@ use super::{
     view::{Assessment, Attempt, Budget, Diff, Effect, Finding, Problem, Run, Why},
 };
 use crate::{
-    core::{budget::Scope, run::State as Standing},
+    core::budget::Scope,
     store::{self, Pool, run::Stored},
 };
-
-/// How often a run is read again that seems to be between two steps.
-const LOOKS: usize = 3;
 
 /// A run and all that is known of it in short.
 #[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs",
@@ -55,18 +52,9 @@ pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap)
     (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>, Error> {
-    let pool = app.engine.pool();
-    let mut look = 1;
-    loop {
-        let stored = run(pool, id).await?;
-        let job = store::job::standing(pool, id).await?;
-        let torn = matches!(stored.run.state, Standing::At { .. }) && job.is_none();
-        if !torn || look == LOOKS {
-            let delay = store::rate::delaying(pool, id).await?;
-            return Ok(Json(Why::new(&stored, job, delay)));
-        }
-        look += 1;
-    }
+    let found = store::run::with_job(app.engine.pool(), id).await?;
+    let (stored, job) = found.ok_or_else(|| Error::no("run", id))?;
+    Ok(Json(Why::new(&stored, job.as_ref())))
 }
 
 /// Every try of every job of a run, oldest first.

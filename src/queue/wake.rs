@@ -37,15 +37,16 @@ struct Knowledge {
 }
 
 impl Wake {
-    /// Listens until `stop` is cancelled. All bells have rung to begin with.
+    /// Listens for a worker that serves these queues, until `stop` is cancelled. All bells have rung to begin
+    /// with.
     #[must_use]
-    pub fn listen(pool: Pool, stop: CancellationToken) -> Self {
+    pub fn listen(pool: Pool, served: Vec<Queue>, stop: CancellationToken) -> Self {
         let wake = Self::default();
         wake.ring(None);
         let ears = wake.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = ears.hear_for_ever(&pool) => {}
+                () = ears.hear_for_ever(&pool, &served) => {}
                 () = stop.cancelled() => {}
             }
         });
@@ -112,9 +113,9 @@ impl Wake {
         }
     }
 
-    async fn hear_for_ever(&self, pool: &Pool) {
+    async fn hear_for_ever(&self, pool: &Pool, served: &[Queue]) {
         loop {
-            if let Ok(mut listener) = Listener::open(pool).await {
+            if let Ok(mut listener) = Listener::open(pool, served).await {
                 // What came while nobody listened was not heard.
                 self.ring(None);
                 while let Ok(notice) = listener.next().await {

@@ -13,7 +13,11 @@ use super::{
     Clock, Connection, Pool, Result,
     run::{Binding, Stored},
 };
-use crate::core::{run::Action, workflow::Queue};
+use crate::core::{
+    run::Action,
+    why::{Full, Job},
+    workflow::Queue,
+};
 
 /// A worker's hold on a job for one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,27 +97,6 @@ impl Lease {
     pub const fn is_suspect(&self) -> bool {
         self.lost > 1
     }
-}
-
-/// How a job stands, for people who ask why a run does not move.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    /// The queue it waits in.
-    pub queue: String,
-    /// When it may be claimed, or the end of its lease.
-    pub visible_at: DateTime<Utc>,
-    /// Attempts begun so far.
-    pub attempts: i32,
-    /// The most attempts.
-    pub max_attempts: i32,
-    /// A worker holds it.
-    pub held: bool,
-    /// The last attempt's error.
-    pub last_error: Option<String>,
-    /// The worker of the last attempt.
-    pub worker: Option<String>,
-    /// When the last attempt began.
-    pub started_at: Option<DateTime<Utc>>,
 }
 
 /// A job to be queued.
@@ -328,24 +311,30 @@ pub async fn leave(pool: &Pool, lease: &Lease, rest: Duration) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// How the job of a run stands.
+/// How the job of a run stands, and whatever may keep it from being claimed.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn standing(pool: &Pool, run_id: Uuid) -> Result<Option<Standing>> {
-    sqlx::query_as!(
-        Standing,
-        r#"select j.queue, j.visible_at, j.attempts, j.max_attempts,
-                  j.lease_token is not null and j.visible_at > now() as "held!",
-                  (select body->>'error' from event
-                   where event.run_id = j.run_id and kind = 'failed' and (body->>'turn')::integer = j.turn
-                   order by seq desc limit 1) as last_error,
-                  case when j.attempts > 0 then j.worker end as worker, j.began_at as started_at
-           from job j where j.run_id = $1"#,
-        run_id
-    )
-    .fetch_optional(pool)
-    .await
+pub async fn standing(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Result<Option<Job>> {
+    let row = sqlx::query_file!("src/store/sql/job_standing.sql", run_id).fetch_optional(executor).await?;
+    Ok(row.map(|row| Job {
+        queue: row.queue,
+        visible_at: row.visible_at,
+        attempts: unsigned(row.attempts),
+        most: unsigned(row.max_attempts),
+        last: row.worker.zip(row.began_at),
+        held: row.held,
+        expired: row.expired,
+        lost: unsigned(row.lost),
+        error: row.last_error,
+        held_back: row.delayed_by.map(|key| (key, row.delayed_why)),
+        full: row.full_key.map(|key| Full {
+            key,
+            held: unsigned(row.full_held.unwrap_or_default()),
+            most: unsigned(row.full_most.unwrap_or_default()),
+        }),
+        served: row.served,
+    }))
 }
 
 struct Claimed {

@@ -5,9 +5,6 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use uuid::Uuid;
-
 use super::{Pool, Result};
 use crate::core::rate::{Budget, LONGEST, Wait};
 
@@ -29,17 +26,6 @@ pub enum Taken {
     Go,
     /// Nothing is taken: make no call before that.
     Wait(Wait),
-}
-
-/// The limit that a waiting job was put off for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delay {
-    /// The limit's key.
-    pub key: String,
-    /// Why it is closed, if somebody closed it.
-    pub why: Option<String>,
-    /// Until when.
-    pub closed_until: Option<DateTime<Utc>>,
 }
 
 /// Takes so many tokens from each of these buckets, from all or from none; each key once. `None`: one of
@@ -129,22 +115,4 @@ pub async fn observe(pool: &Pool, key: &str, budget: &Budget) -> Result<()> {
     .execute(pool)
     .await
     .map(|_| ())
-}
-
-/// The limit for which the job of a run was put off, as long as nobody has taken it again.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn delaying(pool: &Pool, run_id: Uuid) -> Result<Option<Delay>> {
-    sqlx::query_as!(
-        Delay,
-        r#"select job.delayed_by as "key!", rate.why as "why?", rate.closed_until as "closed_until?"
-           from job
-           left join rate on rate.key = job.delayed_by and rate.closed_until > now()
-           where job.run_id = $1 and job.delayed_by is not null and job.delayed_tries = job.attempts
-             and job.visible_at > now()"#,
-        run_id
-    )
-    .fetch_optional(pool)
-    .await
 }

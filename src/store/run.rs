@@ -1,11 +1,14 @@
 //! Runs: the folded state beside the history.
 
 use chrono::{DateTime, Utc};
-use sqlx::types::Json;
+use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
 use super::{Connection, Pool, Result};
-use crate::core::run::{Run, State};
+use crate::core::{
+    run::{Run, State},
+    why::Job,
+};
 
 /// What a run is bound to when it begins.
 #[derive(Debug, Clone)]
@@ -100,7 +103,7 @@ pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<Stored
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Stored>> {
+pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Stored>> {
     let row = sqlx::query_as!(
         Record,
         r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
@@ -109,9 +112,21 @@ pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Stored>> {
            from run where id = $1"#,
         id
     )
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await?;
     Ok(row.map(Stored::from))
+}
+
+/// One run and its job, both as they were at one moment.
+///
+/// # Errors
+/// As [`get`].
+pub async fn with_job(pool: &Pool, id: Uuid) -> Result<Option<(Stored, Option<Job>)>> {
+    let mut tx = pool.begin_with("begin isolation level repeatable read read only").await?;
+    let Some(stored) = get(&mut *tx, id).await? else { return Ok(None) };
+    let job = super::job::standing(&mut *tx, id).await?;
+    tx.commit().await?;
+    Ok(Some((stored, job)))
 }
 
 /// Saves a run that has moved from `version` by `events` events; false if somebody moved it in between.

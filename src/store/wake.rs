@@ -1,6 +1,8 @@
 //! LISTEN and NOTIFY: how an idle worker hears of a job at once. Losing a notice only costs a poll.
 
-use sqlx::postgres::PgListener;
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use super::{Connection, Pool, Result};
 use crate::core::workflow::Queue;
@@ -21,18 +23,31 @@ pub async fn ring(connection: &mut Connection, queue: &str) -> Result<()> {
     sqlx::query!("select pg_notify('aspora_job', $1)", queue).execute(connection).await.map(|_| ())
 }
 
-/// A connection that hears of new jobs.
-pub struct Listener(PgListener);
+/// A connection that hears of new jobs, and by its name shows that somebody serves their queues.
+pub struct Listener {
+    ear: PgListener,
+    /// The ear alone: a connection that the pool lends to others would show a worker that is gone.
+    _own: Pool,
+}
 
 impl Listener {
-    /// Begins to listen.
+    /// Begins to listen, as a worker that serves these queues.
     ///
     /// # Errors
     /// When no connection can be had.
-    pub async fn open(pool: &Pool) -> Result<Self> {
-        let mut listener = PgListener::connect_with(pool).await?;
-        listener.listen("aspora_job").await?;
-        Ok(Self(listener))
+    pub async fn open(pool: &Pool, served: &[Queue]) -> Result<Self> {
+        let queues: Vec<&str> = served.iter().map(|queue| queue.word()).collect();
+        let options = (*pool.connect_options()).clone();
+        let options = options.application_name(&format!("aspora worker {}", queues.join(",")));
+        let own = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(5))
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_lazy_with(options);
+        let mut ear = PgListener::connect_with(&own).await?;
+        ear.listen("aspora_job").await?;
+        Ok(Self { ear, _own: own })
     }
 
     /// The queue of the next notice; `None` after the connection was lost and made again, so that
@@ -41,6 +56,6 @@ impl Listener {
     /// # Errors
     /// When the connection cannot be made again.
     pub async fn next(&mut self) -> Result<Option<String>> {
-        Ok(self.0.try_recv().await?.map(|notice| notice.payload().to_owned()))
+        Ok(self.ear.try_recv().await?.map(|notice| notice.payload().to_owned()))
     }
 }

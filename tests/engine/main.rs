@@ -7,6 +7,7 @@ mod support;
 
 mod budget;
 mod bulk;
+mod causes;
 mod claims;
 mod commits;
 mod controls;

@@ -12,7 +12,7 @@ use aspora::{
     github::{Effort, Gate as _},
     llm::Gate as _,
     store::{
-        attempt,
+        attempt, job,
         rate::{self, Bucket, Taken},
     },
 };
@@ -53,6 +53,11 @@ async fn wait(ground: &Ground, name: &str) -> (Duration, String) {
         Taken::Wait(wait) => (wait.wait, wait.why),
         Taken::Go => panic!("`{name}` is open"),
     }
+}
+
+/// The limit that the job of a run is held back by, and why that is closed.
+async fn held_back(ground: &Ground, run: uuid::Uuid) -> Option<(String, Option<String>)> {
+    job::standing(ground.pool(), run).await.unwrap().unwrap().held_back
 }
 
 fn seconds(count: u64) -> Duration {
@@ -190,16 +195,17 @@ async fn a_job_that_is_held_back_loses_no_attempt_and_its_history_does_not_grow(
         assert_eq!(ground.engine.later(&lease, seconds(600), "github:x").await.unwrap(), Moved::Yes);
         assert_eq!(ground.engine.later(&lease, seconds(600), "github:x").await.unwrap(), Moved::Late);
         assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
-        let delay = rate::delaying(ground.pool(), run).await.unwrap().unwrap();
-        assert_eq!(delay.key, "github:x");
+        let (key, why) = held_back(&ground, run).await.unwrap();
+        assert_eq!(key, "github:x");
+        assert!(why.is_none_or(|why| why == "rate limited (403)"), "while the penalty lasts");
         advance(ground.pool(), seconds(603)).await;
     }
     assert_eq!(ground.kinds(run).await, ["started"]);
     assert!(attempt::of_run(ground.pool(), run).await.unwrap().is_empty());
-    assert_eq!(rate::delaying(ground.pool(), run).await.unwrap(), None, "the wait is over");
+    assert_eq!(held_back(&ground, run).await, None, "the wait is over");
     let lease = ground.claim(Queue::Llm).await;
     ground.engine.fail(&lease, "tester", "the model is away", None).await.unwrap();
-    assert_eq!(rate::delaying(ground.pool(), run).await.unwrap(), None, "this wait is for a failure");
+    assert_eq!(held_back(&ground, run).await, None, "this wait is for a failure");
     assert_sound(&ground.engine).await;
 }
 

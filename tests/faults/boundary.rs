@@ -24,14 +24,14 @@ pub(crate) struct Job {
     pub(crate) step: String,
     pub(crate) visit: u32,
     pub(crate) turn: u32,
-    pub(crate) attempt: i32,
-    pub(crate) most: i32,
+    pub(crate) attempt: u32,
+    pub(crate) most: u32,
 }
 
 /// Names boundaries as the requests of one run pass by.
 #[derive(Default)]
 pub(crate) struct Namer {
-    attempt: (u32, i32),
+    attempt: (u32, u32),
     seen: BTreeMap<String, usize>,
 }
 
@@ -49,7 +49,7 @@ impl Job {
         let standing = store::job::standing(pool, run).await.ok()??;
         let step = stored.run.step()?.to_owned();
         let visit = stored.run.visits.get(&step).copied()?;
-        let (attempt, most) = (standing.attempts, standing.max_attempts);
+        let (attempt, most) = (standing.attempts, standing.most);
         Some(Self { step, visit, turn: stored.run.turn, attempt, most })
     }
 }

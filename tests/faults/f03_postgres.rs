@@ -133,7 +133,7 @@ async fn cut_after_any_event(floor: &Floor, begun: &Begun) -> i64 {
         version = stored.version;
         let cut: i64 = sqlx::query_scalar(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity
-             where datname = current_database() and application_name = 'aspora' and pid <> pg_backend_pid()",
+             where datname = current_database() and application_name like 'aspora%' and pid <> pg_backend_pid()",
         )
         .fetch_one(floor.pool())
         .await

@@ -78,6 +78,6 @@ async fn f22_a_job_that_was_given_back_has_as_many_attempts_left_as_before() {
     gone(&floor, worker).await;
     let after = store::job::standing(floor.pool(), begun.run).await.unwrap().unwrap();
     assert!(!after.held);
-    let left = |job: &store::job::Standing| job.max_attempts - job.attempts;
+    let left = |job: &aspora::core::why::Job| job.most - job.attempts;
     assert_eq!(left(&after), left(&before) + 1, "the attempt does not count");
 }

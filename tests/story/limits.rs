@@ -103,8 +103,8 @@ async fn held_back(world: &World, runs: &[Uuid]) -> Vec<String> {
     for run in runs {
         let found = Mutex::new(None);
         support::eventually("the run is held back", async || {
-            let delay = store::rate::delaying(&world.pool, *run).await.unwrap();
-            *found.lock().unwrap() = delay.map(|delay| delay.key);
+            let job = store::job::standing(&world.pool, *run).await.unwrap();
+            *found.lock().unwrap() = job.and_then(|job| job.held_back).map(|(key, _)| key);
             found.lock().unwrap().is_some()
         })
         .await;

@@ -1,6 +1,6 @@
 //! A worker that is asked to stop leaves nothing half done and nothing to wait for.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, str::FromStr as _, sync::Arc, time::Duration};
 
 use apalis_core::{backend::Backend as _, worker::context::WorkerContext};
 use aspora::{
@@ -8,7 +8,7 @@ use aspora::{
     queue::{Heart, Hub, Source, Wake},
     worker::Config,
 };
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -85,7 +85,7 @@ fn hub(ground: &Ground, over: &CancellationToken) -> Hub {
     Hub {
         pool: ground.pool().clone(),
         heart: Heart::start(ground.pool().clone(), timing.lease, over.clone()),
-        wake: Wake::listen(ground.pool().clone(), over.clone()),
+        wake: Wake::listen(ground.pool().clone(), vec![Queue::Llm], over.clone()),
         timing,
         worker: "one".into(),
         stop: CancellationToken::new(),
@@ -169,13 +169,21 @@ async fn a_worker_whose_ear_was_cut_off_listens_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
     let ground = Ground::new().await;
-    let narrow = PgPoolOptions::new().max_connections(1).connect(&ground.database.url).await.unwrap();
-    let (busy, over) = (narrow.acquire().await.unwrap(), CancellationToken::new());
-    let wake = Wake::listen(narrow.clone(), over.clone());
+    // From elsewhere: nobody may shut out others from the database that it is in.
+    let options = PgConnectOptions::from_str(&ground.database.url).unwrap();
+    let name = options.get_database().unwrap().to_owned();
+    let mut outside = PgConnection::connect_with(&options.database("postgres")).await.unwrap();
+    let mut admit = async |whether: bool| {
+        let sql = format!("alter database {name:?} allow_connections {whether}");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut outside).await.unwrap();
+    };
+    admit(false).await;
+    let over = CancellationToken::new();
+    let wake = Wake::listen(ground.pool().clone(), vec![Queue::Llm], over.clone());
     // Every bell has rung once to begin with.
     wake.news().await;
     ground.accept().await;
-    drop(busy);
+    admit(true).await;
     let rung = tokio::time::timeout(Duration::from_secs(60), wake.news()).await;
     assert!(rung.is_ok(), "the bell was not rung");
     over.cancel();

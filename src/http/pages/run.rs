@@ -7,7 +7,6 @@ use axum::{
     },
     response::Response,
 };
-use chrono::{DateTime, Utc};
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -19,8 +18,9 @@ use crate::{
     core::{
         budget::{Account, Scope, Unit},
         run,
+        why::{Cause, why},
     },
-    store::{self, assessment, attempt, budget, effect, event, job, requirement, review},
+    store::{self, assessment, attempt, budget, effect, event, requirement, review},
 };
 
 /// The newest events that a page reads; older ones are in the raw JSON.
@@ -52,7 +52,7 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
     let id: Uuid = id.parse().map_err(|_| unreadable())?;
     let missing = || Problem::Missing(format!("There is no run {id}."));
     let pool = app.engine.pool();
-    let stored = store::run::get(pool, id).await?.ok_or_else(missing)?;
+    let (stored, job) = store::run::with_job(pool, id).await?.ok_or_else(missing)?;
     let requirement = store::requirement::get(pool, stored.binding.requirement_id).await?;
     let after = stored.version.saturating_sub(EVENTS);
     Ok(View {
@@ -67,7 +67,8 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
         effects: effect::of_run(pool, id).await?,
         spent: effect::spent(pool, id).await?,
         budget: budget::accounts(pool, id, &stored.binding.product).await?,
-        job: job::standing(pool, id).await?,
+        cause: why(&stored.run, job.as_ref(), stored.now),
+        job,
         stored,
     })
 }
@@ -185,67 +186,14 @@ fn now(view: &View) -> Markup {
         run::State::Ended { end: crate::core::workflow::End::Succeeded, .. } => "now good",
         run::State::Ended { .. } => "now bad",
     };
-    html! { p.(class) #now { (sentence(view)) } }
-}
-
-/// What the run is doing, in words.
-fn sentence(view: &View) -> String {
-    let now = view.now();
-    match &view.stored.run.state {
-        run::State::At { step, .. } => match &view.job {
-            Some(job) => at_work(step, job, now),
-            None => format!("{step} is about to go on."),
-        },
-        run::State::Waiting { step, since, park } => {
-            let until = if park.until > now {
-                format!("looks again in {} at the latest", words::span(park.until - now))
-            } else {
-                "looks again any moment".to_owned()
-            };
-            format!(
-                "{step} waits for {}; in this step for {}; {until}.",
-                park.reason,
-                words::span(now - *since)
-            )
+    let error = view.job.as_ref().and_then(|job| job.error.as_ref());
+    // A job that backs off says its error by itself.
+    let error = error.filter(|_| !matches!(view.cause, Cause::BackingOff { .. } | Cause::Ended { .. }));
+    html! {
+        p.(class) #now {
+            (words::prose(&view.cause.sentence(view.now())))
+            @if let Some(error) = error { " Last error: " (error) }
         }
-        run::State::Paused { by, reason, since, .. } => format!(
-            "Paused {} ago by {by}: {reason}. Nothing more is begun until somebody resumes it.",
-            words::span(view.now() - *since)
-        ),
-        run::State::Ended { end, reason, .. } => {
-            use crate::core::workflow::End;
-            let what = match end {
-                End::Succeeded => "Done",
-                End::Failed => "It cannot be done",
-                End::Blocked => "A person is needed",
-                End::Cancelled => "Called off",
-            };
-            if reason.is_empty() { format!("{what}.") } else { format!("{what}: {reason}") }
-        }
-    }
-}
-
-fn at_work(step: &str, job: &job::Standing, now: DateTime<Utc>) -> String {
-    let error = job.last_error.as_ref().map(|error| format!(" Last error: {error}")).unwrap_or_default();
-    let queue = &job.queue;
-    match (job.held, job.started_at) {
-        (true, Some(started)) => format!(
-            "{step} runs on {} for {}, attempt {} of {}.{error}",
-            job.worker.as_deref().unwrap_or("a worker"),
-            words::span(now - started),
-            job.attempts,
-            job.max_attempts
-        ),
-        _ if job.visible_at > now => format!(
-            "{step} is tried again in {} (attempt {} of {}).{error}",
-            words::span(job.visible_at - now),
-            job.attempts + 1,
-            job.max_attempts
-        ),
-        _ => format!(
-            "{step} is due and has waited {} for a worker of the queue `{queue}`.{error}",
-            words::span(now - job.visible_at)
-        ),
     }
 }
 

@@ -7,8 +7,8 @@ use maud::Markup;
 
 use super::words;
 use crate::{
-    core::{budget::Account, run, workflow::Workflow},
-    store::{assessment, attempt, effect, event, job, requirement, review, run::Stored},
+    core::{budget::Account, run, why, workflow::Workflow},
+    store::{assessment, attempt, effect, event, requirement, review, run::Stored},
 };
 
 /// Everything that a run's page shows, as it was at `stored.now`.
@@ -26,7 +26,8 @@ pub(super) struct View {
     pub(super) effects: Vec<effect::Row>,
     pub(super) spent: effect::Spent,
     pub(super) budget: Vec<Account>,
-    pub(super) job: Option<job::Standing>,
+    pub(super) job: Option<why::Job>,
+    pub(super) cause: why::Cause,
 }
 
 impl View {

@@ -49,6 +49,15 @@ pub(super) fn utc(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()
 }
 
+/// A sentence for people, with what stands between backticks set as code.
+pub(super) fn prose(sentence: &str) -> Markup {
+    html! {
+        @for (place, part) in sentence.split('`').enumerate() {
+            @if place % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
 /// A tier as a badge.
 pub(super) fn tier(tier: Tier) -> Markup {
     tier_word(match tier {

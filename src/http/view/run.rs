@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::{
     core::{
         run::{self, State},
-        why::{Cause, why},
+        why::{Cause, Job, why},
     },
-    store::{effect, job, rate, run::Stored},
+    store::{effect, run::Stored},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -126,9 +126,11 @@ pub struct Spent {
 pub struct Why {
     /// The run.
     pub run_id: Uuid,
-    /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `queued` or `job_missing`.
+    /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `held_back`, `newer_release`,
+    /// `no_worker`, `key_limit`, `suspect`, `queued` or `job_missing`.
     pub cause: String,
-    /// What belongs to this cause: step, since, until, worker, attempt, most, error, reason, next_look.
+    /// What belongs to this cause: step, since, until, worker, attempt, most,
+    /// error, reason, next_look, queue, key, held, lost.
     pub facts: BTreeMap<String, Value>,
     /// The cause in a sentence for people.
     pub sentence: String,
@@ -205,10 +207,8 @@ impl Run {
 impl Why {
     /// The view of the one cause.
     #[must_use]
-    pub fn new(stored: &Stored, standing: Option<job::Standing>, delay: Option<rate::Delay>) -> Self {
-        let held_back = delay.map(|delay| (delay.key, delay.why));
-        let job = standing.map(|standing| core_job(standing, held_back));
-        let cause = why(&stored.run, job.as_ref(), stored.now);
+    pub fn new(stored: &Stored, job: Option<&Job>) -> Self {
+        let cause = why(&stored.run, job, stored.now);
         let mut facts = facts(&cause);
         let word = facts.remove("kind").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         Self {
@@ -225,19 +225,6 @@ fn facts(cause: &Cause) -> BTreeMap<String, Value> {
     match serde_json::to_value(cause) {
         Ok(Value::Object(members)) => members.into_iter().collect(),
         Ok(_) | Err(_) => BTreeMap::new(),
-    }
-}
-
-fn core_job(standing: job::Standing, held_back: Option<(String, Option<String>)>) -> crate::core::why::Job {
-    crate::core::why::Job {
-        queue: standing.queue,
-        visible_at: standing.visible_at,
-        attempts: u32::try_from(standing.attempts).unwrap_or(0),
-        most: u32::try_from(standing.max_attempts).unwrap_or(0),
-        last: standing.worker.zip(standing.started_at),
-        held: standing.held,
-        error: standing.last_error,
-        held_back,
     }
 }
 

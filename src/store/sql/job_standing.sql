@@ -1,0 +1,35 @@
+-- How the job of a run stands, and whatever may keep it from being claimed.
+select j.queue, j.visible_at, j.attempts, j.max_attempts, j.lost, j.began_at,
+       case when j.attempts > 0 then j.worker end as worker,
+       j.lease_token is not null and j.visible_at > now() as "held!",
+       j.lease_token is not null and j.visible_at <= now() as "expired!",
+       (select body->>'error' from event
+        where event.run_id = j.run_id and kind = 'failed' and (body->>'turn')::integer = j.turn
+        order by seq desc limit 1) as last_error,
+       -- Since it was put off for a rate limit nobody has taken it.
+       case when j.delayed_tries = j.attempts and j.visible_at > now() then j.delayed_by end as delayed_by,
+       (select why from rate where key = j.delayed_by and closed_until > now()) as delayed_why,
+       full_key.key as "full_key?", full_key.held as "full_held?", full_key.most as "full_most?",
+       -- A worker's ear, or its hold on a job, shows that it is there.
+       exists (
+           select from pg_stat_activity
+           where datname = current_database() and application_name like 'aspora worker %'
+             and j.queue = any (string_to_array(substr(application_name, 15), ','))
+       ) or exists (
+           select from job
+           where job.queue = j.queue and job.lease_token is not null and job.visible_at > now()
+       ) as "served!"
+from job j
+left join lateral (
+    select key, most, held
+    from (
+        select key, case when key like 'merge:%' then 1 else key_limit.most end as most,
+               (select count(*)::integer from key_hold join job on job.id = key_hold.job
+                where key_hold.key = asked.key and job.id <> j.id and asked.key = any (job.keys)
+                  and job.lease_token is not null and job.visible_at > now()) as held
+        from unnest(j.keys) as asked (key) left join key_limit using (key)
+    ) limited
+    where held >= most
+    limit 1
+) full_key on true
+where j.run_id = $1
