@@ -41,7 +41,7 @@ fn count(children: Vec<Node>, demands: &Demands) -> Section {
     };
     let sentence = format!("{counted} of {needed} {who}");
     let node = Node { name: "approvals".to_owned(), status, sentence, children };
-    let wait = (missing > 0).then_some(Wait::Approvals { missing, human: demands.human });
+    let wait = (missing > 0).then_some(Wait::Approvals { missing, needed, human: demands.human });
     Section { waits: wait.into_iter().collect(), ..Section::fine(node) }
 }
 

@@ -77,6 +77,8 @@ pub enum Wait {
     Approvals {
         /// How many more.
         missing: u32,
+        /// How many in all.
+        needed: u32,
         /// Only people count.
         human: bool,
     },

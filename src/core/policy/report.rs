@@ -64,17 +64,20 @@ impl Assessment {
 
     fn waiting(&self, on: &[Wait]) -> String {
         let counted = self.checks.iter().filter(|row| checks::counts(row.state)).count();
+        let head = self.head.short();
         let mut open = Vec::new();
         let mut parts = Vec::new();
         for wait in on {
             match wait {
                 Wait::Check { name, progress } => open.push(format!("{name} ({progress})")),
-                Wait::Approvals { missing, human } => parts.push(approvals(*missing, *human)),
+                // An approval is of one head.
+                Wait::Approvals { .. } => {
+                    parts.push(format!("{} on {head}, void on a push", wait.sentence()));
+                }
                 Wait::Draft => parts.push("the pull request to leave its draft".to_owned()),
             }
         }
         if !open.is_empty() {
-            let head = self.head.short();
             parts.push(format!("{} of {counted} checks on {head}: {}", open.len(), some(&open, ", ")));
         }
         parts.join(", and ")
@@ -101,7 +104,10 @@ impl Wait {
     pub fn sentence(&self) -> String {
         match self {
             Self::Check { name, progress } => format!("check {name}: {progress}"),
-            Self::Approvals { missing, human } => approvals(*missing, *human),
+            Self::Approvals { missing, needed, human } => {
+                let who = if *human { " by people" } else { "" };
+                format!("{missing} of {needed} approvals{who}")
+            }
             Self::Draft => "the pull request is a draft".to_owned(),
         }
     }
@@ -124,12 +130,6 @@ impl Stop {
             }
         }
     }
-}
-
-fn approvals(missing: u32, human: bool) -> String {
-    let plural = if missing == 1 { "" } else { "s" };
-    let who = if human { " by a person" } else { "" };
-    format!("{missing} approval{plural}{who}")
 }
 
 fn verdict(report: &mut String, tree: &Node) {
