@@ -93,6 +93,19 @@ async fn a_server_that_was_left_running_is_joined() {
     assert_eq!(cluster.pid(), Some(pid));
 }
 
+/// As a folder is that was copied while its server ran.
+#[tokio::test]
+async fn another_folders_server_is_not_taken_for_ones_own() {
+    let (here, there) = (folder(), folder());
+    let (ours, theirs) = (Cluster::start(here.path()).unwrap(), Cluster::start(there.path()).unwrap());
+    let path = |folder: &tempfile::TempDir| folder.path().join("data/postmaster.pid");
+    let own = std::fs::read(path(&here)).unwrap();
+    std::fs::copy(path(&there), path(&here)).unwrap();
+    assert_eq!(ours.pid(), None);
+    std::fs::write(path(&here), own).unwrap();
+    assert!(ours.pid().is_some() && ours.pid() != theirs.pid());
+}
+
 #[tokio::test]
 async fn a_folder_too_deep_for_a_socket_gets_a_port() {
     let folder = folder();

@@ -233,11 +233,13 @@ impl Cluster {
         command
     }
 
-    /// What `postmaster.pid` says, if the process it names is alive.
+    /// What `postmaster.pid` says, if it is of this folder and the process it names is alive.
     fn postmaster(&self) -> Option<Postmaster> {
         let text = fs::read_to_string(self.folder.join("data/postmaster.pid")).ok()?;
         let postmaster = Postmaster::parse(&text)?;
-        alive(postmaster.pid).then_some(postmaster)
+        // The file of a folder that was copied names the server of the folder it was copied from.
+        let ours = postmaster.data.canonicalize().ok()? == self.folder.join("data").canonicalize().ok()?;
+        (ours && alive(postmaster.pid)).then_some(postmaster)
     }
 
     fn end_with(&self, signal: Signal) -> anyhow::Result<()> {
@@ -279,6 +281,7 @@ impl Drop for Cluster {
 /// What we use of `postmaster.pid`: pid, data folder, start, port, socket folder, listen address, memory, status.
 struct Postmaster {
     pid: Pid,
+    data: PathBuf,
     /// Where it listens, once it is ready: before, the lines are half written and an address read from them could
     /// be another server's.
     endpoint: Option<Endpoint>,
@@ -293,7 +296,7 @@ impl Postmaster {
             [_, _, _, _, folder, "", _, "ready", ..] => Some(Endpoint::Socket(PathBuf::from(folder))),
             _ => None,
         };
-        Some(Self { pid, endpoint })
+        Some(Self { pid, data: PathBuf::from(lines.get(1)?), endpoint })
     }
 }
 
