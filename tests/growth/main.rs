@@ -7,6 +7,7 @@ mod support;
 
 mod base;
 mod blobs;
+mod dumps;
 mod exports;
 mod lists;
 mod months;

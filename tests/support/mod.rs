@@ -12,4 +12,4 @@ pub(crate) use ground::{
     Ground, RATES, accept, advance, answer, assert_budgets_add_up, assert_folds, assert_sound, claim, engine,
     eventually, news, skip_waits,
 };
-pub(crate) use postgres::{TestDatabase, database};
+pub(crate) use postgres::{TestDatabase, blank, database, migrate};

@@ -28,8 +28,18 @@ pub(crate) struct TestDatabase {
 pub(crate) async fn database() -> TestDatabase {
     let cluster = tokio::task::spawn_blocking(cluster).await.expect("start the test cluster");
     let template = template(&cluster).await;
+    database_like(&cluster, &template).await
+}
+
+/// A fresh database with nothing in it.
+pub(crate) async fn blank() -> TestDatabase {
+    let cluster = tokio::task::spawn_blocking(cluster).await.expect("start the test cluster");
+    database_like(&cluster, "template0").await
+}
+
+async fn database_like(cluster: &Cluster, template: &str) -> TestDatabase {
     let name = format!("test_{}_{}", std::process::id(), uuid::Uuid::new_v4().simple());
-    let mut admin = connect(&cluster, "postgres").await;
+    let mut admin = connect(cluster, "postgres").await;
     execute(&mut admin, format!(r#"create database "{name}" template "{template}""#)).await;
     let url = cluster.url(&name);
     let pool =
@@ -38,7 +48,7 @@ pub(crate) async fn database() -> TestDatabase {
 }
 
 /// Brings a database to the schema that the tests are for: the folder as it is now, as the template's name says.
-async fn migrate(pool: &PgPool) {
+pub(crate) async fn migrate(pool: &PgPool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let migrator = sqlx::migrate::Migrator::new(folder).await.expect("read migrations/");
     migrator.run(pool).await.expect("apply the migrations");
