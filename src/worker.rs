@@ -98,7 +98,8 @@ pub async fn work(
         wake: Wake::listen(engine.pool().clone(), served.clone(), over.clone()),
         timing: config.timing,
         worker: config.name.as_str().into(),
-        stop: stop.clone(),
+        // Of its own, so that an end of the claims is not taken for a stop that was asked for.
+        stop: stop.child_token(),
         suspect: Arc::default(),
     };
     let clock = tokio::spawn(look_for_ever(engine.clone(), hub.clone(), served));
@@ -120,9 +121,9 @@ pub async fn work(
                 .build(handle)
         });
     }
-    let drain = config.drain;
+    let (drain, asked) = (config.drain, stop.clone());
     let stopped = async move {
-        stop.cancelled().await;
+        asked.cancelled().await;
         tokio::spawn(async move {
             tokio::time::sleep(drain).await;
             hurry.cancel();
@@ -132,7 +133,9 @@ pub async fn work(
     let worked = monitor.run_with_signal(stopped).await;
     over.cancel();
     clock.abort();
-    worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))
+    worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;
+    anyhow::ensure!(stop.is_cancelled(), "the worker no longer claims jobs, and nobody has asked it to stop");
+    Ok(())
 }
 
 /// Every so often, in one statement: are jobs due that nobody told us of, and timers?

@@ -6,7 +6,7 @@ use super::{Engine, Error, Moved};
 use crate::store::job::{self, Lease};
 
 /// Over how long those are spread that wait for the end of the same window.
-const SPREAD: Duration = Duration::from_secs(2);
+pub(super) const SPREAD: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// Gives a job up for `until` from now and up to two seconds more, drawn, because the limit `why`

@@ -262,7 +262,9 @@ impl Engine {
         let workflow = self.workflow(&stored.binding.workflow_hash).await?;
         let retry = workflow.steps.get(&lease.step).map(|step| step.retry.clone()).unwrap_or_default();
         let least = after.unwrap_or_default();
-        let ceiling = backoff_ceiling(&retry, lease.attempt).max(least);
+        // Many may have been told the same moment: they come back over a while, not all at once.
+        let ceiling = backoff_ceiling(&retry, lease.attempt)
+            .max(least + after.map_or(Duration::ZERO, |_| later::SPREAD));
         let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
             return Ok(Moved::Late);
         };
