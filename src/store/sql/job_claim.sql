@@ -36,9 +36,12 @@ asked as (
 ),
 open as (
     select key, min(most) - (
-        select count(*) from key_hold join job on job.id = key_hold.job
-        where key_hold.key = asked.key and job.lease_token is not null and job.visible_at > now()
-          and asked.key = any (job.keys)
+        select count(*) from key_hold, lateral (
+            select from job
+            where id = key_hold.job and lease_token is not null and visible_at > now() and asked.key = any (keys)
+            offset 0
+        ) held
+        where key_hold.key = asked.key
     ) as room
     from asked group by key
 ),
@@ -59,8 +62,8 @@ chosen as (
     ) drawn
     where nth <= room
 ),
--- By arrays, not joins: how many rows these are nobody can guess beforehand, and what is taken for many is
--- joined by reading all of `job` and of `run`.
+-- By arrays (or one by one, which `offset 0` keeps apart), not joins: how many rows these are nobody can guess
+-- beforehand, and what is taken for many is joined by reading all of `job` and of `run`.
 locked as (
     select job.id, job.run_id, job.turn, job.attempts, job.max_attempts, job.step, job.worker, job.began_at,
            job.lease_token is not null as was_held
@@ -99,12 +102,16 @@ noted as (
 ),
 swept as (
     delete from key_hold
-    where $6 and key in (select key from asked) and not exists (select from job where job.id = key_hold.job)
+    where $6 and key = any (array(select key from asked))
+      and not exists (select from job where job.id = key_hold.job offset 0)
 )
 select clock_timestamp() as "now!",
        exists (
-           select from job, wanted
-           where job.queue = wanted.queue and job.guarded and job.visible_at <= now() and not job.paused
+           select from wanted, lateral (
+               select from job
+               where job.queue = wanted.queue and guarded and visible_at <= now() and not paused
+               order by rank limit 1
+           ) job
        ) as "guarded_due!",
        array(select queue from due group by queue having count(distinct product) > 1) as "shared!",
        claimed.id as "id?", claimed.queue as "queue?", claimed.run_id as "run_id?", claimed.step as "step?",
