@@ -28,7 +28,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-pub use self::child::hang;
+pub use self::child::{Toil, toil};
 use self::{ground::Ground, stage::Stage};
 
 /// What can be measured.
@@ -111,7 +111,7 @@ impl Sizes {
         Self {
             drain: 20_000,
             chain: 2_000,
-            slots: 512,
+            slots: 1_024,
             past: 1_000_000,
             events: 20_000,
             repeats: 3,
