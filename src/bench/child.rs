@@ -10,10 +10,15 @@ use tokio::{
     process::{ChildStdout, Command},
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::{
     activities::{Assignment, Failure, Perform, Reply},
-    engine::Engine,
+    core::{
+        run::Progress,
+        workflow::{Outcome, Queue},
+    },
+    engine::{Answer, Engine},
     queue::Timing,
     store,
     worker::{self, Config},
@@ -106,24 +111,52 @@ impl Child {
     }
 }
 
-/// The body of a worker process whose attempts never end; prints `ready`, and `begun` for each attempt.
+/// What the attempts of a worker process do instead of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Toil {
+    /// Each answers `clean` after a drawn time up to this; without it, none ever ends.
+    pub answers_within: Option<Duration>,
+    /// A run whose attempts end their process at once.
+    pub deadly: Option<Uuid>,
+    /// How many jobs the process does at once.
+    pub slots: usize,
+}
+
+/// The body of a worker process whose activities are stand-ins; prints `ready`, and `begun` for each attempt that
+/// does not end.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn hang(url: &str, timing: Timing, drain: Duration, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn toil(
+    url: &str,
+    timing: Timing,
+    drain: Duration,
+    toil: Toil,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let engine = Engine::open(store::connect(url, CONNECTIONS).await?).await?;
     let reserved = store::connect(url, 1).await?;
     let name = format!("bench/{}", std::process::id());
-    let config = Config { timing, drain, ..Config::named(name) };
+    let slots = [(Queue::Default, toil.slots), (Queue::Llm, toil.slots), (Queue::Github, toil.slots)];
+    let config = Config { timing, drain, slots, ..Config::named(name) };
     println!("{READY}");
-    worker::work(engine, reserved, Arc::new(Hanging), config, stop).await
+    worker::work(engine, reserved, Arc::new(toil), config, stop).await
 }
 
-struct Hanging;
-
-impl Perform for Hanging {
-    fn perform(&self, _: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
-        println!("{BEGUN}");
-        std::future::pending().boxed()
+impl Perform for Toil {
+    fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
+        if self.deadly == Some(assignment.lease.run) {
+            std::process::abort();
+        }
+        let Some(within) = self.answers_within else {
+            println!("{BEGUN}");
+            return std::future::pending().boxed();
+        };
+        async move {
+            tokio::time::sleep(within.mul_f64(f64::from(Uuid::new_v4().as_bytes()[0]) / 255.0)).await;
+            let note = "clean".to_owned();
+            Ok(Reply::Answer(Answer { outcome: Outcome::Clean, note, progress: Progress::default() }))
+        }
+        .boxed()
     }
 }

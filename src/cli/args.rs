@@ -30,8 +30,7 @@ pub struct Arguments {
     pub command: Command,
 }
 
-const EXITS: &str =
-    "Exit codes: 0 done; 1 error; 2 wrong usage; 3 the watched run did not succeed; 4 not allowed.";
+const EXITS: &str = "Exit codes: 0 done; 1 error, or the doctor has found something; 2 wrong usage; 3 the watched run did not succeed; 4 not allowed.";
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,6 +64,8 @@ pub enum Command {
     Limit(Limit),
     /// Bring the database in DATABASE_URL to this release's schema.
     Migrate(Database),
+    /// Say whether the database is fit to be worked on, and whether what must hold of every run holds.
+    Doctor(Doctor),
     /// Say how long what is kept, and sweep what was kept long enough.
     #[command(subcommand)]
     Retention(Retention),
@@ -462,6 +463,17 @@ pub struct Database {
     pub database_url: String,
 }
 
+/// What to look at.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Also ask of every run whether what must hold does. Reads every event; nothing is changed.
+    #[arg(long)]
+    pub invariants: bool,
+    /// The database.
+    #[command(flatten)]
+    pub database: Database,
+}
+
 /// How long what is kept.
 #[derive(Debug, Subcommand)]
 pub enum Retention {
@@ -615,7 +627,7 @@ pub struct Bench {
     /// Requirements a second in submit (else 200).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rate: Option<u32>,
-    /// Jobs that the worker of drain, chain and rot does at once (else 512).
+    /// Jobs that the worker of drain, chain and rot does at once (else 1,024).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub slots: Option<u32>,
     /// Connections of the measured worker's and server's pools.
@@ -638,6 +650,15 @@ pub struct BenchWorker {
     /// How long attempts may go on after SIGTERM, in milliseconds.
     #[arg(long)]
     pub drain_ms: u64,
+    /// Each attempt answers after a drawn time up to this, in milliseconds; without it, none ever ends.
+    #[arg(long)]
+    pub answers_within_ms: Option<u64>,
+    /// A run whose attempts end this process at once.
+    #[arg(long)]
+    pub deadly: Option<Uuid>,
+    /// How many jobs of each queue it does at once.
+    #[arg(long, default_value_t = 8)]
+    pub slots: usize,
 }
 
 #[cfg(test)]

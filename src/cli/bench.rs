@@ -10,7 +10,7 @@ use super::{
     print::Printer,
 };
 use crate::{
-    bench::{self, Plan, Sizes, Workload},
+    bench::{self, Plan, Sizes, Toil, Workload},
     queue::Timing,
 };
 
@@ -24,14 +24,21 @@ pub(super) async fn run(options: Bench, printer: &Printer) -> anyhow::Result<()>
     bench::measure(&plan, &stop, |line| printer.raw(&format!("{line}\n"))).await
 }
 
-/// Works as a process of its own for `recover`: an attempt that never ends.
+/// Works as a process of its own whose activities are stand-ins, for `recover` and for tests.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub(super) async fn hang(options: BenchWorker) -> anyhow::Result<()> {
+pub(super) async fn toil(options: BenchWorker) -> anyhow::Result<()> {
     let stop = stop_on_signal()?;
-    let timing = Timing { lease: Duration::from_millis(options.lease_ms), ..Timing::default() };
-    bench::hang(&options.database.database_url, timing, Duration::from_millis(options.drain_ms), stop).await
+    let milliseconds = Duration::from_millis;
+    // A worker that nobody waits for looks as often as a real one.
+    let timing = Timing { lease: milliseconds(options.lease_ms), ..Timing::default() };
+    let toil = Toil {
+        answers_within: options.answers_within_ms.map(milliseconds),
+        deadly: options.deadly,
+        slots: options.slots,
+    };
+    bench::toil(&options.database.database_url, timing, milliseconds(options.drain_ms), toil, stop).await
 }
 
 fn plan(options: Bench) -> anyhow::Result<Plan> {

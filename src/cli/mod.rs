@@ -8,6 +8,7 @@ mod client;
 mod demo;
 mod dev;
 mod dlq;
+mod doctor;
 pub mod home;
 pub mod house;
 mod limit;
@@ -39,6 +40,8 @@ pub enum Exit {
     Done,
     /// The watched run ended, but not well.
     NotSucceeded,
+    /// Something is wrong with what was looked at.
+    Unwell,
 }
 
 /// Does what was asked and tells the shell how it went: 0 done, 1 error, 3 the watched run did not
@@ -47,6 +50,7 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
     match obey(arguments).await {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::NotSucceeded) => ExitCode::from(3),
+        Ok(Exit::Unwell) => ExitCode::FAILURE,
         // Whoever reads our output has had enough, as in `aspora run events … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -68,6 +72,7 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Product(what) => product::obey(&client()?, &printer, what).await,
         Command::Limit(what) => limit::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
+        Command::Doctor(what) => doctor::run(&printer, what).await,
         Command::Retention(what) => retention::obey(&printer, what).await,
         Command::Archive(what) => archive::run(&printer, what).await,
         Command::Openapi => {
@@ -79,7 +84,7 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Dev(dev) => dev::run(dev).await.map(|()| Exit::Done),
         Command::Demo(demo) => demo::run(demo, &printer).await,
         Command::Bench(bench) => Box::pin(bench::run(bench, &printer)).await.map(|()| Exit::Done),
-        Command::BenchWorker(worker) => bench::hang(worker).await.map(|()| Exit::Done),
+        Command::BenchWorker(worker) => bench::toil(worker).await.map(|()| Exit::Done),
     }
 }
 

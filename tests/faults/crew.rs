@@ -1,5 +1,7 @@
 //! Worker processes: hired, killed, stopped, continued, sent home.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::{
     fs::File,
     os::unix::process::CommandExt as _,
@@ -27,6 +29,8 @@ pub(crate) enum Reach {
 pub(crate) struct Crew(Arc<Shared>);
 
 struct Shared {
+    /// What the program is called with.
+    words: Vec<String>,
     environment: Vec<(&'static str, String)>,
     folder: PathBuf,
     at_work: Mutex<Vec<Child>>,
@@ -37,7 +41,17 @@ struct Shared {
 impl Crew {
     /// A crew that works with this environment and writes its logs to `folder`.
     pub(crate) fn new(environment: Vec<(&'static str, String)>, folder: &Path) -> Self {
+        Self::called_with(&["worker"], environment, folder)
+    }
+
+    /// A crew whose workers are called with these words.
+    pub(crate) fn called_with(
+        words: &[&str],
+        environment: Vec<(&'static str, String)>,
+        folder: &Path,
+    ) -> Self {
         Self(Arc::new(Shared {
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
             environment,
             folder: folder.to_owned(),
             at_work: Mutex::default(),
@@ -56,7 +70,7 @@ impl Crew {
         let number = self.0.hired.fetch_add(1, Ordering::SeqCst);
         let log = File::create(self.0.folder.join(format!("worker-{number}.log"))).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
-        command.arg("worker").process_group(0).stdin(std::process::Stdio::null());
+        command.args(&self.0.words).process_group(0).stdin(std::process::Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         for (name, value) in &self.0.environment {
             command.env(name, value);
@@ -77,6 +91,41 @@ impl Crew {
         self.hire()
     }
 
+    /// Hires until `size` workers live.
+    pub(crate) fn fill_up(&self, size: usize) {
+        let living = {
+            let mut at_work = self.at_work();
+            at_work.retain_mut(|child| child.try_wait().is_ok_and(|ended| ended.is_none()));
+            at_work.len()
+        };
+        for _ in living..size {
+            self.hire();
+        }
+    }
+
+    /// One of those at work.
+    pub(crate) fn one(&self, nth: usize) -> Option<u32> {
+        let at_work = self.at_work();
+        (!at_work.is_empty()).then(|| at_work[nth % at_work.len()].id())
+    }
+
+    /// Kills one of those at work.
+    pub(crate) fn kill_one(&self, nth: usize, reach: Reach) {
+        let mut at_work = self.at_work();
+        if !at_work.is_empty() {
+            let nth = nth % at_work.len();
+            let mut child = at_work.swap_remove(nth);
+            drop(at_work);
+            kill(&mut child, reach);
+            self.0.killed.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    /// Kills all that are left.
+    pub(crate) fn dismiss(&self) {
+        std::mem::take(&mut *self.at_work()).iter_mut().for_each(|child| kill(child, Reach::Group));
+    }
+
     /// What the workers have said so far.
     pub(crate) fn logs(&self) -> Vec<String> {
         let log = |number| self.0.folder.join(format!("worker-{number}.log"));
@@ -91,7 +140,8 @@ impl Crew {
 
     /// Stops or continues a worker, or asks it to go.
     pub(crate) fn signal(&self, worker: u32, signal: Signal) {
-        kill_process(pid(worker), signal).unwrap();
+        // It may have ended by itself.
+        let _ = kill_process(pid(worker), signal);
     }
 
     /// How a worker ended, if it has.

@@ -1,5 +1,7 @@
 //! A factory floor for one test: the forge, the model and the engine here, the workers outside.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::{sync::Arc, time::Duration};
 
 use aspora::{
@@ -75,6 +77,11 @@ pub(crate) struct Begun {
 impl Floor {
     /// A floor over a database, empty or migrated; nobody works yet.
     pub(crate) async fn open(database_url: &str) -> Self {
+        Self::with_workers_at(database_url, database_url).await
+    }
+
+    /// A floor whose workers reach the database by another way.
+    pub(crate) async fn with_workers_at(database_url: &str, workers_url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let token = Uuid::new_v4().simple().to_string();
         let config = TwinConfig {
@@ -92,7 +99,7 @@ impl Floor {
         let model =
             ScriptedModel::start(([127, 0, 0, 1], 0).into(), product::script(), Some(key)).await.unwrap();
         let environment = vec![
-            ("DATABASE_URL", database_url.to_owned()),
+            ("DATABASE_URL", workers_url.to_owned()),
             ("GITHUB_TOKEN", token.clone()),
             ("GITHUB_API_URL", twin.url()),
             ("GITHUB_URL", twin.url()),
@@ -114,6 +121,19 @@ impl Floor {
 
     pub(crate) fn pool(&self) -> &Pool {
         self.engine.pool()
+    }
+
+    /// As [`Floor::begin`]; `None` if the database is away. The name is then used up.
+    pub(crate) async fn try_begin(&self, name: &str) -> Option<Begun> {
+        let (repository, policy) = (format!("acme/{name}"), product::policy(name));
+        let files: [(&str, &[u8]); 2] =
+            [(".aspora/risk-policy.json", policy.as_bytes()), ("README.md", b"Amounts.\n")];
+        self.twin.create_repository(&repository, &files).await.unwrap();
+        let (product, repo): (ProductName, RepoName) = (name.parse().unwrap(), repository.parse().unwrap());
+        store::product::put(self.pool(), &product, &repo, "main", &[]).await.ok()?;
+        let requirement = Requirement::new(name, "Mean of amounts", "The mean of some amounts.", 3).unwrap();
+        let accepted = self.engine.accept(&requirement, "tester").await.ok()?;
+        Some(Begun { run: accepted.run, repository })
     }
 
     /// Registers a product of this name with a repository of its own and begins a run on it.

@@ -1,5 +1,7 @@
 //! What holds at the end of every run that succeeded, whatever happened on its way.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::{collections::BTreeMap, process::Command};
 
 use aspora::{
