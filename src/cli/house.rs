@@ -66,6 +66,10 @@ impl House {
     /// When the database cannot be reached or migrated, in one line.
     pub async fn engine(&self) -> anyhow::Result<Engine> {
         let pool = connect(&self.database_url, 16).await?;
+        for ailment in store::server::ask(&pool).await.context("ask the server what it is like")?.ailments() {
+            anyhow::ensure!(!ailment.is_fatal, "{}", ailment.what);
+            tracing::warn!("{}", ailment.what);
+        }
         store::migrate(&pool).await.context("migrate the database")?;
         Ok(Engine::open(pool).await?)
     }

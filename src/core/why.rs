@@ -410,27 +410,27 @@ mod tests {
 
     /// A run at `review` with this job, after 100 s.
     #[track_caller]
-    fn at_review(job: Job, sentence: &str) {
-        check(&State::At { step: "review".to_owned(), since: at(0) }, Some(&job), sentence);
+    fn at_review(job: &Job, sentence: &str) {
+        check(&State::At { step: "review".to_owned(), since: at(0) }, Some(job), sentence);
     }
 
     #[test]
     fn what_a_worker_has_begun_is_told_first() {
         let running = "`review` has been running for 1 min 30 s on w1, attempt 2 of 5.";
         let failed = Job { error: Some("503".to_owned()), ..begun(130) };
-        at_review(Job { held: true, ..begun(130) }, running);
-        at_review(Job { held: true, ..failed.clone() }, running);
-        at_review(Job { held: true, served: false, lost: 2, ..begun(130) }, running);
-        at_review(failed, "`review` failed in attempt 2 of 5 and is tried again in 30 s; last: 503");
+        at_review(&Job { held: true, ..begun(130) }, running);
+        at_review(&Job { held: true, ..failed.clone() }, running);
+        at_review(&Job { held: true, served: false, lost: 2, ..begun(130) }, running);
+        at_review(&failed, "`review` failed in attempt 2 of 5 and is tried again in 30 s; last: 503");
     }
 
     #[test]
     fn a_job_that_is_not_due_says_until_when_and_why() {
         let limit = Some(("github:x:y".to_owned(), Some("429".to_owned())));
         let job = Job { held_back: limit, error: Some("503".to_owned()), served: false, ..begun(130) };
-        at_review(job, "`review` is held back by the rate limit github:x:y until 00:02:10 UTC: 429.");
+        at_review(&job, "`review` is held back by the rate limit github:x:y until 00:02:10 UTC: 429.");
         at_review(
-            begun(130),
+            &begun(130),
             "`review` needs a newer release than that of w1, which left it; it is offered again in 30 s.",
         );
     }
@@ -438,23 +438,23 @@ mod tests {
     #[test]
     fn a_due_job_says_what_keeps_it_from_being_taken() {
         let queued = "`review` has been queued for 1 min 40 s; the workers of `llm` are busy.";
-        at_review(job(), queued);
+        at_review(&job(), queued);
         let full = Some(Full { key: "model:default".to_owned(), held: 2, most: 2 });
         let lost = Job { expired: true, ..begun(40) };
         at_review(
-            Job { served: false, full: full.clone(), ..job() },
+            &Job { served: false, full: full.clone(), ..job() },
             "`review` has been due for 1 min 40 s, and no worker of the queue `llm` is connected: start one.",
         );
         at_review(
-            Job { full, lost: 1, ..lost.clone() },
+            &Job { full, lost: 1, ..lost.clone() },
             "`review` has been waiting 1 min 0 s for its turn: 2 of at most 2 jobs of model:default are at work.",
         );
         at_review(
-            Job { lost: 1, ..lost.clone() },
+            &Job { lost: 1, ..lost.clone() },
             "`review` has lost 2 workers in a row, attempt 2 of 5, and has been waiting 1 min 0 s for one that does no other such job.",
         );
         at_review(
-            lost,
+            &lost,
             "`review` lost its worker w1 1 min 0 s ago in attempt 2 of 5; the next free worker takes it.",
         );
     }
@@ -463,10 +463,10 @@ mod tests {
     fn what_no_longer_holds_a_job_back_is_not_told() {
         let queued = "`review` has been queued for 1 s; the workers of `llm` are busy.";
         let failed = Job { error: Some("503".to_owned()), ..begun(99) };
-        at_review(failed.clone(), queued);
-        at_review(Job { held_back: Some(("github:x:y".to_owned(), None)), ..failed }, queued);
+        at_review(&failed, queued);
+        at_review(&Job { held_back: Some(("github:x:y".to_owned(), None)), ..failed }, queued);
         // It was given back.
-        at_review(begun(99), queued);
+        at_review(&begun(99), queued);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! row locked; whoever also needs the run's job locks that first. What an attempt brings is fenced by its
 //! lease and by the run's version: whoever is too late gets [`Moved::Late`] and has changed nothing.
 
+mod audit;
 mod budget;
 mod bulk;
 pub mod commits;

@@ -16,6 +16,7 @@ pub mod event;
 pub mod fill;
 pub mod hold;
 pub mod idempotency;
+pub mod invariant;
 pub mod job;
 pub mod limit;
 pub mod limits_of_postgres;
@@ -26,6 +27,7 @@ pub mod requirement;
 pub mod retention;
 pub mod review;
 pub mod run;
+pub mod server;
 pub mod signal;
 pub mod throwaway;
 pub mod timer;
@@ -101,6 +103,22 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
 /// When a migration fails (nothing of it stays) or the database is of a later release.
 pub async fn migrate(pool: &Pool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
     MIGRATOR.run(pool).await
+}
+
+/// How many migrations of this release the database has not seen.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn migrations_missing(pool: &Pool) -> Result<usize> {
+    // The migrator's own table, which is not there before the first migration.
+    let is_there: bool =
+        sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(pool).await?;
+    let applied: Vec<i64> = if is_there {
+        sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(pool).await?
+    } else {
+        Vec::new()
+    };
+    Ok(MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version)).count())
 }
 
 /// A transaction inside of one: rolled back, it gives up what it locked.

@@ -11,6 +11,7 @@ use aspora::{
     core::workflow::{Activity, Outcome},
     engine::Engine,
     queue::Timing,
+    store::invariant,
     worker::{self, Config},
 };
 use futures::{FutureExt as _, future::BoxFuture};
@@ -18,7 +19,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::{answer, assert_folds, assert_sound, blank, eventually, migrate};
+use crate::support::{answer, assert_folds, blank, eventually, migrate};
 
 /// The dump of each release, and how its runs stood: ended, waiting, held by the worker that was killed.
 const RELEASED: [(&str, &str, [usize; 3]); 1] = [("0.1.0", include_str!("released/0.1.0.sql"), [1, 1, 2])];
@@ -105,6 +106,9 @@ async fn the_runs_of_every_release_are_finished_by_this_one() {
             );
             assert_folds(&engine, *run).await;
         }
-        assert_sound(&engine).await;
+        // Nobody asked the forge what came of the acts that the killed worker had meant.
+        let checked = invariant::check(&mut pool.acquire().await.unwrap(), 3).await.unwrap();
+        let broken: Vec<_> = checked.into_iter().filter(|it| it.count > 0 && it.name != "effects").collect();
+        assert!(broken.is_empty(), "{release}: {broken:?}");
     }
 }

@@ -61,6 +61,22 @@ impl Run {
         }
     }
 
+    /// The run that a history makes, folded from its first event to its last.
+    ///
+    /// # Errors
+    /// As [`Run::begin`] for the first event, which must be there, and as [`Run::apply`] for the others.
+    pub fn replay<'a>(
+        workflow: &Workflow,
+        history: impl IntoIterator<Item = (&'a Event, DateTime<Utc>)>,
+    ) -> Result<Self, Refused> {
+        let mut history = history.into_iter();
+        let Some((first, at)) = history.next() else {
+            return Err(Refused::Illegal { state: "not begun", event: "nothing" });
+        };
+        let begun = Self::begin(workflow, first, at)?.0;
+        history.try_fold(begun, |run, (event, at)| Ok(run.apply(workflow, event, at)?.0))
+    }
+
     fn blank(workflow: &Workflow, now: DateTime<Utc>) -> Self {
         Self {
             state: State::At { step: workflow.start.clone(), since: now },

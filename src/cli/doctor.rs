@@ -1,0 +1,100 @@
+//! `aspora doctor`: whether the database is fit to be worked on, and whether what must hold holds.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+
+use super::{Exit, args::Doctor, print::Printer};
+use crate::{
+    engine::Engine,
+    store::{
+        self,
+        invariant::{self, Verdict},
+        server::{self, Server},
+    },
+};
+
+/// How many breaches of each invariant are told.
+const TOLD: usize = 5;
+
+/// Looks, and tells what it has found.
+///
+/// # Errors
+/// When the database cannot be reached or read.
+pub(super) async fn run(printer: &Printer, what: Doctor) -> anyhow::Result<Exit> {
+    let url = &what.database.database_url;
+    let pool = store::connect(url, 2).await.context("connect to the database in DATABASE_URL")?;
+    let server = server::ask(&pool).await.context("ask the server what it is like")?;
+    let behind = store::migrations_missing(&pool).await.context("look which migrations were applied")?;
+    let mut text = String::new();
+    let mut is_well = told(&server, behind, &mut text);
+    let mut found = json!({
+        "postgres": server.version,
+        "workers": server.workers,
+        "migrations_missing": behind,
+        "ailments": server.ailments().iter().map(|ailment| ailment.what).collect::<Vec<_>>(),
+    });
+    if what.invariants {
+        anyhow::ensure!(
+            behind == 0,
+            "the invariants are of this release's schema: run `aspora migrate` first"
+        );
+        let mut verdicts = invariant::check(&mut *pool.acquire().await?, TOLD as i64).await?;
+        verdicts.push(Engine::open(pool).await?.replay_all(TOLD).await?);
+        is_well &= verdicts.iter().all(|verdict| verdict.count == 0);
+        verdicts.iter().for_each(|verdict| tell(verdict, &mut text));
+        found["invariants"] = verdicts.iter().map(value).collect();
+    }
+    printer.say(&text, &found)?;
+    Ok(if is_well { Exit::Done } else { Exit::Unwell })
+}
+
+/// Tells of the server; false if something must be done.
+fn told(server: &Server, behind: usize, text: &mut String) -> bool {
+    let _ = writeln!(text, "ok   Postgres {} answers", server.version);
+    let mut is_well = true;
+    match behind {
+        0 => text.push_str("ok   the schema is this release's\n"),
+        behind => {
+            is_well = false;
+            let _ = writeln!(text, "BAD  {behind} migrations are missing: run `aspora migrate`");
+        }
+    }
+    for ailment in server.ailments() {
+        is_well = false;
+        let _ = writeln!(text, "BAD  {}", ailment.what);
+    }
+    if server.ailments().is_empty() {
+        text.push_str("ok   what is committed is kept: fsync, full_page_writes, synchronous_commit\n");
+    }
+    let _ = match server.workers {
+        0 => writeln!(text, "note no worker is connected: runs wait until one is started"),
+        1 => writeln!(text, "ok   1 worker is connected"),
+        workers => writeln!(text, "ok   {workers} workers are connected"),
+    };
+    is_well
+}
+
+fn tell(verdict: &Verdict, text: &mut String) {
+    let Verdict { name, says, count, broken } = verdict;
+    if *count == 0 {
+        let _ = writeln!(text, "ok   {name}: {says}");
+        return;
+    }
+    let _ = writeln!(text, "BAD  {name}: not so in {count} places: {says}");
+    for one in broken {
+        let run = one.run.map(|run| format!("run {run}: ")).unwrap_or_default();
+        let _ = writeln!(text, "       {run}{}", one.what);
+    }
+    if *count > i64::try_from(broken.len()).unwrap_or(i64::MAX) {
+        text.push_str("       …\n");
+    }
+}
+
+fn value(verdict: &Verdict) -> Value {
+    let broken = verdict.broken.iter().map(|one| json!({ "run": one.run, "what": one.what }));
+    json!({
+        "name": verdict.name, "says": verdict.says, "count": verdict.count, "broken": broken.collect::<Vec<_>>(),
+    })
+}
