@@ -13,6 +13,7 @@ mod dice;
 mod floor;
 #[path = "../faults/invariants.rs"]
 mod invariants;
+#[path = "../faults/light.rs"]
 mod light;
 mod nemesis;
 #[path = "../faults/product.rs"]
@@ -25,8 +26,7 @@ use std::{collections::BTreeMap, process::ExitCode, sync::Arc, time::Duration};
 
 use aspora::{
     core::{run::State, workflow::End},
-    engine::Engine,
-    store::{Pool, invariant, invariant::Verdict},
+    store::Pool,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -36,13 +36,15 @@ use self::{
     crew::Crew,
     dice::Dice,
     floor::{Begun, Floor, Ground, LEASE},
-    light::{Light, STEPS},
+    light::Light,
     nemesis::{CREW, Nemesis},
     proxy::Proxy,
 };
 
 /// Light runs that are under way at any time.
 const FLOW: usize = 48;
+/// The steps of a light run.
+const STEPS: usize = 8;
 /// The longest moment that a light step takes.
 const MOMENT: &str = "60";
 /// Once nothing is broken any more, all must be over within this.
@@ -129,7 +131,7 @@ impl Stage {
         let (heavy_url, light_url) = (ground.cluster.url("heavy"), ground.cluster.url("light"));
         let proxy = Arc::new(Proxy::start(&heavy_url).await);
         let floor = Floor::with_workers_at(&heavy_url, &proxy.url(&heavy_url)).await;
-        let light = Light::open(&light_url).await;
+        let light = Light::open(&light_url, STEPS).await;
         let lease = LEASE.as_millis().to_string();
         let words =
             ["bench-worker", "--lease-ms", &lease, "--drain-ms", "5000", "--answers-within-ms", MOMENT];
@@ -250,7 +252,7 @@ impl Told<'_> {
                 Outcome::Wrong(what) => doubled.push(what),
             }
         }
-        let broken = [broken(&floor.engine).await, broken(light.engine()).await].concat();
+        let broken = [light::broken(&floor.engine).await, light::broken(light.engine()).await].concat();
         let (lost, stuck) = (tally.lost + heavy_lost, self.left_open.max(tally.unfinished));
         let duplicated = tally.uneven + doubled.len() + broken.len();
         let share = self.stormy / self.calm.max(1.0);
@@ -300,13 +302,4 @@ async fn heavy_end(floor: &Arc<Floor>, begun: &Begun) -> Outcome {
             Outcome::Wrong(text.unwrap_or_else(|| "an invariant of the forge does not hold".to_owned()))
         }
     }
-}
-
-/// The invariants that do not hold.
-async fn broken(engine: &Engine) -> Vec<Verdict> {
-    let mut line = engine.pool().acquire().await.unwrap();
-    let mut verdicts = invariant::check(&mut line, 5).await.unwrap();
-    drop(line);
-    verdicts.push(engine.replay_all(5).await.unwrap());
-    verdicts.into_iter().filter(|verdict| verdict.count > 0).collect()
 }

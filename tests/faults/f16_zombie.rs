@@ -24,8 +24,9 @@ use uuid::Uuid;
 use crate::{
     boundary::Job,
     crew::Crew,
-    floor::{Floor, Ground, here, hold_until, side_by_side, until},
-    invariants,
+    floor::{Floor, Ground, LEASE, here, hold_until, side_by_side, until},
+    invariants, light,
+    light::Light,
 };
 
 /// Where a worker falls asleep.
@@ -168,4 +169,55 @@ async fn f16_whatever_a_late_worker_brings_is_refused_and_the_holder_s_counts() 
     assert_eq!(engine.answer(&holder, "holder", answer()).await.unwrap(), Moved::Yes);
     assert_eq!(engine.answer(&holder, "holder", answer()).await.unwrap(), Moved::Late, "once is enough");
     invariants::history_folds_to_the_state(&floor, &floor.look(begun.run).await).await;
+}
+
+/// Five hundred leases sleep beyond their end in workers that are stopped. Others do all the work meanwhile; then
+/// the sleepers wake, each with an answer in its hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn f16_of_five_hundred_that_wake_too_late_nobody_is_heard() {
+    const SLEEPERS: usize = 5;
+    let ground = Ground::new();
+    tokio::task::block_in_place(|| ground.cluster.create_database("light").unwrap());
+    let (url, folder) = (ground.cluster.url("light"), tempfile::tempdir().unwrap());
+    let mut light = Light::open(&url, 1).await;
+    let pool = light.engine().pool().clone();
+    let lease = (LEASE * 3).as_millis().to_string();
+    let crew = |within: &str, slots: &str| {
+        let words = ["bench-worker", "--lease-ms", &lease, "--drain-ms", "20000"];
+        let own = ["--answers-within-ms", within, "--slots", slots];
+        Crew::called_with(&[&words[..], &own].concat(), vec![("DATABASE_URL", url.clone())], folder.path())
+    };
+    let sleepers = crew("20000", "100");
+    let pids: Vec<u32> = (0..SLEEPERS).map(|_| sleepers.hire()).collect();
+    light.begin(SLEEPERS * 100).await;
+    let count = async |sql: &'static str| -> i64 { sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap() };
+    // Some have answered by then, and their places are not filled again: there are no more jobs.
+    let waiting = "select count(*) from job where lease_token is null";
+    until("all jobs to be held", async || (count(waiting).await == 0).then_some(())).await;
+    pids.iter().for_each(|pid| sleepers.signal(*pid, Signal::STOP));
+    // What they had said last is heard yet.
+    let speaking = "select count(*) from pg_stat_activity
+                    where datname = current_database() and state = 'active' and pid <> pg_backend_pid()";
+    until("the last words", async || (count(speaking).await == 0).then_some(())).await;
+    let slept = count("select count(*) from job").await;
+    assert!(slept >= 400, "only {slept} leases fell asleep");
+
+    let awake = crew("20", "64");
+    awake.fill_up(2);
+    until("others to finish", async || (light::open_runs(&pool).await.unwrap() == 0).then_some(())).await;
+    let events = "select count(*) from event";
+    let before = count(events).await;
+    pids.iter().for_each(|pid| sleepers.signal(*pid, Signal::CONT));
+    // They do all they still mean to do before they go.
+    pids.iter().for_each(|pid| sleepers.signal(*pid, Signal::TERM));
+    for pid in pids {
+        until("a sleeper to go", async || sleepers.ended(pid)).await;
+    }
+    assert_eq!(count(events).await, before, "somebody who was too late was heard");
+    let lost = count("select count(*) from attempt where ended_as = 'lost'").await;
+    assert!(lost >= slept, "{lost} attempts are told as lost, and {slept} fell asleep");
+    let tally = light.tally().await;
+    assert_eq!((tally.lost, tally.uneven, tally.unfinished, tally.given_up), (0, 0, 0, 0), "{tally:?}");
+    let broken = light::broken(light.engine()).await;
+    assert!(broken.is_empty(), "{broken:?}");
 }

@@ -16,9 +16,10 @@ use aspora::{
 use uuid::Uuid;
 
 use crate::{
-    crew::Reach,
-    floor::{Floor, Ground, here, hold_until},
-    invariants,
+    crew::{Crew, Reach},
+    floor::{Floor, Ground, LEASE, here, hold_until, until},
+    invariants, light,
+    light::Light,
 };
 
 /// Kills every worker that begins to fetch the poisonous product, once the neighbour has got a step
@@ -68,4 +69,36 @@ async fn f21_a_job_that_kills_its_workers_is_a_dead_letter_and_its_neighbour_fin
 
     invariants::hold(&floor, &neighbour, None).await;
     invariants::model_was_asked(&floor, 1, floor.crew.killed());
+}
+
+/// Its neighbours are many, and each worker that dies had some of them in hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn f21_one_aborting_job_among_a_thousand_dies_at_its_limit_and_the_others_finish() {
+    let ground = Ground::new();
+    tokio::task::block_in_place(|| ground.cluster.create_database("light").unwrap());
+    let url = ground.cluster.url("light");
+    let mut light = Light::open(&url, 2).await;
+    let begun = light.begin(1_000).await;
+    let (poison, folder) = (begun[500], tempfile::tempdir().unwrap());
+    let (deadly, lease) = (poison.to_string(), LEASE.as_millis().to_string());
+    let words = ["bench-worker", "--lease-ms", &lease, "--drain-ms", "5000", "--answers-within-ms", "20"];
+    let words = [&words[..], &["--deadly", &deadly]].concat();
+    let crew = Crew::called_with(&words, vec![("DATABASE_URL", url)], folder.path());
+    let pool = light.engine().pool().clone();
+    until("all runs to end", async || {
+        crew.fill_up(2);
+        (light::open_runs(&pool).await.unwrap() == 0).then_some(())
+    })
+    .await;
+
+    let tally = light.tally().await;
+    assert_eq!((tally.lost, tally.uneven, tally.unfinished, tally.given_up), (0, 0, 0, 1), "{tally:?}");
+    let died: (Uuid, i32) =
+        sqlx::query_as("select run_id, attempts from dead_letter").fetch_one(&pool).await.unwrap();
+    assert_eq!(died, (poison, 5), "at exactly its limit");
+    let attempts = store::attempt::of_run(&pool, poison).await.unwrap();
+    assert_eq!(attempts.len(), 5);
+    assert!(attempts.iter().all(|attempt| attempt.ended_as.as_deref() == Some("lost")), "{attempts:?}");
+    let broken = light::broken(light.engine()).await;
+    assert!(broken.is_empty(), "{broken:?}");
 }

@@ -16,6 +16,7 @@ mod f21_poison;
 mod f22_sigterm;
 mod floor;
 mod invariants;
+mod light;
 mod product;
 #[path = "../support/mod.rs"]
 mod support;
