@@ -10,6 +10,8 @@ mod crew;
 mod f01_kill;
 mod f03_postgres;
 mod f12_moved_head;
+#[cfg(target_os = "linux")]
+mod f14_clock;
 mod f15_two_workers;
 mod f16_zombie;
 mod f21_poison;
