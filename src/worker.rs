@@ -138,7 +138,7 @@ pub async fn work(
     Ok(())
 }
 
-/// Every so often, in one statement: are jobs due that nobody told us of, and timers?
+/// Every so often, in one statement: are jobs due that nobody told us of, timers, schedules?
 async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
     for look in 0_u64.. {
         // A new day gives new budgets; nobody waits for that to the second.
@@ -163,8 +163,13 @@ async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
                 if look.timers {
                     wake_due(&engine).await;
                 }
+                if look.ticks
+                    && let Err(error) = engine.fire_due().await
+                {
+                    tracing::warn!(%error, "could not fire the schedules that are due: {error}");
+                }
             }
-            Err(error) => tracing::debug!(%error, "could not look for due jobs and timers: {error}"),
+            Err(error) => tracing::debug!(%error, "could not look for what is due: {error}"),
         }
     }
 }

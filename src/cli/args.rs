@@ -1,5 +1,7 @@
 //! The words of the command line.
 
+pub mod schedule;
+
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use chrono::NaiveDate;
@@ -62,6 +64,9 @@ pub enum Command {
     /// Limit how many jobs are worked on at once.
     #[command(subcommand)]
     Limit(Limit),
+    /// Ask for something again and again, by a cron expression in UTC.
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
     /// Bring the database in DATABASE_URL to this release's schema.
     Migrate(Database),
     /// Say whether the database is fit to be worked on, and whether what must hold of every run holds.

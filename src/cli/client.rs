@@ -8,9 +8,9 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::http::view::{
-    Accepted, Assessment, DeadLetters, Event, Events, Finding, Limit, Most, NewProductBudget, NewRelease,
-    NewRequirement, NewRunBudget, Problem, Product, ProductBudget, Redrive, Redriven, Requirement,
-    Requirements, Run, RunBudget, Why,
+    Accepted, Assessment, Control, DeadLetters, Event, Events, Finding, Limit, Most, NewProductBudget,
+    NewRelease, NewRequirement, NewRunBudget, NewSchedule, Problem, Product, ProductBudget, Redrive,
+    Redriven, Requirement, Requirements, Run, RunBudget, Schedule, Why,
 };
 
 /// How long one answer may take; streams may last.
@@ -293,6 +293,47 @@ impl Client {
         self.send(self.request(Method::DELETE, &limit(key))).await.map(|_| ())
     }
 
+    /// Every schedule, by name.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn schedules(&self) -> Result<Vec<Schedule>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/schedules")).await
+    }
+
+    /// A schedule with what its last ticks came to.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn schedule(&self, name: &str) -> Result<Schedule, Failure> {
+        self.json(self.request(Method::GET, &schedule(name))).await
+    }
+
+    /// Sets a schedule.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn set_schedule(&self, name: &str, new: &NewSchedule) -> Result<Schedule, Failure> {
+        self.json(self.request(Method::PUT, &schedule(name)).json(new)).await
+    }
+
+    /// Pauses or resumes a schedule, by `verb`.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn hold_schedule(&self, name: &str, verb: &str, reason: String) -> Result<Schedule, Failure> {
+        let path = format!("{}/{verb}", schedule(name));
+        self.json(self.request(Method::POST, &path).json(&Control { reason })).await
+    }
+
+    /// Removes a schedule.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn remove_schedule(&self, name: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, &schedule(name))).await.map(|_| ())
+    }
+
     /// A page of a run's history.
     ///
     /// # Errors
@@ -413,6 +454,12 @@ impl Client {
     fn broken(&self, error: reqwest::Error) -> Failure {
         Failure::Broken { server: self.server.clone(), error: error.without_url() }
     }
+}
+
+/// The route of one schedule.
+fn schedule(name: &str) -> String {
+    let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    format!("/api/v1/schedules/{}", name.replace('+', "%20"))
 }
 
 /// The route of one limit; a key holds slashes and colons.

@@ -17,6 +17,7 @@ mod product;
 mod requirement;
 mod retention;
 mod run;
+mod schedule;
 mod serve;
 pub mod settings;
 pub mod story;
@@ -70,6 +71,7 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Dlq(what) => dlq::obey(&client()?, &printer, what).await,
         Command::Run(what) => run::obey(&client()?, &printer, what).await,
         Command::Product(what) => product::obey(&client()?, &printer, what).await,
+        Command::Schedule(what) => schedule::obey(&client()?, &printer, what).await,
         Command::Limit(what) => limit::obey(&client()?, &printer, what).await,
         Command::Migrate(database) => migrate(&printer, &database).await,
         Command::Doctor(what) => doctor::run(&printer, what).await,

@@ -81,7 +81,7 @@ async fn list(client: &Client, printer: &Printer, which: &List) -> anyhow::Resul
 }
 
 /// The body from where it is written, never more than a requirement may have.
-fn read(body: Body) -> anyhow::Result<String> {
+pub(super) fn read(body: Body) -> anyhow::Result<String> {
     let limit = u64::try_from(BODY_LIMIT + 1)?;
     let mut text = String::new();
     match (body.body, body.body_file) {

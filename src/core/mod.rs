@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod change;
 pub mod circles;
+pub mod cron;
 pub mod edit;
 pub mod finding;
 pub mod limit;

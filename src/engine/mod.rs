@@ -12,6 +12,7 @@ mod control;
 mod fork;
 mod later;
 mod redrive;
+mod schedule;
 
 use std::{
     collections::HashMap,

@@ -17,6 +17,7 @@ mod products;
 mod requirements;
 mod reviews;
 mod runs;
+mod schedules;
 mod serve;
 pub mod view;
 mod webhooks;
@@ -108,6 +109,10 @@ fn api() -> Router<App> {
         .route("/products", get(products::list).post(products::put))
         .route("/limits", get(limits::list))
         .route("/limits/{key}", put(limits::put).delete(limits::remove))
+        .route("/schedules", get(schedules::list))
+        .route("/schedules/{name}", get(schedules::show).put(schedules::put).delete(schedules::remove))
+        .route("/schedules/{name}/pause", post(schedules::pause))
+        .route("/schedules/{name}/resume", post(schedules::resume))
         .route("/products/{name}/budget", put(budgets::set_product))
         .route("/budgets", get(budgets::list))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))

@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 
 use super::{
     budgets, controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs,
-    webhooks,
+    schedules, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -26,6 +26,7 @@ use super::{
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, dead_letters::list, dead_letters::redrive,
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
+        schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
         webhooks::github, health::alive, health::ready,
     ),
     components(schemas(super::view::Event)),
@@ -36,6 +37,7 @@ use super::{
         (name = "dead letters", description = "What used up its attempts."),
         (name = "products", description = "Who can be asked for what."),
         (name = "limits", description = "How much may be worked on at once."),
+        (name = "schedules", description = "What is asked for again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "What the forge tells us."),
         (name = "health", description = "Whether the server lives and is ready."),

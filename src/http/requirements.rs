@@ -19,7 +19,7 @@ use super::{
 use crate::{
     core::{
         budget::{Limits, Scope},
-        requirement::{ProductName, Requirement},
+        requirement::{Invalid, ProductName, Requirement},
     },
     engine,
     store::{self, Connection, requirement::Filter},
@@ -122,7 +122,12 @@ pub(super) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<view
 }
 
 fn check(new: &NewRequirement) -> Result<Requirement, Error> {
-    Requirement::new(&new.product, &new.title, &new.body, new.priority).map_err(|wrong| {
+    checked(Requirement::new(&new.product, &new.title, &new.body, new.priority))
+}
+
+/// A requirement that fits, or every field that does not.
+pub(super) fn checked(requirement: Result<Requirement, Vec<Invalid>>) -> Result<Requirement, Error> {
+    requirement.map_err(|wrong| {
         wrong.into_iter().fold(
             Error::new(Kind::Invalid, "the requirement does not fit; errors names each field"),
             |error, invalid| error.at(format!("/{}", invalid.field), invalid.message),
@@ -146,7 +151,7 @@ fn fresh(app: &App, accepted: engine::Accepted) -> Result<Fresh, Error> {
 }
 
 /// An unknown product is answered with the known ones.
-async fn named(app: &App, error: engine::Error) -> Error {
+pub(super) async fn named(app: &App, error: engine::Error) -> Error {
     let engine::Error::NoProduct(name) = error else { return error.into() };
     let products = match store::product::list(app.engine.pool()).await {
         Ok(products) => products,

@@ -189,6 +189,8 @@ pub struct Look {
     pub shared: Vec<String>,
     /// A timer is due.
     pub timers: bool,
+    /// A schedule is due.
+    pub ticks: bool,
 }
 
 /// Looks, in one statement, for anything that is due.

@@ -27,6 +27,7 @@ pub mod requirement;
 pub mod retention;
 pub mod review;
 pub mod run;
+pub mod schedule;
 pub mod server;
 pub mod signal;
 pub mod throwaway;

@@ -17,5 +17,6 @@ mod moves;
 mod orders;
 mod rates;
 mod records;
+mod schedules;
 mod shares;
 mod waits;

@@ -12,6 +12,7 @@ mod problem;
 mod product;
 mod requirement;
 mod run;
+mod schedule;
 
 pub use act::{Attempt, Diff, Effect};
 pub use budget::{
@@ -28,3 +29,4 @@ pub use problem::{Fault, Problem};
 pub use product::Product;
 pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};
+pub use schedule::{NewSchedule, Schedule, Tick};

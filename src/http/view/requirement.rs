@@ -77,7 +77,7 @@ pub struct Requirements {
     pub next_cursor: Option<String>,
 }
 
-const fn normal() -> u8 {
+pub(super) const fn normal() -> u8 {
     3
 }
 
