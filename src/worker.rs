@@ -244,7 +244,7 @@ async fn attempt(desk: &Desk, held: Held) -> Result<After, engine::Error> {
     let lease = held.lease.clone();
     if lease.is_spent() {
         let error = "every attempt ended with its worker";
-        return recorded(|| engine.exhaust(&lease, worker, error)).await.map(After::Over);
+        return recorded(desk, || engine.exhaust(&lease, worker, error)).await.map(After::Over);
     }
     let (assignment, step) = brief(desk, &held).await?;
     tracing::debug!(run.id = %lease.run, step = %lease.step, attempt = lease.attempt, "attempt begins");
@@ -258,24 +258,28 @@ async fn attempt(desk: &Desk, held: Held) -> Result<After, engine::Error> {
     let done = match reply {
         Ok(Ok(Ok(Reply::Answer(answer)))) => return answered(desk, held, answer).await,
         Ok(Ok(Ok(Reply::Park(park, progress)))) => {
-            recorded(|| engine.park(&lease, worker, park.clone(), progress.clone())).await
+            recorded(desk, || engine.park(&lease, worker, park.clone(), progress.clone())).await
         }
         Ok(Ok(Err(Failure::LeaseLost))) => Ok(Moved::Late),
-        Ok(Ok(Err(Failure::Later { until, why }))) => recorded(|| engine.later(&lease, until, &why)).await,
-        Ok(Ok(Err(Failure::Halt { cause, reason }))) => {
-            recorded(|| engine.halt(&lease, worker, cause, &reason)).await
+        Ok(Ok(Err(Failure::Later { until, why }))) => {
+            recorded(desk, || engine.later(&lease, until, &why)).await
         }
-        Ok(Ok(Err(Failure::Final { error }))) => recorded(|| engine.exhaust(&lease, worker, &error)).await,
+        Ok(Ok(Err(Failure::Halt { cause, reason }))) => {
+            recorded(desk, || engine.halt(&lease, worker, cause, &reason)).await
+        }
+        Ok(Ok(Err(Failure::Final { error }))) => {
+            recorded(desk, || engine.exhaust(&lease, worker, &error)).await
+        }
         Ok(Ok(Err(Failure::Retry { error, after }))) => {
-            recorded(|| engine.fail(&lease, worker, &error, after)).await
+            recorded(desk, || engine.fail(&lease, worker, &error, after)).await
         }
         Ok(Err(panic)) => {
             let error = format!("the activity panicked: {}", words(&*panic));
-            recorded(|| engine.fail(&lease, worker, &error, None)).await
+            recorded(desk, || engine.fail(&lease, worker, &error, None)).await
         }
         Err(_) => {
             let error = format!("took longer than {} s", step.timeout.as_secs());
-            recorded(|| engine.fail(&lease, worker, &error, None)).await
+            recorded(desk, || engine.fail(&lease, worker, &error, None)).await
         }
     };
     done.map(After::Over)
@@ -302,7 +306,7 @@ async fn answered(desk: &Desk, held: Held, answer: Answer) -> Result<After, engi
         }
     }
     let lease = held.lease.clone();
-    recorded(|| desk.engine.answer(&lease, &desk.hub.worker, answer.clone())).await.map(After::Over)
+    recorded(desk, || desk.engine.answer(&lease, &desk.hub.worker, answer.clone())).await.map(After::Over)
 }
 
 /// Who does the step that follows. Where several products wait, each gets its turn; a worker that serves
@@ -320,7 +324,7 @@ fn follow(hub: &Hub, lease: &Lease, draft: &Draft) -> Follow {
 /// Ends a run that this release cannot follow.
 async fn stranded(desk: &Desk, lease: &Lease, error: &engine::Error) -> Result<Moved, engine::Error> {
     let reason = error.to_string();
-    recorded(|| desk.engine.strand(lease, &desk.hub.worker, &reason)).await
+    recorded(desk, || desk.engine.strand(lease, &desk.hub.worker, &reason)).await
 }
 
 /// Everything the activity rests on.
@@ -338,7 +342,7 @@ async fn brief(desk: &Desk, held: &Held) -> Result<(Assignment, Step), engine::E
 
 /// Tries for some seconds to record what was done, for it would have to be done again otherwise. A
 /// commit whose answer was lost shows as [`Moved::Late`] the second time, which is as good.
-async fn recorded<F>(record: impl Fn() -> F) -> Result<Moved, engine::Error>
+async fn recorded<F>(desk: &Desk, record: impl Fn() -> F) -> Result<Moved, engine::Error>
 where
     F: Future<Output = Result<Moved, engine::Error>>,
 {
@@ -347,7 +351,12 @@ where
         .with_max_delay(Duration::from_secs(2))
         .with_max_times(10)
         .with_jitter();
-    record
+    let bounded = || async {
+        // A connection that nobody but us remembers would be waited for for ever.
+        let recording = tokio::time::timeout(desk.hub.timing.lease * 2, record());
+        recording.await.unwrap_or_else(|_| Err(engine::Error::Store(store::unanswered())))
+    };
+    bounded
         .retry(patience)
         .when(|error| matches!(error, engine::Error::Store(error) if store::is_transient(error)))
         .await

@@ -242,11 +242,14 @@ impl Scribe {
 
     async fn record(&mut self, group: &[Transition], tell: &[String]) -> store::Result<transition::Recorded> {
         let mut line = match self.line.take() {
-            Some(line) => line,
-            None => self.engine.pool().acquire().await?,
+            Some(line) => Some(line),
+            None => Some(self.engine.pool().acquire().await?),
         };
-        let recorded = transition::record(&mut line, &self.worker, self.lease, group, tell).await?;
-        self.line = Some(line);
+        let record = async |line: &mut store::Connection| {
+            transition::record(line, &self.worker, self.lease, group, tell).await
+        };
+        let recorded = store::within(self.lease * 2, &mut line, record).await?;
+        self.line = line;
         Ok(recorded)
     }
 }

@@ -114,11 +114,12 @@ async fn claim(
     let terms =
         Terms { worker: &hub.worker, lease: hub.timing.lease, suspects: hub.is_unsuspected(), guarded };
     let mut line = match memory.line.take() {
-        Some(line) => line,
-        None => hub.pool.acquire().await?,
+        Some(line) => Some(line),
+        None => Some(hub.pool.acquire().await?),
     };
-    let taken = job::claim(&mut line, &wanted, terms).await?;
-    memory.line = Some(line);
+    let claim = async |line: &mut store::Connection| job::claim(line, &wanted, terms).await;
+    let taken = store::within(hub.timing.lease * 2, &mut line, claim).await?;
+    memory.line = line;
     if memory.outage.take().is_some() {
         tracing::info!("jobs can be claimed again");
     }

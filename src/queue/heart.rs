@@ -83,10 +83,8 @@ impl Heart {
             return;
         }
         let asked = Instant::now();
-        // A database that hangs must not keep us from seeing that time is up.
-        let renewal = wire.renew(&jobs, &tokens, self.lease);
-        match tokio::time::timeout(self.lease / 3, renewal).await {
-            Ok(Ok(renewed)) => {
+        match wire.renew(&jobs, &tokens, self.lease).await {
+            Ok(renewed) => {
                 let mut all = self.all();
                 for key in jobs.iter().copied().zip(tokens) {
                     let Some(beat) = all.get_mut(&key) else { continue };
@@ -97,8 +95,7 @@ impl Heart {
                     }
                 }
             }
-            Ok(Err(error)) => tracing::warn!(%error, "could not renew {} leases: {error}", jobs.len()),
-            Err(_) => tracing::warn!("could not renew {} leases: the database hangs", jobs.len()),
+            Err(error) => tracing::warn!(%error, "could not renew {} leases: {error}", jobs.len()),
         }
         // What could not be renewed in time may be somebody else's by now.
         let now = Instant::now();
@@ -119,17 +116,19 @@ struct Wire {
 }
 
 impl Wire {
+    /// A database that hangs must not keep us from seeing that time is up: a try lasts a third of a lease.
     async fn renew(&mut self, jobs: &[i64], tokens: &[Uuid], lease: Duration) -> store::Result<Vec<Uuid>> {
-        if let Some(mut line) = self.line.take()
-            && let Ok(renewed) = job::renew(&mut *line, jobs, tokens, lease).await
+        let patience = lease / 3;
+        let renew = async |line: &mut store::Connection| job::renew(line, jobs, tokens, lease).await;
+        if self.line.is_some()
+            && let Ok(renewed) = store::within(patience, &mut self.line, renew).await
         {
-            self.line = Some(line);
             return Ok(renewed);
         }
-        let mut line = self.join().await?;
-        let renewed = job::renew(&mut *line, jobs, tokens, lease).await?;
-        self.line = Some(line);
-        Ok(renewed)
+        self.line = None;
+        let joined = tokio::time::timeout(patience, self.join()).await;
+        self.line = Some(joined.unwrap_or(Err(store::Error::PoolTimedOut))?);
+        store::within(patience, &mut self.line, renew).await
     }
 
     async fn join(&mut self) -> store::Result<Line> {

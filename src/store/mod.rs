@@ -122,6 +122,31 @@ pub async fn migrations_missing(pool: &Pool) -> Result<usize> {
     Ok(MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version)).count())
 }
 
+/// What is asked over this connection must be answered within `patience`. A machine between may have forgotten
+/// the connection; then neither side would ever hear of it. It is given up, so that its pool opens another.
+///
+/// # Errors
+/// As what is asked, and [`Error::Io`] when time is up. Whether it was done is then not known.
+pub async fn within<T>(
+    patience: Duration,
+    line: &mut Option<Line>,
+    ask: impl AsyncFnOnce(&mut Connection) -> Result<T>,
+) -> Result<T> {
+    let Some(connection) = line.as_mut() else { return Err(Error::PoolClosed) };
+    let answer = tokio::time::timeout(patience, ask(connection)).await;
+    answer.unwrap_or_else(|_| {
+        // Returned, it would be asked after its health, which would last as long.
+        drop(line.take().map(Line::detach));
+        Err(unanswered())
+    })
+}
+
+/// What is told of a question that was not answered in time.
+#[must_use]
+pub fn unanswered() -> Error {
+    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"))
+}
+
 /// A transaction inside of one: rolled back, it gives up what it locked.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ mod light;
 mod nemesis;
 #[path = "../faults/product.rs"]
 mod product;
+#[path = "../faults/proxy.rs"]
 mod proxy;
 #[path = "../support/mod.rs"]
 mod support;

@@ -9,6 +9,7 @@ mod boundary;
 mod crew;
 mod f01_kill;
 mod f03_postgres;
+mod f05_half_open;
 mod f12_moved_head;
 #[cfg(target_os = "linux")]
 mod f14_clock;
@@ -20,5 +21,6 @@ mod floor;
 mod invariants;
 mod light;
 mod product;
+mod proxy;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,7 @@
 //! A wire between workers and Postgres that can be cut, that can fall silent, and that can lose answers.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::{
     path::PathBuf,
     sync::{
@@ -33,6 +35,8 @@ pub(crate) struct Proxy {
     line: watch::Sender<Line>,
     /// Counts the cuts; a connection ends when it changes.
     cuts: watch::Sender<u64>,
+    /// Counts the strandings; a connection falls silent for good when it changes.
+    strands: watch::Sender<u64>,
     open: Arc<AtomicUsize>,
 }
 
@@ -61,18 +65,19 @@ impl Proxy {
         let server = Server::of(url);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (line, cuts, open) = (watch::Sender::new(Line::Open), watch::Sender::new(0), Arc::default());
-        let proxy = Self { port, line, cuts, open };
+        let (line, cuts, strands) =
+            (watch::Sender::new(Line::Open), watch::Sender::new(0), watch::Sender::new(0));
+        let proxy = Self { port, line, cuts, strands, open: Arc::default() };
         let (lines, ends, open) = (proxy.line.clone(), proxy.cuts.clone(), Arc::clone(&proxy.open));
+        let strands = proxy.strands.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let (line, mut end) = (lines.subscribe(), ends.subscribe());
-                end.mark_unchanged();
+                let (line, mut end, strand) = (lines.subscribe(), ends.subscribe(), strands.subscribe());
                 let (server, open) = (server.clone(), Arc::clone(&open));
                 tokio::spawn(async move {
                     open.fetch_add(1, Ordering::SeqCst);
                     tokio::select! {
-                        () = serve(client, &server, line) => {}
+                        () = serve(client, &server, line, strand) => {}
                         _ = end.changed() => {}
                     }
                     open.fetch_sub(1, Ordering::SeqCst);
@@ -100,6 +105,12 @@ impl Proxy {
         self.cuts.send_modify(|cuts| *cuts += 1);
     }
 
+    /// What is open stays open, and nothing passes there ever again; what is opened from now on passes. So it is
+    /// for both sides when a machine between them forgets its connections.
+    pub(crate) fn strand(&self) {
+        self.strands.send_modify(|strands| *strands += 1);
+    }
+
     /// Lets the line be so for a while, then cuts what is open. What is opened meanwhile fares no better.
     pub(crate) async fn be(&self, line: Line, lasts: Duration) {
         self.line.send_replace(line);
@@ -109,32 +120,44 @@ impl Proxy {
     }
 }
 
-async fn serve(client: TcpStream, server: &Server, line: watch::Receiver<Line>) {
+async fn serve(
+    client: TcpStream,
+    server: &Server,
+    line: watch::Receiver<Line>,
+    strand: watch::Receiver<u64>,
+) {
     let _ = client.set_nodelay(true);
     // Closing resets the connection, as when a machine between is gone.
     let _ = client.set_zero_linger();
     match server {
         Server::Socket(path) => {
             if let Ok(server) = UnixStream::connect(path).await {
-                join(client, server, line).await;
+                join(client, server, line, strand).await;
             }
         }
         Server::Port(port) => {
             if let Ok(server) = TcpStream::connect(("127.0.0.1", *port)).await {
-                join(client, server, line).await;
+                join(client, server, line, strand).await;
             }
         }
     }
 }
 
-async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, line: watch::Receiver<Line>) {
-    let (from_client, to_client) = tokio::io::split(client);
-    let (from_server, to_server) = tokio::io::split(server);
-    let asked = pass(from_client, to_server, line.clone(), |line| line != Line::Silent);
-    let answered = pass(from_server, to_client, line, |line| line == Line::Open);
+async fn join(
+    client: TcpStream,
+    server: impl AsyncRead + AsyncWrite,
+    line: watch::Receiver<Line>,
+    mut strand: watch::Receiver<u64>,
+) {
+    // They live on when nothing passes any more.
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_server, mut to_server) = tokio::io::split(server);
+    let asked = pass(&mut from_client, &mut to_server, line.clone(), |line| line != Line::Silent);
+    let answered = pass(&mut from_server, &mut to_client, line, |line| line == Line::Open);
     tokio::select! {
         () = asked => {}
         () = answered => {}
+        _ = strand.changed() => std::future::pending().await,
     }
 }
 
