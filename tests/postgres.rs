@@ -104,6 +104,11 @@ async fn another_folders_server_is_not_taken_for_ones_own() {
     assert_eq!(ours.pid(), None);
     std::fs::write(path(&here), own).unwrap();
     assert!(ours.pid().is_some() && ours.pid() != theirs.pid());
+    ours.stop().unwrap();
+    std::fs::copy(path(&there), path(&here)).unwrap();
+    drop(ours);
+    let ours = Cluster::start(here.path()).unwrap();
+    assert!(ours.pid().is_some() && ours.pid() != theirs.pid(), "it starts a server of its own");
 }
 
 #[tokio::test]

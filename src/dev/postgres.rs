@@ -76,6 +76,7 @@ impl Cluster {
         };
         let password = password(&folder, binaries.account())?;
         make_data(&folder, &binaries)?;
+        forget_another_server(&folder)?;
         let users = lock(&folder.join("users.lock"), FlockOperation::LockShared)?;
         let endpoint = first_choice(&folder)?;
         let mut cluster = Self { binaries, folder, password, endpoint, users, leave_running: false };
@@ -394,6 +395,18 @@ fn make_data(folder: &Path, binaries: &Binaries) -> anyhow::Result<()> {
     initdb.arg("--pwfile").arg(folder.join("password")).arg("--pgdata").arg(&unfinished);
     succeeded(&initdb.output().context("run initdb")?).context("make a Postgres cluster")?;
     fs::rename(&unfinished, &data).context("put the data folder in its place")
+}
+
+/// The file of a folder that was copied while its server ran would keep this folder's own from starting. Where the
+/// folder that it names is gone, this one may have been moved under its server, which then still runs here.
+fn forget_another_server(folder: &Path) -> anyhow::Result<()> {
+    let data = folder.join("data");
+    let told = fs::read_to_string(data.join("postmaster.pid")).ok();
+    let other = told.as_deref().and_then(Postmaster::parse).and_then(|told| told.data.canonicalize().ok());
+    if other.is_some_and(|other| Some(other) != data.canonicalize().ok()) {
+        fs::remove_file(data.join("postmaster.pid")).context("remove another server's postmaster.pid")?;
+    }
+    Ok(())
 }
 
 fn major_of(data: &Path) -> anyhow::Result<Option<u32>> {
