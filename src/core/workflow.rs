@@ -217,7 +217,9 @@ pub enum Error {
     #[error("nothing leads to `{0}`")]
     Unreachable(String),
     /// A loop that nothing stops.
-    #[error("the loop through `{0}` has no bound: give one of its steps `visits` and `spent`")]
+    #[error(
+        "the loop through `{0}` has no bound: give one of its steps `visits`, and a `spent` that leads out of it"
+    )]
     Unbounded(String),
     /// `visits` without `spent`, or the reverse, or a bound of nothing.
     #[error("step `{0}` needs both `visits` (1 or more) and `spent`, or neither")]
@@ -303,7 +305,7 @@ impl Workflow {
     }
 
     fn everything_is_reachable(&self) -> Result<(), Error> {
-        let mut seen = self.walk(&self.start, |_| true);
+        let mut seen = self.walk(&self.start, |_, _| true);
         seen.insert(&self.start);
         seen.insert(&self.exhausted);
         match self.steps.keys().chain(self.ends.keys()).find(|name| !seen.contains(name.as_str())) {
@@ -312,26 +314,23 @@ impl Workflow {
         }
     }
 
-    /// A cycle made only of steps without a bound would run for ever.
+    /// Once every bound is spent, a step with a bound leads only to where its `spent` does. A run ends if
+    /// there is no cycle in what is left then.
     fn loops_are_bounded(&self) -> Result<(), Error> {
-        let unbounded = |step: &Step| step.visits.is_none();
-        match self
-            .steps
-            .iter()
-            .find(|(name, step)| unbounded(step) && self.walk(name, unbounded).contains(name.as_str()))
-        {
-            Some((name, _)) => Err(Error::Unbounded(name.clone())),
+        let last_roads = |step: &Step, to: &str| step.spent.as_deref().is_none_or(|spent| spent == to);
+        match self.steps.keys().find(|name| self.walk(name, last_roads).contains(name.as_str())) {
+            Some(name) => Err(Error::Unbounded(name.clone())),
             None => Ok(()),
         }
     }
 
-    /// What can be reached from `start` through steps that satisfy `through`.
-    fn walk(&self, start: &str, through: impl Fn(&Step) -> bool) -> BTreeSet<&str> {
+    /// What can be reached from `start` by the roads that satisfy `open`.
+    fn walk(&self, start: &str, open: impl Fn(&Step, &str) -> bool) -> BTreeSet<&str> {
         let mut seen = BTreeSet::new();
         let mut todo = vec![start];
         while let Some(name) = todo.pop() {
-            let Some(step) = self.steps.get(name).filter(|step| through(step)) else { continue };
-            for to in step.on.values().chain(&step.spent) {
+            let Some(step) = self.steps.get(name) else { continue };
+            for to in step.on.values().chain(&step.spent).filter(|to| open(step, to)) {
                 if seen.insert(to.as_str()) {
                     todo.push(to);
                 }
@@ -483,6 +482,14 @@ mod tests {
             .replace("visits  = 8\n", "");
         let text = text.replace("spent   = \"needs_human\"\n", "");
         assert!(matches!(Workflow::parse(&text), Err(Error::Unbounded(_))));
+    }
+
+    #[test]
+    fn a_spent_step_that_leads_back_is_refused() {
+        let error = refused("spent   = \"needs_human\"", "spent   = \"gate\"");
+        assert!(error.contains("the loop through `gate` has no bound"), "{error}");
+        let error = refused("spent   = \"needs_human\"", "spent   = \"review\"");
+        assert!(error.contains("the loop through `gate` has no bound"), "{error}");
     }
 
     #[test]
