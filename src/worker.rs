@@ -121,9 +121,9 @@ pub async fn work(
                 .build(handle)
         });
     }
-    let (drain, asked) = (config.drain, stop.clone());
+    let (drain, over_with) = (config.drain, hub.stop.clone());
     let stopped = async move {
-        asked.cancelled().await;
+        over_with.cancelled().await;
         tokio::spawn(async move {
             tokio::time::sleep(drain).await;
             hurry.cancel();

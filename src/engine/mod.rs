@@ -30,7 +30,7 @@ use crate::{
         workflow::{self, Outcome, Workflow},
     },
     store::{
-        self, Connection, Pool, attempt, dead_letter, event, hold,
+        self, Connection, Pool, attempt, dead_letter, event, failpoint, hold,
         job::{self, Lease},
         run::{Binding, Stored},
         signal::{self, News},
@@ -384,7 +384,9 @@ impl Engine {
             events.push(Event::Signalled { topic });
         }
         self.advance(&mut tx, stored, &workflow, By::Attempt(lease, worker), events).await?;
+        failpoint::pass("finish.before")?;
         tx.commit().await?;
+        failpoint::pass("finish.after")?;
         Ok(Moved::Yes)
     }
 

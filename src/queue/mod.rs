@@ -173,7 +173,13 @@ impl Source {
             lines.push(Lane { queue, slots, free: Arc::new(Semaphore::new(slots)), jobs });
             ends.push((queue, end));
         }
-        let feeder = Arc::new(Mutex::new(Some(tokio::spawn(feeder::feed(hub.clone(), lines)))));
+        let (claiming, ended) = (hub.clone(), hub.stop.clone().drop_guard());
+        let feeding = async move {
+            // However it ends, nobody claims any more: what is under way is finished, and the worker goes.
+            let _ended = ended;
+            feeder::feed(claiming, lines).await;
+        };
+        let feeder = Arc::new(Mutex::new(Some(tokio::spawn(feeding))));
         let source = |jobs| Self { hub: hub.clone(), jobs, feeder: Arc::clone(&feeder), closing: None };
         ends.into_iter().map(|(queue, jobs)| (queue, source(jobs))).collect()
     }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Connection, Pool, Result,
     blob::{self, Place},
+    failpoint,
     job::Lease,
 };
 
@@ -68,9 +69,11 @@ pub async fn begin<'c>(
     let mut tx = on.begin().await?;
     blob::keep(&mut tx, lease.run, Place::Effect, &parts).await?;
     let begun = begin_in(&mut tx, lease, key, kind, &parts.document).await?;
+    failpoint::pass("intent.before")?;
     if begun != Begun::LeaseLost {
         tx.commit().await?;
     }
+    failpoint::pass("intent.after")?;
     Ok(begun)
 }
 
@@ -117,11 +120,13 @@ pub async fn observe<'c>(
     key: &str,
     result: &Value,
 ) -> Result<()> {
+    failpoint::pass("observe.before")?;
     let parts = blob::part(result);
     let mut tx = on.begin().await?;
     blob::keep(&mut tx, run_id, Place::Effect, &parts).await?;
     observe_in(&mut tx, run_id, key, &parts.document).await?;
-    tx.commit().await
+    tx.commit().await?;
+    failpoint::pass("observe.after")
 }
 
 async fn observe_in(connection: &mut Connection, run_id: Uuid, key: &str, result: &Value) -> Result<()> {

@@ -10,7 +10,7 @@ use sqlx::Connection as _;
 use uuid::Uuid;
 
 use super::{
-    Clock, Connection, Pool, Result,
+    Clock, Connection, Pool, Result, failpoint,
     run::{Binding, Stored},
 };
 use crate::core::{
@@ -145,21 +145,25 @@ pub async fn enqueue(connection: &mut Connection, new: &New<'_>, action: &Action
 /// # Errors
 /// When the database does not answer; nothing is claimed then.
 pub async fn claim(connection: &mut Connection, room: &[(Queue, usize)], terms: Terms<'_>) -> Result<Taken> {
-    if !terms.guarded {
-        return claim_in(connection, room, terms).await;
-    }
-    // Counting what a key holds is only true while nobody else claims under it: the lock comes in a
-    // statement of its own, so that the claim sees all that was claimed before.
-    let mut tx = connection.begin().await?;
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('aspora.claim', 0))")
-        .execute(&mut *tx)
-        .await?;
-    let taken = claim_in(&mut tx, room, terms).await?;
-    tx.commit().await?;
+    let taken = if terms.guarded {
+        // Counting what a key holds is only true while nobody else claims under it: the lock comes in a
+        // statement of its own, so that the claim sees all that was claimed before.
+        let mut tx = connection.begin().await?;
+        sqlx::query!("select pg_advisory_xact_lock(hashtextextended('aspora.claim', 0))")
+            .execute(&mut *tx)
+            .await?;
+        let taken = claim_in(&mut tx, room, terms).await?;
+        tx.commit().await?;
+        taken
+    } else {
+        claim_in(connection, room, terms).await?
+    };
+    failpoint::pass("claim.after")?;
     Ok(taken)
 }
 
 async fn claim_in(connection: &mut Connection, room: &[(Queue, usize)], terms: Terms<'_>) -> Result<Taken> {
+    failpoint::pass("claim.before")?;
     let queues: Vec<String> = room.iter().map(|(queue, _)| queue.word().to_owned()).collect();
     let rooms: Vec<i64> = room.iter().map(|(_, slots)| i64::try_from(*slots).unwrap_or(i64::MAX)).collect();
     let rows = sqlx::query_file_as!(

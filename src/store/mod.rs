@@ -13,6 +13,7 @@ pub mod bulk;
 pub mod dead_letter;
 pub mod effect;
 pub mod event;
+pub mod failpoint;
 pub mod fill;
 pub mod hold;
 pub mod idempotency;

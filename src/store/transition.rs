@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    Clock, Connection, Result,
+    Clock, Connection, Result, failpoint,
     job::{Lease, signed},
 };
 use crate::core::run::{Event, Run, State};
@@ -66,6 +66,7 @@ pub async fn record(
     group: &[Transition],
     tell: &[String],
 ) -> Result<Recorded> {
+    failpoint::pass("finish.before")?;
     let lines = Lines::of(group);
     let row = sqlx::query_file!(
         "src/store/sql/transition.sql",
@@ -96,6 +97,7 @@ pub async fn record(
     )
     .fetch_one(connection)
     .await?;
+    failpoint::pass("finish.after")?;
     Ok(Recorded { moved: row.saved.unwrap_or_default().into_iter().collect(), clock: Clock::at(row.now) })
 }
 

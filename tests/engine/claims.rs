@@ -78,7 +78,7 @@ async fn a_job_is_claimed_from_its_queue_when_it_is_due_and_free() {
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is held");
     ground.engine.fail(&lease, "tester", "e", Some(Duration::from_secs(40))).await.unwrap();
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
-    advance(ground.pool(), Duration::from_secs(41)).await;
+    advance(ground.pool(), Duration::from_secs(43)).await;
     assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
 }
 

@@ -8,6 +8,7 @@
 mod boundary;
 mod crew;
 mod f01_kill;
+mod f01_points;
 mod f03_postgres;
 mod f05_half_open;
 mod f12_moved_head;
