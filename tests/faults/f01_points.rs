@@ -19,6 +19,9 @@ const LANES: usize = 3;
 const PASSES: u64 = 6;
 const MODES: [&str; 3] = ["abort", "panic", "error"];
 
+/// A point, which pass of it is struck, and how.
+type Strike = (&'static str, u64, &'static str);
+
 /// A run whose first worker is armed; whoever dies is replaced by one that is not. Tells whether it struck.
 async fn struck(floor: &Floor, point: &str, nth: u64, mode: &str) -> bool {
     let armed = format!("{point}:{nth}:{mode}");
@@ -36,7 +39,7 @@ async fn struck(floor: &Floor, point: &str, nth: u64, mode: &str) -> bool {
 }
 
 /// `ASPORA_POINTS=all` strikes each of the first passes of each point; otherwise the seed draws one for each.
-fn strikes() -> Vec<(&'static str, u64, &'static str)> {
+fn strikes() -> Vec<Strike> {
     let all = std::env::var("ASPORA_POINTS").is_ok_and(|which| which == "all");
     let seed = std::env::var("ASPORA_SEED").map_or_else(
         |_| Uuid::new_v4().as_u128() as u64,
@@ -52,11 +55,7 @@ fn strikes() -> Vec<(&'static str, u64, &'static str)> {
     .collect()
 }
 
-async fn lane(
-    ground: Ground,
-    open: Arc<Mutex<Vec<(&'static str, u64, &'static str)>>>,
-    struck_in: Arc<AtomicUsize>,
-) {
+async fn lane(ground: Ground, open: Arc<Mutex<Vec<Strike>>>, struck_in: Arc<AtomicUsize>) {
     loop {
         let Some((point, nth, mode)) = open.lock().unwrap().pop() else { return };
         let floor = ground.floor(&format!("{point}_{nth}_{mode}")).await;
