@@ -3,6 +3,8 @@
 //! Both sides are compared in Unicode NFC, so that two spellings of `é` are one name, as they are
 //! on the file systems that people check out on. `p/**` also covers a file called `p` itself.
 
+use std::borrow::Cow;
+
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use unicode_normalization::UnicodeNormalization;
 
@@ -47,7 +49,7 @@ impl Patterns {
 
     /// The indices of the patterns that match, ascending, each once.
     pub(super) fn matching(&self, path: &str) -> Vec<usize> {
-        self.owned(self.exact.matches(nfc(path)))
+        self.owned(self.exact.matches(&*nfc(path)))
     }
 
     /// The indices of the patterns that would match if letter case did not count; nothing where neither the
@@ -59,7 +61,7 @@ impl Patterns {
     }
 
     pub(super) fn is_match(&self, path: &str) -> bool {
-        self.exact.is_match(nfc(path))
+        self.exact.is_match(&*nfc(path))
     }
 
     pub(super) fn text(&self, index: usize) -> &str {
@@ -112,9 +114,9 @@ pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     wide == narrow || wide == "**" || wide.strip_suffix("/**").is_some_and(below)
 }
 
-/// Compares names as file systems do that hold `é` in one way.
-pub(super) fn nfc(text: &str) -> String {
-    text.nfc().collect()
+/// Compares names as file systems do that hold `é` in one way. Most names have no letter that could be held in two.
+pub(super) fn nfc(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
 fn forms(pattern: &str) -> Vec<String> {
