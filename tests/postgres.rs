@@ -106,6 +106,8 @@ async fn another_folders_server_is_not_taken_for_ones_own() {
     assert!(ours.pid().is_some() && ours.pid() != theirs.pid());
     ours.stop().unwrap();
     std::fs::copy(path(&there), path(&here)).unwrap();
+    let lock = |folder: &tempfile::TempDir| folder.path().join(".s.PGSQL.5432.lock");
+    std::fs::copy(lock(&there), lock(&here)).unwrap();
     drop(ours);
     let ours = Cluster::start(here.path()).unwrap();
     assert!(ours.pid().is_some() && ours.pid() != theirs.pid(), "it starts a server of its own");

@@ -400,11 +400,15 @@ fn make_data(folder: &Path, binaries: &Binaries) -> anyhow::Result<()> {
 /// The file of a folder that was copied while its server ran would keep this folder's own from starting. Where the
 /// folder that it names is gone, this one may have been moved under its server, which then still runs here.
 fn forget_another_server(folder: &Path) -> anyhow::Result<()> {
-    let data = folder.join("data");
-    let told = fs::read_to_string(data.join("postmaster.pid")).ok();
-    let other = told.as_deref().and_then(Postmaster::parse).and_then(|told| told.data.canonicalize().ok());
-    if other.is_some_and(|other| Some(other) != data.canonicalize().ok()) {
-        fs::remove_file(data.join("postmaster.pid")).context("remove another server's postmaster.pid")?;
+    let ours = folder.join("data");
+    for note in [ours.join("postmaster.pid"), folder.join(format!(".s.PGSQL.{SOCKET_PORT}.lock"))] {
+        let told = fs::read_to_string(&note).ok();
+        let other =
+            told.as_deref().and_then(Postmaster::parse).and_then(|told| told.data.canonicalize().ok());
+        if other.is_some_and(|other| Some(other) != ours.canonicalize().ok()) {
+            let what = || format!("remove another server's {}", note.display());
+            fs::remove_file(&note).with_context(what)?;
+        }
     }
     Ok(())
 }
