@@ -143,7 +143,7 @@ async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
     for look in 0_u64.. {
         // A new day gives new budgets; nobody waits for that to the second.
         if look % FUNDS == 0
-            && let Err(error) = engine.resume_funded().await
+            && let Err(error) = patiently(&hub, engine.resume_funded()).await
         {
             tracing::debug!(%error, "could not look for runs that fit their budgets: {error}");
         }
@@ -154,17 +154,17 @@ async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
             () = hub.stop.cancelled() => return,
             () = tokio::time::sleep(rest) => {}
         }
-        match job::look(engine.pool(), &served).await {
+        match patiently(&hub, async { Ok(job::look(engine.pool(), &served).await?) }).await {
             Ok(look) => {
                 look.queues.iter().for_each(|queue| hub.wake.ring(Some(queue)));
                 for &queue in &served {
                     hub.wake.shared(queue, look.shared.iter().any(|word| word == queue.word()));
                 }
                 if look.timers {
-                    wake_due(&engine).await;
+                    wake_due(&engine, &hub).await;
                 }
                 if look.ticks
-                    && let Err(error) = engine.fire_due().await
+                    && let Err(error) = patiently(&hub, engine.fire_due()).await
                 {
                     tracing::warn!(%error, "could not fire the schedules that are due: {error}");
                 }
@@ -175,9 +175,9 @@ async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
 }
 
 /// Wakes the runs whose time has come.
-async fn wake_due(engine: &Engine) {
+async fn wake_due(engine: &Engine, hub: &Hub) {
     loop {
-        match engine.wake_due(100).await {
+        match patiently(hub, engine.wake_due(100)).await {
             Ok(100) => {}
             Ok(_) => return,
             Err(error) => {
@@ -351,15 +351,19 @@ where
         .with_max_delay(Duration::from_secs(2))
         .with_max_times(10)
         .with_jitter();
-    let bounded = || async {
-        // A connection that nobody but us remembers would be waited for for ever.
-        let recording = tokio::time::timeout(desk.hub.timing.lease * 2, record());
-        recording.await.unwrap_or_else(|_| Err(engine::Error::Store(store::unanswered())))
-    };
-    bounded
+    (|| patiently(&desk.hub, record()))
         .retry(patience)
         .when(|error| matches!(error, engine::Error::Store(error) if store::is_transient(error)))
         .await
+}
+
+/// Waits two leases for an answer: a connection that nobody but us remembers would be waited for for ever.
+async fn patiently<T>(
+    hub: &Hub,
+    ask: impl Future<Output = Result<T, engine::Error>>,
+) -> Result<T, engine::Error> {
+    let answer = tokio::time::timeout(hub.timing.lease * 2, ask).await;
+    answer.unwrap_or_else(|_| Err(engine::Error::Store(store::unanswered())))
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -78,7 +78,11 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The schema's versions, in order.
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// A pool of at most `connections` connections. Waiting for one ends after 5 s, a statement after 30 s.
+/// How long a connection that is lent or taken back may take to say that it is well.
+const HEALTHY: Duration = Duration::from_secs(2);
+
+/// A pool of at most `connections` connections. Waiting for one ends after 5 s, a statement after 30 s. One that
+/// does not say within 2 s that it is well, when it is lent or taken back, leaves its place to another.
 ///
 /// # Errors
 /// When the URL cannot be read or the first connection cannot be made within 5 s.
@@ -95,8 +99,18 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
+        // A pool asks by itself, but would wait for ever where a machine between has forgotten the connection:
+        // so we ask instead before it lends one, and first when it takes one back.
+        .test_before_acquire(false)
+        .before_acquire(|line, _| Box::pin(async { Ok(is_well(line).await) }))
+        .after_release(|line, _| Box::pin(async { Ok(is_well(line).await) }))
         .connect_with(options)
         .await
+}
+
+async fn is_well(line: &mut Connection) -> bool {
+    let told = tokio::time::timeout(HEALTHY, sqlx::Connection::ping(line)).await;
+    matches!(told, Ok(Ok(())))
 }
 
 /// Brings the schema to this release's version. Two at once are fine: the second waits.

@@ -7,6 +7,8 @@
 
 mod boundary;
 mod crew;
+#[path = "../chaos/dice.rs"]
+mod dice;
 mod f01_kill;
 mod f01_points;
 mod f03_postgres;

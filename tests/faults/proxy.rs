@@ -63,13 +63,21 @@ struct Rules {
     open: AtomicUsize,
     shears: Mutex<Option<(Way, usize)>>,
     trap: Mutex<Option<Trap>>,
-    swallowed: AtomicUsize,
+    lost: AtomicUsize,
 }
 
 /// Waits for a request whose answer is to be lost.
 struct Trap {
     what: String,
     spared: usize,
+    end: End,
+}
+
+/// What becomes of a connection whose answer is lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Cut,
+    Silence,
 }
 
 /// What becomes of a piece of a connection.
@@ -180,12 +188,17 @@ impl Proxy {
     /// done, its whole answer is swallowed, and its connection is cut. A request of Postgres is the text of a
     /// statement each time that it is executed.
     pub(crate) fn swallow(&self, what: &str, spared: usize) {
-        *held(&self.rules.trap) = Some(Trap { what: what.to_owned(), spared });
+        *held(&self.rules.trap) = Some(Trap { what: what.to_owned(), spared, end: End::Cut });
     }
 
-    /// How many answers were swallowed whole.
-    pub(crate) fn swallowed(&self) -> usize {
-        self.rules.swallowed.load(Ordering::SeqCst)
+    /// As [`Proxy::swallow`], but the connection stays open, and nothing is answered there ever again.
+    pub(crate) fn hush(&self, what: &str, spared: usize) {
+        *held(&self.rules.trap) = Some(Trap { what: what.to_owned(), spared, end: End::Silence });
+    }
+
+    /// How many answers were swallowed whole, or kept back for ever.
+    pub(crate) fn lost(&self) -> usize {
+        self.rules.lost.load(Ordering::SeqCst)
     }
 
     /// Lets the line be so for a while, then cuts what is open. What is opened meanwhile fares no better.
@@ -206,7 +219,7 @@ impl Default for Rules {
             open: AtomicUsize::new(0),
             shears: Mutex::default(),
             trap: Mutex::default(),
-            swallowed: AtomicUsize::new(0),
+            lost: AtomicUsize::new(0),
         }
     }
 }
@@ -223,17 +236,17 @@ impl Rules {
         shears.take().map(|(_, left)| left)
     }
 
-    /// Whether the answer to one of these requests is to be lost.
-    fn springs(&self, requests: &[String]) -> bool {
+    /// What becomes of the connection if the answer to one of these requests is to be lost.
+    fn springs(&self, requests: &[String]) -> Option<End> {
         let mut trap = held(&self.trap);
         for request in requests {
             match trap.as_mut().filter(|trap| request.contains(&trap.what)) {
                 None => {}
-                Some(Trap { spared: 0, .. }) => return trap.take().is_some(),
+                Some(Trap { spared: 0, .. }) => return trap.take().map(|trap| trap.end),
                 Some(Trap { spared, .. }) => *spared -= 1,
             }
         }
-        false
+        None
     }
 }
 
@@ -262,8 +275,13 @@ async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, mut ear: E
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let lost: Mutex<Option<Answer>> = Mutex::default();
     let asked = pass(&mut from_client, &mut to_server, (rules, Way::Asked), |bytes| {
-        if rules.springs(&ear.hear(bytes)) {
-            *held(&lost) = Some(ear.answer());
+        match rules.springs(&ear.hear(bytes)) {
+            None => {}
+            Some(End::Cut) => *held(&lost) = Some(ear.answer()),
+            Some(End::Silence) => {
+                *held(&lost) = Some(Answer::Never);
+                rules.lost.fetch_add(1, Ordering::SeqCst);
+            }
         }
         Fate::Passes
     });
@@ -272,7 +290,7 @@ async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, mut ear: E
             None => Fate::Passes,
             Some(false) => Fate::Lost,
             Some(true) => {
-                rules.swallowed.fetch_add(1, Ordering::SeqCst);
+                rules.lost.fetch_add(1, Ordering::SeqCst);
                 Fate::Ends
             }
         }

@@ -19,6 +19,8 @@ pub(super) enum Answer {
     Postgres(Vec<u8>),
     /// It ends with what comes first: nobody may read it anyway.
     Plain,
+    /// Nothing ends it, nor what is asked after it.
+    Never,
 }
 
 /// The messages of a session, put together again from the pieces in which they come.
@@ -57,6 +59,7 @@ impl Answer {
                 tail.starts_with(&READY)
             }
             Self::Plain => true,
+            Self::Never => false,
         }
     }
 }
