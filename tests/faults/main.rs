@@ -11,6 +11,7 @@ mod crew;
 mod dice;
 mod f01_kill;
 mod f01_points;
+mod f03_lost_answers;
 mod f03_postgres;
 mod f05_half_open;
 mod f12_moved_head;
