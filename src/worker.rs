@@ -351,7 +351,7 @@ where
         .with_max_delay(Duration::from_secs(2))
         .with_max_times(10)
         .with_jitter();
-    (|| patiently(&desk.hub, record()))
+    (|| patiently(&desk.hub, Box::pin(record())))
         .retry(patience)
         .when(|error| matches!(error, engine::Error::Store(error) if store::is_transient(error)))
         .await
