@@ -211,7 +211,7 @@ impl Cluster {
             ],
         };
         let small =
-            ["shared_buffers=32MB", "max_connections=60", "fsync=on", "timezone=UTC", "log_timezone=UTC"];
+            ["shared_buffers=32MB", "max_connections=100", "fsync=on", "timezone=UTC", "log_timezone=UTC"];
         for setting in
             settings.iter().map(String::as_str).chain(small).chain(["unix_socket_permissions=0700"])
         {

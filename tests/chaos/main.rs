@@ -174,8 +174,10 @@ async fn everything_at_once(wish: &Wish) -> bool {
     crews.iter().for_each(|crew| crew.fill_up(CREW));
     let (begun, light) = (heavy.await.unwrap(), flow.await.unwrap());
     let open = drained(&floor, &pool, &begun).await;
-    let told =
-        Told { wish, calm, stormy, counts: nemesis.counts, left_open: open, connections: proxy.open() };
+    let connections = proxy.open();
+    // They hold most of the connections that Postgres has to give.
+    crews.iter().for_each(Crew::dismiss);
+    let told = Told { wish, calm, stormy, counts: nemesis.counts, left_open: open, connections };
     told.judge(&floor, &light, &begun).await
 }
 
