@@ -20,11 +20,10 @@ const BRACE_LIMIT: usize = 3;
 pub(super) struct Patterns {
     texts: Vec<String>,
     exact: GlobSet,
-    folded: GlobSet,
+    /// The patterns in lower case; `None` where they are so already.
+    folded: Option<GlobSet>,
     /// Which pattern each glob of the sets stands for.
     owners: Vec<usize>,
-    /// A pattern holds letters that are not lower case.
-    cased: bool,
 }
 
 impl Patterns {
@@ -33,18 +32,19 @@ impl Patterns {
     /// # Errors
     /// What globset says of a set that is too large.
     pub(super) fn new(texts: Vec<String>) -> Result<Self, globset::Error> {
-        let (mut exact, mut folded, mut owners) = (GlobSetBuilder::new(), GlobSetBuilder::new(), Vec::new());
+        let mut owned: Vec<(usize, String)> = Vec::new();
         for (index, text) in texts.iter().enumerate() {
-            for form in forms(&nfc(text)) {
-                let glob = compile(&form)?;
-                // A range such as `[Z-a]` has no folded form; then the exact one stands in.
-                folded.add(compile(&form.to_lowercase()).unwrap_or_else(|_| glob.clone()));
-                exact.add(glob);
-                owners.push(index);
-            }
+            owned.extend(forms(&nfc(text)).into_iter().map(|form| (index, form)));
         }
-        let cased = texts.iter().any(|text| text.to_lowercase() != *text);
-        Ok(Self { texts, exact: exact.build()?, folded: folded.build()?, owners, cased })
+        let exact: Vec<Glob> = owned.iter().map(|(_, form)| compile(form)).collect::<Result<_, _>>()?;
+        // A range such as `[Z-a]` has no folded form; then the exact one stands in.
+        let fold = |((_, form), exact): (&(usize, String), &Glob)| {
+            compile(&form.to_lowercase()).unwrap_or_else(|_| exact.clone())
+        };
+        let cased = owned.iter().any(|(_, form)| form.to_lowercase() != *form);
+        let folded = cased.then(|| set(owned.iter().zip(&exact).map(fold))).transpose()?;
+        let owners = owned.iter().map(|(index, _)| *index).collect();
+        Ok(Self { exact: set(exact)?, folded, owners, texts })
     }
 
     /// The indices of the patterns that match, ascending, each once.
@@ -57,7 +57,8 @@ impl Patterns {
     pub(super) fn matching_in_any_case(&self, path: &str) -> Option<Vec<usize>> {
         let exact = nfc(path);
         let folded = exact.to_lowercase();
-        (self.cased || folded != exact).then(|| self.owned(self.folded.matches(folded)))
+        let set = self.folded.as_ref().or_else(|| (folded != exact).then_some(&self.exact))?;
+        Some(self.owned(set.matches(folded)))
     }
 
     pub(super) fn is_match(&self, path: &str) -> bool {
@@ -122,6 +123,14 @@ pub(super) fn nfc(text: &str) -> Cow<'_, str> {
 fn forms(pattern: &str) -> Vec<String> {
     let itself = pattern.strip_suffix("/**").filter(|stem| !stem.is_empty());
     [Some(pattern), itself].into_iter().flatten().map(str::to_owned).collect()
+}
+
+fn set(globs: impl IntoIterator<Item = Glob>) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    globs.into_iter().for_each(|glob| {
+        set.add(glob);
+    });
+    set.build()
 }
 
 fn compile(pattern: &str) -> Result<Glob, globset::Error> {
