@@ -73,6 +73,7 @@ impl<'a> Stage<'a> {
             let graph = Engine::open(pool.clone()).await?.newest();
             let past = Fill { runs: u32::try_from(runs)?, ..Fill::default() };
             fill::fill(&pool, &graph, &past).await.context("make a past")?;
+            throwaway::settle(&pool).await.context("let the past settle")?;
             pool.close().await;
             Ok(database)
         };

@@ -135,6 +135,19 @@ pub async fn tidy(pool: &Pool) -> Result<()> {
     Ok(())
 }
 
+/// Leaves what was made in bulk as it would lie after some days: swept, frozen, known to the planner and on disk.
+/// Else the server's own housekeeping would come in the middle of what is measured.
+///
+/// # Errors
+/// When the database does not do it. An account that may not ask for a checkpoint goes without one.
+pub async fn settle(pool: &Pool) -> Result<()> {
+    sqlx::query("vacuum (freeze, analyze)").execute(pool).await?;
+    match sqlx::query("checkpoint").execute(pool).await {
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => Ok(()),
+        done => done.map(|_| ()),
+    }
+}
+
 /// A transaction that keeps seeing the database as it is now, until it is dropped: nothing that dies after
 /// this can be swept.
 #[derive(Debug)]
