@@ -147,7 +147,7 @@ async fn a_new_job_wakes_an_idle_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_whose_ear_was_cut_off_listens_again() {
+async fn f24_a_worker_whose_ear_was_cut_off_listens_again() {
     let ground = Ground::new().await;
     let worker = work(&ground.engine, only_first_step(idle("one"), 4), async |task| Ok(onwards(&task))).await;
     for _ in 0..3 {
@@ -167,7 +167,7 @@ async fn a_worker_whose_ear_was_cut_off_listens_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
+async fn f24_a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
     let ground = Ground::new().await;
     // From elsewhere: nobody may shut out others from the database that it is in.
     let options = PgConnectOptions::from_str(&ground.database.url).unwrap();

@@ -1,0 +1,56 @@
+//! F23: a history of ten thousand events folds, and is read page by page.
+
+use std::sync::Arc;
+
+use aspora::{
+    http::{self, App, Settings},
+    store::fill::{self, Fill},
+};
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use serde_json::Value;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use crate::{light, support};
+
+const EVENTS: u32 = 10_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f23_a_history_of_ten_thousand_events_folds_and_is_read_page_by_page() {
+    let ground = support::Ground::new().await;
+    let long = Fill { runs: 1, events: EVENTS, days: 1, products: 1, first: 1 };
+    fill::fill(ground.pool(), &ground.engine.newest(), &long).await.unwrap();
+    let broken = light::broken(&ground.engine).await;
+    assert!(broken.is_empty(), "{broken:?}");
+    let run: Uuid = ground.ask("select id from run").await;
+    let settings = Settings {
+        public_url: "http://aspora.test".to_owned(),
+        forge_url: "https://forge.test".to_owned(),
+        webhook_secrets: Vec::new(),
+        forge_is_stand_in: true,
+        model_is_stand_in: true,
+    };
+    let routes = http::router(App { engine: ground.engine.clone(), settings: Arc::new(settings) });
+    let (mut after, mut seqs, mut pages) = (0, Vec::new(), 0);
+    loop {
+        let uri = format!("/api/v1/runs/{run}/events?after={after}&limit=500");
+        let response = routes.clone().oneshot(Request::get(uri).body(Body::empty()).unwrap()).await.unwrap();
+        let status = response.status();
+        let page: Value =
+            serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap();
+        assert_eq!(status, StatusCode::OK, "{page}");
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= 500);
+        seqs.extend(items.iter().map(|item| item["seq"].as_u64().unwrap()));
+        pages += 1;
+        match page["next_after"].as_u64() {
+            Some(next) => after = next,
+            None => break,
+        }
+    }
+    assert_eq!(seqs, (1..=u64::from(EVENTS)).collect::<Vec<_>>());
+    assert!(pages >= 20, "{pages} pages");
+}
