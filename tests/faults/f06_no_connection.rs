@@ -43,10 +43,9 @@ async fn f6_a_caller_is_told_to_come_again_while_all_connections_are_taken() {
 /// A lease, and an answer that takes several of them.
 const LEASE: Duration = Duration::from_secs(2);
 
-/// Every table is locked, so that each connection of the pool waits in a statement; the heart's connection is
-/// its own, and renewals need the table of jobs, which is left open.
+/// No answer can be recorded for several leases; the jobs that wait for that are still their worker's.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f6_leases_live_on_while_every_connection_of_the_pool_waits() {
+async fn f6_leases_live_on_while_no_answer_can_be_recorded() {
     let (database, folder) = (support::blank().await, tempfile::tempdir().unwrap());
     let mut light = Light::open(&database.url, 2).await;
     let lease = LEASE.as_millis().to_string();

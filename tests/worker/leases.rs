@@ -117,6 +117,39 @@ async fn a_lease_is_kept_for_as_long_as_its_handler_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn f6_a_lease_is_kept_while_every_connection_of_the_pool_is_taken() {
+    let ground = Ground::new().await;
+    let run = ground.accept().await;
+    let pool = aspora::store::connect(&ground.database.url, 2).await.unwrap();
+    let engine = aspora::engine::Engine::open(pool.clone()).await.unwrap();
+    let latch = Latch::new();
+    let held = latch.clone();
+    let worker = work(&engine, quick(1), move |task| {
+        let held = held.clone();
+        async move {
+            held.hold().await;
+            Ok(onwards(&task))
+        }
+    })
+    .await;
+    latch.begun.comes_to(1, "the job is begun").await;
+    // All but the one by which the worker listens.
+    let mut taken = Vec::new();
+    while let Ok(line) = pool.acquire().await {
+        taken.push(line);
+    }
+    assert!(!taken.is_empty());
+    let renewed = "select visible_at > began_at + interval '15 seconds' from job";
+    eventually("it was renewed twice", async || ground.ask::<bool>(renewed).await).await;
+    drop(taken);
+    latch.let_go(1);
+    eventually("it has answered", async || ground.kinds(run).await == ["started", "answered"]).await;
+    assert_eq!(latch.begun.count(), 1, "it was done twice");
+    worker.stop().await;
+    assert_sound(&ground.engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_handler_is_cancelled_though_its_own_process_claimed_the_job_again() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
