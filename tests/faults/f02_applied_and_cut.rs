@@ -8,6 +8,7 @@ use aspora::{
 use crate::{
     floor::{Floor, Ground},
     invariants,
+    support::skip_waits,
 };
 
 /// Everything that changes the forge, and which of them goes wrong; the last is a push. A check run that is set
@@ -32,8 +33,7 @@ fn always(floor: &Floor, mode: Mode) {
 /// Lets waits between attempts pass until nothing more is to do.
 async fn hurry(pool: &Pool) {
     loop {
-        let skip = "update job set visible_at = now() where lease_token is null and visible_at > now()";
-        let _ = sqlx::query(skip).execute(pool).await;
+        skip_waits(pool).await;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
 }

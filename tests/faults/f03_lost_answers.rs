@@ -1,11 +1,9 @@
 //! F3: Postgres does what it is asked, and the answer is lost on the way. Whoever asked cannot know.
 
-use std::sync::Arc;
-
 use aspora::{
     core::workflow::{Outcome, Queue},
     engine::{Engine, Moved},
-    http::{self, App, Settings},
+    http,
     store::{
         self,
         job::{self, Terms},
@@ -94,14 +92,7 @@ async fn f3_a_claim_that_was_not_acknowledged_costs_a_lease_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn f3_a_requirement_whose_commit_was_not_acknowledged_is_taken_once_under_its_key() {
     let apart = Apart::new().await;
-    let settings = Settings {
-        public_url: "http://aspora.test".to_owned(),
-        forge_url: "https://forge.test".to_owned(),
-        webhook_secrets: Vec::new(),
-        forge_is_stand_in: true,
-        model_is_stand_in: true,
-    };
-    let routes = http::router(App { engine: apart.far.clone(), settings: Arc::new(settings) });
+    let routes = http::router(support::app(apart.far.clone()));
     let submit = async || {
         let new = json!({ "product": "wealth", "title": "Add a risk checker", "body": "For portfolios." });
         let request = Request::post("/api/v1/requirements")

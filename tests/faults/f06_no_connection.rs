@@ -1,13 +1,7 @@
 //! F6: all connections are taken. Callers are told to come again; that whoever works keeps its leases, the
 //! tests of the worker hold.
 
-use std::sync::Arc;
-
-use aspora::{
-    engine::Engine,
-    http::{self, App, Settings},
-    store,
-};
+use aspora::{engine::Engine, http, store};
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
@@ -20,15 +14,8 @@ use crate::support;
 async fn f6_a_caller_is_told_to_come_again_while_all_connections_are_taken() {
     let ground = support::Ground::new().await;
     let pool = store::connect(&ground.database.url, 1).await.unwrap();
-    let settings = Settings {
-        public_url: "http://aspora.test".to_owned(),
-        forge_url: "https://forge.test".to_owned(),
-        webhook_secrets: Vec::new(),
-        forge_is_stand_in: true,
-        model_is_stand_in: true,
-    };
     let engine = Engine::open(pool.clone()).await.unwrap();
-    let routes = http::router(App { engine, settings: Arc::new(settings) });
+    let routes = http::router(support::app(engine));
     let ask = async || {
         let request = Request::get("/api/v1/requirements").body(Body::empty()).unwrap();
         routes.clone().oneshot(request).await.unwrap()

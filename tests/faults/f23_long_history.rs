@@ -1,9 +1,7 @@
 //! F23: a history of ten thousand events folds, and is read page by page.
 
-use std::sync::Arc;
-
 use aspora::{
-    http::{self, App, Settings},
+    http,
     store::fill::{self, Fill},
 };
 use axum::{
@@ -26,14 +24,7 @@ async fn f23_a_history_of_ten_thousand_events_folds_and_is_read_page_by_page() {
     let broken = light::broken(&ground.engine).await;
     assert!(broken.is_empty(), "{broken:?}");
     let run: Uuid = ground.ask("select id from run").await;
-    let settings = Settings {
-        public_url: "http://aspora.test".to_owned(),
-        forge_url: "https://forge.test".to_owned(),
-        webhook_secrets: Vec::new(),
-        forge_is_stand_in: true,
-        model_is_stand_in: true,
-    };
-    let routes = http::router(App { engine: ground.engine.clone(), settings: Arc::new(settings) });
+    let routes = http::router(support::app(ground.engine.clone()));
     let (mut after, mut seqs, mut pages) = (0, Vec::new(), 0);
     loop {
         let uri = format!("/api/v1/runs/{run}/events?after={after}&limit=500");

@@ -9,6 +9,7 @@ use aspora::{
         workflow::{Outcome, Queue, Workflow},
     },
     engine::{Answer, Engine},
+    http::{App, Settings},
     store::{
         self, event, invariant,
         job::{self, Lease, Terms},
@@ -108,6 +109,18 @@ impl Ground {
         store::workflow::keep(self.pool(), &hash, "other", &source).await.unwrap();
         self.execute(&format!("update run set workflow_hash = '{hash}' where id = '{id}'")).await;
     }
+}
+
+/// The REST interface over an engine, beside stand-ins; no forge knows its secret.
+pub(crate) fn app(engine: Engine) -> App {
+    let settings = Settings {
+        public_url: "http://aspora.test".to_owned(),
+        forge_url: "https://forge.test".to_owned(),
+        webhook_secrets: Vec::new(),
+        forge_is_stand_in: true,
+        model_is_stand_in: true,
+    };
+    App { engine, settings: Arc::new(settings) }
 }
 
 /// Claims due jobs of `queue`, whatever keys they have.

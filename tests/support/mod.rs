@@ -9,7 +9,7 @@ pub(crate) mod openapi;
 mod postgres;
 
 pub(crate) use ground::{
-    Ground, RATES, accept, advance, answer, assert_budgets_add_up, assert_folds, assert_sound, claim, engine,
-    eventually, news, skip_waits,
+    Ground, RATES, accept, advance, answer, app, assert_budgets_add_up, assert_folds, assert_sound, claim,
+    engine, eventually, news, skip_waits,
 };
 pub(crate) use postgres::{TestDatabase, blank, database, migrate};

@@ -148,6 +148,21 @@ impl Latch {
         self.go.acquire().await.unwrap().forget();
     }
 
+    /// A handler that is held by this latch, and then leads its run on.
+    pub(crate) fn handler(
+        &self,
+    ) -> impl Fn(Assignment) -> BoxFuture<'static, Result<Reply, Failure>> + use<> {
+        let latch = self.clone();
+        move |task| {
+            let held = latch.clone();
+            async move {
+                held.hold().await;
+                Ok(onwards(&task))
+            }
+            .boxed()
+        }
+    }
+
     pub(crate) fn let_go(&self, attempts: usize) {
         self.go.add_permits(attempts);
     }

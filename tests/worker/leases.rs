@@ -12,7 +12,7 @@ use aspora::{
 use uuid::Uuid;
 
 use crate::{
-    crew::{Latch, config, only_first_step, onwards, work},
+    crew::{Latch, config, only_first_step, work},
     support::{Ground, advance, answer, assert_sound, eventually},
 };
 
@@ -51,15 +51,7 @@ async fn a_handler_whose_lease_is_stolen_is_cancelled() {
     let ground = Ground::new().await;
     ground.accept().await;
     let latch = Latch::new();
-    let held = latch.clone();
-    let worker = work(&ground.engine, quick(1), move |task| {
-        let held = held.clone();
-        async move {
-            held.hold().await;
-            Ok(onwards(&task))
-        }
-    })
-    .await;
+    let worker = work(&ground.engine, quick(1), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     let thief = steal(&ground).await;
     latch.over.comes_to(1, "the handler is cancelled").await;
@@ -73,16 +65,8 @@ async fn the_answer_of_a_handler_whose_lease_was_stolen_is_refused() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
-    let held = latch.clone();
     // Its leases are renewed so seldom that it does not notice.
-    let worker = work(&ground.engine, only_first_step(config("victim"), 1), move |task| {
-        let held = held.clone();
-        async move {
-            held.hold().await;
-            Ok(onwards(&task))
-        }
-    })
-    .await;
+    let worker = work(&ground.engine, only_first_step(config("victim"), 1), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     let thief = steal(&ground).await;
     let before = ground.picture().await;
@@ -98,15 +82,7 @@ async fn a_lease_is_kept_for_as_long_as_its_handler_needs() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
-    let held = latch.clone();
-    let worker = work(&ground.engine, quick(2), move |task| {
-        let held = held.clone();
-        async move {
-            held.hold().await;
-            Ok(onwards(&task))
-        }
-    })
-    .await;
+    let worker = work(&ground.engine, quick(2), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     let renewed = "select visible_at > created_at + interval '8 seconds' from job";
     eventually("it was renewed twice", async || ground.ask::<bool>(renewed).await).await;
@@ -123,15 +99,7 @@ async fn f6_a_lease_is_kept_while_every_connection_of_the_pool_is_taken() {
     let pool = aspora::store::connect(&ground.database.url, 2).await.unwrap();
     let engine = aspora::engine::Engine::open(pool.clone()).await.unwrap();
     let latch = Latch::new();
-    let held = latch.clone();
-    let worker = work(&engine, quick(1), move |task| {
-        let held = held.clone();
-        async move {
-            held.hold().await;
-            Ok(onwards(&task))
-        }
-    })
-    .await;
+    let worker = work(&engine, quick(1), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     // All but the one by which the worker listens.
     let mut taken = Vec::new();
@@ -140,7 +108,7 @@ async fn f6_a_lease_is_kept_while_every_connection_of_the_pool_is_taken() {
     }
     assert!(!taken.is_empty());
     let renewed = "select visible_at > began_at + interval '15 seconds' from job";
-    eventually("it was renewed twice", async || ground.ask::<bool>(renewed).await).await;
+    eventually("it is renewed all the while", async || ground.ask::<bool>(renewed).await).await;
     drop(taken);
     latch.let_go(1);
     eventually("it has answered", async || ground.kinds(run).await == ["started", "answered"]).await;
@@ -154,15 +122,7 @@ async fn a_handler_is_cancelled_though_its_own_process_claimed_the_job_again() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
-    let held = latch.clone();
-    let worker = work(&ground.engine, quick(2), move |task| {
-        let held = held.clone();
-        async move {
-            held.hold().await;
-            Ok(onwards(&task))
-        }
-    })
-    .await;
+    let worker = work(&ground.engine, quick(2), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     eventually("the process claims it again", async || {
         advance(ground.pool(), Duration::from_secs(3)).await;
@@ -182,15 +142,7 @@ async fn a_handler_is_cancelled_when_a_hanging_database_keeps_its_lease_from_bei
     let ground = Ground::new().await;
     ground.accept().await;
     let latch = Latch::new();
-    let held = latch.clone();
-    let worker = work(&ground.engine, quick(1), move |task| {
-        let held = held.clone();
-        async move {
-            held.hold().await;
-            Ok(onwards(&task))
-        }
-    })
-    .await;
+    let worker = work(&ground.engine, quick(1), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     let mut tx = ground.pool().begin().await.unwrap();
     sqlx::query("select 1 from job for update").execute(&mut *tx).await.unwrap();

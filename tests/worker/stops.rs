@@ -28,15 +28,7 @@ async fn a_running_job_may_finish_and_no_other_is_begun() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
-    let held = latch.clone();
-    let worker = work(&ground.engine, config("one"), move |task| {
-        let held = held.clone();
-        async move {
-            held.hold().await;
-            Ok(onwards(&task))
-        }
-    })
-    .await;
+    let worker = work(&ground.engine, config("one"), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     worker.ask_to_stop();
     ground.accept().await;
@@ -53,16 +45,8 @@ async fn a_job_that_does_not_finish_in_time_is_given_to_another_worker_at_once()
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
-    let held = latch.clone();
     let hasty = Config { drain: Duration::from_millis(100), ..config("leaving") };
-    let leaving = work(&ground.engine, hasty, move |task| {
-        let held = held.clone();
-        async move {
-            held.hold().await;
-            Ok(onwards(&task))
-        }
-    })
-    .await;
+    let leaving = work(&ground.engine, hasty, latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     // Neither the lease (a minute) nor the rest (an hour) of this one ends within the test.
     let staying = work(&ground.engine, idle("staying"), async |task| Ok(onwards(&task))).await;
