@@ -6,7 +6,6 @@ mod support;
 
 use std::{
     process::{Output, Stdio},
-    sync::Arc,
     time::Duration,
 };
 
@@ -16,8 +15,7 @@ use aspora::{
         workflow::{Outcome, Queue},
     },
     engine::{Answer, Engine},
-    http::{self, App, Settings},
-    store,
+    http, store,
 };
 use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
@@ -61,16 +59,9 @@ async fn serve() -> Server {
     let (name, repository) = ("wealth".parse().unwrap(), "acme/wealth-product".parse().unwrap());
     store::product::put(&database.pool, &name, &repository, "main", &[]).await.unwrap();
     let engine = Engine::open(database.pool.clone()).await.unwrap();
-    let settings = Settings {
-        public_url: "http://aspora.test".to_owned(),
-        forge_url: "https://forge.test".to_owned(),
-        webhook_secrets: vec![],
-        forge_is_stand_in: true,
-        model_is_stand_in: true,
-    };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let app = App { engine: engine.clone(), settings: Arc::new(settings) };
+    let app = support::app(engine.clone());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(http::serve(listener, app, stop.clone()));
     Server { url, engine, database, stop, serving }

@@ -4,12 +4,7 @@
 
 mod support;
 
-use std::sync::Arc;
-
-use aspora::{
-    core::workflow::Queue,
-    http::{self, App, Settings},
-};
+use aspora::{core::workflow::Queue, http};
 use serde_json::{Value, json};
 use support::{Ground, assert_sound};
 use tokio::process::Command;
@@ -26,14 +21,7 @@ struct Served {
 impl Served {
     async fn new() -> Self {
         let ground = Ground::new().await;
-        let settings = Settings {
-            public_url: "http://aspora.test".to_owned(),
-            forge_url: "https://forge.test".to_owned(),
-            webhook_secrets: vec![],
-            forge_is_stand_in: true,
-            model_is_stand_in: true,
-        };
-        let app = App { engine: ground.engine.clone(), settings: Arc::new(settings) };
+        let app = support::app(ground.engine.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (url, stop) = (format!("http://{}", listener.local_addr().unwrap()), CancellationToken::new());
         let serving = http::serve(listener, app, stop.clone());

@@ -1,6 +1,6 @@
 //! What is written out is everything, and the history in it gives the run.
 
-use std::{process::Stdio, sync::Arc};
+use std::process::Stdio;
 
 use aspora::{
     core::{
@@ -8,7 +8,7 @@ use aspora::{
         workflow::{Outcome, Queue, Workflow},
     },
     engine::Answer,
-    http::{self, App, Settings},
+    http,
     store::{archive, blob, effect},
 };
 use axum::{body::Body, http::Request};
@@ -87,14 +87,7 @@ async fn an_export_has_every_page_of_a_long_history() {
 async fn an_export_over_http_is_a_line_a_fact_and_404_for_no_run() {
     let ground = Ground::new().await;
     let run = run_of(&ground, "short").await;
-    let settings = Settings {
-        public_url: "http://aspora.test".to_owned(),
-        forge_url: "https://forge.test".to_owned(),
-        webhook_secrets: vec![],
-        forge_is_stand_in: true,
-        model_is_stand_in: true,
-    };
-    let routes = http::router(App { engine: ground.engine.clone(), settings: Arc::new(settings) });
+    let routes = http::router(crate::support::app(ground.engine.clone()));
     let get = async |id: Uuid| {
         let request = Request::get(format!("/api/v1/runs/{id}/export")).body(Body::empty()).unwrap();
         let response = routes.clone().oneshot(request).await.unwrap();
