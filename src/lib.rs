@@ -12,8 +12,8 @@
 //! dev  bench  cli  main
 //! ```
 
-/// What a run is, what a policy says, what an edit does: pure.
-pub mod core;
+/// What a run is, what a policy says, what an edit does: pure, and a crate of its own.
+pub use aspora_core as core;
 
 /// GitHub, through octocrab: calls, webhooks, limits.
 pub mod github;

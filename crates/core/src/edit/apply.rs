@@ -1,0 +1,300 @@
+//! Carries an answer out on the files as they are: all of it, or none.
+
+use std::fmt;
+
+use super::{
+    Act, Answer, Block, FILE_LIMIT, Replacement, Wish,
+    place::{self, NoPlace, Place},
+};
+use crate::path::RepoPath;
+
+/// One file before and after; the two always differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The file.
+    pub path: RepoPath,
+    /// Its text before; nothing if there was no file.
+    pub before: Option<String>,
+    /// Its text after; nothing if it goes.
+    pub after: Option<String>,
+}
+
+/// One block that does not fit, with what a model needs to mend it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("block {block} (`{path}`): {failure}")]
+pub struct BlockFailed {
+    /// The block's place in the answer, from 1.
+    pub block: usize,
+    /// Its file.
+    pub path: RepoPath,
+    /// What went wrong.
+    pub failure: Failure,
+    /// The lines of the file that come nearest, each with its number; empty where nothing does.
+    pub nearest: String,
+}
+
+/// Why a block does not fit. Pairs and lines are counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The file to edit or delete is not there.
+    NoSuchFile,
+    /// The SEARCH of this pair stands nowhere in the file.
+    NotFound {
+        /// Which pair of the block.
+        pair: usize,
+    },
+    /// The SEARCH stands nowhere, but its REPLACE does: the edit seems to be done already.
+    AlreadyApplied {
+        /// Which pair of the block.
+        pair: usize,
+    },
+    /// The SEARCH stands at several places.
+    Ambiguous {
+        /// Which pair of the block.
+        pair: usize,
+        /// Where it stands.
+        lines: Vec<usize>,
+    },
+    /// The SEARCH stands there but for an indentation that cannot be carried over.
+    Indentation {
+        /// Which pair of the block.
+        pair: usize,
+        /// Where it stands.
+        line: usize,
+    },
+    /// The file would be over [`FILE_LIMIT`].
+    TooLarge,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSuchFile => write!(f, "there is no such file"),
+            Self::NotFound { pair } => write!(f, "the SEARCH of pair {pair} is not in the file"),
+            Self::AlreadyApplied { pair } => {
+                write!(
+                    f,
+                    "the SEARCH of pair {pair} is not in the file, but its REPLACE is: leave the pair out"
+                )
+            }
+            Self::Ambiguous { pair, lines } => {
+                let lines: Vec<String> = lines.iter().take(10).map(usize::to_string).collect();
+                let lines = lines.join(", ");
+                write!(f, "the SEARCH of pair {pair} stands at lines {lines}: add lines until it stands once")
+            }
+            Self::Indentation { pair, line } => {
+                write!(
+                    f,
+                    "the SEARCH of pair {pair} stands at line {line} with another indentation: copy it exactly"
+                )
+            }
+            Self::TooLarge => write!(f, "the file would be over {FILE_LIMIT} bytes"),
+        }
+    }
+}
+
+/// Carries out the whole answer on the files that `read` gives (nothing: no such file).
+///
+/// A file that would not change is left out, so an empty list means that nothing is to be done, as
+/// it is for a decline. A file that ends its lines in the Windows way keeps doing so.
+///
+/// # Errors
+/// Every block that does not fit; then no block counts.
+pub fn apply(
+    answer: &Answer,
+    read: impl Fn(&RepoPath) -> Option<String>,
+) -> Result<Vec<Written>, Vec<BlockFailed>> {
+    let blocks = match &answer.wish {
+        Wish::Blocks(blocks) => blocks.as_slice(),
+        Wish::Decline(_) => &[],
+    };
+    let (mut written, mut failed) = (Vec::new(), Vec::new());
+    for (at, block) in blocks.iter().enumerate() {
+        let before = read(&block.path);
+        match outcome(block, before.as_deref()) {
+            Ok(after) if after == before => {}
+            Ok(after) => written.push(Written { path: block.path.clone(), before, after }),
+            Err((failure, nearest)) => {
+                failed.push(BlockFailed { block: at + 1, path: block.path.clone(), failure, nearest });
+            }
+        }
+    }
+    if failed.is_empty() { Ok(written) } else { Err(failed) }
+}
+
+type Misfit = (Failure, String);
+
+fn outcome(block: &Block, before: Option<&str>) -> Result<Option<String>, Misfit> {
+    let after = match (&block.act, before) {
+        (Act::Delete, Some(_)) => return Ok(None),
+        (Act::Delete | Act::Edit(_), None) => return Err((Failure::NoSuchFile, String::new())),
+        (Act::Whole(text), Some(before)) if line_end(before) == "\r\n" => text.replace('\n', "\r\n"),
+        (Act::Whole(text), _) => text.clone(),
+        (Act::Edit(pairs), Some(before)) => edit(pairs, before)?,
+    };
+    if after.len() > FILE_LIMIT {
+        return Err((Failure::TooLarge, String::new()));
+    }
+    Ok(Some(after))
+}
+
+fn edit(pairs: &[Replacement], before: &str) -> Result<String, Misfit> {
+    let end = line_end(before);
+    let mut lines: Vec<String> = before.split_inclusive('\n').map(str::to_owned).collect();
+    for (at, pair) in pairs.iter().enumerate() {
+        let bare: Vec<&str> = lines.iter().map(|line| without_end(line)).collect();
+        let found = place::find(&bare, &pair.search).map_err(|none| explain(none, at + 1, pair, &bare))?;
+        replace(&mut lines, pair, &found, end);
+    }
+    Ok(lines.concat())
+}
+
+fn replace(lines: &mut Vec<String>, pair: &Replacement, place: &Place, end: &str) {
+    let range = place.start..place.start + pair.search.len();
+    let open_end = range.end == lines.len() && !lines[range.end - 1].ends_with('\n');
+    let mut new: Vec<String> = pair.replace.iter().map(|line| place.indents.carry(line) + end).collect();
+    if let Some(last) = new.last_mut().filter(|_| open_end) {
+        last.truncate(last.len() - end.len());
+    }
+    lines.splice(range, new);
+}
+
+fn explain(none: NoPlace, number: usize, pair: &Replacement, bare: &[&str]) -> Misfit {
+    let shown = |line: usize| place::shown(bare, line - 1, pair.search.len());
+    match none {
+        NoPlace::Ambiguous(lines) => {
+            let places: Vec<String> = lines.iter().take(3).map(|line| shown(*line)).collect();
+            (Failure::Ambiguous { pair: number, lines }, places.join("  ...\n"))
+        }
+        NoPlace::Indentation(line) => (Failure::Indentation { pair: number, line }, shown(line)),
+        NoPlace::Missing if is_done(pair, bare) => {
+            (Failure::AlreadyApplied { pair: number }, place::nearest(bare, &pair.replace))
+        }
+        NoPlace::Missing => (Failure::NotFound { pair: number }, place::nearest(bare, &pair.search)),
+    }
+}
+
+/// The lines that the pair wants are there already.
+fn is_done(pair: &Replacement, bare: &[&str]) -> bool {
+    pair.replace.iter().any(|line| !line.trim().is_empty()) && place::find(bare, &pair.replace).is_ok()
+}
+
+/// How most of a text's lines end.
+fn line_end(text: &str) -> &'static str {
+    let windows = text.matches("\r\n").count();
+    if windows * 2 > text.matches('\n').count() { "\r\n" } else { "\n" }
+}
+
+fn without_end(line: &str) -> &str {
+    let line = line.strip_suffix('\n').unwrap_or(line);
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const FILE: &str = "def a():\n    x = 1\n    return x\n\n\ndef b():\n    x = 2\n    return x\n";
+
+    fn edited(before: &str, pairs: &str) -> Result<String, BlockFailed> {
+        let answer = Answer::parse(&format!("=== edit: a.py\n{pairs}=== end: a.py\n")).unwrap();
+        match apply(&answer, |_| Some(before.to_owned())) {
+            Ok(written) => {
+                Ok(written.into_iter().next().and_then(|file| file.after).unwrap_or(before.to_owned()))
+            }
+            Err(failed) => Err(failed.into_iter().next().unwrap()),
+        }
+    }
+
+    fn pair(search: &str, replace: &str) -> String {
+        format!("<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n")
+    }
+
+    #[track_caller]
+    fn check(before: &str, pairs: &str, after: &str) {
+        assert_eq!(edited(before, pairs).as_deref(), Ok(after));
+    }
+
+    #[test]
+    fn an_exact_and_unique_search_is_replaced() {
+        check(FILE, &pair("    x = 1\n", "    x = 3\n"), &FILE.replace("x = 1", "x = 3"));
+        check("a\nb\nc\n", &(pair("a\n", "") + &pair("c\n", "d\ne\n")), "b\nd\ne\n");
+        check("a\nb", &pair("b\n", "c\nd\n"), "a\nc\nd");
+        check("a\r\nb\r\n", &pair("b\n", "c\nd\n"), "a\r\nc\r\nd\r\n");
+        check("x = 10\nx = 1\n", &pair("x = 1\n", "y\n"), "x = 10\ny\n");
+        check("a\nb\n", &(pair("a\n", "c\n") + &pair("c\nb\n", "d\n")), "d\n");
+    }
+
+    #[test]
+    fn white_space_alone_does_not_hide_a_unique_place() {
+        check(FILE, &pair("x = 1\n", "if y:\n    x = 3\n"), &FILE.replace("x = 1", "if y:\n        x = 3"));
+        check(
+            "\tif a:\n\t\tb\n",
+            &pair("    if a:\n        b\n", "    if a:\n        c\n"),
+            "\tif a:\n\t\tc\n",
+        );
+        check("a = [1,  2]   \n", &pair("a = [1, 2]\n", "a = []\n"), "a = []\n");
+        check("  a\n    b\n", &pair("a\n  b\n", "a\n\n  c\n"), "  a\n\n    c\n");
+        check("    b\n", &pair("        b\n", "    if x:\n        b\n"), "if x:\n    b\n");
+    }
+
+    #[test]
+    fn nothing_is_ever_guessed() {
+        let fails = |before: &str, pairs: &str| edited(before, pairs).unwrap_err();
+        let ambiguous = fails(FILE, &pair("    return x\n", "    return y\n"));
+        assert_eq!(ambiguous.failure, Failure::Ambiguous { pair: 1, lines: vec![3, 8] });
+        assert_eq!(
+            fails(FILE, &pair("return x\n", "y\n")).failure,
+            Failure::Ambiguous { pair: 1, lines: vec![3, 8] }
+        );
+        let near = fails(FILE, &pair("def b():\n    x = 22\n    return x\n", "y\n"));
+        assert_eq!(near.failure, Failure::NotFound { pair: 1 });
+        assert!(near.nearest.contains("    7 |     x = 2\n"), "{}", near.nearest);
+        let done = fails("a\nnew\n", &pair("old\n", "new\n"));
+        assert_eq!(done.failure, Failure::AlreadyApplied { pair: 1 });
+        let second = fails(FILE, &(pair("    x = 1\n", "    x = 3\n") + &pair("zzz\n", "y\n")));
+        assert_eq!((second.failure, second.nearest), (Failure::NotFound { pair: 2 }, String::new()));
+        let flat = fails("if a:\n    b\n", &pair("if a:\nb\n", "if c:\nb\n"));
+        assert_eq!(flat.failure, Failure::Indentation { pair: 1, line: 1 }.clone());
+        assert_eq!(fails("a\n", &pair("\n", "x\n")).failure, Failure::NotFound { pair: 1 });
+    }
+
+    #[test]
+    fn an_answer_is_carried_out_whole_or_not_at_all() {
+        let text = "=== file: new.py\nx\n=== end: new.py\n=== delete: old.py\n=== delete: none.py\n";
+        let read = |path: &RepoPath| path.as_str().starts_with("old").then(|| "o\n".to_owned());
+        let failed = apply(&Answer::parse(text).unwrap(), read).unwrap_err();
+        assert_eq!(failed.len(), 1);
+        assert_eq!(failed[0].to_string(), "block 3 (`none.py`): there is no such file");
+        let good = text.replace("=== delete: none.py\n", "=== file: old2\no\n=== end: old2\n");
+        let written = apply(&Answer::parse(&good).unwrap(), read).unwrap();
+        let fates: Vec<_> = written.iter().map(|file| (file.path.as_str(), file.after.as_deref())).collect();
+        assert_eq!(fates, [("new.py", Some("x\n")), ("old.py", None)], "an unchanged file is left out");
+    }
+
+    #[test]
+    fn a_file_keeps_its_windows_line_ends_and_its_limit() {
+        let answer = Answer::parse("=== file: a\nx\ny\n=== end: a\n").unwrap();
+        let written = apply(&answer, |_| Some("x\r\n".to_owned())).unwrap();
+        assert_eq!(written[0].after.as_deref(), Some("x\r\ny\r\n"));
+        let large = format!("a\n{}\n", "x".repeat(FILE_LIMIT - 3));
+        assert_eq!(edited(&large, &pair("a\n", "abc\n")).unwrap_err().failure, Failure::TooLarge);
+    }
+
+    proptest! {
+        #[test]
+        fn any_edit_fits_or_is_refused(
+            before in "([ \t]{0,2}[ab]?\r?\n){0,8}[ab]?",
+            search in "([ \t]{0,2}[ab]?\n){1,3}",
+            replace in "([ \t]{0,3}[abc]?\n){0,3}",
+        ) {
+            let rest = |text: &str| -> String { text.chars().filter(|c| !c.is_whitespace()).collect() };
+            if let Ok(after) = edited(&before, &pair(&search, &replace)) {
+                let kept = rest(&before).len() - rest(&search).len() + rest(&replace).len();
+                prop_assert_eq!(rest(&after).len(), kept);
+            }
+        }
+    }
+}

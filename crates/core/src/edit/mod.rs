@@ -1,0 +1,128 @@
+//! What a model may do to a repository: whole files, exact edits and deletions, all or nothing.
+//!
+//! [`Answer::parse`] reads the text, [`apply`] carries it out on the files as they are. Neither
+//! guesses: what does not fit exactly is refused with what the model needs to mend it.
+
+mod apply;
+mod diff;
+mod parse;
+mod place;
+
+use crate::path::RepoPath;
+
+pub use apply::{BlockFailed, Failure, Written, apply};
+pub use diff::{unified_diff, whole_diff};
+pub use parse::{Malformed, Problem};
+
+/// The longest answer that is read, in bytes.
+pub const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
+/// The most blocks of one answer, and so the most files.
+pub const FILES_LIMIT: usize = 256;
+/// The largest file that an answer may leave behind, in bytes.
+pub const FILE_LIMIT: usize = 1024 * 1024;
+/// The longest title, in characters.
+pub const TITLE_LIMIT: usize = 200;
+
+/// A model's whole answer to "generate", "mend" or "remediate".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The pull request's title, if the model gave one.
+    pub title: Option<String>,
+    /// Everything outside of blocks, trimmed.
+    pub explanation: String,
+    /// What the model wants done.
+    pub wish: Wish,
+}
+
+/// What the model wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// These blocks, each on its own file; never empty.
+    Blocks(Vec<Block>),
+    /// Nothing: one sentence why it cannot be done.
+    Decline(String),
+}
+
+/// What shall become of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// The file.
+    pub path: RepoPath,
+    /// Its fate.
+    pub act: Act,
+}
+
+/// The three things that a block can do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// The file becomes this, whether or not it is there.
+    Whole(String),
+    /// These replacements, one after another, on a file that is there; never empty.
+    Edit(Vec<Replacement>),
+    /// The file goes.
+    Delete,
+}
+
+/// One SEARCH/REPLACE pair, in whole lines without their line ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// The lines to find; never empty.
+    pub search: Vec<String>,
+    /// The lines to put in their place.
+    pub replace: Vec<String>,
+}
+
+/// The rule by which an agent may not touch this path, if there is one.
+///
+/// These files steer the factory, the forge, git itself or other agents, so no policy can open them:
+/// a change of them is people's work.
+#[must_use]
+pub fn forbidden(path: &RepoPath) -> Option<&'static str> {
+    let folded = path.folded();
+    let mut segments = folded.split('/');
+    let first = segments.clone().next().unwrap_or_default();
+    let name = segments.clone().next_back().unwrap_or_default();
+    if segments.clone().any(|segment| segment.starts_with(".git")) {
+        Some("`.git*` is GitHub's and git's own configuration")
+    } else if first == ".aspora" {
+        Some("`.aspora/**` is the factory's own policy")
+    } else if segments.any(|segment| matches!(segment, ".claude" | ".cursor" | ".husky")) {
+        Some("`.claude/**`, `.cursor/**` and `.husky/**` run on people's machines")
+    } else if matches!(name, "codeowners" | "agents.md" | "claude.md") {
+        Some("CODEOWNERS, AGENTS.md and CLAUDE.md decide who may approve and what agents do")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_may_not_touch_what_steers_the_factory() {
+        for path in [
+            ".github/workflows/ci.yml",
+            ".GitHub/x",
+            "sub/.github/x",
+            ".aspora/risk-policy.json",
+            ".ASPORA/x",
+            ".gitattributes",
+            "a/.gitignore",
+            ".gitmodules",
+            "CODEOWNERS",
+            "docs/codeowners",
+            "AGENTS.md",
+            "a/agents.md",
+            "CLAUDE.md",
+            ".claude/settings.json",
+            "a/.cursor/rules",
+            ".husky/pre-commit",
+        ] {
+            assert!(forbidden(&path.parse().unwrap()).is_some(), "{path}");
+        }
+        for path in ["github/x.rs", "docs/agents.md.txt", "aspora/x", "src/claude.rs", "x.git"] {
+            assert_eq!(forbidden(&path.parse().unwrap()), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The verdict as a tree that explains itself, and the one decision that follows from it.
+//!
+//! There is no way to make or to read back an [`Assessment`] but to judge: a recorded decision is
+//! its [`Facts`](super::Facts), judged again.
+
+use serde::Serialize;
+
+use super::{Classification, Clearance, Demands, Drift, Tier};
+use crate::{finding::Finding, sha::Sha};
+
+/// What the policy makes of one head SHA.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Assessment {
+    pub(super) phase: Phase,
+    pub(super) head: Sha,
+    pub(super) base: Sha,
+    pub(super) policy_digest: Option<String>,
+    pub(super) head_policy_digest: Option<String>,
+    pub(super) classification: Option<Classification>,
+    pub(super) demands: Option<Demands>,
+    pub(super) decision: Decision,
+    pub(super) tree: Node,
+    pub(super) checks: Vec<CheckRow>,
+    pub(super) clearance: Option<Clearance>,
+}
+
+/// When in a run the judgement is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before the review: checks, approvals and review are not yet demanded.
+    Preflight,
+    /// Before the merge: everything is demanded.
+    Verdict,
+}
+
+/// What shall happen to the pull request now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Decision {
+    /// Nothing is missing: at preflight go on to the review, at the verdict merge.
+    Clear,
+    /// Nothing is wrong, but something has not happened yet.
+    Waiting {
+        /// All that is missing.
+        on: Vec<Wait>,
+    },
+    /// The base has moved: update the branch, which makes a new SHA and a new judgement.
+    /// Stands before waiting, for an update voids whatever would be waited for.
+    Behind,
+    /// Something is wrong with this head.
+    Blocked {
+        /// What an agent can mend; where it is empty, or no round is left, a person must act.
+        remediable: Vec<Remedy>,
+        /// All that is wrong, one sentence each.
+        reasons: Vec<String>,
+    },
+    /// The run stops for a person.
+    Stopped {
+        /// Why.
+        reason: Stop,
+    },
+}
+
+/// One thing that has not happened yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "for", rename_all = "snake_case")]
+pub enum Wait {
+    /// A check has not succeeded yet; our own review is the check `Code Review Agent`.
+    Check {
+        /// Its name.
+        name: String,
+        /// How far it is, for people.
+        progress: String,
+    },
+    /// Approvals.
+    Approvals {
+        /// How many more.
+        missing: u32,
+        /// How many in all.
+        needed: u32,
+        /// Only people count.
+        human: bool,
+    },
+    /// The pull request is a draft.
+    Draft,
+}
+
+/// One thing that an agent can mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "mend", rename_all = "snake_case")]
+pub enum Remedy {
+    /// Write the documents.
+    Docs(Drift),
+    /// Make a check pass.
+    Check {
+        /// Its name.
+        name: String,
+        /// Where its report is.
+        url: Option<String>,
+    },
+    /// Resolve a finding.
+    Finding(Finding),
+}
+
+/// Why a run stops for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum Stop {
+    /// Commits that are not ours are on the branch.
+    HumanTakeover {
+        /// Which.
+        commits: Vec<Sha>,
+    },
+    /// Somebody closed the pull request.
+    Closed,
+    /// The pull request has been merged already.
+    Merged,
+    /// A policy that counts does not parse.
+    PolicyBroken {
+        /// The JSON pointer of what is wrong.
+        pointer: String,
+        /// What is wrong there, and on which side.
+        message: String,
+    },
+}
+
+/// How a part of the verdict stands; the order is the order of what decides the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Not demanded here.
+    NotApplicable,
+    /// As it should be.
+    Satisfied,
+    /// Not yet.
+    Waiting,
+    /// Wrong.
+    Failed,
+}
+
+/// One part of the verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// What is judged.
+    pub name: String,
+    /// How it stands.
+    pub status: Status,
+    /// Why, for people.
+    pub sentence: String,
+    /// What it rests on.
+    pub children: Vec<Self>,
+}
+
+/// One row of the check matrix.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckRow {
+    /// The check's name.
+    pub name: String,
+    /// How it stands.
+    pub state: CheckState,
+    /// The same for people: `in progress`, `never reported`.
+    pub detail: String,
+    /// The SHA it is about: always the head.
+    pub sha: Sha,
+    /// Where people read more.
+    pub url: Option<String>,
+}
+
+/// How a check stands; the order is the order of what decides among several reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// The gate itself, which is reported and never waited for.
+    Itself,
+    /// Not demanded of this change.
+    NotApplicable,
+    /// Succeeded.
+    Passed,
+    /// Reported and not completed.
+    Running,
+    /// Not reported.
+    Missing,
+    /// Failed, or never reported in time.
+    Failed,
+}
+
+impl Assessment {
+    /// When in the run it was made.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The head that was judged.
+    #[must_use]
+    pub const fn head(&self) -> &Sha {
+        &self.head
+    }
+
+    /// The newest commit of the base when it was judged.
+    #[must_use]
+    pub const fn base(&self) -> &Sha {
+        &self.base
+    }
+
+    /// The tier of the change; `critical` where no policy could say.
+    #[must_use]
+    pub fn tier(&self) -> Tier {
+        self.classification.as_ref().map_or(Tier::Critical, |classification| classification.tier)
+    }
+
+    /// SHA-256 of the base's policy, in hexadecimal; `None` where there is none or it does not parse.
+    #[must_use]
+    pub fn policy_digest(&self) -> Option<&str> {
+        self.policy_digest.as_deref()
+    }
+
+    /// Each path and what placed it; `None` where a policy does not parse.
+    #[must_use]
+    pub const fn classification(&self) -> Option<&Classification> {
+        self.classification.as_ref()
+    }
+
+    /// What this head needs; `None` where a policy does not parse.
+    #[must_use]
+    pub const fn demands(&self) -> Option<&Demands> {
+        self.demands.as_ref()
+    }
+
+    /// What shall happen now.
+    #[must_use]
+    pub const fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// The whole verdict, explained.
+    #[must_use]
+    pub const fn tree(&self) -> &Node {
+        &self.tree
+    }
+
+    /// The check matrix, in the policy's order.
+    #[must_use]
+    pub fn checks(&self) -> &[CheckRow] {
+        &self.checks
+    }
+
+    /// The permission to merge this very head; only a verdict that is clear gives one.
+    #[must_use]
+    pub fn clearance(&self) -> Option<Clearance> {
+        self.clearance.clone()
+    }
+}
+
+impl Node {
+    pub(super) fn leaf(name: impl Into<String>, status: Status, sentence: impl Into<String>) -> Self {
+        Self { name: name.into(), status, sentence: sentence.into(), children: Vec::new() }
+    }
+
+    /// A part that stands as the worst of its children does.
+    pub(super) fn over(name: &str, sentence: impl Into<String>, children: Vec<Self>) -> Self {
+        let status = children.iter().map(|child| child.status).max().unwrap_or(Status::NotApplicable);
+        Self { name: name.to_owned(), status, sentence: sentence.into(), children }
+    }
+}
+
+impl CheckState {
+    /// What the state means to the verdict.
+    #[must_use]
+    pub const fn status(self) -> Status {
+        match self {
+            Self::Itself | Self::NotApplicable => Status::NotApplicable,
+            Self::Passed => Status::Satisfied,
+            Self::Running | Self::Missing => Status::Waiting,
+            Self::Failed => Status::Failed,
+        }
+    }
+}

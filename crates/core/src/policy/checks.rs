@@ -1,0 +1,191 @@
+//! Whether the checks that a tier demands have succeeded on the head.
+
+use std::collections::BTreeMap;
+
+use super::{
+    App, CheckDemand, CheckFact, CheckRow, CheckState, CheckStatus, CommitStatus, Conclusion, EVIDENCE_CHECK,
+    Facts, GATE_CHECK, Node, REVIEW_CHECK, Remedy, StatusState, Wait, section::Section,
+};
+use crate::finding::tally;
+
+/// How one check stands, before it becomes a row.
+struct Stand {
+    state: CheckState,
+    detail: String,
+    url: Option<String>,
+    /// A change of code could make it pass.
+    mendable: bool,
+}
+
+/// Judges every demanded check; `evidence` says whether a user interface changed.
+pub(super) fn judge(facts: &Facts, demands: &[CheckDemand], evidence: bool) -> (Section, Vec<CheckRow>) {
+    let stands: Vec<(&CheckDemand, Stand)> =
+        demands.iter().map(|check| (check, stand(facts, check, evidence))).collect();
+    let mut section = Section::fine(Node::over("checks", "", Vec::new()));
+    for (check, stand) in &stands {
+        record(&mut section, facts, check, stand);
+    }
+    let rows: Vec<CheckRow> = stands.into_iter().map(|(check, stand)| row(facts, check, stand)).collect();
+    section.node = node(&rows);
+    (section, rows)
+}
+
+fn record(section: &mut Section, facts: &Facts, check: &CheckDemand, stand: &Stand) {
+    let name = check.name.clone();
+    match stand.state {
+        CheckState::Running | CheckState::Missing => {
+            section.waits.push(Wait::Check { name, progress: stand.detail.clone() });
+        }
+        // What a review found is a section of its own, and is told there.
+        CheckState::Failed if check.name == REVIEW_CHECK && facts.review_of_head().is_some() => {}
+        CheckState::Failed => {
+            section.reasons.push(format!("check {name}: {}", stand.detail));
+            if stand.mendable {
+                section.remedies.push(Remedy::Check { name, url: stand.url.clone() });
+            }
+        }
+        CheckState::Itself | CheckState::NotApplicable | CheckState::Passed => {}
+    }
+}
+
+fn row(facts: &Facts, check: &CheckDemand, stand: Stand) -> CheckRow {
+    let Stand { state, detail, url, .. } = stand;
+    CheckRow { name: check.name.clone(), state, detail, sha: facts.head.clone(), url }
+}
+
+fn node(rows: &[CheckRow]) -> Node {
+    let children = rows.iter().map(|row| Node::leaf(&row.name, row.state.status(), &row.detail)).collect();
+    let counted = rows.iter().filter(|row| counts(row.state)).count();
+    let passed = rows.iter().filter(|row| row.state == CheckState::Passed).count();
+    Node::over("checks", format!("{passed} of {counted} checks have passed"), children)
+}
+
+/// The check is one that the verdict looks at.
+pub(super) const fn counts(state: CheckState) -> bool {
+    !matches!(state, CheckState::Itself | CheckState::NotApplicable)
+}
+
+fn stand(facts: &Facts, check: &CheckDemand, evidence: bool) -> Stand {
+    let stand = match check.name.as_str() {
+        GATE_CHECK => Stand::plain(CheckState::Itself, "is this gate, which does not wait for itself"),
+        REVIEW_CHECK => review(facts),
+        EVIDENCE_CHECK if !evidence => {
+            Stand::plain(CheckState::NotApplicable, "not applicable: no user interface changed")
+        }
+        _ => reported(facts, check),
+    };
+    stand.unless_too_late(facts)
+}
+
+fn review(facts: &Facts) -> Stand {
+    let Some(review) = facts.review_of_head() else {
+        return Stand::plain(CheckState::Missing, "this head has not been reviewed");
+    };
+    if let Some(reason) = &review.failed {
+        return Stand::plain(CheckState::Failed, format!("the review failed: {reason}"));
+    }
+    let open: Vec<_> = review.open().cloned().collect();
+    let clean = review.holding(facts.rounds_left).next().is_none();
+    Stand::plain(if clean { CheckState::Passed } else { CheckState::Failed }, tally(&open))
+}
+
+/// Check runs and commit statuses of one name: each reporter's newest, the worst of them decides.
+fn reported(facts: &Facts, check: &CheckDemand) -> Stand {
+    let runs = newest_runs(facts, check);
+    if runs.is_empty() && check.app.is_some() {
+        return Stand::plain(CheckState::Missing, "not reported by its app");
+    }
+    let by_run = runs.into_iter().map(|run| of_run(run, check));
+    let by_status = newest_status(facts, &check.name).into_iter().map(of_status);
+    let worst = by_run.chain(by_status).max_by_key(|stand| stand.state);
+    worst.unwrap_or_else(|| Stand::plain(CheckState::Missing, "not reported"))
+}
+
+/// The newest run of each app by (start, number); a queued run is newer than any that has started.
+fn newest_runs<'a>(facts: &'a Facts, check: &CheckDemand) -> Vec<&'a CheckFact> {
+    let bound = |run: &&CheckFact| match &check.app {
+        None => true,
+        Some(App::Id(id)) => run.app_id == *id,
+        Some(App::Slug(slug)) => run.app_slug == *slug,
+    };
+    let valid = |run: &&CheckFact| !run.started_at.is_some_and(|started| facts.is_void(started));
+    let age = |run: &CheckFact| (run.started_at.is_none(), run.started_at, run.id);
+    let mut newest: BTreeMap<u64, &CheckFact> = BTreeMap::new();
+    for run in facts.checks.iter().filter(|run| run.name == check.name).filter(bound).filter(valid) {
+        let known = newest.entry(run.app_id).or_insert(run);
+        if age(run) > age(known) {
+            *known = run;
+        }
+    }
+    newest.into_values().collect()
+}
+
+fn newest_status<'a>(facts: &'a Facts, name: &str) -> Option<&'a CommitStatus> {
+    let valid = |status: &&CommitStatus| status.context == name && !facts.is_void(status.updated_at);
+    // Of two written at one moment the worse counts, for the forge's order is not promised.
+    facts.statuses.iter().filter(valid).max_by_key(|status| {
+        (status.updated_at, matches!(status.state, StatusState::Failure | StatusState::Error))
+    })
+}
+
+fn of_run(run: &CheckFact, check: &CheckDemand) -> Stand {
+    let (state, detail) = match (run.status, run.conclusion) {
+        (CheckStatus::Queued, _) => (CheckState::Running, "queued"),
+        (CheckStatus::InProgress, _) => (CheckState::Running, "in progress"),
+        (CheckStatus::Pending, _) => (CheckState::Running, "pending"),
+        (CheckStatus::Completed, Some(conclusion)) => concluded(run, conclusion, check),
+        (CheckStatus::Completed, None) => (CheckState::Failed, "completed without a conclusion"),
+    };
+    let mendable = matches!(run.conclusion, Some(Conclusion::Failure | Conclusion::TimedOut));
+    Stand { state, detail: detail.to_owned(), url: run.url.clone(), mendable }
+}
+
+fn concluded(run: &CheckFact, conclusion: Conclusion, check: &CheckDemand) -> (CheckState, &'static str) {
+    // Where evidence is demanded, "not applicable" and "skipped" are no evidence.
+    let evidence = check.name == EVIDENCE_CHECK;
+    match conclusion {
+        Conclusion::Success => (CheckState::Passed, "success"),
+        Conclusion::Neutral if run.ours && !evidence => (CheckState::Passed, "neutral, from our own app"),
+        Conclusion::Skipped if check.skipped_counts && !evidence => {
+            (CheckState::Passed, "skipped, which the policy accepts")
+        }
+        Conclusion::Neutral => (CheckState::Failed, "neutral, which is not success"),
+        Conclusion::Skipped => (CheckState::Failed, "skipped, which is not success"),
+        Conclusion::Failure => (CheckState::Failed, "failure"),
+        Conclusion::Cancelled => (CheckState::Failed, "cancelled"),
+        Conclusion::TimedOut => (CheckState::Failed, "timed out"),
+        Conclusion::ActionRequired => (CheckState::Failed, "action required"),
+        Conclusion::Stale => (CheckState::Failed, "stale"),
+        Conclusion::Unknown => (CheckState::Failed, "an unknown conclusion"),
+    }
+}
+
+fn of_status(status: &CommitStatus) -> Stand {
+    let (state, detail, mendable) = match status.state {
+        StatusState::Success => (CheckState::Passed, "success", false),
+        StatusState::Pending => (CheckState::Running, "status pending", false),
+        StatusState::Failure => (CheckState::Failed, "status failure", true),
+        StatusState::Error => (CheckState::Failed, "status error", false),
+    };
+    Stand { state, detail: detail.to_owned(), url: status.url.clone(), mendable }
+}
+
+impl Stand {
+    fn plain(state: CheckState, detail: impl Into<String>) -> Self {
+        Self { state, detail: detail.into(), url: None, mendable: false }
+    }
+
+    fn unless_too_late(self, facts: &Facts) -> Self {
+        let minutes = facts.check_deadline_minutes;
+        let detail = match self.state {
+            CheckState::Missing => format!("never reported: {} after {minutes} minutes", self.detail),
+            CheckState::Running => {
+                format!("never reported a conclusion: {} after {minutes} minutes", self.detail)
+            }
+            CheckState::Itself | CheckState::NotApplicable | CheckState::Passed | CheckState::Failed => {
+                return self;
+            }
+        };
+        if facts.deadline_is_over() { Self { state: CheckState::Failed, detail, ..self } } else { self }
+    }
+}

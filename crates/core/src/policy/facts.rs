@@ -1,0 +1,358 @@
+//! Everything a judgement rests on, in one value: recorded, it is judged again to the same answer.
+//!
+//! Every fact belongs to one head SHA; whoever gathers them leaves out what belongs to another.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{CHECK_DEADLINE_MINUTES, Contract, classify::Scope};
+use crate::{
+    change::Change,
+    finding::Finding,
+    requirement::{ProductName, RepoName},
+    sha::Sha,
+};
+
+/// The facts about one head SHA of one pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    /// When the facts were gathered: the judgement's only clock.
+    pub at: DateTime<Utc>,
+    /// The product that the requirement names.
+    pub product: ProductName,
+    /// Other products registered to the same repository; the change is judged under all of them.
+    #[serde(default)]
+    pub other_products: Vec<ProductName>,
+    /// Who asked for the change.
+    pub requester: Requester,
+    /// The repository.
+    pub repository: RepoName,
+    /// The pull request's number.
+    pub pull: u64,
+    /// The newest commit of the base branch.
+    pub base: Sha,
+    /// The head under judgement.
+    pub head: Sha,
+    /// The policy's text at `base`; `None` where there is none.
+    pub base_policy: Option<String>,
+    /// The policy's text at `head`; `None` where there is none.
+    pub head_policy: Option<String>,
+    /// `git diff --raw` of base...head.
+    pub change: Change,
+    /// How many changed files the forge counts.
+    pub forge_changed_files: u32,
+    /// The head holds the newest commit of the base branch.
+    pub up_to_date: bool,
+    /// When the head was pushed: the clock of checks that never report starts here.
+    pub head_since: DateTime<Utc>,
+    /// This SHA had been the head before, and came back: nothing from before `head_since` counts.
+    pub returned: bool,
+    /// After so many minutes a check that is not completed has failed; 60 unless said.
+    #[serde(default = "default_deadline")]
+    pub check_deadline_minutes: u32,
+    /// Every check run on the head, of all pages.
+    pub checks: Vec<CheckFact>,
+    /// Every commit status on the head, of all pages.
+    pub statuses: Vec<CommitStatus>,
+    /// The newest review of the Code Review Agent.
+    pub review: Option<Review>,
+    /// Remediation rounds that are left; at 0 a medium finding no longer holds the merge up.
+    pub rounds_left: u32,
+    /// Every review by people and bots, old ones and those through Aspora included.
+    pub approvals: Vec<Approval>,
+    /// The pull request itself.
+    pub pull_state: PullFact,
+}
+
+/// Who asked for the change; compared with approvers at `critical`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requester {
+    /// The owner of the key that sent the requirement.
+    pub name: String,
+    /// Their login on the forge, where it is known.
+    pub login: Option<String>,
+}
+
+/// An account on the forge. Logins are compared without letter case, as the forge does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    /// The account's number, which outlives a rename.
+    pub id: Option<u64>,
+    /// The account's name.
+    pub login: String,
+}
+
+/// One check run on the head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckFact {
+    /// The check's name.
+    pub name: String,
+    /// The reporting app's number.
+    pub app_id: u64,
+    /// The reporting app's slug.
+    pub app_slug: String,
+    /// The run's number; greater is newer.
+    pub id: u64,
+    /// When it began; `None` while it is queued.
+    pub started_at: Option<DateTime<Utc>>,
+    /// How far it is.
+    pub status: CheckStatus,
+    /// How it ended, once it is completed.
+    pub conclusion: Option<Conclusion>,
+    /// Where people read more.
+    pub url: Option<String>,
+    /// Our own app reported it.
+    pub ours: bool,
+}
+
+/// How far a check run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStatus {
+    /// Waits for a machine.
+    Queued,
+    /// Runs.
+    InProgress,
+    /// Has a conclusion.
+    Completed,
+    /// Waits for something else (`waiting`, `requested`, `pending` and words we do not know).
+    #[serde(other)]
+    Pending,
+}
+
+/// How a check run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conclusion {
+    /// The only one that satisfies as it is.
+    Success,
+    /// The check found something wrong.
+    Failure,
+    /// Counts only from our own app.
+    Neutral,
+    /// Counts only where the policy accepts it.
+    Skipped,
+    /// Somebody stopped it.
+    Cancelled,
+    /// It ran too long.
+    TimedOut,
+    /// It waits for a person.
+    ActionRequired,
+    /// The forge gave it up.
+    Stale,
+    /// A word that we do not know: counts as a failure.
+    #[serde(other)]
+    Unknown,
+}
+
+/// One commit status on the head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommitStatus {
+    /// The status's name.
+    pub context: String,
+    /// What it says.
+    pub state: StatusState,
+    /// When it was last written.
+    pub updated_at: DateTime<Utc>,
+    /// Where people read more.
+    #[serde(default)]
+    pub url: Option<String>,
+}
+
+/// What a commit status says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusState {
+    /// Satisfies.
+    Success,
+    /// Not yet known.
+    Pending,
+    /// The check found something wrong.
+    Failure,
+    /// The check itself broke, or says a word that we do not know.
+    #[serde(other)]
+    Error,
+}
+
+/// One review by the Code Review Agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// The SHA that was reviewed.
+    pub head: Sha,
+    /// When the review was complete.
+    pub completed_at: DateTime<Utc>,
+    /// Why there is no verdict, such as an answer that did not parse: never a clean review.
+    pub failed: Option<String>,
+    /// Every finding of the pull request that is known at `head`.
+    pub findings: Vec<Found>,
+}
+
+/// A finding and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// What was found.
+    pub finding: Finding,
+    /// The SHA it was first found on.
+    pub found_on: Sha,
+    /// What became of it.
+    pub state: FindingState,
+}
+
+/// What became of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingState {
+    /// Still there.
+    Open,
+    /// A remediation fixed it in this commit.
+    FixedAt(Sha),
+    /// A later review no longer found it.
+    Gone,
+    /// A person said that it does not matter.
+    Dismissed {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One review by a person or a bot, on the forge or through Aspora.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// Whose it is.
+    pub by: Person,
+    /// A bot's, an app's or our own: never counts as a person's.
+    pub bot: bool,
+    /// What the person may do in the repository.
+    pub permission: Permission,
+    /// What it says.
+    pub state: ApprovalState,
+    /// The SHA it was given for.
+    pub commit: Sha,
+    /// When.
+    pub submitted_at: DateTime<Utc>,
+}
+
+/// What somebody may do in a repository; the order is the order of power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Permission {
+    /// Nothing, or a word that we do not know.
+    None,
+    /// Read.
+    Read,
+    /// Label and close.
+    Triage,
+    /// Push: the least that counts.
+    Write,
+    /// Push and manage.
+    Maintain,
+    /// Everything.
+    Admin,
+}
+
+/// What a review says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalState {
+    /// Yes.
+    Approved,
+    /// No, until withdrawn.
+    ChangesRequested,
+    /// Neither; changes nothing that the person said before.
+    Commented,
+    /// Somebody took the review back.
+    Dismissed,
+}
+
+/// The pull request itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullFact {
+    /// Open, closed or merged.
+    pub state: PullState,
+    /// Not ready to be merged, says its author.
+    pub draft: bool,
+    /// Who opened it.
+    pub author: Person,
+    /// Everybody who wrote or committed a commit on it.
+    pub committers: Vec<Person>,
+    /// Commits on the branch that are not ours: a person has taken over.
+    pub foreign_commits: Vec<Sha>,
+}
+
+/// Where a pull request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PullState {
+    /// Can be merged.
+    Open,
+    /// Somebody closed it.
+    Closed,
+    /// It has been merged.
+    Merged,
+}
+
+impl Facts {
+    /// Every product that the change is judged under.
+    #[must_use]
+    pub fn products(&self) -> Vec<ProductName> {
+        std::iter::once(&self.product).chain(&self.other_products).cloned().collect()
+    }
+
+    /// Whose policy decides.
+    #[must_use]
+    pub fn contract(&self) -> Contract<'_> {
+        Contract { base: self.base_policy.as_deref(), head: self.head_policy.as_deref() }
+    }
+
+    pub(super) fn scope<'a>(&'a self, products: &'a [ProductName]) -> Scope<'a> {
+        Scope { contract: self.contract(), products, forge_changed_files: Some(self.forge_changed_files) }
+    }
+
+    /// A push voids what was recorded before it, even where an old SHA is pushed back.
+    pub(super) fn is_void(&self, recorded: DateTime<Utc>) -> bool {
+        self.returned && recorded < self.head_since
+    }
+
+    /// A check that is not completed now never will be.
+    pub(super) fn deadline_is_over(&self) -> bool {
+        self.at - self.head_since >= Duration::minutes(i64::from(self.check_deadline_minutes))
+    }
+
+    /// The review that counts: of this head, and not voided by a push.
+    pub(super) fn review_of_head(&self) -> Option<&Review> {
+        self.review.as_ref().filter(|review| review.head == self.head && !self.is_void(review.completed_at))
+    }
+}
+
+impl Review {
+    /// The findings that are still there.
+    pub fn open(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|found| found.state == FindingState::Open).map(|found| &found.finding)
+    }
+
+    /// Open findings that hold the merge up: blocking ones, and while rounds are left all actionable ones.
+    pub fn holding(&self, rounds_left: u32) -> impl Iterator<Item = &Finding> {
+        self.open().filter(move |finding| {
+            finding.severity.blocks() || (rounds_left > 0 && finding.severity.is_actionable())
+        })
+    }
+}
+
+impl Person {
+    /// The same account, by its number where both have one, or else by its name.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        matches!((self.id, other.id), (Some(ours), Some(theirs)) if ours == theirs)
+            || self.is_called(&other.login)
+    }
+
+    pub(super) fn is_called(&self, login: &str) -> bool {
+        self.login.to_lowercase() == login.to_lowercase()
+    }
+}
+
+const fn default_deadline() -> u32 {
+    CHECK_DEADLINE_MINUTES
+}

@@ -1,0 +1,239 @@
+//! The judgement: from the facts about one head to the one thing that shall happen now.
+
+use super::{
+    Assessment, CheckDemand, CheckRow, Classification, Clearance, Decision, Demands, EVIDENCE_CHECK, Error,
+    Facts, Node, Phase, Policy, PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
+    contract::Ruling, section::Section,
+};
+use crate::finding::tally;
+
+/// Judges a head for the merge: everything that its tier demands must be there.
+#[must_use]
+pub fn judge(facts: &Facts) -> Assessment {
+    assess(facts, Phase::Verdict)
+}
+
+/// Judges a head before its review: policy, tier, docs drift, and what it will need.
+///
+/// `Clear` means that the review can begin; it never gives a clearance.
+#[must_use]
+pub fn preflight(facts: &Facts) -> Assessment {
+    assess(facts, Phase::Preflight)
+}
+
+fn assess(facts: &Facts, phase: Phase) -> Assessment {
+    match facts.contract().ruling() {
+        Ok(ruling) => under(&ruling, facts, phase),
+        Err(error) => broken(&error, facts, phase),
+    }
+}
+
+fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
+    let products = facts.products();
+    let classification = classify::under(ruling, &facts.scope(&products), &facts.change);
+    let (demands, evidence) = demands(ruling, facts, &classification);
+    let (check_section, rows) = checks::judge(facts, &demands.checks, evidence);
+    let mut sections =
+        vec![policy_section(ruling), tier_section(&classification), docs_section(ruling, facts)];
+    match phase {
+        Phase::Preflight => sections.push(Section::fine(outlook(&demands, &rows))),
+        Phase::Verdict => {
+            sections.push(pull_section(facts));
+            sections.push(freshness_section(facts, &demands));
+            sections.push(findings_section(facts));
+            sections.push(check_section);
+            sections.push(approvals::judge(facts, &demands, classification.tier, has_clean_review(facts)));
+        }
+    }
+    let behind = phase == Phase::Verdict && demands.up_to_date && !facts.up_to_date;
+    let (tree, decision) = decide(sections, facts, behind);
+    let base_policy = facts.base_policy.is_some().then(|| ruling.policies.first()).flatten();
+    let policy_digest = base_policy.map(|policy| policy.digest().to_owned());
+    let clearance = (phase == Phase::Verdict && decision == Decision::Clear).then(|| {
+        Clearance::new(facts.head.clone(), facts.base.clone(), policy_digest.clone(), classification.tier)
+    });
+    Assessment {
+        phase,
+        head: facts.head.clone(),
+        base: facts.base.clone(),
+        policy_digest,
+        head_policy_digest: head_digest(ruling, facts),
+        classification: Some(classification),
+        demands: Some(demands),
+        decision,
+        tree,
+        checks: rows,
+        clearance,
+    }
+}
+
+fn broken(error: &Error, facts: &Facts, phase: Phase) -> Assessment {
+    let node = Node::leaf("policy", Status::Failed, error.to_string());
+    let broken = Stop::PolicyBroken { pointer: error.pointer.clone(), message: error.message.clone() };
+    // A closed pull request or a person at work is the nearer reason to stop.
+    let reason = stop(facts).unwrap_or(broken);
+    Assessment {
+        phase,
+        head: facts.head.clone(),
+        base: facts.base.clone(),
+        policy_digest: None,
+        head_policy_digest: None,
+        classification: None,
+        demands: None,
+        decision: Decision::Stopped { reason },
+        tree: Node::over("gate", "the policy cannot be read", vec![node]),
+        checks: Vec::new(),
+        clearance: None,
+    }
+}
+
+/// What stops a run at once, before anything else is weighed.
+fn stop(facts: &Facts) -> Option<Stop> {
+    let pull = &facts.pull_state;
+    match pull.state {
+        PullState::Closed => Some(Stop::Closed),
+        PullState::Merged => Some(Stop::Merged),
+        PullState::Open if pull.foreign_commits.is_empty() => None,
+        PullState::Open => Some(Stop::HumanTakeover { commits: pull.foreign_commits.clone() }),
+    }
+}
+
+fn decide(sections: Vec<Section>, facts: &Facts, behind: bool) -> (Node, Decision) {
+    let (mut children, mut on, mut remediable, mut reasons) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for section in sections {
+        children.push(section.node);
+        on.extend(section.waits);
+        remediable.extend(section.remedies);
+        reasons.extend(section.reasons);
+    }
+    if facts.rounds_left == 0 {
+        remediable.clear();
+    }
+    let decision = match stop(facts) {
+        Some(reason) => Decision::Stopped { reason },
+        None if !reasons.is_empty() => Decision::Blocked { remediable, reasons },
+        None if behind => Decision::Behind,
+        None if !on.is_empty() => Decision::Waiting { on },
+        None => Decision::Clear,
+    };
+    (Node::over("gate", "", children), decision)
+}
+
+/// What every policy demands of every product, together, and whether evidence is among it.
+fn demands(ruling: &Ruling, facts: &Facts, classification: &Classification) -> (Demands, bool) {
+    let products = facts.products();
+    let rules = || ruling.policies.iter().flat_map(|policy| policy.of(&products));
+    let touches = |rules: &super::rules::EvidenceRules| {
+        facts.change.files.iter().any(|file| rules.paths.is_match(&file.path))
+    };
+    let tier = classification.tier;
+    let without = (ruling.missing.is_some() || ruling.policies.is_empty()).then(Demands::without_a_policy);
+    let each = without.into_iter().chain(rules().map(|rules| rules.demands(tier).clone()));
+    let mut demands = each.reduce(Demands::and).unwrap_or_else(Demands::without_a_policy);
+    // A product that lists the check and does not say where its interface is gets no exception.
+    let evidence = rules().any(|rules| match &rules.evidence {
+        Some(evidence) => touches(evidence),
+        None => rules.demands(tier).lists(EVIDENCE_CHECK),
+    });
+    if evidence && !demands.lists(EVIDENCE_CHECK) {
+        demands.demand(CheckDemand::named(EVIDENCE_CHECK));
+    }
+    (demands.floored(tier, classification.needs_human), evidence)
+}
+
+fn head_digest(ruling: &Ruling, facts: &Facts) -> Option<String> {
+    let head = facts.head_policy.as_ref()?;
+    let same = facts.base_policy.as_ref() == Some(head);
+    let policy = if same { ruling.policies.first() } else { ruling.policies.last() };
+    policy.map(|policy| policy.digest().to_owned())
+}
+
+fn policy_section(ruling: &Ruling) -> Section {
+    let digest = |policy: &Policy| policy.digest()[..12].to_owned();
+    let digests: Vec<String> = ruling.policies.iter().map(digest).collect();
+    let sentence = match (ruling.missing, digests.is_empty()) {
+        (Some(missing), true) => format!("{missing}: everything is critical"),
+        (Some(missing), false) => {
+            format!("{missing}: everything is critical, and {} counts", digests.join(" and "))
+        }
+        (None, _) if digests.len() > 1 => {
+            format!("the head changes the policy: the stricter part of {} counts", digests.join(" and "))
+        }
+        (None, _) => format!("policy {} at the base", digests.join("")),
+    };
+    Section::fine(Node::leaf("policy", Status::Satisfied, sentence))
+}
+
+fn tier_section(classification: &Classification) -> Section {
+    let tier = classification.tier;
+    let path = classification.paths.iter().find(|path| path.tier == tier);
+    let by_path = path.map(|path| format!("{tier} by {:?}: {}", path.path, path.reasons[0].rule));
+    let by_whole = classification.whole.iter().find(|reason| reason.tier == tier);
+    let sentence = by_whole.map(|reason| format!("{tier}: {}", reason.rule)).or(by_path);
+    let sentence = sentence.unwrap_or_else(|| format!("{tier}: nothing changed"));
+    Section::fine(Node::leaf("tier", Status::Satisfied, sentence))
+}
+
+fn docs_section(ruling: &Ruling, facts: &Facts) -> Section {
+    let mut drifts: Vec<_> =
+        ruling.policies.iter().filter_map(|policy| policy.docs().drift(&facts.change)).collect();
+    drifts.dedup();
+    if drifts.is_empty() {
+        return Section::fine(Node::leaf("docs", Status::Satisfied, "no document is left behind"));
+    }
+    let sentence = drifts.iter().map(super::Drift::sentence).collect::<Vec<_>>().join("; ");
+    Section::failed("docs", sentence, drifts.into_iter().map(Remedy::Docs).collect())
+}
+
+fn pull_section(facts: &Facts) -> Section {
+    let sentence = match stop(facts) {
+        Some(stop) => return Section::failed("pull request", stop.sentence(), Vec::new()),
+        None if facts.pull_state.draft => {
+            return Section::waiting("pull request", "it is a draft", Wait::Draft);
+        }
+        None => format!("#{} is open and ours", facts.pull),
+    };
+    Section::fine(Node::leaf("pull request", Status::Satisfied, sentence))
+}
+
+fn freshness_section(facts: &Facts, demands: &Demands) -> Section {
+    let (status, sentence) = match (facts.up_to_date, demands.up_to_date) {
+        (true, _) => (Status::Satisfied, "holds the newest commit of the base"),
+        (false, true) => (Status::Waiting, "the base has moved; the branch must be updated"),
+        (false, false) => (Status::NotApplicable, "the base has moved, which this tier allows"),
+    };
+    Section::fine(Node::leaf("up to date", status, sentence))
+}
+
+/// Findings count at every tier as soon as they are known, demanded review or not.
+fn findings_section(facts: &Facts) -> Section {
+    let Some(review) = facts.review_of_head() else {
+        return Section::fine(Node::leaf("findings", Status::NotApplicable, "no review of this head yet"));
+    };
+    if let Some(failed) = &review.failed {
+        return Section::failed("findings", format!("the review failed: {failed}"), Vec::new());
+    }
+    let open: Vec<_> = review.open().cloned().collect();
+    let holding: Vec<_> = review.holding(facts.rounds_left).cloned().collect();
+    if holding.is_empty() {
+        return Section::fine(Node::leaf("findings", Status::Satisfied, tally(&open)));
+    }
+    Section::failed("findings", tally(&open), holding.into_iter().map(Remedy::Finding).collect())
+}
+
+fn has_clean_review(facts: &Facts) -> bool {
+    facts
+        .review_of_head()
+        .is_some_and(|review| review.failed.is_none() && review.holding(facts.rounds_left).next().is_none())
+}
+
+/// What the head will need, shown before anything of it is demanded.
+fn outlook(demands: &Demands, rows: &[CheckRow]) -> Node {
+    let needed = demands.approvals_needed();
+    let who = if demands.human { "approvals by people" } else { "approvals" };
+    let checks = rows.iter().filter(|row| checks::counts(row.state));
+    let names: Vec<&str> = checks.map(|row| row.name.as_str()).collect();
+    let sentence = format!("will need {needed} {who}, and {}", names.join(", "));
+    Node::leaf("outlook", Status::NotApplicable, sentence)
+}

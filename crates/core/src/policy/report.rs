@@ -1,0 +1,257 @@
+//! A verdict for people: one line, and the Markdown of the gate's check run.
+//!
+//! Paths, names and messages come from outside; they are shown escaped, so that none of them can
+//! break a table, mention a person or send a link.
+
+use std::fmt::Write;
+
+use super::{
+    Assessment, CheckRow, Classification, Decision, Node, PathVerdict, Phase, Status, Stop, Wait, checks,
+};
+
+/// The most bytes of a check run's summary that we write (the forge takes 65,535 characters).
+const REPORT_LIMIT: usize = 65_000;
+/// The most bytes of one text from outside.
+const TEXT_LIMIT: usize = 300;
+/// The most sentences that the one line joins.
+const LISTED: usize = 8;
+/// What a report ends with when it had to be cut.
+const CUT: &str = "\n\n… the report is cut here; the record holds all of it.\n";
+
+impl Assessment {
+    /// What shall happen now, in one line.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let (tier, head) = (self.tier(), self.head.short());
+        match (&self.decision, self.phase) {
+            (Decision::Clear, Phase::Preflight) => format!("{tier} change at {head} is ready for review"),
+            (Decision::Clear, Phase::Verdict) => format!("{tier} change at {head} is cleared to merge"),
+            (Decision::Waiting { on }, _) => format!("waiting for {}", self.waiting(on)),
+            (Decision::Behind, _) => {
+                format!("{head} is behind its base; a {tier} change must be updated first")
+            }
+            (Decision::Blocked { reasons, .. }, _) => format!("blocked on {head}: {}", some(reasons, "; ")),
+            (Decision::Stopped { reason }, _) => format!("stopped at {head}: {}", reason.sentence()),
+        }
+    }
+
+    /// The summary of the gate's check run, at most 65,000 bytes of Markdown.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut report = format!("**{}**\n\n", escape(&self.sentence()));
+        let digest = self.policy_digest.as_deref().map_or("none", |digest| digest);
+        line(
+            &mut report,
+            format_args!("Tier **{}** · head `{}` · base `{}`", self.tier(), self.head, self.base),
+        );
+        line(&mut report, format_args!("Policy at the base `{digest}`"));
+        if let Some(head) =
+            self.head_policy_digest.as_ref().filter(|head| Some(*head) != self.policy_digest.as_ref())
+        {
+            line(
+                &mut report,
+                format_args!("Policy at the head `{head}`: it differs, and the stricter part counts"),
+            );
+        }
+        self.missing(&mut report);
+        verdict(&mut report, &self.tree);
+        check_matrix(&mut report, &self.checks);
+        if let Some(classification) = &self.classification {
+            paths(&mut report, classification);
+        }
+        cut(report)
+    }
+
+    fn waiting(&self, on: &[Wait]) -> String {
+        let counted = self.checks.iter().filter(|row| checks::counts(row.state)).count();
+        let head = self.head.short();
+        let mut open = Vec::new();
+        let mut parts = Vec::new();
+        for wait in on {
+            match wait {
+                Wait::Check { name, progress } => open.push(format!("{name} ({progress})")),
+                // An approval is of one head.
+                Wait::Approvals { .. } => {
+                    parts.push(format!("{} on {head}, void on a push", wait.sentence()));
+                }
+                Wait::Draft => parts.push("the pull request to leave its draft".to_owned()),
+            }
+        }
+        if !open.is_empty() {
+            parts.push(format!("{} of {counted} checks on {head}: {}", open.len(), some(&open, ", ")));
+        }
+        parts.join(", and ")
+    }
+
+    fn missing(&self, report: &mut String) {
+        let missing = match &self.decision {
+            Decision::Waiting { on } => on.iter().map(Wait::sentence).collect(),
+            Decision::Blocked { reasons, .. } => reasons.clone(),
+            Decision::Behind => vec!["the newest commit of the base".to_owned()],
+            Decision::Stopped { reason } => vec![reason.sentence()],
+            Decision::Clear => return,
+        };
+        report.push_str("\n### Still missing\n\n");
+        for text in missing {
+            line(report, format_args!("- {}", escape(&text)));
+        }
+    }
+}
+
+impl Wait {
+    /// What is waited for, in a few words.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Check { name, progress } => format!("check {name}: {progress}"),
+            Self::Approvals { missing, needed, human } => {
+                let who = if *human { " by people" } else { "" };
+                format!("{missing} of {needed} approvals{who}")
+            }
+            Self::Draft => "the pull request is a draft".to_owned(),
+        }
+    }
+}
+
+impl Stop {
+    /// Why, in one line.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Closed => "somebody closed the pull request".to_owned(),
+            Self::Merged => "the pull request has been merged".to_owned(),
+            Self::HumanTakeover { commits } => {
+                let commits: Vec<&str> = commits.iter().map(crate::sha::Sha::short).collect();
+                format!("a person has taken over: {} is not ours", some(&commits, ", "))
+            }
+            Self::PolicyBroken { pointer, message } => {
+                let pointer = if pointer.is_empty() { "/" } else { pointer };
+                format!("the policy is broken at {pointer}: {message}")
+            }
+        }
+    }
+}
+
+fn verdict(report: &mut String, tree: &Node) {
+    report.push_str("\n### Verdict\n\n");
+    for part in &tree.children {
+        branch(report, part, 0);
+    }
+}
+
+fn branch(report: &mut String, node: &Node, depth: usize) {
+    let sentence = escape(&node.sentence);
+    line(report, format_args!("{:depth$}- {} {}: {sentence}", "", mark(node.status), escape(&node.name)));
+    // The checks have their own table below.
+    if node.name != "checks" {
+        node.children.iter().for_each(|child| branch(report, child, depth + 2));
+    }
+}
+
+fn check_matrix(report: &mut String, rows: &[CheckRow]) {
+    if rows.is_empty() {
+        return;
+    }
+    report.push_str("\n### Checks\n\n| | check | state | commit |\n|---|---|---|---|\n");
+    for row in rows {
+        let (mark, name, detail) = (mark(row.state.status()), escape(&row.name), escape(&row.detail));
+        let name =
+            row.url.as_deref().and_then(address).map_or(name.clone(), |url| format!("[{name}]({url})"));
+        line(report, format_args!("| {mark} | {name} | {detail} | `{}` |", row.sha.short()));
+    }
+}
+
+fn paths(report: &mut String, classification: &Classification) {
+    report.push_str("\n### Why this tier\n\n");
+    for reason in &classification.whole {
+        line(report, format_args!("- **{}**: {}", reason.tier, escape(&reason.rule)));
+    }
+    for (title, texts) in
+        [("Dependencies", &classification.dependencies), ("Warning", &classification.warnings)]
+    {
+        for text in texts.iter().take(100) {
+            line(report, format_args!("- {title}: {}", escape(text)));
+        }
+    }
+    report.push_str("\n| tier | path | decided by |\n|---|---|---|\n");
+    let mut strictest: Vec<&PathVerdict> = classification.paths.iter().collect();
+    strictest.sort_by_key(|path| std::cmp::Reverse(path.tier));
+    for path in strictest {
+        let reason = &path.reasons[0];
+        let product = reason.product.as_ref().map_or("floor", |product| product.as_str());
+        line(
+            report,
+            format_args!("| {} | {} | {product}: {} |", path.tier, escape(&path.path), escape(&reason.rule)),
+        );
+        if report.len() > REPORT_LIMIT {
+            return;
+        }
+    }
+}
+
+const fn mark(status: Status) -> &'static str {
+    match status {
+        Status::NotApplicable => "–",
+        Status::Satisfied => "✅",
+        Status::Waiting => "⏳",
+        Status::Failed => "❌",
+    }
+}
+
+/// A text from outside as plain Markdown: one line, nothing in it means anything.
+fn escape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => plain.extend(['\\', character]),
+            '<' => plain.push_str("&lt;"),
+            '>' => plain.push_str("&gt;"),
+            '&' => plain.push_str("&amp;"),
+            // A zero-width space after it keeps a mention or a bare address from being one.
+            '@' | ':' => plain.extend([character, '\u{200b}']),
+            _ if character.is_control() || is_invisible(character) => {
+                plain.extend(character.escape_unicode())
+            }
+            _ => plain.push(character),
+        }
+        if plain.len() > TEXT_LIMIT * 4 {
+            plain.push('…');
+            break;
+        }
+    }
+    plain
+}
+
+/// Marks that reorder or hide text.
+const fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The address, if it is one that a link can hold.
+fn address(url: &str) -> Option<&str> {
+    let plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>[]|\\`\"".contains(&byte));
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    (plain && web && url.len() <= 2_000).then_some(url)
+}
+
+fn some<T: AsRef<str>>(texts: &[T], between: &str) -> String {
+    let shown: Vec<&str> = texts.iter().take(LISTED).map(AsRef::as_ref).collect();
+    match texts.len().saturating_sub(LISTED) {
+        0 => shown.join(between),
+        more => format!("{}{between}and {more} more", shown.join(between)),
+    }
+}
+
+fn line(report: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(report, "{text}");
+}
+
+fn cut(mut report: String) -> String {
+    if report.len() > REPORT_LIMIT {
+        let end = report.floor_char_boundary(REPORT_LIMIT - CUT.len());
+        report.truncate(report[..end].rfind('\n').unwrap_or(end));
+        report.push_str(CUT);
+    }
+    report
+}
