@@ -1,0 +1,133 @@
+//! The program as a shell meets it: what it prints and its exit codes.
+
+use std::{
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use aspora::{
+    core::{
+        run::Progress,
+        workflow::{Outcome, Queue},
+    },
+    engine::{Answer, Engine},
+    http, store,
+};
+use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
+
+use crate::support;
+
+async fn aspora(server: &str, words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
+    command.args(words).env("ASPORA_SERVER", server).env_remove("DATABASE_URL").stdin(Stdio::null());
+    command.output().await.unwrap()
+}
+
+fn says(output: &Output, code: i32, what: &str) {
+    let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.contains(what), "`{what}` is not in: {text}");
+    assert!(!text.contains('\u{1b}'), "no colours into a pipe: {text}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_one_line_that_helps() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let output = aspora(&nobody, &["requirement", "list"]).await;
+    says(&output, 1, "start one with `aspora dev`");
+    assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+    says(&aspora(&nobody, &["run", "show", "no-uuid"]).await, 2, "no-uuid");
+}
+
+/// A server over a database that knows the product `wealth`.
+struct Server {
+    url: String,
+    engine: Engine,
+    database: support::TestDatabase,
+    stop: CancellationToken,
+    serving: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+async fn serve() -> Server {
+    let database = support::database().await;
+    let (name, repository) = ("wealth".parse().unwrap(), "acme/wealth-product".parse().unwrap());
+    store::product::put(&database.pool, &name, &repository, "main", &[]).await.unwrap();
+    let engine = Engine::open(database.pool.clone()).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let app = support::app(engine.clone());
+    let stop = CancellationToken::new();
+    let serving = tokio::spawn(http::serve(listener, app, stop.clone()));
+    Server { url, engine, database, stop, serving }
+}
+
+#[tokio::test]
+async fn a_requirement_is_submitted_followed_and_shown() {
+    let Server { url: server, engine, database, stop, serving } = serve().await;
+    let submit = ["requirement", "submit", "-p", "health", "-t", "Risk", "--body", "All."];
+    says(&aspora(&server, &submit).await, 1, "known are `wealth`");
+    let submit = ["-o", "json", "requirement", "submit", "-p", "wealth", "-t", "Risk", "--body", "All."];
+    let output = aspora(&server, &submit).await;
+    let accepted: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let (id, run) = (accepted["id"].as_str().unwrap(), accepted["run_id"].as_str().unwrap());
+    says(&aspora(&server, &["requirement", "list"]).await, 0, id);
+    says(&aspora(&server, &["run", "why", run]).await, 0, "no worker of the queue `llm` is connected");
+    let watch = ["requirement", "watch", id];
+    let watching = aspora(&server, &watch);
+    let ending = async {
+        let lease =
+            support::claim(&database.pool, Queue::Llm, "w1", 1, Duration::from_secs(60)).await.remove(0);
+        let note = "cannot be \u{1b}[31mdone".to_owned();
+        let answer = Answer { outcome: Outcome::Declined, note, progress: Progress::default() };
+        engine.answer(&lease, "w1", answer).await.unwrap();
+    };
+    let (watched, ()) = tokio::join!(watching, ending);
+    says(&watched, 3, "declined");
+    says(&aspora(&server, &["run", "show", run]).await, 0, "failed");
+    says(&aspora(&server, &["run", "events", run]).await, 0, "started");
+    stop.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn products_and_limits_are_set_and_listed() {
+    let server = serve().await;
+    let run = async |words: &[&str]| aspora(&server.url, words).await;
+    let put = [
+        "product",
+        "put",
+        "goals",
+        "acme/goals",
+        "--backlog",
+        "2",
+        "--concurrency",
+        "3",
+        "--",
+        "cargo",
+        "test",
+    ];
+    says(&run(&put).await, 0, "`goals` writes to acme/goals");
+    says(&run(&["product", "list"]).await, 0, "goals                       3        2  acme/goals (main)");
+    says(&run(&["limit", "list"]).await, 0, "     0      3  product:goals");
+    says(&run(&["limit", "set", "model:openai", "7"]).await, 0, "At most 7 jobs");
+    says(&run(&["limit", "set", "merge:acme/goals:main", "2"]).await, 1, "always 1");
+    says(&run(&["limit", "set", "goals", "2"]).await, 1, "known are product:<name>");
+    says(&run(&["limit", "set", "product:goals", "0"]).await, 2, "0");
+    let listed = run(&["-o", "json", "limit", "list"]).await;
+    let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(listed[0], serde_json::json!({"key": "model:openai", "most": 7, "held": 0}));
+    says(&run(&["limit", "remove", "product:goals"]).await, 0, "Any number");
+    says(&run(&["limit", "remove", "product:goals"]).await, 1, "there is no limit for `product:goals`");
+
+    let submit = ["requirement", "submit", "-p", "goals", "-t", "Risk", "--body", "All."];
+    for _ in 0..2 {
+        says(&run(&submit).await, 0, "is stored");
+    }
+    says(&run(&submit).await, 1, "`goals` has 2 open runs, and at most 2 may be open");
+    server.stop.cancel();
+    server.serving.await.unwrap().unwrap();
+}

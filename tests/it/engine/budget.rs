@@ -1,0 +1,234 @@
+//! Budgets: what is held before a call, what is settled after it, and who goes on when there is more.
+
+use aspora::{
+    core::{
+        budget::{Account, Amount, Estimate, Exceeded, Limits, Scope, Unit},
+        run::PauseCause,
+        workflow::Queue,
+    },
+    engine::Moved,
+    store::{budget, job::Lease},
+};
+use uuid::Uuid;
+
+use super::support::{Ground, assert_budgets_add_up, assert_sound};
+
+const KEY: &str = "generate.1/model.1";
+const NOBODY: [Uuid; 0] = [];
+
+const fn tokens(tokens: u64) -> Estimate {
+    Estimate { tokens, micro_dollars: Some(tokens * 2) }
+}
+
+const fn used(tokens: u64) -> Amount {
+    Amount { tokens, micro_dollars: tokens * 2 }
+}
+
+const fn limit(tokens: u64) -> Limits {
+    Limits { tokens: Some(tokens), micro_dollars: None }
+}
+
+/// The same job, held for another attempt.
+fn attempt(lease: &Lease, attempt: u32) -> Lease {
+    Lease { attempt, ..lease.clone() }
+}
+
+impl Ground {
+    async fn begun(&self) -> Lease {
+        self.accept().await;
+        self.claim(Queue::Llm).await
+    }
+
+    /// Reserves as a call does; what is refused leaves nothing behind.
+    async fn reserve(&self, lease: &Lease, estimate: Estimate) -> Result<(), Exceeded> {
+        let mut tx = self.pool().begin().await.unwrap();
+        let reserved = budget::reserve(&mut tx, lease, "wealth", KEY, estimate).await.unwrap();
+        match reserved {
+            Ok(()) => tx.commit().await.unwrap(),
+            Err(_) => tx.rollback().await.unwrap(),
+        }
+        reserved
+    }
+
+    async fn settle(&self, lease: &Lease, amount: Amount, tells: bool) {
+        let mut tx = self.pool().begin().await.unwrap();
+        budget::settle(&mut tx, lease, KEY, amount, tells).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_budgets_add_up(self.pool()).await;
+    }
+
+    async fn limit(&self, scope: Scope, key: &str, limits: Limits) -> Vec<Uuid> {
+        let reason = "as agreed".parse().unwrap();
+        self.engine.set_budget(&[(scope, limits)], key, &reason, "pm@acme").await.unwrap()
+    }
+
+    /// Reserved and settled tokens of the run, the product and the day, which agree here.
+    async fn tokens(&self, run: Uuid) -> (u64, u64) {
+        let accounts = budget::accounts(self.pool(), run, "wealth").await.unwrap();
+        let of = |it: &Account| (it.used.reserved.tokens, it.used.settled.tokens);
+        let all: Vec<_> = accounts.iter().map(of).collect();
+        assert_eq!((all.len(), all[0], all[0]), (3, all[1], all[2]), "{accounts:?}");
+        all[0]
+    }
+
+    /// A run whose call of 100 tokens was refused, paused as its worker pauses it.
+    async fn short(&self) -> Uuid {
+        let lease = self.begun().await;
+        let exceeded = self.reserve(&lease, tokens(100)).await.unwrap_err();
+        budget::want(self.pool(), lease.run, "wealth", tokens(100)).await.unwrap();
+        let halted = self.engine.halt(&lease, "w1", PauseCause::Budget, &exceeded.to_string()).await;
+        assert_eq!(halted.unwrap(), Moved::Yes);
+        lease.run
+    }
+}
+
+#[tokio::test]
+async fn two_workers_cannot_both_take_the_last_money() {
+    let ground = Ground::new().await;
+    ground.limit(Scope::Product, "wealth", limit(1_000)).await;
+    let mut leases = Vec::new();
+    for _ in 0..24 {
+        leases.push(ground.begun().await);
+    }
+    // Seven fit; which seven is open.
+    let asked = leases.iter().map(|lease| ground.reserve(lease, tokens(130)));
+    let answers = futures::future::join_all(asked).await;
+    let refused: Vec<Exceeded> = answers.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 24 - 7);
+    for exceeded in refused {
+        assert_eq!((exceeded.scope, exceeded.unit, exceeded.limit), (Scope::Product, Unit::Tokens, 1_000));
+        assert!(exceeded.used.all().tokens <= 910, "it saw what was admitted and no more: {exceeded}");
+    }
+    let accounts = budget::of_product(ground.pool(), "wealth").await.unwrap();
+    assert_eq!(accounts[0].used.reserved, used(910));
+    assert_budgets_add_up(ground.pool()).await;
+}
+
+#[tokio::test]
+async fn a_call_is_reserved_once_an_attempt_and_settled_once() {
+    let ground = Ground::new().await;
+    let lease = ground.begun().await;
+    for _ in 0..2 {
+        assert_eq!(ground.reserve(&lease, tokens(100)).await, Ok(()));
+        assert_eq!(ground.tokens(lease.run).await, (100, 0));
+    }
+    for later in [30, 30, 99] {
+        ground.settle(&lease, used(later), true).await;
+        assert_eq!(ground.tokens(lease.run).await, (0, 30), "the first word stays");
+    }
+    assert_eq!(ground.reserve(&lease, tokens(100)).await, Ok(()), "it was made in this attempt already");
+    assert_eq!(ground.tokens(lease.run).await, (0, 30));
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_off_stays_held_until_a_later_attempt_tells_what_it_uses() {
+    let ground = Ground::new().await;
+    let first = ground.begun().await;
+    let (second, third) = (attempt(&first, 2), attempt(&first, 3));
+    for lease in [&first, &second, &third] {
+        ground.reserve(lease, tokens(100)).await.unwrap();
+    }
+    assert_eq!(ground.tokens(first.run).await, (300, 0), "each of them may have been paid");
+    ground.settle(&second, used(0), false).await;
+    assert_eq!(ground.tokens(first.run).await, (200, 0), "a call that was turned away tells nothing");
+    ground.settle(&third, used(40), true).await;
+    assert_eq!(ground.tokens(first.run).await, (0, 80), "the first is taken to have used as much");
+    // The first worker was not dead after all, and knows better.
+    ground.settle(&first, used(55), true).await;
+    assert_eq!(ground.tokens(first.run).await, (0, 95));
+    let how = "select string_agg(settled_as, ' ' order by attempt) from reservation";
+    assert_eq!(ground.ask::<String>(how).await, "known known known");
+}
+
+#[tokio::test]
+async fn what_a_person_lets_go_is_used_up_only_if_the_call_comes_back() {
+    let ground = Ground::new().await;
+    let first = ground.begun().await;
+    ground.reserve(&first, tokens(100)).await.unwrap();
+    let reason = "not on the bill".parse().unwrap();
+    let held = ground.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
+    assert_eq!((held, ground.tokens(first.run).await), (0, (100, 0)), "it is being made");
+    super::support::advance(ground.pool(), Ground::LEASE).await;
+    let released = ground.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
+    assert_eq!((released, ground.tokens(first.run).await), (1, (0, 0)));
+    assert_eq!(ground.ask::<String>("select note from reservation").await, "pm@acme: not on the bill");
+    let again = ground.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
+    assert_eq!(again, 0);
+    ground.settle(&first, used(70), true).await;
+    assert_eq!(ground.tokens(first.run).await, (0, 70), "it was paid after all");
+}
+
+#[tokio::test]
+async fn the_totals_are_the_sums_whatever_happens() {
+    let ground = Ground::new().await;
+    let leases = [ground.begun().await, ground.begun().await, ground.begun().await];
+    // A fixed mix of everything, on several days.
+    for step in 0_u32..60 {
+        let lease = attempt(&leases[(step % 3) as usize], step % 7 + 1);
+        match step % 5 {
+            0 | 1 => {
+                let _ = ground.reserve(&lease, tokens(u64::from(step) + 1)).await;
+            }
+            2 => ground.settle(&lease, used(u64::from(step) / 2), step % 2 == 0).await,
+            3 => {
+                let reason = "r".parse().unwrap();
+                ground.engine.release_reservations(lease.run, &reason, "pm").await.unwrap();
+            }
+            _ => {
+                ground.limit(Scope::ProductDay, "wealth", limit(u64::from(step) * 10)).await;
+            }
+        }
+        assert_budgets_add_up(ground.pool()).await;
+    }
+    assert!(ground.ask::<i64>("select count(*) from reservation where settled_at is not null").await > 5);
+}
+
+#[tokio::test]
+async fn a_raised_budget_resumes_what_it_stopped_and_nothing_else() {
+    let ground = Ground::new().await;
+    ground.limit(Scope::Product, "wealth", limit(10)).await;
+    let (short, other, persons) = (ground.short().await, ground.short().await, ground.short().await);
+    let reason = "mine now".parse().unwrap();
+    ground.engine.resume(persons, "pm@acme", &reason).await.unwrap();
+    ground.engine.pause(persons, "pm@acme", &reason).await.unwrap();
+    assert_sound(&ground.engine).await;
+
+    assert_eq!(ground.limit(Scope::Product, "wealth", limit(99)).await, NOBODY, "it is still too small");
+    assert_eq!(
+        ground.limit(Scope::Run, &short.to_string(), limit(5_000)).await,
+        NOBODY,
+        "the product is short"
+    );
+    assert_eq!(ground.limit(Scope::Product, "wealth", limit(199)).await, [short], "there is room for one");
+    assert_eq!(
+        ground.engine.resume_funded().await.unwrap(),
+        NOBODY,
+        "what it was promised is not given twice"
+    );
+    assert_eq!(ground.limit(Scope::Product, "wealth", Limits::default()).await, [other]);
+    assert_eq!(ground.kinds(short).await, ["started", "paused", "resumed"]);
+    assert_eq!(ground.kinds(persons).await, ["started", "paused", "resumed", "paused"]);
+    assert_sound(&ground.engine).await;
+    let lease = ground.claim_all(Queue::Llm, 10).await.into_iter().find(|lease| lease.run == short).unwrap();
+    assert_eq!((lease.attempt, lease.is_spent()), (2, false), "a halt costs no attempt");
+    assert_eq!(ground.reserve(&lease, tokens(100)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_new_day_resumes_what_the_last_one_stopped() {
+    let ground = Ground::new().await;
+    ground.limit(Scope::ProductDay, "wealth", limit(150)).await;
+    let spent = ground.begun().await;
+    ground.reserve(&spent, tokens(120)).await.unwrap();
+    ground.settle(&spent, used(120), true).await;
+    let short = ground.short().await;
+    assert_eq!(ground.engine.resume_funded().await.unwrap(), NOBODY);
+    // A day passes.
+    ground.execute("update reservation set day = day - 1").await;
+    ground
+        .execute("update budget_use set key = 'wealth/' || ((now() at time zone 'utc')::date - 1) where scope = 'product_day'")
+        .await;
+    assert_budgets_add_up(ground.pool()).await;
+    assert_eq!(ground.engine.resume_funded().await.unwrap(), [short]);
+    assert_eq!(ground.engine.resume_funded().await.unwrap(), NOBODY);
+}

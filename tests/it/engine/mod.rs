@@ -1,0 +1,19 @@
+//! The durable part: what moves a run, what wakes it, who holds its job, and what is remembered of its acts.
+
+use crate::support;
+
+mod budget;
+mod bulk;
+mod causes;
+mod claims;
+mod commits;
+mod controls;
+mod failures;
+mod limits;
+mod moves;
+mod orders;
+mod rates;
+mod records;
+mod schedules;
+mod shares;
+mod waits;

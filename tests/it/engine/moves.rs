@@ -1,0 +1,220 @@
+//! Taking requirements and answering steps: all or nothing, once, and only by whoever holds the job.
+
+use aspora::{
+    core::{
+        requirement::Requirement,
+        run::{Event, Park, Progress, State, Topic},
+        workflow::{
+            End,
+            Outcome::{Clean, Cleared, Findings, Merged, Opened, Passed, Pushed},
+            Queue,
+        },
+    },
+    engine::{Error, Moved},
+    store::{self, event, job::Lease},
+};
+use sqlx::Connection as _;
+
+use super::support::{Ground, advance, answer, assert_folds, assert_sound};
+
+fn requirement(product: &str, priority: u8) -> Requirement {
+    Requirement::new(product, "Add a risk checker", "For portfolios.", priority).unwrap()
+}
+
+const COUNT_ALL: &str = "select (select count(*) from requirement) + (select count(*) from run)
+    + (select count(*) from event) + (select count(*) from job)";
+
+#[tokio::test]
+async fn a_requirement_is_taken_with_its_run_its_first_event_and_one_job() {
+    let ground = Ground::new().await;
+    let accepted = ground.engine.accept(&requirement("wealth", 2), "pm@acme").await.unwrap();
+
+    assert_eq!(ground.ask::<i64>(COUNT_ALL).await, 4);
+    let row = store::requirement::get(ground.pool(), accepted.requirement).await.unwrap().unwrap();
+    assert_eq!((row.run_id, row.requested_by.as_deref(), row.priority), (accepted.run, Some("pm@acme"), 2));
+    let stored = ground.run(accepted.run).await;
+    assert_eq!((stored.version, stored.run.step(), stored.run.turn), (1, Some("generate"), 1));
+    assert_eq!(stored.binding.branch, format!("aspora/wealth/{}", accepted.run));
+    let events = event::after(ground.pool(), accepted.run, 0, 10).await.unwrap();
+    assert_eq!((events[0].body.0.clone(), events[0].actor.as_str()), (Event::Started, "pm@acme"));
+    let lease = ground.claim(Queue::Llm).await;
+    assert_eq!((lease.run, lease.turn, lease.attempt, lease.most), (accepted.run, 1, 1, 5));
+    assert_sound(&ground.engine).await;
+}
+
+#[tokio::test]
+async fn a_requirement_for_an_unknown_product_leaves_nothing() {
+    let ground = Ground::new().await;
+    let refused = ground.engine.accept(&requirement("pensions", 3), "pm").await.unwrap_err();
+    assert!(matches!(refused, Error::NoProduct(name) if name == "pensions"));
+    assert_eq!(ground.ask::<i64>(COUNT_ALL).await, 0);
+}
+
+#[tokio::test]
+async fn taking_a_requirement_is_all_or_nothing() {
+    let ground = Ground::new().await;
+    let mut connection = ground.pool().acquire().await.unwrap();
+    let mut tx = connection.begin().await.unwrap();
+    ground.engine.accept_in(&mut tx, &requirement("wealth", 3), "pm").await.unwrap();
+    tx.rollback().await.unwrap();
+    assert_eq!(ground.ask::<i64>(COUNT_ALL).await, 0, "the caller's transaction was rolled back");
+
+    ground.execute("alter table job add constraint broken check (priority <> 1)").await;
+    let failed = ground.engine.accept(&requirement("wealth", 1), "pm").await.unwrap_err();
+    assert!(matches!(failed, Error::Store(_)), "{failed}");
+    assert_eq!(ground.ask::<i64>(COUNT_ALL).await, 0, "the last of the four statements failed");
+}
+
+#[tokio::test]
+async fn an_answer_moves_the_run_and_asks_for_the_next_step() {
+    let ground = Ground::new().await;
+    let run = ground.accept().await;
+    let lease = ground.claim(Queue::Llm).await;
+    let mut opened = answer(Opened);
+    opened.progress = Progress { pull: Some(7), ..Progress::default() };
+
+    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Moved::Yes);
+
+    assert_eq!(ground.kinds(run).await, ["started", "answered"]);
+    assert_eq!(ground.ask::<String>("select ended_as from attempt_log").await, "answered");
+    assert_eq!(ground.ask::<i64>("select pull from run").await, 7);
+    let next = ground.claim(Queue::Github).await;
+    assert_eq!((next.step.as_str(), next.turn, next.attempt, next.most), ("gate", 2, 1, 8));
+    assert_sound(&ground.engine).await;
+}
+
+#[tokio::test]
+async fn the_whole_road_folds_at_every_step() {
+    let ground = Ground::new().await;
+    let run = ground.accept().await;
+    let road = [
+        (Queue::Llm, Opened),
+        (Queue::Github, Passed),
+        (Queue::Llm, Findings),
+        (Queue::Llm, Pushed),
+        (Queue::Llm, Clean),
+        (Queue::Github, Cleared),
+        (Queue::Github, Merged),
+    ];
+    for (queue, outcome) in road {
+        let lease = ground.claim(queue).await;
+        assert_eq!(ground.engine.answer(&lease, "tester", answer(outcome)).await.unwrap(), Moved::Yes);
+        assert_folds(&ground.engine, run).await;
+    }
+    let State::Ended { end, .. } = ground.run(run).await.run.state else { panic!("it goes on") };
+    assert_eq!(end, End::Succeeded);
+    assert_sound(&ground.engine).await;
+}
+
+/// Brings everything that an attempt can bring, and none of it may count.
+async fn assert_late(ground: &Ground, lease: &Lease) {
+    let (engine, before) = (&ground.engine, ground.picture().await);
+    let park = Park {
+        reason: "checks".to_owned(),
+        topics: vec![Topic::Checks],
+        until: ground.run(lease.run).await.now,
+    };
+    let late = [
+        engine.answer(lease, "zombie", answer(Opened)).await.unwrap(),
+        engine.park(lease, "zombie", park, Progress::default()).await.unwrap(),
+        engine.fail(lease, "zombie", "e", None).await.unwrap(),
+        engine.exhaust(lease, "zombie", "e").await.unwrap(),
+        engine.strand(lease, "zombie", "e").await.unwrap(),
+    ];
+    assert_eq!(late, [Moved::Late; 5]);
+    assert_eq!(ground.picture().await, before, "somebody who is too late has changed something");
+}
+
+#[tokio::test]
+async fn a_late_answer_changes_nothing() {
+    let ground = Ground::new().await;
+    ground.accept().await;
+    let zombie = ground.claim(Queue::Llm).await;
+    advance(ground.pool(), Ground::LEASE).await;
+    let heir = ground.claim(Queue::Llm).await;
+    assert_eq!((heir.job, heir.turn), (zombie.job, zombie.turn), "only the token tells them apart");
+
+    assert_late(&ground, &zombie).await;
+    assert_eq!(ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Moved::Yes);
+    assert_late(&ground, &zombie).await;
+    assert_late(&ground, &heir).await;
+    assert_sound(&ground.engine).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_ten_times_at_once_counts_once() {
+    let ground = Ground::new().await;
+    let run = ground.accept().await;
+    let lease = ground.claim(Queue::Llm).await;
+    let answers = (0..10).map(|_| ground.engine.answer(&lease, "tester", answer(Opened)));
+    let moved = futures::future::try_join_all(answers).await.unwrap();
+    assert_eq!(moved.iter().filter(|moved| **moved == Moved::Yes).count(), 1);
+    assert_eq!(ground.kinds(run).await, ["started", "answered"]);
+    assert_sound(&ground.engine).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_graph_does_not_know_changes_nothing() {
+    let ground = Ground::new().await;
+    ground.accept().await;
+    let lease = ground.claim(Queue::Llm).await;
+    let before = ground.picture().await;
+    let refused = ground.engine.answer(&lease, "tester", answer(Merged)).await.unwrap_err();
+    assert!(matches!(refused, Error::Refused(_)), "{refused}");
+    assert_eq!(ground.picture().await, before);
+}
+
+#[tokio::test]
+async fn whoever_read_an_older_version_saves_nothing() {
+    let ground = Ground::new().await;
+    let run = ground.accept().await;
+    let stale = ground.run(run).await;
+    let lease = ground.claim(Queue::Llm).await;
+    ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap();
+
+    let (before, mut connection) = (ground.picture().await, ground.pool().acquire().await.unwrap());
+    let saved = store::run::save(&mut connection, run, stale.version, 1, &stale.run).await.unwrap();
+    assert!(!saved);
+    let taken = event::append(
+        &mut connection,
+        event::New {
+            run,
+            seq: 2,
+            at: stale.now,
+            actor: "zombie",
+            step: None,
+            event: &Event::Woken,
+            lease: None,
+        },
+    )
+    .await;
+    assert!(taken.unwrap_err().into_database_error().unwrap().is_unique_violation());
+    assert_eq!(ground.picture().await, before);
+}
+
+#[tokio::test]
+async fn the_history_refuses_to_be_changed() {
+    let ground = Ground::new().await;
+    ground.accept().await;
+    for sql in ["update event set actor = 'nobody'", "delete from event"] {
+        let refused = sqlx::query(sql).execute(ground.pool()).await.unwrap_err();
+        assert!(refused.to_string().contains("the history is append-only"), "{refused}");
+    }
+    assert_eq!(ground.ask::<String>("select actor from event").await, "pm@acme");
+}
+
+#[tokio::test]
+async fn words_with_a_nul_are_recorded_without_it() {
+    let ground = Ground::new().await;
+    ground.accept().await;
+    let lease = ground.claim(Queue::Llm).await;
+    assert_eq!(ground.engine.fail(&lease, "tester", "a\0b", None).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.ask::<String>("select error from attempt_log").await, "a\u{fffd}b");
+    advance(ground.pool(), Ground::LEASE).await;
+    let (lease, mut opened) = (ground.claim(Queue::Llm).await, answer(Opened));
+    opened.note = "opened\0".to_owned();
+    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Moved::Yes);
+    let lease = ground.claim(Queue::Github).await;
+    assert_eq!(ground.engine.exhaust(&lease, "tester", "\0").await.unwrap(), Moved::Yes);
+    assert_sound(&ground.engine).await;
+}

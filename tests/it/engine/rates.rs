@@ -1,0 +1,229 @@
+//! Limits that all workers share: what may be taken, what closes them, and what becomes of a job they hold back.
+
+use std::time::Duration;
+
+use aspora::{
+    activities::{ForgePace, ModelPace},
+    core::{
+        rate::{Budget, Heard},
+        workflow::Queue,
+    },
+    engine::Moved,
+    github::{Effort, Gate as _},
+    llm::Gate as _,
+    store::{
+        attempt, job,
+        rate::{self, Bucket, Taken},
+    },
+};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::join_all;
+use sqlx::PgPool;
+
+use super::support::{Ground, advance, assert_sound};
+
+fn bucket(key: &str, capacity: f64, refill_per_s: f64) -> Bucket {
+    Bucket { key: key.to_owned(), capacity: Some(capacity), refill_per_s }
+}
+
+fn keys(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// Takes one token from each of these.
+async fn take(pool: &PgPool, names: &[&str]) -> Taken {
+    rate::take(pool, &keys(names), &vec![1.0; names.len()]).await.unwrap().expect("every bucket exists")
+}
+
+/// How many of sixteen takers, five times each, were let through.
+async fn passed(ground: &Ground, name: &str) -> usize {
+    let takers = (0..16).map(async |_| {
+        let mut passed = 0;
+        for _ in 0..5 {
+            passed += usize::from(take(ground.pool(), &[name]).await == Taken::Go);
+        }
+        passed
+    });
+    join_all(takers).await.into_iter().sum()
+}
+
+/// The wait that a bucket asks for.
+async fn wait(ground: &Ground, name: &str) -> (Duration, String) {
+    match take(ground.pool(), &[name]).await {
+        Taken::Wait(wait) => (wait.wait, wait.why),
+        Taken::Go => panic!("`{name}` is open"),
+    }
+}
+
+/// The limit that the job of a run is held back by, and why that is closed.
+async fn held_back(ground: &Ground, run: uuid::Uuid) -> Option<(String, Option<String>)> {
+    job::standing(ground.pool(), run).await.unwrap().unwrap().held_back
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+#[tokio::test]
+async fn sixteen_takers_at_once_never_take_more_than_there_is_and_what_flowed_in() {
+    let ground = Ground::new().await;
+    // So slow a flow that only the clock that is moved by hand fills it.
+    rate::declare(ground.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
+    assert_eq!(passed(&ground, "b").await, 10);
+    advance(ground.pool(), seconds(5_000)).await;
+    assert_eq!(passed(&ground, "b").await, 5);
+    advance(ground.pool(), seconds(1_000_000)).await;
+    assert_eq!(passed(&ground, "b").await, 10, "a bucket holds no more than it can");
+}
+
+#[tokio::test]
+async fn tokens_are_taken_from_all_buckets_or_from_none() {
+    let ground = Ground::new().await;
+    rate::declare(ground.pool(), &[bucket("a", 5.0, 0.001), bucket("b", 2.0, 0.001)]).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(take(ground.pool(), &["b", "a"]).await, Taken::Go);
+    }
+    let Taken::Wait(held) = take(ground.pool(), &["a", "b"]).await else { panic!("b is empty") };
+    assert_eq!((held.key.as_str(), held.why.as_str()), ("b", "the budget is spent"));
+    assert_eq!(passed(&ground, "a").await, 3, "the refused call cost nothing");
+    assert_eq!(rate::take(ground.pool(), &keys(&["a", "unknown"]), &[1.0, 1.0]).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_costs_more_than_a_bucket_holds_takes_a_full_one() {
+    let ground = Ground::new().await;
+    rate::declare(ground.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
+    let large = async || rate::take(ground.pool(), &keys(&["b"]), &[5_000.0]).await.unwrap().unwrap();
+    assert_eq!(large().await, Taken::Go);
+    assert_ne!(large().await, Taken::Go);
+    advance(ground.pool(), seconds(20_000)).await;
+    assert_eq!(large().await, Taken::Go);
+}
+
+#[tokio::test]
+async fn a_penalty_closes_a_bucket_for_everybody_and_is_never_shortened() {
+    let ground = Ground::new().await;
+    rate::declare(ground.pool(), &[Bucket { capacity: None, ..bucket("b", 1.0, 0.0) }]).await.unwrap();
+    assert_eq!(take(ground.pool(), &["b"]).await, Taken::Go);
+    rate::penalise(ground.pool(), "b", seconds(1_000), "first").await.unwrap();
+    rate::penalise(ground.pool(), "b", seconds(10), "second").await.unwrap();
+    assert_eq!(passed(&ground, "b").await, 0);
+    let (left, why) = wait(&ground, "b").await;
+    assert!(left > seconds(100) && left <= seconds(1_000), "{left:?}");
+    assert_eq!(why, "first");
+    advance(ground.pool(), seconds(1_001)).await;
+    assert_eq!(take(ground.pool(), &["b"]).await, Taken::Go);
+    rate::penalise(ground.pool(), "b", seconds(1_000_000_000), "absurd").await.unwrap();
+    let (left, _) = wait(&ground, "b").await;
+    assert!(left <= seconds(3_600), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_told_budget_counts_down_within_its_window_and_is_whole_after_it() {
+    let ground = Ground::new().await;
+    let told = async |remaining, full_in| {
+        let budget = Budget { limit: 10, remaining, full_in: seconds(full_in), is_gradual: false };
+        rate::observe(ground.pool(), "b", &budget).await.unwrap();
+    };
+    told(7, 1_000).await;
+    // An answer that was overtaken says more than is left.
+    told(9, 1_000).await;
+    assert_eq!(passed(&ground, "b").await, 7);
+    assert!(wait(&ground, "b").await.0 <= seconds(1_000));
+    advance(ground.pool(), seconds(500)).await;
+    assert_eq!(passed(&ground, "b").await, 0, "nothing comes back before the window ends");
+    advance(ground.pool(), seconds(501)).await;
+    assert_eq!(passed(&ground, "b").await, 10);
+    told(4, 3_000).await;
+    assert_eq!(passed(&ground, "b").await, 4, "a new window counts as it is told");
+}
+
+#[tokio::test]
+async fn at_github_a_second_lies_between_any_two_changes() {
+    let ground = Ground::new().await;
+    let pace = || {
+        let url = "http://127.0.0.1:1/".parse().unwrap();
+        ForgePace::new(ground.pool().clone(), &url, &"token".into()).as_at_github()
+    };
+    pace().pass(Effort::Create).await.unwrap();
+    let bucket = async |name: &str| {
+        let sql = format!(
+            "select tokens || ' of ' || capacity || ' and ' || refill_per_s * 3600 from rate where key = '{}/{name}'",
+            pace().key()
+        );
+        ground.ask::<String>(&sql).await
+    };
+    assert_eq!(bucket("changes").await, "0 of 1 and 3600");
+    assert_eq!(bucket("points").await, "295 of 300 and 36000", "a change costs five points");
+    assert_eq!(bucket("creations").await, "99 of 100 and 400");
+    pace().pass(Effort::Read).await.unwrap();
+    assert_eq!(bucket("changes").await, "0 of 1 and 3600", "a read is no change");
+    assert_eq!(bucket("creations").await, "99 of 100 and 400");
+}
+
+#[tokio::test]
+async fn what_one_worker_hears_holds_another_back() {
+    let ground = Ground::new().await;
+    let url = "https://ghe.example/api/v3".parse().unwrap();
+    let forge = |token: &str| ForgePace::new(ground.pool().clone(), &url, &token.into());
+    let heard = Heard { penalty: Some((seconds(60), "rate limited (429)".to_owned())), ..Heard::default() };
+    forge("one").pass(Effort::Read).await.unwrap();
+    forge("one").learn(heard.clone()).await;
+    let held = forge("one").pass(Effort::Read).await.unwrap_err();
+    assert_eq!((held.key.as_str(), held.why.as_str()), (forge("one").key(), "rate limited (429)"));
+    forge("another account").pass(Effort::Read).await.unwrap();
+
+    let model = || ModelPace::new(ground.pool().clone(), "https://api.example/v1");
+    model().learn("large", heard).await;
+    assert_eq!(model().pass("large", 10).await.unwrap_err().key, "model:api.example/large");
+    model().pass("small", 10).await.unwrap();
+    let spent = Budget { limit: 1_000, remaining: 0, full_in: seconds(600), is_gradual: true };
+    model().learn("small", Heard { tokens: Some(spent), ..Heard::default() }).await;
+    assert_eq!(model().pass("small", 100).await.unwrap_err().key, "model:api.example/small/tokens");
+    advance(ground.pool(), seconds(300)).await;
+    model().pass("small", 400).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_is_held_back_loses_no_attempt_and_its_history_does_not_grow() {
+    let ground = Ground::new().await;
+    let run = ground.accept().await;
+    rate::penalise(ground.pool(), "github:x", seconds(600), "rate limited (403)").await.unwrap();
+    for _ in 0..7 {
+        let lease = ground.claim(Queue::Llm).await;
+        assert_eq!((lease.attempt, lease.most), (1, 5));
+        assert_eq!(ground.engine.later(&lease, seconds(600), "github:x").await.unwrap(), Moved::Yes);
+        assert_eq!(ground.engine.later(&lease, seconds(600), "github:x").await.unwrap(), Moved::Late);
+        assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
+        let (key, why) = held_back(&ground, run).await.unwrap();
+        assert_eq!(key, "github:x");
+        assert!(why.is_none_or(|why| why == "rate limited (403)"), "while the penalty lasts");
+        advance(ground.pool(), seconds(603)).await;
+    }
+    assert_eq!(ground.kinds(run).await, ["started"]);
+    assert!(attempt::of_run(ground.pool(), run).await.unwrap().is_empty());
+    assert_eq!(held_back(&ground, run).await, None, "the wait is over");
+    let lease = ground.claim(Queue::Llm).await;
+    ground.engine.fail(&lease, "tester", "the model is away", None).await.unwrap();
+    assert_eq!(held_back(&ground, run).await, None, "this wait is for a failure");
+    assert_sound(&ground.engine).await;
+}
+
+#[tokio::test]
+async fn those_that_wait_for_one_window_do_not_come_back_at_one_moment() {
+    let ground = Ground::new().await;
+    for _ in 0..12 {
+        ground.accept().await;
+    }
+    let before: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
+    for lease in ground.claim_all(Queue::Llm, 12).await {
+        ground.engine.later(&lease, seconds(60), "github:x").await.unwrap();
+    }
+    let after: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
+    let first: DateTime<Utc> = ground.ask("select min(visible_at) from job").await;
+    let last: DateTime<Utc> = ground.ask("select max(visible_at) from job").await;
+    assert!(first >= before + TimeDelta::seconds(60), "never before the window ends");
+    assert!(last <= after + TimeDelta::seconds(62), "and not long after it");
+    let spread = "select stddev(extract(epoch from visible_at))::float8 from job";
+    assert!(ground.ask::<f64>(spread).await > 0.1, "the moments are drawn");
+}

@@ -1,0 +1,31 @@
+//! The tests of the shell: each room against something real, the whole factory against its stand-ins.
+//!
+//! They are one program, so that the support is compiled and GitHub's description read once. One test:
+//! `cargo test --test it engine::claims`.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bench;
+mod cli;
+mod controls;
+mod docs;
+mod doctor;
+mod engine;
+mod github;
+mod growth;
+mod http;
+mod llm;
+mod pages;
+mod postgres;
+mod product;
+mod risk_tier;
+mod sandbox;
+mod schedules;
+mod simulation;
+mod story;
+mod twin;
+mod worker;
+mod workspace;

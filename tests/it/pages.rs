@@ -1,0 +1,336 @@
+//! The pages as a browser without a script sees them: whole, escaped, and honest about what is wrong.
+
+use std::{sync::Arc, time::Duration};
+
+use aspora::{
+    core::{
+        finding::{Finding, Severity},
+        requirement::Requirement,
+        run::{Park, Progress, Topic},
+        sha::Sha,
+        workflow::{Outcome, Queue},
+    },
+    engine::{Answer, Engine},
+    http::{App, Settings, pages},
+    store::{self, assessment, effect, job::Lease},
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support;
+
+const HOSTILE: &str = r#"<script>alert("1")</script><img src=x onerror=alert(2)>"#;
+
+struct Server {
+    address: String,
+    app: App,
+    client: reqwest::Client,
+    _database: support::TestDatabase,
+}
+
+async fn server() -> Server {
+    let database = support::database().await;
+    let engine = Engine::open(database.pool.clone()).await.unwrap();
+    let (product, repository) = ("wealth".parse().unwrap(), "acme/wealth-product".parse().unwrap());
+    store::product::put(engine.pool(), &product, &repository, "main", &[]).await.unwrap();
+    let settings = Settings {
+        public_url: "http://127.0.0.1".to_owned(),
+        forge_url: "https://forge.test".to_owned(),
+        webhook_secrets: vec![],
+        forge_is_stand_in: true,
+        model_is_stand_in: false,
+    };
+    let app = App { engine, settings: Arc::new(settings) };
+    let router = pages::router().fallback(pages::not_found).with_state(app.clone());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    Server { address, app, client, _database: database }
+}
+
+impl Server {
+    async fn get(&self, path: &str) -> (u16, String) {
+        let answer = self.client.get(format!("{}{path}", self.address)).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    async fn post(&self, fields: &[(&str, &str)]) -> (u16, String, String) {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.client.post(format!("{}/requirements", self.address)).body(body);
+        let answer =
+            request.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        let place = answer.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), place.unwrap_or_default(), answer.text().await.unwrap())
+    }
+
+    async fn accept(&self, title: &str) -> Uuid {
+        let requirement =
+            Requirement::new("wealth", title, "Show the <b>risk</b> of a portfolio.", 3).unwrap();
+        self.app.engine.accept(&requirement, "ada").await.unwrap().run
+    }
+
+    async fn claim(&self, queue: Queue) -> Lease {
+        let lease = Duration::from_secs(60);
+        let claimed = support::claim(self.app.engine.pool(), queue, "worker-1", 1, lease).await;
+        claimed.into_iter().next().expect("a job is due")
+    }
+
+    async fn answer(&self, queue: Queue, outcome: Outcome, note: &str, progress: Progress) -> Lease {
+        let lease = self.claim(queue).await;
+        let answer = Answer { outcome, note: note.to_owned(), progress };
+        self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
+        lease
+    }
+
+    /// A run that was reviewed, remediated and now waits for its checks; `text` stands wherever others write.
+    async fn story(&self, text: &str) -> Uuid {
+        let pool = self.app.engine.pool();
+        let run = self.accept(&format!("feat: Portfolio risk checker {text}")).await;
+        let lease = self.claim(Queue::Llm).await;
+        let request = json!({ "branch": text });
+        effect::begin(pool, &lease, &format!("pull/{text}"), "open_pull", &request).await.unwrap();
+        effect::observe(pool, run, &format!("pull/{text}"), &json!({ "number": 7 })).await.unwrap();
+        let diff = format!("--- /dev/null\n+++ b/risk.py\n@@ -0,0 +1 @@\n+{text}\n");
+        let request = json!({ "parent": sha('9'), "diff": diff, "diff_is_cut": true });
+        effect::begin(pool, &lease, "generate/push", "push", &request).await.unwrap();
+        effect::observe(pool, run, "generate/push", &json!({ "sha": sha('a') })).await.unwrap();
+        let opened = Progress { head: Some(sha('a')), pull: Some(7), ..Progress::default() };
+        let answer = Answer { outcome: Outcome::Opened, note: text.to_owned(), progress: opened };
+        self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
+        self.answer(
+            Queue::Github,
+            Outcome::Passed,
+            "tier high",
+            Progress { tier: Some(aspora::core::policy::Tier::High), ..Progress::default() },
+        )
+        .await;
+        let lease = self.claim(Queue::Llm).await;
+        let message = format!("Division by zero when the portfolio is empty {text}");
+        let found = Finding::new(Severity::High, &format!("services/{text}.py"), Some(12), &message, "x / y");
+        store::review::record(pool, &lease, &sha('a'), text, &[found]).await.unwrap();
+        let note = "1 actionable (1 blocking)".to_owned();
+        let answer = Answer { outcome: Outcome::Findings, note, progress: Progress::default() };
+        self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
+        let moved = Progress { head: Some(sha('d')), ..Progress::default() };
+        self.answer(Queue::Llm, Outcome::Pushed, "pushed ddddddd", moved).await;
+        let lease = self.claim(Queue::Llm).await;
+        store::review::record(pool, &lease, &sha('d'), "Fine.", &[]).await.unwrap();
+        let note = "nothing actionable".to_owned();
+        let answer = Answer { outcome: Outcome::Clean, note, progress: Progress::default() };
+        self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
+        let (report, head) = (report(text), sha('d'));
+        let new = assessment::New {
+            stage: "verdict",
+            head_sha: head.as_str(),
+            tier: "high",
+            decision: "waiting",
+            facts: &json!({}),
+            report: &report,
+        };
+        assessment::record(pool, run, &new).await.unwrap();
+        let lease = self.claim(Queue::Github).await;
+        let until = chrono::Utc::now() + chrono::TimeDelta::minutes(5);
+        let park =
+            Park { reason: format!("the check CI Pipeline {text}"), topics: vec![Topic::Checks], until };
+        self.app.engine.park(&lease, "worker-1", park, Progress::default()).await.unwrap();
+        run
+    }
+}
+
+fn sha(digit: char) -> Sha {
+    digit.to_string().repeat(40).parse().unwrap()
+}
+
+fn report(text: &str) -> serde_json::Value {
+    let head = sha('d');
+    json!({
+        "decision": { "is": "waiting", "on": [{ "for": "check", "name": "CI Pipeline", "progress": text }] },
+        "checks": [
+            { "name": "risk-policy-gate", "state": "itself", "detail": "reported by us", "sha": head, "url": null },
+            { "name": "CI Pipeline", "state": "running", "detail": text, "sha": head, "url": "https://ci.test/1" },
+            { "name": "harness-smoke", "state": "passed", "detail": "success", "sha": head, "url": "javascript:alert(3)" },
+            { "name": text, "state": "failed", "detail": "failure", "sha": head, "url": null }
+        ],
+        "tree": { "name": "verdict", "status": "waiting", "sentence": "", "children": [
+            { "name": "checks", "status": "waiting", "sentence": "2 of 4 have passed", "children": [] },
+            { "name": "approvals", "status": "satisfied", "sentence": text, "children": [] }
+        ] },
+        "classification": {
+            "tier": "high", "needs_human": false, "whole": [], "dependencies": [], "warnings": [],
+            "paths": [{ "path": text, "kind": "modified", "tier": "high", "reasons": [
+                { "tier": "high", "rule": "services/**", "product": "wealth", "human": false }
+            ] }]
+        }
+    })
+}
+
+/// The token of the form on a page.
+fn token(page: &str) -> String {
+    let (_, after) = page.split_once(r#"name="token" value=""#).expect("a token is in the form");
+    after.split_once('"').unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn a_run_is_readable_without_a_script() {
+    let server = server().await;
+    let run = server.story("plain").await;
+    let (status, page) = server.get(&format!("/runs/{run}")).await;
+    assert_eq!(status, 200);
+    for expected in [
+        "verdict waits for the check CI Pipeline plain",
+        "https://forge.test/acme/wealth-product/pull/7",
+        "review answered findings: 1 actionable (1 blocking)",
+        "fixed at",
+        "services/plain.py:12",
+        "services/**",
+        r#"<span class="file">+++ b/risk.py"#,
+        r#"<span class="plus">+plain"#,
+        "too long to be kept",
+        "Path: generate → gate → review → remediate → rerun → verdict",
+        "Show the &lt;b&gt;risk&lt;/b&gt; of a portfolio.",
+        "The forge is a stand-in, not GitHub.",
+    ] {
+        assert!(page.contains(expected), "{expected} is missing in {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_fragment_is_the_same_without_what_stands_around_it() {
+    let server = server().await;
+    let run = server.story("plain").await;
+    for path in [format!("/runs/{run}?fragment=1"), "/?fragment=1".to_owned()] {
+        let (status, fragment) = server.get(&path).await;
+        assert_eq!(status, 200);
+        assert!(fragment.starts_with("<main") && fragment.ends_with("</main>"), "{fragment}");
+    }
+}
+
+#[tokio::test]
+async fn hostile_text_stays_text_wherever_it_stands() {
+    let server = server().await;
+    let run = server.story(HOSTILE).await;
+    for path in [format!("/runs/{run}"), "/".to_owned(), format!("/?text={}", "%3Cscript%3Ealert(%221%22)")] {
+        let (status, page) = server.get(&path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(page.contains("&lt;script&gt;alert"), "{path} does not show it: {page}");
+        assert_eq!(page.matches("<script").count(), 1, "{path} has only our own script");
+        assert!(!page.contains("<img") && !page.contains("href=\"javascript:"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_run_nothing_but_our_own_assets() {
+    let server = server().await;
+    let answer = server.client.get(&server.address).send().await.unwrap();
+    let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.starts_with("default-src 'none'; style-src 'self'; script-src 'self'"), "{policy}");
+    let page = answer.text().await.unwrap();
+    assert!(!page.contains("style=\"") && !page.contains("onclick"), "{page}");
+    let (_, after) = page.split_once("src=\"").unwrap();
+    let script = format!("{}{}", server.address, after.split_once('"').unwrap().0);
+    let answer = server.client.get(script).send().await.unwrap();
+    assert!(answer.headers()["cache-control"].to_str().unwrap().contains("immutable"));
+    assert!(answer.text().await.unwrap().contains("EventSource"));
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_says_so() {
+    let server = server().await;
+    let nobody = format!("/runs/{}", Uuid::nil());
+    for (path, status, text) in [
+        (nobody.as_str(), 404, "There is no run"),
+        ("/runs/seven", 400, "a UUID is needed"),
+        ("/nowhere", 404, "nothing at this address"),
+        ("/?before=x", 400, "no place in the list"),
+        ("/?text=%00", 400, "NUL"),
+        ("/assets/x/passwd", 404, "nothing at this address"),
+    ] {
+        let (got, page) = server.get(path).await;
+        assert_eq!(got, status, "{path}");
+        assert!(page.contains(text) && page.contains("<!DOCTYPE html>"), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_narrowed_and_paged() {
+    let server = server().await;
+    for number in 0..51 {
+        server.accept(&format!("number {number:02}")).await;
+    }
+    let (_, page) = server.get("/").await;
+    assert!(page.contains("number 50") && page.contains("number 01") && !page.contains("number 00"));
+    let (_, after) = page.split_once("rel=\"next\" href=\"").unwrap();
+    let next = after.split_once('"').unwrap().0.replace("&amp;", "&");
+    let (_, page) = server.get(&next).await;
+    assert!(page.contains("number 00") && !page.contains("number 01"), "{page}");
+    let (_, page) = server.get("/?product=wealth&state=active&text=NUMBER+07").await;
+    assert!(page.contains("number 07") && !page.contains("number 08"), "{page}");
+    let (_, page) = server.get("/?state=succeeded").await;
+    assert!(page.contains("No requirement here"), "{page}");
+}
+
+#[tokio::test]
+async fn a_form_names_every_wrong_field_and_keeps_what_was_written() {
+    let server = server().await;
+    let token = token(&server.get("/").await.1);
+    let fields = [
+        ("product", "wealth"),
+        ("title", " "),
+        ("body", "kept \"text\""),
+        ("priority", "9"),
+        ("token", &token),
+    ];
+    let (status, _, page) = server.post(&fields).await;
+    assert_eq!(status, 422);
+    for expected in ["Title is empty", "Priority is 9", "kept &quot;text&quot;"] {
+        assert!(page.contains(expected), "{expected}: {page}");
+    }
+    let unknown = [("product", "other"), ("title", "t"), ("body", "b"), ("priority", "3"), ("token", &token)];
+    let (status, _, page) = server.post(&unknown).await;
+    assert_eq!(status, 422);
+    assert!(page.contains("`other` is not a product here"), "{page}");
+    assert!(server.get("/").await.1.contains("No requirement here"));
+}
+
+#[tokio::test]
+async fn a_double_click_makes_one_requirement() {
+    let server = server().await;
+    let token = token(&server.get("/").await.1);
+    let fields =
+        [("product", "wealth"), ("title", "once"), ("body", "a\r\nb"), ("priority", "2"), ("token", &token)];
+    let (first, second) = tokio::join!(server.post(&fields), server.post(&fields));
+    assert_eq!((first.0, second.0), (303, 303));
+    assert_eq!(first.1, second.1);
+    let filter = store::requirement::Filter { limit: 10, ..Default::default() };
+    let rows = store::requirement::list(server.app.engine.pool(), &filter).await.unwrap().rows;
+    assert_eq!(rows.len(), 1);
+    let kept = store::requirement::get(server.app.engine.pool(), rows[0].id).await.unwrap().unwrap();
+    assert_eq!(kept.body, "a\nb");
+    assert_eq!(server.get(&first.1).await.0, 200);
+    let other =
+        [("product", "wealth"), ("title", "twice"), ("body", "b"), ("priority", "2"), ("token", &token)];
+    let (status, _, page) = server.post(&other).await;
+    assert_eq!(status, 422);
+    assert!(page.contains("was sent before") && page.contains(&first.1), "{page}");
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_is_refused() {
+    let server = server().await;
+    let request = server.client.post(format!("{}/requirements", server.address));
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body("title=x");
+    let answer = request.header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 403);
+}
+
+#[tokio::test]
+async fn the_list_links_where_the_run_works_and_not_where_the_next_one_will() {
+    let server = server().await;
+    server.story("plain").await;
+    let (product, moved) = ("wealth".parse().unwrap(), "acme/elsewhere".parse().unwrap());
+    store::product::put(server.app.engine.pool(), &product, &moved, "main", &[]).await.unwrap();
+    let page = server.get("/").await.1;
+    assert!(page.contains("https://forge.test/acme/wealth-product/pull/7"), "{page}");
+    assert!(!page.contains("acme/elsewhere/pull"), "{page}");
+}

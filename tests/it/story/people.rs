@@ -1,0 +1,126 @@
+//! People beside the factory: they take over, close, and approve.
+
+use aspora::{
+    dev::github::{BOT, Phase, Verdict},
+    llm::Task,
+};
+use insta::assert_snapshot;
+
+use super::{
+    script::{WISH, and_content, file, generates},
+    world::{REPO, World, content},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_a_stranger_moves_before_the_merge_is_not_merged() {
+    let world = World::with(|setup| {
+        setup.ci = Some(content());
+        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    })
+    .await;
+    let merge = |_: &_, method: &str, path: &str, phase| {
+        phase == Phase::Before && method == "PUT" && path.ends_with("/merge")
+    };
+    world.once_at(merge, |twin| async move {
+        let branch = twin.pulls(REPO)[0].head_ref.clone();
+        let file: (&str, &[u8]) = ("lib/round.py", b"ROUND = 7\n");
+        twin.push_as("stranger", REPO, &branch, &[file]).await.unwrap();
+    });
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "needs_human");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 1 files, tests pass
+    gate → passed: low change at abc is ready for review
+    review → clean: 0 actionable (0 blocking) on abc
+    verdict → cleared: low change at abc is cleared to merge
+    merge → moved: the forge says that the head moved
+    gate → stopped: stopped at def: a person has taken over: def is not ours
+    needs_human (blocked): stopped at def: a person has taken over: def is not ours
+    ");
+    let refused = world.twin.ledger().into_iter().find(|it| it.path.ends_with("/merge")).unwrap();
+    assert_eq!((refused.status, refused.applied, world.merges()), (409, false, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_that_a_person_closes_stays_closed() {
+    let world = World::with(|setup| {
+        setup.ci = None;
+        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    let reason = world.waits_for(run, "CI Pipeline").await;
+    assert!(reason.ends_with("CI Pipeline (not reported)"), "{reason}");
+    world.twin.close_pull("asha", REPO, 1).await.unwrap();
+    assert_eq!(world.settle(run).await, "closed");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 1 files, tests pass
+    gate → passed: low change at abc is ready for review
+    review → clean: 0 actionable (0 blocking) on abc
+    verdict → closed: stopped at abc: somebody closed the pull request
+    closed (cancelled): stopped at abc: somebody closed the pull request
+    ");
+    assert_eq!((world.applied("POST", "/repos/*/*/pulls"), world.merges()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_critical_change_waits_for_two_people_who_may_approve_it() {
+    let world = World::with(|setup| {
+        setup.ci = Some(content());
+        setup.script =
+            and_content(generates(&file("db/migrations/0002_round.sql", "create table round (n int);")));
+    })
+    .await;
+    let (twin, approve) = (&world.twin, Verdict::Approve);
+    for (login, permission) in
+        [("asha", "write"), ("bilal", "admin"), ("helper[bot]", "write"), ("out", "read")]
+    {
+        twin.set_permission(REPO, login, permission).unwrap();
+    }
+    let run = world.submit(WISH).await;
+    world.waits_for(run, "2 of 2 approvals by people on ").await;
+    assert!(twin.review_as(BOT, REPO, 1, approve, "fine").await.is_err(), "nobody approves their own");
+    twin.review_as("helper[bot]", REPO, 1, approve, "fine").await.unwrap();
+    twin.review_as("out", REPO, 1, approve, "fine").await.unwrap();
+    let head = world.head(run).await;
+    for check in ["harness-integration", "Security Scan"] {
+        twin.set_check("scanner", REPO, &head, check, Some("success")).await.unwrap();
+    }
+    let approvals = |missing| format!("{missing} of 2 approvals by people on {}, void on a push", &head[..7]);
+    world.waits_only_for(run, &approvals(2)).await;
+    twin.review_as("asha", REPO, 1, approve, "good").await.unwrap();
+    world.waits_only_for(run, &approvals(1)).await;
+    twin.review_as("asha", REPO, 1, approve, "still good").await.unwrap();
+    twin.comment_as("bilal", REPO, 1, "looking").await.unwrap();
+    twin.review_as("bilal", REPO, 1, approve, "good").await.unwrap();
+    assert_eq!(world.settle(run).await, "done");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 1 files, tests pass
+    gate → passed: critical change at abc is ready for review
+    review → clean: 0 actionable (0 blocking) on abc
+    verdict → cleared: critical change at abc is cleared to merge
+    merge → merged: merged as the merge
+    done (succeeded): merged as the merge
+    ");
+    assert_eq!(world.asked(Task::Review), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_asks_for_changes_blocks_even_a_low_risk_change() {
+    let world = World::with(|setup| {
+        setup.ci = None;
+        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    })
+    .await;
+    world.twin.set_permission(REPO, "asha", "write").unwrap();
+    let run = world.submit(WISH).await;
+    world.waits_for(run, "CI Pipeline").await;
+    world.twin.review_as("asha", REPO, 1, Verdict::RequestChanges, "not like this").await.unwrap();
+    assert_eq!(world.settle(run).await, "needs_human");
+    let reason = world.reason(run).await;
+    assert!(reason.contains("asha asked for changes; only they can withdraw it"), "{reason}");
+    assert_eq!(world.merges(), 0);
+}

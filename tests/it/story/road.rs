@@ -1,0 +1,143 @@
+//! The road of the seed, and the roads beside it that nothing disturbs.
+
+use std::sync::{Arc, Mutex};
+
+use aspora::{
+    dev::github::{APP, Phase},
+    llm::Task,
+    workspace::Unavailable,
+};
+use insta::assert_snapshot;
+
+use super::{
+    script::{RISK_CHECKER, WISH, and_content, file, generates},
+    world::{REPO, TESTS, World, content},
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_seeds_requirement_goes_the_whole_road() {
+    let world = World::new().await;
+    let clearances = clearances_at_the_merge(&world);
+    let run = world.submit(RISK_CHECKER).await;
+    assert_eq!(world.settle(run).await, "done");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 5 files, tests pass
+    gate → passed: high change at abc is ready for review
+    review → findings: 2 actionable (1 blocking) on abc
+    remediate → pushed: pushed def over abc: 2 findings, 0 blockers, tests pass
+    rerun → clean: 0 actionable (0 blocking) on def
+    verdict → cleared: high change at def is cleared to merge
+    merge → merged: merged as the merge
+    done (succeeded): merged as the merge
+    ");
+    assert_eq!(*clearances.lock().unwrap(), Some(1), "the clearance is recorded before the merge");
+    world.nothing_twice();
+    assert_eq!(world.applied("POST", "/repos/*/*/pulls"), 1);
+    assert_eq!(world.applied("POST", "/*/*.git/git-receive-pack"), 2);
+    assert_eq!(
+        (world.asked(Task::Generate), world.asked(Task::Remediate), world.asked(Task::Review)),
+        (1, 1, 2)
+    );
+    let comments = world.twin.review_comments(REPO).into_iter();
+    let places: Vec<_> = comments.map(|comment| format!("{}:{}", comment.path, comment.line)).collect();
+    assert_eq!(places, ["services/risk_checker.py:45", "api/v1/risk_check.py:12"]);
+    assert_snapshot!(our_checks(&world, &world.head(run).await), @r"
+    Code Review Agent on abc: failure
+    Code Review Agent on def: success
+    risk-policy-gate on abc: open
+    risk-policy-gate on def: success
+    ");
+    let zero =
+        "from services import risk_checker\ntry: risk_checker.check(0, -1)\nexcept ValueError as e: print(e)";
+    assert_eq!(world.on_main(&["python3", "-c", zero]).await.output, "Portfolio value cannot be zero\n");
+    let tests = world.on_main(&TESTS).await;
+    assert!(tests.passed && tests.output.ends_with("OK\n"), "{}", tests.output);
+}
+
+/// How many verdicts that clear the head are recorded when the merge is asked for.
+fn clearances_at_the_merge(world: &World) -> Arc<Mutex<Option<i64>>> {
+    let (found, pool) = (Arc::new(Mutex::new(None)), world.pool.clone());
+    let seen = Arc::clone(&found);
+    let merge = |_: &_, method: &str, path: &str, phase| {
+        phase == Phase::Before && method == "PUT" && path.ends_with("/merge")
+    };
+    world.once_at(merge, move |twin| async move {
+        let head = twin.pulls(REPO)[0].head_sha.clone();
+        let count = "select count(*) from assessment
+                     where stage = 'verdict' and decision = 'clear' and head_sha = $1";
+        let count: i64 = sqlx::query_scalar(count).bind(head).fetch_one(&pool).await.unwrap();
+        *seen.lock().unwrap() = Some(count);
+    });
+    found
+}
+
+fn our_checks(world: &World, last: &str) -> String {
+    let runs = world.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP);
+    let mut lines: Vec<String> = runs
+        .map(|run| {
+            let head = if run.head_sha == last { "def" } else { "abc" };
+            format!("{} on {head}: {}", run.name, run.conclusion.as_deref().unwrap_or("open"))
+        })
+        .collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_left_behind_blocks_at_the_gate_and_is_remediated() {
+    let world = World::new().await;
+    let run = world.submit("Show the share of each holding").await;
+    assert_eq!(world.settle(run).await, "done");
+    assert_snapshot!(world.history(run).await, @r#"
+    started
+    generate → opened: opened #1 on abc: 2 files, tests pass
+    gate → blocked: blocked on abc: "api/v1/holdings.py" changed and no document did; update docs/API.md or docs/ARCHITECTURE.md
+    remediate → pushed: pushed def over abc: 0 findings, 1 blockers, tests pass
+    rerun → clean: 0 actionable (0 blocking) on def
+    verdict → cleared: high change at def is cleared to merge
+    merge → merged: merged as the merge
+    done (succeeded): merged as the merge
+    "#);
+    let api = world.twin.main_file(REPO, "docs/API.md").await.unwrap().unwrap();
+    assert!(String::from_utf8(api).unwrap().contains("## GET /api/v1/holdings"));
+    assert_eq!(world.asked(Task::Review), 1, "no money goes into a review of a head that is blocked anyway");
+    world.nothing_twice();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_low_risk_change_does_not_need_the_review_check() {
+    let world = World::new().await;
+    let run = world.submit("Show the progress towards a savings goal").await;
+    assert_eq!(world.settle(run).await, "done");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 3 files, tests pass
+    gate → passed: low change at abc is ready for review
+    review → clean: 0 actionable (0 blocking) on abc
+    verdict → cleared: low change at abc is cleared to merge
+    merge → merged: merged as the merge
+    done (succeeded): merged as the merge
+    ");
+    let demanded = "select array(select jsonb_path_query(report, '$.checks[*].name') #>> '{}')
+                    from assessment where decision = 'clear' and stage = 'verdict'";
+    let demanded: Vec<String> = sqlx::query_scalar(demanded).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(demanded, ["risk-policy-gate", "CI Pipeline"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_sandbox_the_run_says_that_the_tests_did_not_run() {
+    let world = World::with(|setup| {
+        setup.sandbox = Err(Unavailable { reason: "bubblewrap is not installed".to_owned() });
+        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+        setup.ci = Some(content());
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "done");
+    let history = world.history(run).await;
+    assert!(history.contains("1 files, tests not run ("), "{history}");
+    assert!(history.contains("bubblewrap is not installed"), "{history}");
+    let body = world.twin.pulls(REPO)[0].body.clone().unwrap();
+    assert!(body.contains("tests not run") && !body.contains("tests pass"), "{body}");
+}

@@ -1,0 +1,143 @@
+//! Rounds of review and remediation: what ends them.
+
+use aspora::{dev::model::Script, llm::Task};
+use insta::assert_snapshot;
+
+use super::{
+    script::{WISH, and_content, file, finds, generates},
+    world::{World, content},
+};
+
+/// A reviewer with another complaint about every head, and a model that mends each.
+pub(crate) fn never_content(severity: &str) -> Script {
+    const COMPLAINTS: [&str; 5] = ["too early", "too late", "too loud", "too quiet", "too plain"];
+    let path = "lib/round.py";
+    let mut script = generates(&file(path, "ROUND = 0"));
+    for (round, complaint) in COMPLAINTS.iter().enumerate() {
+        let (now, next) = (format!("ROUND = {round}"), format!("ROUND = {}", round + 1));
+        script = script
+            .with(Task::Review, &[&format!("+{now}")], &[], &finds(severity, path, complaint))
+            .with(Task::Remediate, &[complaint], &[], &file(path, &next));
+    }
+    script
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reviewer_that_is_never_content_is_stopped_after_three_rounds() {
+    let world = World::with(|setup| {
+        setup.script = never_content("high");
+        setup.ci = Some(content());
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "needs_human");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 1 files, tests pass
+    gate → passed: low change at abc is ready for review
+    review → findings: 1 actionable (1 blocking) on abc
+    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    rerun → findings: 1 actionable (1 blocking) on def
+    remediate → pushed: pushed ghi over def: 1 findings, 0 blockers, tests pass
+    rerun → findings: 1 actionable (1 blocking) on ghi
+    remediate → pushed: pushed jkl over ghi: 1 findings, 0 blockers, tests pass
+    rerun → findings: 1 actionable (1 blocking) on jkl
+    needs_human (blocked): all 3 rounds of `remediate` are spent; last: 1 actionable (1 blocking) on jkl
+    ");
+    assert_eq!((world.asked(Task::Review), world.asked(Task::Remediate), world.merges()), (4, 3, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_medium_finding_left_after_the_last_round_does_not_block() {
+    let world = World::with(|setup| {
+        setup.script = never_content("medium");
+        setup.ci = Some(content());
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "done");
+    let history = world.history(run).await;
+    assert!(history.contains("rerun → findings: 1 actionable (0 blocking) on ghi\n"), "{history}");
+    assert!(history.contains("rerun → clean: 1 actionable (0 blocking) on jkl\n"), "{history}");
+    assert_eq!(world.asked(Task::Remediate), 3);
+    world.nothing_twice();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finding_that_comes_again_stops_the_rounds_for_want_of_progress() {
+    let world = World::with(|setup| {
+        setup.ci = Some(content());
+        setup.script = generates(&file("lib/round.py", "ROUND = 0"))
+            .with(Task::Review, &[], &[], &finds("high", "lib/round.py", "the round has no end"))
+            .with(Task::Remediate, &[], &[], &file("lib/end.py", "END = None"));
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "needs_human");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 1 files, tests pass
+    gate → passed: low change at abc is ready for review
+    review → findings: 1 actionable (1 blocking) on abc
+    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    rerun → findings: 1 actionable (1 blocking) on def
+    remediate → unfixable: no progress: def has the same findings as abc
+    needs_human (blocked): no progress: def has the same findings as abc
+    ");
+    assert_eq!((world.asked(Task::Remediate), world.merges()), (1, 0), "no second round is paid for");
+}
+
+/// A module whose own test fails.
+const FAILING: &str = "=== title: feat: Count rounds
+=== file: lib/round.py
+ROUND = 0
+=== end: lib/round.py
+=== file: tests/test_round.py
+import unittest
+from lib.round import ROUND
+
+
+class Round(unittest.TestCase):
+    def test_begins_with_one(self):
+        self.assertEqual(ROUND, 1)
+=== end: tests/test_round.py
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_that_fails_is_remediated() {
+    let world = World::with(|setup| {
+        let mended = file("lib/round.py", "ROUND = 1");
+        let failing = ["check CI Pipeline: failure", "AssertionError: 0 != 1"];
+        setup.script = and_content(generates(FAILING).with(Task::Remediate, &failing, &[], &mended));
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "done");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → opened: opened #1 on abc: 2 files, tests fail
+    gate → passed: low change at abc is ready for review
+    review → clean: 0 actionable (0 blocking) on abc
+    verdict → blocked: blocked on abc: check CI Pipeline: failure
+    remediate → pushed: pushed def over abc: 0 findings, 1 blockers, tests pass
+    rerun → clean: 0 actionable (0 blocking) on def
+    verdict → cleared: low change at def is cleared to merge
+    merge → merged: merged as the merge
+    done (succeeded): merged as the merge
+    ");
+    world.nothing_twice();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_check_that_the_model_cannot_mend_is_left_to_a_person() {
+    let world = World::with(|setup| {
+        let declined = "=== decline: a round that begins with one contradicts the specification\n";
+        setup.script = and_content(generates(FAILING).with(Task::Remediate, &[], &[], declined));
+    })
+    .await;
+    let run = world.submit(WISH).await;
+    assert_eq!(world.settle(run).await, "needs_human");
+    assert_eq!(world.reason(run).await, "a round that begins with one contradicts the specification");
+    assert_eq!(world.merges(), 0);
+    assert_eq!(world.concluded("risk-policy-gate"), [Some("failure".to_owned())]);
+}
