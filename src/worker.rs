@@ -20,10 +20,10 @@ use crate::{
     activities::{Assignment, Failure, Perform, Reply},
     core::workflow::{Outcome, Queue, Step},
     engine::{
-        self, Answer, Engine, Moved,
-        commits::{Commits, Draft, Follow, Grouping, Recorded},
+        self, Ack, Answer, Engine,
+        group_commit::{Follow, GroupCommit, Grouping, Pending, Recorded},
     },
-    queue::{self, Heart, Held, Hub, Source, Timing, Wake},
+    queue::{self, Heartbeat, Held, Notifier, Shared, Source, Timing},
     store::{
         self, Pool,
         job::{self, Claim, Lease},
@@ -66,11 +66,11 @@ impl Config {
 }
 
 /// Everything a handler needs.
-struct Desk {
+struct Context {
     engine: Engine,
     perform: Arc<dyn Perform>,
-    hub: Hub,
-    commits: Commits,
+    shared: Shared,
+    commits: GroupCommit,
     /// Cancelled when the drain is over: running attempts are given back.
     hurry: CancellationToken,
 }
@@ -92,36 +92,37 @@ pub async fn work(
     let over = CancellationToken::new();
     let served: Vec<Queue> =
         config.slots.into_iter().filter(|(_, slots)| *slots > 0).map(|(queue, _)| queue).collect();
-    let hub = Hub {
+    let shared = Shared {
         pool: engine.pool().clone(),
-        heart: Heart::start(reserved, config.timing.lease, over.clone()),
-        wake: Wake::listen(engine.pool().clone(), served.clone(), over.clone()),
+        heartbeat: Heartbeat::start(reserved, config.timing.lease, over.clone()),
+        notifier: Notifier::listen(engine.pool().clone(), served.clone(), over.clone()),
         timing: config.timing,
         worker: config.name.as_str().into(),
         // Of its own, so that an end of the claims is not taken for a stop that was asked for.
         stop: stop.child_token(),
         suspect: Arc::default(),
     };
-    let clock = tokio::spawn(look_for_ever(engine.clone(), hub.clone(), served));
+    let clock = tokio::spawn(look_for_ever(engine.clone(), shared.clone(), served));
     let hurry = CancellationToken::new();
-    let commits = Commits::open(&engine, &hub.worker, config.timing.lease, config.commits);
-    let desk = Arc::new(Desk { engine, perform, hub: hub.clone(), commits, hurry: hurry.clone() });
+    let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.commits);
+    let context =
+        Arc::new(Context { engine, perform, shared: shared.clone(), commits, hurry: hurry.clone() });
     let mut monitor = Monitor::new();
-    for (queue, source) in Source::open(&hub, config.slots) {
-        let (name, desk) = (format!("{}/{queue}", hub.worker), Arc::clone(&desk));
+    for (queue, source) in Source::open(&shared, config.slots) {
+        let (name, context) = (format!("{}/{queue}", shared.worker), Arc::clone(&context));
         // The monitor may ask again after a worker has failed, which ours never do.
         let source = std::sync::Mutex::new(Some(source));
         monitor = monitor.register(move |_| {
             let source = source.lock().unwrap_or_else(PoisonError::into_inner).take();
             WorkerBuilder::new(name.as_str())
                 .backend(source.unwrap_or_else(|| unreachable!("a queue's worker is built once")))
-                .data(Arc::clone(&desk))
+                .data(Arc::clone(&context))
                 .enable_tracing()
                 .catch_panic()
                 .build(handle)
         });
     }
-    let (drain, over_with) = (config.drain, hub.stop.clone());
+    let (drain, over_with) = (config.drain, shared.stop.clone());
     let stopped = async move {
         over_with.cancelled().await;
         tokio::spawn(async move {
@@ -139,32 +140,32 @@ pub async fn work(
 }
 
 /// Every so often, in one statement: are jobs due that nobody told us of, timers, schedules?
-async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
+async fn look_for_ever(engine: Engine, shared: Shared, served: Vec<Queue>) {
     for look in 0_u64.. {
         // A new day gives new budgets; nobody waits for that to the second.
         if look % FUNDS == 0
-            && let Err(error) = patiently(&hub, engine.resume_funded()).await
+            && let Err(error) = patiently(&shared, engine.resume_funded()).await
         {
             tracing::debug!(%error, "could not look for runs that fit their budgets: {error}");
         }
         let drawn = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
         // A little more than asked for, each time another bit, so that workers do not look in step.
-        let rest = hub.timing.poll.mul_f64(1.0 + drawn / 4.0);
+        let rest = shared.timing.poll.mul_f64(1.0 + drawn / 4.0);
         tokio::select! {
-            () = hub.stop.cancelled() => return,
+            () = shared.stop.cancelled() => return,
             () = tokio::time::sleep(rest) => {}
         }
-        match patiently(&hub, async { Ok(job::look(engine.pool(), &served).await?) }).await {
+        match patiently(&shared, async { Ok(job::due_work(engine.pool(), &served).await?) }).await {
             Ok(look) => {
-                look.queues.iter().for_each(|queue| hub.wake.ring(Some(queue)));
+                look.queues.iter().for_each(|queue| shared.notifier.notify(Some(queue)));
                 for &queue in &served {
-                    hub.wake.shared(queue, look.shared.iter().any(|word| word == queue.word()));
+                    shared.notifier.shared(queue, look.shared.iter().any(|word| word == queue.as_str()));
                 }
                 if look.timers {
-                    wake_due(&engine, &hub).await;
+                    wake_due(&engine, &shared).await;
                 }
                 if look.ticks
-                    && let Err(error) = patiently(&hub, engine.fire_due()).await
+                    && let Err(error) = patiently(&shared, engine.fire_due()).await
                 {
                     tracing::warn!(%error, "could not fire the schedules that are due: {error}");
                 }
@@ -175,9 +176,9 @@ async fn look_for_ever(engine: Engine, hub: Hub, served: Vec<Queue>) {
 }
 
 /// Wakes the runs whose time has come.
-async fn wake_due(engine: &Engine, hub: &Hub) {
+async fn wake_due(engine: &Engine, shared: &Shared) {
     loop {
-        match patiently(hub, engine.wake_due(100)).await {
+        match patiently(shared, engine.wake_due(100)).await {
             Ok(100) => {}
             Ok(_) => return,
             Err(error) => {
@@ -191,42 +192,42 @@ async fn wake_due(engine: &Engine, hub: &Hub) {
 /// What came of an attempt.
 enum After {
     /// The job is answered, or somebody else's.
-    Over(Moved),
+    Over(Ack),
     /// This worker goes on with the step that follows.
     Kept(Box<Held>),
 }
 
 /// Does a job, and what follows it as long as this worker keeps the run.
-async fn handle(held: Held, desk: Data<Arc<Desk>>) -> Result<(), BoxDynError> {
+async fn handle(held: Held, context: Data<Arc<Context>>) -> Result<(), BoxDynError> {
     let mut next = Some(held);
     while let Some(held) = next {
-        next = one(&desk, held).await;
+        next = one(&context, held).await;
     }
     Ok(())
 }
 
 /// One job, to its record or its return; the held one that follows it, if it was kept.
-async fn one(desk: &Desk, held: Held) -> Option<Held> {
+async fn one(context: &Context, held: Held) -> Option<Held> {
     let lease = held.lease.clone();
     let attempted = async {
-        match attempt(desk, held).await {
+        match attempt(context, held).await {
             // The graph has no road for this answer: trying again would find none either.
             Err(error @ (engine::Error::Refused(_) | engine::Error::Workflow { .. })) => {
-                stranded(desk, &lease, &error).await.map(After::Over)
+                stranded(context, &lease, &error).await.map(After::Over)
             }
             done => done,
         }
     };
     let done = tokio::select! {
         done = attempted => done,
-        () = desk.hurry.cancelled() => {
-            queue::give_back(desk.engine.pool(), &lease).await;
+        () = context.hurry.cancelled() => {
+            queue::give_back(context.engine.pool(), &lease).await;
             return None;
         }
     };
     match done {
-        Ok(After::Over(Moved::Yes)) => {}
-        Ok(After::Over(Moved::Late)) => {
+        Ok(After::Over(Ack::Committed)) => {}
+        Ok(After::Over(Ack::Fenced)) => {
             tracing::info!(run.id = %lease.run, step = %lease.step, "too late: the job is somebody else's by now");
         }
         Ok(After::Kept(held)) => return Some(*held),
@@ -239,82 +240,85 @@ async fn one(desk: &Desk, held: Held) -> Option<Held> {
 }
 
 /// One attempt, from the job to the record of its reply.
-async fn attempt(desk: &Desk, held: Held) -> Result<After, engine::Error> {
-    let (engine, worker) = (&desk.engine, &*desk.hub.worker);
+async fn attempt(context: &Context, held: Held) -> Result<After, engine::Error> {
+    let (engine, worker) = (&context.engine, &*context.shared.worker);
     let lease = held.lease.clone();
     if lease.is_spent() {
         let error = "every attempt ended with its worker";
-        return recorded(desk, || engine.exhaust(&lease, worker, error)).await.map(After::Over);
+        return recorded(context, || engine.exhaust(&lease, worker, error)).await.map(After::Over);
     }
-    let (assignment, step) = brief(desk, &held).await?;
+    let (assignment, step) = brief(context, &held).await?;
     tracing::debug!(run.id = %lease.run, step = %lease.step, attempt = lease.attempt, "attempt begins");
-    let performed = AssertUnwindSafe(async { desk.perform.perform(assignment).await }).catch_unwind();
+    let performed = AssertUnwindSafe(async { context.perform.perform(assignment).await }).catch_unwind();
     let lost = held.lost();
     let limited = tokio::time::timeout(step.timeout, performed);
     let reply = tokio::select! {
         reply = limited => reply,
-        () = lost.cancelled() => return Ok(After::Over(Moved::Late)),
+        () = lost.cancelled() => return Ok(After::Over(Ack::Fenced)),
     };
     let done = match reply {
-        Ok(Ok(Ok(Reply::Answer(answer)))) => return answered(desk, held, answer).await,
+        Ok(Ok(Ok(Reply::Answer(answer)))) => return answered(context, held, answer).await,
         Ok(Ok(Ok(Reply::Park(park, progress)))) => {
-            recorded(desk, || engine.park(&lease, worker, park.clone(), progress.clone())).await
+            recorded(context, || engine.park(&lease, worker, park.clone(), progress.clone())).await
         }
-        Ok(Ok(Err(Failure::LeaseLost))) => Ok(Moved::Late),
-        Ok(Ok(Err(Failure::Later { until, why }))) => {
-            recorded(desk, || engine.later(&lease, until, &why)).await
+        Ok(Ok(Err(Failure::LeaseLost))) => Ok(Ack::Fenced),
+        Ok(Ok(Err(Failure::Snooze { until, why }))) => {
+            recorded(context, || engine.snooze(&lease, until, &why)).await
         }
         Ok(Ok(Err(Failure::Halt { cause, reason }))) => {
-            recorded(desk, || engine.halt(&lease, worker, cause, &reason)).await
+            recorded(context, || engine.halt(&lease, worker, cause, &reason)).await
         }
         Ok(Ok(Err(Failure::Final { error }))) => {
-            recorded(desk, || engine.exhaust(&lease, worker, &error)).await
+            recorded(context, || engine.exhaust(&lease, worker, &error)).await
         }
         Ok(Ok(Err(Failure::Retry { error, after }))) => {
-            recorded(desk, || engine.fail(&lease, worker, &error, after)).await
+            recorded(context, || engine.fail(&lease, worker, &error, after)).await
         }
         Ok(Err(panic)) => {
             let error = format!("the activity panicked: {}", words(&*panic));
-            recorded(desk, || engine.fail(&lease, worker, &error, None)).await
+            recorded(context, || engine.fail(&lease, worker, &error, None)).await
         }
         Err(_) => {
             let error = format!("took longer than {} s", step.timeout.as_secs());
-            recorded(desk, || engine.fail(&lease, worker, &error, None)).await
+            recorded(context, || engine.fail(&lease, worker, &error, None)).await
         }
     };
     done.map(After::Over)
 }
 
 /// Records an answer: with others in one commit if it can be, else alone.
-async fn answered(desk: &Desk, held: Held, answer: Answer) -> Result<After, engine::Error> {
+async fn answered(context: &Context, held: Held, answer: Answer) -> Result<After, engine::Error> {
     let lease = &held.lease;
-    if let Some(draft) = desk.engine.draft(lease, &held.run, &held.clock, answer.clone()).await? {
-        let (asked, queue, follow) = (Instant::now(), draft.queue(), follow(&desk.hub, lease, &draft));
-        match desk.commits.record(draft, follow).await {
+    if let Some(pending) = context.engine.prepare(lease, &held.run, &held.clock, answer.clone()).await? {
+        let (asked, queue, follow) =
+            (Instant::now(), pending.queue(), follow(&context.shared, lease, &pending));
+        match context.commits.record(pending, follow).await {
             Recorded::Over => {
                 if let (Some(queue), Follow::Leave) = (queue, follow) {
-                    desk.hub.wake.ring(Some(queue.word()));
+                    context.shared.notifier.notify(Some(queue.as_str()));
                 }
-                return Ok(After::Over(Moved::Yes));
+                return Ok(After::Over(Ack::Committed));
             }
             Recorded::Kept(claim, clock) => {
-                let Claim { lease, run: Ok(run) } = *claim else { return Ok(After::Over(Moved::Yes)) };
-                let next = held.followed_by(&desk.hub, lease, run, clock, asked);
+                let Claim { lease, run: Ok(run) } = *claim else { return Ok(After::Over(Ack::Committed)) };
+                let next = held.followed_by(&context.shared, lease, run, clock, asked);
                 return Ok(After::Kept(Box::new(next)));
             }
             Recorded::Alone => {}
         }
     }
     let lease = held.lease.clone();
-    recorded(desk, || desk.engine.answer(&lease, &desk.hub.worker, answer.clone())).await.map(After::Over)
+    recorded(context, || context.engine.answer(&lease, &context.shared.worker, answer.clone()))
+        .await
+        .map(After::Over)
 }
 
 /// Who does the step that follows. Where several products wait, each gets its turn; a worker that serves
 /// the queue looks by itself, since its slot is about to come free.
-fn follow(hub: &Hub, lease: &Lease, draft: &Draft) -> Follow {
-    if draft.may_be_kept() && !hub.wake.is_shared(lease.queue) && !hub.stop.is_cancelled() {
+fn follow(shared: &Shared, lease: &Lease, pending: &Pending) -> Follow {
+    if pending.may_be_kept() && !shared.notifier.is_shared(lease.queue) && !shared.stop.is_cancelled() {
         Follow::Keep
-    } else if draft.queue() == Some(lease.queue) && !hub.stop.is_cancelled() {
+    } else if pending.queue() == Some(lease.queue) && !shared.stop.is_cancelled() {
         Follow::Leave
     } else {
         Follow::Tell
@@ -322,15 +326,15 @@ fn follow(hub: &Hub, lease: &Lease, draft: &Draft) -> Follow {
 }
 
 /// Ends a run that this release cannot follow.
-async fn stranded(desk: &Desk, lease: &Lease, error: &engine::Error) -> Result<Moved, engine::Error> {
+async fn stranded(context: &Context, lease: &Lease, error: &engine::Error) -> Result<Ack, engine::Error> {
     let reason = error.to_string();
-    recorded(desk, || desk.engine.strand(lease, &desk.hub.worker, &reason)).await
+    recorded(context, || context.engine.block_unsupported(lease, &context.shared.worker, &reason)).await
 }
 
 /// Everything the activity rests on.
-async fn brief(desk: &Desk, held: &Held) -> Result<(Assignment, Step), engine::Error> {
+async fn brief(context: &Context, held: &Held) -> Result<(Assignment, Step), engine::Error> {
     let (lease, run) = (held.lease.clone(), held.run.clone());
-    let workflow = desk.engine.workflow(&run.binding.workflow_hash).await?;
+    let workflow = context.engine.workflow(&run.spec.workflow_hash).await?;
     let lost = || engine::Error::Store(store::Error::RowNotFound);
     let step = workflow.steps.get(&lease.step).cloned().ok_or_else(lost)?;
     let rounds = [Outcome::Findings, Outcome::Blocked]
@@ -341,17 +345,17 @@ async fn brief(desk: &Desk, held: &Held) -> Result<(Assignment, Step), engine::E
 }
 
 /// Tries for some seconds to record what was done, for it would have to be done again otherwise. A
-/// commit whose answer was lost shows as [`Moved::Late`] the second time, which is as good.
-async fn recorded<F>(desk: &Desk, record: impl Fn() -> F) -> Result<Moved, engine::Error>
+/// commit whose answer was lost shows as [`Ack::Fenced`] the second time, which is as good.
+async fn recorded<F>(context: &Context, record: impl Fn() -> F) -> Result<Ack, engine::Error>
 where
-    F: Future<Output = Result<Moved, engine::Error>>,
+    F: Future<Output = Result<Ack, engine::Error>>,
 {
     let patience = ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(100))
         .with_max_delay(Duration::from_secs(2))
         .with_max_times(10)
         .with_jitter();
-    (|| patiently(&desk.hub, Box::pin(record())))
+    (|| patiently(&context.shared, Box::pin(record())))
         .retry(patience)
         .when(|error| matches!(error, engine::Error::Store(error) if store::is_transient(error)))
         .await
@@ -359,10 +363,10 @@ where
 
 /// Waits two leases for an answer: a connection that nobody but us remembers would be waited for for ever.
 async fn patiently<T>(
-    hub: &Hub,
+    shared: &Shared,
     ask: impl Future<Output = Result<T, engine::Error>>,
 ) -> Result<T, engine::Error> {
-    let answer = tokio::time::timeout(hub.timing.lease * 2, ask).await;
+    let answer = tokio::time::timeout(shared.timing.lease * 2, ask).await;
     answer.unwrap_or_else(|_| Err(engine::Error::Store(store::unanswered())))
 }
 

@@ -47,9 +47,9 @@ pub(super) enum Before<T> {
 
 impl<'a> Attempt<'a> {
     pub(super) async fn new(factory: &'a Factory, task: Assignment) -> Result<Self, Failure> {
-        let binding = &task.run.binding;
-        let repo = binding.repository.parse().map_err(Failure::last)?;
-        let requirement = requirement::get(&factory.pool, binding.requirement_id).await?;
+        let spec = &task.run.spec;
+        let repo = spec.repository.parse().map_err(Failure::last)?;
+        let requirement = requirement::get(&factory.pool, spec.requirement_id).await?;
         let requirement = requirement.ok_or_else(|| Failure::last("the run's requirement is gone"))?;
         Ok(Self { factory, task, requirement, repo })
     }
@@ -61,7 +61,7 @@ impl<'a> Attempt<'a> {
     }
 
     pub(super) fn branch(&self) -> &str {
-        &self.task.run.binding.branch
+        &self.task.run.spec.branch
     }
 
     pub(super) fn progress(&self) -> &Progress {
@@ -85,7 +85,7 @@ impl<'a> Attempt<'a> {
         let pull = self.factory.forge.pull(&self.repo, number).await?;
         let expected = self.progress().head.as_ref().filter(|head| **head != pull.head_sha);
         if let Some(head) = expected.filter(|_| pull.state == PullState::Open) {
-            let effects = effect::of_line(&self.factory.pool, self.task.lease.run).await?;
+            let effects = effect::of_lineage(&self.factory.pool, self.task.lease.run).await?;
             let ours: Vec<&str> = pushes(&effects).map(|(sha, _)| sha).collect();
             let place = |sha: &Sha| ours.iter().position(|ours| *ours == sha.as_str());
             if let (Some(shown), Some(pushed)) = (place(&pull.head_sha), place(head))
@@ -107,7 +107,7 @@ impl<'a> Attempt<'a> {
 
     /// The newest commit of the base branch.
     pub(super) async fn base(&self, mirror: &Mirror) -> Result<Sha, Failure> {
-        let branch = &self.task.run.binding.base_branch;
+        let branch = &self.task.run.spec.base_branch;
         let base = mirror.branch(branch).await?;
         base.ok_or_else(|| Failure::last(format!("{} has no branch `{branch}`", self.repo)))
     }
@@ -122,7 +122,7 @@ impl<'a> Attempt<'a> {
         if self.task.lost.is_cancelled() {
             return Err(Failure::LeaseLost);
         }
-        let begun = effect::begin(&self.factory.pool, &self.task.lease, key, kind.word(), request).await?;
+        let begun = effect::begin(&self.factory.pool, &self.task.lease, key, kind.as_str(), request).await?;
         Ok(match begun {
             Begun::Fresh(intent) => Before::Fresh(intent),
             Begun::Unknown(intent) => Before::Unknown(intent),
@@ -178,7 +178,7 @@ impl<'a> Attempt<'a> {
 }
 
 impl Kind {
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::ModelCall => "llm_call",
             Self::Push => "push",

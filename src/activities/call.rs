@@ -44,7 +44,7 @@ impl Attempt<'_> {
         let key = format!("{}/model.{number}", self.scope());
         let model = &self.factory.model;
         let request = json!({
-            "task": prompt.task.word(),
+            "task": prompt.task.as_str(),
             "model": model.config().model_for(prompt.task),
             "basis": basis,
             "digest": prompt.digest(),
@@ -81,7 +81,7 @@ impl Attempt<'_> {
         }
         let (pool, lease) = (&self.factory.pool, &self.task.lease);
         let mut tx = pool.begin().await?;
-        let begun = match effect::begin(&mut *tx, lease, key, Kind::ModelCall.word(), request).await? {
+        let begun = match effect::begin(&mut *tx, lease, key, Kind::ModelCall.as_str(), request).await? {
             Begun::Fresh(intent) => Before::Fresh(intent),
             Begun::Unknown(intent) => Before::Unknown(intent),
             Begun::Done(_, result) => return Ok(Before::Done(read(key, result)?)),
@@ -92,7 +92,7 @@ impl Attempt<'_> {
         if let Some(reason) = too_many_calls(answered, self.factory.calls_without_head) {
             return Err(Failure::Halt { cause: PauseCause::Breaker, reason });
         }
-        let product = &self.task.run.binding.product;
+        let product = &self.task.run.spec.product;
         if let Err(exceeded) = budget::reserve(&mut tx, lease, product, key, estimate).await? {
             tx.rollback().await?;
             budget::want(pool, lease.run, product, estimate).await?;

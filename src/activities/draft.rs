@@ -3,10 +3,10 @@
 use super::{Failure, attempt::Attempt, context};
 use crate::{
     core::{
-        edit::{self, Answer, Wish, Written},
+        edit::{self, Answer, Intent, Written},
         sha::Sha,
     },
-    llm::{Complaint, Mend, Prompt},
+    llm::{Complaint, Prompt, Repair},
     store::effect,
     workspace::Mirror,
 };
@@ -46,7 +46,7 @@ impl Attempt<'_> {
             };
             last = complaints.iter().map(|complaint| complaint.what.as_str()).collect::<Vec<_>>().join("; ");
             let mend =
-                Mend { asked: &prompt, answer: &reply.text, complaints: &complaints, attempt: number + 1 };
+                Repair { asked: &prompt, answer: &reply.text, complaints: &complaints, attempt: number + 1 };
             prompt = mend.prompt();
         }
         Err(Failure::last(format!("none of {MOST_ANSWERS} answers of the model could be used: {last}")))
@@ -63,9 +63,9 @@ impl Attempt<'_> {
             Ok(answer) => answer,
             Err(malformed) => return Ok(Err(vec![Complaint::from(&malformed)])),
         };
-        let blocks = match &answer.wish {
-            Wish::Decline(reason) => return Ok(Ok(Draft::Declined(reason.clone()))),
-            Wish::Blocks(blocks) => blocks,
+        let blocks = match &answer.intent {
+            Intent::Decline(reason) => return Ok(Ok(Draft::Declined(reason.clone()))),
+            Intent::Blocks(blocks) => blocks,
         };
         let paths = blocks.iter().map(|block| block.path.as_str()).collect();
         let before = context::texts(mirror, basis, paths).await?;

@@ -24,10 +24,10 @@ impl Attempt<'_> {
     /// Every fact about the pull request's head as it is now.
     pub(super) async fn facts(&self, mirror: &Mirror, pull: &Pull) -> Result<Facts, Failure> {
         let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
-        let effects = effect::of_line(&self.factory.pool, self.task.lease.run).await?;
+        let effects = effect::of_lineage(&self.factory.pool, self.task.lease.run).await?;
         let checks = forge.check_runs(&self.repo, head).await?;
         let our_app = our_app(&effects);
-        let product: ProductName = parse(&self.task.run.binding.product)?;
+        let product: ProductName = parse(&self.task.run.spec.product)?;
         Ok(Facts {
             at: self.task.run.now,
             other_products: self.other_products(&product).await?,

@@ -59,17 +59,17 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         tree: &context.tree,
     }
     .prompt();
-    let (wish, files) = match at.draft(&mirror, &base, prompt).await? {
+    let (intent, files) = match at.draft(&mirror, &base, prompt).await? {
         Draft::Declined(reason) => return Ok(answer(Outcome::Declined, reason)),
         Draft::Written { answer, files } => (answer, files),
     };
-    let title = wish.title.unwrap_or_else(|| format!("feat: {}", requirement.title));
-    let message = format!("{title}\n\n{}", wish.explanation);
+    let title = intent.title.unwrap_or_else(|| format!("feat: {}", requirement.title));
+    let message = format!("{title}\n\n{}", intent.explanation);
     let pushed = match at.publish(&mirror, &base, &files, &message, None).await? {
         Published::Done(pushed) => pushed,
         Published::Moved(now) => return Err(taken(at, now.as_ref())),
     };
-    conclude(at, Written { title, why: wish.explanation, base, files: files.len(), pushed }).await
+    conclude(at, Written { title, why: intent.explanation, base, files: files.len(), pushed }).await
 }
 
 /// The change that an earlier visit of this step put on the branch, before it came to nothing and was
@@ -124,7 +124,7 @@ async fn open(at: &Attempt<'_>, title: &str, why: &str, pushed: &Pushed) -> Resu
         title: text::line(title),
         body: body(at, why, pushed),
         head: branch.to_owned(),
-        base: at.task.run.binding.base_branch.clone(),
+        base: at.task.run.spec.base_branch.clone(),
     };
     let request = json!({ "head": new.head, "base": new.base, "title": new.title });
     let find = async { Ok(forge.find_pull(&at.repo, branch).await?.as_ref().map(opened)) };

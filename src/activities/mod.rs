@@ -13,8 +13,8 @@ mod gate;
 mod generate;
 mod ledger;
 mod merge;
-mod pace;
 mod publish;
+mod rate_limits;
 mod remediate;
 mod report;
 mod review;
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
-    pace::{ForgePace, ModelPace},
+    rate_limits::{ForgeThrottle, ModelThrottle},
 };
 use crate::{
     core::{
@@ -37,7 +37,7 @@ use crate::{
     },
     engine::Answer,
     github, llm,
-    store::{self, job::Lease, run::Stored},
+    store::{self, job::Lease, run::StoredRun},
     workspace,
 };
 
@@ -47,7 +47,7 @@ pub struct Assignment {
     /// The hold under which everything happens.
     pub lease: Lease,
     /// The run as it stood when the attempt began.
-    pub run: Stored,
+    pub run: StoredRun,
     /// The activity to perform.
     pub activity: Activity,
     /// How many rounds of remediation are left after this step.
@@ -76,7 +76,7 @@ pub enum Failure {
         after: Option<Duration>,
     },
     /// A limit that all workers share held a call back. No attempt failed: the job is put off.
-    Later {
+    Snooze {
         /// How long from now.
         until: Duration,
         /// The limit's key.
@@ -125,7 +125,7 @@ impl From<github::Error> for Failure {
     /// those are tried again too.
     fn from(error: github::Error) -> Self {
         if let (Some(key), Some(until)) = (error.held_by(), error.retry_after()) {
-            return Self::Later { until, why: key.to_owned() };
+            return Self::Snooze { until, why: key.to_owned() };
         }
         let mendable = matches!(error.kind(), github::Kind::Unauthorized | github::Kind::Forbidden);
         if error.is_transient() || mendable {
@@ -141,7 +141,7 @@ impl From<llm::Error> for Failure {
     fn from(error: llm::Error) -> Self {
         match &error {
             llm::Error::Rejected(_) | llm::Error::Refused(..) => Self::last(error),
-            llm::Error::Held(wait) => Self::Later { until: wait.wait, why: wait.key.clone() },
+            llm::Error::Held(wait) => Self::Snooze { until: wait.wait, why: wait.key.clone() },
             llm::Error::Transient { .. }
             | llm::Error::Auth(_)
             | llm::Error::TooLong(_)

@@ -46,7 +46,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let findings = open(at, &head).await?;
     let blockers = blockers(at, &head).await?;
     let changed = changed(at, &mirror, &head).await?;
-    let (wish, files) = match draft(at, &mirror, &head, &findings, &blockers, &changed).await? {
+    let (intent, files) = match draft(at, &mirror, &head, &findings, &blockers, &changed).await? {
         Draft::Declined(reason) => return Ok(answer(Outcome::Unfixable, reason)),
         Draft::Written { answer, files } => (answer, files),
     };
@@ -56,8 +56,8 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if let Some(note) = back_again(at, &mirror, &head, &files, &findings).await? {
         return Ok(answer(Outcome::Unfixable, note));
     }
-    let title = wish.title.unwrap_or_else(|| "fix: Resolve review findings".to_owned());
-    let message = format!("{title}\n\n{}", wish.explanation);
+    let title = intent.title.unwrap_or_else(|| "fix: Resolve review findings".to_owned());
+    let message = format!("{title}\n\n{}", intent.explanation);
     match at.publish(&mirror, &head, &files, &message, Some(&head)).await {
         Ok(Published::Done(pushed)) => {
             let note = format!(
@@ -101,7 +101,7 @@ async fn back_again(
     files: &[Written],
     findings: &[Finding],
 ) -> Result<Option<String>, Failure> {
-    let effects = effect::of_line(&at.factory.pool, at.task.lease.run).await?;
+    let effects = effect::of_lineage(&at.factory.pool, at.task.lease.run).await?;
     let mut heads = Vec::new();
     for (sha, _) in pushes(&effects) {
         let sha: Sha = sha.parse().map_err(Failure::last)?;

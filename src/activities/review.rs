@@ -16,7 +16,7 @@ use crate::{
         workflow::Outcome,
     },
     github::{self, NewReview, NewReviewComment, text},
-    llm::{self, Complaint, Mend, Source},
+    llm::{self, Complaint, Repair, Source},
     store::review,
     workspace::Mirror,
 };
@@ -104,7 +104,7 @@ async fn examine(
             Err(unreadable) => last = unreadable.to_string(),
         }
         let complaints = [Complaint { what: last.clone(), path: None, nearest: String::new() }];
-        prompt = Mend { asked: &prompt, answer: &reply.text, complaints: &complaints, attempt: number + 1 }
+        prompt = Repair { asked: &prompt, answer: &reply.text, complaints: &complaints, attempt: number + 1 }
             .prompt();
     }
     Err(Failure::last(format!("none of {MOST_ANSWERS} reviews of {} could be read: {last}", head.short())))
@@ -148,5 +148,5 @@ fn posted(review: &github::Review) -> Posted {
 }
 
 fn words(finding: &Finding) -> String {
-    format!("**{}**: {}", finding.severity.word().to_uppercase(), text::neutralise(&finding.message))
+    format!("**{}**: {}", finding.severity.as_str().to_uppercase(), text::neutralise(&finding.message))
 }

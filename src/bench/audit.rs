@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     core::{run::Event, workflow::Workflow},
-    store::{Pool, audit::History},
+    store::{Pool, replay::History},
 };
 
 /// How many runs are read at once.
@@ -36,7 +36,7 @@ impl Audit {
     ) -> anyhow::Result<Self> {
         let mut audit = Self::default();
         for some in runs.chunks(TOGETHER) {
-            let histories = crate::store::audit::histories(pool, some).await?;
+            let histories = crate::store::replay::histories(pool, some).await?;
             let mut found: HashMap<Uuid, History> =
                 histories.into_iter().map(|history| (history.id, history)).collect();
             for run in some {

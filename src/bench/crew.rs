@@ -22,7 +22,7 @@ use crate::{
         run::Progress,
         workflow::{Outcome, Queue},
     },
-    engine::{Answer, Engine, commits::Grouping},
+    engine::{Answer, Engine, group_commit::Grouping},
     store,
     worker::{self, Config},
 };
@@ -80,7 +80,7 @@ impl Prompt {
         let (mut seen, mut moved) = (0, Instant::now());
         loop {
             let begun = self.begun();
-            if begun >= count && !store::audit::has_jobs(engine.pool()).await? {
+            if begun >= count && !store::replay::has_jobs(engine.pool()).await? {
                 return Ok(true);
             }
             if begun > seen {

@@ -142,7 +142,7 @@ async fn long_run(engine: &Engine, database: &Database, events: usize) -> anyhow
             if past.len() % 2 == 0 { waiting(run.turn) } else { Event::Signalled { topic: Topic::Checks } };
         step(graph, &mut run, &mut past, event, at)?;
     }
-    if run.state.word() == "waiting" {
+    if run.state.as_str() == "waiting" {
         step(graph, &mut run, &mut past, Event::Woken, at)?;
     }
     let (turn, note) = (run.turn, "clean".to_owned());

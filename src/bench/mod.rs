@@ -222,7 +222,7 @@ async fn one(workload: Workload, stage: &Stage<'_>) -> anyhow::Result<Report> {
 /// The line with the workload's name in front.
 fn named(workload: Workload, line: Value) -> Value {
     let mut all = serde_json::Map::new();
-    all.insert("workload".to_owned(), workload.word().into());
+    all.insert("workload".to_owned(), workload.as_str().into());
     if let Value::Object(line) = line {
         all.extend(line);
     }
@@ -251,7 +251,7 @@ impl Workload {
 
     /// Its name.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Limit => "limit",
             Self::Drain => "drain",
@@ -269,7 +269,7 @@ impl Workload {
 
 impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
@@ -277,10 +277,10 @@ impl FromStr for Workload {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = || Self::ALL.map(Self::word).join(", ");
+        let known = || Self::ALL.map(Self::as_str).join(", ");
         Self::ALL
             .into_iter()
-            .find(|workload| workload.word() == text)
+            .find(|workload| workload.as_str() == text)
             .ok_or_else(|| format!("there is no workload `{text}`; there are {}", known()))
     }
 }

@@ -14,7 +14,7 @@ use super::{
     history::Server,
     stage::Stage,
 };
-use crate::store::audit;
+use crate::store::replay;
 
 /// How long a caller waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,7 +37,7 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
     let answers = asked.join_all().await;
     let waits = Spread::of(answers.iter().filter_map(|answer| answer.as_ref().ok().copied()));
     let errors: Vec<&String> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
-    let stored = usize::try_from(audit::queued_requirements(server.pool()).await?).unwrap_or_default();
+    let stored = usize::try_from(replay::queued_requirements(server.pool()).await?).unwrap_or_default();
     server.stop().await?;
     stage.ground.discard(&database).await?;
     let accepted = sent - errors.len();

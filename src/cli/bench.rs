@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::{
+    app::stop_on_signal,
     args::{Bench, BenchWorker},
-    house::stop_on_signal,
     print::Printer,
 };
 use crate::{

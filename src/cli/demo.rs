@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 use super::{
     Client, Exit,
+    app::stop_on_signal,
     args::Demo,
-    home::Home,
-    house::stop_on_signal,
+    home::DevServer,
     print::Printer,
     settings::Settings,
     story::{plain, short},
@@ -65,7 +65,7 @@ pub(super) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
     let folder = options.data.clone().unwrap_or_else(own_folder);
     let marker = prepare(&folder, options.data.is_some())?;
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
-    let home = Home::open(&settings, &folder, listen, stop.clone()).await?;
+    let home = DevServer::open(&settings, &folder, listen, stop.clone()).await?;
     home.add_wealth().await?;
     printer.aside(&format!("Aspora runs on {} ({})", home.url, home.stand_ins()))?;
     let told = tell(&home, &marker, printer, began, stop).await;
@@ -88,7 +88,7 @@ pub(super) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
 
 /// Hands the requirement in, follows it to its end and shows what came of it.
 async fn tell(
-    home: &Home,
+    home: &DevServer,
     marker: &Marker,
     printer: &Printer,
     began: Instant,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{args::Dev, home::Home, house::stop_on_signal, settings::Settings};
+use super::{app::stop_on_signal, args::Dev, home::DevServer, settings::Settings};
 
 /// Runs a factory until SIGTERM or Ctrl-C.
 ///
@@ -12,7 +12,8 @@ pub(super) async fn run(options: Dev) -> anyhow::Result<()> {
     let settings = Settings::from_env()?;
     let folder = options.data.unwrap_or_else(|| settings.data.join("dev"));
     let stop = stop_on_signal()?;
-    let home = Home::open(&settings, &folder, SocketAddr::from(([127, 0, 0, 1], options.port)), stop).await?;
+    let home =
+        DevServer::open(&settings, &folder, SocketAddr::from(([127, 0, 0, 1], options.port)), stop).await?;
     home.add_wealth().await?;
     for product in &options.product {
         home.add_local(&product.name, &product.folder).await?;

@@ -33,7 +33,7 @@ pub(super) async fn run(printer: &Printer, what: Doctor) -> anyhow::Result<Exit>
         "postgres": server.version,
         "workers": server.workers,
         "migrations_missing": behind,
-        "ailments": server.ailments().iter().map(|ailment| ailment.what).collect::<Vec<_>>(),
+        "health_issues": server.health_issues().iter().map(|ailment| ailment.what).collect::<Vec<_>>(),
     });
     if what.invariants {
         anyhow::ensure!(
@@ -47,7 +47,7 @@ pub(super) async fn run(printer: &Printer, what: Doctor) -> anyhow::Result<Exit>
         found["invariants"] = verdicts.iter().map(value).collect();
     }
     printer.say(&text, &found)?;
-    Ok(if is_well { Exit::Done } else { Exit::Unwell })
+    Ok(if is_well { Exit::Done } else { Exit::Unhealthy })
 }
 
 /// Tells of the server; false if something must be done.
@@ -61,11 +61,11 @@ fn told(server: &Server, behind: usize, text: &mut String) -> bool {
             let _ = writeln!(text, "BAD  {behind} migrations are missing: run `aspora migrate`");
         }
     }
-    for ailment in server.ailments() {
+    for ailment in server.health_issues() {
         is_well = false;
         let _ = writeln!(text, "BAD  {}", ailment.what);
     }
-    if server.ailments().is_empty() {
+    if server.health_issues().is_empty() {
         text.push_str("ok   what is committed is kept: fsync, full_page_writes, synchronous_commit\n");
     }
     let _ = match server.workers {

@@ -8,13 +8,13 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    house::{GitHub, House, process_name},
+    app::{App, GitHub, process_name},
     settings::Settings,
 };
 use crate::{
     activities::Polling,
     core::requirement::ProductName,
-    dev::{Needs, Stand, unittest},
+    dev::{Needs, StandIns, unittest},
     engine::Engine,
     store::product,
     workspace::{Limits, Sandbox, Unavailable},
@@ -24,22 +24,22 @@ use crate::{
 const LOOK_NEXT_DOOR: Polling = Polling { least: Duration::from_secs(2), most: Duration::from_secs(600) };
 
 /// A running factory.
-pub struct Home {
+pub struct DevServer {
     /// Where people reach it.
     pub url: String,
     /// Its engine.
     pub engine: Engine,
     /// What was put up because the environment does not name the real thing.
-    pub stand: Stand,
+    pub stand: StandIns,
     /// Where the products' tests run.
     pub sandbox: Result<Sandbox, Unavailable>,
-    house: House,
+    house: App,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<anyhow::Result<()>>>,
     _lock: File,
 }
 
-impl Home {
+impl DevServer {
     /// Opens a factory in `folder`, on from where an earlier one there stopped.
     ///
     /// # Errors
@@ -63,7 +63,7 @@ impl Home {
             model: settings.model.is_none(),
         };
         let webhooks = format!("{local}/api/v1/webhooks/github");
-        let stand = Stand::up(folder, needs, webhooks, sandbox.clone()).await?;
+        let stand = StandIns::up(folder, needs, webhooks, sandbox.clone()).await?;
         let house = house(settings, &stand, folder, url.clone())?;
         let engine = house.engine().await?;
         let tasks = vec![
@@ -155,7 +155,7 @@ impl Home {
     /// Stops everything, giving back what has begun.
     ///
     /// # Errors
-    /// As [`Home::run`].
+    /// As [`DevServer::run`].
     pub async fn close(self) -> anyhow::Result<()> {
         self.stop.cancel();
         self.run().await
@@ -163,7 +163,7 @@ impl Home {
 }
 
 /// The house over what is real and what stands in for the rest.
-fn house(settings: &Settings, stand: &Stand, folder: &Path, url: String) -> anyhow::Result<House> {
+fn house(settings: &Settings, stand: &StandIns, folder: &Path, url: String) -> anyhow::Result<App> {
     let database_url = stand.database_url().or_else(|| settings.database_url.clone());
     let (forge, polling) = match (stand.twin(), &settings.github) {
         (Some(twin), _) => {
@@ -178,7 +178,7 @@ fn house(settings: &Settings, stand: &Stand, folder: &Path, url: String) -> anyh
     if stand.twin().is_some() {
         webhook_secrets.push(stand.webhook_secret().clone());
     }
-    Ok(House {
+    Ok(App {
         database_url: database_url.context("there is neither a database nor a stand-in for one")?,
         public_url: url,
         mirrors: folder.join("mirrors"),

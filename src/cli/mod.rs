@@ -1,5 +1,6 @@
 //! What `aspora …` does and prints. Text goes to the standard output, troubles to the standard error.
 
+pub mod app;
 mod archive;
 pub mod args;
 mod bench;
@@ -10,7 +11,6 @@ mod dev;
 mod dlq;
 mod doctor;
 pub mod home;
-pub mod house;
 mod limit;
 mod print;
 mod product;
@@ -42,7 +42,7 @@ pub enum Exit {
     /// The watched run ended, but not well.
     NotSucceeded,
     /// Something is wrong with what was looked at.
-    Unwell,
+    Unhealthy,
 }
 
 /// Does what was asked and tells the shell how it went: 0 done, 1 error, 3 the watched run did not
@@ -51,7 +51,7 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
     match obey(arguments).await {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::NotSucceeded) => ExitCode::from(3),
-        Ok(Exit::Unwell) => ExitCode::FAILURE,
+        Ok(Exit::Unhealthy) => ExitCode::FAILURE,
         // Whoever reads our output has had enough, as in `aspora run events … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {

@@ -51,7 +51,7 @@ async fn sweep(printer: &Printer, pool: &Pool, is_dry: bool) -> anyhow::Result<(
     let swept = swept.context("another process sweeps at this moment; try again later")?;
     let mut text = String::new();
     for one in &swept {
-        let _ = writeln!(text, "{:<8} {}", one.class.word(), line(one, is_dry));
+        let _ = writeln!(text, "{:<8} {}", one.class.as_str(), line(one, is_dry));
     }
     if swept.is_empty() {
         text.push_str("nothing was kept long enough to go");
@@ -77,5 +77,5 @@ fn line(swept: &Swept, is_dry: bool) -> String {
 
 fn value(swept: &Swept) -> Value {
     let Swept { class, name, rows, bytes, is_busy } = swept;
-    json!({ "class": class.word(), "name": name, "rows": rows, "bytes": bytes, "is_busy": is_busy })
+    json!({ "class": class.as_str(), "name": name, "rows": rows, "bytes": bytes, "is_busy": is_busy })
 }

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 
-use super::{args::Serve, house::stop_on_signal, settings::Settings};
+use super::{app::stop_on_signal, args::Serve, settings::Settings};
 
 /// Serves until SIGTERM or Ctrl-C.
 ///

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use url::Url;
 
-use super::house::{GitHub, House};
+use super::app::{App, GitHub};
 use crate::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
     llm,
@@ -127,9 +127,9 @@ impl Settings {
     ///
     /// # Errors
     /// Naming the variable that is missing.
-    pub fn house(&self) -> anyhow::Result<House> {
+    pub fn house(&self) -> anyhow::Result<App> {
         let missing = |name: &str| format!("{name} is not set; `aspora dev` does without it, by a stand-in");
-        Ok(House {
+        Ok(App {
             database_url: self.need_database()?.to_owned(),
             public_url: self.public_url(),
             mirrors: self.data.join("mirrors"),

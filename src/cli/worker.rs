@@ -1,8 +1,8 @@
 //! `aspora worker`: does jobs until it is told to stop.
 
 use super::{
+    app::{process_name, stop_on_signal},
     args::Worker,
-    house::{process_name, stop_on_signal},
     settings::Settings,
 };
 use crate::workspace::Sandbox;

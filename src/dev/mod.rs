@@ -7,4 +7,4 @@ pub mod postgres;
 pub mod product;
 mod stand;
 
-pub use stand::{Needs, Stand, unittest};
+pub use stand::{Needs, StandIns, unittest};

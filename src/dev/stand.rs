@@ -40,7 +40,7 @@ pub struct Needs {
 }
 
 /// What was put up. It goes when this is dropped; the folder stays.
-pub struct Stand {
+pub struct StandIns {
     cluster: Option<Arc<Cluster>>,
     twin: Option<Twin>,
     model: Option<ScriptedModel>,
@@ -48,7 +48,7 @@ pub struct Stand {
     webhook_secret: SecretString,
 }
 
-impl Stand {
+impl StandIns {
     /// Puts up what is needed in `folder`, on from where an earlier one there stopped. Webhooks of the
     /// twin go to `webhook_url`.
     ///

@@ -48,7 +48,7 @@ impl Engine {
         let stored = locked(&mut tx, run).await?;
         let released = budget::release(&mut tx, run, &format!("{actor}: {reason}")).await?;
         tx.commit().await?;
-        let product = stored.binding.product;
+        let product = stored.spec.product;
         let why = format!("what was held for calls of run {run} was let go: {reason}");
         self.fund(|wanting| wanting.concerns(&product), actor, &why).await?;
         Ok(released)
@@ -94,7 +94,7 @@ impl Engine {
         if !matches!(&stored.run.state, State::Paused { cause: PauseCause::Budget, .. }) {
             return Ok(false);
         }
-        self.rouse(&mut tx, stored, actor, Event::Resumed { reason: why.to_owned() }).await?;
+        self.wake(&mut tx, stored, actor, Event::Resumed { reason: why.to_owned() }).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -1,11 +1,11 @@
 //! What people do to a run, whatever it is doing: pause, resume, cancel, run now, skip, retry.
 //!
-//! Each is safe to ask for again: a run that is already so answers [`Done::Already`] and has no new
+//! Each is safe to ask for again: a run that is already so answers [`Control::Unchanged`] and has no new
 //! event. A worker's answer locks the job before the run, so every verb here does too.
 
 use uuid::Uuid;
 
-use super::{By, Engine, Error, Moved, locked, settle, storable};
+use super::{Ack, By, Engine, Error, locked, settle, storable};
 use crate::{
     core::{
         reason::Reason,
@@ -14,9 +14,9 @@ use crate::{
     },
     store::{
         self, Connection, dead_letter, event,
-        hold::{self, Look},
         job::Lease,
-        run::Stored,
+        job_control::{self, JobLock},
+        run::StoredRun,
     },
 };
 
@@ -42,11 +42,11 @@ pub enum Verb {
 
 /// Whether a verb changed anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
+pub enum Control {
     /// It is in the history.
-    Now,
+    Applied,
     /// The run was so already; there is no new event.
-    Already,
+    Unchanged,
 }
 
 /// Why a run does not allow what somebody wants of it. Nothing has changed.
@@ -83,8 +83,8 @@ pub enum Denied {
 
 /// A run that cannot move while this exists, and its job.
 pub(super) struct Held {
-    job: Option<Look>,
-    pub(super) stored: Stored,
+    job: Option<JobLock>,
+    pub(super) stored: StoredRun,
 }
 
 impl Engine {
@@ -93,7 +93,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::control`].
-    pub async fn pause(&self, run: Uuid, actor: &str, reason: &Reason) -> Result<Done, Error> {
+    pub async fn pause(&self, run: Uuid, actor: &str, reason: &Reason) -> Result<Control, Error> {
         self.control(run, &Verb::Pause, actor, reason).await
     }
 
@@ -101,7 +101,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::control`].
-    pub async fn resume(&self, run: Uuid, actor: &str, reason: &Reason) -> Result<Done, Error> {
+    pub async fn resume(&self, run: Uuid, actor: &str, reason: &Reason) -> Result<Control, Error> {
         self.control(run, &Verb::Resume, actor, reason).await
     }
 
@@ -109,7 +109,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::control`].
-    pub async fn cancel(&self, run: Uuid, actor: &str, reason: &Reason) -> Result<Done, Error> {
+    pub async fn cancel(&self, run: Uuid, actor: &str, reason: &Reason) -> Result<Control, Error> {
         self.control(run, &Verb::Cancel, actor, reason).await
     }
 
@@ -117,7 +117,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::control`].
-    pub async fn run_now(&self, run: Uuid, actor: &str, reason: &Reason) -> Result<Done, Error> {
+    pub async fn run_now(&self, run: Uuid, actor: &str, reason: &Reason) -> Result<Control, Error> {
         self.control(run, &Verb::RunNow, actor, reason).await
     }
 
@@ -131,7 +131,7 @@ impl Engine {
         outcome: Outcome,
         actor: &str,
         reason: &Reason,
-    ) -> Result<Done, Error> {
+    ) -> Result<Control, Error> {
         self.control(run, &Verb::Skip(outcome), actor, reason).await
     }
 
@@ -145,7 +145,7 @@ impl Engine {
         step: Option<&str>,
         actor: &str,
         reason: &Reason,
-    ) -> Result<Done, Error> {
+    ) -> Result<Control, Error> {
         self.control(run, &Verb::Retry(step.map(str::to_owned)), actor, reason).await
     }
 
@@ -154,7 +154,13 @@ impl Engine {
     /// # Errors
     /// [`Error::NoRun`]; [`Error::Denied`] and [`Error::Refused`] say why the run does not allow it and what
     /// to do; [`Error::Workflow`] when this release cannot read its graph, which only a cancel does without.
-    pub async fn control(&self, run: Uuid, verb: &Verb, actor: &str, reason: &Reason) -> Result<Done, Error> {
+    pub async fn control(
+        &self,
+        run: Uuid,
+        verb: &Verb,
+        actor: &str,
+        reason: &Reason,
+    ) -> Result<Control, Error> {
         let mut tx = self.pool().begin().await?;
         let done = self.control_in(&mut tx, run, verb, actor, reason).await?;
         tx.commit().await?;
@@ -172,7 +178,7 @@ impl Engine {
         verb: &Verb,
         actor: &str,
         reason: &Reason,
-    ) -> Result<Done, Error> {
+    ) -> Result<Control, Error> {
         let held = held(tx, run).await?;
         let event = match verb {
             Verb::Pause => pause(&held, actor, reason)?,
@@ -182,14 +188,14 @@ impl Engine {
             Verb::Skip(outcome) => skip(&held, *outcome, reason)?,
             Verb::Retry(step) => self.again(tx, &held, step.as_deref(), actor, reason).await?,
         };
-        let Some(event) = event else { return Ok(Done::Already) };
+        let Some(event) = event else { return Ok(Control::Unchanged) };
         if let Event::Cancelled { reason } = &event {
             end(tx, &held.stored, actor, reason, &event).await?;
-            return Ok(Done::Now);
+            return Ok(Control::Applied);
         }
-        let workflow = self.workflow(&held.stored.binding.workflow_hash).await?;
+        let workflow = self.workflow(&held.stored.spec.workflow_hash).await?;
         self.advance(tx, held.stored, &workflow, By::Other(actor), vec![event]).await?;
-        Ok(Done::Now)
+        Ok(Control::Applied)
     }
 
     /// Pauses a run from inside of one of its attempts, which ends here and does not count: a budget is
@@ -203,21 +209,21 @@ impl Engine {
         worker: &str,
         cause: PauseCause,
         reason: &str,
-    ) -> Result<Moved, Error> {
+    ) -> Result<Ack, Error> {
         let reason = storable(reason);
         let mut tx = self.pool().begin().await?;
-        if !hold::put_down(&mut tx, lease, &reason).await? {
-            return Ok(Moved::Late);
+        if !job_control::put_down(&mut tx, lease, &reason).await? {
+            return Ok(Ack::Fenced);
         }
         let stored = locked(&mut tx, lease.run).await?;
         // Somebody who paused it meanwhile wanted the same.
         if !matches!(stored.run.state, State::Paused { .. }) {
-            let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+            let workflow = self.workflow(&stored.spec.workflow_hash).await?;
             let event = Event::Paused { by: worker.to_owned(), reason, cause };
             self.advance(&mut tx, stored, &workflow, By::Other(worker), vec![event]).await?;
         }
         tx.commit().await?;
-        Ok(Moved::Yes)
+        Ok(Ack::Committed)
     }
 
     async fn again(
@@ -228,10 +234,10 @@ impl Engine {
         actor: &str,
         reason: &Reason,
     ) -> Result<Option<Event>, Error> {
-        let (stored, id) = (&held.stored, held.stored.binding.id);
+        let (stored, id) = (&held.stored, held.stored.spec.id);
         let last = event::last(tx, id).await?;
         let ended = matches!(stored.run.state, State::Ended { .. });
-        let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+        let workflow = self.workflow(&stored.spec.workflow_hash).await?;
         let to = match (step, ended) {
             (Some(step), _) => step.to_owned(),
             (None, true) => {
@@ -253,7 +259,7 @@ impl Engine {
         // Asked before the lock, so that a step that does not exist is told as such.
         stored.run.apply(&workflow, &event, stored.now)?;
         if ended {
-            let (repository, branch) = (&stored.binding.repository, &stored.binding.branch);
+            let (repository, branch) = (&stored.spec.repository, &stored.spec.branch);
             if let Some(other) = store::run::live_on_branch(tx, repository, branch, id).await? {
                 return Err(Denied::BranchTaken(other).into());
             }
@@ -267,9 +273,9 @@ impl Engine {
 pub(super) async fn held(tx: &mut Connection, run: Uuid) -> Result<Held, Error> {
     for _ in 0..LOOKS {
         let mut inner = store::inner(tx).await?;
-        let job = hold::lock(&mut inner, run).await?;
+        let job = job_control::lock(&mut inner, run).await?;
         let stored = locked(&mut inner, run).await?;
-        if job.is_some() || !hold::exists(&mut inner, run).await? {
+        if job.is_some() || !job_control::exists(&mut inner, run).await? {
             inner.commit().await?;
             return Ok(Held { job, stored });
         }
@@ -281,7 +287,7 @@ pub(super) async fn held(tx: &mut Connection, run: Uuid) -> Result<Held, Error> 
 /// Nobody works at the run's step.
 fn free(held: &Held) -> Result<(), Denied> {
     match held.job {
-        Some(Look { held: true, .. }) => {
+        Some(JobLock { held: true, .. }) => {
             Err(Denied::Held(held.stored.run.step().unwrap_or_default().to_owned()))
         }
         _ => Ok(()),
@@ -321,7 +327,7 @@ fn run_now(held: &Held, reason: &Reason) -> Result<Option<Event>, Denied> {
     match (&held.stored.run.state, held.job) {
         (State::Paused { .. }, _) => Err(Denied::Paused),
         (State::Ended { end, .. }, _) => Err(Denied::Over(*end)),
-        (State::At { .. }, Some(Look { due: true, .. })) => Ok(None),
+        (State::At { .. }, Some(JobLock { due: true, .. })) => Ok(None),
         _ => Ok(Some(Event::Hurried { reason: reason.to_string() })),
     }
 }
@@ -337,12 +343,12 @@ fn skip(held: &Held, outcome: Outcome, reason: &Reason) -> Result<Option<Event>,
 /// Ends a run without its graph.
 async fn end(
     tx: &mut Connection,
-    stored: &Stored,
+    stored: &StoredRun,
     actor: &str,
     reason: &str,
     event: &Event,
 ) -> Result<(), Error> {
-    let id = stored.binding.id;
+    let id = stored.spec.id;
     let (run, actions) = stored.run.cancel(reason)?;
     let (seq, at, step) = (stored.version + 1, stored.now, stored.run.step());
     event::append(tx, event::New { run: id, seq, at, actor, step, event, lease: None }).await?;

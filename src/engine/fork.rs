@@ -11,7 +11,7 @@ use crate::{
     },
     store::{
         self, Connection, dead_letter, event,
-        run::{Binding, Stored},
+        run::{RunSpec, StoredRun},
     },
 };
 
@@ -58,37 +58,37 @@ impl Engine {
             progress,
         };
         let (branch, event) = if step == workflow.start {
-            (format!("aspora/{}/{id}", old.binding.product), forked(Progress::default()))
+            (format!("aspora/{}/{id}", old.spec.product), forked(Progress::default()))
         } else {
-            (old.binding.branch.clone(), forked(old.run.progress.clone()))
+            (old.spec.branch.clone(), forked(old.run.progress.clone()))
         };
         let (run, actions) = Run::begin(workflow, &event, old.now)?;
-        if branch == old.binding.branch {
+        if branch == old.spec.branch {
             takes_over(tx, &old, &workflow.start).await?;
         }
-        let binding = Binding {
+        let spec = RunSpec {
             id,
             workflow_hash: workflow.hash.clone(),
             branch,
             parent: Some(from),
-            ..old.binding.clone()
+            ..old.spec.clone()
         };
-        store::run::insert(tx, &binding, &run).await?;
+        store::run::insert(tx, &spec, &run).await?;
         let (at, step, event) = (old.now, run.step(), &event);
         event::append(tx, event::New { run: id, seq: 1, at, actor, step, event, lease: None }).await?;
-        self.act(tx, &binding, workflow, &actions).await?;
+        self.act(tx, &spec, workflow, &actions).await?;
         dead_letter::settle(tx, from, actor).await?;
         Ok(id)
     }
 }
 
 /// The fork can go on where the old run ended: there is a pull request, and nobody else is at it.
-async fn takes_over(tx: &mut Connection, old: &Stored, start: &str) -> Result<(), Error> {
+async fn takes_over(tx: &mut Connection, old: &StoredRun, start: &str) -> Result<(), Error> {
     if old.run.progress.pull.is_none() || old.run.progress.head.is_none() {
         return Err(Denied::NoPull(start.to_owned()).into());
     }
-    let (repository, branch) = (&old.binding.repository, &old.binding.branch);
-    match store::run::live_on_branch(tx, repository, branch, old.binding.id).await? {
+    let (repository, branch) = (&old.spec.repository, &old.spec.branch);
+    match store::run::live_on_branch(tx, repository, branch, old.spec.id).await? {
         Some(other) => Err(Denied::BranchTaken(other).into()),
         None => Ok(()),
     }

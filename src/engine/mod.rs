@@ -2,17 +2,17 @@
 //!
 //! Every verb here is load → apply → append → save → act → commit, in one transaction, with the run's
 //! row locked; whoever also needs the run's job locks that first. What an attempt brings is fenced by its
-//! lease and by the run's version: whoever is too late gets [`Moved::Late`] and has changed nothing.
+//! lease and by the run's version: whoever is too late gets [`Ack::Fenced`] and has changed nothing.
 
-mod audit;
 mod budget;
 mod bulk;
-pub mod commits;
 mod control;
 mod fork;
-mod later;
+pub mod group_commit;
 mod redrive;
+mod replay;
 mod schedule;
+mod snooze;
 
 use std::{
     collections::HashMap,
@@ -30,15 +30,16 @@ use crate::{
         workflow::{self, Outcome, Workflow},
     },
     store::{
-        self, Connection, Pool, attempt, dead_letter, event, failpoint, hold,
+        self, Connection, Pool, attempt, dead_letter, event, failpoint,
         job::{self, Lease},
-        run::{Binding, Stored},
+        job_control,
+        run::{RunSpec, StoredRun},
         signal::{self, News},
         timer, wake,
     },
 };
 
-pub use self::control::{Denied, Done, Verb};
+pub use self::control::{Control, Denied, Verb};
 
 /// The graphs that this release ships, newest text only; older ones live in the database.
 const SHIPPED: [&str; 1] = [include_str!("../../workflows/requirement.toml")];
@@ -107,11 +108,11 @@ pub struct Answer {
 
 /// Whether what a caller brought counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moved {
+pub enum Ack {
     /// It is in the history.
-    Yes,
+    Committed,
     /// Somebody else holds the job, or the run is elsewhere; nothing has changed.
-    Late,
+    Fenced,
 }
 
 /// A requirement that was taken, and the run that works on it.
@@ -195,7 +196,7 @@ impl Engine {
             return Err(Error::BacklogFull { product: product.name, most, open });
         }
         let accepted = Accepted { requirement: Uuid::now_v7(), run: Uuid::now_v7() };
-        let binding = Binding {
+        let spec = RunSpec {
             id: accepted.run,
             requirement_id: accepted.requirement,
             workflow_hash: self.requirement.hash.clone(),
@@ -209,11 +210,11 @@ impl Engine {
         store::requirement::insert(tx, accepted.requirement, requirement, Some(actor)).await?;
         let now = store::now(tx).await?;
         let (run, actions) = Run::start(&self.requirement, now)?;
-        store::run::insert(tx, &binding, &run).await?;
+        store::run::insert(tx, &spec, &run).await?;
         let (step, event) = (run.step(), &Event::Started);
         event::append(tx, event::New { run: accepted.run, seq: 1, at: now, actor, step, event, lease: None })
             .await?;
-        self.act(tx, &binding, &self.requirement, &actions).await?;
+        self.act(tx, &spec, &self.requirement, &actions).await?;
         Ok(accepted)
     }
 
@@ -221,7 +222,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the database does not answer; whether the answer counted is then unknown and asking again is safe.
-    pub async fn answer(&self, lease: &Lease, worker: &str, answer: Answer) -> Result<Moved, Error> {
+    pub async fn answer(&self, lease: &Lease, worker: &str, answer: Answer) -> Result<Ack, Error> {
         let Answer { outcome, note, progress } = answer;
         let note = storable(&note);
         let event = Event::Answered { turn: lease.turn, outcome, note, progress };
@@ -238,7 +239,7 @@ impl Engine {
         worker: &str,
         park: Park,
         progress: Progress,
-    ) -> Result<Moved, Error> {
+    ) -> Result<Ack, Error> {
         let park = Park { reason: storable(&park.reason), ..park };
         let event = Event::Parked { turn: lease.turn, park, progress };
         self.finish(lease, worker, event).await
@@ -254,34 +255,34 @@ impl Engine {
         worker: &str,
         error: &str,
         after: Option<Duration>,
-    ) -> Result<Moved, Error> {
+    ) -> Result<Ack, Error> {
         if lease.attempt >= lease.most {
             return self.exhaust(lease, worker, error).await;
         }
         let mut tx = self.pool.begin().await?;
-        hold::lock(&mut tx, lease.run).await?;
+        job_control::lock(&mut tx, lease.run).await?;
         let stored = locked(&mut tx, lease.run).await?;
-        let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+        let workflow = self.workflow(&stored.spec.workflow_hash).await?;
         let retry = workflow.steps.get(&lease.step).map(|step| step.retry.clone()).unwrap_or_default();
         let least = after.unwrap_or_default();
         // Many may have been told the same moment: they come back over a while, not all at once.
         let ceiling = backoff_ceiling(&retry, lease.attempt)
-            .max(least + after.map_or(Duration::ZERO, |_| later::SPREAD));
+            .max(least + after.map_or(Duration::ZERO, |_| snooze::SPREAD));
         let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
-            return Ok(Moved::Late);
+            return Ok(Ack::Fenced);
         };
         let error = storable(error);
         let event = Event::Failed { turn: lease.turn, attempt: lease.attempt, error, retry_at };
         self.advance(&mut tx, stored, &workflow, By::Attempt(lease, worker), vec![event]).await?;
         tx.commit().await?;
-        Ok(Moved::Yes)
+        Ok(Ack::Committed)
     }
 
     /// Buries a job that must not be tried again and sends its run where the graph says.
     ///
     /// # Errors
     /// As [`Engine::answer`].
-    pub async fn exhaust(&self, lease: &Lease, worker: &str, error: &str) -> Result<Moved, Error> {
+    pub async fn exhaust(&self, lease: &Lease, worker: &str, error: &str) -> Result<Ack, Error> {
         let attempts = lease.attempt.min(lease.most);
         let error = storable(error);
         let event = Event::Exhausted { turn: lease.turn, attempts, error };
@@ -292,17 +293,17 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::answer`].
-    pub async fn strand(&self, lease: &Lease, worker: &str, reason: &str) -> Result<Moved, Error> {
+    pub async fn block_unsupported(&self, lease: &Lease, worker: &str, reason: &str) -> Result<Ack, Error> {
         let reason = &storable(reason);
         let mut tx = self.pool.begin().await?;
         if !job::finish(&mut tx, lease).await? {
-            return Ok(Moved::Late);
+            return Ok(Ack::Fenced);
         }
         let stored = locked(&mut tx, lease.run).await?;
         attempt::end(&mut tx, lease, worker, "failed", reason).await?;
-        strand(&mut tx, &stored, worker, reason).await?;
+        block_unsupported(&mut tx, &stored, worker, reason).await?;
         tx.commit().await?;
-        Ok(Moved::Yes)
+        Ok(Ack::Committed)
     }
 
     /// Stores news and, if their run waits for them, wakes it in the same transaction. False for a
@@ -310,14 +311,14 @@ impl Engine {
     ///
     /// # Errors
     /// When the database does not answer; the sender must then send again.
-    pub async fn hear(&self, news: &News) -> Result<bool, Error> {
+    pub async fn receive_signal(&self, news: &News) -> Result<bool, Error> {
         let mut tx = self.pool.begin().await?;
         let Some((_, run)) = signal::insert(&mut tx, news).await? else { return Ok(false) };
         if let Some(id) = run {
             let stored = locked(&mut tx, id).await?;
             if matches!(&stored.run.state, State::Waiting { park, .. } if park.topics.contains(&news.topic)) {
                 signal::take(&mut tx, id, &[news.topic]).await?;
-                self.rouse(&mut tx, stored, "webhook", Event::Signalled { topic: news.topic }).await?;
+                self.wake(&mut tx, stored, "webhook", Event::Signalled { topic: news.topic }).await?;
             }
         }
         tx.commit().await?;
@@ -337,7 +338,7 @@ impl Engine {
             if !timer::is_due(&mut tx, id).await? {
                 continue;
             }
-            self.rouse(&mut tx, stored, "clock", Event::Woken).await?;
+            self.wake(&mut tx, stored, "clock", Event::Woken).await?;
             tx.commit().await?;
             woken += 1;
         }
@@ -364,16 +365,16 @@ impl Engine {
     }
 
     /// What an attempt brings ends its job; a lost lease changes nothing.
-    async fn finish(&self, lease: &Lease, worker: &str, event: Event) -> Result<Moved, Error> {
+    async fn finish(&self, lease: &Lease, worker: &str, event: Event) -> Result<Ack, Error> {
         let mut tx = self.pool.begin().await?;
         if !job::finish(&mut tx, lease).await? {
-            return Ok(Moved::Late);
+            return Ok(Ack::Fenced);
         }
         let stored = locked(&mut tx, lease.run).await?;
         if let Event::Exhausted { attempts, error, .. } = &event {
             dead_letter::bury(&mut tx, lease, *attempts, error).await?;
         }
-        let workflow = self.workflow(&stored.binding.workflow_hash).await?;
+        let workflow = self.workflow(&stored.spec.workflow_hash).await?;
         let mut events = vec![event];
         // The lost wake-up: news that came while the step was looking end the wait before it begins.
         // A paused run takes none: they wait for its resume.
@@ -387,21 +388,23 @@ impl Engine {
         failpoint::pass("finish.before")?;
         tx.commit().await?;
         failpoint::pass("finish.after")?;
-        Ok(Moved::Yes)
+        Ok(Ack::Committed)
     }
 
     /// Takes a run out of its wait. One whose graph this release cannot follow ends here, for a person
     /// to see: it must not stop the clock for all that wait behind it.
-    async fn rouse(
+    async fn wake(
         &self,
         tx: &mut Connection,
-        stored: Stored,
+        stored: StoredRun,
         actor: &str,
         event: Event,
     ) -> Result<(), Error> {
-        match self.workflow(&stored.binding.workflow_hash).await {
+        match self.workflow(&stored.spec.workflow_hash).await {
             Ok(workflow) => self.advance(tx, stored, &workflow, By::Other(actor), vec![event]).await,
-            Err(error @ Error::Workflow { .. }) => strand(tx, &stored, actor, &error.to_string()).await,
+            Err(error @ Error::Workflow { .. }) => {
+                block_unsupported(tx, &stored, actor, &error.to_string()).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -409,7 +412,7 @@ impl Engine {
     async fn advance(
         &self,
         tx: &mut Connection,
-        stored: Stored,
+        stored: StoredRun,
         workflow: &Workflow,
         by: By<'_>,
         events: Vec<Event>,
@@ -421,46 +424,44 @@ impl Engine {
             seq += 1;
             let (next, actions) = run.apply(workflow, event, stored.now)?;
             let (at, step) = (stored.now, run.step());
-            event::append(tx, event::New { run: stored.binding.id, seq, at, actor, step, event, lease })
-                .await?;
+            event::append(tx, event::New { run: stored.spec.id, seq, at, actor, step, event, lease }).await?;
             // An attempt brings one event; what else is said in the same breath is not its doing.
             lease = None;
             all.extend(actions);
             run = next;
         }
-        if !store::run::save(tx, stored.binding.id, stored.version, seq - stored.version, &run).await? {
+        if !store::run::save(tx, stored.spec.id, stored.version, seq - stored.version, &run).await? {
             // The row is locked, so this cannot be; should it be, the caller's transaction rolls back.
             return Err(Error::Store(store::Error::RowNotFound));
         }
-        self.act(tx, &stored.binding, workflow, &all).await
+        self.act(tx, &stored.spec, workflow, &all).await
     }
 
     /// Does what actions ask for.
     async fn act(
         &self,
         tx: &mut Connection,
-        binding: &Binding,
+        spec: &RunSpec,
         workflow: &Workflow,
         actions: &[Action],
     ) -> Result<(), Error> {
         for action in actions {
             if let Action::Enqueue { step, queue, .. } = action {
-                let (run, priority) = (binding.id, binding.priority);
-                let keys = &self.keys(binding, workflow, step);
-                job::enqueue(tx, &job::New { run, product: &binding.product, priority, keys }, action)
-                    .await?;
+                let (run, priority) = (spec.id, spec.priority);
+                let keys = &self.keys(spec, workflow, step);
+                job::enqueue(tx, &job::New { run, product: &spec.product, priority, keys }, action).await?;
                 wake::notify(tx, *queue).await?;
             } else {
-                settle(tx, binding.id, action).await?;
+                settle(tx, spec.id, action).await?;
             }
         }
         Ok(())
     }
 
     /// The keys under which the job of a step is held.
-    fn keys(&self, binding: &Binding, workflow: &Workflow, step: &str) -> Vec<String> {
+    fn keys(&self, spec: &RunSpec, workflow: &Workflow, step: &str) -> Vec<String> {
         let Some(step) = workflow.steps.get(step) else { return Vec::new() };
-        let (product, repository, base) = (&binding.product, &binding.repository, &binding.base_branch);
+        let (product, repository, base) = (&spec.product, &spec.repository, &spec.base_branch);
         limit::keys(product, repository, base, step.run, step.queue, &self.provider)
     }
 }
@@ -489,13 +490,18 @@ fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-async fn locked(tx: &mut Connection, id: Uuid) -> Result<Stored, Error> {
+async fn locked(tx: &mut Connection, id: Uuid) -> Result<StoredRun, Error> {
     store::run::lock(tx, id).await?.ok_or(Error::NoRun(id))
 }
 
-async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str) -> Result<(), Error> {
-    let id = stored.binding.id;
-    let (run, actions) = stored.run.strand(reason);
+async fn block_unsupported(
+    tx: &mut Connection,
+    stored: &StoredRun,
+    actor: &str,
+    reason: &str,
+) -> Result<(), Error> {
+    let id = stored.spec.id;
+    let (run, actions) = stored.run.block_unsupported(reason);
     let (event, lease) = (&Event::Stranded { reason: reason.to_owned() }, None);
     let (seq, at, step) = (stored.version + 1, stored.now, stored.run.step());
     event::append(tx, event::New { run: id, seq, at, actor, step, event, lease }).await?;
@@ -510,10 +516,10 @@ async fn strand(tx: &mut Connection, stored: &Stored, actor: &str, reason: &str)
 /// Does what an action asks for of the rows that a run has; an [`Action::Enqueue`] needs more than those.
 async fn settle(tx: &mut Connection, run: Uuid, action: &Action) -> Result<(), Error> {
     let due = match action {
-        Action::ReleaseJob => hold::release(tx, run).await?,
-        Action::HurryJob => hold::hurry(tx, run).await?,
-        Action::HoldJob => hold::hold(tx, run).await.map(|()| None)?,
-        Action::DropJob => hold::take_away(tx, run).await.map(|()| None)?,
+        Action::ReleaseJob => job_control::release(tx, run).await?,
+        Action::MakeJobDue => job_control::hurry(tx, run).await?,
+        Action::HoldJob => job_control::hold(tx, run).await.map(|()| None)?,
+        Action::DropJob => job_control::take_away(tx, run).await.map(|()| None)?,
         Action::SetTimer(due_at) => timer::set(tx, run, *due_at).await.map(|()| None)?,
         Action::ClearTimer => timer::clear(tx, run).await.map(|()| None)?,
         Action::Enqueue { .. } | Action::Finish(_) => None,

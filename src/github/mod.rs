@@ -2,17 +2,17 @@
 //!
 //! The only room that names octocrab. Every request goes through one `call`, which sends it
 //! exactly once: nothing is retried, no redirect is followed, and no rate limit is slept out
-//! in here; a [`Gate`] may hold it back before it is sent. A failure says what kind it is and how long to wait; the job queue does the rest.
+//! in here; a [`Throttle`] may hold it back before it is sent. A failure says what kind it is and how long to wait; the job queue does the rest.
 
 mod account;
 mod checks;
 mod comments;
 mod error;
-mod gate;
 mod merge;
 mod pulls;
 mod reviews;
 pub mod text;
+mod throttle;
 pub mod webhook;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -35,10 +35,10 @@ pub use checks::{
 };
 pub use comments::Comment;
 pub use error::{Error, Kind};
-pub use gate::{Effort, Gate};
 pub use merge::Merge;
 pub use pulls::{NewPull, Pull, PullState};
 pub use reviews::{NewReview, NewReviewComment, Review, ReviewState};
+pub use throttle::{Effort, Throttle};
 
 /// The most bytes one answer may have (32 MiB); a longer one is refused unread.
 const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
@@ -89,7 +89,7 @@ pub struct Forge {
     octocrab: Octocrab,
     config: Config,
     identity: OnceCell<Account>,
-    gate: Option<Arc<dyn Gate>>,
+    throttle: Option<Arc<dyn Throttle>>,
 }
 
 /// A successful answer, read to its end.
@@ -127,13 +127,13 @@ impl Forge {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadConfig::Token);
         }
-        Ok(Self { octocrab: client(&config)?, config, identity: OnceCell::new(), gate: None })
+        Ok(Self { octocrab: client(&config)?, config, identity: OnceCell::new(), throttle: None })
     }
 
-    /// The same, but every call passes this gate first.
+    /// The same, but every call passes this throttle first.
     #[must_use]
-    pub fn behind(self, gate: Arc<dyn Gate>) -> Self {
-        Self { gate: Some(gate), ..self }
+    pub fn behind(self, throttle: Arc<dyn Throttle>) -> Self {
+        Self { throttle: Some(throttle), ..self }
     }
 
     async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, Error> {
@@ -176,8 +176,8 @@ impl Forge {
         B: Serialize + ?Sized,
     {
         let call = format!("{method} {route}");
-        if let Some(gate) = &self.gate {
-            gate.pass(Effort::of(&method)).await.map_err(|wait| Error::held(&call, wait))?;
+        if let Some(throttle) = &self.throttle {
+            throttle.pass(Effort::of(&method)).await.map_err(|wait| Error::held(&call, wait))?;
         }
         let exchange = self.exchange(method, route, body, &call);
         let outcome = match tokio::time::timeout(self.config.timeouts.total, exchange).await {
@@ -203,7 +203,7 @@ impl Forge {
         let answer = self.octocrab.execute(request).await.map_err(|error| Error::broken(call, &error))?;
         let (head, body) = answer.into_parts();
         if head.status.is_success() {
-            self.learn(&head.headers, None).await;
+            self.observe(&head.headers, None).await;
         }
         let body = Limited::new(body, ANSWER_LIMIT)
             .collect()
@@ -216,15 +216,15 @@ impl Forge {
             }
             status => {
                 let error = Error::answered(call, status, &head.headers, &body);
-                self.learn(&head.headers, Some(&error)).await;
+                self.observe(&head.headers, Some(&error)).await;
                 Err(error)
             }
         }
     }
 
-    async fn learn(&self, headers: &HeaderMap, error: Option<&Error>) {
-        if let Some(gate) = &self.gate {
-            gate.learn(gate::heard(headers, error, chrono::Utc::now())).await;
+    async fn observe(&self, headers: &HeaderMap, error: Option<&Error>) {
+        if let Some(throttle) = &self.throttle {
+            throttle.observe(throttle::observed(headers, error, chrono::Utc::now())).await;
         }
     }
 }

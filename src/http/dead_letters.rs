@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     core::reason::Reason,
-    engine::{self, Done},
+    engine::{self, Control},
     store::dead_letter::{self, Filter},
 };
 
@@ -74,8 +74,8 @@ pub(super) async fn redrive(
 
 async fn one(app: &App, id: i64, reason: &Reason) -> Result<RedrivenLetter, Error> {
     let (done, detail) = match app.engine.redrive(id, "api", reason).await {
-        Ok(Done::Now) => ("redriven", None),
-        Ok(Done::Already) => ("already", None),
+        Ok(Control::Applied) => ("redriven", None),
+        Ok(Control::Unchanged) => ("already", None),
         // The others shall not wait for one that cannot be; what was redriven stays so.
         Err(engine::Error::Store(error)) => return Err(error.into()),
         Err(refused) => ("refused", Some(refused.to_string())),

@@ -168,5 +168,5 @@ impl Follower {
 
 fn message(event: &Event) -> sse::Event {
     let data = serde_json::to_string(event).unwrap_or_default();
-    sse::Event::default().id(event.seq.to_string()).event(event.fact.word()).data(data)
+    sse::Event::default().id(event.seq.to_string()).event(event.fact.as_str()).data(data)
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     core::budget::Scope,
-    store::{self, Pool, run::Stored},
+    store::{self, Pool, run::StoredRun},
 };
 
 /// A run and all that is known of it in short.
@@ -31,7 +31,7 @@ pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap)
     let pool = app.engine.pool();
     let spent = store::effect::spent(pool, id).await?;
     let stored = run(pool, id).await?;
-    let accounts = store::budget::accounts(pool, id, &stored.binding.product).await?;
+    let accounts = store::budget::accounts(pool, id, &stored.spec.product).await?;
     let budget = Budget::of(&accounts, Scope::Run);
     let tag = tag(&stored, spent.calls, &budget);
     let mut response = if is_known(&headers, &tag) {
@@ -113,12 +113,12 @@ pub(super) async fn effects(State(app): State<App>, Id(id): Id) -> Result<Json<V
 }
 
 /// The run, or the answer that there is none.
-pub(super) async fn run(pool: &Pool, id: Uuid) -> Result<Stored, Error> {
+pub(super) async fn run(pool: &Pool, id: Uuid) -> Result<StoredRun, Error> {
     store::run::get(pool, id).await?.ok_or_else(|| Error::no("run", id))
 }
 
 /// Spend and budget move within a step, where the version stands still.
-fn tag(stored: &Stored, calls: i64, budget: &Budget) -> String {
+fn tag(stored: &StoredRun, calls: i64, budget: &Budget) -> String {
     let limit = |limit: Option<u64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
     format!(
         "\"{}-{calls}-{}-{}-{}-{}\"",

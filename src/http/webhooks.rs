@@ -48,7 +48,7 @@ pub(super) async fn github(
         Err(error @ Unreadable::Json(_)) => return Err(Error::new(Kind::BadSyntax, error.to_string())),
     };
     let Some(news) = signal(news) else { return Ok(result("ignored")) };
-    Ok(result(if app.engine.hear(&news).await? { "stored" } else { "known" }))
+    Ok(result(if app.engine.receive_signal(&news).await? { "stored" } else { "known" }))
 }
 
 /// Every two keys in turn: one that is being changed and the one that takes its place.

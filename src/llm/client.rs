@@ -25,10 +25,10 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::{BadConfig, Config, Error, Gate, Message, Prompt, Role, error::said, gate};
+use super::{BadConfig, Config, Error, Message, Prompt, Role, Throttle, error::said, throttle};
 use crate::core::{
     budget::{Amount, Estimate, Price},
-    rate::Heard,
+    rate::Observed,
 };
 
 /// The longest answer that is read, in bytes of its text.
@@ -48,7 +48,7 @@ pub struct Model {
     http: reqwest::Client,
     client: Client<OpenAIConfig>,
     config: Config,
-    gate: Option<Arc<dyn Gate>>,
+    throttle: Option<Arc<dyn Throttle>>,
 }
 
 /// What a model answered.
@@ -116,13 +116,13 @@ impl Model {
             .with_api_base(config.base_url.trim_end_matches('/'))
             .with_api_key(config.api_key.expose_secret());
         let client = Client::build(http.clone(), openai);
-        Ok(Self { http, client, config, gate: None })
+        Ok(Self { http, client, config, throttle: None })
     }
 
-    /// The same, but every call passes this gate first.
+    /// The same, but every call passes this throttle first.
     #[must_use]
-    pub fn behind(self, gate: Arc<dyn Gate>) -> Self {
-        Self { gate: Some(gate), ..self }
+    pub fn behind(self, throttle: Arc<dyn Throttle>) -> Self {
+        Self { throttle: Some(throttle), ..self }
     }
 
     /// The configuration it was made with.
@@ -152,9 +152,9 @@ impl Model {
     /// # Errors
     /// [`Error`], sorted by what to do next; a failed call is never tried again here.
     pub async fn ask(&self, prompt: &Prompt) -> Result<Reply, Error> {
-        if let Some(gate) = &self.gate {
+        if let Some(throttle) = &self.throttle {
             let tokens = u32::try_from(estimate(prompt, "").input_tokens).unwrap_or(u32::MAX);
-            gate.pass(self.config.model_for(prompt.task), tokens).await.map_err(Error::Held)?;
+            throttle.pass(self.config.model_for(prompt.task), tokens).await.map_err(Error::Held)?;
         }
         let total = self.config.timeouts.total;
         let asked = timeout(total, self.ask_without_end(prompt)).await;
@@ -173,15 +173,15 @@ impl Model {
         let idle = self.config.timeouts.idle;
         let model = self.config.model_for(prompt.task).to_owned();
         let request = request(prompt, &model, self.config.most_output);
-        let (http, gate, is_over) = (self.http.clone(), self.gate.clone(), Arc::clone(is_over));
+        let (http, throttle, is_over) = (self.http.clone(), self.throttle.clone(), Arc::clone(is_over));
         // The client's own service retries 429 and 5xx by itself; ours sends once.
         let service = tower::service_fn(move |request| {
             let (http, is_over) = (http.clone(), Arc::clone(&is_over));
-            let (gate, model) = (gate.clone(), model.clone());
+            let (throttle, model) = (throttle.clone(), model.clone());
             async move {
-                let (answer, heard) = send_once(http, request, is_over).await?;
-                if let Some(gate) = gate {
-                    gate.learn(&model, heard).await;
+                let (answer, observed) = send_once(http, request, is_over).await?;
+                if let Some(throttle) = throttle {
+                    throttle.observe(&model, observed).await;
                 }
                 answer.map_err(|error| OpenAIError::Boxed(Box::new(error)))
             }
@@ -318,16 +318,16 @@ async fn send_once(
     http: reqwest::Client,
     request: HttpRequestFactory,
     is_over: Arc<AtomicBool>,
-) -> Result<(Result<reqwest::Response, Error>, Heard), OpenAIError> {
+) -> Result<(Result<reqwest::Response, Error>, Observed), OpenAIError> {
     let response = http.execute(request.build().await?).await?;
     let (status, headers) = (response.status(), response.headers().clone());
     if status.is_success() {
-        return Ok((Ok(bounded(response, is_over)), gate::heard(status, &headers, None)));
+        return Ok((Ok(bounded(response, is_over)), throttle::observed(status, &headers, None)));
     }
     let body = beginning(response).await;
     let error = Error::from_http(status, &headers, &body, chrono::Utc::now());
-    let heard = gate::heard(status, &headers, Some(&error));
-    Ok((Err(error), heard))
+    let observed = throttle::observed(status, &headers, Some(&error));
+    Ok((Err(error), observed))
 }
 
 /// The same answer, broken off at [`WIRE_LIMIT`] and [`LINE_LIMIT`]: a stream or a line without end

@@ -7,15 +7,15 @@ mod answers;
 mod client;
 mod config;
 mod error;
-mod gate;
 mod prompt;
 mod prompts;
 mod shown;
+mod throttle;
 
 pub use answers::{FINDINGS_LIMIT, MESSAGE_LIMIT, Unreadable, read_review, review_schema};
 pub use client::{ASSUMED_OUTPUT, Model, REPLY_LIMIT, Reply, Usage};
 pub use config::{BadConfig, Config, OPENAI_URL, Prices, Timeouts};
 pub use error::{Bill, Error, RETRY_AFTER_LIMIT};
-pub use gate::Gate;
 pub use prompt::{Message, Prompt, Role, Schema, Task};
-pub use prompts::{CONTEXT_LIMIT, Complaint, Generate, Mend, Remediate, Review, Source};
+pub use prompts::{CONTEXT_LIMIT, Complaint, Generate, Remediate, Repair, Review, Source};
+pub use throttle::Throttle;

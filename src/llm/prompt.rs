@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 pub enum Task {
     /// Write the change that a requirement asks for.
     Generate,
-    /// Mend an answer that could not be read or did not fit.
-    Mend,
+    /// Repair an answer that could not be read or did not fit.
+    Repair,
     /// Find what is wrong with a change.
     Review,
     /// Repair what a review or the gate found.
@@ -22,10 +22,10 @@ pub enum Task {
 impl Task {
     /// The word in `Task: <word>`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Generate => "generate",
-            Self::Mend => "mend",
+            Self::Repair => "repair",
             Self::Review => "review",
             Self::Remediate => "remediate",
         }
@@ -35,15 +35,15 @@ impl Task {
     #[must_use]
     pub fn of(system: &str) -> Option<Self> {
         let word = system.lines().next()?.strip_prefix("Task: ")?.trim();
-        [Self::Generate, Self::Mend, Self::Review, Self::Remediate]
+        [Self::Generate, Self::Repair, Self::Review, Self::Remediate]
             .into_iter()
-            .find(|task| task.word() == word)
+            .find(|task| task.as_str() == word)
     }
 }
 
 impl fmt::Display for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_task_is_named_in_the_first_line() {
-        for task in [Task::Generate, Task::Mend, Task::Review, Task::Remediate] {
+        for task in [Task::Generate, Task::Repair, Task::Review, Task::Remediate] {
             assert_eq!(Task::of(&format!("Task: {task}\n\nmore")), Some(task));
         }
         assert_eq!(Task::of("task: generate"), None);

@@ -52,7 +52,7 @@ pub struct Generate<'a> {
 
 /// What an answer is mended from.
 #[derive(Debug, Clone, Copy)]
-pub struct Mend<'a> {
+pub struct Repair<'a> {
     /// The question whose answer failed.
     pub asked: &'a Prompt,
     /// That answer.
@@ -143,7 +143,7 @@ impl Generate<'_> {
     }
 }
 
-impl Mend<'_> {
+impl Repair<'_> {
     /// The question for the same change in an answer that can be read and fits.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
@@ -157,12 +157,12 @@ impl Mend<'_> {
         } else {
             "\nAnswer again in full: every block, also those that were right.\n"
         });
-        let system = Message::new(Role::System, rules(include_str!("prompts/mend.md")));
+        let system = Message::new(Role::System, rules(include_str!("prompts/repair.md")));
         let earlier = self.asked.messages.iter().filter(|message| message.role != Role::System).cloned();
         let answer = Message::new(Role::Assistant, cut(self.answer));
         let complaint = Message::new(Role::User, page.text);
         let messages = std::iter::once(system).chain(earlier).chain([answer, complaint]).collect();
-        Prompt { task: Task::Mend, messages, json_schema: None }
+        Prompt { task: Task::Repair, messages, json_schema: None }
     }
 }
 
@@ -278,7 +278,7 @@ fn rules(own: &str) -> String {
 
 fn finding_line(finding: &Finding) -> String {
     let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    format!("[{}] {}{line} {}", finding.severity.word(), finding.path, finding.message)
+    format!("[{}] {}{line} {}", finding.severity.as_str(), finding.path, finding.message)
 }
 
 /// The beginning, where the text is over [`TEXT_LIMIT`].
@@ -329,11 +329,11 @@ mod tests {
     fn every_prompt_names_its_task_in_its_first_line() {
         let finding = [Finding::new(Severity::High, "a.py", Some(3), "divides by zero", "")];
         let asked = generate(&[]);
-        let mend = Mend { asked: &asked, answer: "x", complaints: &[], attempt: 2 }.prompt();
+        let repair = Repair { asked: &asked, answer: "x", complaints: &[], attempt: 2 }.prompt();
         let review =
             Review { product: "p", title: "t", body: "b", spec: None, tier: "high", diff: "+x", files: &[] }
                 .prompt();
-        let repair = Remediate {
+        let remediate = Remediate {
             product: "p",
             title: "t",
             body: "b",
@@ -343,8 +343,8 @@ mod tests {
             files: &[],
         }
         .prompt();
-        assert!(repair.messages[1].content.contains("- [high] a.py:3 divides by zero\n"));
-        for prompt in [asked, mend, review, repair] {
+        assert!(remediate.messages[1].content.contains("- [high] a.py:3 divides by zero\n"));
+        for prompt in [asked, repair, review, remediate] {
             assert_eq!(Task::of(&prompt.messages[0].content), Some(prompt.task));
             assert_eq!(prompt.json_schema.is_some(), prompt.task == Task::Review);
         }
@@ -379,8 +379,8 @@ mod tests {
             nearest: "    1 | x\n".into(),
         }];
         let last = |attempt| {
-            let mend = Mend { asked: &asked, answer: "=== edit: a.py", complaints: &complaints, attempt };
-            mend.prompt().messages.pop().unwrap().content
+            let repair = Repair { asked: &asked, answer: "=== edit: a.py", complaints: &complaints, attempt };
+            repair.prompt().messages.pop().unwrap().content
         };
         assert!(last(2).contains("    1 | x\n") && !last(2).contains("without any"));
         assert!(last(3).contains("without any `=== edit:` block"));

@@ -1,12 +1,12 @@
 //! Our apalis backend over the job table: claim, renew, wake, give back.
 //!
-//! A [`Source`] hands an apalis worker the jobs of one queue, at most as many as it has free slots; one feeder
+//! A [`Source`] hands an apalis worker the jobs of one queue, at most as many as it has free slots; one producer
 //! claims for all of them.
 //! Answers do not come back this way: the engine records them in the run's own transaction.
 
-mod feeder;
-mod heart;
-mod wake;
+mod heartbeat;
+mod notifier;
+mod producer;
 
 use std::{
     sync::{
@@ -35,16 +35,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::layer::util::Identity;
 
-use self::feeder::Lane;
-pub use self::heart::Heart;
-use self::heart::Pulse;
-pub use self::wake::Wake;
+use self::heartbeat::Guard;
+pub use self::heartbeat::Heartbeat;
+pub use self::notifier::Notifier;
+use self::producer::Lane;
 use crate::{
     core::workflow::Queue,
     store::{
         self, Clock, Pool,
         job::{self, Lease},
-        run::Stored,
+        run::StoredRun,
     },
 };
 
@@ -69,11 +69,11 @@ pub struct Held {
     /// The hold.
     pub lease: Lease,
     /// The run as it stood when the job was claimed; nobody else moves it while the hold lasts.
-    pub run: Stored,
+    pub run: StoredRun,
     /// The database's clock.
     pub clock: Clock,
-    pulse: Pulse,
-    _doubt: Option<Doubt>,
+    guard: Guard,
+    _suspect: Option<SuspectGuard>,
     _slot: Slot,
 }
 
@@ -81,57 +81,64 @@ impl Held {
     /// Is cancelled once the lease is lost: whatever is being done must stop.
     #[must_use]
     pub fn lost(&self) -> CancellationToken {
-        self.pulse.lost()
+        self.guard.lost()
     }
 
     /// The job that follows in the same slot, under a lease that was asked for at `asked`.
     #[must_use]
-    pub fn followed_by(self, hub: &Hub, lease: Lease, run: Stored, clock: Clock, asked: Instant) -> Self {
-        let pulse = hub.heart.hold(&lease, asked);
-        Self { lease, run, clock, pulse, _doubt: None, _slot: self._slot }
+    pub fn followed_by(
+        self,
+        shared: &Shared,
+        lease: Lease,
+        run: StoredRun,
+        clock: Clock,
+        asked: Instant,
+    ) -> Self {
+        let guard = shared.heartbeat.register(&lease, asked);
+        Self { lease, run, clock, guard, _suspect: None, _slot: self._slot }
     }
 }
 
-/// A slot in use; dropping it tells the feeder.
+/// A slot in use; dropping it tells the producer.
 #[derive(Debug)]
 struct Slot {
     permit: Option<OwnedSemaphorePermit>,
-    wake: Wake,
+    notifier: Notifier,
 }
 
 impl Slot {
-    const fn new(permit: OwnedSemaphorePermit, wake: Wake) -> Self {
-        Self { permit: Some(permit), wake }
+    const fn new(permit: OwnedSemaphorePermit, notifier: Notifier) -> Self {
+        Self { permit: Some(permit), notifier }
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         drop(self.permit.take());
-        self.wake.freed();
+        self.notifier.freed();
     }
 }
 
 /// A job that may kill its worker is being done here; the next such job waits until it is over.
 #[derive(Debug)]
-struct Doubt(Wake, Arc<AtomicBool>);
+struct SuspectGuard(Notifier, Arc<AtomicBool>);
 
-impl Drop for Doubt {
+impl Drop for SuspectGuard {
     fn drop(&mut self) {
         self.1.store(false, Ordering::SeqCst);
-        self.0.ring(None);
+        self.0.notify(None);
     }
 }
 
 /// What a process shares among its queues.
 #[derive(Clone)]
-pub struct Hub {
+pub struct Shared {
     /// The database.
     pub pool: Pool,
     /// Renews every lease of the process.
-    pub heart: Heart,
+    pub heartbeat: Heartbeat,
     /// Hears of new jobs.
-    pub wake: Wake,
+    pub notifier: Notifier,
     /// How patient it is.
     pub timing: Timing,
     /// This process's name in attempts and events.
@@ -142,59 +149,60 @@ pub struct Hub {
     pub suspect: Arc<AtomicBool>,
 }
 
-impl Hub {
+impl Shared {
     fn is_unsuspected(&self) -> bool {
         !self.suspect.load(Ordering::SeqCst)
     }
 
-    fn doubt(&self, lease: &Lease) -> Option<Doubt> {
+    fn guard_suspect(&self, lease: &Lease) -> Option<SuspectGuard> {
         lease.is_suspect().then(|| {
             self.suspect.store(true, Ordering::SeqCst);
-            Doubt(self.wake.clone(), Arc::clone(&self.suspect))
+            SuspectGuard(self.notifier.clone(), Arc::clone(&self.suspect))
         })
     }
 }
 
 /// The jobs of one queue, as an apalis backend.
 pub struct Source {
-    hub: Hub,
+    shared: Shared,
     jobs: mpsc::Receiver<Held>,
-    feeder: Arc<Mutex<Option<JoinHandle<()>>>>,
+    producer: Arc<Mutex<Option<JoinHandle<()>>>>,
     closing: Option<BoxFuture<'static, ()>>,
 }
 
 impl Source {
     /// Begins to claim jobs of these queues, at most so many at once of each.
     #[must_use]
-    pub fn open(hub: &Hub, slots: impl IntoIterator<Item = (Queue, usize)>) -> Vec<(Queue, Self)> {
-        let (mut lines, mut ends) = (Vec::new(), Vec::new());
+    pub fn open(shared: &Shared, slots: impl IntoIterator<Item = (Queue, usize)>) -> Vec<(Queue, Self)> {
+        let (mut lanes, mut ends) = (Vec::new(), Vec::new());
         for (queue, slots) in slots.into_iter().filter(|(_, slots)| *slots > 0) {
             let (jobs, end) = mpsc::channel(slots);
-            lines.push(Lane { queue, slots, free: Arc::new(Semaphore::new(slots)), jobs });
+            lanes.push(Lane { queue, slots, free: Arc::new(Semaphore::new(slots)), jobs });
             ends.push((queue, end));
         }
-        let (claiming, ended) = (hub.clone(), hub.stop.clone().drop_guard());
-        let feeding = async move {
+        let (claiming, ended) = (shared.clone(), shared.stop.clone().drop_guard());
+        let producing = async move {
             // However it ends, nobody claims any more: what is under way is finished, and the worker goes.
             let _ended = ended;
-            feeder::feed(claiming, lines).await;
+            producer::run(claiming, lanes).await;
         };
-        let feeder = Arc::new(Mutex::new(Some(tokio::spawn(feeding))));
-        let source = |jobs| Self { hub: hub.clone(), jobs, feeder: Arc::clone(&feeder), closing: None };
+        let producer = Arc::new(Mutex::new(Some(tokio::spawn(producing))));
+        let source =
+            |jobs| Self { shared: shared.clone(), jobs, producer: Arc::clone(&producer), closing: None };
         ends.into_iter().map(|(queue, jobs)| (queue, source(jobs))).collect()
     }
 
     /// Stops claiming and gives back what no handler has begun.
     fn close(&mut self) -> BoxFuture<'static, ()> {
-        self.hub.stop.cancel();
+        self.shared.stop.cancel();
         let (_, empty) = mpsc::channel(1);
         let mut jobs = std::mem::replace(&mut self.jobs, empty);
-        let (pool, feeder) = (self.hub.pool.clone(), Arc::clone(&self.feeder));
+        let (pool, producer) = (self.shared.pool.clone(), Arc::clone(&self.producer));
         async move {
-            // Whoever comes first waits for the feeder; its end closes the other queues' ways too.
-            let feeding = feeder.lock().await.take();
-            if let Some(feeding) = feeding {
-                let _ = feeding.await;
+            // Whoever comes first waits for the producer; its end closes the other queues' ways too.
+            let producing = producer.lock().await.take();
+            if let Some(producing) = producing {
+                let _ = producing.await;
             }
             jobs.close();
             while let Some(held) = jobs.recv().await {
@@ -244,7 +252,7 @@ impl BackendConfig for Source {
     type Layer = Identity;
 
     fn config(&self) -> &Timing {
-        &self.hub.timing
+        &self.shared.timing
     }
 
     fn middleware(&mut self, _: &mut WorkerContext) -> Identity {

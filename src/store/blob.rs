@@ -30,7 +30,7 @@ pub(super) enum Place {
 }
 
 impl Place {
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Event => "event",
             Self::Effect => "effect",
@@ -83,7 +83,7 @@ pub(super) async fn keep(
         sqlx::query!(
             "insert into blob_use (run_id, place, hash) values ($1, $2, $3) on conflict do nothing",
             run_id,
-            place.word(),
+            place.as_str(),
             hash.as_slice()
         )
         .execute(&mut *connection)

@@ -277,7 +277,7 @@ pub async fn set(
          on conflict (scope, key) do update
          set tokens = excluded.tokens, micro_dollars = excluded.micro_dollars, reason = excluded.reason,
              updated_by = excluded.updated_by, updated_at = now()",
-        scope.word(),
+        scope.as_str(),
         key,
         limits.tokens.map(wide),
         limits.micro_dollars.map(wide),
@@ -297,7 +297,7 @@ pub async fn last_change(pool: &Pool, scope: Scope, key: &str) -> Result<Option<
     sqlx::query_as!(
         Change,
         "select reason, updated_by, updated_at from budget where scope = $1 and key = $2",
-        scope.word(),
+        scope.as_str(),
         key
     )
     .fetch_optional(pool)

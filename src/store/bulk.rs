@@ -55,15 +55,15 @@ pub async fn begin(
         workflow_hash,
         product.repository,
         product.base_branch,
-        run.state.word(),
+        run.state.as_str(),
         run.step(),
         Json(run) as _,
         at,
-        Event::Started.word(),
+        Event::Started.as_str(),
         Json(Event::Started) as _,
         step,
         signed(*turn),
-        queue.word(),
+        queue.as_str(),
         signed(*attempts),
         *keys
     )
@@ -88,7 +88,7 @@ pub async fn remember(
     past: &[Past],
 ) -> Result<()> {
     let steps: Vec<Option<String>> = past.iter().map(|(_, step)| step.clone()).collect();
-    let kinds: Vec<String> = past.iter().map(|(event, _)| event.word().to_owned()).collect();
+    let kinds: Vec<String> = past.iter().map(|(event, _)| event.as_str().to_owned()).collect();
     let bodies: Vec<Json<&Event>> = past.iter().map(|(event, _)| Json(event)).collect();
     sqlx::query(
         "insert into event (run_id, seq, at, actor, step, kind, body)

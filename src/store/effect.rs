@@ -194,7 +194,7 @@ fn documents<'a>(
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn of_line(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
+pub async fn of_lineage(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",

@@ -65,7 +65,7 @@ pub async fn append(connection: &mut Connection, new: New<'_>) -> Result<()> {
         new.at,
         new.actor,
         new.step,
-        new.event.word(),
+        new.event.as_str(),
         parts.document,
         new.lease.map(|lease| signed(lease.attempt)),
         new.lease.map(|lease| lease.began_at)

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Clock, Connection, Pool, Result, failpoint,
-    run::{Binding, Stored},
+    run::{RunSpec, StoredRun},
 };
 use crate::core::{
     run::Action,
@@ -56,12 +56,12 @@ pub struct Claim {
     /// The hold.
     pub lease: Lease,
     /// The run as it stood when the job was claimed; else why this release cannot read it.
-    pub run: std::result::Result<Stored, String>,
+    pub run: std::result::Result<StoredRun, String>,
 }
 
 /// What a claim brought.
 #[derive(Debug)]
-pub struct Taken {
+pub struct ClaimBatch {
     /// The jobs, first those whose turn it was first.
     pub claims: Vec<Claim>,
     /// The queues in which several products had due jobs.
@@ -74,7 +74,7 @@ pub struct Taken {
 
 /// How a worker asks for jobs.
 #[derive(Debug, Clone, Copy)]
-pub struct Terms<'a> {
+pub struct ClaimRequest<'a> {
     /// Who asks.
     pub worker: &'a str,
     /// How long a hold lasts without a renewal.
@@ -126,7 +126,7 @@ pub async fn enqueue(connection: &mut Connection, new: &New<'_>, action: &Action
         new.run,
         step,
         signed(*turn),
-        queue.word(),
+        queue.as_str(),
         new.priority,
         signed(*attempts),
         new.product,
@@ -144,49 +144,57 @@ pub async fn enqueue(connection: &mut Connection, new: &New<'_>, action: &Action
 ///
 /// # Errors
 /// When the database does not answer; nothing is claimed then.
-pub async fn claim(connection: &mut Connection, room: &[(Queue, usize)], terms: Terms<'_>) -> Result<Taken> {
-    let taken = if terms.guarded {
+pub async fn claim(
+    connection: &mut Connection,
+    room: &[(Queue, usize)],
+    request: ClaimRequest<'_>,
+) -> Result<ClaimBatch> {
+    let taken = if request.guarded {
         // Counting what a key holds is only true while nobody else claims under it: the lock comes in a
         // statement of its own, so that the claim sees all that was claimed before.
         let mut tx = connection.begin().await?;
         sqlx::query!("select pg_advisory_xact_lock(hashtextextended('aspora.claim', 0))")
             .execute(&mut *tx)
             .await?;
-        let taken = claim_in(&mut tx, room, terms).await?;
+        let taken = claim_in(&mut tx, room, request).await?;
         tx.commit().await?;
         taken
     } else {
-        claim_in(connection, room, terms).await?
+        claim_in(connection, room, request).await?
     };
     failpoint::pass("claim.after")?;
     Ok(taken)
 }
 
-async fn claim_in(connection: &mut Connection, room: &[(Queue, usize)], terms: Terms<'_>) -> Result<Taken> {
+async fn claim_in(
+    connection: &mut Connection,
+    room: &[(Queue, usize)],
+    request: ClaimRequest<'_>,
+) -> Result<ClaimBatch> {
     failpoint::pass("claim.before")?;
-    let queues: Vec<String> = room.iter().map(|(queue, _)| queue.word().to_owned()).collect();
+    let queues: Vec<String> = room.iter().map(|(queue, _)| queue.as_str().to_owned()).collect();
     let rooms: Vec<i64> = room.iter().map(|(_, slots)| i64::try_from(*slots).unwrap_or(i64::MAX)).collect();
     let rows = sqlx::query_file_as!(
         Claimed,
         "src/store/sql/job_claim.sql",
         &queues,
         &rooms,
-        terms.lease.as_secs_f64(),
-        terms.worker,
-        terms.suspects,
-        terms.guarded
+        request.lease.as_secs_f64(),
+        request.worker,
+        request.suspects,
+        request.guarded
     )
     .fetch_all(connection)
     .await?;
     let Some(first) = rows.first() else { return Err(super::Error::RowNotFound) };
     let (shared, guarded_due, clock) = (first.shared.clone(), first.guarded_due, Clock::at(first.now));
-    let claims = rows.into_iter().filter_map(|row| row.claim(terms.lease)).collect();
-    Ok(Taken { claims, shared, guarded_due, clock })
+    let claims = rows.into_iter().filter_map(|row| row.claim(request.lease)).collect();
+    Ok(ClaimBatch { claims, shared, guarded_due, clock })
 }
 
 /// What a worker must know from time to time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct DueWork {
     /// The queues that have due jobs.
     pub queues: Vec<String>,
     /// The queues in which several products have jobs.
@@ -201,9 +209,9 @@ pub struct Look {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn look(pool: &Pool, queues: &[Queue]) -> Result<Look> {
-    let queues: Vec<String> = queues.iter().map(|queue| queue.word().to_owned()).collect();
-    sqlx::query_file_as!(Look, "src/store/sql/job_look.sql", &queues).fetch_one(pool).await
+pub async fn due_work(pool: &Pool, queues: &[Queue]) -> Result<DueWork> {
+    let queues: Vec<String> = queues.iter().map(|queue| queue.as_str().to_owned()).collect();
+    sqlx::query_file_as!(DueWork, "src/store/sql/job_look.sql", &queues).fetch_one(pool).await
 }
 
 /// Prolongs the leases that are still held and tells the tokens of those. Jobs should come in the order of
@@ -273,7 +281,7 @@ pub async fn put_off(
 /// # Errors
 /// When the database does not answer; the lease then runs out by itself.
 pub async fn give_back(pool: &Pool, lease: &Lease) -> Result<bool> {
-    let queue = lease.queue.word();
+    let queue = lease.queue.as_str();
     let done = sqlx::query_file!("src/store/sql/job_give_back.sql", lease.job, lease.token, queue)
         .fetch_optional(pool)
         .await?;
@@ -395,13 +403,13 @@ impl Claimed {
         Some(Claim { lease, run })
     }
 
-    fn stored(self, id: Uuid) -> std::result::Result<Stored, String> {
+    fn stored(self, id: Uuid) -> std::result::Result<StoredRun, String> {
         let gone = || format!("run {id} is gone");
         let state = self.state.ok_or_else(gone)?;
         let run =
             serde_json::from_str(&state).map_err(|error| format!("this release cannot read it: {error}"))?;
         let stored = || {
-            let binding = Binding {
+            let spec = RunSpec {
                 id,
                 requirement_id: self.requirement_id?,
                 workflow_hash: self.workflow_hash?,
@@ -413,7 +421,7 @@ impl Claimed {
                 priority: self.priority?,
             };
             let (version, created_at, updated_at) = (self.version?, self.created_at?, self.updated_at?);
-            Some(Stored { binding, version, run, created_at, updated_at, now: self.now })
+            Some(StoredRun { spec, version, run, created_at, updated_at, now: self.now })
         };
         stored().ok_or_else(gone)
     }

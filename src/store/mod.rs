@@ -6,7 +6,6 @@
 pub mod archive;
 pub mod assessment;
 pub mod attempt;
-pub mod audit;
 pub mod blob;
 pub mod budget;
 pub mod bulk;
@@ -15,15 +14,16 @@ pub mod effect;
 pub mod event;
 pub mod failpoint;
 pub mod fill;
-pub mod hold;
 pub mod idempotency;
 pub mod invariant;
 pub mod job;
+pub mod job_control;
 pub mod limit;
 pub mod limits_of_postgres;
 pub mod partition;
 pub mod product;
 pub mod rate;
+pub mod replay;
 pub mod requirement;
 pub mod retention;
 pub mod review;
@@ -48,7 +48,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 /// A connection that was taken from a pool.
-pub type Line = sqlx::pool::PoolConnection<sqlx::Postgres>;
+pub type PoolConn = sqlx::pool::PoolConnection<sqlx::Postgres>;
 
 /// The database's clock, carried on by this machine's stopwatch: no later than the true one, by at most the
 /// way of an answer. For telling when something happened; what is due, the database decides itself.
@@ -144,14 +144,14 @@ pub async fn migrations_missing(pool: &Pool) -> Result<usize> {
 /// As what is asked, and [`Error::Io`] when time is up. Whether it was done is then not known.
 pub async fn within<T>(
     patience: Duration,
-    line: &mut Option<Line>,
+    conn: &mut Option<PoolConn>,
     ask: impl AsyncFnOnce(&mut Connection) -> Result<T>,
 ) -> Result<T> {
-    let Some(connection) = line.as_mut() else { return Err(Error::PoolClosed) };
+    let Some(connection) = conn.as_mut() else { return Err(Error::PoolClosed) };
     let answer = tokio::time::timeout(patience, ask(connection)).await;
     answer.unwrap_or_else(|_| {
         // Returned, it would be asked after its health, which would last as long.
-        drop(line.take().map(Line::detach));
+        drop(conn.take().map(PoolConn::detach));
         Err(unanswered())
     })
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Pool, Result};
-use crate::core::rate::{Budget, LONGEST, Wait};
+use crate::core::rate::{LONGEST, RateWindow, Wait};
 
 /// A limit that is known before the other side has said anything.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +21,7 @@ pub struct Bucket {
 
 /// What came of taking.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Taken {
+pub enum Admission {
     /// The tokens are taken: make the call.
     Go,
     /// Nothing is taken: make no call before that.
@@ -33,7 +33,7 @@ pub enum Taken {
 ///
 /// # Errors
 /// When the database does not answer; nothing is taken then, and no call may be made.
-pub async fn take(pool: &Pool, keys: &[String], costs: &[f64]) -> Result<Option<Taken>> {
+pub async fn take(pool: &Pool, keys: &[String], costs: &[f64]) -> Result<Option<Admission>> {
     let row = sqlx::query!(
         r#"select wait_s, of_key, reason, complete as "complete!" from rate_take($1, $2)"#,
         keys,
@@ -49,9 +49,9 @@ pub async fn take(pool: &Pool, keys: &[String], costs: &[f64]) -> Result<Option<
             let wait = Duration::try_from_secs_f64(seconds.max(0.001)).unwrap_or(LONGEST);
             let is_penalty = row.reason.is_some();
             let why = row.reason.unwrap_or_else(|| "the budget is spent".to_owned());
-            Taken::Wait(Wait { key, wait, is_penalty, why })
+            Admission::Wait(Wait { key, wait, is_penalty, why })
         }
-        _ => Taken::Go,
+        _ => Admission::Go,
     }))
 }
 
@@ -103,7 +103,7 @@ pub async fn penalise(pool: &Pool, key: &str, penalty: Duration, why: &str) -> R
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn observe(pool: &Pool, key: &str, budget: &Budget) -> Result<()> {
+pub async fn observe(pool: &Pool, key: &str, budget: &RateWindow) -> Result<()> {
     sqlx::query_file!(
         "src/store/sql/rate_observe.sql",
         key,

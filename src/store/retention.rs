@@ -43,7 +43,7 @@ impl Class {
 
     /// The class in one word.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Runs => "runs",
             Self::History => "history",
@@ -69,8 +69,8 @@ impl FromStr for Class {
     type Err = String;
 
     fn from_str(word: &str) -> std::result::Result<Self, String> {
-        Self::ALL.into_iter().find(|class| class.word() == word).ok_or_else(|| {
-            let words: Vec<&str> = Self::ALL.iter().map(|class| class.word()).collect();
+        Self::ALL.into_iter().find(|class| class.as_str() == word).ok_or_else(|| {
+            let words: Vec<&str> = Self::ALL.iter().map(|class| class.as_str()).collect();
             format!("there is no class `{word}`; the classes are {}", words.join(", "))
         })
     }
@@ -124,7 +124,7 @@ pub async fn set(pool: &Pool, class: Class, days: Option<u32>) -> Result<()> {
     sqlx::query!(
         "insert into retention (class, keep) values ($1, make_interval(days => $2))
          on conflict (class) do update set keep = excluded.keep, updated_at = now()",
-        class.word(),
+        class.as_str(),
         days.map(|days| i32::try_from(days.max(1)).unwrap_or(i32::MAX))
     )
     .execute(pool)
@@ -141,7 +141,7 @@ pub async fn sweep(connection: &mut Connection, is_dry: bool) -> Result<Vec<Swep
     for class in Class::ALL {
         let days = sqlx::query_scalar!(
             "select extract(epoch from keep)::float8 / 86400 from retention where class = $1",
-            class.word()
+            class.as_str()
         )
         .fetch_optional(&mut *connection)
         .await?;

@@ -96,7 +96,7 @@ pub async fn record(
             lease.run,
             head.as_str(),
             finding.fingerprint,
-            finding.severity.word(),
+            finding.severity.as_str(),
             finding.path,
             finding.line.map(signed),
             finding.message

@@ -12,7 +12,7 @@ use crate::core::{
 
 /// What a run is bound to when it begins.
 #[derive(Debug, Clone)]
-pub struct Binding {
+pub struct RunSpec {
     /// The run's id.
     pub id: Uuid,
     /// The requirement it works on.
@@ -35,9 +35,9 @@ pub struct Binding {
 
 /// A run as it is stored.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredRun {
     /// What it is bound to.
-    pub binding: Binding,
+    pub spec: RunSpec,
     /// How many events its history has.
     pub version: i32,
     /// The folded history.
@@ -54,23 +54,23 @@ pub struct Stored {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn insert(connection: &mut Connection, binding: &Binding, run: &Run) -> Result<()> {
+pub async fn insert(connection: &mut Connection, spec: &RunSpec, run: &Run) -> Result<()> {
     sqlx::query!(
         "insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch,
                           version, status, step, state, priority, parent, pull)
          values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13)",
-        binding.id,
-        binding.requirement_id,
-        binding.workflow_hash,
-        binding.product,
-        binding.repository,
-        binding.base_branch,
-        binding.branch,
-        run.state.word(),
+        spec.id,
+        spec.requirement_id,
+        spec.workflow_hash,
+        spec.product,
+        spec.repository,
+        spec.base_branch,
+        spec.branch,
+        run.state.as_str(),
         run.step(),
         Json(run) as _,
-        binding.priority,
-        binding.parent,
+        spec.priority,
+        spec.parent,
         run.progress.pull.and_then(|number| i64::try_from(number).ok())
     )
     .execute(connection)
@@ -85,7 +85,7 @@ pub async fn insert(connection: &mut Connection, binding: &Binding, run: &Run) -
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<Stored>> {
+pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<StoredRun>> {
     let row = sqlx::query_as!(
         Record,
         r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
@@ -96,14 +96,14 @@ pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<Stored
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(Stored::from))
+    Ok(row.map(StoredRun::from))
 }
 
 /// Reads a run.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Stored>> {
+pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<StoredRun>> {
     let row = sqlx::query_as!(
         Record,
         r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
@@ -114,14 +114,14 @@ pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Store
     )
     .fetch_optional(executor)
     .await?;
-    Ok(row.map(Stored::from))
+    Ok(row.map(StoredRun::from))
 }
 
 /// One run and its job, both as they were at one moment.
 ///
 /// # Errors
 /// As [`get`].
-pub async fn with_job(pool: &Pool, id: Uuid) -> Result<Option<(Stored, Option<Job>)>> {
+pub async fn with_job(pool: &Pool, id: Uuid) -> Result<Option<(StoredRun, Option<Job>)>> {
     let mut tx = pool.begin_with("begin isolation level repeatable read read only").await?;
     let Some(stored) = get(&mut *tx, id).await? else { return Ok(None) };
     let job = super::job::standing(&mut *tx, id).await?;
@@ -141,7 +141,7 @@ pub async fn save(
     run: &Run,
 ) -> Result<bool> {
     let ended_as = match &run.state {
-        State::Ended { end, .. } => Some(end.word()),
+        State::Ended { end, .. } => Some(end.as_str()),
         State::At { .. } | State::Waiting { .. } | State::Paused { .. } => None,
     };
     let pull = run.progress.pull.and_then(|number| i64::try_from(number).ok());
@@ -155,7 +155,7 @@ pub async fn save(
         version,
         events,
         Json(run) as _,
-        run.state.word(),
+        run.state.as_str(),
         run.step(),
         ended_as,
         pull
@@ -225,10 +225,10 @@ struct Record {
     now: DateTime<Utc>,
 }
 
-impl From<Record> for Stored {
+impl From<Record> for StoredRun {
     fn from(row: Record) -> Self {
         Self {
-            binding: Binding {
+            spec: RunSpec {
                 id: row.id,
                 requirement_id: row.requirement_id,
                 workflow_hash: row.workflow_hash,

@@ -23,7 +23,7 @@ pub struct Server {
 
 /// Something about a server that must be mended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ailment {
+pub struct HealthIssue {
     /// What is wrong and what to do.
     pub what: &'static str,
     /// Nothing can be done on such a server; otherwise it works, and may forget.
@@ -52,11 +52,11 @@ pub async fn ask(pool: &Pool) -> Result<Server> {
 impl Server {
     /// All that is wrong with it; nothing where a commit is kept.
     #[must_use]
-    pub fn ailments(&self) -> Vec<Ailment> {
-        let mut ailments = Vec::new();
+    pub fn health_issues(&self) -> Vec<HealthIssue> {
+        let mut health_issues = Vec::new();
         let mut tell = |ails: bool, is_fatal: bool, what: &'static str| {
             if ails {
-                ailments.push(Ailment { what, is_fatal });
+                health_issues.push(HealthIssue { what, is_fatal });
             }
         };
         tell(
@@ -76,6 +76,6 @@ impl Server {
             false,
             "synchronous_commit is off: what was answered with 201 may be lost in a crash",
         );
-        ailments
+        health_issues
     }
 }

@@ -49,7 +49,7 @@ pub async fn insert(connection: &mut Connection, news: &News) -> Result<Option<(
            on conflict (delivery) do nothing
            returning id, run_id"#,
         news.delivery,
-        news.topic.word(),
+        news.topic.as_str(),
         news.repository,
         news.branch,
         news.pull,
@@ -65,7 +65,7 @@ pub async fn insert(connection: &mut Connection, news: &News) -> Result<Option<(
 /// # Errors
 /// When the database does not answer.
 pub async fn take(connection: &mut Connection, run_id: Uuid, topics: &[Topic]) -> Result<Option<Topic>> {
-    let words: Vec<String> = topics.iter().map(|topic| topic.word().to_owned()).collect();
+    let words: Vec<String> = topics.iter().map(|topic| topic.as_str().to_owned()).collect();
     let taken = sqlx::query_scalar!(
         "update signal set taken_at = clock_timestamp()
          where run_id = $1 and taken_at is null and topic = any($2)
@@ -75,7 +75,7 @@ pub async fn take(connection: &mut Connection, run_id: Uuid, topics: &[Topic]) -
     )
     .fetch_all(connection)
     .await?;
-    Ok(topics.iter().copied().find(|topic| taken.iter().any(|word| word == topic.word())))
+    Ok(topics.iter().copied().find(|topic| taken.iter().any(|word| word == topic.as_str())))
 }
 
 /// The news of a run, oldest first, at most 1,000.

@@ -147,17 +147,17 @@ impl<'a> Lines<'a> {
         self.run.push(lease.run);
         self.version.push(*version);
         self.state.push(json(run));
-        self.status.push(run.state.word());
+        self.status.push(run.state.as_str());
         self.step.push(run.step());
         self.ended_as.push(match &run.state {
-            State::Ended { end, .. } => Some(end.word()),
+            State::Ended { end, .. } => Some(end.as_str()),
             State::At { .. } | State::Waiting { .. } | State::Paused { .. } => None,
         });
         self.pull.push(run.progress.pull.and_then(|number| i64::try_from(number).ok()));
     }
 
     fn add_event(&mut self, Transition { lease, event, at, .. }: &'a Transition) {
-        self.kind.push(event.word());
+        self.kind.push(event.as_str());
         self.body.push(json(event));
         self.at.push(*at);
         self.attempt.push(signed(lease.attempt));

@@ -12,7 +12,7 @@ use crate::core::workflow::Queue;
 /// # Errors
 /// When the database does not answer.
 pub async fn notify(connection: &mut Connection, queue: Queue) -> Result<()> {
-    sqlx::query!("select pg_notify('aspora_job', $1)", queue.word()).execute(connection).await.map(|_| ())
+    sqlx::query!("select pg_notify('aspora_job', $1)", queue.as_str()).execute(connection).await.map(|_| ())
 }
 
 /// As [`notify`], for a queue by its name.
@@ -36,7 +36,7 @@ impl Listener {
     /// # Errors
     /// When no connection can be had.
     pub async fn open(pool: &Pool, served: &[Queue]) -> Result<Self> {
-        let queues: Vec<&str> = served.iter().map(|queue| queue.word()).collect();
+        let queues: Vec<&str> = served.iter().map(|queue| queue.as_str()).collect();
         let options = (*pool.connect_options()).clone();
         let options = options.application_name(&format!("aspora worker {}", queues.join(",")));
         let own = PgPoolOptions::new()

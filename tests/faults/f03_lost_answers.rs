@@ -2,11 +2,11 @@
 
 use aspora::{
     core::workflow::{Outcome, Queue},
-    engine::{Engine, Moved},
+    engine::{Ack, Engine},
     http,
     store::{
         self,
-        job::{self, Terms},
+        job::{self, ClaimRequest},
     },
 };
 use axum::{
@@ -40,8 +40,8 @@ impl Apart {
     }
 
     /// A claim that goes the long way.
-    async fn claim(&self, guarded: bool) -> store::Result<job::Taken> {
-        let terms = Terms { worker: "far", lease: support::Ground::LEASE, suspects: true, guarded };
+    async fn claim(&self, guarded: bool) -> store::Result<job::ClaimBatch> {
+        let terms = ClaimRequest { worker: "far", lease: support::Ground::LEASE, suspects: true, guarded };
         job::claim(&mut *self.far.pool().acquire().await?, &[(Queue::Llm, 9)], terms).await
     }
 
@@ -62,7 +62,7 @@ async fn f3_a_finish_whose_commit_was_not_acknowledged_is_in_the_history_once() 
     assert!(matches!(&lost, aspora::engine::Error::Store(error) if store::is_transient(error)), "{lost}");
     let before = apart.near.picture().await;
     let again = apart.far.answer(&lease, "far", answer(Outcome::Opened)).await.unwrap();
-    assert_eq!(again, Moved::Late, "it had been recorded");
+    assert_eq!(again, Ack::Fenced, "it had been recorded");
     assert_eq!(apart.near.picture().await, before, "asked again it changes nothing");
     assert_eq!(apart.near.kinds(run).await, ["started", "answered"]);
     assert_sound(&apart.near.engine).await;
@@ -82,7 +82,7 @@ async fn f3_a_claim_that_was_not_acknowledged_costs_a_lease_and_nothing_else() {
         let lease = apart.claim(guarded).await.unwrap().claims.remove(0).lease;
         assert_eq!((lease.run, lease.attempt), (run, 2));
         let moved = apart.far.answer(&lease, "far", answer(Outcome::Opened)).await.unwrap();
-        assert_eq!(moved, Moved::Yes);
+        assert_eq!(moved, Ack::Committed);
         let words = [(1, Some("lost".to_owned())), (2, Some("answered".to_owned()))];
         assert_eq!(apart.attempts(run).await, words);
         assert_sound(&apart.near.engine).await;

@@ -84,7 +84,7 @@ async fn f5_a_worker_gives_up_connections_that_were_forgotten_on_the_way() {
     let behind = behind(150).await;
     for _ in 0..3 {
         behind.goes_on(40).await;
-        behind.proxy.strand();
+        behind.proxy.block_unsupported();
     }
     behind.goes_on(40).await;
     behind.ends().await;
@@ -116,7 +116,7 @@ async fn f5_an_idle_worker_looks_on_when_a_look_is_never_answered() {
     behind.proxy.hush(LOOK, 0);
     behind.loses(0).await;
     // Nobody hears the notice of what begins now: it is found by looking.
-    behind.proxy.strand();
+    behind.proxy.block_unsupported();
     behind.light.begin(20).await;
     behind.ends().await;
 }
@@ -128,7 +128,7 @@ async fn f5_whoever_gives_a_connection_up_gives_up_its_place_in_the_pool() {
     let pool = store::connect(&proxy.url(&database.url), 2).await.unwrap();
     for _ in 0..2 {
         let both = [pool.begin().await.unwrap(), pool.begin().await.unwrap()];
-        proxy.strand();
+        proxy.block_unsupported();
         drop(both);
         until("a place in the pool", async || pool.acquire().await.ok()).await;
         until("the other place", async || {
@@ -159,7 +159,7 @@ async fn f5_whatever_the_wire_does_nothing_is_done_twice() {
         let way = if dice.below(2) == 0 { Way::Asked } else { Way::Answered };
         match dice.below(7) {
             0 => proxy.cut(),
-            1 => proxy.strand(),
+            1 => proxy.block_unsupported(),
             2 => proxy.cut_after(way, usize::try_from(1 + dice.below(20_000)).unwrap()),
             3 => proxy.be(Line::Silent, lasts).await,
             4 => proxy.be(Line::Deaf, lasts).await,

@@ -20,7 +20,7 @@ async fn f12_a_head_that_moves_when_the_merge_is_on_its_way_is_not_merged() {
     let floor = ground.floor("aspora").await;
     let begun = floor.begin("p").await;
     let (twin, repository) = (Arc::downgrade(&floor.twin), begun.repository.clone());
-    let branch = floor.look(begun.run).await.binding.branch;
+    let branch = floor.look(begun.run).await.spec.branch;
     floor.twin.on_request(Arc::new(move |request, phase| {
         if phase == Phase::Before && request.method == "PUT" && request.path.ends_with("/merge") {
             let twin = twin.upgrade().unwrap();

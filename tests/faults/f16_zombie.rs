@@ -14,7 +14,7 @@ use aspora::{
         workflow::{Outcome, Queue},
     },
     dev::github::{Phase, RequestSeen},
-    engine::{Answer, Moved},
+    engine::{Ack, Answer},
     store::{self, Pool, effect::Begun as Intent, job::Lease},
 };
 use rustix::process::Signal;
@@ -150,11 +150,11 @@ async fn f16_whatever_a_late_worker_brings_is_refused_and_the_holder_s_counts() 
     let before = floor.look(begun.run).await;
 
     let park = Park { reason: "nothing".to_owned(), topics: vec![], until: before.now };
-    assert_eq!(engine.answer(&late, "late", answer()).await.unwrap(), Moved::Late);
-    assert_eq!(engine.park(&late, "late", park, Progress::default()).await.unwrap(), Moved::Late);
-    assert_eq!(engine.fail(&late, "late", "broken", None).await.unwrap(), Moved::Late);
-    assert_eq!(engine.exhaust(&late, "late", "broken").await.unwrap(), Moved::Late);
-    assert_eq!(engine.strand(&late, "late", "strange").await.unwrap(), Moved::Late);
+    assert_eq!(engine.answer(&late, "late", answer()).await.unwrap(), Ack::Fenced);
+    assert_eq!(engine.park(&late, "late", park, Progress::default()).await.unwrap(), Ack::Fenced);
+    assert_eq!(engine.fail(&late, "late", "broken", None).await.unwrap(), Ack::Fenced);
+    assert_eq!(engine.exhaust(&late, "late", "broken").await.unwrap(), Ack::Fenced);
+    assert_eq!(engine.block_unsupported(&late, "late", "strange").await.unwrap(), Ack::Fenced);
     assert!(!store::job::give_back(floor.pool(), &late).await.unwrap());
     let renewed = store::job::renew(floor.pool(), &[late.job], &[late.token], Duration::from_secs(9)).await;
     assert_eq!(renewed.unwrap(), Vec::<uuid::Uuid>::new());
@@ -166,8 +166,8 @@ async fn f16_whatever_a_late_worker_brings_is_refused_and_the_holder_s_counts() 
     let after = floor.look(begun.run).await;
     assert_eq!((after.version, after.run), (before.version, before.run));
     assert!(matches!(begin(&holder).await, Intent::Fresh(_)));
-    assert_eq!(engine.answer(&holder, "holder", answer()).await.unwrap(), Moved::Yes);
-    assert_eq!(engine.answer(&holder, "holder", answer()).await.unwrap(), Moved::Late, "once is enough");
+    assert_eq!(engine.answer(&holder, "holder", answer()).await.unwrap(), Ack::Committed);
+    assert_eq!(engine.answer(&holder, "holder", answer()).await.unwrap(), Ack::Fenced, "once is enough");
     invariants::history_folds_to_the_state(&floor, &floor.look(begun.run).await).await;
 }
 

@@ -15,7 +15,7 @@ use aspora::{
         postgres::Cluster,
     },
     engine::Engine,
-    store::{self, Pool, run::Stored},
+    store::{self, Pool, run::StoredRun},
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -151,7 +151,7 @@ impl Floor {
     }
 
     /// The run as it stands; a database that is down is asked again.
-    pub(crate) async fn look(&self, run: Uuid) -> Stored {
+    pub(crate) async fn look(&self, run: Uuid) -> StoredRun {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match store::run::get(self.pool(), run).await {
@@ -163,7 +163,7 @@ impl Floor {
     }
 
     /// Waits until the run is over.
-    pub(crate) async fn ended(&self, begun: &Begun) -> Stored {
+    pub(crate) async fn ended(&self, begun: &Begun) -> StoredRun {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let stored = self.look(begun.run).await;

@@ -10,7 +10,7 @@ use aspora::{
         workflow::End,
     },
     dev::github::{BOT, Pull},
-    store::{self, Pool, effect::Row, run::Stored},
+    store::{self, Pool, effect::Row, run::StoredRun},
 };
 use serde_json::Value;
 
@@ -47,11 +47,11 @@ pub(crate) fn model_was_asked(floor: &Floor, runs: usize, crashes: usize) {
 }
 
 /// The events are gapless from 1, and folding them gives the stored run.
-pub(crate) async fn history_folds_to_the_state(floor: &Floor, stored: &Stored) {
-    let events = store::event::after(floor.pool(), stored.binding.id, 0, 10_000).await.unwrap();
+pub(crate) async fn history_folds_to_the_state(floor: &Floor, stored: &StoredRun) {
+    let events = store::event::after(floor.pool(), stored.spec.id, 0, 10_000).await.unwrap();
     let seqs: Vec<i32> = events.iter().map(|event| event.seq).collect();
     assert_eq!(seqs, (1..=stored.version).collect::<Vec<_>>(), "the history has gaps");
-    let workflow = floor.engine.workflow(&stored.binding.workflow_hash).await.unwrap();
+    let workflow = floor.engine.workflow(&stored.spec.workflow_hash).await.unwrap();
     assert_eq!(events[0].body.0, Event::Started);
     let begun = Run::start(&workflow, events[0].at).unwrap().0;
     let folded = events[1..].iter().fold(begun, |run, event| {
@@ -112,9 +112,9 @@ pub(crate) async fn count(pool: &Pool, question: &'static str, begun: &Begun) ->
     sqlx::query_scalar(question).bind(begun.run).fetch_one(pool).await.unwrap()
 }
 
-fn one_branch_one_pull_one_merge(floor: &Floor, begun: &Begun, stored: &Stored) -> Pull {
+fn one_branch_one_pull_one_merge(floor: &Floor, begun: &Begun, stored: &StoredRun) -> Pull {
     let branches = git(floor, begun, &["for-each-ref", "--format=%(refname)", "refs/heads/aspora/"]);
-    assert_eq!(branches, [format!("refs/heads/{}", stored.binding.branch)], "one branch");
+    assert_eq!(branches, [format!("refs/heads/{}", stored.spec.branch)], "one branch");
     let [pull] = floor.twin.pulls(&begun.repository).try_into().expect("one pull request");
     let merge = pull.merge.clone().expect("it is merged");
     let on_main = git(floor, begun, &["rev-list", "--first-parent", "refs/heads/main"]);

@@ -180,7 +180,7 @@ impl Proxy {
 
     /// What is open stays open, and nothing passes there ever again; what is opened from now on passes. So it is
     /// for both sides when a machine between them forgets its connections.
-    pub(crate) fn strand(&self) {
+    pub(crate) fn block_unsupported(&self) {
         self.rules.strands.send_modify(|strands| *strands += 1);
     }
 
@@ -275,7 +275,7 @@ async fn join(client: TcpStream, server: impl AsyncRead + AsyncWrite, mut ear: E
     let (mut from_server, mut to_server) = tokio::io::split(server);
     let lost: Mutex<Option<Answer>> = Mutex::default();
     let asked = pass(&mut from_client, &mut to_server, (rules, Way::Asked), |bytes| {
-        match rules.springs(&ear.hear(bytes)) {
+        match rules.springs(&ear.receive_signal(bytes)) {
             None => {}
             Some(End::Cut) => *held(&lost) = Some(ear.answer()),
             Some(End::Silence) => {

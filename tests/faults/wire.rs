@@ -34,9 +34,9 @@ pub(super) struct Messages {
 
 impl Ear {
     /// What is asked for with these bytes: each statement that is executed, or the words themselves.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<String> {
+    pub(super) fn receive_signal(&mut self, bytes: &[u8]) -> Vec<String> {
         match self {
-            Self::Postgres(messages) => messages.hear(bytes),
+            Self::Postgres(messages) => messages.receive_signal(bytes),
             Self::Plain => vec![String::from_utf8_lossy(bytes).into_owned()],
         }
     }
@@ -65,7 +65,7 @@ impl Answer {
 }
 
 impl Messages {
-    fn hear(&mut self, bytes: &[u8]) -> Vec<String> {
+    fn receive_signal(&mut self, bytes: &[u8]) -> Vec<String> {
         self.pieces.extend_from_slice(bytes);
         let mut heard = Vec::new();
         while let Some((kind, body)) = self.next() {

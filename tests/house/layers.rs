@@ -1,8 +1,7 @@
 //! The rooms of the crate, lowest first: a room uses the layers below it, never its siblings or those above.
 //! And what only one room may name: SQL, octocrab, async-openai, apalis; and what `core` may not name at all.
 
-use std::fs;
-use std::path::Path;
+use super::files;
 
 const LAYERS: &[&[&str]] = &[
     &["core"],
@@ -163,22 +162,19 @@ fn code(text: &str) -> String {
     text.lines().map(bare).collect::<Vec<_>>().join("\n")
 }
 
-/// The files of all rooms. The map in `lib.rs` and the small programs in `bin/` are no rooms.
+/// The files of all rooms. The map in `lib.rs` and the small programs in `bin/` are no rooms, and what a crate of
+/// its own may name, Cargo watches over.
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut found = Vec::new();
-    let mut todo = vec![root.clone()];
-    while let Some(path) = todo.pop() {
-        if path.is_dir() {
-            todo.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-            continue;
-        }
-        let file = path.strip_prefix(&root).unwrap().display().to_string();
+    let src = files("src").into_iter().filter_map(|(file, text)| {
         let room = file.split('/').next().unwrap().trim_end_matches(".rs").to_owned();
-        if file.ends_with(".rs") && !matches!(room.as_str(), "lib" | "bin") {
-            found.push(Source { room, file, code: code(&fs::read_to_string(&path).unwrap()) });
-        }
-    }
-    assert!(found.len() > 10, "the sources are under {}", root.display());
+        (!matches!(room.as_str(), "lib" | "bin")).then(|| Source { room, file, code: code(&text) })
+    });
+    let core = files("crates/core/src").into_iter().map(|(file, text)| {
+        // Its own modules are no rooms.
+        let code = code(&text).replace("crate::", "self::");
+        Source { room: "core".to_owned(), file: format!("core/{file}"), code }
+    });
+    let found: Vec<Source> = src.chain(core).collect();
+    assert!(found.len() > 10, "the sources are found");
     found
 }

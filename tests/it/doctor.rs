@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use crate::support::{Ground, answer, blank, eventually};
 use aspora::{
     core::workflow::{Outcome, Queue},
     store::{
@@ -11,7 +12,6 @@ use aspora::{
 };
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
-use crate::support::{Ground, answer, blank, eventually};
 use tokio::process::Command;
 use uuid::Uuid;
 

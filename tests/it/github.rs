@@ -8,12 +8,12 @@ use std::{
 
 use aspora::{
     core::{
-        rate::{Budget, Heard, Wait},
+        rate::{Observed, RateWindow, Wait},
         requirement::RepoName,
         sha::Sha,
     },
     github::{
-        Account, BadConfig, Config, Effort, Error, Forge, Gate, Kind, Permission, Timeouts, text::Marker,
+        Account, BadConfig, Config, Effort, Error, Forge, Kind, Permission, Throttle, Timeouts, text::Marker,
     },
 };
 use axum::{
@@ -369,15 +369,15 @@ async fn a_configuration_that_cannot_work_is_refused_at_once() {
     check("https://api.github.com", "token\n", Some(BadConfig::Token));
 }
 
-/// A gate that opens once it is told to, and what it heard.
+/// A gate that opens once it is told to, and what it observed.
 #[derive(Default)]
 struct Porter {
     open: std::sync::atomic::AtomicBool,
     asked: Mutex<Vec<Effort>>,
-    heard: Mutex<Vec<Heard>>,
+    observed: Mutex<Vec<Observed>>,
 }
 
-impl Gate for Porter {
+impl Throttle for Porter {
     fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>> {
         self.asked.lock().unwrap().push(effort);
         let open = self.open.load(std::sync::atomic::Ordering::SeqCst);
@@ -386,8 +386,8 @@ impl Gate for Porter {
         async move { if open { Ok(()) } else { Err(wait) } }.boxed()
     }
 
-    fn learn(&self, heard: Heard) -> BoxFuture<'_, ()> {
-        self.heard.lock().unwrap().push(heard);
+    fn observe(&self, observed: Observed) -> BoxFuture<'_, ()> {
+        self.observed.lock().unwrap().push(observed);
         async {}.boxed()
     }
 }
@@ -425,8 +425,8 @@ async fn a_call_that_is_held_back_is_not_made_and_every_answer_is_heard() {
     world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
     assert_eq!(*porter.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Create]);
     let full_in = Duration::from_secs(31);
-    let budget = Budget { limit: 5_000, remaining: 17, full_in, is_gradual: false };
-    let told = Heard { calls: Some(budget), ..Heard::default() };
+    let budget = RateWindow { limit: 5_000, remaining: 17, full_in, is_gradual: false };
+    let told = Observed { calls: Some(budget), ..Observed::default() };
     let penalty = Some((Duration::from_secs(90), "rate limited (403)".to_owned()));
-    assert_eq!(*porter.heard.lock().unwrap(), [told, Heard { penalty, ..Heard::default() }]);
+    assert_eq!(*porter.observed.lock().unwrap(), [told, Observed { penalty, ..Observed::default() }]);
 }

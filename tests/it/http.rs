@@ -540,7 +540,7 @@ async fn a_run_that_is_held_back_says_by_which_limit_and_until_when() {
         .await
         .unwrap();
     let lease = world.claim(Queue::Llm).await;
-    world.app.engine.later(&lease, Duration::from_secs(60), "github:api.github.com:x").await.unwrap();
+    world.app.engine.snooze(&lease, Duration::from_secs(60), "github:api.github.com:x").await.unwrap();
     let why = world.get(&format!("/api/v1/runs/{run}/why")).await.body;
     assert_eq!(
         (&why["cause"], &why["facts"]["key"]),

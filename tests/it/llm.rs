@@ -8,11 +8,11 @@ use std::{
 use aspora::{
     core::{
         edit::Answer,
-        rate::{Heard, Wait},
+        rate::{Observed, Wait},
     },
     dev::model::{Fault, MODEL, Script, ScriptedModel},
     llm::{
-        BadConfig, Bill, Config, Error, Gate, Generate, Model, Prompt, REPLY_LIMIT, Reply, Review, Task,
+        BadConfig, Bill, Config, Error, Generate, Model, Prompt, REPLY_LIMIT, Reply, Review, Task, Throttle,
         read_review,
     },
 };
@@ -223,14 +223,14 @@ async fn it_also_answers_without_a_stream_and_lists_itself() {
     assert_eq!(barred.status(), 401);
 }
 
-/// A gate that is closed after the first call, and what it heard.
+/// A gate that is closed after the first call, and what it observed.
 #[derive(Default)]
 struct Porter {
     asked: Mutex<Vec<(String, u32)>>,
-    heard: Mutex<Vec<Heard>>,
+    observed: Mutex<Vec<Observed>>,
 }
 
-impl Gate for Porter {
+impl Throttle for Porter {
     fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>> {
         let mut asked = self.asked.lock().unwrap();
         asked.push((model.to_owned(), tokens));
@@ -240,9 +240,9 @@ impl Gate for Porter {
         async move { if open { Ok(()) } else { Err(wait) } }.boxed()
     }
 
-    fn learn<'a>(&'a self, model: &'a str, heard: Heard) -> BoxFuture<'a, ()> {
+    fn observe<'a>(&'a self, model: &'a str, observed: Observed) -> BoxFuture<'a, ()> {
         assert_eq!(model, MODEL);
-        self.heard.lock().unwrap().push(heard);
+        self.observed.lock().unwrap().push(observed);
         async {}.boxed()
     }
 }
@@ -256,7 +256,7 @@ async fn a_limit_is_heard_and_a_call_that_is_held_back_is_not_made() {
     let prompt = generate("Portfolio");
     assert!(matches!(model.ask(&prompt).await, Err(Error::Transient { .. })));
     let penalty = Some((Duration::from_secs(90), "429 Too Many Requests".to_owned()));
-    assert_eq!(*porter.heard.lock().unwrap(), [Heard { penalty, ..Heard::default() }]);
+    assert_eq!(*porter.observed.lock().unwrap(), [Observed { penalty, ..Observed::default() }]);
 
     let held = model.ask(&prompt).await.unwrap_err();
     assert!(matches!(&held, Error::Held(wait) if wait.key == "model:x/y"), "{held}");

@@ -2,9 +2,9 @@
 
 use std::{process::Output, sync::Arc};
 
+use crate::support::Ground;
 use aspora::http::{self, App, Settings};
 use serde_json::{Value, json};
-use crate::support::Ground;
 use tokio::process::Command;
 use tokio_util::sync::{CancellationToken, DropGuard};
 

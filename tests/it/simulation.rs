@@ -156,7 +156,7 @@ impl Held {
             (Action::Enqueue { turn, .. }, Self::Nothing) => Self::Job { turn: *turn, paused: false },
             (Action::HoldJob, Self::Job { turn, paused: false }) => Self::Job { turn, paused: true },
             (Action::ReleaseJob, Self::Job { turn, paused: true }) => Self::Job { turn, paused: false },
-            (Action::HurryJob, job @ Self::Job { paused: false, .. }) => job,
+            (Action::MakeJobDue, job @ Self::Job { paused: false, .. }) => job,
             (Action::SetTimer(until), Self::Nothing) => Self::Timer(*until),
             (Action::DropJob, Self::Job { .. }) | (Action::ClearTimer, Self::Timer(_)) => Self::Nothing,
             (Action::Finish(end), Self::Nothing) => Self::End(*end),

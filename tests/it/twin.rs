@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use crate::support::openapi::Judge;
 use aspora::dev::{
     ci::{CheckResult, Ci},
     github::{BOT, CI_APP, Mode, Phase, Rule, Twin, TwinConfig, Verdict, Webhook},
@@ -13,7 +14,6 @@ use aspora::dev::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
-use crate::support::openapi::Judge;
 
 const REPO: &str = "acme/wealth-product";
 const TOKEN: &str = "twin-token";
@@ -375,7 +375,7 @@ async fn real_git_clones_and_pushes_and_the_pull_request_follows() {
     let work = folder.path().join("work");
     assert_eq!(std::fs::read(work.join("risk.py")).unwrap(), b"a = 1\nb = 2\n");
     std::fs::write(work.join("risk.py"), "a = 2\n").unwrap();
-    git(&work, &["commit", "--quiet", "-am", "fix: Mend the risk"]).await;
+    git(&work, &["commit", "--quiet", "-am", "fix: Repair the risk"]).await;
     git(&work, &["push", "--quiet", "origin", "topic"]).await;
     let pull = world.get("pulls/1").await.1;
     assert_ne!(pull["head"]["sha"], world.head);

@@ -12,8 +12,8 @@ use aspora::{
     http::{App, Settings},
     store::{
         self, event, invariant,
-        job::{self, Lease, Terms},
-        run::Stored,
+        job::{self, ClaimRequest, Lease},
+        run::StoredRun,
         signal::News,
     },
 };
@@ -67,7 +67,7 @@ impl Ground {
         claim(self.pool(), queue, "tester", limit, Self::LEASE).await
     }
 
-    pub(crate) async fn run(&self, id: Uuid) -> Stored {
+    pub(crate) async fn run(&self, id: Uuid) -> StoredRun {
         store::run::get(self.pool(), id).await.unwrap().unwrap()
     }
 
@@ -131,7 +131,7 @@ pub(crate) async fn claim(
     limit: usize,
     lease: Duration,
 ) -> Vec<Lease> {
-    let terms = Terms { worker, lease, suspects: true, guarded: true };
+    let terms = ClaimRequest { worker, lease, suspects: true, guarded: true };
     let taken = job::claim(&mut pool.acquire().await.unwrap(), &[(queue, limit)], terms).await.unwrap();
     taken.claims.into_iter().map(|claim| claim.lease).collect()
 }
@@ -201,7 +201,7 @@ pub(crate) async fn assert_folds(engine: &Engine, id: Uuid) {
     let events = event::after(engine.pool(), id, 0, 100_000).await.unwrap();
     let seqs: Vec<i32> = events.iter().map(|row| row.seq).collect();
     assert_eq!(seqs, (1..=stored.version).collect::<Vec<_>>(), "the history of {id} has gaps");
-    let workflow = match engine.workflow(&stored.binding.workflow_hash).await {
+    let workflow = match engine.workflow(&stored.spec.workflow_hash).await {
         Ok(workflow) => workflow,
         // A run that was stranded began with a graph that could be read.
         Err(_) => Arc::new(Workflow::parse(SHIPPED).unwrap()),

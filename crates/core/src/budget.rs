@@ -193,7 +193,7 @@ impl Used {
 impl Scope {
     /// The word that tables and people use.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Run => "run",
             Self::Product => "product",

@@ -36,7 +36,7 @@ impl Severity {
 
     /// The word that people read, in lower case.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",
             Self::Low => "low",

@@ -22,18 +22,18 @@ pub struct Wait {
 
 /// What one answer says about limits.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Heard {
+pub struct Observed {
     /// Nobody shall call for this long, and why.
     pub penalty: Option<(Duration, String)>,
     /// What is left of the calls.
-    pub calls: Option<Budget>,
+    pub calls: Option<RateWindow>,
     /// What is left of the tokens of a model.
-    pub tokens: Option<Budget>,
+    pub tokens: Option<RateWindow>,
 }
 
 /// What is left of a limit, as the other side counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Budget {
+pub struct RateWindow {
     /// The whole.
     pub limit: u32,
     /// What is left of it.
@@ -53,7 +53,7 @@ impl Wait {
     }
 }
 
-impl Budget {
+impl RateWindow {
     /// How much of it comes back in a second.
     #[must_use]
     pub fn refill_per_s(&self) -> f64 {
@@ -88,10 +88,11 @@ mod tests {
 
     #[test]
     fn only_what_comes_back_bit_by_bit_refills() {
-        let budget = Budget { limit: 60, remaining: 50, full_in: Duration::from_secs(10), is_gradual: true };
-        let refill = |budget: Budget| format!("{:.2}", budget.refill_per_s());
+        let budget =
+            RateWindow { limit: 60, remaining: 50, full_in: Duration::from_secs(10), is_gradual: true };
+        let refill = |budget: RateWindow| format!("{:.2}", budget.refill_per_s());
         assert_eq!(refill(budget), "1.00");
-        assert_eq!(refill(Budget { is_gradual: false, ..budget }), "0.00");
-        assert_eq!(refill(Budget { remaining: 90, ..budget }), "0.10");
+        assert_eq!(refill(RateWindow { is_gradual: false, ..budget }), "0.00");
+        assert_eq!(refill(RateWindow { remaining: 90, ..budget }), "0.10");
     }
 }

@@ -13,7 +13,7 @@ pub fn sentence(step: Option<&str>, event: &Event) -> String {
         }
         Event::Answered { outcome, note, .. } => format!("{step} answered {outcome}: {note}"),
         Event::Parked { park, .. } => format!("{step} waits for {}", park.reason),
-        Event::Signalled { topic } => format!("{step} goes on: news of {}", topic.word()),
+        Event::Signalled { topic } => format!("{step} goes on: news of {}", topic.as_str()),
         Event::Woken => format!("{step} looks again: its time came"),
         Event::Failed { attempt, error, .. } => format!("{step} failed in attempt {attempt}: {error}"),
         Event::Stranded { reason } => format!("this release cannot go on: {reason}"),

@@ -132,7 +132,7 @@ fn steps(view: &View, workflow: &Workflow, or_where_it_ended: bool) -> Markup {
 }
 
 fn form(view: &View, verb: &str, label: &str, more: &Markup) -> Markup {
-    let action = format!("/runs/{}/control", view.stored.binding.id);
+    let action = format!("/runs/{}/control", view.stored.spec.id);
     html! {
         form.control method="post" action=(action) {
             input type="hidden" name="verb" value=(verb);

@@ -53,12 +53,12 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
     let missing = || Problem::Missing(format!("There is no run {id}."));
     let pool = app.engine.pool();
     let (stored, job) = store::run::with_job(pool, id).await?.ok_or_else(missing)?;
-    let requirement = store::requirement::get(pool, stored.binding.requirement_id).await?;
+    let requirement = store::requirement::get(pool, stored.spec.requirement_id).await?;
     let after = stored.version.saturating_sub(EVENTS);
     Ok(View {
         forge: app.settings.forge_url.clone(),
         requirement: requirement.ok_or_else(missing)?,
-        workflow: app.engine.workflow(&stored.binding.workflow_hash).await.ok(),
+        workflow: app.engine.workflow(&stored.spec.workflow_hash).await.ok(),
         events: event::after(pool, id, after, EVENTS.into()).await?,
         attempts: attempt::of_run(pool, id).await?,
         assessment: assessment::of_run(pool, id).await?.into_iter().next(),
@@ -66,7 +66,7 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
         diffs: effect::diffs(pool, id).await?,
         effects: effect::of_run(pool, id).await?,
         spent: effect::spent(pool, id).await?,
-        budget: budget::accounts(pool, id, &stored.binding.product).await?,
+        budget: budget::accounts(pool, id, &stored.spec.product).await?,
         cause: why(&stored.run, job.as_ref(), stored.now),
         job,
         stored,
@@ -74,7 +74,7 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
 }
 
 fn main(view: &View) -> Markup {
-    let id = view.stored.binding.id;
+    let id = view.stored.spec.id;
     let events = format!("/api/v1/runs/{id}/events");
     html! {
         main #main {
@@ -100,11 +100,11 @@ fn main(view: &View) -> Markup {
 }
 
 fn header(view: &View) -> Markup {
-    let binding = &view.stored.binding;
+    let spec = &view.stored.spec;
     let progress = &view.stored.run.progress;
     let state = match &view.stored.run.state {
-        run::State::Ended { end, .. } => end.word(),
-        state => state.word(),
+        run::State::Ended { end, .. } => end.as_str(),
+        state => state.as_str(),
     };
     html! {
         h1 { (view.requirement.title) }
@@ -113,20 +113,20 @@ fn header(view: &View) -> Markup {
             @if let Some(step) = view.stored.run.step() { div { dt { "Step" } dd { (step) } } }
             @if let Some(tier) = progress.tier { div { dt { "Tier" } dd { (words::tier(tier)) } } }
             @if let Some(pull) = progress.pull {
-                div { dt { "Pull request" } dd { (words::pull(&view.forge, &binding.repository, pull)) } }
+                div { dt { "Pull request" } dd { (words::pull(&view.forge, &spec.repository, pull)) } }
             }
             @if let Some(head) = &progress.head { div { dt { "Head" } dd { (view.commit(head.as_str())) } } }
             @if let Some(merged) = &progress.merged {
                 div { dt { "Merged as" } dd { (view.commit(merged.as_str())) } }
             }
-            @if let Some(parent) = binding.parent {
+            @if let Some(parent) = spec.parent {
                 div { dt { "Forked from" } dd { a href={ "/runs/" (parent) } { code.id { (parent) } } } }
             }
-            div { dt { "Product" } dd { (binding.product) } }
+            div { dt { "Product" } dd { (spec.product) } }
             div { dt { "Began" } dd { (words::moment(view.now(), view.stored.created_at)) } }
             div { dt { "Spent" } dd { (spent(&view.spent)) } }
             @if let Some(budget) = budget_left(&view.budget) { div { dt { "Budget" } dd { (budget) } } }
-            div { dt { "Run" } dd { code.id { (binding.id) } } }
+            div { dt { "Run" } dd { code.id { (spec.id) } } }
         }
     }
 }

@@ -151,7 +151,7 @@ fn resumed(rest: &[event::Row], attempts: &[attempt::Row], turn: i32) -> i32 {
 fn job(from: DateTime<Utc>, to: DateTime<Utc>, tries: &[&attempt::Row]) -> Vec<Stretch> {
     let mut out = Vec::new();
     let idle = |kind: Option<Kind>, from, to| {
-        let stretch = |kind: Kind| Stretch { kind, from, to, note: kind.word().to_owned() };
+        let stretch = |kind: Kind| Stretch { kind, from, to, note: kind.as_str().to_owned() };
         kind.filter(|_| from < to).map(stretch)
     };
     let (mut at, mut between) = (from, Some(Kind::Queued));
@@ -285,7 +285,7 @@ fn shares(all: &[&Stretch]) -> Markup {
                 @let time = sum(kind);
                 li {
                     svg.key viewBox="0 0 10 10" aria-hidden="true" { rect class=(kind.class()) width="10" height="10" {} }
-                    (kind.word()) " " strong { @if time.is_zero() { "none" } @else { (words::span(time)) } }
+                    (kind.as_str()) " " strong { @if time.is_zero() { "none" } @else { (words::span(time)) } }
                 }
             }
         }
@@ -318,7 +318,7 @@ fn attempts(view: &View) -> Markup {
 }
 
 impl Kind {
-    const fn word(self) -> &'static str {
+    const fn as_str(self) -> &'static str {
         match self {
             Self::Queued => "queued",
             Self::Running => "running",
@@ -388,7 +388,7 @@ mod tests {
             at: at(i64::from(seq)),
             actor: "w".to_owned(),
             step: Some(step.to_owned()),
-            kind: body.word().to_owned(),
+            kind: body.as_str().to_owned(),
             body: body.into(),
         };
         let note = "cannot be done".to_owned();

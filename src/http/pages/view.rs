@@ -8,13 +8,13 @@ use maud::Markup;
 use super::words;
 use crate::{
     core::{budget::Account, run, why, workflow::Workflow},
-    store::{assessment, attempt, effect, event, requirement, review, run::Stored},
+    store::{assessment, attempt, effect, event, requirement, review, run::StoredRun},
 };
 
 /// Everything that a run's page shows, as it was at `stored.now`.
 pub(super) struct View {
     pub(super) forge: String,
-    pub(super) stored: Stored,
+    pub(super) stored: StoredRun,
     pub(super) requirement: requirement::Row,
     /// `None` when this release cannot read the run's graph.
     pub(super) workflow: Option<Arc<Workflow>>,
@@ -36,7 +36,7 @@ impl View {
     }
 
     pub(super) fn commit(&self, sha: &str) -> Markup {
-        words::commit(&self.forge, &self.stored.binding.repository, sha)
+        words::commit(&self.forge, &self.stored.spec.repository, sha)
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -165,11 +165,11 @@ impl From<run::Event> for Fact {
             run::Event::Parked { turn, park, progress } => Self::Parked {
                 turn,
                 waiting_for: park.reason,
-                topics: park.topics.iter().map(|topic| topic.word().to_owned()).collect(),
+                topics: park.topics.iter().map(|topic| topic.as_str().to_owned()).collect(),
                 until: park.until,
                 progress: (&progress).into(),
             },
-            run::Event::Signalled { topic } => Self::Signalled { topic: topic.word().to_owned() },
+            run::Event::Signalled { topic } => Self::Signalled { topic: topic.as_str().to_owned() },
             run::Event::Woken => Self::Woken,
             run::Event::Failed { turn, attempt, error, retry_at } => {
                 Self::Failed { turn, attempt, error, retry_at }
@@ -181,7 +181,7 @@ impl From<run::Event> for Fact {
                 Self::Forked { from_run, from_seq, begins_at: step, reason, progress }
             }
             run::Event::Paused { reason, cause, .. } => {
-                Self::Paused { reason, cause: cause.word().to_owned() }
+                Self::Paused { reason, cause: cause.as_str().to_owned() }
             }
             run::Event::Resumed { reason } => Self::Resumed { reason },
             run::Event::Cancelled { reason } => Self::Cancelled { reason },
@@ -195,7 +195,7 @@ impl From<run::Event> for Fact {
 impl Fact {
     /// The name of the event.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Started => "started",
             Self::Answered { .. } => "answered",

@@ -7,7 +7,7 @@ use crate::{
         run::{self, State},
         why::{Cause, Job, why},
     },
-    store::{effect, run::Stored},
+    store::{effect, run::StoredRun},
 };
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -141,20 +141,20 @@ pub struct Why {
 impl Run {
     /// The view of a stored run; `forge_url` is the forge's web address without a trailing slash.
     #[must_use]
-    pub fn new(stored: &Stored, spent: effect::Spent, forge_url: &str) -> Self {
-        let (binding, run) = (&stored.binding, &stored.run);
+    pub fn new(stored: &StoredRun, spent: effect::Spent, forge_url: &str) -> Self {
+        let (spec, run) = (&stored.spec, &stored.run);
         let mut view = Self {
-            id: binding.id,
-            requirement_id: binding.requirement_id,
-            product: binding.product.clone(),
-            repository: binding.repository.clone(),
-            base_branch: binding.base_branch.clone(),
-            branch: binding.branch.clone(),
-            forked_from: binding.parent,
-            priority: binding.priority,
-            workflow: binding.workflow_hash.clone(),
+            id: spec.id,
+            requirement_id: spec.requirement_id,
+            product: spec.product.clone(),
+            repository: spec.repository.clone(),
+            base_branch: spec.base_branch.clone(),
+            branch: spec.branch.clone(),
+            forked_from: spec.parent,
+            priority: spec.priority,
+            workflow: spec.workflow_hash.clone(),
             version: stored.version,
-            state: run.state.word().to_owned(),
+            state: run.state.as_str().to_owned(),
             step: run.step().map(str::to_owned),
             since: None,
             waiting_for: None,
@@ -168,7 +168,7 @@ impl Run {
             pull_url: run
                 .progress
                 .pull
-                .map(|number| format!("{forge_url}/{}/pull/{number}", binding.repository)),
+                .map(|number| format!("{forge_url}/{}/pull/{number}", spec.repository)),
             spent: spent.into(),
             budget: None,
             created_at: stored.created_at,
@@ -191,12 +191,12 @@ impl Run {
                 self.paused = Some(Paused {
                     by: by.clone(),
                     reason: reason.clone(),
-                    cause: cause.word().to_owned(),
+                    cause: cause.as_str().to_owned(),
                     since: *since,
                 });
             }
             State::Ended { name, end, reason } => {
-                self.ended_as = Some(end.word().to_owned());
+                self.ended_as = Some(end.as_str().to_owned());
                 self.end = Some(name.clone());
                 self.reason = Some(reason.clone());
             }
@@ -207,12 +207,12 @@ impl Run {
 impl Why {
     /// The view of the one cause.
     #[must_use]
-    pub fn new(stored: &Stored, job: Option<&Job>) -> Self {
+    pub fn new(stored: &StoredRun, job: Option<&Job>) -> Self {
         let cause = why(&stored.run, job, stored.now);
         let mut facts = facts(&cause);
         let word = facts.remove("kind").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         Self {
-            run_id: stored.binding.id,
+            run_id: stored.spec.id,
             cause: word,
             facts,
             sentence: cause.sentence(stored.now),

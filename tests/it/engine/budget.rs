@@ -6,7 +6,7 @@ use aspora::{
         run::PauseCause,
         workflow::Queue,
     },
-    engine::Moved,
+    engine::Ack,
     store::{budget, job::Lease},
 };
 use uuid::Uuid;
@@ -77,7 +77,7 @@ impl Ground {
         let exceeded = self.reserve(&lease, tokens(100)).await.unwrap_err();
         budget::want(self.pool(), lease.run, "wealth", tokens(100)).await.unwrap();
         let halted = self.engine.halt(&lease, "w1", PauseCause::Budget, &exceeded.to_string()).await;
-        assert_eq!(halted.unwrap(), Moved::Yes);
+        assert_eq!(halted.unwrap(), Ack::Committed);
         lease.run
     }
 }

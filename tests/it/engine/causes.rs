@@ -8,7 +8,7 @@ use aspora::{
         why::{Cause, why},
         workflow::Queue,
     },
-    engine::Moved,
+    engine::Ack,
     store::{job, limit, run, wake::Listener},
 };
 use uuid::Uuid;
@@ -134,7 +134,7 @@ async fn what_was_given_back_is_queued_and_what_could_not_be_read_is_left() {
     advance(ground.pool(), Duration::from_secs(60)).await;
     assert_eq!(told(&ground, id).await, "queued");
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(ground.engine.fail(&lease, "tester", "503", None).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.fail(&lease, "tester", "503", None).await.unwrap(), Ack::Committed);
     assert!(
         matches!(cause(&ground, id).await, Cause::BackingOff { error, attempt: 2, .. } if error == "503")
     );

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use aspora::{
     core::workflow::{Outcome::Opened, Queue},
-    engine::Moved,
+    engine::Ack,
     store::{
         effect::{self, Begun},
         job,
@@ -113,7 +113,7 @@ async fn a_thief_is_not_robbed_by_a_job_given_back_late() {
     advance(ground.pool(), Ground::LEASE).await;
     let heir = ground.claim(Queue::Llm).await;
     assert!(!job::give_back(ground.pool(), &zombie).await.unwrap());
-    assert_eq!(ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Ack::Committed);
 }
 
 #[tokio::test]

@@ -12,8 +12,8 @@ use aspora::{
             Queue,
         },
     },
-    engine::{Denied, Done, Error, Moved, Verb},
-    store::{event, hold, job, job::Lease},
+    engine::{Ack, Control, Denied, Error, Verb},
+    store::{event, job, job::Lease, job_control},
 };
 use chrono::TimeDelta;
 use futures::future::join_all;
@@ -25,7 +25,7 @@ fn reason() -> Reason {
     "waiting for legal".parse().unwrap()
 }
 
-async fn told(ground: &Ground, run: Uuid, verb: Verb) -> Result<Done, Error> {
+async fn told(ground: &Ground, run: Uuid, verb: Verb) -> Result<Control, Error> {
     let done = ground.engine.control(run, &verb, "pm@acme", &reason()).await;
     assert_sound(&ground.engine).await;
     done
@@ -33,9 +33,9 @@ async fn told(ground: &Ground, run: Uuid, verb: Verb) -> Result<Done, Error> {
 
 /// The verb counts once; the second time the run is so already, and nothing at all has changed.
 async fn once(ground: &Ground, run: Uuid, verb: Verb) {
-    assert_eq!(told(ground, run, verb.clone()).await.unwrap(), Done::Now);
+    assert_eq!(told(ground, run, verb.clone()).await.unwrap(), Control::Applied);
     let before = ground.picture().await;
-    assert_eq!(told(ground, run, verb).await.unwrap(), Done::Already);
+    assert_eq!(told(ground, run, verb).await.unwrap(), Control::Unchanged);
     assert_eq!(ground.picture().await, before);
 }
 
@@ -49,14 +49,14 @@ async fn denied(ground: &Ground, run: Uuid, verb: Verb) -> Denied {
 
 async fn step(ground: &Ground, queue: Queue, outcome: Outcome) {
     let lease = ground.claim(queue).await;
-    assert_eq!(ground.engine.answer(&lease, "tester", answer(outcome)).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.answer(&lease, "tester", answer(outcome)).await.unwrap(), Ack::Committed);
 }
 
 async fn park(ground: &Ground, lease: &Lease) {
     let until = ground.run(lease.run).await.now + TimeDelta::minutes(5);
     let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
     let parked = ground.engine.park(lease, "tester", park, Progress::default()).await.unwrap();
-    assert_eq!(parked, Moved::Yes);
+    assert_eq!(parked, Ack::Committed);
 }
 
 async fn waiting(ground: &Ground) -> Uuid {
@@ -102,15 +102,15 @@ async fn the_answer_of_a_running_attempt_counts_while_the_run_is_paused() {
     assert_eq!(renewed, [lease.token], "whoever was at it may finish");
     let mut opened = answer(Opened);
     opened.progress = Progress { pull: Some(7), ..Progress::default() };
-    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Ack::Committed);
     let stored = ground.run(run).await;
     assert_eq!(
-        (stored.run.progress.pull, stored.run.step(), stored.run.state.word()),
+        (stored.run.progress.pull, stored.run.step(), stored.run.state.as_str()),
         (Some(7), Some("gate"), "paused")
     );
     assert_eq!(ground.ask::<i64>("select count(*) from job").await, 0, "nothing more was asked for");
     assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Done::Now);
+    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     assert_eq!(ground.claim(Queue::Github).await.step, "gate");
 }
 
@@ -119,12 +119,12 @@ async fn a_failed_attempt_of_a_paused_run_is_not_tried_again_until_it_is_resumed
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Done::Now);
-    assert_eq!(ground.engine.fail(&lease, "tester", "503", None).await.unwrap(), Moved::Yes);
+    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(ground.engine.fail(&lease, "tester", "503", None).await.unwrap(), Ack::Committed);
     advance(ground.pool(), Duration::from_secs(600)).await;
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
     assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Done::Now);
+    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
 }
 
@@ -133,11 +133,11 @@ async fn news_and_clocks_leave_a_paused_run_alone() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
     once(&ground, run, Verb::Pause).await;
-    assert!(ground.engine.hear(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
     advance(ground.pool(), Duration::from_secs(3600)).await;
     assert_eq!(ground.engine.wake_due(100).await.unwrap(), 0);
     assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 1);
-    assert_eq!(ground.run(run).await.run.state.word(), "paused");
+    assert_eq!(ground.run(run).await.run.state.as_str(), "paused");
     once(&ground, run, Verb::Resume).await;
     assert_eq!(ground.claim(Queue::Llm).await.turn, 2, "the step reads the world afresh");
     assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 0);
@@ -148,13 +148,13 @@ async fn a_step_that_parks_while_paused_leaves_its_news_for_the_resume() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Done::Now);
-    assert!(ground.engine.hear(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
     park(&ground, &lease).await;
     assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 1);
     assert_eq!(ground.ask::<i64>("select count(*) from timer").await, 0);
     assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Done::Now);
+    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     assert_eq!(ground.claim(Queue::Llm).await.step, "generate");
 }
 
@@ -167,8 +167,8 @@ async fn a_cancel_fences_off_the_worker_that_is_at_it() {
     let renewed = job::renew(ground.pool(), &[lease.job], &[lease.token], Ground::LEASE).await.unwrap();
     assert!(renewed.is_empty(), "its renewal tells the worker to stop");
     let before = ground.picture().await;
-    assert_eq!(ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Moved::Late);
-    assert_eq!(ground.engine.halt(&lease, "tester", PauseCause::Budget, "r").await.unwrap(), Moved::Late);
+    assert_eq!(ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Ack::Fenced);
+    assert_eq!(ground.engine.halt(&lease, "tester", PauseCause::Budget, "r").await.unwrap(), Ack::Fenced);
     assert_eq!(ground.picture().await, before);
     let State::Ended { name, end, reason } = ground.run(run).await.run.state else { panic!("it goes on") };
     assert_eq!((name.as_str(), end, reason.as_str()), ("cancelled", End::Cancelled, "waiting for legal"));
@@ -181,12 +181,12 @@ async fn a_cancel_ends_a_run_whose_graph_nobody_can_read() {
     let run = waiting(&ground).await;
     ground.follow(run, "run     = \"gate\"", "run     = \"lint\"").await;
     assert!(matches!(told_raw(&ground, run, Verb::RunNow).await, Err(Error::Workflow { .. })));
-    assert_eq!(told_raw(&ground, run, Verb::Cancel).await.unwrap(), Done::Now);
+    assert_eq!(told_raw(&ground, run, Verb::Cancel).await.unwrap(), Control::Applied);
     assert_eq!(ground.ask::<i64>("select count(*) from timer").await, 0);
     assert!(matches!(told_raw(&ground, run, Verb::Retry(None)).await, Err(Error::Workflow { .. })));
 }
 
-async fn told_raw(ground: &Ground, run: Uuid, verb: Verb) -> Result<Done, Error> {
+async fn told_raw(ground: &Ground, run: Uuid, verb: Verb) -> Result<Control, Error> {
     ground.engine.control(run, &verb, "pm@acme", &reason()).await
 }
 
@@ -199,12 +199,12 @@ async fn run_now_wakes_what_waits_and_makes_a_back_off_due() {
     let held = denied(&ground, run, Verb::RunNow).await;
     assert_eq!(held.to_string(), "a worker is at `generate`; wait until it has answered, or cancel the run");
     let hour = Some(Duration::from_secs(3600));
-    assert_eq!(ground.engine.fail(&lease, "tester", "503", hour).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.fail(&lease, "tester", "503", hour).await.unwrap(), Ack::Committed);
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
     once(&ground, run, Verb::RunNow).await;
     assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
     let other = ground.accept().await;
-    assert_eq!(told(&ground, other, Verb::Pause).await.unwrap(), Done::Now);
+    assert_eq!(told(&ground, other, Verb::Pause).await.unwrap(), Control::Applied);
     assert_eq!(denied(&ground, other, Verb::RunNow).await, Denied::Paused);
 }
 
@@ -220,8 +220,8 @@ async fn a_skip_needs_a_free_step_and_one_of_its_outcomes() {
         strange.to_string(),
         "`gate` never answers `pushed`; it answers `closed`, `passed`, `blocked`, `stopped`"
     );
-    assert_eq!(told(&ground, run, Verb::Skip(Passed)).await.unwrap(), Done::Now);
-    assert_eq!(told(&ground, run, Verb::Skip(Clean)).await.unwrap(), Done::Now);
+    assert_eq!(told(&ground, run, Verb::Skip(Passed)).await.unwrap(), Control::Applied);
+    assert_eq!(told(&ground, run, Verb::Skip(Clean)).await.unwrap(), Control::Applied);
     assert!(matches!(
         told(&ground, run, Verb::Skip(Outcome::Cleared)).await,
         Err(Error::Refused(refused)) if refused.to_string().contains("nothing is merged that was not judged")
@@ -274,8 +274,8 @@ async fn a_fork_takes_the_branch_over_and_there_is_one_live_run_on_it() {
     let fork = ground.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap();
     assert_sound(&ground.engine).await;
     let (old, new) = (ground.run(run).await, ground.run(fork).await);
-    assert_eq!(new.binding.branch, old.binding.branch);
-    assert_eq!((new.binding.parent, new.binding.requirement_id), (Some(run), old.binding.requirement_id));
+    assert_eq!(new.spec.branch, old.spec.branch);
+    assert_eq!((new.spec.parent, new.spec.requirement_id), (Some(run), old.spec.requirement_id));
     assert_eq!((new.run.step(), &new.run.progress), (Some("review"), &old.run.progress));
     assert_eq!(ground.kinds(fork).await, ["forked"]);
     assert!(matches!(
@@ -283,11 +283,11 @@ async fn a_fork_takes_the_branch_over_and_there_is_one_live_run_on_it() {
         Err(Error::Denied(Denied::BranchTaken(other))) if other == fork
     ));
     assert_eq!(denied(&ground, run, Verb::Retry(None)).await, Denied::BranchTaken(fork));
-    assert_eq!(told(&ground, fork, Verb::Cancel).await.unwrap(), Done::Now);
-    assert_eq!(told(&ground, run, Verb::Retry(None)).await.unwrap(), Done::Now);
+    assert_eq!(told(&ground, fork, Verb::Cancel).await.unwrap(), Control::Applied);
+    assert_eq!(told(&ground, run, Verb::Retry(None)).await.unwrap(), Control::Applied);
     let fresh = ground.engine.fork(fork, "generate", "pm@acme", &reason()).await.unwrap();
     let stored = ground.run(fresh).await;
-    assert_eq!(stored.binding.branch, format!("aspora/wealth/{fresh}"));
+    assert_eq!(stored.spec.branch, format!("aspora/wealth/{fresh}"));
     assert_eq!(stored.run.progress, Progress::default());
     assert_sound(&ground.engine).await;
 }
@@ -326,14 +326,14 @@ async fn a_halted_attempt_pauses_the_run_and_does_not_count() {
         let lease = ground.claim(Queue::Llm).await;
         let why = "the budget of 5 dollars is used up";
         let halted = ground.engine.halt(&lease, "worker", PauseCause::Budget, why).await.unwrap();
-        assert_eq!(halted, Moved::Yes, "round {round}: a halt never uses a job up");
+        assert_eq!(halted, Ack::Committed, "round {round}: a halt never uses a job up");
         assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
         let State::Paused { by, cause, reason, queued, .. } = ground.run(run).await.run.state else {
             panic!("it goes on")
         };
         assert_eq!((by.as_str(), cause, reason.as_str(), queued), ("worker", PauseCause::Budget, why, true));
         assert_sound(&ground.engine).await;
-        assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Done::Now);
+        assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     }
     step(&ground, Queue::Llm, Opened).await;
 }
@@ -343,8 +343,8 @@ async fn a_halt_of_a_run_that_somebody_paused_meanwhile_gives_the_job_up_all_the
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Done::Now);
-    assert_eq!(ground.engine.halt(&lease, "worker", PauseCause::Breaker, "r").await.unwrap(), Moved::Yes);
+    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(ground.engine.halt(&lease, "worker", PauseCause::Breaker, "r").await.unwrap(), Ack::Committed);
     assert_eq!(ground.kinds(run).await, ["started", "paused"]);
     assert!(ground.ask::<bool>("select lease_token is null and paused from job").await);
     assert_sound(&ground.engine).await;
@@ -363,12 +363,12 @@ async fn a_dead_letter_is_redriven_once() {
     let lease = ground.claim(Queue::Llm).await;
     ground.engine.exhaust(&lease, "tester", "the model is away").await.unwrap();
     let letter = letters(&ground).await[0];
-    assert_eq!(ground.engine.redrive(letter, "pm@acme", &reason()).await.unwrap(), Done::Now);
+    assert_eq!(ground.engine.redrive(letter, "pm@acme", &reason()).await.unwrap(), Control::Applied);
     assert_sound(&ground.engine).await;
     let stored = ground.run(run).await;
     assert_eq!((stored.run.step(), stored.run.visits["generate"]), (Some("generate"), 2));
     let before = ground.picture().await;
-    assert_eq!(ground.engine.redrive(letter, "pm@acme", &reason()).await.unwrap(), Done::Already);
+    assert_eq!(ground.engine.redrive(letter, "pm@acme", &reason()).await.unwrap(), Control::Unchanged);
     assert_eq!(ground.picture().await, before);
     assert!(letters(&ground).await.is_empty());
     assert_eq!(ground.ask::<String>("select redriven_by from dead_letter").await, "pm@acme");
@@ -386,10 +386,10 @@ async fn a_paused_job_whose_worker_died_waits_for_the_resume() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Done::Now);
+    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
     advance(ground.pool(), Duration::from_secs(600)).await;
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Done::Now);
+    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
 }
 
@@ -405,7 +405,7 @@ async fn controls_and_answers_at_once_neither_deadlock_nor_lose_a_run() {
         let controls = verbs.iter().cycle().take(24).map(|verb| engine.control(run, verb, "pm", &why));
         let (answered, told) =
             tokio::join!(engine.answer(&lease, "tester", answer(Opened)), join_all(controls));
-        assert_eq!(answered.unwrap(), Moved::Yes);
+        assert_eq!(answered.unwrap(), Ack::Committed);
         for error in told.into_iter().filter_map(Result::err) {
             assert!(matches!(error, Error::Denied(_)), "{error}");
         }
@@ -423,7 +423,7 @@ async fn a_control_never_holds_a_run_whose_job_it_has_not_locked() {
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
     let mut answering = ground.pool().begin().await.unwrap();
-    assert!(hold::lock(&mut answering, run).await.unwrap().is_some());
+    assert!(job_control::lock(&mut answering, run).await.unwrap().is_some());
     let (engine, why) = (ground.engine.clone(), reason());
     let pausing = tokio::spawn(async move { engine.pause(run, "pm", &why).await });
     super::support::eventually("the pause waits for the job", async || {
@@ -437,8 +437,8 @@ async fn a_control_never_holds_a_run_whose_job_it_has_not_locked() {
         .await
         .unwrap();
     answering.rollback().await.unwrap();
-    assert_eq!(pausing.await.unwrap().unwrap(), Done::Now);
-    assert_eq!(ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Moved::Yes);
+    assert_eq!(pausing.await.unwrap().unwrap(), Control::Applied);
+    assert_eq!(ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Ack::Committed);
     assert_sound(&ground.engine).await;
 }
 
@@ -449,7 +449,7 @@ async fn every_control_is_in_the_history_with_its_actor_and_reason() {
     for verb in
         [Verb::Pause, Verb::Resume, Verb::Skip(Opened), Verb::Retry(Some("review".to_owned())), Verb::Cancel]
     {
-        assert_eq!(told(&ground, run, verb).await.unwrap(), Done::Now);
+        assert_eq!(told(&ground, run, verb).await.unwrap(), Control::Applied);
     }
     let events = event::after(ground.pool(), run, 1, 100).await.unwrap();
     for row in &events {

@@ -7,7 +7,7 @@ use aspora::{
         run::{Park, Progress, State, Topic},
         workflow::{End, Queue},
     },
-    engine::Moved,
+    engine::Ack,
     store::{self, attempt},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -19,7 +19,10 @@ use super::support::{Ground, advance, assert_sound, news};
 async fn failed(ground: &Ground, after: Option<Duration>) -> (TimeDelta, TimeDelta) {
     let lease = ground.claim(Queue::Llm).await;
     let before: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
-    assert_eq!(ground.engine.fail(&lease, "tester", "the model is away", after).await.unwrap(), Moved::Yes);
+    assert_eq!(
+        ground.engine.fail(&lease, "tester", "the model is away", after).await.unwrap(),
+        Ack::Committed
+    );
     let now: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
     let sql = format!("select visible_at from job where run_id = '{}' and lease_token is null", lease.run);
     let due: DateTime<Utc> = ground.ask(&sql).await;
@@ -98,7 +101,7 @@ async fn the_last_failed_attempt_is_a_dead_letter_and_a_person_is_asked() {
         let lease = ground.claim(Queue::Llm).await;
         assert_eq!((lease.attempt, lease.is_spent()), (attempt, false));
         let error = format!("error {attempt}");
-        assert_eq!(ground.engine.fail(&lease, "tester", &error, None).await.unwrap(), Moved::Yes);
+        assert_eq!(ground.engine.fail(&lease, "tester", &error, None).await.unwrap(), Ack::Committed);
         advance(ground.pool(), Duration::from_secs(600)).await;
     }
     assert_eq!(ground.ask::<String>("select attempts || ' ' || error from dead_letter").await, "5 error 5");
@@ -124,7 +127,7 @@ async fn a_worker_that_dies_in_an_attempt_has_used_it_up() {
     }
     let lease = ground.claim(Queue::Llm).await;
     assert!(lease.is_spent());
-    assert_eq!(ground.engine.exhaust(&lease, "tester", "all died").await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.exhaust(&lease, "tester", "all died").await.unwrap(), Ack::Committed);
     let expected: Vec<_> = (1..=5).map(|n| format!("{n} lost the worker stopped answering")).collect();
     assert_eq!(attempts(&ground, run).await, expected);
     assert_eq!(ground.ask::<i32>("select attempts from dead_letter").await, 5);
@@ -151,7 +154,7 @@ async fn what_cannot_be_mended_is_not_tried_again() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(ground.engine.exhaust(&lease, "tester", "no such repository").await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.exhaust(&lease, "tester", "no such repository").await.unwrap(), Ack::Committed);
     assert_eq!(attempts(&ground, run).await, ["1 failed no such repository"]);
     assert_needs_human(&ground, run, "`generate` failed: no such repository").await;
 }
@@ -180,9 +183,9 @@ async fn a_run_whose_graph_has_an_unknown_activity_is_stranded_for_a_person() {
     let run = ground.accept().await;
     ground.follow(run, "run     = \"merge\"", "run     = \"deploy\"").await;
     let lease = ground.claim(Queue::Llm).await;
-    let hash = ground.run(run).await.binding.workflow_hash;
+    let hash = ground.run(run).await.spec.workflow_hash;
     let reason = ground.engine.workflow(&hash).await.unwrap_err().to_string();
-    assert_eq!(ground.engine.strand(&lease, "tester", &reason).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.block_unsupported(&lease, "tester", &reason).await.unwrap(), Ack::Committed);
     assert_eq!(attempts(&ground, run).await, [format!("1 failed {reason}")]);
     assert_stranded(&ground, run).await;
 }
@@ -207,7 +210,7 @@ async fn a_waiting_run_whose_graph_is_unreadable_does_not_stop_the_clock() {
 async fn news_for_a_run_whose_graph_is_unreadable_are_taken() {
     let ground = Ground::new().await;
     let run = waiting_and_unreadable(&ground).await;
-    assert!(ground.engine.hear(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
     assert_eq!(store::signal::of_run(ground.pool(), run).await.unwrap().len(), 1);
     assert_stranded(&ground, run).await;
 }

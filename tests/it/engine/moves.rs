@@ -10,7 +10,7 @@ use aspora::{
             Queue,
         },
     },
-    engine::{Error, Moved},
+    engine::{Ack, Error},
     store::{self, event, job::Lease},
 };
 use sqlx::Connection as _;
@@ -34,7 +34,7 @@ async fn a_requirement_is_taken_with_its_run_its_first_event_and_one_job() {
     assert_eq!((row.run_id, row.requested_by.as_deref(), row.priority), (accepted.run, Some("pm@acme"), 2));
     let stored = ground.run(accepted.run).await;
     assert_eq!((stored.version, stored.run.step(), stored.run.turn), (1, Some("generate"), 1));
-    assert_eq!(stored.binding.branch, format!("aspora/wealth/{}", accepted.run));
+    assert_eq!(stored.spec.branch, format!("aspora/wealth/{}", accepted.run));
     let events = event::after(ground.pool(), accepted.run, 0, 10).await.unwrap();
     assert_eq!((events[0].body.0.clone(), events[0].actor.as_str()), (Event::Started, "pm@acme"));
     let lease = ground.claim(Queue::Llm).await;
@@ -73,7 +73,7 @@ async fn an_answer_moves_the_run_and_asks_for_the_next_step() {
     let mut opened = answer(Opened);
     opened.progress = Progress { pull: Some(7), ..Progress::default() };
 
-    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Ack::Committed);
 
     assert_eq!(ground.kinds(run).await, ["started", "answered"]);
     assert_eq!(ground.ask::<String>("select ended_as from attempt_log").await, "answered");
@@ -98,7 +98,7 @@ async fn the_whole_road_folds_at_every_step() {
     ];
     for (queue, outcome) in road {
         let lease = ground.claim(queue).await;
-        assert_eq!(ground.engine.answer(&lease, "tester", answer(outcome)).await.unwrap(), Moved::Yes);
+        assert_eq!(ground.engine.answer(&lease, "tester", answer(outcome)).await.unwrap(), Ack::Committed);
         assert_folds(&ground.engine, run).await;
     }
     let State::Ended { end, .. } = ground.run(run).await.run.state else { panic!("it goes on") };
@@ -119,9 +119,9 @@ async fn assert_late(ground: &Ground, lease: &Lease) {
         engine.park(lease, "zombie", park, Progress::default()).await.unwrap(),
         engine.fail(lease, "zombie", "e", None).await.unwrap(),
         engine.exhaust(lease, "zombie", "e").await.unwrap(),
-        engine.strand(lease, "zombie", "e").await.unwrap(),
+        engine.block_unsupported(lease, "zombie", "e").await.unwrap(),
     ];
-    assert_eq!(late, [Moved::Late; 5]);
+    assert_eq!(late, [Ack::Fenced; 5]);
     assert_eq!(ground.picture().await, before, "somebody who is too late has changed something");
 }
 
@@ -135,7 +135,7 @@ async fn a_late_answer_changes_nothing() {
     assert_eq!((heir.job, heir.turn), (zombie.job, zombie.turn), "only the token tells them apart");
 
     assert_late(&ground, &zombie).await;
-    assert_eq!(ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Ack::Committed);
     assert_late(&ground, &zombie).await;
     assert_late(&ground, &heir).await;
     assert_sound(&ground.engine).await;
@@ -148,7 +148,7 @@ async fn an_answer_that_comes_ten_times_at_once_counts_once() {
     let lease = ground.claim(Queue::Llm).await;
     let answers = (0..10).map(|_| ground.engine.answer(&lease, "tester", answer(Opened)));
     let moved = futures::future::try_join_all(answers).await.unwrap();
-    assert_eq!(moved.iter().filter(|moved| **moved == Moved::Yes).count(), 1);
+    assert_eq!(moved.iter().filter(|moved| **moved == Ack::Committed).count(), 1);
     assert_eq!(ground.kinds(run).await, ["started", "answered"]);
     assert_sound(&ground.engine).await;
 }
@@ -208,13 +208,13 @@ async fn words_with_a_nul_are_recorded_without_it() {
     let ground = Ground::new().await;
     ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(ground.engine.fail(&lease, "tester", "a\0b", None).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.fail(&lease, "tester", "a\0b", None).await.unwrap(), Ack::Committed);
     assert_eq!(ground.ask::<String>("select error from attempt_log").await, "a\u{fffd}b");
     advance(ground.pool(), Ground::LEASE).await;
     let (lease, mut opened) = (ground.claim(Queue::Llm).await, answer(Opened));
     opened.note = "opened\0".to_owned();
-    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Ack::Committed);
     let lease = ground.claim(Queue::Github).await;
-    assert_eq!(ground.engine.exhaust(&lease, "tester", "\0").await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.exhaust(&lease, "tester", "\0").await.unwrap(), Ack::Committed);
     assert_sound(&ground.engine).await;
 }

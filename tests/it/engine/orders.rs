@@ -8,7 +8,7 @@ use aspora::{
         run::{Park, Progress, Topic},
         workflow::Queue,
     },
-    engine::Moved,
+    engine::Ack,
     store::job::{self, Lease},
 };
 use chrono::TimeDelta;
@@ -84,17 +84,17 @@ impl World {
                 let until = self.ground.run(lease.run).await.now + TimeDelta::seconds(30);
                 let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
                 let moved = self.ground.engine.park(&lease, "w", park, Progress::default()).await.unwrap();
-                self.counted(&lease, moved == Moved::Yes);
+                self.counted(&lease, moved == Ack::Committed);
             }
             Step::Fail(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
                 let moved = self.ground.engine.fail(&lease, "w", "e", None).await.unwrap();
-                self.counted(&lease, moved == Moved::Yes);
+                self.counted(&lease, moved == Ack::Committed);
             }
             Step::Exhaust(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
                 let moved = self.ground.engine.exhaust(&lease, "w", "e").await.unwrap();
-                self.counted(&lease, moved == Moved::Yes);
+                self.counted(&lease, moved == Ack::Committed);
             }
             Step::GiveBack(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
@@ -104,7 +104,7 @@ impl World {
             Step::Renew => self.renew().await,
             Step::Hear(run, topic) => {
                 let run = self.runs[run % self.runs.len()];
-                self.ground.engine.hear(&news(run, topic, &delivery.to_string())).await.unwrap();
+                self.ground.engine.receive_signal(&news(run, topic, &delivery.to_string())).await.unwrap();
             }
             Step::Pass(seconds) => advance(self.ground.pool(), Duration::from_secs(seconds)).await,
             Step::Clock => drop(self.ground.engine.wake_due(100).await.unwrap()),
@@ -130,11 +130,11 @@ impl World {
         let moved = if lease.is_spent() {
             engine.exhaust(lease, "w", "every attempt ended with its worker").await.unwrap()
         } else {
-            let hash = self.ground.run(lease.run).await.binding.workflow_hash;
+            let hash = self.ground.run(lease.run).await.spec.workflow_hash;
             let outcomes = engine.workflow(&hash).await.unwrap().steps[&lease.step].run.outcomes();
             engine.answer(lease, "w", answer(outcomes[outcome % outcomes.len()])).await.unwrap()
         };
-        self.counted(lease, moved == Moved::Yes);
+        self.counted(lease, moved == Ack::Committed);
     }
 
     async fn renew(&self) {

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use aspora::{
-    activities::{ForgePace, ModelPace},
+    activities::{ForgeThrottle, ModelThrottle},
     core::{
-        rate::{Budget, Heard},
+        rate::{Observed, RateWindow},
         workflow::Queue,
     },
-    engine::Moved,
-    github::{Effort, Gate as _},
-    llm::Gate as _,
+    engine::Ack,
+    github::{Effort, Throttle as _},
+    llm::Throttle as _,
     store::{
         attempt, job,
-        rate::{self, Bucket, Taken},
+        rate::{self, Admission, Bucket},
     },
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -31,7 +31,7 @@ fn keys(names: &[&str]) -> Vec<String> {
 }
 
 /// Takes one token from each of these.
-async fn take(pool: &PgPool, names: &[&str]) -> Taken {
+async fn take(pool: &PgPool, names: &[&str]) -> Admission {
     rate::take(pool, &keys(names), &vec![1.0; names.len()]).await.unwrap().expect("every bucket exists")
 }
 
@@ -40,7 +40,7 @@ async fn passed(ground: &Ground, name: &str) -> usize {
     let takers = (0..16).map(async |_| {
         let mut passed = 0;
         for _ in 0..5 {
-            passed += usize::from(take(ground.pool(), &[name]).await == Taken::Go);
+            passed += usize::from(take(ground.pool(), &[name]).await == Admission::Go);
         }
         passed
     });
@@ -50,8 +50,8 @@ async fn passed(ground: &Ground, name: &str) -> usize {
 /// The wait that a bucket asks for.
 async fn wait(ground: &Ground, name: &str) -> (Duration, String) {
     match take(ground.pool(), &[name]).await {
-        Taken::Wait(wait) => (wait.wait, wait.why),
-        Taken::Go => panic!("`{name}` is open"),
+        Admission::Wait(wait) => (wait.wait, wait.why),
+        Admission::Go => panic!("`{name}` is open"),
     }
 }
 
@@ -81,9 +81,9 @@ async fn tokens_are_taken_from_all_buckets_or_from_none() {
     let ground = Ground::new().await;
     rate::declare(ground.pool(), &[bucket("a", 5.0, 0.001), bucket("b", 2.0, 0.001)]).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(take(ground.pool(), &["b", "a"]).await, Taken::Go);
+        assert_eq!(take(ground.pool(), &["b", "a"]).await, Admission::Go);
     }
-    let Taken::Wait(held) = take(ground.pool(), &["a", "b"]).await else { panic!("b is empty") };
+    let Admission::Wait(held) = take(ground.pool(), &["a", "b"]).await else { panic!("b is empty") };
     assert_eq!((held.key.as_str(), held.why.as_str()), ("b", "the budget is spent"));
     assert_eq!(passed(&ground, "a").await, 3, "the refused call cost nothing");
     assert_eq!(rate::take(ground.pool(), &keys(&["a", "unknown"]), &[1.0, 1.0]).await.unwrap(), None);
@@ -94,17 +94,17 @@ async fn what_costs_more_than_a_bucket_holds_takes_a_full_one() {
     let ground = Ground::new().await;
     rate::declare(ground.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
     let large = async || rate::take(ground.pool(), &keys(&["b"]), &[5_000.0]).await.unwrap().unwrap();
-    assert_eq!(large().await, Taken::Go);
-    assert_ne!(large().await, Taken::Go);
+    assert_eq!(large().await, Admission::Go);
+    assert_ne!(large().await, Admission::Go);
     advance(ground.pool(), seconds(20_000)).await;
-    assert_eq!(large().await, Taken::Go);
+    assert_eq!(large().await, Admission::Go);
 }
 
 #[tokio::test]
 async fn a_penalty_closes_a_bucket_for_everybody_and_is_never_shortened() {
     let ground = Ground::new().await;
     rate::declare(ground.pool(), &[Bucket { capacity: None, ..bucket("b", 1.0, 0.0) }]).await.unwrap();
-    assert_eq!(take(ground.pool(), &["b"]).await, Taken::Go);
+    assert_eq!(take(ground.pool(), &["b"]).await, Admission::Go);
     rate::penalise(ground.pool(), "b", seconds(1_000), "first").await.unwrap();
     rate::penalise(ground.pool(), "b", seconds(10), "second").await.unwrap();
     assert_eq!(passed(&ground, "b").await, 0);
@@ -112,7 +112,7 @@ async fn a_penalty_closes_a_bucket_for_everybody_and_is_never_shortened() {
     assert!(left > seconds(100) && left <= seconds(1_000), "{left:?}");
     assert_eq!(why, "first");
     advance(ground.pool(), seconds(1_001)).await;
-    assert_eq!(take(ground.pool(), &["b"]).await, Taken::Go);
+    assert_eq!(take(ground.pool(), &["b"]).await, Admission::Go);
     rate::penalise(ground.pool(), "b", seconds(1_000_000_000), "absurd").await.unwrap();
     let (left, _) = wait(&ground, "b").await;
     assert!(left <= seconds(3_600), "{left:?}");
@@ -122,7 +122,7 @@ async fn a_penalty_closes_a_bucket_for_everybody_and_is_never_shortened() {
 async fn a_told_budget_counts_down_within_its_window_and_is_whole_after_it() {
     let ground = Ground::new().await;
     let told = async |remaining, full_in| {
-        let budget = Budget { limit: 10, remaining, full_in: seconds(full_in), is_gradual: false };
+        let budget = RateWindow { limit: 10, remaining, full_in: seconds(full_in), is_gradual: false };
         rate::observe(ground.pool(), "b", &budget).await.unwrap();
     };
     told(7, 1_000).await;
@@ -143,7 +143,7 @@ async fn at_github_a_second_lies_between_any_two_changes() {
     let ground = Ground::new().await;
     let pace = || {
         let url = "http://127.0.0.1:1/".parse().unwrap();
-        ForgePace::new(ground.pool().clone(), &url, &"token".into()).as_at_github()
+        ForgeThrottle::new(ground.pool().clone(), &url, &"token".into()).as_at_github()
     };
     pace().pass(Effort::Create).await.unwrap();
     let bucket = async |name: &str| {
@@ -165,20 +165,21 @@ async fn at_github_a_second_lies_between_any_two_changes() {
 async fn what_one_worker_hears_holds_another_back() {
     let ground = Ground::new().await;
     let url = "https://ghe.example/api/v3".parse().unwrap();
-    let forge = |token: &str| ForgePace::new(ground.pool().clone(), &url, &token.into());
-    let heard = Heard { penalty: Some((seconds(60), "rate limited (429)".to_owned())), ..Heard::default() };
+    let forge = |token: &str| ForgeThrottle::new(ground.pool().clone(), &url, &token.into());
+    let observed =
+        Observed { penalty: Some((seconds(60), "rate limited (429)".to_owned())), ..Observed::default() };
     forge("one").pass(Effort::Read).await.unwrap();
-    forge("one").learn(heard.clone()).await;
+    forge("one").observe(observed.clone()).await;
     let held = forge("one").pass(Effort::Read).await.unwrap_err();
     assert_eq!((held.key.as_str(), held.why.as_str()), (forge("one").key(), "rate limited (429)"));
     forge("another account").pass(Effort::Read).await.unwrap();
 
-    let model = || ModelPace::new(ground.pool().clone(), "https://api.example/v1");
-    model().learn("large", heard).await;
+    let model = || ModelThrottle::new(ground.pool().clone(), "https://api.example/v1");
+    model().observe("large", observed).await;
     assert_eq!(model().pass("large", 10).await.unwrap_err().key, "model:api.example/large");
     model().pass("small", 10).await.unwrap();
-    let spent = Budget { limit: 1_000, remaining: 0, full_in: seconds(600), is_gradual: true };
-    model().learn("small", Heard { tokens: Some(spent), ..Heard::default() }).await;
+    let spent = RateWindow { limit: 1_000, remaining: 0, full_in: seconds(600), is_gradual: true };
+    model().observe("small", Observed { tokens: Some(spent), ..Observed::default() }).await;
     assert_eq!(model().pass("small", 100).await.unwrap_err().key, "model:api.example/small/tokens");
     advance(ground.pool(), seconds(300)).await;
     model().pass("small", 400).await.unwrap();
@@ -192,8 +193,8 @@ async fn a_job_that_is_held_back_loses_no_attempt_and_its_history_does_not_grow(
     for _ in 0..7 {
         let lease = ground.claim(Queue::Llm).await;
         assert_eq!((lease.attempt, lease.most), (1, 5));
-        assert_eq!(ground.engine.later(&lease, seconds(600), "github:x").await.unwrap(), Moved::Yes);
-        assert_eq!(ground.engine.later(&lease, seconds(600), "github:x").await.unwrap(), Moved::Late);
+        assert_eq!(ground.engine.snooze(&lease, seconds(600), "github:x").await.unwrap(), Ack::Committed);
+        assert_eq!(ground.engine.snooze(&lease, seconds(600), "github:x").await.unwrap(), Ack::Fenced);
         assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
         let (key, why) = held_back(&ground, run).await.unwrap();
         assert_eq!(key, "github:x");
@@ -217,7 +218,7 @@ async fn those_that_wait_for_one_window_do_not_come_back_at_one_moment() {
     }
     let before: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
     for lease in ground.claim_all(Queue::Llm, 12).await {
-        ground.engine.later(&lease, seconds(60), "github:x").await.unwrap();
+        ground.engine.snooze(&lease, seconds(60), "github:x").await.unwrap();
     }
     let after: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
     let first: DateTime<Utc> = ground.ask("select min(visible_at) from job").await;

@@ -6,7 +6,7 @@ use aspora::{
     core::{limit::Key, requirement::Requirement, workflow::Queue},
     store::{
         self,
-        job::{self, Lease, Terms},
+        job::{self, ClaimRequest, Lease},
         limit,
     },
 };
@@ -31,13 +31,13 @@ async fn product(ground: &Ground, name: &str, runs: usize) -> Vec<Uuid> {
 async fn shares(ground: &Ground, leases: &[Lease]) -> BTreeMap<String, usize> {
     let mut shares = BTreeMap::new();
     for lease in leases {
-        *shares.entry(ground.run(lease.run).await.binding.product).or_default() += 1;
+        *shares.entry(ground.run(lease.run).await.spec.product).or_default() += 1;
     }
     shares
 }
 
-async fn claim(ground: &Ground, suspects: bool, guarded: bool) -> job::Taken {
-    let terms = Terms { worker: "tester", lease: Ground::LEASE, suspects, guarded };
+async fn claim(ground: &Ground, suspects: bool, guarded: bool) -> job::ClaimBatch {
+    let terms = ClaimRequest { worker: "tester", lease: Ground::LEASE, suspects, guarded };
     job::claim(&mut ground.pool().acquire().await.unwrap(), &[(Queue::Llm, 10)], terms).await.unwrap()
 }
 

@@ -7,7 +7,7 @@ use aspora::{
         run::{Park, Progress, State, Topic},
         workflow::{Outcome::Closed, Outcome::Opened, Queue},
     },
-    engine::Moved,
+    engine::Ack,
     store::{job::Lease, signal, signal::News},
 };
 use chrono::TimeDelta;
@@ -21,7 +21,7 @@ async fn park(ground: &Ground, lease: &Lease) {
     let park =
         Park { reason: "checks and a review".to_owned(), topics: vec![Topic::Reviews, Topic::Checks], until };
     let parked = ground.engine.park(lease, "tester", park, Progress::default()).await.unwrap();
-    assert_eq!(parked, Moved::Yes);
+    assert_eq!(parked, Ack::Committed);
 }
 
 /// A run that waits for checks or reviews for five minutes.
@@ -75,7 +75,7 @@ async fn the_clock_wakes_a_run_once_when_its_time_has_come() {
 async fn news_wake_the_run_that_waits_for_them() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
-    assert!(ground.engine.hear(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
     assert_eq!(untaken(&ground).await, 0);
     assert_woken(&ground, run, "signalled").await;
 }
@@ -85,7 +85,7 @@ async fn a_delivery_that_comes_ten_times_is_one_row_and_one_wake() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
     let delivery = news(run, Topic::Checks, "d1");
-    let heard = try_join_all((0..10).map(|_| ground.engine.hear(&delivery))).await.unwrap();
+    let heard = try_join_all((0..10).map(|_| ground.engine.receive_signal(&delivery))).await.unwrap();
     assert_eq!(heard.iter().filter(|new| **new).count(), 1, "{heard:?}");
     assert_eq!(signal::of_run(ground.pool(), run).await.unwrap().len(), 1);
     assert_woken(&ground, run, "signalled").await;
@@ -98,9 +98,9 @@ async fn news_find_their_run_by_the_pull_request_too() {
     ground.execute("update run set pull = 7, state = jsonb_set(state, '{progress,pull}', '7')").await;
     let by_pull =
         |pull| News { branch: None, pull: Some(pull), ..news(run, Topic::Reviews, &format!("p{pull}")) };
-    ground.engine.hear(&by_pull(8)).await.unwrap();
+    ground.engine.receive_signal(&by_pull(8)).await.unwrap();
     assert!(is_waiting(&ground, run).await);
-    ground.engine.hear(&by_pull(7)).await.unwrap();
+    ground.engine.receive_signal(&by_pull(7)).await.unwrap();
     assert!(!is_waiting(&ground, run).await);
 }
 
@@ -114,7 +114,7 @@ async fn news_about_something_else_are_kept_and_wake_nobody() {
         News { repository: "acme/other".to_owned(), ..news(run, Topic::Checks, "another repository") };
     let nameless = News { branch: None, ..news(run, Topic::Checks, "no branch and no pull request") };
     for other in [&topic, &branch, &repository, &nameless] {
-        assert!(ground.engine.hear(other).await.unwrap());
+        assert!(ground.engine.receive_signal(other).await.unwrap());
     }
     assert_eq!(untaken(&ground).await, 4);
     assert_eq!(signal::of_run(ground.pool(), run).await.unwrap().len(), 1, "only the first is for this run");
@@ -128,7 +128,7 @@ async fn news_for_a_run_that_is_over_change_nothing_in_it() {
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
     ground.engine.answer(&lease, "tester", answer(Closed)).await.unwrap();
-    assert!(ground.engine.hear(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
     assert_eq!(ground.kinds(run).await, ["started", "answered"]);
     assert_sound(&ground.engine).await;
 }
@@ -138,7 +138,7 @@ async fn news_that_come_while_the_step_looks_end_its_wait_before_it_begins() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    ground.engine.hear(&news(run, Topic::Checks, "d1")).await.unwrap();
+    ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap();
     assert_eq!(untaken(&ground).await, 1);
     park(&ground, &lease).await;
     assert_eq!(untaken(&ground).await, 0);
@@ -153,7 +153,7 @@ async fn news_that_come_while_the_step_looks_end_its_wait_before_it_begins() {
 async fn news_that_came_before_the_step_looked_do_not_end_its_wait() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
-    ground.engine.hear(&news(run, Topic::Checks, "d1")).await.unwrap();
+    ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap();
     let lease = ground.claim(Queue::Llm).await;
     assert_eq!(untaken(&ground).await, 0);
     park(&ground, &lease).await;
@@ -165,7 +165,7 @@ async fn news_about_something_else_do_not_end_a_wait_before_it_begins() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    ground.engine.hear(&news(run, Topic::Push, "d1")).await.unwrap();
+    ground.engine.receive_signal(&news(run, Topic::Push, "d1")).await.unwrap();
     park(&ground, &lease).await;
     assert!(is_waiting(&ground, run).await);
     assert_eq!(untaken(&ground).await, 1);
@@ -184,7 +184,7 @@ async fn two_news_at_once_for_one_run_neither_deadlock_nor_wake_it_twice() {
     });
     let heard = pairs.map(|one| {
         let engine = ground.engine.clone();
-        tokio::spawn(async move { engine.hear(&one).await })
+        tokio::spawn(async move { engine.receive_signal(&one).await })
     });
     for heard in try_join_all(heard).await.unwrap() {
         assert!(heard.unwrap());
@@ -205,7 +205,9 @@ async fn news_and_the_clock_at_once_wake_a_run_once() {
     let engine = ground.engine.clone();
     let clock = tokio::spawn(async move { engine.wake_due(100).await });
     try_join_all(
-        runs.iter().map(async |run| ground.engine.hear(&news(*run, Topic::Checks, &run.to_string())).await),
+        runs.iter().map(async |run| {
+            ground.engine.receive_signal(&news(*run, Topic::Checks, &run.to_string())).await
+        }),
     )
     .await
     .unwrap();
@@ -223,7 +225,7 @@ async fn no_run_sleeps_over_news_that_come_while_it_parks() {
         let run = ground.accept().await;
         let lease = ground.claim(Queue::Llm).await;
         let (heard, ()) = tokio::join!(
-            async { ground.engine.hear(&news(run, Topic::Checks, &run.to_string())).await },
+            async { ground.engine.receive_signal(&news(run, Topic::Checks, &run.to_string())).await },
             park(&ground, &lease)
         );
         assert!(heard.unwrap());

@@ -12,7 +12,7 @@ use super::{
 async fn world(answer: &str, mended: &str) -> World {
     World::with(|setup| {
         setup.ci = Some(content());
-        setup.script = and_content(generates(answer).with(Task::Mend, &[], &[], mended));
+        setup.script = and_content(generates(answer).with(Task::Repair, &[], &[], mended));
     })
     .await
 }
@@ -20,7 +20,7 @@ async fn world(answer: &str, mended: &str) -> World {
 /// Nothing of the answers has reached the forge.
 async fn nothing_was_written(world: &World, run: uuid::Uuid) {
     assert_eq!(world.settle(run).await, "needs_human");
-    assert_eq!((world.asked(Task::Generate), world.asked(Task::Mend)), (1, 2), "three answers in all");
+    assert_eq!((world.asked(Task::Generate), world.asked(Task::Repair)), (1, 2), "three answers in all");
     assert!(world.twin.pulls(REPO).is_empty());
     assert_eq!(world.twin.branch(REPO, &format!("aspora/wealth/{run}")).await.unwrap(), None);
 }
@@ -78,12 +78,12 @@ async fn an_edit_that_does_not_fit_is_mended_from_the_nearest_lines() {
         setup.ci = Some(content());
         let script = generates(&edit("    return fraction.round(3)"));
         let right = edit("    return round(fraction, 3) + 0.0");
-        setup.script = and_content(script.with(Task::Mend, &nearest, &[], &right));
+        setup.script = and_content(script.with(Task::Repair, &nearest, &[], &right));
     })
     .await;
     let run = world.submit(WISH).await;
     assert_eq!(world.settle(run).await, "done");
-    assert_eq!((world.asked(Task::Generate), world.asked(Task::Mend)), (1, 1));
+    assert_eq!((world.asked(Task::Generate), world.asked(Task::Repair)), (1, 1));
     let money = world.twin.main_file(REPO, "lib/money.py").await.unwrap().unwrap();
     assert!(String::from_utf8(money).unwrap().contains("return round(fraction, 4) + 0.0"));
     world.nothing_twice();
@@ -108,7 +108,7 @@ async fn a_review_that_cannot_be_read_is_never_a_clean_one() {
         setup.ci = Some(content());
         setup.script = generates(&file("lib/round.py", "ROUND = 1"))
             .with(Task::Review, &[], &[], "Looks good to me!")
-            .with(Task::Mend, &[], &[], "LGTM");
+            .with(Task::Repair, &[], &[], "LGTM");
     })
     .await;
     let run = world.submit(WISH).await;

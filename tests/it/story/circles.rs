@@ -87,8 +87,8 @@ async fn a_fix_that_brings_an_earlier_tree_back_is_not_pushed() {
 
 /// A model whose first two answers cannot be read.
 fn twice_garbage() -> Script {
-    and_content(generates("Sure!").with(Task::Mend, &["I think so"], &[], &rounds("ROUND = 1")).with(
-        Task::Mend,
+    and_content(generates("Sure!").with(Task::Repair, &["I think so"], &[], &rounds("ROUND = 1")).with(
+        Task::Repair,
         &[],
         &[],
         "I think so",
@@ -111,7 +111,7 @@ async fn model_calls_without_a_new_head_are_stopped_and_a_resume_grants_as_many_
         "2 model calls were answered since the last push, and the limit without a new head is 2; a resume \
          grants 2 more"
     );
-    assert_eq!((world.asked(Task::Generate), world.asked(Task::Mend)), (1, 1));
+    assert_eq!((world.asked(Task::Generate), world.asked(Task::Repair)), (1, 1));
     // A restart forgets nothing, and neither does a budget.
     world.stop_worker().await;
     world.start_worker(|_| {});
@@ -121,6 +121,10 @@ async fn model_calls_without_a_new_head_are_stopped_and_a_resume_grants_as_many_
 
     world.engine.resume(run, "pm@acme", &"once more".parse().unwrap()).await.unwrap();
     assert_eq!(world.settle(run).await, "done", "{}", world.history(run).await);
-    assert_eq!((world.asked(Task::Generate), world.asked(Task::Mend)), (1, 2), "no answer is paid for twice");
+    assert_eq!(
+        (world.asked(Task::Generate), world.asked(Task::Repair)),
+        (1, 2),
+        "no answer is paid for twice"
+    );
     world.nothing_twice();
 }

@@ -3,7 +3,7 @@
 use aspora::{
     core::workflow::Outcome,
     dev::github::{Mode, Phase, Rule},
-    engine::{Done, Verb},
+    engine::{Control, Verb},
     llm::Task,
     store::{self, dead_letter::Filter},
 };
@@ -127,7 +127,7 @@ async fn a_dead_letter_that_is_redriven_goes_on_with_what_was_paid_for_and_pushe
     let ids: Vec<i64> = letters.iter().map(|letter| letter.id).collect();
     assert_eq!(ids.len(), 1);
     let why = "GitHub is back".parse().unwrap();
-    assert_eq!(world.engine.redrive(ids[0], "pm@acme", &why).await.unwrap(), Done::Now);
+    assert_eq!(world.engine.redrive(ids[0], "pm@acme", &why).await.unwrap(), Control::Applied);
     assert_eq!(world.settle(run).await, "done");
     assert_eq!(world.asked(Task::Generate), 1, "the model is paid once");
     world.nothing_twice();

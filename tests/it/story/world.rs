@@ -8,7 +8,7 @@ use std::{
 
 use aspora::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
-    cli::house::{GitHub, House},
+    cli::app::{App, GitHub},
     core::run::{Event, PauseCause, State},
     dev::{
         ci::{CheckResult, Ci, product_ci},
@@ -19,7 +19,7 @@ use aspora::{
     engine::Engine,
     llm::{self, Prices, Task},
     queue::Timing,
-    store::{self, event, run::Stored},
+    store::{self, event, run::StoredRun},
     workspace::{Limits, Mirror, Sandbox, TestRun, Unavailable},
 };
 use futures::FutureExt as _;
@@ -77,7 +77,7 @@ pub(crate) struct World {
     pub(crate) url: String,
     pub(crate) pool: store::Pool,
     pub(crate) engine: Engine,
-    house: House,
+    house: App,
     sandbox: Result<Sandbox, Unavailable>,
     judge: Arc<Judge>,
     stop: CancellationToken,
@@ -120,7 +120,7 @@ impl World {
         let twin = twin(folder.path(), &url, &setup, &judge).await;
         let model = ScriptedModel::start(([127, 0, 0, 1], 0).into(), setup.script, Some(KEY.into()));
         let model = model.await.unwrap();
-        let house = House {
+        let house = App {
             database_url: database.url.clone(),
             public_url: url.clone(),
             mirrors: folder.path().join("mirrors"),
@@ -168,7 +168,7 @@ impl World {
     }
 
     /// Starts a worker in the house that `change` leaves.
-    pub(crate) fn start_worker(&self, change: impl FnOnce(&mut House)) {
+    pub(crate) fn start_worker(&self, change: impl FnOnce(&mut App)) {
         let mut house = self.house.clone();
         change(&mut house);
         let (engine, sandbox, stop) = (self.engine.clone(), self.sandbox.clone(), self.stop.child_token());
@@ -315,7 +315,7 @@ impl World {
     }
 
     /// The run as it is stored.
-    pub(crate) async fn run(&self, run: Uuid) -> Stored {
+    pub(crate) async fn run(&self, run: Uuid) -> StoredRun {
         store::run::get(&self.pool, run).await.unwrap().unwrap()
     }
 
@@ -324,7 +324,7 @@ impl World {
         match self.run(run).await.run.state {
             State::Ended { reason, .. } => reason,
             state @ (State::At { .. } | State::Waiting { .. } | State::Paused { .. }) => {
-                panic!("the run is {}", state.word())
+                panic!("the run is {}", state.as_str())
             }
         }
     }

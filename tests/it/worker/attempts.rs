@@ -65,7 +65,7 @@ async fn a_parked_step_is_performed_again_when_its_news_come() {
     .await;
     eventually("the run waits", async || ground.kinds(run).await.len() == 2).await;
     assert_eq!(looked.count(), 1);
-    ground.engine.hear(&news(run, Topic::Checks, "d1")).await.unwrap();
+    ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap();
     assert_eq!(ended(&ground, run).await, "done");
     worker.stop().await;
 }

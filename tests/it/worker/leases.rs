@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aspora::{
     core::workflow::{Outcome::Opened, Queue},
-    engine::Moved,
+    engine::Ack,
     queue::Timing,
     store::job::Lease,
     worker::Config,
@@ -55,7 +55,7 @@ async fn a_handler_whose_lease_is_stolen_is_cancelled() {
     latch.begun.comes_to(1, "the job is begun").await;
     let thief = steal(&ground).await;
     latch.over.comes_to(1, "the handler is cancelled").await;
-    assert_eq!(ground.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Ack::Committed);
     worker.stop().await;
     assert_sound(&ground.engine).await;
 }
@@ -73,7 +73,7 @@ async fn the_answer_of_a_handler_whose_lease_was_stolen_is_refused() {
     latch.let_go(1);
     worker.stop().await;
     assert_eq!(ground.picture().await, before, "the victim has changed something");
-    assert_eq!(ground.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Moved::Yes);
+    assert_eq!(ground.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Ack::Committed);
     assert_eq!(ground.kinds(run).await, ["started", "answered"]);
 }
 

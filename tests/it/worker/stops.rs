@@ -5,7 +5,7 @@ use std::{future::poll_fn, str::FromStr as _, sync::Arc, time::Duration};
 use apalis_core::{backend::Backend as _, worker::context::WorkerContext};
 use aspora::{
     core::workflow::Queue,
-    queue::{Heart, Hub, Source, Wake},
+    queue::{Heartbeat, Notifier, Shared, Source},
     worker::Config,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
@@ -64,12 +64,12 @@ async fn a_job_that_does_not_finish_in_time_is_given_to_another_worker_at_once()
 
 const HELD: &str = "select count(*) from job where lease_token is not null";
 
-fn hub(ground: &Ground, over: &CancellationToken) -> Hub {
+fn shared(ground: &Ground, over: &CancellationToken) -> Shared {
     let timing = config("one").timing;
-    Hub {
+    Shared {
         pool: ground.pool().clone(),
-        heart: Heart::start(ground.pool().clone(), timing.lease, over.clone()),
-        wake: Wake::listen(ground.pool().clone(), vec![Queue::Llm], over.clone()),
+        heartbeat: Heartbeat::start(ground.pool().clone(), timing.lease, over.clone()),
+        notifier: Notifier::listen(ground.pool().clone(), vec![Queue::Llm], over.clone()),
         timing,
         worker: "one".into(),
         stop: CancellationToken::new(),
@@ -84,12 +84,12 @@ async fn what_is_just_being_claimed_at_the_stop_is_given_back_at_once() {
     ground.accept().await;
     let (over, mut tx) = (CancellationToken::new(), ground.pool().begin().await.unwrap());
     sqlx::query("lock table job in access exclusive mode").execute(&mut *tx).await.unwrap();
-    let hub = hub(&ground, &over);
-    let _sources = Source::open(&hub, [(Queue::Llm, 2)]);
+    let shared = shared(&ground, &over);
+    let _sources = Source::open(&shared, [(Queue::Llm, 2)]);
     let claiming = "select count(*) from pg_locks where not granted and database =
                     (select oid from pg_database where datname = current_database())";
     eventually("the claim hangs", async || ground.ask::<i64>(claiming).await > 0).await;
-    hub.stop.cancel();
+    shared.stop.cancel();
     tx.rollback().await.unwrap();
     eventually("it is given back", async || {
         let error = "select count(*) from attempt_log where error = 'the worker was shut down'";
@@ -107,7 +107,7 @@ async fn what_was_claimed_and_not_begun_is_given_back() {
         ground.accept().await;
     }
     let over = CancellationToken::new();
-    let (_, mut source) = Source::open(&hub(&ground, &over), [(Queue::Llm, 2)]).remove(0);
+    let (_, mut source) = Source::open(&shared(&ground, &over), [(Queue::Llm, 2)]).remove(0);
     eventually("two are claimed", async || ground.ask::<i64>(HELD).await == 2).await;
 
     let context = WorkerContext::new("one");
@@ -163,7 +163,7 @@ async fn f24_a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
     };
     admit(false).await;
     let over = CancellationToken::new();
-    let wake = Wake::listen(ground.pool().clone(), vec![Queue::Llm], over.clone());
+    let wake = Notifier::listen(ground.pool().clone(), vec![Queue::Llm], over.clone());
     // Every bell has rung once to begin with.
     wake.news().await;
     ground.accept().await;

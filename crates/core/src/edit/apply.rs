@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Act, Answer, Block, FILE_LIMIT, Replacement, Wish,
+    Act, Answer, Block, FILE_LIMIT, Intent, Replacement,
     place::{self, NoPlace, Place},
 };
 use crate::path::RepoPath;
@@ -104,9 +104,9 @@ pub fn apply(
     answer: &Answer,
     read: impl Fn(&RepoPath) -> Option<String>,
 ) -> Result<Vec<Written>, Vec<BlockFailed>> {
-    let blocks = match &answer.wish {
-        Wish::Blocks(blocks) => blocks.as_slice(),
-        Wish::Decline(_) => &[],
+    let blocks = match &answer.intent {
+        Intent::Blocks(blocks) => blocks.as_slice(),
+        Intent::Decline(_) => &[],
     };
     let (mut written, mut failed) = (Vec::new(), Vec::new());
     for (at, block) in blocks.iter().enumerate() {

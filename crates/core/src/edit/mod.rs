@@ -31,12 +31,12 @@ pub struct Answer {
     /// Everything outside of blocks, trimmed.
     pub explanation: String,
     /// What the model wants done.
-    pub wish: Wish,
+    pub intent: Intent,
 }
 
 /// What the model wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum Intent {
     /// These blocks, each on its own file; never empty.
     Blocks(Vec<Block>),
     /// Nothing: one sentence why it cannot be done.

@@ -2,7 +2,7 @@
 //! half of an answer is a change that nobody meant.
 
 use super::{
-    ANSWER_LIMIT, Act, Answer, Block, FILE_LIMIT, FILES_LIMIT, Replacement, TITLE_LIMIT, Wish, forbidden,
+    ANSWER_LIMIT, Act, Answer, Block, FILE_LIMIT, FILES_LIMIT, Intent, Replacement, TITLE_LIMIT, forbidden,
 };
 use crate::path::{PathRejected, RepoPath, collision};
 
@@ -228,14 +228,14 @@ impl<'a> Reader<'a> {
 
     fn finish(self) -> Parsed<Answer> {
         let fail = |problem| Err(Malformed { line: self.lines.len().max(1), problem });
-        let wish = match (self.decline, self.blocks) {
-            (Some(reason), blocks) if blocks.is_empty() => Wish::Decline(reason),
+        let intent = match (self.decline, self.blocks) {
+            (Some(reason), blocks) if blocks.is_empty() => Intent::Decline(reason),
             (Some(_), _) => return fail(Problem::Decline),
             (None, blocks) if blocks.is_empty() => return fail(Problem::Nothing),
-            (None, blocks) => Wish::Blocks(blocks),
+            (None, blocks) => Intent::Blocks(blocks),
         };
         let explanation = self.explanation.join("\n").trim().to_owned();
-        Ok(Answer { title: self.title, explanation, wish })
+        Ok(Answer { title: self.title, explanation, intent })
     }
 }
 
@@ -313,7 +313,7 @@ mod tests {
             block("docs/API.md", Act::Edit(vec![pair(&["old"], &["new", "lines"]), pair(&["gone"], &[])])),
             block("c.py", Act::Delete),
         ];
-        assert_eq!(answer.wish, Wish::Blocks(blocks));
+        assert_eq!(answer.intent, Intent::Blocks(blocks));
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn a_decline_stands_alone() {
         let answer = Answer::parse("Sorry.\n=== decline: there is no such service\n").unwrap();
-        assert_eq!(answer.wish, Wish::Decline("there is no such service".into()));
+        assert_eq!(answer.intent, Intent::Decline("there is no such service".into()));
     }
 
     #[track_caller]
@@ -385,7 +385,7 @@ mod tests {
             prop_assume!(content.iter().all(|line| line.trim() != "=== end: a"));
             let body: String = content.iter().map(|line| format!("{line}\n")).collect();
             let answer = Answer::parse(&format!("=== file: a\n{body}=== end: a\n")).unwrap();
-            prop_assert_eq!(answer.wish, Wish::Blocks(vec![block("a", Act::Whole(body))]));
+            prop_assert_eq!(answer.intent, Intent::Blocks(vec![block("a", Act::Whole(body))]));
         }
 
         #[test]
@@ -397,8 +397,8 @@ mod tests {
 
         #[test]
         fn a_cut_answer_never_loses_a_block_silently(cut in 0..ANSWER.len()) {
-            if let Ok(Answer { wish: Wish::Blocks(blocks), .. }) = Answer::parse(&ANSWER[..cut]) {
-                let Ok(Answer { wish: Wish::Blocks(whole), .. }) = Answer::parse(ANSWER) else { unreachable!() };
+            if let Ok(Answer { intent: Intent::Blocks(blocks), .. }) = Answer::parse(&ANSWER[..cut]) {
+                let Ok(Answer { intent: Intent::Blocks(whole), .. }) = Answer::parse(ANSWER) else { unreachable!() };
                 prop_assert!(blocks.iter().all(|block| whole.contains(block) || block.act == Act::Delete));
             }
         }

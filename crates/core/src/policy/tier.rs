@@ -29,7 +29,7 @@ impl Tier {
 
     /// The word that the policy and people use.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Low => "low",
             Self::Medium => "medium",
@@ -49,14 +49,14 @@ impl FromStr for Tier {
     type Err = UnknownTier;
 
     fn from_str(word: &str) -> Result<Self, UnknownTier> {
-        let known = Self::ALL.into_iter().find(|tier| tier.word() == word);
+        let known = Self::ALL.into_iter().find(|tier| tier.as_str() == word);
         known.ok_or_else(|| UnknownTier(word.chars().take(40).collect()))
     }
 }
 
 impl fmt::Display for Tier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 

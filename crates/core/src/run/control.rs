@@ -18,7 +18,7 @@ impl Run {
     /// [`Refused::Illegal`] when the run is over.
     pub fn cancel(&self, reason: &str) -> Result<(Self, Vec<Action>), Refused> {
         if let State::Ended { .. } = self.state {
-            return Err(Refused::Illegal { state: self.state.word(), event: CANCELLED });
+            return Err(Refused::Illegal { state: self.state.as_str(), event: CANCELLED });
         }
         let mut actions = self.leave();
         actions.push(Action::Finish(End::Cancelled));
@@ -133,10 +133,10 @@ impl Run {
         self.again(workflow, &step, since)
     }
 
-    pub(super) fn hurry(&self, workflow: &Workflow) -> Result<(Self, Vec<Action>), Refused> {
+    pub(super) fn run_now(&self, workflow: &Workflow) -> Result<(Self, Vec<Action>), Refused> {
         match &self.state {
             State::Waiting { step, since, .. } => self.clone().again_at_once(workflow, step, *since),
-            _ => Ok((self.clone(), vec![Action::HurryJob])),
+            _ => Ok((self.clone(), vec![Action::MakeJobDue])),
         }
     }
 

@@ -154,7 +154,7 @@ pub enum Action {
     /// Take the run's job away, also from a worker that holds it.
     DropJob,
     /// Let the run's job be claimed now, whatever its time was.
-    HurryJob,
+    MakeJobDue,
     /// Remember to wake the run.
     SetTimer(DateTime<Utc>),
     /// Forget the wake-up.
@@ -221,7 +221,7 @@ pub enum Refused {
 impl Event {
     /// The event's name in tables, JSON and the API.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Started => "started",
             Self::Forked { .. } => "forked",
@@ -245,7 +245,7 @@ impl Event {
 impl PauseCause {
     /// The word that the API and people use.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Person => "person",
             Self::Budget => "budget",

@@ -57,7 +57,7 @@ impl Run {
             Event::Forked { step, progress, .. } => {
                 Self { progress: progress.clone(), ..Self::blank(workflow, now) }.sent_to(workflow, step, now)
             }
-            event => Err(Refused::Illegal { state: "not begun", event: event.word() }),
+            event => Err(Refused::Illegal { state: "not begun", event: event.as_str() }),
         }
     }
 
@@ -100,10 +100,10 @@ impl Run {
         match (&self.state, event) {
             (_, Event::Cancelled { reason }) => self.cancel(reason),
             (State::Ended { .. }, Event::Stranded { .. }) => Err(self.illegal(event)),
-            (_, Event::Stranded { reason }) => Ok(self.strand(reason)),
+            (_, Event::Stranded { reason }) => Ok(self.block_unsupported(reason)),
             (State::Paused { .. }, event) => self.while_paused(workflow, event, now),
             (_, Event::Paused { .. }) => self.pause(event, now),
-            (State::At { .. } | State::Waiting { .. }, Event::Hurried { .. }) => self.hurry(workflow),
+            (State::At { .. } | State::Waiting { .. }, Event::Hurried { .. }) => self.run_now(workflow),
             (State::At { .. } | State::Waiting { .. }, Event::Skipped { outcome, reason }) => {
                 self.skip(workflow, *outcome, reason, now)
             }
@@ -145,7 +145,7 @@ impl Run {
 
     /// What [`Event::Stranded`] makes of this run; beside a cancel the only move that needs no graph.
     #[must_use]
-    pub fn strand(&self, reason: &str) -> (Self, Vec<Action>) {
+    pub fn block_unsupported(&self, reason: &str) -> (Self, Vec<Action>) {
         let state =
             State::Ended { name: "stranded".to_owned(), end: End::Blocked, reason: reason.to_owned() };
         let mut actions = self.leave();
@@ -160,7 +160,7 @@ impl Run {
     }
 
     fn illegal(&self, event: &Event) -> Refused {
-        Refused::Illegal { state: self.state.word(), event: event.word() }
+        Refused::Illegal { state: self.state.as_str(), event: event.as_str() }
     }
 
     fn is_current(&self, turn: u32) -> Result<(), Refused> {

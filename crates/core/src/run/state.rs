@@ -104,7 +104,7 @@ pub enum Topic {
 impl State {
     /// The word that tables and people use.
     #[must_use]
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::At { .. } => "active",
             Self::Waiting { .. } => "waiting",
@@ -151,7 +151,7 @@ impl Progress {
 impl Topic {
     /// The word that tables use.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Checks => "checks",
             Self::Reviews => "reviews",

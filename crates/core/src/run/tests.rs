@@ -224,7 +224,7 @@ impl Rows {
                 Action::DropJob => (self.jobs, self.held) = (self.jobs - 1, false),
                 Action::HoldJob => self.held = true,
                 Action::ReleaseJob => self.held = false,
-                Action::HurryJob => assert_eq!(self.jobs, 1),
+                Action::MakeJobDue => assert_eq!(self.jobs, 1),
                 Action::SetTimer(_) => self.timers += 1,
                 Action::ClearTimer => self.timers -= 1,
                 Action::Finish(_) => {}

@@ -143,7 +143,7 @@ fn run_now_ends_a_wait_and_makes_a_job_due() {
     let actions = told(&waiting, &workflow, &hurry).1;
     assert!(matches!(&actions[..], [Action::ClearTimer, Action::Enqueue { turn: 2, .. }]), "{actions:?}");
     let (workflow, run) = begun();
-    assert_eq!(told(&run, &workflow, &hurry), (run.clone(), vec![Action::HurryJob]));
+    assert_eq!(told(&run, &workflow, &hurry), (run.clone(), vec![Action::MakeJobDue]));
     let paused = told(&run, &workflow, &pause()).0;
     assert_eq!(refusal(&paused, &workflow, &hurry), "`hurried` means nothing to a run that is paused");
 }

@@ -17,56 +17,56 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::store::{
-    self, Line, Pool,
+    self, Pool, PoolConn,
     job::{self, Lease},
 };
 
 /// Every lease that the process holds.
 #[derive(Clone, Debug)]
-pub struct Heart {
-    held: Arc<Mutex<HashMap<(i64, Uuid), Beat>>>,
+pub struct Heartbeat {
+    held: Arc<Mutex<HashMap<(i64, Uuid), Entry>>>,
     lease: Duration,
 }
 
 #[derive(Debug)]
-struct Beat {
+struct Entry {
     lost: CancellationToken,
     until: Instant,
 }
 
 /// One lease under renewal; dropping it ends that.
 #[derive(Debug)]
-pub(super) struct Pulse {
-    heart: Heart,
+pub(super) struct Guard {
+    heartbeat: Heartbeat,
     key: (i64, Uuid),
     lost: CancellationToken,
 }
 
-impl Heart {
+impl Heartbeat {
     /// Beats three times a lease on `reserved`, a pool of one connection that nobody else uses,
     /// until `stop` is cancelled.
     #[must_use]
     pub fn start(reserved: Pool, lease: Duration, stop: CancellationToken) -> Self {
-        let heart = Self { held: Arc::default(), lease };
-        let beating = heart.clone();
+        let heartbeat = Self { held: Arc::default(), lease };
+        let beating = heartbeat.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = beating.beat_for_ever(&reserved) => {}
+                () = beating.run(&reserved) => {}
                 () = stop.cancelled() => {}
             }
         });
-        heart
+        heartbeat
     }
 
-    /// Renews this lease, which was asked for at `asked`, until the pulse is dropped.
-    pub(super) fn hold(&self, lease: &Lease, asked: Instant) -> Pulse {
+    /// Renews this lease, which was asked for at `asked`, until the guard is dropped.
+    pub(super) fn register(&self, lease: &Lease, asked: Instant) -> Guard {
         let (key, lost) = ((lease.job, lease.token), CancellationToken::new());
-        self.all().insert(key, Beat { lost: lost.clone(), until: asked + self.lease });
-        Pulse { heart: self.clone(), key, lost }
+        self.all().insert(key, Entry { lost: lost.clone(), until: asked + self.lease });
+        Guard { heartbeat: self.clone(), key, lost }
     }
 
-    async fn beat_for_ever(&self, reserved: &Pool) {
-        let mut wire = Wire { reserved: reserved.clone(), line: None, joining: None };
+    async fn run(&self, reserved: &Pool) {
+        let mut wire = Wire { reserved: reserved.clone(), conn: None, joining: None };
         let mut beats = tokio::time::interval(self.lease / 3);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -102,36 +102,36 @@ impl Heart {
         self.all().values().filter(|beat| beat.until <= now).for_each(|beat| beat.lost.cancel());
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(i64, Uuid), Beat>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<(i64, Uuid), Entry>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The heart's own connection. A server that has just come back may take longer to let somebody in than a
-/// beat may last, so a beat that gives up leaves the next one its place in the line.
+/// The heartbeat's own connection. A server that has just come back may take longer to let somebody in than a
+/// beat may last, so a beat that gives up leaves the next one its place in the lane.
 struct Wire {
     reserved: Pool,
-    line: Option<Line>,
-    joining: Option<JoinHandle<store::Result<Line>>>,
+    conn: Option<PoolConn>,
+    joining: Option<JoinHandle<store::Result<PoolConn>>>,
 }
 
 impl Wire {
     /// A database that hangs must not keep us from seeing that time is up: a try lasts a third of a lease.
     async fn renew(&mut self, jobs: &[i64], tokens: &[Uuid], lease: Duration) -> store::Result<Vec<Uuid>> {
         let patience = lease / 3;
-        let renew = async |line: &mut store::Connection| job::renew(line, jobs, tokens, lease).await;
-        if self.line.is_some()
-            && let Ok(renewed) = store::within(patience, &mut self.line, renew).await
+        let renew = async |conn: &mut store::Connection| job::renew(conn, jobs, tokens, lease).await;
+        if self.conn.is_some()
+            && let Ok(renewed) = store::within(patience, &mut self.conn, renew).await
         {
             return Ok(renewed);
         }
-        self.line = None;
+        self.conn = None;
         let joined = tokio::time::timeout(patience, self.join()).await;
-        self.line = Some(joined.unwrap_or(Err(store::Error::PoolTimedOut))?);
-        store::within(patience, &mut self.line, renew).await
+        self.conn = Some(joined.unwrap_or(Err(store::Error::PoolTimedOut))?);
+        store::within(patience, &mut self.conn, renew).await
     }
 
-    async fn join(&mut self) -> store::Result<Line> {
+    async fn join(&mut self) -> store::Result<PoolConn> {
         let reserved = self.reserved.clone();
         let joining =
             self.joining.get_or_insert_with(|| tokio::spawn(async move { reserved.acquire().await }));
@@ -141,15 +141,15 @@ impl Wire {
     }
 }
 
-impl Pulse {
+impl Guard {
     /// Is cancelled once the lease is lost.
     pub(super) fn lost(&self) -> CancellationToken {
         self.lost.clone()
     }
 }
 
-impl Drop for Pulse {
+impl Drop for Guard {
     fn drop(&mut self) {
-        self.heart.all().remove(&self.key);
+        self.heartbeat.all().remove(&self.key);
     }
 }

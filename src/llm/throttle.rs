@@ -6,13 +6,13 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 
 use super::Error;
-use crate::core::rate::{Budget, Heard, Wait};
+use crate::core::rate::{Observed, RateWindow, Wait};
 
 /// The longest time that is believed for a limit to be whole again.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Whoever says whether a model may be asked, before each call, and hears of each answer.
-pub trait Gate: Send + Sync {
+pub trait Throttle: Send + Sync {
     /// Lets a call of `model` through that sends about so many tokens, perhaps after a moment.
     ///
     /// # Errors
@@ -20,24 +20,24 @@ pub trait Gate: Send + Sync {
     fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>>;
 
     /// Hears what an answer of `model` says of limits.
-    fn learn<'a>(&'a self, model: &'a str, heard: Heard) -> BoxFuture<'a, ()>;
+    fn observe<'a>(&'a self, model: &'a str, observed: Observed) -> BoxFuture<'a, ()>;
 }
 
 /// What an answer says of limits, and what it means if it is a failure.
 ///
 /// The server's words are not remembered with a penalty: they may quote the key.
-pub(super) fn heard(status: StatusCode, headers: &HeaderMap, error: Option<&Error>) -> Heard {
+pub(super) fn observed(status: StatusCode, headers: &HeaderMap, error: Option<&Error>) -> Observed {
     let penalty = error.and_then(|error| Some((error.retry_after()?, status.to_string())));
-    Heard { penalty, calls: budget(headers, "requests"), tokens: budget(headers, "tokens") }
+    Observed { penalty, calls: budget(headers, "requests"), tokens: budget(headers, "tokens") }
 }
 
 /// OpenAI's buckets fill bit by bit, and the reset is when one would be full.
-fn budget(headers: &HeaderMap, of: &str) -> Option<Budget> {
+fn budget(headers: &HeaderMap, of: &str) -> Option<RateWindow> {
     let text = |part: &str| headers.get(format!("x-ratelimit-{part}-{of}"))?.to_str().ok().map(str::trim);
     let limit = text("limit")?.parse().ok().filter(|limit| *limit > 0)?;
     let remaining = text("remaining")?.parse().ok()?;
     let full_in = text("reset").and_then(span)?;
-    Some(Budget { limit, remaining, full_in, is_gradual: true })
+    Some(RateWindow { limit, remaining, full_in, is_gradual: true })
 }
 
 /// A span such as `6m0s`, `8.64s`, `120ms` or plain seconds.
@@ -96,12 +96,13 @@ mod tests {
         ] {
             headers.insert(name, value.parse().unwrap());
         }
-        let heard = heard(StatusCode::OK, &headers, None);
-        let told = |budget: Option<Budget>| budget.map(|it| (it.limit, it.remaining, it.full_in.as_secs()));
+        let observed = observed(StatusCode::OK, &headers, None);
+        let told =
+            |budget: Option<RateWindow>| budget.map(|it| (it.limit, it.remaining, it.full_in.as_secs()));
         assert_eq!(
-            (told(heard.calls), told(heard.tokens)),
+            (told(observed.calls), told(observed.tokens)),
             (Some((60, 59, 1)), Some((150_000, 149_984, 360)))
         );
-        assert_eq!(super::heard(StatusCode::OK, &HeaderMap::new(), None), Heard::default());
+        assert_eq!(super::observed(StatusCode::OK, &HeaderMap::new(), None), Observed::default());
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Factory, ForgePace, ModelPace, Polling},
+    activities::{Factory, ForgeThrottle, ModelThrottle, Polling},
     engine::Engine,
     github::{self, Forge},
     http, llm,
@@ -32,7 +32,7 @@ pub struct GitHub {
 
 /// Everything that the rooms must be told.
 #[derive(Debug, Clone)]
-pub struct House {
+pub struct App {
     /// Postgres.
     pub database_url: String,
     /// Where people reach the server, without a trailing slash.
@@ -59,14 +59,16 @@ pub struct House {
     pub calls_without_head: u32,
 }
 
-impl House {
+impl App {
     /// The engine over the database, whose schema is brought up to date.
     ///
     /// # Errors
     /// When the database cannot be reached or migrated, in one line.
     pub async fn engine(&self) -> anyhow::Result<Engine> {
         let pool = connect(&self.database_url, 16).await?;
-        for ailment in store::server::ask(&pool).await.context("ask the server what it is like")?.ailments() {
+        for ailment in
+            store::server::ask(&pool).await.context("ask the server what it is like")?.health_issues()
+        {
             anyhow::ensure!(!ailment.is_fatal, "{}", ailment.what);
             tracing::warn!("{}", ailment.what);
         }
@@ -136,8 +138,8 @@ impl House {
             token: self.forge.token.clone(),
             timeouts: github::Timeouts::default(),
         };
-        let forge_pace = ForgePace::new(pool.clone(), &self.forge.api_url, &self.forge.token);
-        let model_pace = ModelPace::new(pool.clone(), &self.model.base_url);
+        let forge_pace = ForgeThrottle::new(pool.clone(), &self.forge.api_url, &self.forge.token);
+        let model_pace = ModelThrottle::new(pool.clone(), &self.model.base_url);
         Ok(Factory {
             pool,
             forge: Forge::new(forge)?.behind(Arc::new(forge_pace)),

@@ -21,13 +21,13 @@ use crate::{
 
 /// The bells of a process's queues, for the one who claims.
 #[derive(Clone, Debug, Default)]
-pub struct Wake {
+pub struct Notifier {
     news: Arc<Notify>,
-    queues: Arc<[Knowledge; 3]>,
+    queues: Arc<[QueueHints; 3]>,
 }
 
 #[derive(Debug, Default)]
-struct Knowledge {
+struct QueueHints {
     /// A job may be due.
     due: AtomicBool,
     /// The last claim was filled to the brim.
@@ -36,17 +36,17 @@ struct Knowledge {
     shared: AtomicBool,
 }
 
-impl Wake {
+impl Notifier {
     /// Listens for a worker that serves these queues, until `stop` is cancelled. All bells have rung to begin
     /// with.
     #[must_use]
     pub fn listen(pool: Pool, served: Vec<Queue>, stop: CancellationToken) -> Self {
         let wake = Self::default();
-        wake.ring(None);
+        wake.notify(None);
         let ears = wake.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = ears.hear_for_ever(&pool, &served) => {}
+                () = ears.listen_for_ever(&pool, &served) => {}
                 () = stop.cancelled() => {}
             }
         });
@@ -54,9 +54,9 @@ impl Wake {
     }
 
     /// Says that a job may be due in the queue of this name, or in any.
-    pub fn ring(&self, name: Option<&str>) {
+    pub fn notify(&self, name: Option<&str>) {
         for queue in Queue::ALL {
-            if name.is_none_or(|name| name == queue.word()) {
+            if name.is_none_or(|name| name == queue.as_str()) {
                 self.of(queue).due.store(true, Ordering::SeqCst);
             }
         }
@@ -105,7 +105,7 @@ impl Wake {
         self.news.notify_one();
     }
 
-    fn of(&self, queue: Queue) -> &Knowledge {
+    fn of(&self, queue: Queue) -> &QueueHints {
         match queue {
             Queue::Default => &self.queues[0],
             Queue::Llm => &self.queues[1],
@@ -113,13 +113,13 @@ impl Wake {
         }
     }
 
-    async fn hear_for_ever(&self, pool: &Pool, served: &[Queue]) {
+    async fn listen_for_ever(&self, pool: &Pool, served: &[Queue]) {
         loop {
             if let Ok(mut listener) = Listener::open(pool, served).await {
                 // What came while nobody listened was not heard.
-                self.ring(None);
+                self.notify(None);
                 while let Ok(notice) = listener.next().await {
-                    self.ring(notice.as_deref());
+                    self.notify(notice.as_deref());
                 }
             }
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -8,7 +8,7 @@ use super::{Connection, Result, job::Lease};
 
 /// A job as it stands while it is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct JobLock {
     /// A worker holds it.
     pub held: bool,
     /// It could be claimed now if nobody held it back.
@@ -19,9 +19,9 @@ pub struct Look {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn lock(connection: &mut Connection, run_id: Uuid) -> Result<Option<Look>> {
+pub async fn lock(connection: &mut Connection, run_id: Uuid) -> Result<Option<JobLock>> {
     sqlx::query_as!(
-        Look,
+        JobLock,
         r#"select lease_token is not null and visible_at > clock_timestamp() as "held!",
                   visible_at <= clock_timestamp() as "due!"
            from job where run_id = $1 for update"#,

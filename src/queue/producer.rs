@@ -7,12 +7,12 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Held, Hub, Slot, give_back};
+use super::{Held, Shared, Slot, give_back};
 use crate::{
     core::workflow::Queue,
     store::{
-        self, Line,
-        job::{self, Claim, Terms},
+        self, PoolConn,
+        job::{self, Claim, ClaimRequest},
     },
 };
 
@@ -29,39 +29,39 @@ pub(super) struct Lane {
 
 /// What a claim leaves for the next one to know.
 #[derive(Default)]
-struct Memory {
+struct ClaimState {
     /// Jobs with limited keys are due.
     guarded: bool,
     /// Since when the database has not answered.
     outage: Option<Instant>,
     /// The connection for claims, kept while jobs come one after the other.
-    line: Option<Line>,
+    conn: Option<PoolConn>,
 }
 
-/// Claims until the hub stops.
-pub(super) async fn feed(hub: Hub, lines: Vec<Lane>) {
-    let mut memory = Memory::default();
+/// Claims until the shared stops.
+pub(super) async fn run(shared: Shared, lanes: Vec<Lane>) {
+    let mut state = ClaimState::default();
     loop {
         // Register interest before looking, so that a job or a slot that comes meanwhile is not missed.
-        let news = hub.wake.news();
-        let room = room(&hub, &lines);
+        let news = shared.notifier.news();
+        let room = room(&shared, &lanes);
         if room.is_empty() {
             tokio::select! {
                 biased;
-                () = hub.stop.cancelled() => return,
+                () = shared.stop.cancelled() => return,
                 () = news => continue,
             }
         }
-        let room = gathered(&hub, &lines, room).await;
-        if hub.stop.is_cancelled() {
+        let room = gathered(&shared, &lanes, room).await;
+        if shared.stop.is_cancelled() {
             return;
         }
-        if let Err(error) = claim(&hub, &lines, room, &mut memory).await {
-            let rest = tell_of(&error, &mut memory);
-            hub.wake.ring(None);
+        if let Err(error) = claim(&shared, &lanes, room, &mut state).await {
+            let rest = tell_of(&error, &mut state);
+            shared.notifier.notify(None);
             tokio::select! {
                 biased;
-                () = hub.stop.cancelled() => return,
+                () = shared.stop.cancelled() => return,
                 () = tokio::time::sleep(rest) => {}
             }
         }
@@ -69,27 +69,27 @@ pub(super) async fn feed(hub: Hub, lines: Vec<Lane>) {
 }
 
 /// The free slots of the queues in which jobs may be due.
-fn room(hub: &Hub, lines: &[Lane]) -> Vec<(Queue, Vec<OwnedSemaphorePermit>)> {
-    let hungry = lines.iter().filter(|line| hub.wake.may_have(line.queue));
-    hungry.map(|line| (line.queue, permits(line))).filter(|(_, free)| !free.is_empty()).collect()
+fn room(shared: &Shared, lanes: &[Lane]) -> Vec<(Queue, Vec<OwnedSemaphorePermit>)> {
+    let hungry = lanes.iter().filter(|lane| shared.notifier.may_have(lane.queue));
+    hungry.map(|lane| (lane.queue, permits(lane))).filter(|(_, free)| !free.is_empty()).collect()
 }
 
 /// Waits a moment for more slots where only a few of many are free and the last claim filled all it had.
 async fn gathered(
-    hub: &Hub,
-    lines: &[Lane],
+    shared: &Shared,
+    lanes: &[Lane],
     mut room: Vec<(Queue, Vec<OwnedSemaphorePermit>)>,
 ) -> Vec<(Queue, Vec<OwnedSemaphorePermit>)> {
     let deadline = Instant::now() + GATHER;
-    let find = |queue: Queue| lines.iter().find(|line| line.queue == queue);
+    let find = |queue: Queue| lanes.iter().find(|lane| lane.queue == queue);
     loop {
         let few = |(queue, free): &(Queue, Vec<_>)| {
-            find(*queue).is_some_and(|line| hub.wake.is_backlog(*queue) && free.len() * 4 < line.slots)
+            find(*queue).is_some_and(|lane| shared.notifier.is_backlog(*queue) && free.len() * 4 < lane.slots)
         };
         if !room.iter().all(few) {
             return room;
         }
-        let news = hub.wake.news();
+        let news = shared.notifier.news();
         if tokio::time::timeout_at(deadline, news).await.is_err() {
             return room;
         }
@@ -101,34 +101,38 @@ async fn gathered(
 
 /// Fills the slots with due jobs.
 async fn claim(
-    hub: &Hub,
-    lines: &[Lane],
+    shared: &Shared,
+    lanes: &[Lane],
     room: Vec<(Queue, Vec<OwnedSemaphorePermit>)>,
-    memory: &mut Memory,
+    state: &mut ClaimState,
 ) -> store::Result<()> {
-    let (asked, guarded) = (Instant::now(), memory.guarded);
+    let (asked, guarded) = (Instant::now(), state.guarded);
     let wanted: Vec<(Queue, usize)> = room.iter().map(|(queue, free)| (*queue, free.len())).collect();
     for (queue, _) in &wanted {
-        hub.wake.looked(*queue);
+        shared.notifier.looked(*queue);
     }
-    let terms =
-        Terms { worker: &hub.worker, lease: hub.timing.lease, suspects: hub.is_unsuspected(), guarded };
-    let mut line = match memory.line.take() {
-        Some(line) => Some(line),
-        None => Some(hub.pool.acquire().await?),
+    let request = ClaimRequest {
+        worker: &shared.worker,
+        lease: shared.timing.lease,
+        suspects: shared.is_unsuspected(),
+        guarded,
     };
-    let claim = async |line: &mut store::Connection| job::claim(line, &wanted, terms).await;
-    let taken = store::within(hub.timing.lease * 2, &mut line, claim).await?;
-    memory.line = line;
-    if memory.outage.take().is_some() {
+    let mut conn = match state.conn.take() {
+        Some(conn) => Some(conn),
+        None => Some(shared.pool.acquire().await?),
+    };
+    let claim = async |conn: &mut store::Connection| job::claim(conn, &wanted, request).await;
+    let taken = store::within(shared.timing.lease * 2, &mut conn, claim).await?;
+    state.conn = conn;
+    if state.outage.take().is_some() {
         tracing::info!("jobs can be claimed again");
     }
-    memory.guarded = taken.guarded_due;
+    state.guarded = taken.guarded_due;
     let counts = |queue: Queue| taken.claims.iter().filter(|claim| claim.lease.queue == queue).count();
     for (queue, slots) in wanted {
         // Whoever was filled to the brim looks again as soon as there is room.
-        hub.wake.backlog(queue, counts(queue) == slots || (taken.guarded_due && !guarded));
-        hub.wake.shared(queue, taken.shared.iter().any(|word| word == queue.word()));
+        shared.notifier.backlog(queue, counts(queue) == slots || (taken.guarded_due && !guarded));
+        shared.notifier.shared(queue, taken.shared.iter().any(|word| word == queue.as_str()));
     }
     let mut room = room;
     for claim in taken.claims {
@@ -136,39 +140,46 @@ async fn claim(
         let Some(slot) = room.iter_mut().find(|(of, _)| *of == queue).and_then(|(_, free)| free.pop()) else {
             continue;
         };
-        hand_out(hub, lines, claim, taken.clock, Slot::new(slot, hub.wake.clone()), asked).await;
+        hand_out(shared, lanes, claim, taken.clock, Slot::new(slot, shared.notifier.clone()), asked).await;
     }
     Ok(())
 }
 
-async fn hand_out(hub: &Hub, lines: &[Lane], claim: Claim, clock: store::Clock, slot: Slot, asked: Instant) {
+async fn hand_out(
+    shared: &Shared,
+    lanes: &[Lane],
+    claim: Claim,
+    clock: store::Clock,
+    slot: Slot,
+    asked: Instant,
+) {
     let Claim { lease, run } = claim;
-    let line = lines.iter().find(|line| line.queue == lease.queue);
+    let lane = lanes.iter().find(|lane| lane.queue == lease.queue);
     let run = match run {
         Ok(run) => run,
-        Err(error) => return super::put_off(&hub.pool, &lease, &error).await,
+        Err(error) => return super::put_off(&shared.pool, &lease, &error).await,
     };
-    let (pulse, doubt) = (hub.heart.hold(&lease, asked), hub.doubt(&lease));
-    let held = Held { lease, run, clock, pulse, _doubt: doubt, _slot: slot };
+    let (guard, suspect) = (shared.heartbeat.register(&lease, asked), shared.guard_suspect(&lease));
+    let held = Held { lease, run, clock, guard, _suspect: suspect, _slot: slot };
     // Nobody begins it any more, and whatever runs may take long to end.
-    let refused = match line {
-        Some(line) if !hub.stop.is_cancelled() => line.jobs.send(held).await.err().map(|error| error.0),
+    let refused = match lane {
+        Some(lane) if !shared.stop.is_cancelled() => lane.jobs.send(held).await.err().map(|error| error.0),
         _ => Some(held),
     };
     if let Some(held) = refused {
-        give_back(&hub.pool, &held.lease).await;
+        give_back(&shared.pool, &held.lease).await;
     }
 }
 
 /// Tells of an outage once, and how long to rest before the next try.
-fn tell_of(error: &store::Error, memory: &mut Memory) -> Duration {
-    let since = *memory.outage.get_or_insert_with(|| {
+fn tell_of(error: &store::Error, state: &mut ClaimState) -> Duration {
+    let since = *state.outage.get_or_insert_with(|| {
         tracing::warn!(%error, "jobs cannot be claimed: {error}; trying on");
         Instant::now()
     });
     (since.elapsed() / 4).clamp(Duration::from_millis(200), Duration::from_secs(5))
 }
 
-fn permits(line: &Lane) -> Vec<OwnedSemaphorePermit> {
-    std::iter::from_fn(|| Arc::clone(&line.free).try_acquire_owned().ok()).collect()
+fn permits(lane: &Lane) -> Vec<OwnedSemaphorePermit> {
+    std::iter::from_fn(|| Arc::clone(&lane.free).try_acquire_owned().ok()).collect()
 }

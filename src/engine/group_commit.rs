@@ -17,10 +17,10 @@ use crate::{
         workflow::Queue,
     },
     store::{
-        self, Clock, Line,
+        self, Clock, PoolConn,
         blob::INLINE,
         job::{Claim, Lease},
-        run::Stored,
+        run::StoredRun,
         transition::{self, Next, Transition},
     },
 };
@@ -53,13 +53,13 @@ pub enum Follow {
 
 /// An answer, folded and ready to be recorded.
 #[derive(Debug)]
-pub struct Draft {
+pub struct Pending {
     transition: Transition,
-    before: Stored,
+    before: StoredRun,
     queue: Option<Queue>,
 }
 
-/// What came of a draft.
+/// What came of a pending.
 #[derive(Debug)]
 pub enum Recorded {
     /// It is in the history; somebody else goes on, or nobody has to.
@@ -70,15 +70,15 @@ pub enum Recorded {
     Alone,
 }
 
-/// Records the drafts of a worker in groups.
+/// Records the pending answers of a worker in groups.
 #[derive(Debug, Clone)]
-pub struct Commits {
-    orders: mpsc::Sender<Order>,
+pub struct GroupCommit {
+    requests: mpsc::Sender<Request>,
 }
 
 #[derive(Debug)]
-struct Order {
-    draft: Draft,
+struct Request {
+    pending: Pending,
     tell: bool,
     reply: oneshot::Sender<Recorded>,
 }
@@ -90,24 +90,24 @@ impl Engine {
     /// # Errors
     /// [`Error::Refused`] when the graph has no road for the answer, [`Error::Workflow`] when this release
     /// cannot read the graph.
-    pub async fn draft(
+    pub async fn prepare(
         &self,
         lease: &Lease,
-        before: &Stored,
+        before: &StoredRun,
         clock: &Clock,
         answer: Answer,
-    ) -> Result<Option<Draft>, Error> {
+    ) -> Result<Option<Pending>, Error> {
         let Answer { outcome, note, progress } = answer;
         let event = Event::Answered { turn: lease.turn, outcome, note: storable(&note), progress };
-        let workflow = self.workflow(&before.binding.workflow_hash).await?;
+        let workflow = self.workflow(&before.spec.workflow_hash).await?;
         let at = clock.now();
         let (run, actions) = before.run.apply(&workflow, &event, at)?;
         let (next, queue) = match actions.as_slice() {
             [Action::Finish(_)] => (None, None),
             [Action::Enqueue { step, queue, turn, attempts }] => {
-                let keys = self.keys(&before.binding, &workflow, step);
+                let keys = self.keys(&before.spec, &workflow, step);
                 let (step, turn, most) = (step.clone(), *turn, *attempts);
-                (Some(Next { step, queue: queue.word(), turn, most, keys, token: None }), Some(*queue))
+                (Some(Next { step, queue: queue.as_str(), turn, most, keys, token: None }), Some(*queue))
             }
             _ => return Ok(None),
         };
@@ -116,7 +116,7 @@ impl Engine {
         }
         let (lease, before) = (lease.clone(), before.clone());
         let transition = Transition { lease, version: before.version, run, event, at, next };
-        Ok(Some(Draft { transition, before, queue }))
+        Ok(Some(Pending { transition, before, queue }))
     }
 }
 
@@ -125,7 +125,7 @@ fn event_fits(event: &Event) -> bool {
     !matches!(event, Event::Answered { note, .. } if note.len() > INLINE)
 }
 
-impl Draft {
+impl Pending {
     /// The queue of the step that follows, if one does.
     #[must_use]
     pub const fn queue(&self) -> Option<Queue> {
@@ -156,69 +156,69 @@ impl Draft {
             began_at: at,
             ..lease
         };
-        let run = Stored { version: version + 1, run, updated_at: at, now: clock.now(), ..self.before };
+        let run = StoredRun { version: version + 1, run, updated_at: at, now: clock.now(), ..self.before };
         Recorded::Kept(Box::new(Claim { lease, run: Ok(run) }), clock)
     }
 }
 
-impl Commits {
-    /// Records drafts for `worker` until the last handle is dropped.
+impl GroupCommit {
+    /// Records pending answers for `worker` until the last handle is dropped.
     #[must_use]
     pub fn open(engine: &Engine, worker: &Arc<str>, lease: Duration, grouping: Grouping) -> Self {
         let most = grouping.most.max(1);
-        let (orders, waiting) = mpsc::channel(most * 2);
+        let (requests, waiting) = mpsc::channel(most * 2);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..grouping.at_once.max(1) {
             let (engine, worker) = (engine.clone(), Arc::clone(worker));
-            let scribe = Scribe { engine, worker, lease, most, line: None };
-            tokio::spawn(scribe.write_for_ever(Arc::clone(&waiting)));
+            let completer = BatchCompleter { engine, worker, lease, most, conn: None };
+            tokio::spawn(completer.run(Arc::clone(&waiting)));
         }
-        Self { orders }
+        Self { requests }
     }
 
-    /// Records a draft with others that come at the same time.
-    pub async fn record(&self, mut draft: Draft, follow: Follow) -> Recorded {
-        if let (Follow::Keep, Some(next)) = (follow, draft.transition.next.as_mut()) {
+    /// Records a pending with others that come at the same time.
+    pub async fn record(&self, mut pending: Pending, follow: Follow) -> Recorded {
+        if let (Follow::Keep, Some(next)) = (follow, pending.transition.next.as_mut()) {
             next.token = Some(Uuid::new_v4());
         }
         let (reply, recorded) = oneshot::channel();
-        let order = Order { draft, tell: follow == Follow::Tell, reply };
-        if self.orders.send(order).await.is_err() {
+        let request = Request { pending, tell: follow == Follow::Tell, reply };
+        if self.requests.send(request).await.is_err() {
             return Recorded::Alone;
         }
         recorded.await.unwrap_or(Recorded::Alone)
     }
 }
 
-struct Scribe {
+struct BatchCompleter {
     engine: Engine,
     worker: Arc<str>,
     lease: Duration,
     most: usize,
     /// Its connection, kept for as long as it works: the pool would ask after its health each time.
-    line: Option<Line>,
+    conn: Option<PoolConn>,
 }
 
-impl Scribe {
-    async fn write_for_ever(mut self, waiting: Arc<Mutex<mpsc::Receiver<Order>>>) {
-        let mut orders = Vec::with_capacity(self.most);
+impl BatchCompleter {
+    async fn run(mut self, waiting: Arc<Mutex<mpsc::Receiver<Request>>>) {
+        let mut requests = Vec::with_capacity(self.most);
         loop {
-            if waiting.lock().await.recv_many(&mut orders, self.most).await == 0 {
+            if waiting.lock().await.recv_many(&mut requests, self.most).await == 0 {
                 return;
             }
-            self.write(orders.drain(..)).await;
+            self.write(requests.drain(..)).await;
         }
     }
 
-    async fn write(&mut self, orders: impl Iterator<Item = Order>) {
+    async fn write(&mut self, requests: impl Iterator<Item = Request>) {
         let (mut group, mut rest, mut tell) = (Vec::new(), Vec::new(), Vec::new());
-        for Order { draft: Draft { transition, before, queue }, tell: told, reply } in orders {
+        for Request { pending: Pending { transition, before, queue }, tell: told, reply } in requests {
             if let (true, Some(queue)) = (told, queue) {
-                tell.push(queue.word().to_owned());
+                tell.push(queue.as_str().to_owned());
             }
             // Others may wait for a key that this job has held.
             if transition.lease.guarded {
-                tell.extend(Queue::ALL.map(|queue| queue.word().to_owned()));
+                tell.extend(Queue::ALL.map(|queue| queue.as_str().to_owned()));
             }
             group.push(transition);
             rest.push((before, queue, reply));
@@ -229,8 +229,8 @@ impl Scribe {
             Ok(recorded) => {
                 for (transition, (before, queue, reply)) in group.into_iter().zip(rest) {
                     let is_in = recorded.moved.contains(&transition.lease.run);
-                    let draft = Draft { transition, before, queue };
-                    let _ = reply.send(if is_in { draft.kept(recorded.clock) } else { Recorded::Alone });
+                    let pending = Pending { transition, before, queue };
+                    let _ = reply.send(if is_in { pending.kept(recorded.clock) } else { Recorded::Alone });
                 }
             }
             Err(error) => {
@@ -241,15 +241,15 @@ impl Scribe {
     }
 
     async fn record(&mut self, group: &[Transition], tell: &[String]) -> store::Result<transition::Recorded> {
-        let mut line = match self.line.take() {
-            Some(line) => Some(line),
+        let mut conn = match self.conn.take() {
+            Some(conn) => Some(conn),
             None => Some(self.engine.pool().acquire().await?),
         };
-        let record = async |line: &mut store::Connection| {
-            transition::record(line, &self.worker, self.lease, group, tell).await
+        let record = async |conn: &mut store::Connection| {
+            transition::record(conn, &self.worker, self.lease, group, tell).await
         };
-        let recorded = store::within(self.lease * 2, &mut line, record).await?;
-        self.line = line;
+        let recorded = store::within(self.lease * 2, &mut conn, record).await?;
+        self.conn = conn;
         Ok(recorded)
     }
 }

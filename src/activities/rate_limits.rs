@@ -15,12 +15,12 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::{
-    core::rate::{Budget, Heard, Wait},
+    core::rate::{Observed, RateWindow, Wait},
     github::{self, Effort},
     llm,
     store::{
         Pool,
-        rate::{self, Bucket, Taken},
+        rate::{self, Admission, Bucket},
     },
 };
 
@@ -34,11 +34,11 @@ const STEPS: u32 = 50;
 /// Everybody's buckets, and what this process has written of them.
 struct Limits {
     pool: Pool,
-    told: Mutex<HashMap<String, Budget>>,
+    told: Mutex<HashMap<String, RateWindow>>,
 }
 
 /// The limits of one account at one forge.
-pub struct ForgePace {
+pub struct ForgeThrottle {
     limits: Limits,
     /// `github:<host>:<who>`: every call, as GitHub counts them.
     account: Bucket,
@@ -58,12 +58,12 @@ struct Secondary {
 }
 
 /// The limits of the models at one provider.
-pub struct ModelPace {
+pub struct ModelThrottle {
     limits: Limits,
     host: String,
 }
 
-impl ForgePace {
+impl ForgeThrottle {
     /// The limits of whoever holds this token. The key names it by a short digest.
     #[must_use]
     pub fn new(pool: Pool, api_url: &Url, token: &SecretString) -> Self {
@@ -120,7 +120,7 @@ impl Secondary {
     }
 }
 
-impl ModelPace {
+impl ModelThrottle {
     /// The limits of the models behind this address.
     #[must_use]
     pub fn new(pool: Pool, base_url: &str) -> Self {
@@ -138,14 +138,14 @@ impl ModelPace {
     }
 }
 
-impl github::Gate for ForgePace {
+impl github::Throttle for ForgeThrottle {
     fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>> {
         async move { self.limits.pass(&self.costs(effort)).await }.boxed()
     }
 
-    fn learn(&self, heard: Heard) -> BoxFuture<'_, ()> {
+    fn observe(&self, observed: Observed) -> BoxFuture<'_, ()> {
         async move {
-            let Heard { penalty, calls, .. } = heard;
+            let Observed { penalty, calls, .. } = observed;
             self.limits.close(&self.account.key, penalty).await;
             self.limits.observe(&self.account.key, calls).await;
         }
@@ -153,7 +153,7 @@ impl github::Gate for ForgePace {
     }
 }
 
-impl llm::Gate for ModelPace {
+impl llm::Throttle for ModelThrottle {
     fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>> {
         async move {
             let bucket = |key| Bucket { key, capacity: None, refill_per_s: 0.0 };
@@ -164,12 +164,12 @@ impl llm::Gate for ModelPace {
         .boxed()
     }
 
-    fn learn<'a>(&'a self, model: &'a str, heard: Heard) -> BoxFuture<'a, ()> {
+    fn observe<'a>(&'a self, model: &'a str, observed: Observed) -> BoxFuture<'a, ()> {
         async move {
             let (of_calls, of_tokens) = self.keys(model);
-            self.limits.close(&of_calls, heard.penalty).await;
-            self.limits.observe(&of_calls, heard.calls).await;
-            self.limits.observe(&of_tokens, heard.tokens).await;
+            self.limits.close(&of_calls, observed.penalty).await;
+            self.limits.observe(&of_calls, observed.calls).await;
+            self.limits.observe(&of_tokens, observed.tokens).await;
         }
         .boxed()
     }
@@ -186,12 +186,12 @@ impl Limits {
         let mut left = PATIENCE;
         loop {
             match self.take(costs).await {
-                Ok(Taken::Go) => return Ok(()),
-                Ok(Taken::Wait(held)) if !held.is_penalty && held.wait <= left => {
+                Ok(Admission::Go) => return Ok(()),
+                Ok(Admission::Wait(held)) if !held.is_penalty && held.wait <= left => {
                     left -= held.wait;
                     tokio::time::sleep(held.wait).await;
                 }
-                Ok(Taken::Wait(held)) => return Err(held),
+                Ok(Admission::Wait(held)) => return Err(held),
                 Err(error) => {
                     let why = format!("the database failed: {error}");
                     return Err(Wait { key: costs[0].0.key.clone(), wait: BLIND, is_penalty: true, why });
@@ -200,7 +200,7 @@ impl Limits {
         }
     }
 
-    async fn take(&self, costs: &[(&Bucket, f64)]) -> Result<Taken, crate::store::Error> {
+    async fn take(&self, costs: &[(&Bucket, f64)]) -> Result<Admission, crate::store::Error> {
         let keys: Vec<String> = costs.iter().map(|(bucket, _)| bucket.key.clone()).collect();
         let prices: Vec<f64> = costs.iter().map(|(_, cost)| *cost).collect();
         loop {
@@ -225,7 +225,7 @@ impl Limits {
         }
     }
 
-    async fn observe(&self, key: &str, budget: Option<Budget>) {
+    async fn observe(&self, key: &str, budget: Option<RateWindow>) {
         let Some(budget) = budget.filter(|budget| self.is_news(key, budget)) else { return };
         if let Err(error) = rate::observe(&self.pool, key, &budget).await {
             tracing::debug!(rate.key = key, %error, "a budget was not recorded: {error}");
@@ -234,7 +234,7 @@ impl Limits {
 
     /// Whether the database should hear of it: workers count what they take themselves, but others may
     /// spend of the same budget.
-    fn is_news(&self, key: &str, budget: &Budget) -> bool {
+    fn is_news(&self, key: &str, budget: &RateWindow) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = told.get(key).is_none_or(|last| {
             let step = (budget.limit / STEPS).max(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Engine, Error, Moved};
+use super::{Ack, Engine, Error};
 use crate::store::job::{self, Lease};
 
 /// Over how long those are spread that wait for the end of the same window.
@@ -15,8 +15,8 @@ impl Engine {
     ///
     /// # Errors
     /// When the database does not answer; the lease then runs out by itself.
-    pub async fn later(&self, lease: &Lease, until: Duration, why: &str) -> Result<Moved, Error> {
+    pub async fn snooze(&self, lease: &Lease, until: Duration, why: &str) -> Result<Ack, Error> {
         let delayed = job::delay(self.pool(), lease, until, SPREAD, why).await?;
-        Ok(if delayed { Moved::Yes } else { Moved::Late })
+        Ok(if delayed { Ack::Committed } else { Ack::Fenced })
     }
 }

@@ -7,10 +7,10 @@ use aspora::{
         Outcome::{self, Declined, Opened},
         Queue,
     },
-    engine::commits::{Commits, Draft, Follow, Grouping, Recorded},
+    engine::group_commit::{Follow, GroupCommit, Grouping, Pending, Recorded},
     store::{
         Clock,
-        job::{self, Claim, Terms},
+        job::{self, Claim, ClaimRequest},
     },
 };
 use futures::future::join_all;
@@ -18,19 +18,19 @@ use futures::future::join_all;
 use super::support::{Ground, advance, answer, assert_sound};
 
 async fn claims(ground: &Ground) -> (Vec<Claim>, Clock) {
-    let terms = Terms { worker: "tester", lease: Ground::LEASE, suspects: true, guarded: true };
+    let terms = ClaimRequest { worker: "tester", lease: Ground::LEASE, suspects: true, guarded: true };
     let taken =
         job::claim(&mut ground.pool().acquire().await.unwrap(), &[(Queue::Llm, 10)], terms).await.unwrap();
     (taken.claims, taken.clock)
 }
 
-async fn draft(ground: &Ground, claim: &Claim, clock: &Clock, outcome: Outcome) -> Draft {
+async fn pending(ground: &Ground, claim: &Claim, clock: &Clock, outcome: Outcome) -> Pending {
     let run = claim.run.as_ref().unwrap();
-    ground.engine.draft(&claim.lease, run, clock, answer(outcome)).await.unwrap().unwrap()
+    ground.engine.prepare(&claim.lease, run, clock, answer(outcome)).await.unwrap().unwrap()
 }
 
-fn commits(ground: &Ground, most: usize) -> Commits {
-    Commits::open(&ground.engine, &Arc::from("tester"), Ground::LEASE, Grouping { most, at_once: 1 })
+fn commits(ground: &Ground, most: usize) -> GroupCommit {
+    GroupCommit::open(&ground.engine, &Arc::from("tester"), Ground::LEASE, Grouping { most, at_once: 1 })
 }
 
 #[tokio::test]
@@ -42,7 +42,7 @@ async fn a_group_moves_each_of_its_runs() {
     let ((claims, clock), commits) = (claims(&ground).await, commits(&ground, 100));
     let outcomes = [Opened, Declined, Opened, Declined, Opened];
     let drafts =
-        join_all(claims.iter().zip(outcomes).map(|(it, outcome)| draft(&ground, it, &clock, outcome)));
+        join_all(claims.iter().zip(outcomes).map(|(it, outcome)| pending(&ground, it, &clock, outcome)));
     let recorded = join_all(drafts.await.into_iter().map(|it| commits.record(it, Follow::Tell))).await;
     assert!(recorded.iter().all(|it| matches!(it, Recorded::Over)), "{recorded:?}");
     assert_eq!(ground.ask::<i64>("select count(*) from run where ended_as = 'failed'").await, 2);
@@ -62,7 +62,7 @@ async fn who_lost_its_lease_or_was_paused_falls_out_of_its_group_alone() {
         ground.accept().await;
     }
     let ((claims, clock), commits) = (claims(&ground).await, commits(&ground, 100));
-    let drafts: Vec<Draft> = join_all(claims.iter().map(|it| draft(&ground, it, &clock, Opened))).await;
+    let drafts: Vec<Pending> = join_all(claims.iter().map(|it| pending(&ground, it, &clock, Opened))).await;
     let [stolen, paused, kept] = [0, 1, 2].map(|nth| &claims[nth].lease);
     ground
         .execute(&format!("update job set lease_token = gen_random_uuid() where id = {}", stolen.job))
@@ -88,7 +88,7 @@ async fn a_run_that_moved_without_its_job_stops_the_whole_group() {
     ground.accept().await;
     ground.accept().await;
     let ((claims, clock), commits) = (claims(&ground).await, commits(&ground, 100));
-    let drafts: Vec<Draft> = join_all(claims.iter().map(|it| draft(&ground, it, &clock, Opened))).await;
+    let drafts: Vec<Pending> = join_all(claims.iter().map(|it| pending(&ground, it, &clock, Opened))).await;
     ground.execute(&format!("update run set version = 2 where id = '{}'", claims[0].lease.run)).await;
     let before = ground.picture().await;
     let recorded = join_all(drafts.into_iter().map(|it| commits.record(it, Follow::Tell))).await;
@@ -102,7 +102,7 @@ async fn a_step_that_is_kept_has_a_new_lease_and_nobody_else_can_claim_it() {
     let run = ground.accept().await;
     ground.follow(run, "queue   = \"github\"", "queue   = \"llm\"").await;
     let ((claims, clock), commits) = (claims(&ground).await, commits(&ground, 1));
-    let drafted = draft(&ground, &claims[0], &clock, Opened).await;
+    let drafted = pending(&ground, &claims[0], &clock, Opened).await;
     assert!(drafted.may_be_kept());
     let Recorded::Kept(kept, _) = commits.record(drafted, Follow::Keep).await else {
         panic!("it was not kept")
@@ -117,7 +117,7 @@ async fn a_step_that_is_kept_has_a_new_lease_and_nobody_else_can_claim_it() {
     advance(ground.pool(), Ground::LEASE + Duration::from_secs(1)).await;
     let heir = ground.claim(Queue::Llm).await;
     assert_eq!((heir.attempt, heir.lost), (2, 1));
-    let late = draft(&ground, &kept, &clock, Outcome::Passed).await;
+    let late = pending(&ground, &kept, &clock, Outcome::Passed).await;
     assert!(matches!(commits.record(late, Follow::Tell).await, Recorded::Alone));
     assert_eq!(ground.kinds(run).await, ["started", "answered"]);
     assert_sound(&ground.engine).await;
@@ -128,7 +128,7 @@ async fn another_queue_or_another_key_ends_the_hold() {
     let ground = Ground::new().await;
     ground.accept().await;
     let (claims, clock) = claims(&ground).await;
-    assert!(!draft(&ground, &claims[0], &clock, Opened).await.may_be_kept(), "the gate is GitHub's");
-    let ended = draft(&ground, &claims[0], &clock, Declined).await;
+    assert!(!pending(&ground, &claims[0], &clock, Opened).await.may_be_kept(), "the gate is GitHub's");
+    let ended = pending(&ground, &claims[0], &clock, Declined).await;
     assert!(!ended.may_be_kept() && ended.queue().is_none());
 }

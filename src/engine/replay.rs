@@ -4,8 +4,8 @@ use super::{Engine, Error};
 use crate::{
     core::workflow::Workflow,
     store::{
-        audit::{self, History},
         invariant::{Broken, Verdict},
+        replay::{self, History},
     },
 };
 
@@ -23,10 +23,10 @@ impl Engine {
         let mut verdict = Verdict { name: "folds", says, count: 0, broken: Vec::new() };
         let mut after = None;
         loop {
-            let runs = audit::runs_after(self.pool(), after, TOGETHER).await?;
+            let runs = replay::runs_after(self.pool(), after, TOGETHER).await?;
             let Some(last) = runs.last() else { return Ok(verdict) };
             after = Some(*last);
-            for history in audit::histories(self.pool(), &runs).await? {
+            for history in replay::histories(self.pool(), &runs).await? {
                 let Ok(workflow) = self.workflow(&history.workflow_hash).await else { continue };
                 let Some(what) = difference(&history, &workflow) else { continue };
                 verdict.count += 1;

@@ -8,7 +8,7 @@ use super::{
     Error, Kind,
     error::{server_time, text_of, until},
 };
-use crate::core::rate::{Budget, Heard, Wait};
+use crate::core::rate::{Observed, RateWindow, Wait};
 
 /// What a call costs of the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Effort {
 }
 
 /// Whoever says whether a call may be made, before each one, and hears of each answer.
-pub trait Gate: Send + Sync {
+pub trait Throttle: Send + Sync {
     /// Lets a call through, perhaps after a moment.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ pub trait Gate: Send + Sync {
     fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>>;
 
     /// Hears what an answer says of limits.
-    fn learn(&self, heard: Heard) -> BoxFuture<'_, ()>;
+    fn observe(&self, observed: Observed) -> BoxFuture<'_, ()>;
 }
 
 impl Effort {
@@ -46,16 +46,16 @@ impl Effort {
 /// What an answer says of limits, and what it means if it is a failure.
 ///
 /// The server's words are not remembered with a penalty: they may quote the token.
-pub(super) fn heard(headers: &HeaderMap, error: Option<&Error>, now: DateTime<Utc>) -> Heard {
+pub(super) fn observed(headers: &HeaderMap, error: Option<&Error>, now: DateTime<Utc>) -> Observed {
     let asks_to_wait = |error: &&Error| matches!(error.kind(), Kind::RateLimited | Kind::Server);
     let penalty = error.filter(asks_to_wait).and_then(|error| {
         Some((error.retry_after()?, format!("{} ({})", error.kind().words(), error.status()?)))
     });
-    Heard { penalty, calls: budget(headers, now), tokens: None }
+    Observed { penalty, calls: budget(headers, now), tokens: None }
 }
 
 /// GitHub counts in windows and tells the end of the present one. It counts searches and GraphQL apart.
-fn budget(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Budget> {
+fn budget(headers: &HeaderMap, now: DateTime<Utc>) -> Option<RateWindow> {
     if text_of(headers, "x-ratelimit-resource").is_some_and(|resource| resource != "core") {
         return None;
     }
@@ -66,7 +66,7 @@ fn budget(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Budget> {
     let reset = DateTime::from_timestamp(reset, 0)?;
     // One second more, since the reset is given in whole seconds.
     let full_in = until(reset, server_time(headers, now)) + std::time::Duration::from_secs(1);
-    Some(Budget { limit, remaining, full_in, is_gradual: false })
+    Some(RateWindow { limit, remaining, full_in, is_gradual: false })
 }
 
 #[cfg(test)]
@@ -90,7 +90,7 @@ mod tests {
                 ("x-ratelimit-reset", reset),
                 ("x-ratelimit-resource", resource),
             ]);
-            let found = heard(&headers, None, Utc::now()).calls;
+            let found = observed(&headers, None, Utc::now()).calls;
             let found = found.map(|budget| (budget.limit, budget.remaining, budget.full_in.as_secs()));
             assert_eq!(found, expected, "{limit} {remaining} {reset} {resource}");
         };
@@ -100,7 +100,7 @@ mod tests {
         check("30", "29", "1795370430", "search", None);
         check("0", "0", "1795370430", "core", None);
         check("many", "-1", "soon", "core", None);
-        assert_eq!(heard(&HeaderMap::new(), None, Utc::now()), Heard::default());
+        assert_eq!(observed(&HeaderMap::new(), None, Utc::now()), Observed::default());
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
             let headers = if named { headers(&[("retry-after", "7")]) } else { HeaderMap::new() };
             let status = http::StatusCode::from_u16(status).unwrap();
             let error = Error::answered("GET /x", status, &headers, b"{}");
-            let penalty = heard(&headers, Some(&error), Utc::now()).penalty;
+            let penalty = observed(&headers, Some(&error), Utc::now()).penalty;
             assert_eq!(penalty.map(|(wait, _)| wait.as_secs()), expected, "{status} {named}");
         };
         check(429, true, Some(7));
