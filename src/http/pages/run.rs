@@ -52,7 +52,7 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
     let id: Uuid = id.parse().map_err(|_| unreadable())?;
     let missing = || Problem::Missing(format!("There is no run {id}."));
     let pool = app.engine.pool();
-    let (stored, job) = store::run::with_job(pool, id).await?.ok_or_else(missing)?;
+    let (stored, job) = store::standing::with_job(pool, id).await?.ok_or_else(missing)?;
     let requirement = store::requirement::get(pool, stored.spec.requirement_id).await?;
     let after = stored.version.saturating_sub(EVENTS);
     Ok(View {

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::support::{Ground, assert_folds, assert_sound};
 
 /// The claim, as a worker prepares it.
-const CLAIM: &str = include_str!("../../../src/store/sql/job_claim.sql");
+const CLAIM: &str = include_str!("../../../src/store/queue/job_claim.sql");
 
 fn shipped() -> Workflow {
     Workflow::parse(include_str!("../../../workflows/requirement.toml")).unwrap()

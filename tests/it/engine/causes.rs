@@ -9,14 +9,14 @@ use aspora::{
         workflow::Queue,
     },
     engine::Ack,
-    store::{job, limit, run, wake::Listener},
+    store::{job, limit, standing, wake::Listener},
 };
 use uuid::Uuid;
 
 use super::support::{Ground, advance, eventually};
 
 async fn cause(ground: &Ground, id: Uuid) -> Cause {
-    let (stored, job) = run::with_job(ground.pool(), id).await.unwrap().unwrap();
+    let (stored, job) = standing::with_job(ground.pool(), id).await.unwrap().unwrap();
     why(&stored.run, job.as_ref(), stored.now)
 }
 
