@@ -115,7 +115,7 @@ async fn products_and_limits_are_set_and_listed() {
     says(&run(&["limit", "list"]).await, 0, "     0      3  product:goals");
     says(&run(&["limit", "set", "model:openai", "7"]).await, 0, "At most 7 jobs");
     says(&run(&["limit", "set", "merge:acme/goals:main", "2"]).await, 1, "always 1");
-    says(&run(&["limit", "set", "goals", "2"]).await, 1, "known are product:<name>");
+    says(&run(&["limit", "set", "goals", "2"]).await, 1, "the forms are product:<name>");
     says(&run(&["limit", "set", "product:goals", "0"]).await, 2, "0");
     let listed = run(&["-o", "json", "limit", "list"]).await;
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();

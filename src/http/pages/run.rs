@@ -18,6 +18,7 @@ use crate::{
     core::{
         budget::{Account, Scope, Unit},
         run,
+        subject::Subject,
         why::{Cause, why},
     },
     store::{self, assessment, attempt, budget, effect, event, requirement, review},
@@ -53,7 +54,8 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
     let missing = || Problem::Missing(format!("There is no run {id}."));
     let pool = app.engine.pool();
     let (stored, job) = store::standing::with_job(pool, id).await?.ok_or_else(missing)?;
-    let requirement = store::requirement::get(pool, stored.spec.requirement_id).await?;
+    let Subject::Requirement(requirement) = stored.spec.subject;
+    let requirement = store::requirement::get(pool, requirement).await?;
     let after = stored.version.saturating_sub(EVENTS);
     Ok(View {
         forge: app.settings.forge_url.clone(),

@@ -4,16 +4,21 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, types::Json};
 use uuid::Uuid;
 
-use crate::core::run::{Run, State};
-use crate::store::{Connection, Pool, Result};
+use crate::{
+    core::{
+        run::{Run, State},
+        subject::Subject,
+    },
+    store::{Connection, Error, Pool, Result},
+};
 
 /// What a run is bound to when it begins.
 #[derive(Debug, Clone)]
 pub struct RunSpec {
     /// The run's id.
     pub id: Uuid,
-    /// The requirement it works on.
-    pub requirement_id: Uuid,
+    /// What it is about.
+    pub subject: Subject,
     /// The graph it follows.
     pub workflow_hash: String,
     /// The product.
@@ -26,7 +31,7 @@ pub struct RunSpec {
     pub branch: String,
     /// 1 (first) to 5 (last).
     pub priority: i16,
-    /// The run of the same requirement that this one was forked from.
+    /// The run about the same subject that this one was forked from.
     pub parent: Option<Uuid>,
 }
 
@@ -52,12 +57,15 @@ pub struct StoredRun {
 /// # Errors
 /// When the database does not answer.
 pub async fn insert(connection: &mut Connection, spec: &RunSpec, run: &Run) -> Result<()> {
+    let (requirement_id, subject_id): (_, Option<Uuid>) = match spec.subject {
+        Subject::Requirement(id) => (Some(id), None),
+    };
     sqlx::query!(
         "insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch,
-                          version, status, step, state, priority, parent, pull)
-         values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13)",
+                          version, status, step, state, priority, parent, pull, subject_kind, subject_id)
+         values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15)",
         spec.id,
-        spec.requirement_id,
+        requirement_id,
         spec.workflow_hash,
         spec.product,
         spec.repository,
@@ -68,7 +76,9 @@ pub async fn insert(connection: &mut Connection, spec: &RunSpec, run: &Run) -> R
         Json(run) as _,
         spec.priority,
         spec.parent,
-        run.progress.pull.and_then(|number| i64::try_from(number).ok())
+        run.progress.pull.and_then(|number| i64::try_from(number).ok()),
+        spec.subject.kind().as_str(),
+        subject_id
     )
     .execute(connection)
     .await
@@ -85,15 +95,15 @@ pub async fn insert(connection: &mut Connection, spec: &RunSpec, run: &Run) -> R
 pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<StoredRun>> {
     let row = sqlx::query_as!(
         Record,
-        r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
-                  state as "state: Json<Run>", priority, parent, created_at, updated_at,
-                  clock_timestamp() as "now!"
+        r#"select id, subject_kind, coalesce(requirement_id, subject_id) as "subject_id!", workflow_hash,
+                  product, repository, base_branch, branch, version, state as "state: Json<Run>",
+                  priority, parent, created_at, updated_at, clock_timestamp() as "now!"
            from run where id = $1 for no key update"#,
         id
     )
     .fetch_optional(connection)
     .await?;
-    Ok(row.map(StoredRun::from))
+    row.map(StoredRun::try_from).transpose()
 }
 
 /// Reads a run.
@@ -103,15 +113,15 @@ pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<Stored
 pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<StoredRun>> {
     let row = sqlx::query_as!(
         Record,
-        r#"select id, requirement_id, workflow_hash, product, repository, base_branch, branch, version,
-                  state as "state: Json<Run>", priority, parent, created_at, updated_at,
-                  clock_timestamp() as "now!"
+        r#"select id, subject_kind, coalesce(requirement_id, subject_id) as "subject_id!", workflow_hash,
+                  product, repository, base_branch, branch, version, state as "state: Json<Run>",
+                  priority, parent, created_at, updated_at, clock_timestamp() as "now!"
            from run where id = $1"#,
         id
     )
     .fetch_optional(executor)
     .await?;
-    Ok(row.map(StoredRun::from))
+    row.map(StoredRun::try_from).transpose()
 }
 
 /// Saves a run that has moved from `version` by `events` events; false if somebody moved it in between.
@@ -195,7 +205,8 @@ pub async fn of_pull(pool: &Pool, repository: &str, pull: i64) -> Result<Option<
 
 struct Record {
     id: Uuid,
-    requirement_id: Uuid,
+    subject_kind: String,
+    subject_id: Uuid,
     workflow_hash: String,
     product: String,
     repository: String,
@@ -210,12 +221,15 @@ struct Record {
     now: DateTime<Utc>,
 }
 
-impl From<Record> for StoredRun {
-    fn from(row: Record) -> Self {
-        Self {
+impl TryFrom<Record> for StoredRun {
+    type Error = Error;
+
+    fn try_from(row: Record) -> Result<Self> {
+        let subject = Subject::new(&row.subject_kind, row.subject_id);
+        Ok(Self {
             spec: RunSpec {
                 id: row.id,
-                requirement_id: row.requirement_id,
+                subject: subject.map_err(|unknown| Error::Decode(Box::new(unknown)))?,
                 workflow_hash: row.workflow_hash,
                 product: row.product,
                 repository: row.repository,
@@ -229,6 +243,6 @@ impl From<Record> for StoredRun {
             created_at: row.created_at,
             updated_at: row.updated_at,
             now: row.now,
-        }
+        })
     }
 }

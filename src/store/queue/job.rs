@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::core::{
     run::Action,
+    subject::Subject,
     why::{Full, Job},
     workflow::Queue,
 };
@@ -367,7 +368,8 @@ struct Claimed {
     guarded: Option<bool>,
     token: Option<Uuid>,
     began_at: Option<DateTime<Utc>>,
-    requirement_id: Option<Uuid>,
+    subject_kind: Option<String>,
+    subject_id: Option<Uuid>,
     workflow_hash: Option<String>,
     product: Option<String>,
     repository: Option<String>,
@@ -388,7 +390,7 @@ impl Claimed {
             job: self.id?,
             token: self.token?,
             run: self.run_id?,
-            queue: Queue::of(self.queue.as_deref()?)?,
+            queue: self.queue.as_deref()?.parse().ok()?,
             step: self.step.clone()?,
             turn: unsigned(self.turn?),
             attempt: unsigned(self.attempts?),
@@ -408,10 +410,12 @@ impl Claimed {
         let state = self.state.ok_or_else(gone)?;
         let run =
             serde_json::from_str(&state).map_err(|error| format!("this release cannot read it: {error}"))?;
+        let subject = Subject::new(&self.subject_kind.ok_or_else(gone)?, self.subject_id.ok_or_else(gone)?)
+            .map_err(|unknown| unknown.to_string())?;
         let stored = || {
             let spec = RunSpec {
                 id,
-                requirement_id: self.requirement_id?,
+                subject,
                 workflow_hash: self.workflow_hash?,
                 product: self.product?,
                 repository: self.repository?,

@@ -118,7 +118,7 @@ select clock_timestamp() as "now!",
        claimed.turn as "turn?", claimed.attempts as "attempts?", claimed.max_attempts as "max_attempts?",
        claimed.lost as "lost?", claimed.keys as "keys?", claimed.guarded as "guarded?", claimed.lease_token as "token?",
        claimed.began_at as "began_at?",
-       run.requirement_id as "requirement_id?", run.workflow_hash as "workflow_hash?",
+       run.subject_kind as "subject_kind?", coalesce(run.requirement_id, run.subject_id) as "subject_id?", run.workflow_hash as "workflow_hash?",
        run.product as "product?", run.repository as "repository?", run.base_branch as "base_branch?",
        run.branch as "branch?", run.parent, run.version as "version?", run.state::text as "state?",
        run.priority as "priority?", run.created_at as "created_at?", run.updated_at as "updated_at?"

@@ -1,7 +1,7 @@
-//! A verdict for people: one line, and the Markdown of the gate's check run.
+//! An assessment for people: one line, and the Markdown of the gate's check run.
 //!
-//! Paths, names and messages come from outside; they are shown escaped, so that none of them can
-//! break a table, mention a person or send a link.
+//! Paths, names and messages come from outside; they are escaped, so that none of them can break a table, mention
+//! a person or add a link.
 
 use std::fmt::Write;
 
@@ -9,17 +9,17 @@ use super::{
     Assessment, CheckRow, Classification, Decision, Node, PathVerdict, Phase, Status, Stop, Wait, checks,
 };
 
-/// The most bytes of a check run's summary that we write (the forge takes 65,535 characters).
+/// The most bytes of a check run's summary (the forge takes 65,535 characters).
 const REPORT_LIMIT: usize = 65_000;
 /// The most bytes of one text from outside.
 const TEXT_LIMIT: usize = 300;
-/// The most sentences that the one line joins.
+/// The most sentences in the one line.
 const LISTED: usize = 8;
-/// What a report ends with when it had to be cut.
+/// The end of a report that was cut.
 const CUT: &str = "\n\n… the report is cut here; the record holds all of it.\n";
 
 impl Assessment {
-    /// What shall happen now, in one line.
+    /// The decision in one line.
     #[must_use]
     pub fn sentence(&self) -> String {
         let (tier, head) = (self.tier(), self.head.short());
@@ -70,7 +70,7 @@ impl Assessment {
         for wait in on {
             match wait {
                 Wait::Check { name, progress } => open.push(format!("{name} ({progress})")),
-                // An approval is of one head.
+                // An approval is for one head.
                 Wait::Approvals { .. } => {
                     parts.push(format!("{} on {head}, void on a push", wait.sentence()));
                 }
@@ -99,7 +99,7 @@ impl Assessment {
 }
 
 impl Wait {
-    /// What is waited for, in a few words.
+    /// What the run waits for, in a few words.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
@@ -198,7 +198,7 @@ const fn mark(status: Status) -> &'static str {
     }
 }
 
-/// A text from outside as plain Markdown: one line, nothing in it means anything.
+/// A text from outside as one line of Markdown without any markup.
 fn escape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
@@ -207,7 +207,7 @@ fn escape(text: &str) -> String {
             '<' => plain.push_str("&lt;"),
             '>' => plain.push_str("&gt;"),
             '&' => plain.push_str("&amp;"),
-            // A zero-width space after it keeps a mention or a bare address from being one.
+            // A zero-width space after it breaks mentions and bare addresses.
             '@' | ':' => plain.extend([character, '\u{200b}']),
             _ if character.is_control() || is_invisible(character) => {
                 plain.extend(character.escape_unicode())
@@ -227,7 +227,7 @@ const fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// The address, if it is one that a link can hold.
+/// The address, if it is safe in a link.
 fn address(url: &str) -> Option<&str> {
     let plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>[]|\\`\"".contains(&byte));
     let web = url.starts_with("https://") || url.starts_with("http://");
