@@ -5,7 +5,6 @@
 //! lease and by the run's version: whoever is too late gets [`Ack::Fenced`] and has changed nothing.
 
 mod budget;
-mod bulk;
 mod control;
 mod fork;
 pub mod group_commit;
@@ -32,10 +31,10 @@ use crate::{
     store::{
         self, Connection, Pool, attempt, dead_letter, event, failpoint,
         job::{self, Lease},
-        job_control,
+        job_control, notify,
         run::{RunSpec, StoredRun},
         signal::{self, News},
-        timer, wake,
+        timer,
     },
 };
 
@@ -450,7 +449,7 @@ impl Engine {
                 let (run, priority) = (spec.id, spec.priority);
                 let keys = &self.keys(spec, workflow, step);
                 job::enqueue(tx, &job::New { run, product: &spec.product, priority, keys }, action).await?;
-                wake::notify(tx, *queue).await?;
+                notify::job_available(tx, queue.as_str()).await?;
             } else {
                 settle(tx, spec.id, action).await?;
             }
@@ -525,7 +524,7 @@ async fn settle(tx: &mut Connection, run: Uuid, action: &Action) -> Result<(), E
         Action::Enqueue { .. } | Action::Finish(_) => None,
     };
     if let Some(queue) = due {
-        wake::ring(tx, &queue).await?;
+        notify::job_available(tx, &queue).await?;
     }
     Ok(())
 }

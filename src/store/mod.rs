@@ -15,11 +15,6 @@ mod history;
 mod maintenance;
 mod queue;
 
-pub mod bulk;
-pub mod fill;
-pub mod limits_of_postgres;
-pub mod throwaway;
-
 use std::{
     str::FromStr,
     time::{Duration, Instant},

@@ -1,8 +1,8 @@
 //! F23: a history of ten thousand events folds, and is read page by page.
 
 use aspora::{
+    bench::fill::{self, Fill},
     http,
-    store::fill::{self, Fill},
 };
 use axum::{
     body::{Body, to_bytes},

@@ -1,6 +1,7 @@
 //! Many runs that begin at once.
 
 use aspora::{
+    bench::bulk,
     core::{requirement::Requirement, workflow::Workflow},
     engine::Error,
     store::limit,
@@ -24,7 +25,7 @@ fn asked_of(product: &str) -> Requirement {
 async fn runs_that_begin_together_are_like_one_that_begins_alone() {
     let ground = Ground::new().await;
     ground.accept().await;
-    let runs = ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 3).await.unwrap();
+    let runs = bulk::accept(&ground.engine, &shipped(), &asked_of("wealth"), 3).await.unwrap();
     assert_eq!(runs.len(), 3);
     assert_sound(&ground.engine).await;
     let kinds = "select count(distinct (step, turn, queue, priority, max_attempts, keys)) from job";
@@ -38,7 +39,7 @@ async fn runs_that_begin_together_are_like_one_that_begins_alone() {
 #[tokio::test]
 async fn more_runs_than_fit_one_transaction_all_begin_once() {
     let ground = Ground::new().await;
-    let runs = ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 1_001).await.unwrap();
+    let runs = bulk::accept(&ground.engine, &shipped(), &asked_of("wealth"), 1_001).await.unwrap();
     let counted = "select count(distinct run.id) from run join requirement on requirement.id = requirement_id
                    join job on job.run_id = run.id join event on event.run_id = run.id";
     assert_eq!(ground.ask::<i64>(counted).await, 1_001);
@@ -50,7 +51,7 @@ async fn more_runs_than_fit_one_transaction_all_begin_once() {
 #[tokio::test]
 async fn runs_of_an_unknown_product_do_not_begin() {
     let ground = Ground::new().await;
-    let refused = ground.engine.accept_bulk(&shipped(), &asked_of("health"), 2).await;
+    let refused = bulk::accept(&ground.engine, &shipped(), &asked_of("health"), 2).await;
     assert!(matches!(refused, Err(Error::NoProduct(name)) if name == "health"));
     assert_eq!(ground.ask::<i64>("select count(*) from run").await, 0);
 }
@@ -95,7 +96,7 @@ async fn claims_by_what_it_takes(ground: &Ground, guarded: bool) {
 #[tokio::test]
 async fn a_claim_reads_no_table_from_end_to_end_however_much_is_queued() {
     let ground = Ground::new().await;
-    ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 5_000).await.unwrap();
+    bulk::accept(&ground.engine, &shipped(), &asked_of("wealth"), 5_000).await.unwrap();
     let analyzed = async || {
         for table in ["job", "run", "key_hold"] {
             ground.execute(&format!("analyze {table}")).await;

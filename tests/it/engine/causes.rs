@@ -9,7 +9,7 @@ use aspora::{
         workflow::Queue,
     },
     engine::Ack,
-    store::{job, limit, standing, wake::Listener},
+    store::{job, limit, notify::Listener, standing},
 };
 use uuid::Uuid;
 

@@ -1,4 +1,4 @@
-//! Databases that are made for one measurement and dropped after it, and what can be asked of their server.
+//! Databases that are created for one measurement and dropped after it, and questions to their server.
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -8,38 +8,38 @@ use sqlx::{
 };
 use uuid::Uuid;
 
-use super::{Connection, Pool, Result};
+use crate::store::{Connection, Error, Pool, Result};
 
-/// The start of the name of every such database.
+/// The prefix of the name of every such database.
 const PREFIX: &str = "aspora_bench_";
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub(super) enum Address {
     /// A host and a port.
     Tcp(String, u16),
-    /// The file of a socket.
+    /// The file of a Unix socket.
     Unix(PathBuf),
 }
 
-/// How a server was set up, as far as figures depend on it.
+/// The settings of a server on which figures depend.
 #[derive(Debug, Clone)]
-pub struct Server {
-    /// Its version, such as `15.6`.
-    pub version: String,
+pub(super) struct ServerSettings {
+    /// The version, such as `15.6`.
+    pub(super) version: String,
     /// Whether commits reach the disk.
-    pub fsync: String,
+    pub(super) fsync: String,
     /// Whether a commit waits for that.
-    pub synchronous_commit: String,
-    /// Its own cache, such as `128MB`.
-    pub shared_buffers: String,
+    pub(super) synchronous_commit: String,
+    /// The server's own cache, such as `128MB`.
+    pub(super) shared_buffers: String,
 }
 
-/// Where the server of this URL listens.
+/// The address in a database's URL.
 ///
 /// # Errors
 /// When the URL cannot be read.
-pub fn address(url: &str) -> Result<Address> {
+pub(super) fn address(url: &str) -> Result<Address> {
     let options = PgConnectOptions::from_str(url)?;
     let (host, port) = (options.get_host().to_owned(), options.get_port());
     let folder =
@@ -50,35 +50,35 @@ pub fn address(url: &str) -> Result<Address> {
     })
 }
 
-/// One connection to `url` without limits of time.
+/// One connection to `url` without timeouts.
 ///
 /// # Errors
 /// When it cannot be made.
-pub async fn reach(url: &str) -> Result<PgConnection> {
+pub(super) async fn connect(url: &str) -> Result<PgConnection> {
     PgConnection::connect(url).await
 }
 
-/// A pool of `connections` connections that are there already, without limits of time.
+/// A pool of `connections` open connections without timeouts.
 ///
 /// # Errors
 /// When one cannot be made within a minute.
-pub async fn pool(url: &str, connections: u32) -> Result<Pool> {
+pub(super) async fn pool(url: &str, connections: u32) -> Result<Pool> {
     let options = PgPoolOptions::new()
         .min_connections(connections)
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(60));
     let pool = options.connect(url).await?;
-    // What is measured shall not begin with the making of connections.
+    // Connecting must not be part of what is measured.
     let all = (0..connections).map(|_| pool.acquire());
     futures::future::try_join_all(all).await?;
     Ok(pool)
 }
 
-/// Makes an empty database beside the one of `admin` and tells its name.
+/// Creates an empty database on the server of `admin` and returns its name.
 ///
 /// # Errors
-/// When the account may not make databases.
-pub async fn create(admin: &mut Connection) -> Result<String> {
+/// When the account may not create databases.
+pub(super) async fn create(admin: &mut Connection) -> Result<String> {
     let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
     sqlx::query(AssertSqlSafe(format!(r#"create database "{name}" template template0"#)))
         .execute(admin)
@@ -86,61 +86,61 @@ pub async fn create(admin: &mut Connection) -> Result<String> {
     Ok(name)
 }
 
-/// Drops a database that [`create`] made, with whoever is still connected to it.
+/// Drops a database that [`create`] made, and ends the connections to it.
 ///
 /// # Errors
-/// When the server does not do it; a name that is not of such a database is refused.
-pub async fn drop(admin: &mut Connection, name: &str) -> Result<()> {
+/// When the server does not do it; the name of any other database is refused.
+pub(super) async fn drop(admin: &mut Connection, name: &str) -> Result<()> {
     let ours = name.strip_prefix(PREFIX).is_some_and(|rest| Uuid::parse_str(rest).is_ok());
     if !ours {
-        return Err(super::Error::Configuration(format!("{name:?} is no throw-away database").into()));
+        return Err(Error::Configuration(format!("{name:?} is not a database of the bench").into()));
     }
     let done = sqlx::query(AssertSqlSafe(format!(r#"drop database if exists "{name}" with (force)"#)));
     done.execute(admin).await.map(|_| ())
 }
 
-/// How the server was set up.
+/// Reads the settings of the server.
 ///
 /// # Errors
 /// When it does not answer.
-pub async fn server(admin: &mut Connection) -> Result<Server> {
+pub(super) async fn settings(admin: &mut Connection) -> Result<ServerSettings> {
     let (version, fsync, synchronous_commit, shared_buffers) = sqlx::query_as(
         "select current_setting('server_version'), current_setting('fsync'),
                 current_setting('synchronous_commit'), current_setting('shared_buffers')",
     )
     .fetch_one(admin)
     .await?;
-    Ok(Server { version, fsync, synchronous_commit, shared_buffers })
+    Ok(ServerSettings { version, fsync, synchronous_commit, shared_buffers })
 }
 
-/// How many connections others have to this database.
+/// How many client connections this database has.
 ///
 /// # Errors
 /// When the server does not answer.
-pub async fn connections(admin: &mut Connection, database: &str) -> Result<i64> {
+pub(super) async fn connections(admin: &mut Connection, database: &str) -> Result<i64> {
     let count = sqlx::query_scalar(
         "select count(*) from pg_stat_activity where datname = $1 and backend_type = 'client backend'",
     );
     count.bind(database).fetch_one(admin).await
 }
 
-/// Does for the job table what autovacuum would have done by then, and lets the planner know all tables.
+/// Vacuums the job table, as autovacuum would have done by then, and analyzes all tables for the planner.
 ///
 /// # Errors
 /// When the database does not do it.
-pub async fn tidy(pool: &Pool) -> Result<()> {
+pub(super) async fn vacuum_jobs(pool: &Pool) -> Result<()> {
     for sql in ["vacuum (analyze) job", "analyze run", "analyze event", "analyze requirement"] {
         sqlx::query(sql).execute(pool).await?;
     }
     Ok(())
 }
 
-/// Leaves what was made in bulk as it would lie after some days: swept, frozen, known to the planner and on disk.
-/// Else the server's own housekeeping would come in the middle of what is measured.
+/// Leaves rows that were inserted in bulk as they would be after some days: vacuumed, frozen, analyzed and on
+/// disk. Else autovacuum would run in the middle of a measurement.
 ///
 /// # Errors
 /// When the database does not do it. An account that may not ask for a checkpoint goes without one.
-pub async fn settle(pool: &Pool) -> Result<()> {
+pub(super) async fn vacuum_all(pool: &Pool) -> Result<()> {
     sqlx::query("vacuum (freeze, analyze)").execute(pool).await?;
     match sqlx::query("checkpoint").execute(pool).await {
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42501") => Ok(()),
@@ -148,22 +148,22 @@ pub async fn settle(pool: &Pool) -> Result<()> {
     }
 }
 
-/// A transaction that keeps seeing the database as it is now, until it is dropped: nothing that dies after
-/// this can be swept.
+/// A transaction that keeps seeing the database as it is now, until it is dropped: no row that is deleted
+/// meanwhile can be vacuumed.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(super) struct Snapshot {
     _connection: PgConnection,
 }
 
 impl Snapshot {
-    /// Takes one.
+    /// Opens one.
     ///
     /// # Errors
     /// When the database cannot be reached.
-    pub async fn hold(url: &str) -> Result<Self> {
-        let mut connection = reach(url).await?;
+    pub(super) async fn open(url: &str) -> Result<Self> {
+        let mut connection = connect(url).await?;
         sqlx::query("begin isolation level repeatable read").execute(&mut connection).await?;
-        // Only a first question takes the snapshot.
+        // The first query takes the snapshot.
         sqlx::query("select count(*) from product").execute(&mut connection).await?;
         Ok(Self { _connection: connection })
     }
