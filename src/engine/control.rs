@@ -8,16 +8,12 @@ use uuid::Uuid;
 use super::{Ack, By, Engine, Error, locked, settle, storable};
 use crate::{
     core::{
+        job::JobState,
         reason::Reason,
         run::{Event, PauseCause, Run, State},
         workflow::{End, Outcome},
     },
-    store::{
-        self, Connection, dead_letter, event,
-        job::Lease,
-        job_control::{self, JobLock},
-        run::StoredRun,
-    },
+    store::{self, Connection, dead_letter, event, job::Lease, job_control, run::StoredRun},
 };
 
 /// How often a run that moves under our hands is looked at again.
@@ -83,7 +79,7 @@ pub enum Denied {
 
 /// A run that cannot move while this exists, and its job.
 pub(super) struct Held {
-    job: Option<JobLock>,
+    job: Option<JobState>,
     pub(super) stored: StoredRun,
 }
 
@@ -212,7 +208,7 @@ impl Engine {
     ) -> Result<Ack, Error> {
         let reason = storable(reason);
         let mut tx = self.pool().begin().await?;
-        if !job_control::put_down(&mut tx, lease, &reason).await? {
+        if !job_control::halt(&mut tx, lease, &reason).await? {
             return Ok(Ack::Fenced);
         }
         let stored = locked(&mut tx, lease.run).await?;
@@ -287,9 +283,7 @@ pub(super) async fn held(tx: &mut Connection, run: Uuid) -> Result<Held, Error> 
 /// Nobody works at the run's step.
 fn free(held: &Held) -> Result<(), Denied> {
     match held.job {
-        Some(JobLock { held: true, .. }) => {
-            Err(Denied::Held(held.stored.run.step().unwrap_or_default().to_owned()))
-        }
+        Some(JobState::Running) => Err(Denied::Held(held.stored.run.step().unwrap_or_default().to_owned())),
         _ => Ok(()),
     }
 }
@@ -327,7 +321,7 @@ fn run_now(held: &Held, reason: &Reason) -> Result<Option<Event>, Denied> {
     match (&held.stored.run.state, held.job) {
         (State::Paused { .. }, _) => Err(Denied::Paused),
         (State::Ended { end, .. }, _) => Err(Denied::Over(*end)),
-        (State::At { .. }, Some(JobLock { due: true, .. })) => Ok(None),
+        (State::At { .. }, Some(job)) if job.is_claimable() => Ok(None),
         _ => Ok(Some(Event::Hurried { reason: reason.to_string() })),
     }
 }

@@ -267,7 +267,7 @@ impl Engine {
         // Many may have been told the same moment: they come back over a while, not all at once.
         let ceiling = backoff_ceiling(&retry, lease.attempt)
             .max(least + after.map_or(Duration::ZERO, |_| snooze::SPREAD));
-        let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
+        let Some(retry_at) = job::schedule_retry(&mut tx, lease, least, ceiling).await? else {
             return Ok(Ack::Fenced);
         };
         let error = storable(error);
@@ -515,10 +515,10 @@ async fn block_unsupported(
 /// Does what an action asks for of the rows that a run has; an [`Action::Enqueue`] needs more than those.
 async fn settle(tx: &mut Connection, run: Uuid, action: &Action) -> Result<(), Error> {
     let due = match action {
-        Action::ReleaseJob => job_control::release(tx, run).await?,
-        Action::MakeJobDue => job_control::hurry(tx, run).await?,
-        Action::HoldJob => job_control::hold(tx, run).await.map(|()| None)?,
-        Action::DropJob => job_control::take_away(tx, run).await.map(|()| None)?,
+        Action::ReleaseJob => job_control::resume(tx, run).await?,
+        Action::MakeJobDue => job_control::make_due(tx, run).await?,
+        Action::HoldJob => job_control::pause(tx, run).await.map(|()| None)?,
+        Action::DropJob => job_control::cancel(tx, run).await.map(|()| None)?,
         Action::SetTimer(due_at) => timer::set(tx, run, *due_at).await.map(|()| None)?,
         Action::ClearTimer => timer::clear(tx, run).await.map(|()| None)?,
         Action::Enqueue { .. } | Action::Finish(_) => None,

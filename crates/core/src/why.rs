@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
+    job::JobState,
     run::{PauseCause, Run, State},
     workflow::End,
 };
@@ -23,11 +24,9 @@ pub struct Job {
     pub most: u32,
     /// The worker of the last attempt, and when that began.
     pub last: Option<(String, DateTime<Utc>)>,
-    /// A worker holds it.
-    pub held: bool,
-    /// A worker held it until its lease ran out.
-    pub expired: bool,
-    /// Workers that were lost in a row before that one.
+    /// Its state.
+    pub state: JobState,
+    /// Workers that were lost in a row, with the last one if its lease ran out.
     pub lost: u32,
     /// The error of the last attempt that failed.
     pub error: Option<String>,
@@ -201,9 +200,9 @@ pub enum Cause {
     },
 }
 
-/// The cause, from the run and the job it asked for, at `now`.
+/// The cause, from the run and its job.
 #[must_use]
-pub fn why(run: &Run, job: Option<&Job>, now: DateTime<Utc>) -> Cause {
+pub fn why(run: &Run, job: Option<&Job>) -> Cause {
     match (&run.state, job) {
         (State::Ended { name, end, reason }, _) => {
             Cause::Ended { name: name.clone(), end: *end, reason: reason.clone() }
@@ -220,32 +219,31 @@ pub fn why(run: &Run, job: Option<&Job>, now: DateTime<Utc>) -> Cause {
             reason: reason.clone(),
             cause: *cause,
             since: *since,
-            finishing: job.is_some_and(|job| job.held),
+            finishing: job.is_some_and(|job| job.state == JobState::Running),
         },
         (State::At { step, since }, None) => Cause::JobMissing { step: step.clone(), since: *since },
-        (State::At { step, .. }, Some(job)) => of_job(step.clone(), job, now),
+        (State::At { step, .. }, Some(job)) => of_job(step.clone(), job),
     }
 }
 
-fn of_job(step: String, job: &Job, now: DateTime<Utc>) -> Cause {
-    let (attempt, most) = (job.attempts, job.most);
-    match &job.last {
-        Some((worker, since)) if job.held => {
-            Cause::Running { step, worker: worker.clone(), since: *since, attempt, most }
+fn of_job(step: String, job: &Job) -> Cause {
+    let (attempt, most, until) = (job.attempts, job.most, job.visible_at);
+    let last = || job.last.clone().unwrap_or_else(|| ("a worker".to_owned(), job.visible_at));
+    match (job.state, &job.error) {
+        (JobState::Running, _) => {
+            let (worker, since) = last();
+            Cause::Running { step, worker, since, attempt, most }
         }
-        _ if job.visible_at <= now => of_due_job(step, job),
-        last => {
-            let until = job.visible_at;
-            match (&job.held_back, &job.error, last) {
-                (Some((key, why)), ..) => Cause::HeldBack { step, key: key.clone(), until, why: why.clone() },
-                (None, Some(error), _) => {
-                    Cause::BackingOff { step, until, error: error.clone(), attempt, most }
-                }
-                (None, None, last) => {
-                    let worker = last.as_ref().map_or("a worker", |(worker, _)| worker).to_owned();
-                    Cause::NewerRelease { step, worker, until }
-                }
-            }
+        (JobState::RateLimited, _) => {
+            let (key, why) = job.held_back.clone().unwrap_or_default();
+            Cause::HeldBack { step, key, until, why }
+        }
+        (JobState::Scheduled, Some(error)) => {
+            Cause::BackingOff { step, until, error: error.clone(), attempt, most }
+        }
+        (JobState::Scheduled, None) => Cause::NewerRelease { step, worker: last().0, until },
+        (JobState::Available | JobState::Expired | JobState::Suspect | JobState::Paused, _) => {
+            of_due_job(step, job)
         }
     }
 }
@@ -259,12 +257,9 @@ fn of_due_job(step: String, job: &Job) -> Cause {
     if let Some(Full { key, held, most }) = job.full.clone() {
         return Cause::KeyLimit { step, key, held, most, since };
     }
-    match &job.last {
-        _ if job.lost > 0 => {
-            let lost = job.lost + u32::from(job.expired);
-            Cause::Suspect { step, lost, since, attempt, most }
-        }
-        Some((worker, _)) if job.expired => {
+    match (job.state, &job.last) {
+        (JobState::Suspect, _) => Cause::Suspect { step, lost: job.lost, since, attempt, most },
+        (JobState::Expired, Some((worker, _))) => {
             Cause::WorkerLost { step, worker: worker.clone(), since, attempt, most }
         }
         _ => Cause::Queued { step, queue: job.queue.clone(), since },
@@ -366,7 +361,10 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::run::{Park, Progress};
+    use crate::{
+        job::JobState::{Available, Expired, RateLimited, Running, Scheduled, Suspect},
+        run::{Park, Progress},
+    };
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -389,8 +387,7 @@ mod tests {
             attempts: 0,
             most: 5,
             last: None,
-            held: false,
-            expired: false,
+            state: JobState::Available,
             lost: 0,
             error: None,
             held_back: None,
@@ -399,12 +396,13 @@ mod tests {
         }
     }
 
-    fn begun(visible_at: i64) -> Job {
-        Job { attempts: 2, last: Some(("w1".to_owned(), at(10))), visible_at: at(visible_at), ..job() }
+    fn begun(state: JobState, visible_at: i64) -> Job {
+        let last = Some(("w1".to_owned(), at(10)));
+        Job { attempts: 2, last, visible_at: at(visible_at), state, ..job() }
     }
 
     fn check(state: &State, job: Option<&Job>, sentence: &str) {
-        let cause = why(&run(state.clone()), job, at(100));
+        let cause = why(&run(state.clone()), job);
         assert_eq!(cause.sentence(at(100)), sentence);
     }
 
@@ -417,20 +415,21 @@ mod tests {
     #[test]
     fn what_a_worker_has_begun_is_told_first() {
         let running = "`review` has been running for 1 min 30 s on w1, attempt 2 of 5.";
-        let failed = Job { error: Some("503".to_owned()), ..begun(130) };
-        at_review(&Job { held: true, ..begun(130) }, running);
-        at_review(&Job { held: true, ..failed.clone() }, running);
-        at_review(&Job { held: true, served: false, lost: 2, ..begun(130) }, running);
+        let failed = Job { error: Some("503".to_owned()), ..begun(Scheduled, 130) };
+        at_review(&begun(Running, 130), running);
+        at_review(&Job { state: Running, ..failed.clone() }, running);
+        at_review(&Job { served: false, lost: 2, ..begun(Running, 130) }, running);
         at_review(&failed, "`review` failed in attempt 2 of 5 and is tried again in 30 s; last: 503");
     }
 
     #[test]
     fn a_job_that_is_not_due_says_until_when_and_why() {
         let limit = Some(("github:x:y".to_owned(), Some("429".to_owned())));
-        let job = Job { held_back: limit, error: Some("503".to_owned()), served: false, ..begun(130) };
+        let job =
+            Job { held_back: limit, error: Some("503".to_owned()), served: false, ..begun(RateLimited, 130) };
         at_review(&job, "`review` is held back by the rate limit github:x:y until 00:02:10 UTC: 429.");
         at_review(
-            &begun(130),
+            &begun(Scheduled, 130),
             "`review` needs a newer release than that of w1, which left it; it is offered again in 30 s.",
         );
     }
@@ -440,17 +439,17 @@ mod tests {
         let queued = "`review` has been queued for 1 min 40 s; the workers of `llm` are busy.";
         at_review(&job(), queued);
         let full = Some(Full { key: "model:default".to_owned(), held: 2, most: 2 });
-        let lost = Job { expired: true, ..begun(40) };
+        let lost = Job { lost: 1, ..begun(Expired, 40) };
         at_review(
             &Job { served: false, full: full.clone(), ..job() },
             "`review` has been due for 1 min 40 s, and no worker of the queue `llm` is connected: start one.",
         );
         at_review(
-            &Job { full, lost: 1, ..lost.clone() },
+            &Job { full, ..begun(Suspect, 40) },
             "`review` has been waiting 1 min 0 s for its turn: 2 of at most 2 jobs of model:default are at work.",
         );
         at_review(
-            &Job { lost: 1, ..lost.clone() },
+            &Job { lost: 2, ..begun(Suspect, 40) },
             "`review` has lost 2 workers in a row, attempt 2 of 5, and has been waiting 1 min 0 s for one that does no other such job.",
         );
         at_review(
@@ -462,11 +461,11 @@ mod tests {
     #[test]
     fn what_no_longer_holds_a_job_back_is_not_told() {
         let queued = "`review` has been queued for 1 s; the workers of `llm` are busy.";
-        let failed = Job { error: Some("503".to_owned()), ..begun(99) };
+        let failed = Job { error: Some("503".to_owned()), ..begun(Available, 99) };
         at_review(&failed, queued);
         at_review(&Job { held_back: Some(("github:x:y".to_owned(), None)), ..failed }, queued);
         // It was given back.
-        at_review(&begun(99), queued);
+        at_review(&begun(Available, 99), queued);
     }
 
     #[test]
@@ -493,7 +492,7 @@ mod tests {
         );
         check(
             &paused,
-            Some(&Job { held: true, ..begun(130) }),
+            Some(&begun(Running, 130)),
             "Paused 2 h 3 min ago by pm@acme: waiting for legal; a worker still finishes what it began; resume it to go on.",
         );
     }

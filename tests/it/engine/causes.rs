@@ -17,7 +17,7 @@ use super::support::{Ground, advance, eventually};
 
 async fn cause(ground: &Ground, id: Uuid) -> Cause {
     let (stored, job) = standing::with_job(ground.pool(), id).await.unwrap().unwrap();
-    why(&stored.run, job.as_ref(), stored.now)
+    why(&stored.run, job.as_ref())
 }
 
 /// A cause by its name, with what tells it from others of its kind.
@@ -88,7 +88,7 @@ async fn a_full_key_is_told_with_what_is_at_work_under_it() {
     limit::put(&mut ground.pool().acquire().await.unwrap(), &key, 2).await.unwrap();
     assert_eq!(told(&ground, waits).await, "queued");
     limit::put(&mut ground.pool().acquire().await.unwrap(), &key, 1).await.unwrap();
-    assert!(job::give_back(ground.pool(), &lease).await.unwrap());
+    assert!(job::release(ground.pool(), &lease).await.unwrap());
     assert_eq!(told(&ground, waits).await, "queued", "nothing is held any more");
 }
 
@@ -116,7 +116,7 @@ async fn a_lost_worker_is_told_once_its_lease_has_run_out_and_two_make_a_suspect
     advance(ground.pool(), Ground::LEASE).await;
     assert_eq!(told(&ground, id).await, "lost 2, attempt 2");
     let lease = ground.claim(Queue::Llm).await;
-    assert!(job::give_back(ground.pool(), &lease).await.unwrap());
+    assert!(job::release(ground.pool(), &lease).await.unwrap());
     assert_eq!(told(&ground, id).await, "lost 2, attempt 3", "it was given back, and still runs alone");
 }
 
@@ -126,10 +126,10 @@ async fn what_was_given_back_is_queued_and_what_could_not_be_read_is_left() {
     let _ear = listening(&ground, &Queue::ALL).await;
     let id = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert!(job::give_back(ground.pool(), &lease).await.unwrap());
+    assert!(job::release(ground.pool(), &lease).await.unwrap());
     assert_eq!(told(&ground, id).await, "queued");
     let lease = ground.claim(Queue::Llm).await;
-    assert!(job::leave(ground.pool(), &lease, Duration::from_secs(60)).await.unwrap());
+    assert!(job::unclaim(ground.pool(), &lease, Duration::from_secs(60)).await.unwrap());
     assert_eq!(told(&ground, id).await, "too new for tester");
     advance(ground.pool(), Duration::from_secs(60)).await;
     assert_eq!(told(&ground, id).await, "queued");
