@@ -3,12 +3,15 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection,
+    Connection as _, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use uuid::Uuid;
 
-use crate::store::{Connection, Error, Pool, Result};
+use crate::store::{
+    Connection, Error, Pool, Result,
+    dynamic::{Identifier, Statement},
+};
 
 /// The prefix of the name of every such database.
 const PREFIX: &str = "aspora_bench_";
@@ -79,11 +82,10 @@ pub(super) async fn pool(url: &str, connections: u32) -> Result<Pool> {
 /// # Errors
 /// When the account may not create databases.
 pub(super) async fn create(admin: &mut Connection) -> Result<String> {
-    let name = format!("{PREFIX}{}", Uuid::new_v4().simple());
-    sqlx::query(AssertSqlSafe(format!(r#"create database "{name}" template template0"#)))
-        .execute(admin)
-        .await?;
-    Ok(name)
+    let name = Identifier::new(format!("{PREFIX}{}", Uuid::new_v4().simple()))?;
+    let create = Statement::new("create database ").identifier(&name).text(" template template0");
+    sqlx::query(create.into_sql()).execute(admin).await?;
+    Ok(name.as_str().to_owned())
 }
 
 /// Drops a database that [`create`] made, and ends the connections to it.
@@ -95,8 +97,8 @@ pub(super) async fn drop(admin: &mut Connection, name: &str) -> Result<()> {
     if !ours {
         return Err(Error::Configuration(format!("{name:?} is not a database of the bench").into()));
     }
-    let done = sqlx::query(AssertSqlSafe(format!(r#"drop database if exists "{name}" with (force)"#)));
-    done.execute(admin).await.map(|_| ())
+    let drop = Statement::new("drop database if exists ").identifier(&Identifier::new(name)?);
+    sqlx::query(drop.text(" with (force)").into_sql()).execute(admin).await.map(|_| ())
 }
 
 /// Reads the settings of the server.
