@@ -1,4 +1,4 @@
-//! Many runs that begin at once.
+//! Many runs that are accepted at once, and the plan of a claim among them.
 
 use aspora::{
     bench::bulk,
@@ -22,22 +22,22 @@ fn asked_of(product: &str) -> Requirement {
 }
 
 #[tokio::test]
-async fn runs_that_begin_together_are_like_one_that_begins_alone() {
+async fn runs_accepted_in_bulk_are_like_one_accepted_alone() {
     let ground = Ground::new().await;
     ground.accept().await;
     let runs = bulk::accept(&ground.engine, &shipped(), &asked_of("wealth"), 3).await.unwrap();
     assert_eq!(runs.len(), 3);
     assert_sound(&ground.engine).await;
     let kinds = "select count(distinct (step, turn, queue, priority, max_attempts, keys)) from job";
-    assert_eq!(ground.ask::<i64>(kinds).await, 1, "a job differs from the one of a run that began alone");
+    assert_eq!(ground.ask::<i64>(kinds).await, 1, "a job differs from that of a run accepted alone");
     let kinds =
         "select count(distinct (product, repository, base_branch, status, step, version, state->'turn',
                  state->'visits', state->'progress', branch = 'aspora/wealth/' || id)) from run";
-    assert_eq!(ground.ask::<i64>(kinds).await, 1, "a run differs from the one that began alone");
+    assert_eq!(ground.ask::<i64>(kinds).await, 1, "a run differs from one accepted alone");
 }
 
 #[tokio::test]
-async fn more_runs_than_fit_one_transaction_all_begin_once() {
+async fn more_runs_than_fit_one_transaction_are_each_accepted_once() {
     let ground = Ground::new().await;
     let runs = bulk::accept(&ground.engine, &shipped(), &asked_of("wealth"), 1_001).await.unwrap();
     let counted = "select count(distinct run.id) from run join requirement on requirement.id = requirement_id
@@ -49,7 +49,7 @@ async fn more_runs_than_fit_one_transaction_all_begin_once() {
 }
 
 #[tokio::test]
-async fn runs_of_an_unknown_product_do_not_begin() {
+async fn runs_of_an_unknown_product_are_not_accepted() {
     let ground = Ground::new().await;
     let refused = bulk::accept(&ground.engine, &shipped(), &asked_of("health"), 2).await;
     assert!(matches!(refused, Err(Error::NoProduct(name)) if name == "health"));
@@ -62,7 +62,7 @@ fn number(line: &str, name: &str) -> u64 {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
-async fn claims_by_what_it_takes(ground: &Ground, guarded: bool) {
+async fn assert_claim_reads_no_table(ground: &Ground, guarded: bool) {
     let mut line = ground.pool().acquire().await.unwrap();
     let prepared = format!(
         "set plan_cache_mode = force_generic_plan;
@@ -104,14 +104,14 @@ async fn a_claim_reads_no_table_from_end_to_end_however_much_is_queued() {
     };
     analyzed().await;
     let held = "select count(*) from job where lease_token is not null";
-    claims_by_what_it_takes(&ground, false).await;
+    assert_claim_reads_no_table(&ground, false).await;
     assert_eq!(ground.ask::<i64>(held).await, 64);
     let product = "product:wealth".parse().unwrap();
     limit::put(&mut ground.pool().acquire().await.unwrap(), &product, 1_000).await.unwrap();
     // Of jobs that are gone.
     ground.execute("insert into key_hold select 'product:wealth', -n from generate_series(1, 500) n").await;
     analyzed().await;
-    claims_by_what_it_takes(&ground, true).await;
+    assert_claim_reads_no_table(&ground, true).await;
     assert_eq!(ground.ask::<i64>(held).await, 128);
-    assert_eq!(ground.ask::<i64>("select count(*) from key_hold where job < 0").await, 0, "they are swept");
+    assert_eq!(ground.ask::<i64>("select count(*) from key_hold where job < 0").await, 0, "they are deleted");
 }
