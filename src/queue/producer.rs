@@ -12,7 +12,7 @@ use crate::{
     core::workflow::Queue,
     store::{
         self, Clock, Pool, PoolConn,
-        job::{self, Claim, ClaimRequest, Lease},
+        job::{self, Claim, ClaimBatch, ClaimRequest, Lease},
     },
 };
 
@@ -110,26 +110,8 @@ async fn claim(
 ) -> store::Result<()> {
     let (requested, guarded) = (Instant::now(), state.guarded);
     let wanted: Vec<(Queue, usize)> = free.iter().map(|(queue, free)| (*queue, free.len())).collect();
-    for (queue, _) in &wanted {
-        shared.notifier.clear(*queue);
-    }
-    let request = ClaimRequest {
-        worker: &shared.worker,
-        lease: shared.timing.lease,
-        suspects: !shared.runs_suspect(),
-        guarded,
-    };
-    let mut conn = match state.conn.take() {
-        Some(conn) => Some(conn),
-        None => Some(shared.pool.acquire().await?),
-    };
-    let claim = async |conn: &mut store::Connection| job::claim(conn, &wanted, request).await;
-    let batch = store::within(shared.timing.lease * 2, &mut conn, claim).await?;
-    state.conn = conn;
-    if state.outage.take().is_some() {
-        tracing::info!("jobs can be claimed again");
-    }
-    state.guarded = batch.guarded_due;
+    wanted.iter().for_each(|(queue, _)| shared.notifier.clear(*queue));
+    let batch = query(shared, &wanted, state).await?;
     let claimed = |queue: Queue| batch.claims.iter().filter(|claim| claim.lease.queue == queue).count();
     for (queue, slots) in wanted {
         // More jobs may be due where every slot was filled: claim again as soon as a slot is free.
@@ -144,6 +126,32 @@ async fn claim(
         dispatch(shared, lanes, claim, batch.clock, slot, requested).await;
     }
     Ok(())
+}
+
+/// Runs the statement of a claim, over the connection of the last one if that succeeded.
+async fn query(
+    shared: &Shared,
+    wanted: &[(Queue, usize)],
+    state: &mut ClaimState,
+) -> store::Result<ClaimBatch> {
+    let request = ClaimRequest {
+        worker: &shared.worker,
+        lease: shared.timing.lease,
+        suspects: !shared.runs_suspect(),
+        guarded: state.guarded,
+    };
+    let mut conn = match state.conn.take() {
+        Some(conn) => Some(conn),
+        None => Some(shared.pool.acquire().await?),
+    };
+    let claim = async |conn: &mut store::Connection| job::claim(conn, wanted, request).await;
+    let batch = store::within(shared.timing.lease * 2, &mut conn, claim).await?;
+    state.conn = conn;
+    state.guarded = batch.guarded_due;
+    if state.outage.take().is_some() {
+        tracing::info!("jobs can be claimed again");
+    }
+    Ok(batch)
 }
 
 /// Passes a claimed job to the handlers of its queue; after a stop it is released instead.
