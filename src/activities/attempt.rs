@@ -47,7 +47,7 @@ pub(super) enum Before<T> {
 
 impl<'a> Attempt<'a> {
     pub(super) async fn new(factory: &'a Factory, task: Assignment) -> Result<Self, Failure> {
-        let spec = &task.run.spec;
+        let spec = &task.stored.spec;
         let repo = spec.repository.parse().map_err(Failure::last)?;
         let Subject::Requirement(requirement) = spec.subject;
         let requirement = requirement::get(&factory.pool, requirement).await?;
@@ -58,15 +58,15 @@ impl<'a> Attempt<'a> {
     /// The prefix of this step's effect keys: the same for every attempt at this visit of the step.
     pub(super) fn scope(&self) -> String {
         let step = &self.task.lease.step;
-        format!("{step}.{}", self.task.run.run.visits.get(step).copied().unwrap_or(1))
+        format!("{step}.{}", self.task.stored.run.visits.get(step).copied().unwrap_or(1))
     }
 
     pub(super) fn branch(&self) -> &str {
-        &self.task.run.spec.branch
+        &self.task.stored.spec.branch
     }
 
     pub(super) fn progress(&self) -> &Progress {
-        &self.task.run.run.progress
+        &self.task.stored.run.progress
     }
 
     /// The page of this run.
@@ -108,7 +108,7 @@ impl<'a> Attempt<'a> {
 
     /// The newest commit of the base branch.
     pub(super) async fn base(&self, mirror: &Mirror) -> Result<Sha, Failure> {
-        let branch = &self.task.run.spec.base_branch;
+        let branch = &self.task.stored.spec.base_branch;
         let base = mirror.branch(branch).await?;
         base.ok_or_else(|| Failure::last(format!("{} has no branch `{branch}`", self.repo)))
     }

@@ -92,7 +92,7 @@ impl Attempt<'_> {
         if let Some(reason) = too_many_calls(answered, self.factory.calls_without_head) {
             return Err(Failure::Halt { cause: PauseCause::Breaker, reason });
         }
-        let product = &self.task.run.spec.product;
+        let product = &self.task.stored.spec.product;
         if let Err(exceeded) = budget::reserve(&mut tx, lease, product, key, estimate).await? {
             tx.rollback().await?;
             budget::want(pool, lease.run, product, estimate).await?;

@@ -27,9 +27,9 @@ impl Attempt<'_> {
         let effects = effect::of_lineage(&self.factory.pool, self.task.lease.run).await?;
         let checks = forge.check_runs(&self.repo, head).await?;
         let our_app = our_app(&effects);
-        let product: ProductName = parse(&self.task.run.spec.product)?;
+        let product: ProductName = parse(&self.task.stored.spec.product)?;
         Ok(Facts {
-            at: self.task.run.now,
+            at: self.task.stored.now,
             other_products: self.other_products(&product).await?,
             product,
             requester: Requester {
@@ -43,7 +43,7 @@ impl Attempt<'_> {
             change: mirror.change(&base, head).await?,
             forge_changed_files: u32::try_from(pull.changed_files).unwrap_or(u32::MAX),
             up_to_date: mirror.is_ancestor(&base, head).await?,
-            head_since: pushed_at(&effects, head).unwrap_or(self.task.run.now),
+            head_since: pushed_at(&effects, head).unwrap_or(self.task.stored.now),
             returned: false,
             check_deadline_minutes: crate::core::policy::CHECK_DEADLINE_MINUTES,
             checks: checks.iter().map(|check| check_fact(check, our_app)).collect(),

@@ -124,7 +124,7 @@ async fn open(at: &Attempt<'_>, title: &str, why: &str, pushed: &Pushed) -> Resu
         title: text::line(title),
         body: body(at, why, pushed),
         head: branch.to_owned(),
-        base: at.task.run.spec.base_branch.clone(),
+        base: at.task.stored.spec.base_branch.clone(),
     };
     let request = json!({ "head": new.head, "base": new.base, "title": new.title });
     let find = async { Ok(forge.find_pull(&at.repo, branch).await?.as_ref().map(opened)) };

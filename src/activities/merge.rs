@@ -45,7 +45,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
             format!("pull request #{} was closed or merged by somebody", pull.number),
         ));
     }
-    if at.task.run.run.was_sent_here() {
+    if at.task.stored.run.was_sent_here() {
         return Ok(answer(
             Outcome::Moved,
             "somebody sent the run here: the head is judged anew before a merge",

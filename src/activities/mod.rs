@@ -47,7 +47,7 @@ pub struct Assignment {
     /// The hold under which everything happens.
     pub lease: Lease,
     /// The run as it stood when the attempt began.
-    pub run: StoredRun,
+    pub stored: StoredRun,
     /// The activity to perform.
     pub activity: Activity,
     /// How many rounds of remediation are left after this step.

@@ -105,7 +105,7 @@ impl Attempt<'_> {
 
     /// Runs the product's own tests on a commit, in the sandbox or not at all.
     pub(super) async fn test(&self, mirror: &Mirror, commit: &Sha) -> Result<Tests, Failure> {
-        let product = product::get(&self.factory.pool, &self.task.run.spec.product).await?;
+        let product = product::get(&self.factory.pool, &self.task.stored.spec.product).await?;
         let command = product.map(|product| product.test_command).unwrap_or_default();
         if command.is_empty() {
             return Ok(Tests::NotRun("the product has no test command".to_owned()));

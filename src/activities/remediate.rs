@@ -37,7 +37,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         return Ok(answer(Outcome::Moved, note));
     }
     // Somebody who sends the run here wants another round, whatever the last one came to.
-    if !at.task.run.run.was_sent_here()
+    if !at.task.stored.run.was_sent_here()
         && let Some(note) = in_circles(at, &head).await?
     {
         return Ok(answer(Outcome::Unfixable, note));

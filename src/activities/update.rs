@@ -25,7 +25,8 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     // The base of the first try, so that a second one makes the same commit.
     let meant = intent.request.get("base").and_then(|base| base.as_str()).and_then(|base| base.parse().ok());
     let base: Sha = meant.unwrap_or(base);
-    let message = at.signed(&format!("chore: Merge {} into the branch", at.task.run.spec.base_branch), &key);
+    let message =
+        at.signed(&format!("chore: Merge {} into the branch", at.task.stored.spec.base_branch), &key);
     let sha = match mirror.merge(&head, &base, &message, intent.at).await? {
         Merge::Made(sha) => sha,
         Merge::Conflict(paths) => {

@@ -47,8 +47,8 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
 }
 
 fn park(at: &Attempt<'_>, sentence: String) -> Reply {
-    let now = at.task.run.now;
-    let since = at.task.run.run.state.entered().unwrap_or(now);
+    let now = at.task.stored.now;
+    let since = at.task.stored.run.state.entered().unwrap_or(now);
     let waited = (now - since).to_std().unwrap_or_default();
     let reason = sentence.strip_prefix("waiting for ").map(str::to_owned).unwrap_or(sentence);
     let park = Park {

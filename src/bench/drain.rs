@@ -1,4 +1,4 @@
-//! Many runs at once, until the last one has ended: steps a second.
+//! Many runs at once until the last has ended, in steps a second.
 
 use std::{
     sync::Arc,
@@ -8,39 +8,40 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Report,
-    audit::Audit,
-    crew::{Commits, Crew, Prompt, Setup},
+    Report, bulk,
+    environment::Environment,
     figures::{figure, per_second},
     graphs,
-    ground::Database,
-    stage::Stage,
+    server::Database,
+    throwaway,
+    verify::Verification,
+    worker::{BenchWorker, Commits, InstantActivities, Setup},
 };
-use crate::{core::workflow::Workflow, store::throwaway};
+use crate::core::workflow::Workflow;
 
-/// Steps a second that are enough whatever the machine.
+/// The goal in steps a second, on any machine.
 const GOAL: f64 = 25_000.0;
-/// The share of the limit that is enough on a slower machine.
+/// Else the share of the baseline that is enough on a slower machine.
 const SHARE: f64 = 0.6;
 
-/// What a worker did until nothing was left.
+/// What a worker did until no job was left.
 pub(super) struct Drained {
     /// Steps a second, by the histories.
     pub(super) rate: f64,
     /// How long it took.
     pub(super) span: Duration,
-    /// What the histories say.
-    pub(super) audit: Audit,
+    /// The check of the histories.
+    pub(super) verification: Verification,
 }
 
 /// Runs of one step, enqueued in bulk, then drained by one worker.
-pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
-    let (runs, database) = (stage.plan.sizes.drain, stage.ground.fresh().await?);
-    let before = (stage.batch_limit().await?, stage.transition_limit().await?);
+pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
+    let (runs, database) = (env.plan.sizes.drain, env.server.create().await?);
+    let before = (env.batch_baseline().await?, env.transition_baseline().await?);
     let graph = &database.graphs.single;
-    let drained = drained(&database, graph, runs, stage.setup(Commits::Grouped)).await?;
-    let after = (stage.batch_limit().await?, stage.transition_limit().await?);
-    stage.ground.discard(&database).await?;
+    let drained = drained(&database, graph, runs, env.setup(Commits::Batched)).await?;
+    let after = (env.batch_baseline().await?, env.transition_baseline().await?);
+    env.server.drop_database(&database).await?;
     let (limit, transitions) = (f64::midpoint(before.0, after.0), f64::midpoint(before.1, after.1));
     let share = drained.rate / limit;
     let line = json!({
@@ -53,11 +54,11 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
         "goal": "25,000 steps/s or 0.6 of claiming and finishing by batches of 100",
         "met": drained.rate >= GOAL || share >= SHARE,
         "seconds": figure(drained.span.as_secs_f64()),
-        "answered": drained.audit.answered,
-        "lost": drained.audit.wrong - drained.audit.unfinished,
-        "unfinished": drained.audit.unfinished,
+        "answered": drained.verification.answered,
+        "lost": drained.verification.lost(),
+        "unfinished": drained.verification.unfinished,
     });
-    Ok(Report::audited(line, &drained.audit))
+    Ok(Report::verified(line, &drained.verification))
 }
 
 /// Enqueues `runs` of a graph, then times one worker until no job is left, and reads every history.
@@ -68,15 +69,15 @@ pub(super) async fn drained(
     setup: Setup,
 ) -> anyhow::Result<Drained> {
     let engine = database.engine(setup.connections).await?;
-    let begun = engine.accept_bulk(graph, &graphs::requirement()?, runs).await?;
-    throwaway::tidy(engine.pool()).await?;
-    let (steps, prompt) = (graph.steps.len(), Arc::new(Prompt::default()));
+    let begun = bulk::accept(&engine, graph, &graphs::requirement()?, runs).await?;
+    throwaway::vacuum_jobs(engine.pool()).await?;
+    let (steps, activities) = (graph.steps.len(), Arc::new(InstantActivities::default()));
     let began = Instant::now();
-    let crew = Crew::start(database, engine.clone(), prompt.clone(), setup).await?;
-    prompt.finished(&engine, runs * steps).await?;
+    let worker = BenchWorker::start(database, engine.clone(), activities.clone(), setup).await?;
+    activities.finished(&engine, runs * steps).await?;
     let span = began.elapsed();
-    crew.stop().await?;
-    let audit = Audit::of(engine.pool(), graph, &begun, steps).await?;
+    worker.stop().await?;
+    let verification = Verification::of(engine.pool(), graph, &begun, steps).await?;
     engine.pool().close().await;
-    Ok(Drained { rate: per_second(audit.answered, span), span, audit })
+    Ok(Drained { rate: per_second(verification.answered, span), span, verification })
 }

@@ -1,4 +1,4 @@
-//! Numbers, told with as many digits as they are worth.
+//! Numbers, rounded to as many digits as they are worth.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn a_figure_has_three_digits_or_more() {
-        let check = |value, told: &str| assert_eq!(figure(value).to_string(), told);
+        let check = |value, expected: &str| assert_eq!(figure(value).to_string(), expected);
         check(0.12345, "0.123");
         check(12.345, "12.3");
         check(12_345.6, "12346.0");

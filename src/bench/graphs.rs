@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     core::{requirement::Requirement, workflow::Workflow},
-    store::{self, Pool},
+    store::Pool,
 };
 
 /// The product that all runs are for.
@@ -14,7 +14,7 @@ pub(super) const PRODUCT: &str = "bench";
 /// How many steps a chain has.
 pub(super) const CHAIN: usize = 8;
 
-/// The graphs, as kept in a database.
+/// The graphs, stored in a database.
 #[derive(Debug, Clone)]
 pub(super) struct Graphs {
     /// One step.
@@ -23,16 +23,16 @@ pub(super) struct Graphs {
     pub(super) chain: Arc<Workflow>,
 }
 
-/// Keeps both graphs in a database.
-pub(super) async fn keep(pool: &Pool) -> anyhow::Result<Graphs> {
-    let mut kept = Vec::new();
+/// Stores both graphs in a database.
+pub(super) async fn store(pool: &Pool) -> anyhow::Result<Graphs> {
+    let mut stored = Vec::new();
     for steps in [1, CHAIN] {
-        let text = row(steps);
+        let text = chain(steps);
         let workflow = Workflow::parse(&text).context("read a graph of the bench")?;
-        store::workflow::keep(pool, &workflow.hash, &workflow.name, &text).await?;
-        kept.push(Arc::new(workflow));
+        crate::store::workflow::keep(pool, &workflow.hash, &workflow.name, &text).await?;
+        stored.push(Arc::new(workflow));
     }
-    Ok(Graphs { single: Arc::clone(&kept[0]), chain: Arc::clone(&kept[1]) })
+    Ok(Graphs { single: Arc::clone(&stored[0]), chain: Arc::clone(&stored[1]) })
 }
 
 /// What every run asks for.
@@ -41,8 +41,8 @@ pub(super) fn requirement() -> anyhow::Result<Requirement> {
     checked.map_err(|wrong| anyhow::anyhow!("{wrong:?}"))
 }
 
-/// The text of a graph of `steps` steps: `a`, `b`, …
-fn row(steps: usize) -> String {
+/// The text of a graph of `steps` steps in a row: `a`, `b`, …
+fn chain(steps: usize) -> String {
     let names: Vec<String> = ('a'..='z').take(steps).map(String::from).collect();
     let mut text = format!("name = \"bench-{steps}\"\nstart = \"a\"\nexhausted = \"stopped\"\n");
     for (index, name) in names.iter().enumerate() {
@@ -61,9 +61,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_has_as_many_steps_as_asked_for() {
+    fn a_chain_has_as_many_steps_as_requested() {
         for steps in [1, CHAIN] {
-            assert_eq!(Workflow::parse(&row(steps)).unwrap().steps.len(), steps);
+            assert_eq!(Workflow::parse(&chain(steps)).unwrap().steps.len(), steps);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading beside a long past: the real server, over HTTP.
+//! Reads beside many finished runs: the real server, over HTTP.
 
 use std::{
     sync::Arc,
@@ -13,12 +13,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
 use super::{
-    Report,
+    Report, bulk,
+    environment::Environment,
     figures::{Spread, figure, millis},
-    graphs,
-    ground::Database,
-    say,
-    stage::Stage,
+    graphs, progress,
+    server::Database,
+    throwaway,
 };
 use crate::{
     core::{
@@ -27,15 +27,15 @@ use crate::{
     },
     engine::Engine,
     http::{self, App, Settings},
-    store::{self, Pool, bulk, throwaway},
+    store::{self, Pool},
 };
 
 /// The goals, in milliseconds: lists, a page of events, the run's page.
 const GOAL: (f64, f64, f64) = (200.0, 100.0, 1_000.0);
-/// Runs that are under way beside the past.
+/// Open runs beside the finished ones.
 const ACTIVE: usize = 20;
-/// However slow a page is, it is asked for so often.
-const LEAST: usize = 5;
+/// The least number of requests, however slow a page is.
+const MIN_REQUESTS: usize = 5;
 
 /// A real server of this process, on a free port.
 pub(super) struct Server {
@@ -76,15 +76,15 @@ impl Server {
     }
 }
 
-/// Asks for each page again and again; what counts is the p95.
-pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
-    let (database, sizes) = (stage.past().await?, stage.plan.sizes);
-    let server = Server::start(database, stage.plan.connections).await?;
-    say(&format!("history … one run with {} events", sizes.events));
+/// Requests each page again and again; the p95 counts.
+pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
+    let (database, sizes) = (env.past().await?, env.plan.sizes);
+    let server = Server::start(database, env.plan.connections).await?;
+    progress(&format!("history … one run with {} events", sizes.events));
     let graph = &database.graphs.single;
-    server.engine.accept_bulk(graph, &graphs::requirement()?, ACTIVE).await?;
+    bulk::accept(&server.engine, graph, &graphs::requirement()?, ACTIVE).await?;
     let long = long_run(&server.engine, database, sizes.events).await?;
-    throwaway::tidy(server.pool()).await?;
+    throwaway::vacuum_jobs(server.pool()).await?;
     let list = "/api/v1/requirements";
     let pages = [
         ("list", list.to_owned(), GOAL.0),
@@ -99,7 +99,7 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
     let (mut line, mut met) = (Map::new(), true);
     for (name, path, goal) in pages {
         let spread =
-            ask(&format!("{}{path}", server.url), sizes.requests, sizes.limit * 6).await.context(path)?;
+            request(&format!("{}{path}", server.url), sizes.requests, sizes.limit * 6).await.context(path)?;
         line.insert(format!("{name}_p50_ms"), figure(spread.median()));
         line.insert(format!("{name}_p95_ms"), figure(spread.at(0.95)));
         met &= spread.at(0.95) <= goal;
@@ -115,11 +115,11 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
     Ok(Report::of(Value::Object(line)))
 }
 
-/// Asks `times` times, or fewer when that takes longer than `patience`.
-async fn ask(url: &str, times: usize, patience: Duration) -> anyhow::Result<Spread> {
+/// Requests `url` `times` times, or fewer if that takes longer than `patience`.
+async fn request(url: &str, times: usize, patience: Duration) -> anyhow::Result<Spread> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let (mut spans, first) = (Vec::with_capacity(times), Instant::now());
-    while spans.len() < times && (spans.len() < LEAST || first.elapsed() < patience) {
+    while spans.len() < times && (spans.len() < MIN_REQUESTS || first.elapsed() < patience) {
         let began = Instant::now();
         let answer = client.get(url).send().await?;
         let status = answer.status();
@@ -130,10 +130,10 @@ async fn ask(url: &str, times: usize, patience: Duration) -> anyhow::Result<Spre
     Ok(Spread::of(spans))
 }
 
-/// A run that waited and looked, waited and looked: `events` events, which fold to what is stored.
+/// Makes a run that waited and was woken by signals until it had `events` events, which fold to what is stored.
 async fn long_run(engine: &Engine, database: &Database, events: usize) -> anyhow::Result<Uuid> {
     let graph = &database.graphs.single;
-    let id = engine.accept_bulk(graph, &graphs::requirement()?, 1).await?[0];
+    let id = bulk::accept(engine, graph, &graphs::requirement()?, 1).await?[0];
     let stored = store::run::get(engine.pool(), id).await?.context("find the long run")?;
     let (mut run, mut past) = (stored.run, Vec::new());
     let at = Utc::now();
@@ -149,13 +149,13 @@ async fn long_run(engine: &Engine, database: &Database, events: usize) -> anyhow
     let end = Event::Answered { turn, outcome: Outcome::Clean, note, progress: Progress::default() };
     step(graph, &mut run, &mut past, end, at)?;
     let mut tx = engine.pool().begin().await?;
-    bulk::remember(&mut tx, id, at, "bench", &past).await?;
+    bulk::append_history(&mut tx, id, at, "bench", &past).await?;
     let count = i32::try_from(past.len())?;
     ensure!(
         store::run::save(&mut tx, id, stored.version, count, &run).await?,
-        "the long run moved meanwhile"
+        "another worker changed the long run"
     );
-    bulk::drop_job(&mut tx, id).await?;
+    bulk::delete_job(&mut tx, id).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -163,7 +163,7 @@ async fn long_run(engine: &Engine, database: &Database, events: usize) -> anyhow
 fn step(
     graph: &Workflow,
     run: &mut Run,
-    past: &mut Vec<bulk::Past>,
+    past: &mut Vec<bulk::PastEvent>,
     event: Event,
     at: DateTime<Utc>,
 ) -> anyhow::Result<()> {

@@ -1,25 +1,24 @@
-//! What Postgres itself gives, by plain statements.
+//! The baseline: what Postgres itself does with plain statements.
 
 use serde_json::json;
 
 use super::{
-    Report,
+    Report, baseline,
+    environment::{CLIENTS, Environment},
     figures::{Spread, figure},
-    stage::{CLIENTS, Stage},
 };
-use crate::store::limits_of_postgres as postgres;
 
-/// Notices of the bare listener.
-const NOTICES: usize = 100;
+/// Notifications to the bare listener.
+const NOTIFICATIONS: usize = 100;
 
-/// Measures every limit, one after the other.
-pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
-    let (pool, span) = (stage.limits().await?, stage.plan.sizes.limit);
-    let inserts = postgres::inserts(pool, CLIENTS, span).await?;
-    let singly = postgres::one_by_one(pool, CLIENTS, span).await?;
-    let batches = stage.batch_limit().await?;
-    let transitions = stage.transition_limit().await?;
-    let wake = Spread::of(postgres::wake(pool, NOTICES).await?);
+/// Measures every baseline, one after the other.
+pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
+    let (pool, span) = (env.baseline().await?, env.plan.sizes.limit);
+    let inserts = baseline::inserts(pool, CLIENTS, span).await?;
+    let singly = baseline::one_by_one(pool, CLIENTS, span).await?;
+    let batches = env.batch_baseline().await?;
+    let transitions = env.transition_baseline().await?;
+    let wake = Spread::of(baseline::notify_latency(pool, NOTIFICATIONS).await?);
     Ok(Report::of(json!({
         "insert_commits_per_s": figure(inserts),
         "clients": CLIENTS,

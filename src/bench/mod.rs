@@ -1,26 +1,31 @@
-//! `aspora bench`: what the real engine, queue, worker and server do on this machine with activities that do
-//! nothing, each figure beside what Postgres itself gives in the same minute.
+//! `aspora bench`: measures the real engine, queue, worker and server on this machine with activities that do
+//! nothing, each figure beside what Postgres itself does in the same minute.
 //!
-//! One file a workload. Every database is made for the measurement and dropped after it; there is no network.
+//! One file a workload. Every database is created for the measurement and dropped after it; there is no network.
+//! The SQL here is only for measuring: rows in bulk, baselines and databases that production code never needs.
 
-mod audit;
+mod baseline;
+pub mod bulk;
 mod chain;
-mod child;
-mod crew;
 mod drain;
+mod environment;
 mod figures;
+pub mod fill;
 mod graphs;
-mod ground;
 mod history;
 mod idle;
 mod limit;
 mod pickup;
 mod policy;
+mod process;
+mod proxy;
 mod recover;
 mod rot;
-mod stage;
+mod server;
 mod submit;
-mod wire;
+mod throwaway;
+mod verify;
+mod worker;
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
@@ -28,31 +33,31 @@ use anyhow::bail;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-pub use self::child::{Toil, toil};
-use self::{ground::Ground, stage::Stage};
+pub use self::process::{ScriptedActivities, run_worker};
+use self::{environment::Environment, server::DatabaseServer, verify::Verification};
 
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workload {
-    /// What Postgres itself gives.
+    /// What Postgres itself does: the baseline.
     Limit,
     /// Many runs of one step: steps a second.
     Drain,
     /// Runs of eight steps, each committed before the next begins: steps a second.
     Chain,
-    /// From the commit of a run to the beginning of its work.
+    /// From the commit of a run to the start of its first attempt.
     Pickup,
-    /// `drain` and `chain` beside a long past, and with a snapshot held open.
+    /// `drain` and `chain` beside many finished runs, and with a snapshot held open.
     Rot,
-    /// What a worker without work costs.
+    /// What an idle worker costs.
     Idle,
     /// From the death of a worker to the next attempt.
     Recover,
-    /// Lists and pages over a long past.
+    /// Lists and pages beside many finished runs.
     History,
     /// The tier of a large change.
     Policy,
-    /// Requirements that come in steadily.
+    /// Requirements that are submitted at a steady rate.
     Submit,
 }
 
@@ -82,13 +87,13 @@ pub struct Sizes {
     pub chain: usize,
     /// Jobs that the worker of `drain` and `chain` does at once.
     pub slots: usize,
-    /// Finished runs that lie in the tables for `rot` and `history`.
+    /// Finished runs in the tables of `rot` and `history`.
     pub past: i64,
     /// Events of the one long run of `history`.
     pub events: usize,
     /// How often `rot` measures each case; the median counts.
     pub repeats: usize,
-    /// How often `history` asks for each page.
+    /// How often `history` requests each page.
     pub requests: usize,
     /// How long `pickup` lasts.
     pub pickup: Duration,
@@ -98,7 +103,7 @@ pub struct Sizes {
     pub submit: Duration,
     /// Requirements a second in `submit`.
     pub rate: u32,
-    /// How long each limit is measured.
+    /// How long each baseline is measured.
     pub limit: Duration,
     /// The lease of the workers in `recover`.
     pub lease: Duration,
@@ -125,7 +130,7 @@ impl Sizes {
         }
     }
 
-    /// A look in less than a minute.
+    /// Small sizes: all workloads in less than a minute.
     #[must_use]
     pub fn quick() -> Self {
         Self {
@@ -144,9 +149,9 @@ impl Sizes {
     }
 }
 
-/// What a workload came to.
+/// The result of a workload.
 struct Report {
-    /// Its line, without its name.
+    /// Its line of JSON, without its name.
     line: Value,
     /// What was lost or done twice.
     fault: Option<String>,
@@ -157,25 +162,25 @@ impl Report {
         Self { line, fault: None }
     }
 
-    fn audited(line: Value, audit: &audit::Audit) -> Self {
-        Self { line, fault: (!audit.is_sound()).then(|| audit.sentence()) }
+    fn verified(line: Value, verification: &Verification) -> Self {
+        Self { line, fault: (!verification.is_sound()).then(|| verification.sentence()) }
     }
 }
 
-/// Measures what was planned, handing each line to `print` as it comes; progress goes to the standard error.
+/// Measures the workloads of a plan and passes each line to `print`; progress goes to the standard error.
 ///
 /// # Errors
-/// When something was lost or done twice, a workload could not be measured, or `stop` was cancelled. Whatever
-/// happens, the databases are dropped and a private cluster is gone when this returns.
+/// When something was lost or done twice, a workload could not be measured, or `stop` was cancelled. In any case
+/// the databases and a private cluster are removed when this returns.
 pub async fn measure(
     plan: &Plan,
     stop: &CancellationToken,
     mut print: impl FnMut(&Value) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    say("starting the database");
-    let ground = Ground::open(plan.database_url.as_deref()).await?;
-    let measured = stop.run_until_cancelled(all(plan, &ground, &mut print)).await;
-    let closed = ground.close().await;
+    progress("starting the database");
+    let server = DatabaseServer::open(plan.database_url.as_deref()).await?;
+    let measured = stop.run_until_cancelled(all(plan, &server, &mut print)).await;
+    let closed = server.close().await;
     match measured {
         Some(measured) => measured.and(closed),
         None => closed.and_then(|()| bail!("stopped before the end")),
@@ -184,43 +189,43 @@ pub async fn measure(
 
 async fn all(
     plan: &Plan,
-    ground: &Ground,
+    server: &DatabaseServer,
     print: &mut impl FnMut(&Value) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    print(&ground.describe())?;
-    let stage = Stage::new(plan, ground);
+    print(&server.describe())?;
+    let env = Environment::new(plan, server);
     let mut faults = Vec::new();
     for workload in &plan.only {
-        say(&format!("{workload} …"));
-        let measured = Box::pin(one(*workload, &stage)).await;
+        progress(&format!("{workload} …"));
+        let measured = Box::pin(measure_one(*workload, &env)).await;
         let (line, fault) = match measured {
             Ok(report) => (report.line, report.fault),
             Err(error) => (json!({ "error": format!("{error:#}") }), Some(format!("{error:#}"))),
         };
-        print(&named(*workload, line))?;
+        print(&with_name(*workload, line))?;
         faults.extend(fault.map(|fault| format!("{workload}: {fault}")));
     }
     if faults.is_empty() { Ok(()) } else { bail!("{}", faults.join("; ")) }
 }
 
-async fn one(workload: Workload, stage: &Stage<'_>) -> anyhow::Result<Report> {
+async fn measure_one(workload: Workload, env: &Environment<'_>) -> anyhow::Result<Report> {
     match workload {
-        Workload::Limit => limit::measure(stage).await,
-        Workload::Drain => drain::measure(stage).await,
-        Workload::Chain => chain::measure(stage).await,
-        Workload::Pickup => pickup::measure(stage).await,
-        Workload::Rot => rot::measure(stage).await,
-        Workload::Idle => idle::measure(stage).await,
-        Workload::Recover => recover::measure(stage).await,
-        Workload::History => history::measure(stage).await,
-        // It computes without a pause, and whoever wants to stop shall be heard.
+        Workload::Limit => limit::measure(env).await,
+        Workload::Drain => drain::measure(env).await,
+        Workload::Chain => chain::measure(env).await,
+        Workload::Pickup => pickup::measure(env).await,
+        Workload::Rot => rot::measure(env).await,
+        Workload::Idle => idle::measure(env).await,
+        Workload::Recover => recover::measure(env).await,
+        Workload::History => history::measure(env).await,
+        // It computes without a pause, which would delay a stop.
         Workload::Policy => tokio::task::spawn_blocking(policy::measure).await?,
-        Workload::Submit => submit::measure(stage).await,
+        Workload::Submit => submit::measure(env).await,
     }
 }
 
 /// The line with the workload's name in front.
-fn named(workload: Workload, line: Value) -> Value {
+fn with_name(workload: Workload, line: Value) -> Value {
     let mut all = serde_json::Map::new();
     all.insert("workload".to_owned(), workload.as_str().into());
     if let Value::Object(line) = line {
@@ -229,8 +234,8 @@ fn named(workload: Workload, line: Value) -> Value {
     Value::Object(all)
 }
 
-/// Progress, for people.
-fn say(text: &str) {
+/// Reports progress to people, on the standard error.
+fn progress(text: &str) {
     eprintln!("bench: {text}");
 }
 
@@ -281,6 +286,6 @@ impl FromStr for Workload {
         Self::ALL
             .into_iter()
             .find(|workload| workload.as_str() == text)
-            .ok_or_else(|| format!("there is no workload `{text}`; there are {}", known()))
+            .ok_or_else(|| format!("no workload `{text}`; the workloads are {}", known()))
     }
 }

@@ -1,4 +1,4 @@
-//! How long a step stands still when its worker dies, or is told to stop.
+//! How long a step waits for its next attempt after its worker was killed or stopped.
 
 use std::time::{Duration, Instant};
 
@@ -6,35 +6,35 @@ use anyhow::Context as _;
 use futures::future::{Either, select};
 use serde_json::json;
 
-use super::{Report, child::Child, figures::figure, graphs, stage::Stage};
+use super::{Report, bulk, environment::Environment, figures::figure, graphs, process::WorkerProcess};
 use crate::worker;
 
-/// How long a worker that is told to stop may go on with what it does.
+/// How long a worker that is stopped may go on with its jobs.
 const DRAIN: Duration = Duration::from_millis(500);
-/// After so many leases nobody will come any more.
+/// After so many leases a missing attempt is an error.
 const LEASES: u32 = 4;
 /// The goals, in seconds.
 const GOAL: (f64, f64) = (45.0, 2.0);
 
-/// Two workers with default settings; the one that took the step is killed, then the next is told to stop.
-pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
-    let (database, lease) = (stage.ground.fresh().await?, stage.plan.sizes.lease);
-    let (program, url) = (&stage.plan.program, &database.url);
-    let hire = |drain| Child::hanging(program, url, lease, drain);
+/// Two workers; the one that claimed the step is killed, then the other one is stopped.
+pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
+    let (database, lease) = (env.server.create().await?, env.plan.sizes.lease);
+    let (program, url) = (&env.plan.program, &database.url);
+    let start = |drain| WorkerProcess::hanging(program, url, lease, drain);
     let engine = database.engine(1).await?;
-    let (one, two) = (hire(DRAIN).await?, hire(DRAIN).await?);
-    engine.accept_bulk(&database.graphs.single, &graphs::requirement()?, 1).await?;
-    let (holder, mut idle) = whoever_begins(one, two).await?;
+    let (one, two) = (start(DRAIN).await?, start(DRAIN).await?);
+    bulk::accept(&engine, &database.graphs.single, &graphs::requirement()?, 1).await?;
+    let (holder, mut idle) = first_to_begin(one, two).await?;
 
     let killed = Instant::now();
     holder.kill().await?;
     let patience = lease * LEASES + Duration::from_secs(10);
     let after_kill = until_begun(&mut idle, killed, patience).await.context("after a kill")?;
 
-    let mut third = hire(worker::DRAIN).await?;
-    let told = Instant::now();
-    idle.ask_to_stop()?;
-    let after_stop = until_begun(&mut third, told, patience).await.context("after a stop")?;
+    let mut third = start(worker::DRAIN).await?;
+    let stopped = Instant::now();
+    idle.terminate()?;
+    let after_stop = until_begun(&mut third, stopped, patience).await.context("after a stop")?;
     third.kill().await?;
     engine.pool().close().await;
     Ok(Report::of(json!({
@@ -49,8 +49,11 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
 }
 
 /// The worker in which the attempt began, and the other one.
-async fn whoever_begins(mut one: Child, mut two: Child) -> anyhow::Result<(Child, Child)> {
-    let first = match select(Box::pin(one.begins()), Box::pin(two.begins())).await {
+async fn first_to_begin(
+    mut one: WorkerProcess,
+    mut two: WorkerProcess,
+) -> anyhow::Result<(WorkerProcess, WorkerProcess)> {
+    let first = match select(Box::pin(one.attempt_begins()), Box::pin(two.attempt_begins())).await {
         Either::Left((begun, _)) => begun.map(|()| true)?,
         Either::Right((begun, _)) => begun.map(|()| false)?,
     };
@@ -58,8 +61,8 @@ async fn whoever_begins(mut one: Child, mut two: Child) -> anyhow::Result<(Child
 }
 
 /// Seconds from `since` to the beginning of an attempt.
-async fn until_begun(child: &mut Child, since: Instant, patience: Duration) -> anyhow::Result<f64> {
-    let begun = tokio::time::timeout(patience, child.begins()).await;
+async fn until_begun(child: &mut WorkerProcess, since: Instant, patience: Duration) -> anyhow::Result<f64> {
+    let begun = tokio::time::timeout(patience, child.attempt_begins()).await;
     begun.with_context(|| format!("no attempt began within {} s", patience.as_secs()))??;
     Ok(since.elapsed().as_secs_f64())
 }

@@ -1,4 +1,4 @@
-//! Requirements that come in over HTTP at a steady rate, whether or not the earlier ones were answered.
+//! Requirements that are submitted over HTTP at a steady rate, whether or not the earlier ones were answered.
 
 use std::time::{Duration, Instant};
 
@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use super::{
     Report,
+    environment::Environment,
     figures::{Spread, figure, millis},
     graphs::PRODUCT,
     history::Server,
-    stage::Stage,
 };
 use crate::store::replay;
 
@@ -21,25 +21,25 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The goal, in milliseconds, with no error.
 const GOAL: f64 = 150.0;
 
-/// Waits are counted from the moment at which a request was due, so that a slow server is not spared any.
-pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
-    let (database, sizes) = (stage.ground.fresh().await?, stage.plan.sizes);
-    let server = Server::start(&database, stage.plan.connections).await?;
+/// A wait counts from the moment at which its request was due, so that a slow server does not hide any.
+pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
+    let (database, sizes) = (env.server.create().await?, env.plan.sizes);
+    let server = Server::start(&database, env.plan.connections).await?;
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
     let url = format!("{}/api/v1/requirements", server.url);
-    let mut beat = tokio::time::interval(Duration::from_secs(1) / sizes.rate.max(1));
-    let (began, mut asked) = (Instant::now(), JoinSet::new());
+    let mut interval = tokio::time::interval(Duration::from_secs(1) / sizes.rate.max(1));
+    let (began, mut requests) = (Instant::now(), JoinSet::new());
     while began.elapsed() < sizes.submit {
-        let due = beat.tick().await.into_std();
-        asked.spawn(submit(client.clone(), url.clone(), due));
+        let due = interval.tick().await.into_std();
+        requests.spawn(submit(client.clone(), url.clone(), due));
     }
-    let sent = asked.len();
-    let answers = asked.join_all().await;
+    let sent = requests.len();
+    let answers = requests.join_all().await;
     let waits = Spread::of(answers.iter().filter_map(|answer| answer.as_ref().ok().copied()));
     let errors: Vec<&String> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
     let stored = usize::try_from(replay::queued_requirements(server.pool()).await?).unwrap_or_default();
     server.stop().await?;
-    stage.ground.discard(&database).await?;
+    env.server.drop_database(&database).await?;
     let accepted = sent - errors.len();
     let line = json!({
         "sent": sent,
@@ -53,7 +53,7 @@ pub(super) async fn measure(stage: &Stage<'_>) -> anyhow::Result<Report> {
         "met": waits.at(0.99) <= GOAL && errors.is_empty(),
         "lost": accepted.saturating_sub(stored),
     });
-    // What was answered with an error may be there all the same; what was accepted must be.
+    // A requirement whose answer was an error may be stored all the same; an accepted one must be.
     let kept = (accepted..=sent).contains(&stored);
     let fault = (!kept).then(|| format!("{accepted} requirements were accepted, {stored} are stored"));
     Ok(Report { line, fault })

@@ -10,7 +10,7 @@ use super::{
     print::Printer,
 };
 use crate::{
-    bench::{self, Plan, Sizes, Toil, Workload},
+    bench::{self, Plan, ScriptedActivities, Sizes, Workload},
     queue::Timing,
 };
 
@@ -28,17 +28,18 @@ pub(super) async fn run(options: Bench, printer: &Printer) -> anyhow::Result<()>
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub(super) async fn toil(options: BenchWorker) -> anyhow::Result<()> {
+pub(super) async fn run_worker(options: BenchWorker) -> anyhow::Result<()> {
     let stop = stop_on_signal()?;
     let milliseconds = Duration::from_millis;
     // A worker that nobody waits for looks as often as a real one.
     let timing = Timing { lease: milliseconds(options.lease_ms), ..Timing::default() };
-    let toil = Toil {
+    let activities = ScriptedActivities {
         answers_within: options.answers_within_ms.map(milliseconds),
         deadly: options.deadly,
         slots: options.slots,
     };
-    bench::toil(&options.database.database_url, timing, milliseconds(options.drain_ms), toil, stop).await
+    let (url, drain) = (&options.database.database_url, milliseconds(options.drain_ms));
+    bench::run_worker(url, timing, drain, activities, stop).await
 }
 
 fn plan(options: Bench) -> anyhow::Result<Plan> {

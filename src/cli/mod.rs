@@ -86,7 +86,7 @@ async fn obey(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Dev(dev) => dev::run(dev).await.map(|()| Exit::Done),
         Command::Demo(demo) => demo::run(demo, &printer).await,
         Command::Bench(bench) => Box::pin(bench::run(bench, &printer)).await.map(|()| Exit::Done),
-        Command::BenchWorker(worker) => bench::toil(worker).await.map(|()| Exit::Done),
+        Command::BenchWorker(worker) => bench::run_worker(worker).await.map(|()| Exit::Done),
     }
 }
 

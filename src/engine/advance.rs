@@ -12,9 +12,9 @@ use crate::{
     store::{
         self, Connection, event,
         job::{self, Lease},
-        job_control,
+        job_control, notify,
         run::{RunSpec, StoredRun},
-        timer, wake,
+        timer,
     },
 };
 
@@ -81,7 +81,7 @@ impl Engine {
                 let keys = &self.keys(spec, workflow, step);
                 let new = job::New { run: spec.id, product: &spec.product, priority: spec.priority, keys };
                 job::enqueue(tx, &new, action).await?;
-                wake::notify(tx, *queue).await?;
+                notify::job_available(tx, queue.as_str()).await?;
             } else {
                 perform_on_rows(tx, spec.id, action).await?;
             }
@@ -141,16 +141,16 @@ async fn save(tx: &mut Connection, id: Uuid, version: i32, events: i32, run: &Ru
 /// and [`Action::Finish`] none of them.
 async fn perform_on_rows(tx: &mut Connection, run: Uuid, action: &Action) -> Result<(), Error> {
     let due = match action {
-        Action::ReleaseJob => job_control::release(tx, run).await?,
-        Action::MakeJobDue => job_control::hurry(tx, run).await?,
-        Action::HoldJob => job_control::hold(tx, run).await.map(|()| None)?,
-        Action::DropJob => job_control::take_away(tx, run).await.map(|()| None)?,
+        Action::ReleaseJob => job_control::resume(tx, run).await?,
+        Action::MakeJobDue => job_control::make_due(tx, run).await?,
+        Action::HoldJob => job_control::pause(tx, run).await.map(|()| None)?,
+        Action::DropJob => job_control::cancel(tx, run).await.map(|()| None)?,
         Action::SetTimer(due_at) => timer::set(tx, run, *due_at).await.map(|()| None)?,
         Action::ClearTimer => timer::clear(tx, run).await.map(|()| None)?,
         Action::Enqueue { .. } | Action::Finish(_) => None,
     };
     if let Some(queue) = due {
-        wake::ring(tx, &queue).await?;
+        notify::job_available(tx, &queue).await?;
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ impl Engine {
         // A server may have named the same moment to many callers, so they are spread over a while.
         let ceiling = backoff_ceiling(&retry, lease.attempt)
             .max(least + after.map_or(Duration::ZERO, |_| snooze::SPREAD));
-        let Some(retry_at) = job::put_off(&mut tx, lease, least, ceiling).await? else {
+        let Some(retry_at) = job::schedule_retry(&mut tx, lease, least, ceiling).await? else {
             return Ok(Ack::Fenced);
         };
         let error = without_nul(error);

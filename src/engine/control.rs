@@ -12,16 +12,12 @@ use super::{
 };
 use crate::{
     core::{
+        job::JobState,
         reason::Reason,
         run::{Event, PauseCause, Run, State},
         workflow::{End, Outcome},
     },
-    store::{
-        self, Connection, dead_letter, event,
-        job::Lease,
-        job_control::{self, JobLock},
-        run::StoredRun,
-    },
+    store::{self, Connection, dead_letter, event, job::Lease, job_control, run::StoredRun},
 };
 
 /// How often the locks of a run are tried that changes meanwhile.
@@ -87,7 +83,7 @@ pub enum Denied {
 
 /// A run and its job, both locked until the transaction ends.
 pub(super) struct LockedRun {
-    job: Option<JobLock>,
+    job: Option<JobState>,
     pub(super) stored: StoredRun,
 }
 
@@ -218,7 +214,7 @@ impl Engine {
     ) -> Result<Ack, Error> {
         let reason = without_nul(reason);
         let mut tx = self.pool().begin().await?;
-        if !job_control::put_down(&mut tx, lease, &reason).await? {
+        if !job_control::halt(&mut tx, lease, &reason).await? {
             return Ok(Ack::Fenced);
         }
         let stored = lock(&mut tx, lease.run).await?;
@@ -294,7 +290,7 @@ pub(super) async fn lock_with_job(tx: &mut Connection, run: Uuid) -> Result<Lock
 /// Checks that no worker is running the run's step.
 fn ensure_idle(locked: &LockedRun) -> Result<(), Denied> {
     match locked.job {
-        Some(JobLock { held: true, .. }) => {
+        Some(JobState::Running) => {
             Err(Denied::Running(locked.stored.run.step().unwrap_or_default().to_owned()))
         }
         _ => Ok(()),
@@ -334,7 +330,7 @@ fn run_now(locked: &LockedRun, reason: &Reason) -> Result<Option<Event>, Denied>
     match (&locked.stored.run.state, locked.job) {
         (State::Paused { .. }, _) => Err(Denied::Paused),
         (State::Ended { end, .. }, _) => Err(Denied::Ended(*end)),
-        (State::At { .. }, Some(JobLock { due: true, .. })) => Ok(None),
+        (State::At { .. }, Some(job)) if job.is_claimable() => Ok(None),
         _ => Ok(Some(Event::Hurried { reason: reason.to_string() })),
     }
 }

@@ -1,8 +1,8 @@
 //! The fast path of an answer: many answers in one commit.
 //!
-//! Most runs have not changed since their worker claimed them. Their answers are folded by the worker and
-//! recorded in groups: the answers that arrive while one group is being written form the next. An answer that no
-//! longer fits (its run was paused, or its lease was lost) drops out of its group and takes the slow path,
+//! Most answers find their run as their worker left it. The worker itself folds those into the run, and they
+//! are recorded in batches: whatever arrives while one batch is being written makes the next. An answer that no
+//! longer fits (its run was paused, its lease was lost) drops out of its batch alone and takes the slow path,
 //! [`Engine::answer`], which reads the run again.
 
 use std::{sync::Arc, time::Duration};
@@ -19,58 +19,69 @@ use crate::{
     store::{
         self, Clock, PoolConn,
         blob::INLINE,
-        job::{Claim, Lease},
+        job::Lease,
         run::StoredRun,
         transition::{self, Next, Transition},
     },
 };
 
-/// How a worker commits its answers.
+/// How a worker batches its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Grouping {
+pub struct BatchLimits {
     /// The most answers in one commit; with 1, each is committed alone.
-    pub most: usize,
-    /// How many commits may be under way at once.
-    pub at_once: usize,
+    pub size: usize,
+    /// The most commits at once.
+    pub concurrency: usize,
 }
 
-impl Default for Grouping {
+impl Default for BatchLimits {
     fn default() -> Self {
-        Self { most: 256, at_once: 2 }
+        Self { size: 256, concurrency: 2 }
     }
 }
 
-/// Who runs the step that follows.
+/// Which worker does the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Follow {
-    /// This worker, at once and under a new lease.
-    Keep,
-    /// Any worker; this one will claim again without a notification.
-    Leave,
-    /// Any worker; workers that may be idle are notified.
-    Tell,
+pub enum Handoff {
+    /// This worker continues with it at once, under a new lease.
+    Continue,
+    /// Any worker; this one serves the queue and is about to claim, so no notification is needed.
+    Release,
+    /// Any worker; idle workers are notified.
+    Notify,
 }
 
-/// A folded answer, ready to be recorded.
+/// An answer, folded into its run and ready to be recorded.
 #[derive(Debug)]
 pub struct Pending {
     transition: Transition,
     before: StoredRun,
-    queue: Option<Queue>,
+    next_queue: Option<Queue>,
 }
 
-/// What became of a pending answer.
+/// The next step of a run, of which this worker has the lease.
+#[derive(Debug)]
+pub struct NextStep {
+    /// The new lease.
+    pub lease: Lease,
+    /// The run after the answer.
+    pub stored: StoredRun,
+    /// The database's clock.
+    pub clock: Clock,
+}
+
+/// The result of recording a pending answer.
 #[derive(Debug)]
 pub enum Recorded {
-    /// It is in the history, and this worker is done with the run.
-    Over,
-    /// It is in the history, and this worker holds the job that follows.
-    Kept(Box<Claim>, Clock),
-    /// Nothing has changed: take the slow path.
-    Alone,
+    /// The answer is in the history. The next step, if any, is for any worker.
+    Committed,
+    /// The answer is in the history, and this worker continues.
+    Continued(Box<NextStep>),
+    /// Nothing has changed: use the slow path.
+    NotRecorded,
 }
 
-/// Records the pending answers of a worker in groups.
+/// Records the pending answers of a worker in batches.
 #[derive(Debug, Clone)]
 pub struct GroupCommit {
     requests: mpsc::Sender<Request>,
@@ -84,12 +95,12 @@ struct Request {
 }
 
 impl Engine {
-    /// Folds an answer into the run that its attempt began with. `None` if more follows than a job or an
-    /// end; such an answer takes the slow path.
+    /// Folds an answer into the run as it was when the attempt began. `None` if more follows than a job or an
+    /// end, so that the answer must take the slow path.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the workflow has no transition for the outcome, [`Error::Workflow`] when this
-    /// release cannot read the workflow.
+    /// [`Error::Refused`] when the graph has no edge for the answer, [`Error::Workflow`] when this release
+    /// cannot read the graph.
     pub async fn prepare(
         &self,
         lease: &Lease,
@@ -102,7 +113,7 @@ impl Engine {
         let workflow = self.workflow(&before.spec.workflow_hash).await?;
         let at = clock.now();
         let (run, actions) = before.run.apply(&workflow, &event, at)?;
-        let (next, queue) = match actions.as_slice() {
+        let (next, next_queue) = match actions.as_slice() {
             [Action::Finish(_)] => (None, None),
             [Action::Enqueue { step, queue, turn, attempts }] => {
                 let keys = self.keys(&before.spec, &workflow, step);
@@ -111,40 +122,40 @@ impl Engine {
             }
             _ => return Ok(None),
         };
-        if !event_fits(&event) {
+        if !fits_inline(&event) {
             return Ok(None);
         }
         let (lease, before) = (lease.clone(), before.clone());
         let transition = Transition { lease, version: before.version, run, event, at, next };
-        Ok(Some(Pending { transition, before, queue }))
+        Ok(Some(Pending { transition, before, next_queue }))
     }
 }
 
-/// A longer note is stored apart from the event, which only the slow path does.
-fn event_fits(event: &Event) -> bool {
+/// A longer note is stored as a blob, which only the slow path does.
+fn fits_inline(event: &Event) -> bool {
     !matches!(event, Event::Answered { note, .. } if note.len() > INLINE)
 }
 
 impl Pending {
-    /// The queue of the step that follows, if one does.
+    /// The queue of the next step, if there is a next step.
     #[must_use]
-    pub const fn queue(&self) -> Option<Queue> {
-        self.queue
+    pub const fn next_queue(&self) -> Option<Queue> {
+        self.next_queue
     }
 
-    /// Whether this worker may keep the job for the step that follows: it has the same queue and keys.
+    /// Whether this worker may continue with the next step: it has the same queue and keys.
     #[must_use]
-    pub fn may_be_kept(&self) -> bool {
+    pub fn can_continue(&self) -> bool {
         let lease = &self.transition.lease;
-        self.queue == Some(lease.queue)
+        self.next_queue == Some(lease.queue)
             && self.transition.next.as_ref().is_some_and(|next| next.keys == lease.keys)
     }
 
-    /// The claim with which this worker continues, if it kept the job.
-    fn kept(self, clock: Clock) -> Recorded {
+    /// What a committed answer comes to: the next step, if it got a token.
+    fn committed(self, clock: Clock) -> Recorded {
         let Transition { lease, version, run, at, next, .. } = self.transition;
         let Some((next, token)) = next.and_then(|next| next.token.map(|token| (next, token))) else {
-            return Recorded::Over;
+            return Recorded::Committed;
         };
         let lease = Lease {
             token,
@@ -156,102 +167,104 @@ impl Pending {
             began_at: at,
             ..lease
         };
-        let run = StoredRun { version: version + 1, run, updated_at: at, now: clock.now(), ..self.before };
-        Recorded::Kept(Box::new(Claim { lease, run: Ok(run) }), clock)
+        let stored = StoredRun { version: version + 1, run, updated_at: at, now: clock.now(), ..self.before };
+        Recorded::Continued(Box::new(NextStep { lease, stored, clock }))
     }
 }
 
 impl GroupCommit {
     /// Records pending answers for `worker` until the last handle is dropped.
     #[must_use]
-    pub fn open(engine: &Engine, worker: &Arc<str>, lease: Duration, grouping: Grouping) -> Self {
-        let most = grouping.most.max(1);
-        let (requests, waiting) = mpsc::channel(most * 2);
-        let waiting = Arc::new(Mutex::new(waiting));
-        for _ in 0..grouping.at_once.max(1) {
+    pub fn open(engine: &Engine, worker: &Arc<str>, lease: Duration, limits: BatchLimits) -> Self {
+        let size = limits.size.max(1);
+        let (requests, receiver) = mpsc::channel(size * 2);
+        let receiver = Arc::new(Mutex::new(receiver));
+        for _ in 0..limits.concurrency.max(1) {
             let (engine, worker) = (engine.clone(), Arc::clone(worker));
-            let completer = BatchCompleter { engine, worker, lease, most, conn: None };
-            tokio::spawn(completer.run(Arc::clone(&waiting)));
+            let completer = BatchCompleter { engine, worker, lease, size, conn: None };
+            tokio::spawn(completer.run(Arc::clone(&receiver)));
         }
         Self { requests }
     }
 
-    /// Records a pending answer together with others that arrive at the same time.
-    pub async fn record(&self, mut pending: Pending, follow: Follow) -> Recorded {
-        if let (Follow::Keep, Some(next)) = (follow, pending.transition.next.as_mut()) {
+    /// Records a pending answer with others that arrive at the same time.
+    pub async fn record(&self, mut pending: Pending, handoff: Handoff) -> Recorded {
+        if let (Handoff::Continue, Some(next)) = (handoff, pending.transition.next.as_mut()) {
             next.token = Some(Uuid::new_v4());
         }
         let (reply, recorded) = oneshot::channel();
-        let request = Request { pending, notify: follow == Follow::Tell, reply };
+        let request = Request { pending, notify: handoff == Handoff::Notify, reply };
         if self.requests.send(request).await.is_err() {
-            return Recorded::Alone;
+            return Recorded::NotRecorded;
         }
-        recorded.await.unwrap_or(Recorded::Alone)
+        recorded.await.unwrap_or(Recorded::NotRecorded)
     }
 }
 
+/// Writes batches, one after the other.
 struct BatchCompleter {
     engine: Engine,
     worker: Arc<str>,
     lease: Duration,
-    most: usize,
-    /// Its connection, kept between groups: the pool would test it at each checkout.
+    size: usize,
+    /// Its connection, kept between batches: the pool would ping it each time.
     conn: Option<PoolConn>,
 }
 
 impl BatchCompleter {
-    async fn run(mut self, waiting: Arc<Mutex<mpsc::Receiver<Request>>>) {
-        let mut requests = Vec::with_capacity(self.most);
+    async fn run(mut self, receiver: Arc<Mutex<mpsc::Receiver<Request>>>) {
+        let mut requests = Vec::with_capacity(self.size);
         loop {
-            if waiting.lock().await.recv_many(&mut requests, self.most).await == 0 {
+            if receiver.lock().await.recv_many(&mut requests, self.size).await == 0 {
                 return;
             }
-            self.write(requests.drain(..)).await;
+            self.complete(requests.drain(..)).await;
         }
     }
 
-    async fn write(&mut self, requests: impl Iterator<Item = Request>) {
-        let (mut group, mut rest, mut notify) = (Vec::new(), Vec::new(), Vec::new());
-        for Request { pending: Pending { transition, before, queue }, notify: wanted, reply } in requests {
-            if let (true, Some(queue)) = (wanted, queue) {
-                notify.push(queue.as_str().to_owned());
+    async fn complete(&mut self, requests: impl Iterator<Item = Request>) {
+        let (mut batch, mut rest, mut notified) = (Vec::new(), Vec::new(), Vec::new());
+        for Request { pending: Pending { transition, before, next_queue }, notify, reply } in requests {
+            if let (true, Some(queue)) = (notify, next_queue) {
+                notified.push(queue.as_str().to_owned());
             }
-            // Jobs in any queue may wait for a key that this job releases.
+            // Other jobs may wait for a key of this one.
             if transition.lease.guarded {
-                notify.extend(Queue::ALL.map(|queue| queue.as_str().to_owned()));
+                notified.extend(Queue::ALL.map(|queue| queue.as_str().to_owned()));
             }
-            group.push(transition);
-            rest.push((before, queue, reply));
+            batch.push(transition);
+            rest.push((before, next_queue, reply));
         }
-        notify.sort_unstable();
-        notify.dedup();
-        match self.record(&group, &notify).await {
+        notified.sort_unstable();
+        notified.dedup();
+        match self.record(&batch, &notified).await {
             Ok(recorded) => {
-                for (transition, (before, queue, reply)) in group.into_iter().zip(rest) {
-                    let is_recorded = recorded.moved.contains(&transition.lease.run);
-                    let pending = Pending { transition, before, queue };
-                    let _ =
-                        reply.send(if is_recorded { pending.kept(recorded.clock) } else { Recorded::Alone });
+                for (transition, (before, next_queue, reply)) in batch.into_iter().zip(rest) {
+                    let is_recorded = recorded.runs.contains(&transition.lease.run);
+                    let pending = Pending { transition, before, next_queue };
+                    let result =
+                        if is_recorded { pending.committed(recorded.clock) } else { Recorded::NotRecorded };
+                    let _ = reply.send(result);
                 }
             }
             Err(error) => {
-                tracing::debug!(%error, "{} answers were not recorded together: {error}", group.len());
-                rest.into_iter().for_each(|(.., reply)| drop(reply.send(Recorded::Alone)));
+                tracing::debug!(%error, "{} answers were not recorded together: {error}", batch.len());
+                rest.into_iter().for_each(|(.., reply)| drop(reply.send(Recorded::NotRecorded)));
             }
         }
     }
 
     async fn record(
         &mut self,
-        group: &[Transition],
-        notify: &[String],
-    ) -> store::Result<transition::Recorded> {
+        batch: &[Transition],
+        notified: &[String],
+    ) -> store::Result<transition::RecordedBatch> {
         let mut conn = match self.conn.take() {
             Some(conn) => Some(conn),
             None => Some(self.engine.pool().acquire().await?),
         };
         let record = async |conn: &mut store::Connection| {
-            transition::record(conn, &self.worker, self.lease, group, notify).await
+            transition::record(conn, &self.worker, self.lease, batch, notified).await
         };
         let recorded = store::within(self.lease * 2, &mut conn, record).await?;
         self.conn = conn;

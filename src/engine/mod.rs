@@ -9,7 +9,6 @@ mod accept;
 mod advance;
 mod attempts;
 mod budget;
-mod bulk;
 mod control;
 mod fork;
 pub mod group_commit;

@@ -16,7 +16,7 @@ impl Engine {
     /// # Errors
     /// When the database does not answer; the lease then expires.
     pub async fn snooze(&self, lease: &Lease, until: Duration, why: &str) -> Result<Ack, Error> {
-        let delayed = job::delay(self.pool(), lease, until, SPREAD, why).await?;
-        Ok(if delayed { Ack::Committed } else { Ack::Fenced })
+        let snoozed = job::snooze(self.pool(), lease, until, SPREAD, why).await?;
+        Ok(if snoozed { Ack::Committed } else { Ack::Fenced })
     }
 }

@@ -1,7 +1,7 @@
-//! Renews the leases of a process, in one statement a beat.
+//! Renews the leases of a process, all in one statement.
 //!
 //! It is a task of its own with a connection of its own, so that neither a busy pool nor a slow
-//! handler makes a lease run out. A lease that cannot be renewed cancels its handler.
+//! handler lets a lease run out. A lease that cannot be renewed cancels its handler.
 
 use std::{
     collections::HashMap,
@@ -21,10 +21,10 @@ use crate::store::{
     job::{self, Lease},
 };
 
-/// Every lease that the process holds.
+/// The leases of a process.
 #[derive(Clone, Debug)]
 pub struct Heartbeat {
-    held: Arc<Mutex<HashMap<(i64, Uuid), Entry>>>,
+    entries: Arc<Mutex<HashMap<(i64, Uuid), Entry>>>,
     lease: Duration,
 }
 
@@ -34,7 +34,7 @@ struct Entry {
     until: Instant,
 }
 
-/// One lease under renewal; dropping it ends that.
+/// Keeps one lease renewed; dropping it ends that.
 #[derive(Debug)]
 pub(super) struct Guard {
     heartbeat: Heartbeat,
@@ -43,113 +43,113 @@ pub(super) struct Guard {
 }
 
 impl Heartbeat {
-    /// Beats three times a lease on `reserved`, a pool of one connection that nobody else uses,
-    /// until `stop` is cancelled.
+    /// Renews every third of a lease over `reserved`, a pool of one connection for this alone, until `stop` is
+    /// cancelled.
     #[must_use]
     pub fn start(reserved: Pool, lease: Duration, stop: CancellationToken) -> Self {
-        let heartbeat = Self { held: Arc::default(), lease };
-        let beating = heartbeat.clone();
+        let heartbeat = Self { entries: Arc::default(), lease };
+        let running = heartbeat.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = beating.run(&reserved) => {}
+                () = running.run(&reserved) => {}
                 () = stop.cancelled() => {}
             }
         });
         heartbeat
     }
 
-    /// Renews this lease, which was asked for at `asked`, until the guard is dropped.
-    pub(super) fn register(&self, lease: &Lease, asked: Instant) -> Guard {
+    /// Renews this lease, which was requested at `requested`, until the guard is dropped.
+    pub(super) fn register(&self, lease: &Lease, requested: Instant) -> Guard {
         let (key, lost) = ((lease.job, lease.token), CancellationToken::new());
-        self.all().insert(key, Entry { lost: lost.clone(), until: asked + self.lease });
+        self.entries().insert(key, Entry { lost: lost.clone(), until: requested + self.lease });
         Guard { heartbeat: self.clone(), key, lost }
     }
 
     async fn run(&self, reserved: &Pool) {
-        let mut wire = Wire { reserved: reserved.clone(), conn: None, joining: None };
-        let mut beats = tokio::time::interval(self.lease / 3);
-        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut connection = ReservedConnection { pool: reserved.clone(), conn: None, connecting: None };
+        let mut interval = tokio::time::interval(self.lease / 3);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            beats.tick().await;
-            self.beat(&mut wire).await;
+            interval.tick().await;
+            self.renew(&mut connection).await;
         }
     }
 
-    async fn beat(&self, wire: &mut Wire) {
-        let mut held: Vec<(i64, Uuid)> = self.all().keys().copied().collect();
-        held.sort_unstable();
-        let (jobs, tokens): (Vec<i64>, Vec<Uuid>) = held.into_iter().unzip();
+    async fn renew(&self, connection: &mut ReservedConnection) {
+        let mut keys: Vec<(i64, Uuid)> = self.entries().keys().copied().collect();
+        keys.sort_unstable();
+        let (jobs, tokens): (Vec<i64>, Vec<Uuid>) = keys.into_iter().unzip();
         if jobs.is_empty() {
             return;
         }
-        let asked = Instant::now();
-        match wire.renew(&jobs, &tokens, self.lease).await {
+        let requested = Instant::now();
+        match connection.renew(&jobs, &tokens, self.lease).await {
             Ok(renewed) => {
-                let mut all = self.all();
+                let mut entries = self.entries();
                 for key in jobs.iter().copied().zip(tokens) {
-                    let Some(beat) = all.get_mut(&key) else { continue };
+                    let Some(entry) = entries.get_mut(&key) else { continue };
                     if renewed.contains(&key.1) {
-                        beat.until = asked + self.lease;
+                        entry.until = requested + self.lease;
                     } else {
-                        beat.lost.cancel();
+                        entry.lost.cancel();
                     }
                 }
             }
             Err(error) => tracing::warn!(%error, "could not renew {} leases: {error}", jobs.len()),
         }
-        // What could not be renewed in time may be somebody else's by now.
+        // A lease that could not be renewed in time may belong to another worker by now.
         let now = Instant::now();
-        self.all().values().filter(|beat| beat.until <= now).for_each(|beat| beat.lost.cancel());
+        self.entries().values().filter(|entry| entry.until <= now).for_each(|entry| entry.lost.cancel());
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<(i64, Uuid), Entry>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> MutexGuard<'_, HashMap<(i64, Uuid), Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The heartbeat's own connection. A server that has just come back may take longer to let somebody in than a
-/// beat may last, so a beat that gives up leaves the next one its place in the lane.
-struct Wire {
-    reserved: Pool,
+/// The connection of the heartbeat. A server that has just restarted may need longer to accept a connection than
+/// one renewal may take, so the next renewal goes on waiting for the same attempt to connect.
+struct ReservedConnection {
+    pool: Pool,
     conn: Option<PoolConn>,
-    joining: Option<JoinHandle<store::Result<PoolConn>>>,
+    connecting: Option<JoinHandle<store::Result<PoolConn>>>,
 }
 
-impl Wire {
-    /// A database that hangs must not keep us from seeing that time is up: a try lasts a third of a lease.
+impl ReservedConnection {
+    /// A hanging database must not hide that a lease has run out: a try takes at most a third of a lease.
     async fn renew(&mut self, jobs: &[i64], tokens: &[Uuid], lease: Duration) -> store::Result<Vec<Uuid>> {
-        let patience = lease / 3;
+        let timeout = lease / 3;
         let renew = async |conn: &mut store::Connection| job::renew(conn, jobs, tokens, lease).await;
         if self.conn.is_some()
-            && let Ok(renewed) = store::within(patience, &mut self.conn, renew).await
+            && let Ok(renewed) = store::within(timeout, &mut self.conn, renew).await
         {
             return Ok(renewed);
         }
         self.conn = None;
-        let joined = tokio::time::timeout(patience, self.join()).await;
-        self.conn = Some(joined.unwrap_or(Err(store::Error::PoolTimedOut))?);
-        store::within(patience, &mut self.conn, renew).await
+        let connected = tokio::time::timeout(timeout, self.connect()).await;
+        self.conn = Some(connected.unwrap_or(Err(store::Error::PoolTimedOut))?);
+        store::within(timeout, &mut self.conn, renew).await
     }
 
-    async fn join(&mut self) -> store::Result<PoolConn> {
-        let reserved = self.reserved.clone();
-        let joining =
-            self.joining.get_or_insert_with(|| tokio::spawn(async move { reserved.acquire().await }));
-        let joined = joining.await;
-        self.joining = None;
-        joined.unwrap_or(Err(store::Error::WorkerCrashed))
+    async fn connect(&mut self) -> store::Result<PoolConn> {
+        let pool = self.pool.clone();
+        let connecting =
+            self.connecting.get_or_insert_with(|| tokio::spawn(async move { pool.acquire().await }));
+        let connected = connecting.await;
+        self.connecting = None;
+        connected.unwrap_or(Err(store::Error::WorkerCrashed))
     }
 }
 
 impl Guard {
-    /// Is cancelled once the lease is lost.
-    pub(super) fn lost(&self) -> CancellationToken {
-        self.lost.clone()
+    /// Cancelled once the lease is lost.
+    pub(super) const fn lost(&self) -> &CancellationToken {
+        &self.lost
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.heartbeat.all().remove(&self.key);
+        self.heartbeat.entries().remove(&self.key);
     }
 }

@@ -1,7 +1,8 @@
-//! What a process knows of its queues: where jobs may be due, and where others wait.
+//! Wakes the producer of a process, and keeps hints about its queues: where jobs may be due, and where several
+//! products have jobs.
 //!
-//! One LISTEN connection a process. A lost notice costs a poll and nothing else, so a broken connection is
-//! made again at leisure.
+//! It has one LISTEN connection. A lost notification costs a poll and nothing else, so a broken connection is
+//! replaced without hurry.
 
 use std::{
     sync::{
@@ -16,13 +17,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     core::workflow::Queue,
-    store::{Pool, wake::Listener},
+    store::{Pool, notify::Listener},
 };
 
-/// The bells of a process's queues, for the one who claims.
+/// Between two tries to listen.
+const RECONNECT: Duration = Duration::from_secs(1);
+
+/// Notifies the producer of a process of new jobs and free slots.
 #[derive(Clone, Debug, Default)]
 pub struct Notifier {
-    news: Arc<Notify>,
+    notify: Arc<Notify>,
     queues: Arc<[QueueHints; 3]>,
 }
 
@@ -30,79 +34,82 @@ pub struct Notifier {
 struct QueueHints {
     /// A job may be due.
     due: AtomicBool,
-    /// The last claim was filled to the brim.
+    /// The last claim filled all its slots.
     backlog: AtomicBool,
     /// Several products have jobs here.
     shared: AtomicBool,
 }
 
 impl Notifier {
-    /// Listens for a worker that serves these queues, until `stop` is cancelled. All bells have rung to begin
-    /// with.
+    /// Listens for a worker that serves these queues, until `stop` is cancelled. At first a job may be due in
+    /// every queue.
     #[must_use]
     pub fn listen(pool: Pool, served: Vec<Queue>, stop: CancellationToken) -> Self {
-        let wake = Self::default();
-        wake.notify(None);
-        let ears = wake.clone();
+        let notifier = Self::default();
+        notifier.notify_all();
+        let listening = notifier.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = ears.listen_for_ever(&pool, &served) => {}
+                () = listening.run(&pool, &served) => {}
                 () = stop.cancelled() => {}
             }
         });
-        wake
+        notifier
     }
 
-    /// Says that a job may be due in the queue of this name, or in any.
-    pub fn notify(&self, name: Option<&str>) {
-        for queue in Queue::ALL {
-            if name.is_none_or(|name| name == queue.as_str()) {
-                self.of(queue).due.store(true, Ordering::SeqCst);
-            }
-        }
-        self.news.notify_one();
+    /// A job may be due in the queue of this name.
+    pub fn notify(&self, name: &str) {
+        let named = Queue::ALL.into_iter().filter(|queue| queue.as_str() == name);
+        named.for_each(|queue| self.of(queue).due.store(true, Ordering::SeqCst));
+        self.notify.notify_one();
     }
 
-    /// Several products have jobs in this queue: whoever finishes a step lets others have a turn.
+    /// A job may be due in any queue.
+    pub fn notify_all(&self) {
+        Queue::ALL.into_iter().for_each(|queue| self.of(queue).due.store(true, Ordering::SeqCst));
+        self.notify.notify_one();
+    }
+
+    /// Several products have jobs in this queue, so that a worker must not keep a run to itself.
     #[must_use]
     pub fn is_shared(&self, queue: Queue) -> bool {
         self.of(queue).shared.load(Ordering::Relaxed)
     }
 
-    /// Learns whether several products have jobs in a queue.
-    pub fn shared(&self, queue: Queue, shared: bool) {
+    /// Stores whether several products have jobs in a queue.
+    pub fn set_shared(&self, queue: Queue, shared: bool) {
         self.of(queue).shared.store(shared, Ordering::Relaxed);
     }
 
-    /// Resolves at the next ring or free slot after this call.
-    pub fn news(&self) -> OwnedNotified {
-        Arc::clone(&self.news).notified_owned()
+    /// Resolves at the first notification or free slot after this call.
+    pub fn notified(&self) -> OwnedNotified {
+        Arc::clone(&self.notify).notified_owned()
     }
 
-    pub(super) fn may_have(&self, queue: Queue) -> bool {
+    pub(super) fn may_have_jobs(&self, queue: Queue) -> bool {
         self.of(queue).due.load(Ordering::SeqCst)
     }
 
-    pub(super) fn is_backlog(&self, queue: Queue) -> bool {
+    pub(super) fn has_backlog(&self, queue: Queue) -> bool {
         self.of(queue).backlog.load(Ordering::Relaxed)
     }
 
-    /// Somebody is about to look: only what rings from now on is news.
-    pub(super) fn looked(&self, queue: Queue) {
+    /// Forgets the notifications of a queue, right before a claim: only later ones are about other jobs.
+    pub(super) fn clear(&self, queue: Queue) {
         self.of(queue).due.store(false, Ordering::SeqCst);
     }
 
-    /// Learns whether a look left jobs behind; then there is reason to look again.
-    pub(super) fn backlog(&self, queue: Queue, more: bool) {
-        self.of(queue).backlog.store(more, Ordering::Relaxed);
-        if more {
+    /// Stores whether a claim left jobs behind; then more may be due.
+    pub(super) fn set_backlog(&self, queue: Queue, backlog: bool) {
+        self.of(queue).backlog.store(backlog, Ordering::Relaxed);
+        if backlog {
             self.of(queue).due.store(true, Ordering::SeqCst);
         }
     }
 
-    /// A slot has come free.
-    pub(super) fn freed(&self) {
-        self.news.notify_one();
+    /// A slot is free.
+    pub(super) fn slot_freed(&self) {
+        self.notify.notify_one();
     }
 
     fn of(&self, queue: Queue) -> &QueueHints {
@@ -113,16 +120,19 @@ impl Notifier {
         }
     }
 
-    async fn listen_for_ever(&self, pool: &Pool, served: &[Queue]) {
+    async fn run(&self, pool: &Pool, served: &[Queue]) {
         loop {
             if let Ok(mut listener) = Listener::open(pool, served).await {
-                // What came while nobody listened was not heard.
-                self.notify(None);
-                while let Ok(notice) = listener.next().await {
-                    self.notify(notice.as_deref());
+                // Notifications from before the connection were missed.
+                self.notify_all();
+                while let Ok(notification) = listener.next().await {
+                    match notification {
+                        Some(queue) => self.notify(&queue),
+                        None => self.notify_all(),
+                    }
                 }
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            tokio::time::sleep(RECONNECT).await;
         }
     }
 }

@@ -11,14 +11,10 @@
 //! ```
 
 mod catalog;
+pub mod dynamic;
 mod history;
 mod maintenance;
 mod queue;
-
-pub mod bulk;
-pub mod fill;
-pub mod limits_of_postgres;
-pub mod throwaway;
 
 use std::{
     str::FromStr,
@@ -33,7 +29,7 @@ pub use self::{
     catalog::{idempotency, product, requirement, schedule, workflow},
     history::{assessment, budget, effect, event, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
-    queue::{attempt, dead_letter, job, job_control, limit, rate, standing, timer, wake},
+    queue::{attempt, dead_letter, job, job_control, limit, notify, rate, standing, timer},
 };
 
 /// A connection that was taken from a pool.

@@ -155,7 +155,7 @@ async fn f16_whatever_a_late_worker_brings_is_refused_and_the_holder_s_counts() 
     assert_eq!(engine.fail(&late, "late", "broken", None).await.unwrap(), Ack::Fenced);
     assert_eq!(engine.exhaust(&late, "late", "broken").await.unwrap(), Ack::Fenced);
     assert_eq!(engine.block_unsupported(&late, "late", "strange").await.unwrap(), Ack::Fenced);
-    assert!(!store::job::give_back(floor.pool(), &late).await.unwrap());
+    assert!(!store::job::release(floor.pool(), &late).await.unwrap());
     let renewed = store::job::renew(floor.pool(), &[late.job], &[late.token], Duration::from_secs(9)).await;
     assert_eq!(renewed.unwrap(), Vec::<uuid::Uuid>::new());
     let begin = async |lease: &Lease| {

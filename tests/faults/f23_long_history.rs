@@ -1,9 +1,9 @@
 //! F23: a history of ten thousand events folds, and is read page by page.
 
 use aspora::{
+    bench::fill::{self, Fill},
     core::subject::SubjectKind,
     http,
-    store::fill::{self, Fill},
 };
 use axum::{
     body::{Body, to_bytes},

@@ -5,6 +5,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 
 use aspora::{
+    bench::bulk,
     core::{requirement::Requirement, workflow::Workflow},
     engine::Engine,
     store::{self, Pool, invariant, invariant::Verdict},
@@ -57,7 +58,7 @@ impl Light {
 
     /// Begins so many runs at once.
     pub(crate) async fn begin(&mut self, many: usize) -> Vec<Uuid> {
-        let begun = self.engine.accept_bulk(&self.workflow, &wish(), many).await.unwrap();
+        let begun = bulk::accept(&self.engine, &self.workflow, &wish(), many).await.unwrap();
         self.begun.extend(&begun);
         begun
     }
@@ -67,7 +68,7 @@ impl Light {
         while !stop.is_cancelled() {
             if let Ok(open) = open_runs(self.engine.pool()).await
                 && open < many
-                && let Ok(begun) = self.engine.accept_bulk(&self.workflow, &wish(), many - open).await
+                && let Ok(begun) = bulk::accept(&self.engine, &self.workflow, &wish(), many - open).await
             {
                 self.begun.extend(begun);
             }

@@ -1,5 +1,5 @@
 //! The rooms of the crate, lowest first: a room uses the layers below it, never its siblings or those above.
-//! And what only one room may name: SQL, octocrab, async-openai, apalis; and what `core` may not name at all.
+//! And what only some rooms may name: SQL, octocrab, async-openai, apalis; and what `core` may not name at all.
 
 use super::files;
 
@@ -12,16 +12,17 @@ const LAYERS: &[&[&str]] = &[
     &["dev", "bench", "cli", "main"],
 ];
 
-/// A name, and the rooms that may say it.
+/// A name, and the rooms that may use it. `bench` has SQL of its own for what production code never does: rows in
+/// bulk, throwaway databases, and the plain statements that it is compared with.
 const OWNED: &[(&str, &[&str])] = &[
-    ("sqlx::query", &["store"]),
-    ("query!(", &["store"]),
-    ("query_as!(", &["store"]),
-    ("query_scalar!(", &["store"]),
-    ("query_file!(", &["store"]),
-    ("query_file_as!(", &["store"]),
-    ("QueryBuilder", &["store"]),
-    ("raw_sql(", &["store"]),
+    ("sqlx::query", &["store", "bench"]),
+    ("query!(", &["store", "bench"]),
+    ("query_as!(", &["store", "bench"]),
+    ("query_scalar!(", &["store", "bench"]),
+    ("query_file!(", &["store", "bench"]),
+    ("query_file_as!(", &["store", "bench"]),
+    ("QueryBuilder", &["store", "bench"]),
+    ("raw_sql(", &["store", "bench"]),
     ("AssertSqlSafe", &["store"]),
     ("octocrab::", &["github"]),
     ("async_openai::", &["llm"]),

@@ -4,6 +4,7 @@
 
 mod layers;
 mod sizes;
+mod sql;
 mod words;
 
 use std::{fs, path::Path};

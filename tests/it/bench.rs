@@ -1,4 +1,4 @@
-//! The bench as a shell meets it: lines of JSON, and nothing lost. How fast it went is nobody's business here.
+//! The output of the bench: lines of JSON, and no run lost. Its figures are not checked here.
 
 use std::process::{Output, Stdio};
 
@@ -7,9 +7,9 @@ use tokio::process::Command;
 
 use crate::support;
 
-async fn bench(database: &support::TestDatabase, words: &[&str]) -> Output {
+async fn bench(database: &support::TestDatabase, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
-    command.arg("bench").args(words).env("DATABASE_URL", &database.url).stdin(Stdio::null());
+    command.arg("bench").args(args).env("DATABASE_URL", &database.url).stdin(Stdio::null());
     command.output().await.unwrap()
 }
 
@@ -32,8 +32,8 @@ async fn a_small_bench_loses_nothing_and_leaves_nothing_behind() {
     let output = bench(&database, &["--quick", "--only", "drain,chain,policy", "--runs", "50"]).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines = lines(&output);
-    let words: Vec<&str> = lines.iter().map(|line| line["workload"].as_str().unwrap()).collect();
-    assert_eq!(words, ["machine", "drain", "chain", "policy"]);
+    let workloads: Vec<&str> = lines.iter().map(|line| line["workload"].as_str().unwrap()).collect();
+    assert_eq!(workloads, ["machine", "drain", "chain", "policy"]);
     assert_eq!((&lines[1]["answered"], &lines[1]["lost"]), (&50.into(), &0.into()));
     assert_eq!((&lines[2]["answered"], &lines[2]["lost"]), (&(2 * 50 * 8).into(), &0.into()));
     assert!(lines[1..].iter().all(|line| line["met"].is_boolean()), "{lines:?}");
@@ -45,19 +45,19 @@ async fn an_unknown_workload_is_refused_with_the_known_ones() {
     let database = support::database().await;
     let output = bench(&database, &["--only", "sprint"]).await;
     assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("no workload `sprint`") && said.contains("drain, chain"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("no workload `sprint`") && stderr.contains("drain, chain"), "{stderr}");
 }
 
 #[tokio::test]
-async fn a_database_that_may_forget_is_not_measured() {
+async fn a_database_without_durable_commits_is_not_measured() {
     let database = support::database().await;
-    let forget = "do $$ begin
+    let alter = "do $$ begin
         execute format('alter database %I set synchronous_commit = off', current_database());
     end $$";
-    sqlx::query(forget).execute(&database.pool).await.unwrap();
+    sqlx::query(alter).execute(&database.pool).await.unwrap();
     let output = bench(&database, &["--only", "policy"]).await;
     assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("synchronous_commit = off") && output.stdout.is_empty(), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("synchronous_commit = off") && output.stdout.is_empty(), "{stderr}");
 }

@@ -7,7 +7,7 @@ use aspora::{
     core::workflow::{Outcome, Queue},
     store::{
         invariant::{self, Verdict},
-        wake::Listener,
+        notify::Listener,
     },
 };
 use serde_json::Value;

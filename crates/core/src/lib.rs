@@ -10,6 +10,7 @@ pub mod circles;
 pub mod cron;
 pub mod edit;
 pub mod finding;
+pub mod job;
 pub mod limit;
 pub mod path;
 pub mod policy;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{super::App, Problem, form::is_ours, view::View};
 use crate::{
     core::{
+        job::JobState,
         reason::{self, Reason},
         run::State as Standing,
         workflow::{End, Outcome, Workflow},
@@ -80,8 +81,9 @@ fn outcome(word: &str) -> Option<Outcome> {
 /// The forms for what the run's state allows.
 pub(super) fn panel(view: &View) -> Markup {
     let state = &view.stored.run.state;
-    let held = view.job.as_ref().is_some_and(|job| job.held);
-    let backs_off = view.job.as_ref().is_some_and(|job| job.visible_at > view.now());
+    let job = view.job.as_ref().map(|job| job.state);
+    let held = job == Some(JobState::Running);
+    let backs_off = matches!(job, Some(JobState::Scheduled | JobState::RateLimited));
     let merged = view.stored.run.progress.merged.is_some();
     let over = matches!(state, Standing::Ended { .. });
     let again = over && !merged && !matches!(state, Standing::Ended { end: End::Succeeded, .. });

@@ -69,7 +69,7 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
         effects: effect::of_run(pool, id).await?,
         spent: effect::spent(pool, id).await?,
         budget: budget::accounts(pool, id, &stored.spec.product).await?,
-        cause: why(&stored.run, job.as_ref(), stored.now),
+        cause: why(&stored.run, job.as_ref()),
         job,
         stored,
     })

@@ -210,7 +210,7 @@ impl Why {
     /// The view of the one cause.
     #[must_use]
     pub fn new(stored: &StoredRun, job: Option<&Job>) -> Self {
-        let cause = why(&stored.run, job, stored.now);
+        let cause = why(&stored.run, job);
         let mut facts = facts(&cause);
         let word = facts.remove("kind").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
         Self {

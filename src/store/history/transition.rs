@@ -1,4 +1,4 @@
-//! Answers that move runs on, many in one commit.
+//! Answers that move their runs, many in one commit.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -11,12 +11,12 @@ use crate::store::{
     job::{Lease, signed},
 };
 
-/// One answered attempt and what it makes of its run.
+/// One answered attempt, and the run after it.
 #[derive(Debug)]
 pub struct Transition {
-    /// The attempt.
+    /// The lease of the attempt.
     pub lease: Lease,
-    /// How many events the history had before.
+    /// The version of the run before the event.
     pub version: i32,
     /// The run after the event.
     pub run: Run,
@@ -24,86 +24,86 @@ pub struct Transition {
     pub event: Event,
     /// When it happened, by the database's clock.
     pub at: DateTime<Utc>,
-    /// The job that follows; `None` when the run is over.
+    /// The next job; `None` when the run has ended.
     pub next: Option<Next>,
 }
 
-/// The job that follows in the place of an answered one.
+/// The next job of a run, which takes the row of the answered one.
 #[derive(Debug)]
 pub struct Next {
     /// The step.
     pub step: String,
-    /// Its queue's word.
+    /// Its queue.
     pub queue: &'static str,
     /// The number of the job in its run.
     pub turn: u32,
     /// The most attempts.
     pub most: u32,
-    /// The keys under which it will be held.
+    /// Its keys.
     pub keys: Vec<String>,
-    /// The lease of the worker that goes on with it; without one it is anybody's.
+    /// The lease token of the worker that continues with it; without one any worker may claim it.
     pub token: Option<Uuid>,
 }
 
-/// What came of a group.
+/// The result of recording a batch.
 #[derive(Debug)]
-pub struct Recorded {
-    /// The runs that have moved; of the others nothing has changed.
-    pub moved: HashSet<Uuid>,
+pub struct RecordedBatch {
+    /// The runs whose answers were recorded; of the others nothing has changed.
+    pub runs: HashSet<Uuid>,
     /// The database's clock.
     pub clock: Clock,
 }
 
-/// Records a group of answers in one statement and one commit, each fenced by its own lease. Workers that
-/// listen for a queue in `tell` are woken.
+/// Records a batch of answers in one statement and one commit, each fenced by its own lease, and notifies the
+/// idle workers of the queues in `notified`.
 ///
 /// # Errors
-/// When the database does not answer; then all of it or nothing has happened.
+/// When the database does not answer; then either all of it was done or nothing.
 pub async fn record(
     connection: &mut Connection,
     worker: &str,
     lease: Duration,
-    group: &[Transition],
-    tell: &[String],
-) -> Result<Recorded> {
+    batch: &[Transition],
+    notified: &[String],
+) -> Result<RecordedBatch> {
     failpoint::pass("finish.before")?;
-    let lines = Lines::of(group);
+    let columns = Columns::of(batch);
     let row = sqlx::query_file!(
         "src/store/history/transition.sql",
-        &lines.job,
-        &lines.token,
-        &lines.run,
-        &lines.version,
-        &lines.state,
-        &lines.status as &[&str],
-        &lines.step as &[Option<&str>],
-        &lines.ended_as as &[Option<&str>],
-        &lines.pull as &[Option<i64>],
-        &lines.kind as &[&str],
-        &lines.body,
-        &lines.at,
-        &lines.attempt,
-        &lines.began_at,
-        &lines.came_from as &[&str],
-        &lines.next_step as &[Option<&str>],
-        &lines.next_queue as &[Option<&str>],
-        &lines.next_turn as &[Option<i32>],
-        &lines.next_most as &[Option<i32>],
-        &lines.next_keys as &[Option<String>],
-        &lines.next_token as &[Option<Uuid>],
+        &columns.job,
+        &columns.token,
+        &columns.run,
+        &columns.version,
+        &columns.state,
+        &columns.status as &[&str],
+        &columns.step as &[Option<&str>],
+        &columns.ended_as as &[Option<&str>],
+        &columns.pull as &[Option<i64>],
+        &columns.kind as &[&str],
+        &columns.body,
+        &columns.at,
+        &columns.attempt,
+        &columns.began_at,
+        &columns.came_from as &[&str],
+        &columns.next_step as &[Option<&str>],
+        &columns.next_queue as &[Option<&str>],
+        &columns.next_turn as &[Option<i32>],
+        &columns.next_most as &[Option<i32>],
+        &columns.next_keys as &[Option<String>],
+        &columns.next_token as &[Option<Uuid>],
         lease.as_secs_f64(),
         worker,
-        tell
+        notified
     )
     .fetch_one(connection)
     .await?;
     failpoint::pass("finish.after")?;
-    Ok(Recorded { moved: row.saved.unwrap_or_default().into_iter().collect(), clock: Clock::at(row.now) })
+    Ok(RecordedBatch { runs: row.saved.unwrap_or_default().into_iter().collect(), clock: Clock::at(row.now) })
 }
 
-/// The columns of the statement, a line an answer.
+/// The parameters of the statement: a column each, an element an answer.
 #[derive(Default)]
-struct Lines<'a> {
+struct Columns<'a> {
     job: Vec<i64>,
     token: Vec<Uuid>,
     run: Vec<Uuid>,
@@ -127,18 +127,18 @@ struct Lines<'a> {
     next_token: Vec<Option<Uuid>>,
 }
 
-impl<'a> Lines<'a> {
-    fn of(group: &'a [Transition]) -> Self {
-        let mut ordered: Vec<&Transition> = group.iter().collect();
-        // Whoever changes several jobs does so in their order, so that no two wait for each other.
+impl<'a> Columns<'a> {
+    fn of(batch: &'a [Transition]) -> Self {
+        let mut ordered: Vec<&Transition> = batch.iter().collect();
+        // Statements that change several jobs do so in the order of their ids, so that they never deadlock.
         ordered.sort_by_key(|transition| transition.lease.job);
-        let mut lines = Self::default();
+        let mut columns = Self::default();
         for transition in ordered {
-            lines.add_run(transition);
-            lines.add_event(transition);
-            lines.add_next(transition.next.as_ref());
+            columns.add_run(transition);
+            columns.add_event(transition);
+            columns.add_next(transition.next.as_ref());
         }
-        lines
+        columns
     }
 
     fn add_run(&mut self, Transition { lease, version, run, .. }: &'a Transition) {
@@ -175,7 +175,7 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Our own documents: they have no key that is not a text, the only thing that JSON refuses.
+/// Our own types always serialize: JSON only refuses maps whose keys are not texts.
 fn json(document: &impl serde::Serialize) -> String {
     serde_json::to_string(document).unwrap_or_else(|error| unreachable!("a document of ours: {error}"))
 }

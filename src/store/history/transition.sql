@@ -1,6 +1,6 @@
--- Many answers in one commit. Each row is fenced by its lease: whoever lost it falls out alone, and so does
--- a job that was paused meanwhile (its answer is recorded one by one, by a longer road). Whoever moves a run
--- that has a job changes the job first, so a lease that holds means a version that holds; `must` says so.
+-- Many answers in one commit. Each row is fenced by its lease: an answer whose lease was lost drops out alone, and
+-- so does one whose job was paused meanwhile (it takes the slow path). A transaction that moves a run with a job
+-- changes the job first, so a lease that is current means a version that is current; `must` checks that.
 with brought as (
     select * from unnest(
         $1::bigint[], $2::uuid[], $3::uuid[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[],
@@ -18,7 +18,7 @@ ended as (
       and brought.next_step is null
     returning brought.run
 ),
--- The step that follows: in the same row, kept by this worker (a new token) or for whoever comes first.
+-- The next step takes the same row: kept by this worker (a new token), or free for the next claim.
 moved as (
     update job
     set step = next_step, turn = next_turn, queue = next_queue, max_attempts = next_most,
@@ -55,10 +55,10 @@ written as (
     select run, version + 1, at, $23, came_from, kind, body::jsonb, attempt, began_at
     from brought join fenced using (run)
 ),
-told as (
+notified as (
     select pg_notify('aspora_job', queue) from unnest($24::text[]) as queue
 )
 select (select array_agg(id) from saved) as saved,
        must((select count(*) from saved) = (select count(*) from fenced), 'a run moved without its job') as "sound!",
-       (select count(*) from told) as "told!",
+       (select count(*) from notified) as "notified!",
        clock_timestamp() as "now!"

@@ -8,10 +8,13 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Utc};
 use futures::{Stream, stream};
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::store::{Error, Pool, Result, blob, partition::Month};
+use crate::store::{
+    Error, Pool, Result, blob,
+    dynamic::{Identifier, Statement},
+    partition::Month,
+};
 
 /// Rows that are read at once of tables with short rows.
 const PAGE: i64 = 500;
@@ -62,11 +65,11 @@ fn lines(reader: Reader) -> impl Stream<Item = Result<String>> {
 
 /// What is read of one table: its rows in the order of `key`, from the last `place` on.
 struct Table {
-    name: String,
+    name: Identifier,
     /// The rows that belong to the runs, as SQL over `$1` (the first run's id) and `$2` (the last one's).
-    belongs: String,
-    /// The columns of the order, and their types.
-    key: Vec<(String, String)>,
+    belongs: &'static str,
+    /// The columns of the order, and the casts from text to their types.
+    key: Vec<(Identifier, &'static str)>,
     place: Option<Vec<String>>,
 }
 
@@ -125,8 +128,10 @@ impl Reader {
 
     /// Reads a page; whether there may be another.
     async fn page(&mut self, table: &mut Table) -> Result<bool> {
-        let limit = if LONG.contains(&table.name.as_str()) { LONG_PAGE } else { PAGE };
-        let mut query = sqlx::query_as(AssertSqlSafe(table.sql(limit))).bind(self.from).bind(self.to);
+        let name = table.name.as_str();
+        let limit = if LONG.contains(&name) { LONG_PAGE } else { PAGE };
+        let query = sqlx::query_as(table.statement().into_sql());
+        let mut query = query.bind(self.from).bind(self.to).bind(limit);
         if let Some(place) = &table.place {
             query = query.bind(place);
         }
@@ -135,13 +140,13 @@ impl Reader {
         let more = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
         table.place = rows.last().map(|(_, place)| place.clone());
         for (row, _) in rows {
-            if table.name == "run" && self.from == self.to {
+            if name == "run" && self.from == self.to {
                 self.version = row["version"].as_i64();
             }
             let is_later =
-                table.name == "event" && self.version.is_some_and(|last| row["seq"].as_i64() > Some(last));
+                name == "event" && self.version.is_some_and(|last| row["seq"].as_i64() > Some(last));
             if !is_later {
-                let line = serde_json::to_string(&json!({ "fact": table.name, "row": row }));
+                let line = serde_json::to_string(&json!({ "fact": name, "row": row }));
                 self.read.push_back(line.map_err(|error| Error::Encode(Box::new(error)))?);
             }
         }
@@ -150,26 +155,46 @@ impl Reader {
 }
 
 impl Table {
-    fn sql(&self, limit: i64) -> String {
+    /// The next page of at most `$3` rows, after the place `$4` if there is one.
+    fn statement(&self) -> Statement {
         let Self { name, belongs, key, place } = self;
-        let columns: Vec<&str> = key.iter().map(|(column, _)| column.as_str()).collect();
-        let order = columns.join(", ");
-        let place = match place {
-            Some(_) => {
-                let values = key.iter().enumerate();
-                let values: Vec<String> =
-                    values.map(|(at, (_, kind))| format!("($3::text[])[{}]::{kind}", at + 1)).collect();
-                format!("and ({order}) > ({})", values.join(", "))
-            }
-            None => String::new(),
+        let column = |statement: Statement, (column, _): &(Identifier, _)| statement.identifier(column);
+        let text = |statement: Statement, (column, _): &(Identifier, _)| {
+            statement.text("t.").identifier(column).text("::text")
         };
-        let texts: Vec<String> = columns.iter().map(|column| format!("t.{column}::text")).collect();
-        format!(
-            "select to_jsonb(t), array[{}] from (
-                 select * from {name} where {belongs} {place} order by {order} limit {limit}) t",
-            texts.join(", ")
-        )
+        let value = |statement: Statement, (place, (_, cast)): (&'static str, &(_, &'static str))| {
+            statement.text("($4::text[])").text(place).text(cast)
+        };
+        let mut statement = Statement::new("select to_jsonb(t), array[")
+            .list(key, text)
+            .text("] from (select * from ")
+            .identifier(name)
+            .text(" where ")
+            .text(belongs);
+        if place.is_some() {
+            let values = PLACES.into_iter().zip(key);
+            statement =
+                statement.text(" and (").list(key, column).text(") > (").list(values, value).text(")");
+        }
+        statement.text(" order by ").list(key, column).text(" limit $3) t")
     }
+}
+
+/// The elements of a place: no key has more columns.
+const PLACES: [&str; 8] = ["[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]", "[8]"];
+
+/// The cast from text to a type that a key may have.
+fn cast(kind: &str) -> Result<&'static str> {
+    Ok(match kind {
+        "bigint" => "::bigint",
+        "date" => "::date",
+        "integer" => "::integer",
+        "smallint" => "::smallint",
+        "text" => "::text",
+        "timestamp with time zone" => "::timestamptz",
+        "uuid" => "::uuid",
+        other => return Err(Error::Configuration(format!("no key can be a {other} here").into())),
+    })
 }
 
 /// What is told of a run: itself, what it began with, and every table that names it.
@@ -189,23 +214,29 @@ async fn tables(pool: &Pool) -> Result<Vec<Table>> {
     )
     .fetch_all(pool)
     .await?;
-    let fixed = |name: &str, belongs: &str, column: &str, kind: &str| Table {
-        name: name.to_owned(),
-        belongs: belongs.to_owned(),
-        key: vec![(column.to_owned(), kind.to_owned())],
-        place: None,
+    let fixed = |name, belongs, column, cast| -> Result<Table> {
+        let key = vec![(Identifier::new(column)?, cast)];
+        Ok(Table { name: Identifier::new(name)?, belongs, key, place: None })
     };
-    let theirs = |column| format!("(select {column} from run where id between $1 and $2)");
+    let requirements = "id in (select requirement_id from run where id between $1 and $2)";
+    let workflows = "hash in (select workflow_hash from run where id between $1 and $2)";
     let mut tables = vec![
-        fixed("run", "id between $1 and $2", "id", "uuid"),
-        fixed("requirement", &format!("id in {}", theirs("requirement_id")), "id", "uuid"),
-        fixed("workflow", &format!("hash in {}", theirs("workflow_hash")), "hash", "text"),
+        fixed("run", "id between $1 and $2", "id", "::uuid")?,
+        fixed("requirement", requirements, "id", "::uuid")?,
+        fixed("workflow", workflows, "hash", "::text")?,
     ];
-    tables.extend(named.into_iter().map(|row| {
-        let mut key: Vec<_> = row.columns.into_iter().zip(row.kinds).collect();
-        key.retain(|(column, _)| column != "run_id");
-        key.insert(0, ("run_id".to_owned(), "uuid".to_owned()));
-        Table { name: row.name, belongs: "run_id between $1 and $2".to_owned(), key, place: None }
-    }));
+    for row in named {
+        let mut key = vec![(Identifier::new("run_id")?, "::uuid")];
+        for (column, kind) in row.columns.into_iter().zip(&row.kinds).filter(|(column, _)| column != "run_id")
+        {
+            key.push((Identifier::new(column)?, cast(kind)?));
+        }
+        tables.push(Table {
+            name: Identifier::new(row.name)?,
+            belongs: "run_id between $1 and $2",
+            key,
+            place: None,
+        });
+    }
     Ok(tables)
 }

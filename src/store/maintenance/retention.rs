@@ -6,9 +6,14 @@
 use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::Connection as _;
 
-use crate::store::{Connection, Error, Pool, Result, blob, partition, partition::Month};
+use crate::store::{
+    Connection, Error, Pool, Result, blob,
+    dynamic::{Identifier, Statement},
+    partition,
+    partition::Month,
+};
 
 /// How many rows of a small table are swept at once.
 const BATCH: i64 = 10_000;
@@ -188,14 +193,19 @@ async fn months(connection: &mut Connection, class: Class, days: f64, is_dry: bo
 
 /// Whether all runs of a month have ended, and the month and the newest end are old enough.
 async fn is_over(connection: &mut Connection, month: &Month, days: f64) -> Result<bool> {
-    let sql = format!(
+    let statement = Statement::new(
         "select coalesce(bool_and(status = 'ended'), true)
-            and greatest(max(ended_at), to_date('{0}', 'YYYY_MM')::timestamp at time zone 'utc' + interval '1 month')
+            and greatest(max(ended_at), to_date($2, 'YYYY_MM')::timestamp at time zone 'utc' + interval '1 month')
                 < now() - make_interval(secs => $1::float8 * 86400)
-         from run_{0}",
-        month.name
-    );
-    sqlx::query_scalar(AssertSqlSafe(sql)).bind(days).fetch_one(connection).await
+         from ",
+    )
+    .identifier(&in_month("run", month)?);
+    sqlx::query_scalar(statement.into_sql()).bind(days).bind(&month.name).fetch_one(connection).await
+}
+
+/// The partition of a table for a month.
+fn in_month(table: &str, month: &Month) -> Result<Identifier> {
+    Identifier::new(format!("{table}_{}", month.name))
 }
 
 /// Drops a month of a table, if no run of it is live; false while others keep it busy.
@@ -215,13 +225,13 @@ async fn try_drop(connection: &mut Connection, table: &str, month: &Month, days:
     let mut tx = connection.begin().await?;
     sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut *tx).await?;
     // From here on no run of this month moves: whether it is over is looked at again, for good.
-    let lock = format!("lock table run_{} in share row exclusive mode", month.name);
-    sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await?;
+    let lock = Statement::new("lock table ").identifier(&in_month("run", month)?);
+    sqlx::raw_sql(lock.text(" in share row exclusive mode").into_sql()).execute(&mut *tx).await?;
     if !is_over(&mut tx, month, days).await? {
         return Ok(false);
     }
-    let drop = format!("drop table if exists {table}_{}", month.name);
-    sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *tx).await?;
+    let drop = Statement::new("drop table if exists ").identifier(&in_month(table, month)?);
+    sqlx::raw_sql(drop.into_sql()).execute(&mut *tx).await?;
     sqlx::query!(
         "delete from blob_use where run_id >= $1 and run_id < $2 and place = $3",
         month.from,
@@ -253,15 +263,18 @@ async fn small_tables(connection: &mut Connection, month: &Month) -> Result<Vec<
     .await?;
     let mut swept = Vec::new();
     for table in tables {
-        let sql = format!(
-            "delete from {table} where ctid = any (array(
-                 select ctid from {table} where run_id >= $1 and run_id < $2 limit {BATCH}))"
-        );
+        let name = Identifier::new(table.as_str())?;
+        let delete = Statement::new("delete from ")
+            .identifier(&name)
+            .text(" where ctid = any (array(select ctid from ")
+            .identifier(&name)
+            .text(" where run_id >= $1 and run_id < $2 limit $3))");
         let mut rows = 0;
         loop {
-            let done = sqlx::query(AssertSqlSafe(sql.clone()))
+            let done = sqlx::query(delete.clone().into_sql())
                 .bind(month.from)
                 .bind(month.to)
+                .bind(BATCH)
                 .execute(&mut *connection)
                 .await?
                 .rows_affected();

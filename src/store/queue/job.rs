@@ -1,7 +1,7 @@
-//! The job table: who does what next, and who holds it.
+//! The job table: a row for each run that needs an attempt, and the lease of the worker that has it.
 //!
-//! A lease is a random token and an end. Nobody is asked whether a worker lives: a job whose
-//! `visible_at` has passed is claimable by the same statement as a new one.
+//! A lease is a random token and an end (`visible_at`). No process watches the workers: a job whose lease has
+//! run out is claimed by the same statement as a new one. The states of a job are those of [`JobState`].
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use sqlx::Connection as _;
 use uuid::Uuid;
 
 use crate::core::{
+    job::{Columns, JobState},
     run::Action,
     subject::Subject,
     why::{Full, Job},
@@ -20,14 +21,14 @@ use crate::store::{
     run::{RunSpec, StoredRun},
 };
 
-/// A worker's hold on a job for one attempt.
+/// The right of one worker to make one attempt at a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// The job.
     pub job: i64,
-    /// What proves the hold.
+    /// Proves that the lease is the current one.
     pub token: Uuid,
-    /// The run that asked.
+    /// The run of the job.
     pub run: Uuid,
     /// The queue it came from.
     pub queue: Queue,
@@ -41,79 +42,79 @@ pub struct Lease {
     pub most: u32,
     /// How many attempts in a row were lost with their worker before this one.
     pub lost: u32,
-    /// The keys under which it is held.
+    /// The keys of the job, each of which may have a limit.
     pub keys: Vec<String>,
-    /// One of them has a limit, so that others may wait for it.
+    /// One of them has a limit, so that other jobs may wait for this one.
     pub guarded: bool,
     /// When the attempt began, by the database's clock.
     pub began_at: DateTime<Utc>,
-    /// How long a claim or a renewal holds.
+    /// How long the lease lasts after the claim or a renewal.
     pub lasts: Duration,
 }
 
-/// A claimed job with the run that asked for it.
+/// A claimed job and its run.
 #[derive(Debug)]
 pub struct Claim {
-    /// The hold.
+    /// The lease.
     pub lease: Lease,
-    /// The run as it stood when the job was claimed; else why this release cannot read it.
-    pub run: std::result::Result<StoredRun, String>,
+    /// The run at the time of the claim; else why this release cannot read it.
+    pub stored: std::result::Result<StoredRun, String>,
 }
 
-/// What a claim brought.
+/// The result of a claim.
 #[derive(Debug)]
 pub struct ClaimBatch {
-    /// The jobs, first those whose turn it was first.
+    /// The claimed jobs, by rank.
     pub claims: Vec<Claim>,
     /// The queues in which several products had due jobs.
     pub shared: Vec<String>,
-    /// Jobs with limited keys are due: the next claim must be a guarded one to hand them out.
+    /// Jobs with limited keys are due: only a guarded claim takes them.
     pub guarded_due: bool,
     /// The database's clock.
     pub clock: Clock,
 }
 
-/// How a worker asks for jobs.
+/// What a worker claims.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimRequest<'a> {
-    /// Who asks.
+    /// The worker's name.
     pub worker: &'a str,
-    /// How long a hold lasts without a renewal.
+    /// How long a lease lasts without a renewal.
     pub lease: Duration,
-    /// The worker does no job now that has lost two workers, and may get one.
+    /// May include a suspect: the worker does none now.
     pub suspects: bool,
-    /// Jobs with limited keys may be handed out; such claims take turns, all over the factory.
+    /// May include jobs with limited keys. Such claims of all workers take turns under a lock.
     pub guarded: bool,
 }
 
 impl Lease {
-    /// All attempts were used up by workers that died in them.
+    /// Every attempt was used up by workers that were lost.
     #[must_use]
     pub const fn is_spent(&self) -> bool {
         self.attempt > self.most
     }
 
-    /// The job may be what killed its workers: no other such job should run beside it.
+    /// The job lost two workers in a row and may be what they crashed on: a worker does one such job at a time.
     #[must_use]
     pub const fn is_suspect(&self) -> bool {
         self.lost > 1
     }
 }
 
-/// A job to be queued.
+/// A job to enqueue.
 #[derive(Debug)]
 pub struct New<'a> {
-    /// The run that asks.
+    /// The run.
     pub run: Uuid,
-    /// Whose share of the queue it uses.
+    /// The product whose share of the queue it uses.
     pub product: &'a str,
     /// 1 (first) to 5 (last).
     pub priority: i16,
-    /// The keys under which it will be held; a merge's key comes first.
+    /// Its keys; a merge's key comes first.
     pub keys: &'a [String],
 }
 
-/// Puts the job of an [`Action::Enqueue`] into its queue; other actions are not jobs and do nothing.
+/// Inserts the job of an [`Action::Enqueue`]; does nothing for any other action.
 ///
 /// # Errors
 /// A unique violation when the run has a job already.
@@ -138,48 +139,48 @@ pub async fn enqueue(connection: &mut Connection, new: &New<'_>, action: &Action
     .map(|_| ())
 }
 
-/// Claims due jobs into the room of each queue, each with a fresh token and one more attempt.
+/// Claims due jobs for the free slots of each queue, each with a new token and one more attempt.
 ///
-/// In the same statement earlier attempts that never ended are marked as lost, and news that came
-/// before now are taken: the attempt reads the world afresh.
+/// The same statement records attempts whose lease ran out as lost, and takes the signals that have arrived:
+/// the attempt reads what they were about anyway.
 ///
 /// # Errors
 /// When the database does not answer; nothing is claimed then.
 pub async fn claim(
     connection: &mut Connection,
-    room: &[(Queue, usize)],
+    free: &[(Queue, usize)],
     request: ClaimRequest<'_>,
 ) -> Result<ClaimBatch> {
-    let taken = if request.guarded {
-        // Counting what a key holds is only true while nobody else claims under it: the lock comes in a
-        // statement of its own, so that the claim sees all that was claimed before.
+    let batch = if request.guarded {
+        // The count of a key is only right while no other claim adds to it. The lock is a statement of its own,
+        // so that the claim sees everything that was claimed before.
         let mut tx = connection.begin().await?;
         sqlx::query!("select pg_advisory_xact_lock(hashtextextended('aspora.claim', 0))")
             .execute(&mut *tx)
             .await?;
-        let taken = claim_in(&mut tx, room, request).await?;
+        let batch = claim_in(&mut tx, free, request).await?;
         tx.commit().await?;
-        taken
+        batch
     } else {
-        claim_in(connection, room, request).await?
+        claim_in(connection, free, request).await?
     };
     failpoint::pass("claim.after")?;
-    Ok(taken)
+    Ok(batch)
 }
 
 async fn claim_in(
     connection: &mut Connection,
-    room: &[(Queue, usize)],
+    free: &[(Queue, usize)],
     request: ClaimRequest<'_>,
 ) -> Result<ClaimBatch> {
     failpoint::pass("claim.before")?;
-    let queues: Vec<String> = room.iter().map(|(queue, _)| queue.as_str().to_owned()).collect();
-    let rooms: Vec<i64> = room.iter().map(|(_, slots)| i64::try_from(*slots).unwrap_or(i64::MAX)).collect();
+    let queues: Vec<String> = free.iter().map(|(queue, _)| queue.as_str().to_owned()).collect();
+    let slots: Vec<i64> = free.iter().map(|(_, slots)| i64::try_from(*slots).unwrap_or(i64::MAX)).collect();
     let rows = sqlx::query_file_as!(
-        Claimed,
+        ClaimRow,
         "src/store/queue/job_claim.sql",
         &queues,
-        &rooms,
+        &slots,
         request.lease.as_secs_f64(),
         request.worker,
         request.suspects,
@@ -193,7 +194,7 @@ async fn claim_in(
     Ok(ClaimBatch { claims, shared, guarded_due, clock })
 }
 
-/// What a worker must know from time to time.
+/// What is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueWork {
     /// The queues that have due jobs.
@@ -206,17 +207,17 @@ pub struct DueWork {
     pub ticks: bool,
 }
 
-/// Looks, in one statement, for anything that is due.
+/// Reads, in one statement, what is due.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn due_work(pool: &Pool, queues: &[Queue]) -> Result<DueWork> {
     let queues: Vec<String> = queues.iter().map(|queue| queue.as_str().to_owned()).collect();
-    sqlx::query_file_as!(DueWork, "src/store/queue/job_look.sql", &queues).fetch_one(pool).await
+    sqlx::query_file_as!(DueWork, "src/store/queue/job_due_work.sql", &queues).fetch_one(pool).await
 }
 
-/// Prolongs the leases that are still held and tells the tokens of those. Jobs should come in the order of
-/// their numbers, so that two who change several never wait for each other.
+/// Renews the leases that are still current and returns their tokens. Pass jobs in the order of their ids, so
+/// that two statements that change several never deadlock.
 ///
 /// # Errors
 /// When the database does not answer; every lease is then as it was.
@@ -239,7 +240,7 @@ pub async fn renew(
     .await
 }
 
-/// Ends the job if the lease still holds it; false means that the caller is too late.
+/// Deletes the job if the lease is still current; false means that the caller has lost it.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -250,12 +251,12 @@ pub async fn finish(connection: &mut Connection, lease: &Lease) -> Result<bool> 
     Ok(done.rows_affected() == 1)
 }
 
-/// Gives a failed job up until a random moment between `least` and `ceiling` from now, and tells when
-/// that is; `None` means that the caller is too late.
+/// Ends a failed attempt and schedules the next one for a random time between `least` and `ceiling` from now,
+/// which is returned; `None` means that the caller has lost the lease.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn put_off(
+pub async fn schedule_retry(
     connection: &mut Connection,
     lease: &Lease,
     least: Duration,
@@ -277,26 +278,26 @@ pub async fn put_off(
     .await
 }
 
-/// Gives a job back at once because its worker shuts down; the attempt does not count against it.
+/// Releases a job because its worker shuts down: it is available at once, and the attempt does not count.
 ///
 /// # Errors
 /// When the database does not answer; the lease then runs out by itself.
-pub async fn give_back(pool: &Pool, lease: &Lease) -> Result<bool> {
+pub async fn release(pool: &Pool, lease: &Lease) -> Result<bool> {
     let queue = lease.queue.as_str();
-    let done = sqlx::query_file!("src/store/queue/job_give_back.sql", lease.job, lease.token, queue)
+    let done = sqlx::query_file!("src/store/queue/job_release.sql", lease.job, lease.token, queue)
         .fetch_optional(pool)
         .await?;
     Ok(done.is_some())
 }
 
-/// Puts a job off for `wait` and a drawn part of `jitter` because the limit `by` holds its call back; the
-/// attempt does not count. False means that the caller is too late.
+/// Snoozes a job for `wait` and a random part of `jitter`, because the rate limit `by` held a call back. The
+/// attempt does not count. False means that the caller has lost the lease.
 ///
 /// # Errors
 /// When the database does not answer; the lease then runs out by itself.
-pub async fn delay(pool: &Pool, lease: &Lease, wait: Duration, jitter: Duration, by: &str) -> Result<bool> {
+pub async fn snooze(pool: &Pool, lease: &Lease, wait: Duration, jitter: Duration, by: &str) -> Result<bool> {
     let done = sqlx::query_file!(
-        "src/store/queue/job_delay.sql",
+        "src/store/queue/job_snooze.sql",
         lease.job,
         lease.token,
         wait.as_secs_f64(),
@@ -308,11 +309,11 @@ pub async fn delay(pool: &Pool, lease: &Lease, wait: Duration, jitter: Duration,
     Ok(done.is_some())
 }
 
-/// Leaves a job alone for `rest`, as if it had not been claimed: this release cannot do it, another may.
+/// Undoes a claim and schedules the job after `rest`: this release cannot read its run, a newer one can.
 ///
 /// # Errors
 /// When the database does not answer; the lease then runs out by itself.
-pub async fn leave(pool: &Pool, lease: &Lease, rest: Duration) -> Result<bool> {
+pub async fn unclaim(pool: &Pool, lease: &Lease, rest: Duration) -> Result<bool> {
     let done = sqlx::query!(
         "update job set lease_token = null, attempts = attempts - 1, lost = 0,
                         visible_at = now() + make_interval(secs => $3)
@@ -326,7 +327,7 @@ pub async fn leave(pool: &Pool, lease: &Lease, rest: Duration) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// How the job of a run stands, and whatever may keep it from being claimed.
+/// The job of a run, and what may keep it from being claimed.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -338,9 +339,17 @@ pub async fn standing(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Resu
         attempts: unsigned(row.attempts),
         most: unsigned(row.max_attempts),
         last: row.worker.zip(row.began_at),
-        held: row.held,
-        expired: row.expired,
-        lost: unsigned(row.lost),
+        state: JobState::of(
+            &Columns {
+                leased: row.leased,
+                visible_at: row.visible_at,
+                paused: row.paused,
+                lost: unsigned(row.lost),
+                snoozed: row.snoozed,
+            },
+            row.now,
+        ),
+        lost: unsigned(row.lost) + u32::from(row.leased && row.visible_at <= row.now),
         error: row.last_error,
         held_back: row.delayed_by.map(|key| (key, row.delayed_why)),
         full: row.full_key.map(|key| Full {
@@ -352,7 +361,9 @@ pub async fn standing(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Resu
     }))
 }
 
-struct Claimed {
+/// A row of a claim: what is true of the whole batch, then a job, then its run. A claim of nothing has one row
+/// without a job, and a run that was deleted by hand is missing; the left joins make all their columns optional.
+struct ClaimRow {
     now: DateTime<Utc>,
     guarded_due: bool,
     shared: Vec<String>,
@@ -383,26 +394,26 @@ struct Claimed {
     updated_at: Option<DateTime<Utc>>,
 }
 
-impl Claimed {
-    /// `None` for the row that stands for "nothing".
-    fn claim(self, lasts: Duration) -> Option<Claim> {
+impl ClaimRow {
+    /// `None` for the row without a job.
+    fn claim(mut self, lasts: Duration) -> Option<Claim> {
         let lease = Lease {
             job: self.id?,
             token: self.token?,
             run: self.run_id?,
             queue: self.queue.as_deref()?.parse().ok()?,
-            step: self.step.clone()?,
+            step: self.step.take()?,
             turn: unsigned(self.turn?),
             attempt: unsigned(self.attempts?),
             most: unsigned(self.max_attempts?),
             lost: unsigned(self.lost?),
-            keys: self.keys.clone()?,
+            keys: self.keys.take()?,
             guarded: self.guarded?,
             began_at: self.began_at?,
             lasts,
         };
-        let run = self.stored(lease.run);
-        Some(Claim { lease, run })
+        let stored = self.stored(lease.run);
+        Some(Claim { lease, stored })
     }
 
     fn stored(self, id: Uuid) -> std::result::Result<StoredRun, String> {
@@ -431,11 +442,11 @@ impl Claimed {
     }
 }
 
-/// Counters are small; one that is not is shown as the largest there is.
+/// Counters are small; a larger one is cut to the largest that the column takes.
 pub(in crate::store) fn signed(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
-fn unsigned(count: i32) -> u32 {
+pub(in crate::store) fn unsigned(count: i32) -> u32 {
     u32::try_from(count).unwrap_or(0)
 }

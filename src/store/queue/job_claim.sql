@@ -1,34 +1,34 @@
--- Fills the room of some queues with due jobs. A product's own jobs come in the order of their rank; among
--- products lots are drawn, place by place, so that each gets the same share however long its own line is.
+-- Claims due jobs for the free slots of some queues. The jobs of one product come by rank; among products the
+-- slots are drawn at random, place by place, so that each gets the same share however many jobs it has.
 with recursive wanted as (
-    select * from unnest($1::text[], $2::bigint[]) as wanted (queue, room)
+    select * from unnest($1::text[], $2::bigint[]) as wanted (queue, slots)
 ),
 -- The products that have jobs, with one probe of the index for each.
-share (queue, room, product) as (
-    select queue, room, (select min(product) from job where job.queue = wanted.queue) from wanted
+share (queue, slots, product) as (
+    select queue, slots, (select min(product) from job where job.queue = wanted.queue) from wanted
     union all
-    select queue, room, (select min(product) from job where job.queue = share.queue and job.product > share.product)
+    select queue, slots, (select min(product) from job where job.queue = share.queue and job.product > share.product)
     from share where product is not null
 ),
 due as (
-    select share.queue, share.room, share.product, job.id, job.keys, job.guarded,
+    select share.queue, share.slots, share.product, job.id, job.keys, job.guarded,
            row_number() over (partition by share.queue, share.product order by job.rank, job.id) as place
     from share, lateral (
         select id, rank, keys, guarded from job
         where job.queue = share.queue and job.product = share.product
           and visible_at <= now() and not paused and lost = 0 and ($6 or not guarded)
-        order by rank, id limit share.room
+        order by rank, id limit share.slots
     ) job
     union all
-    -- One that loses its workers comes first, but only one at a time.
+    -- Jobs that lost a worker come first, but only one at a time.
     (
-        select wanted.queue, wanted.room, job.product, job.id, job.keys, job.guarded, 0
+        select wanted.queue, wanted.slots, job.product, job.id, job.keys, job.guarded, 0
         from wanted join job using (queue)
         where $5 and lost > 0 and visible_at <= now() and not paused and ($6 or not guarded)
         order by rank limit 1
     )
 ),
--- What the limited keys of these jobs still let in.
+-- How many more jobs the limited keys of these jobs allow.
 asked as (
     select due.id, due.place, key, case when key like 'merge:%' then 1 else key_limit.most end as most
     from due cross join unnest(due.keys) as key left join key_limit using (key)
@@ -42,28 +42,28 @@ open as (
             offset 0
         ) held
         where key_hold.key = asked.key
-    ) as room
+    ) as free
     from asked group by key
 ),
 admitted as (
-    select asked.id, bool_and(open.room >= asked.nth) as fits
+    select asked.id, bool_and(open.free >= asked.nth) as fits
     from (
         select id, key, row_number() over (partition by key order by place, id) as nth
         from asked
-        where id not in (select asked.id from asked join open using (key) where open.room <= 0)
+        where id not in (select asked.id from asked join open using (key) where open.free <= 0)
     ) asked join open using (key)
     group by asked.id
 ),
 chosen as (
     select id, queue from (
-        select id, queue, room, row_number() over (partition by queue order by place, random()) as nth
+        select id, queue, slots, row_number() over (partition by queue order by place, random()) as nth
         from due left join admitted using (id)
         where case when guarded then coalesce(fits, id not in (select id from asked)) else true end
     ) drawn
-    where nth <= room
+    where nth <= slots
 ),
--- By arrays (or one by one, which `offset 0` keeps apart), not joins: how many rows these are nobody can guess
--- beforehand, and what is taken for many is joined by reading all of `job` and of `run`.
+-- By arrays (or row by row, which `offset 0` enforces), not joins: the planner cannot estimate how many rows these
+-- are, and if it expects many it joins them by reading all of `job` and of `run`.
 locked as (
     select job.id, job.run_id, job.turn, job.attempts, job.max_attempts, job.step, job.worker, job.began_at,
            job.lease_token is not null as was_held
@@ -91,16 +91,16 @@ lost as (
     set ended_at = excluded.ended_at, ended_as = excluded.ended_as, error = excluded.error
     where attempt.ended_at is null
 ),
-heard as (
+signals_taken as (
     update signal set taken_at = now() from claimed
     where signal.run_id = claimed.run_id and signal.taken_at is null
 ),
-noted as (
+keys_held as (
     insert into key_hold (key, job)
     select asked.key, claimed.id from asked join claimed using (id)
     on conflict do nothing
 ),
-swept as (
+keys_freed as (
     delete from key_hold
     where $6 and key = any (array(select key from asked))
       and not exists (select from job where job.id = key_hold.job offset 0)

@@ -1,34 +1,34 @@
-//! What people do to a run's job: hold it, let it go, make it due, take it away.
+//! What controls do to the job of a run: pause it, resume it, make it due, cancel it.
 //!
-//! Whoever locks both a run and its job locks the job first, as every answer does.
+//! A transaction that locks both a run and its job locks the job first, as every answer does.
 
 use uuid::Uuid;
 
-use crate::store::{Connection, Result, job::Lease};
+use crate::{
+    core::job::{Columns, JobState},
+    store::{
+        Connection, Result,
+        job::{Lease, unsigned},
+    },
+};
 
-/// A job as it stands while it is locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JobLock {
-    /// A worker holds it.
-    pub held: bool,
-    /// It could be claimed now if nobody held it back.
-    pub due: bool,
-}
-
-/// Locks the job of a run, if it has one.
+/// Locks the job of a run, if it has one, and returns its state.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn lock(connection: &mut Connection, run_id: Uuid) -> Result<Option<JobLock>> {
-    sqlx::query_as!(
-        JobLock,
-        r#"select lease_token is not null and visible_at > clock_timestamp() as "held!",
-                  visible_at <= clock_timestamp() as "due!"
+pub async fn lock(connection: &mut Connection, run_id: Uuid) -> Result<Option<JobState>> {
+    let row = sqlx::query!(
+        r#"select lease_token is not null as "leased!", visible_at, paused, lost,
+                  coalesce(delayed_tries = attempts, false) as "snoozed!", clock_timestamp() as "now!"
            from job where run_id = $1 for update"#,
         run_id
     )
     .fetch_optional(connection)
-    .await
+    .await?;
+    Ok(row.map(|row| {
+        let (leased, visible_at, paused, snoozed) = (row.leased, row.visible_at, row.paused, row.snoozed);
+        JobState::of(&Columns { leased, visible_at, paused, lost: unsigned(row.lost), snoozed }, row.now)
+    }))
 }
 
 /// Whether a run has a job.
@@ -41,33 +41,33 @@ pub async fn exists(connection: &mut Connection, run_id: Uuid) -> Result<bool> {
         .await
 }
 
-/// Lets nobody claim the job of a run.
+/// Pauses the job of a run: no claim takes it.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn hold(connection: &mut Connection, run_id: Uuid) -> Result<()> {
+pub async fn pause(connection: &mut Connection, run_id: Uuid) -> Result<()> {
     sqlx::query!("update job set paused = true where run_id = $1", run_id)
         .execute(connection)
         .await
         .map(|_| ())
 }
 
-/// Lets the job of a run be claimed again; tells its queue.
+/// Resumes the job of a run: claims take it again. Returns its queue.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn release(connection: &mut Connection, run_id: Uuid) -> Result<Option<String>> {
+pub async fn resume(connection: &mut Connection, run_id: Uuid) -> Result<Option<String>> {
     sqlx::query_scalar!("update job set paused = false where run_id = $1 returning queue", run_id)
         .fetch_optional(connection)
         .await
 }
 
-/// Makes the job of a run due now, before those that have not waited longer; tells its queue. One that a
-/// worker holds stays as it is.
+/// Makes the job of a run due now, before jobs that have not waited longer, and returns its queue. Does nothing
+/// to a running one.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn hurry(connection: &mut Connection, run_id: Uuid) -> Result<Option<String>> {
+pub async fn make_due(connection: &mut Connection, run_id: Uuid) -> Result<Option<String>> {
     sqlx::query_scalar!(
         "update job set visible_at = clock_timestamp(), rank = least(rank, clock_timestamp())
          where run_id = $1 and (lease_token is null or visible_at <= clock_timestamp())
@@ -78,16 +78,16 @@ pub async fn hurry(connection: &mut Connection, run_id: Uuid) -> Result<Option<S
     .await
 }
 
-/// Takes the job of a run away; the renewal of a worker that holds it then finds nothing and stops it.
+/// Deletes the job of a run and records an attempt under way as lost; the next renewal then stops its worker.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn take_away(connection: &mut Connection, run_id: Uuid) -> Result<()> {
+pub async fn cancel(connection: &mut Connection, run_id: Uuid) -> Result<()> {
     sqlx::query!(
         "with gone as (delete from job where run_id = $1 returning *)
          insert into attempt (run_id, turn, attempt, step, worker, started_at, ended_at, ended_as, error)
          select run_id, turn, attempts, step, coalesce(worker, 'unknown'), coalesce(began_at, now()),
-                clock_timestamp(), 'lost', 'its job was taken away'
+                clock_timestamp(), 'lost', 'its job was cancelled'
          from gone where lease_token is not null and attempts <= max_attempts
          on conflict (run_id, turn, attempt) do update
          set ended_at = excluded.ended_at, ended_as = excluded.ended_as, error = excluded.error
@@ -99,12 +99,12 @@ pub async fn take_away(connection: &mut Connection, run_id: Uuid) -> Result<()> 
     .map(|_| ())
 }
 
-/// Gives a job up that its own attempt found must not go on now: nobody holds it, nobody may claim it,
-/// and the attempt does not count against it. False means that the caller is too late.
+/// Pauses a job from inside of its own attempt, which ends here and does not count. False means that the caller
+/// has lost the lease.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn put_down(connection: &mut Connection, lease: &Lease, why: &str) -> Result<bool> {
+pub async fn halt(connection: &mut Connection, lease: &Lease, why: &str) -> Result<bool> {
     let row = sqlx::query_scalar!(
         r#"with down as (
              update job

@@ -1,16 +1,16 @@
--- How the job of a run stands, and whatever may keep it from being claimed.
+-- The job of a run, and what may keep it from being claimed.
 select j.queue, j.visible_at, j.attempts, j.max_attempts, j.lost, j.began_at,
        case when j.attempts > 0 then j.worker end as worker,
-       j.lease_token is not null and j.visible_at > now() as "held!",
-       j.lease_token is not null and j.visible_at <= now() as "expired!",
+       j.lease_token is not null as "leased!", j.paused, coalesce(j.delayed_tries = j.attempts, false) as "snoozed!",
+       now() as "now!",
        (select body->>'error' from event
         where event.run_id = j.run_id and kind = 'failed' and (body->>'turn')::integer = j.turn
         order by seq desc limit 1) as last_error,
-       -- Since it was put off for a rate limit nobody has taken it.
+       -- No attempt has begun since a rate limit snoozed it.
        case when j.delayed_tries = j.attempts and j.visible_at > now() then j.delayed_by end as delayed_by,
        (select why from rate where key = j.delayed_by and closed_until > now()) as delayed_why,
        full_key.key as "full_key?", full_key.held as "full_held?", full_key.most as "full_most?",
-       -- A worker's ear, or its hold on a job, shows that it is there.
+       -- A worker of the queue is seen by its LISTEN connection, or by a job that it holds.
        exists (
            select from pg_stat_activity
            where datname = current_database() and application_name like 'aspora worker %'

@@ -5,7 +5,7 @@ pub mod dead_letter;
 pub mod job;
 pub mod job_control;
 pub mod limit;
+pub mod notify;
 pub mod rate;
 pub mod standing;
 pub mod timer;
-pub mod wake;

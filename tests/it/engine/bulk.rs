@@ -1,6 +1,7 @@
-//! Many runs that begin at once.
+//! Many runs that are accepted at once, and the plan of a claim among them.
 
 use aspora::{
+    bench::bulk,
     core::{requirement::Requirement, workflow::Workflow},
     engine::Error,
     store::limit,
@@ -21,24 +22,24 @@ fn asked_of(product: &str) -> Requirement {
 }
 
 #[tokio::test]
-async fn runs_that_begin_in_bulk_equal_one_that_begins_alone() {
+async fn runs_accepted_in_bulk_are_like_one_accepted_alone() {
     let ground = Ground::new().await;
     ground.accept().await;
-    let runs = ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 3).await.unwrap();
+    let runs = bulk::accept(&ground.engine, &shipped(), &asked_of("wealth"), 3).await.unwrap();
     assert_eq!(runs.len(), 3);
     assert_sound(&ground.engine).await;
     let kinds = "select count(distinct (step, turn, queue, priority, max_attempts, keys)) from job";
-    assert_eq!(ground.ask::<i64>(kinds).await, 1, "the jobs differ");
+    assert_eq!(ground.ask::<i64>(kinds).await, 1, "a job differs from that of a run accepted alone");
     let kinds =
         "select count(distinct (product, repository, base_branch, status, step, version, state->'turn',
                  state->'visits', state->'progress', branch = 'aspora/wealth/' || id)) from run";
-    assert_eq!(ground.ask::<i64>(kinds).await, 1, "the runs differ");
+    assert_eq!(ground.ask::<i64>(kinds).await, 1, "a run differs from one accepted alone");
 }
 
 #[tokio::test]
-async fn more_runs_than_fit_one_transaction_begin_once_each() {
+async fn more_runs_than_fit_one_transaction_are_each_accepted_once() {
     let ground = Ground::new().await;
-    let runs = ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 1_001).await.unwrap();
+    let runs = bulk::accept(&ground.engine, &shipped(), &asked_of("wealth"), 1_001).await.unwrap();
     let counted = "select count(distinct run.id) from run join requirement on requirement.id = requirement_id
                    join job on job.run_id = run.id join event on event.run_id = run.id";
     assert_eq!(ground.ask::<i64>(counted).await, 1_001);
@@ -48,9 +49,9 @@ async fn more_runs_than_fit_one_transaction_begin_once_each() {
 }
 
 #[tokio::test]
-async fn runs_of_an_unknown_product_do_not_begin() {
+async fn runs_of_an_unknown_product_are_not_accepted() {
     let ground = Ground::new().await;
-    let refused = ground.engine.accept_bulk(&shipped(), &asked_of("health"), 2).await;
+    let refused = bulk::accept(&ground.engine, &shipped(), &asked_of("health"), 2).await;
     assert!(matches!(refused, Err(Error::NoProduct(name)) if name == "health"));
     assert_eq!(ground.ask::<i64>("select count(*) from run").await, 0);
 }
@@ -61,7 +62,7 @@ fn number(line: &str, name: &str) -> u64 {
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
-async fn claims_without_a_full_scan(ground: &Ground, guarded: bool) {
+async fn assert_claim_reads_no_table(ground: &Ground, guarded: bool) {
     let mut connection = ground.pool().acquire().await.unwrap();
     let prepared = format!(
         "set plan_cache_mode = force_generic_plan;
@@ -95,7 +96,7 @@ async fn claims_without_a_full_scan(ground: &Ground, guarded: bool) {
 #[tokio::test]
 async fn a_claim_scans_no_whole_table_however_long_the_queue_is() {
     let ground = Ground::new().await;
-    ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 5_000).await.unwrap();
+    bulk::accept(&ground.engine, &shipped(), &asked_of("wealth"), 5_000).await.unwrap();
     let analyzed = async || {
         for table in ["job", "run", "key_hold"] {
             ground.execute(&format!("analyze {table}")).await;
@@ -103,14 +104,14 @@ async fn a_claim_scans_no_whole_table_however_long_the_queue_is() {
     };
     analyzed().await;
     let held = "select count(*) from job where lease_token is not null";
-    claims_without_a_full_scan(&ground, false).await;
+    assert_claim_reads_no_table(&ground, false).await;
     assert_eq!(ground.ask::<i64>(held).await, 64);
     let product = "product:wealth".parse().unwrap();
     limit::put(&mut ground.pool().acquire().await.unwrap(), &product, 1_000).await.unwrap();
     // Rows of jobs that no longer exist.
     ground.execute("insert into key_hold select 'product:wealth', -n from generate_series(1, 500) n").await;
     analyzed().await;
-    claims_without_a_full_scan(&ground, true).await;
+    assert_claim_reads_no_table(&ground, true).await;
     assert_eq!(ground.ask::<i64>(held).await, 128);
-    assert_eq!(ground.ask::<i64>("select count(*) from key_hold where job < 0").await, 0, "they are swept");
+    assert_eq!(ground.ask::<i64>("select count(*) from key_hold where job < 0").await, 0, "they are deleted");
 }

@@ -9,7 +9,7 @@ use aspora::{
         workflow::Queue,
     },
     engine::Ack,
-    store::{job, limit, standing, wake::Listener},
+    store::{job, limit, notify::Listener, standing},
 };
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ use super::support::{Ground, advance, eventually};
 
 async fn cause(ground: &Ground, id: Uuid) -> Cause {
     let (stored, job) = standing::with_job(ground.pool(), id).await.unwrap().unwrap();
-    why(&stored.run, job.as_ref(), stored.now)
+    why(&stored.run, job.as_ref())
 }
 
 /// A cause by its name, with its distinguishing facts.
@@ -88,8 +88,8 @@ async fn a_full_key_is_the_cause_with_its_count_and_limit() {
     limit::put(&mut ground.pool().acquire().await.unwrap(), &key, 2).await.unwrap();
     assert_eq!(summary(&ground, waits).await, "queued");
     limit::put(&mut ground.pool().acquire().await.unwrap(), &key, 1).await.unwrap();
-    assert!(job::give_back(ground.pool(), &lease).await.unwrap());
-    assert_eq!(summary(&ground, waits).await, "queued", "its only job was given back");
+    assert!(job::release(ground.pool(), &lease).await.unwrap());
+    assert_eq!(summary(&ground, waits).await, "queued", "nothing is held any more");
 }
 
 #[tokio::test]
@@ -116,8 +116,8 @@ async fn a_lost_worker_is_the_cause_after_its_lease_and_two_make_a_suspect() {
     advance(ground.pool(), Ground::LEASE).await;
     assert_eq!(summary(&ground, id).await, "lost 2, attempt 2");
     let lease = ground.claim(Queue::Llm).await;
-    assert!(job::give_back(ground.pool(), &lease).await.unwrap());
-    assert_eq!(summary(&ground, id).await, "lost 2, attempt 3", "given back, but still a suspect");
+    assert!(job::release(ground.pool(), &lease).await.unwrap());
+    assert_eq!(summary(&ground, id).await, "lost 2, attempt 3", "it was given back, and still runs alone");
 }
 
 #[tokio::test]
@@ -126,10 +126,10 @@ async fn a_job_given_back_is_queued_and_an_unreadable_run_needs_a_newer_release(
     let _listener = listening(&ground, &Queue::ALL).await;
     let id = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert!(job::give_back(ground.pool(), &lease).await.unwrap());
+    assert!(job::release(ground.pool(), &lease).await.unwrap());
     assert_eq!(summary(&ground, id).await, "queued");
     let lease = ground.claim(Queue::Llm).await;
-    assert!(job::leave(ground.pool(), &lease, Duration::from_secs(60)).await.unwrap());
+    assert!(job::unclaim(ground.pool(), &lease, Duration::from_secs(60)).await.unwrap());
     assert_eq!(summary(&ground, id).await, "too new for tester");
     advance(ground.pool(), Duration::from_secs(60)).await;
     assert_eq!(summary(&ground, id).await, "queued");

@@ -1,4 +1,4 @@
-//! Who holds a job: claims, renewals, jobs given back, and acts that need a hold.
+//! Leases of jobs: claims, renewals, releases, and acts that need a lease.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -38,9 +38,9 @@ async fn no_job_is_claimed_twice_by_many_at_once() {
     assert_sound(&ground.engine).await;
 }
 
-/// A claim that met a locked row and waited would hold up every worker of the queue.
+/// A claim that waited for a locked row would delay every worker of the queue.
 #[tokio::test]
-async fn a_claim_passes_over_a_job_that_somebody_is_just_claiming() {
+async fn a_claim_skips_a_job_that_another_transaction_has_locked() {
     let ground = Ground::new().await;
     let (first, second) = (ground.accept().await, ground.accept().await);
     let mut tx = ground.pool().begin().await.unwrap();
@@ -69,13 +69,13 @@ async fn the_first_priority_comes_first_and_then_the_oldest() {
 }
 
 #[tokio::test]
-async fn a_job_is_claimed_from_its_queue_when_it_is_due_and_free() {
+async fn a_job_is_claimed_from_its_queue_when_it_is_due_and_not_leased() {
     let ground = Ground::new().await;
     ground.accept().await;
     assert!(ground.claim_all(Queue::Github, 10).await.is_empty(), "it is in another queue");
     let lease = ground.claim(Queue::Llm).await;
     advance(ground.pool(), Ground::LEASE - Duration::from_secs(10)).await;
-    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is held");
+    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is leased");
     ground.engine.fail(&lease, "tester", "e", Some(Duration::from_secs(40))).await.unwrap();
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
     advance(ground.pool(), Duration::from_secs(43)).await;
@@ -83,14 +83,14 @@ async fn a_job_is_claimed_from_its_queue_when_it_is_due_and_free() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_given_back_is_claimable_at_once_and_the_attempt_does_not_count() {
+async fn a_released_job_is_available_at_once_and_the_attempt_does_not_count() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     for _ in 0..7 {
         let lease = ground.claim(Queue::Llm).await;
         assert!(!lease.is_spent());
-        assert!(job::give_back(ground.pool(), &lease).await.unwrap());
-        assert!(!job::give_back(ground.pool(), &lease).await.unwrap(), "it is not ours any more");
+        assert!(job::release(ground.pool(), &lease).await.unwrap());
+        assert!(!job::release(ground.pool(), &lease).await.unwrap(), "the lease is gone");
     }
     for failure in 1..=5 {
         assert_eq!(ground.kinds(run).await.len(), failure, "the limit came too early");
@@ -106,24 +106,24 @@ async fn a_job_that_is_given_back_is_claimable_at_once_and_the_attempt_does_not_
 }
 
 #[tokio::test]
-async fn a_thief_is_not_robbed_by_a_job_given_back_late() {
+async fn a_late_release_does_not_end_the_lease_of_another_worker() {
     let ground = Ground::new().await;
     ground.accept().await;
-    let zombie = ground.claim(Queue::Llm).await;
+    let expired = ground.claim(Queue::Llm).await;
     advance(ground.pool(), Ground::LEASE).await;
-    let heir = ground.claim(Queue::Llm).await;
-    assert!(!job::give_back(ground.pool(), &zombie).await.unwrap());
-    assert_eq!(ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Ack::Committed);
+    let current = ground.claim(Queue::Llm).await;
+    assert!(!job::release(ground.pool(), &expired).await.unwrap());
+    assert_eq!(ground.engine.answer(&current, "tester", answer(Opened)).await.unwrap(), Ack::Committed);
 }
 
 #[tokio::test]
-async fn a_renewal_prolongs_what_is_held_and_tells_what_is_lost() {
+async fn a_renewal_prolongs_current_leases_and_returns_their_tokens() {
     let ground = Ground::new().await;
     for _ in 0..3 {
         ground.accept().await;
     }
     let leases = ground.claim_all(Queue::Llm, 3).await;
-    let [held, stolen, finished] = leases.as_slice() else { panic!("{leases:?}") };
+    let [current, stolen, finished] = leases.as_slice() else { panic!("{leases:?}") };
     ground.engine.answer(finished, "tester", answer(Opened)).await.unwrap();
     let thief = uuid::Uuid::new_v4();
     ground.execute(&format!("update job set lease_token = '{thief}' where id = {}", stolen.job)).await;
@@ -131,8 +131,8 @@ async fn a_renewal_prolongs_what_is_held_and_tells_what_is_lost() {
 
     let (jobs, tokens): (Vec<_>, Vec<_>) = leases.iter().map(|lease| (lease.job, lease.token)).unzip();
     let renewed = job::renew(ground.pool(), &jobs, &tokens, Ground::LEASE).await.unwrap();
-    assert_eq!(renewed, [held.token]);
-    // Both holds on one job, as a process has them that claimed again what it had lost.
+    assert_eq!(renewed, [current.token]);
+    // Two leases of one job, as in a process that claimed again a job that it had lost.
     let renewed =
         job::renew(ground.pool(), &[stolen.job; 2], &[stolen.token, thief], Ground::LEASE).await.unwrap();
     assert_eq!(renewed, [thief]);
@@ -146,7 +146,7 @@ async fn begin(ground: &Ground, lease: &job::Lease, request: &Value) -> Begun {
 }
 
 #[tokio::test]
-async fn an_effect_is_fresh_then_unknown_then_done_with_what_was_first_meant_and_seen() {
+async fn an_effect_is_fresh_then_unknown_then_done_with_its_first_intent_and_observation() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -166,7 +166,7 @@ async fn an_effect_is_fresh_then_unknown_then_done_with_what_was_first_meant_and
 }
 
 #[tokio::test]
-async fn nobody_acts_without_a_hold_that_lasts() {
+async fn no_effect_begins_without_a_lease_that_lasts() {
     let ground = Ground::new().await;
     ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -177,11 +177,11 @@ async fn nobody_acts_without_a_hold_that_lasts() {
     assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "it has run out");
     assert_eq!(ground.ask::<i64>("select count(*) from effect").await, 0, "{before}");
 
-    let heir = ground.claim(Queue::Llm).await;
-    assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "somebody else holds the job");
-    assert!(matches!(begin(&ground, &heir, &json!(2)).await, Begun::Fresh(_)));
-    assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "the effect is somebody else's");
+    let current = ground.claim(Queue::Llm).await;
+    assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "another worker has the job");
+    assert!(matches!(begin(&ground, &current, &json!(2)).await, Begun::Fresh(_)));
+    assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "another worker has the effect");
     assert_eq!(ground.ask::<i32>("select attempts from effect").await, 1);
-    ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap();
-    assert_eq!(begin(&ground, &heir, &json!(2)).await, Begun::LeaseLost, "the job is done");
+    ground.engine.answer(&current, "tester", answer(Opened)).await.unwrap();
+    assert_eq!(begin(&ground, &current, &json!(2)).await, Begun::LeaseLost, "the job is done");
 }

@@ -7,10 +7,11 @@ use aspora::{
         Outcome::{self, Declined, Opened},
         Queue,
     },
-    engine::group_commit::{Follow, GroupCommit, Grouping, Pending, Recorded},
+    engine::group_commit::{BatchLimits, GroupCommit, Handoff, Pending, Recorded},
     store::{
         Clock,
-        job::{self, Claim, ClaimRequest},
+        job::{self, Claim, ClaimRequest, Lease},
+        run::StoredRun,
     },
 };
 use futures::future::join_all;
@@ -18,33 +19,43 @@ use futures::future::join_all;
 use super::support::{Ground, advance, answer, assert_sound};
 
 async fn claims(ground: &Ground) -> (Vec<Claim>, Clock) {
-    let terms = ClaimRequest { worker: "tester", lease: Ground::LEASE, suspects: true, guarded: true };
-    let taken =
-        job::claim(&mut ground.pool().acquire().await.unwrap(), &[(Queue::Llm, 10)], terms).await.unwrap();
-    (taken.claims, taken.clock)
+    let request = ClaimRequest { worker: "tester", lease: Ground::LEASE, suspects: true, guarded: true };
+    let mut connection = ground.pool().acquire().await.unwrap();
+    let batch = job::claim(&mut connection, &[(Queue::Llm, 10)], request).await.unwrap();
+    (batch.claims, batch.clock)
 }
 
 async fn pending(ground: &Ground, claim: &Claim, clock: &Clock, outcome: Outcome) -> Pending {
-    let run = claim.run.as_ref().unwrap();
-    ground.engine.prepare(&claim.lease, run, clock, answer(outcome)).await.unwrap().unwrap()
+    prepare(ground, &claim.lease, claim.stored.as_ref().unwrap(), clock, outcome).await
 }
 
-fn commits(ground: &Ground, most: usize) -> GroupCommit {
-    GroupCommit::open(&ground.engine, &Arc::from("tester"), Ground::LEASE, Grouping { most, at_once: 1 })
+async fn prepare(
+    ground: &Ground,
+    lease: &Lease,
+    stored: &StoredRun,
+    clock: &Clock,
+    outcome: Outcome,
+) -> Pending {
+    ground.engine.prepare(lease, stored, clock, answer(outcome)).await.unwrap().unwrap()
+}
+
+fn commits(ground: &Ground, size: usize) -> GroupCommit {
+    let limits = BatchLimits { size, concurrency: 1 };
+    GroupCommit::open(&ground.engine, &Arc::from("tester"), Ground::LEASE, limits)
 }
 
 #[tokio::test]
-async fn a_group_moves_each_of_its_runs() {
+async fn a_batch_moves_each_of_its_runs() {
     let ground = Ground::new().await;
     for _ in 0..5 {
         ground.accept().await;
     }
     let ((claims, clock), commits) = (claims(&ground).await, commits(&ground, 100));
     let outcomes = [Opened, Declined, Opened, Declined, Opened];
-    let drafts =
+    let prepared =
         join_all(claims.iter().zip(outcomes).map(|(it, outcome)| pending(&ground, it, &clock, outcome)));
-    let recorded = join_all(drafts.await.into_iter().map(|it| commits.record(it, Follow::Tell))).await;
-    assert!(recorded.iter().all(|it| matches!(it, Recorded::Over)), "{recorded:?}");
+    let recorded = join_all(prepared.await.into_iter().map(|it| commits.record(it, Handoff::Notify))).await;
+    assert!(recorded.iter().all(|it| matches!(it, Recorded::Committed)), "{recorded:?}");
     assert_eq!(ground.ask::<i64>("select count(*) from run where ended_as = 'failed'").await, 2);
     let next = "select count(*) from job where step = 'gate' and queue = 'github' and turn = 2
                 and attempts = 0 and lease_token is null and visible_at <= now()";
@@ -56,13 +67,13 @@ async fn a_group_moves_each_of_its_runs() {
 }
 
 #[tokio::test]
-async fn who_lost_its_lease_or_was_paused_falls_out_of_its_group_alone() {
+async fn an_answer_with_a_lost_lease_or_a_paused_run_drops_out_of_its_batch_alone() {
     let ground = Ground::new().await;
     for _ in 0..3 {
         ground.accept().await;
     }
     let ((claims, clock), commits) = (claims(&ground).await, commits(&ground, 100));
-    let drafts: Vec<Pending> = join_all(claims.iter().map(|it| pending(&ground, it, &clock, Opened))).await;
+    let prepared: Vec<Pending> = join_all(claims.iter().map(|it| pending(&ground, it, &clock, Opened))).await;
     let [stolen, paused, kept] = [0, 1, 2].map(|nth| &claims[nth].lease);
     ground
         .execute(&format!("update job set lease_token = gen_random_uuid() where id = {}", stolen.job))
@@ -70,65 +81,67 @@ async fn who_lost_its_lease_or_was_paused_falls_out_of_its_group_alone() {
     let reason = "wait".parse().unwrap();
     ground.engine.pause(paused.run, "pm", &reason).await.unwrap();
 
-    let recorded = join_all(drafts.into_iter().map(|it| commits.record(it, Follow::Tell))).await;
-    assert!(matches!(recorded[..], [Recorded::Alone, Recorded::Alone, Recorded::Over]), "{recorded:?}");
+    let recorded = join_all(prepared.into_iter().map(|it| commits.record(it, Handoff::Notify))).await;
+    assert!(
+        matches!(recorded[..], [Recorded::NotRecorded, Recorded::NotRecorded, Recorded::Committed]),
+        "{recorded:?}"
+    );
     assert_eq!(ground.kinds(stolen.run).await, ["started"]);
     assert_eq!(ground.kinds(paused.run).await, ["started", "paused"]);
     assert_eq!(ground.kinds(kept.run).await, ["started", "answered"]);
-    // The long road takes the answer of the paused one all the same.
+    // The slow path records the answer of the paused run.
     ground.engine.answer(paused, "tester", answer(Opened)).await.unwrap();
     assert_eq!(ground.kinds(paused.run).await, ["started", "paused", "answered"]);
     assert_sound(&ground.engine).await;
 }
 
-/// It cannot be; should it be, nothing of the group may count.
+/// A defence in depth: no code moves a run without its job.
 #[tokio::test]
-async fn a_run_that_moved_without_its_job_stops_the_whole_group() {
+async fn a_run_that_moved_without_its_job_stops_the_whole_batch() {
     let ground = Ground::new().await;
     ground.accept().await;
     ground.accept().await;
     let ((claims, clock), commits) = (claims(&ground).await, commits(&ground, 100));
-    let drafts: Vec<Pending> = join_all(claims.iter().map(|it| pending(&ground, it, &clock, Opened))).await;
+    let prepared: Vec<Pending> = join_all(claims.iter().map(|it| pending(&ground, it, &clock, Opened))).await;
     ground.execute(&format!("update run set version = 2 where id = '{}'", claims[0].lease.run)).await;
     let before = ground.picture().await;
-    let recorded = join_all(drafts.into_iter().map(|it| commits.record(it, Follow::Tell))).await;
-    assert!(recorded.iter().all(|it| matches!(it, Recorded::Alone)), "{recorded:?}");
+    let recorded = join_all(prepared.into_iter().map(|it| commits.record(it, Handoff::Notify))).await;
+    assert!(recorded.iter().all(|it| matches!(it, Recorded::NotRecorded)), "{recorded:?}");
     assert_eq!(ground.picture().await, before);
 }
 
 #[tokio::test]
-async fn a_step_that_is_kept_has_a_new_lease_and_nobody_else_can_claim_it() {
+async fn a_worker_continues_with_a_new_lease_and_no_other_can_claim_the_step() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     ground.follow(run, "queue   = \"github\"", "queue   = \"llm\"").await;
     let ((claims, clock), commits) = (claims(&ground).await, commits(&ground, 1));
-    let drafted = pending(&ground, &claims[0], &clock, Opened).await;
-    assert!(drafted.may_be_kept());
-    let Recorded::Kept(kept, _) = commits.record(drafted, Follow::Keep).await else {
-        panic!("it was not kept")
+    let answered = pending(&ground, &claims[0], &clock, Opened).await;
+    assert!(answered.can_continue());
+    let Recorded::Continued(next) = commits.record(answered, Handoff::Continue).await else {
+        panic!("the worker does not continue")
     };
-    assert_ne!(kept.lease.token, claims[0].lease.token);
-    assert_eq!((kept.lease.step.as_str(), kept.lease.turn, kept.lease.attempt), ("gate", 2, 1));
+    assert_ne!(next.lease.token, claims[0].lease.token);
+    assert_eq!((next.lease.step.as_str(), next.lease.turn, next.lease.attempt), ("gate", 2, 1));
     assert_eq!(ground.claim_all(Queue::Llm, 10).await, []);
-    let known = kept.run.as_ref().unwrap();
-    assert_eq!((&known.run, known.version), (&ground.run(run).await.run, 2));
+    assert_eq!((&next.stored.run, next.stored.version), (&ground.run(run).await.run, 2));
 
-    // Its lease runs out like any other, and the late answer is fenced off.
+    // The new lease runs out like any other, and a late answer is fenced.
     advance(ground.pool(), Ground::LEASE + Duration::from_secs(1)).await;
     let heir = ground.claim(Queue::Llm).await;
     assert_eq!((heir.attempt, heir.lost), (2, 1));
-    let late = pending(&ground, &kept, &clock, Outcome::Passed).await;
-    assert!(matches!(commits.record(late, Follow::Tell).await, Recorded::Alone));
+    let late = prepare(&ground, &next.lease, &next.stored, &clock, Outcome::Passed).await;
+    assert!(matches!(commits.record(late, Handoff::Notify).await, Recorded::NotRecorded));
     assert_eq!(ground.kinds(run).await, ["started", "answered"]);
     assert_sound(&ground.engine).await;
 }
 
 #[tokio::test]
-async fn another_queue_or_another_key_ends_the_hold() {
+async fn a_worker_does_not_continue_in_another_queue() {
     let ground = Ground::new().await;
     ground.accept().await;
     let (claims, clock) = claims(&ground).await;
-    assert!(!pending(&ground, &claims[0], &clock, Opened).await.may_be_kept(), "the gate is GitHub's");
+    assert!(!pending(&ground, &claims[0], &clock, Opened).await.can_continue(), "the gate is GitHub's");
     let ended = pending(&ground, &claims[0], &clock, Declined).await;
-    assert!(!ended.may_be_kept() && ended.queue().is_none());
+    assert!(!ended.can_continue() && ended.next_queue().is_none());
 }

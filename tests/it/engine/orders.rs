@@ -98,7 +98,7 @@ impl World {
             }
             Step::GiveBack(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
-                let given = job::give_back(self.ground.pool(), &lease).await.unwrap();
+                let given = job::release(self.ground.pool(), &lease).await.unwrap();
                 self.counted(&lease, given);
             }
             Step::Renew => self.renew().await,

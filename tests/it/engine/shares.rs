@@ -37,12 +37,12 @@ async fn shares(ground: &Ground, leases: &[Lease]) -> BTreeMap<String, usize> {
 }
 
 async fn claim(ground: &Ground, suspects: bool, guarded: bool) -> job::ClaimBatch {
-    let terms = ClaimRequest { worker: "tester", lease: Ground::LEASE, suspects, guarded };
-    job::claim(&mut ground.pool().acquire().await.unwrap(), &[(Queue::Llm, 10)], terms).await.unwrap()
+    let request = ClaimRequest { worker: "tester", lease: Ground::LEASE, suspects, guarded };
+    job::claim(&mut ground.pool().acquire().await.unwrap(), &[(Queue::Llm, 10)], request).await.unwrap()
 }
 
 #[tokio::test]
-async fn products_share_a_queue_however_long_their_lines_are() {
+async fn products_share_a_queue_however_many_jobs_they_have() {
     let ground = Ground::new().await;
     product(&ground, "long", 30).await;
     product(&ground, "short", 5).await;
@@ -50,9 +50,9 @@ async fn products_share_a_queue_however_long_their_lines_are() {
     assert_eq!(shares(&ground, &leases).await, [("long".to_owned(), 5), ("short".to_owned(), 5)].into());
 }
 
-/// Lots are drawn for each slot: to miss a share in 24 of 24 draws has a chance of one in 16 million.
+/// Each slot is drawn at random: to miss a share in 24 of 24 draws has a chance of one in 16 million.
 #[tokio::test]
-async fn a_product_gets_its_share_also_of_slots_that_come_free_one_by_one() {
+async fn a_product_gets_its_share_of_slots_that_become_free_one_by_one() {
     let ground = Ground::new().await;
     product(&ground, "early", 24).await;
     product(&ground, "late", 1).await;
@@ -64,7 +64,7 @@ async fn a_product_gets_its_share_also_of_slots_that_come_free_one_by_one() {
 }
 
 #[tokio::test]
-async fn what_has_waited_long_overtakes_what_is_more_urgent() {
+async fn a_job_that_has_waited_long_overtakes_a_more_urgent_one() {
     let ground = Ground::new().await;
     let patient = accept(&ground.engine, 5).await;
     let urgent = accept(&ground.engine, 1).await;
@@ -78,7 +78,7 @@ async fn what_has_waited_long_overtakes_what_is_more_urgent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_more_jobs_of_a_limited_key_are_held_than_the_limit_says() {
+async fn no_more_jobs_of_a_limited_key_run_than_the_limit_allows() {
     let ground = Ground::new().await;
     product(&ground, "narrow", 20).await;
     let key: Key = "product:narrow".parse().unwrap();
@@ -89,9 +89,9 @@ async fn no_more_jobs_of_a_limited_key_are_held_than_the_limit_says() {
         let held: Vec<Lease> = all.into_iter().flatten().collect();
         assert_eq!(held.len(), 3);
         assert_eq!(ground.claim_all(Queue::Llm, 10).await, [], "the limit is reached");
-        assert!(job::give_back(ground.pool(), &held[0]).await.unwrap());
-        assert_eq!(ground.claim_all(Queue::Llm, 10).await.len(), 1, "one was given back");
-        // Those leases run out: they hold nothing any more.
+        assert!(job::release(ground.pool(), &held[0]).await.unwrap());
+        assert_eq!(ground.claim_all(Queue::Llm, 10).await.len(), 1, "one was released");
+        // Leases that have run out do not count.
         advance(ground.pool(), Ground::LEASE).await;
     }
     limit::remove(&mut *connection, &key).await.unwrap();
@@ -101,7 +101,7 @@ async fn no_more_jobs_of_a_limited_key_are_held_than_the_limit_says() {
 }
 
 #[tokio::test]
-async fn jobs_that_are_held_when_a_limit_is_set_count() {
+async fn jobs_that_run_when_a_limit_is_set_count() {
     let ground = Ground::new().await;
     product(&ground, "narrow", 4).await;
     assert_eq!(ground.claim_all(Queue::Llm, 2).await.len(), 2);
@@ -110,21 +110,21 @@ async fn jobs_that_are_held_when_a_limit_is_set_count() {
     assert_eq!(ground.claim_all(Queue::Llm, 10).await.len(), 1);
 }
 
-/// They wait for a claim that counts, and every claim tells that they do.
+/// They wait for a guarded claim, and every claim returns that they do.
 #[tokio::test]
-async fn a_claim_that_does_not_count_hands_out_no_limited_job() {
+async fn an_unguarded_claim_takes_no_job_with_a_limited_key() {
     let ground = Ground::new().await;
     product(&ground, "free", 1).await;
     product(&ground, "narrow", 2).await;
     let mut connection = ground.pool().acquire().await.unwrap();
     limit::put(&mut connection, &"product:narrow".parse().unwrap(), 1).await.unwrap();
-    let taken = claim(&ground, true, false).await;
-    assert_eq!(taken.claims.len(), 1);
-    assert!(!taken.claims[0].lease.guarded && taken.guarded_due);
-    let taken = claim(&ground, true, true).await;
-    assert_eq!(taken.claims.len(), 1);
+    let batch = claim(&ground, true, false).await;
+    assert_eq!(batch.claims.len(), 1);
+    assert!(!batch.claims[0].lease.guarded && batch.guarded_due);
+    let batch = claim(&ground, true, true).await;
+    assert_eq!(batch.claims.len(), 1);
     assert!(
-        taken.claims[0].lease.guarded && taken.claims[0].lease.keys == ["product:narrow", "model:default"]
+        batch.claims[0].lease.guarded && batch.claims[0].lease.keys == ["product:narrow", "model:default"]
     );
 }
 
@@ -142,30 +142,30 @@ async fn a_branch_gets_one_merge_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_lost_two_workers_is_handed_out_beside_no_other_such_job() {
+async fn a_worker_runs_one_job_at_a_time_that_lost_two_workers() {
     let ground = Ground::new().await;
     product(&ground, "odd", 3).await;
     for lost in 0..2 {
         let leases = claim(&ground, true, false).await.claims;
         assert!(leases.iter().all(|claim| claim.lease.lost == lost && !claim.lease.is_suspect()));
-        // All of them were in the hands of a worker that died.
+        // All their leases run out.
         advance(ground.pool(), Ground::LEASE).await;
     }
-    assert_eq!(claim(&ground, false, false).await.claims.len(), 0, "the worker has one already");
+    assert_eq!(claim(&ground, false, false).await.claims.len(), 0, "the worker runs one already");
     let suspects = claim(&ground, true, false).await.claims;
     assert_eq!(suspects.len(), 1);
     assert!(suspects[0].lease.is_suspect());
     let fresh = product(&ground, "even", 2).await;
     let beside = claim(&ground, false, false).await.claims;
     assert!(beside.iter().all(|claim| fresh.contains(&claim.lease.run)) && beside.len() == 2);
-    // A failure of its own is no death: the job is under no suspicion any more.
+    // An attempt that fails by itself clears the suspicion.
     ground.engine.fail(&suspects[0].lease, "tester", "e", None).await.unwrap();
     advance(ground.pool(), Duration::from_secs(3600)).await;
     assert_eq!(ground.ask::<i64>("select count(*) from job where lost = 0").await, 3);
 }
 
 #[tokio::test]
-async fn a_run_that_this_release_cannot_read_keeps_nobody_else_waiting() {
+async fn a_run_that_this_release_cannot_read_delays_no_other() {
     let ground = Ground::new().await;
     let (strange, plain) = (ground.accept().await, ground.accept().await);
     ground
@@ -173,11 +173,11 @@ async fn a_run_that_this_release_cannot_read_keeps_nobody_else_waiting() {
             "update run set state = jsonb_set(state, '{{state,is}}', '\"dreaming\"') where id = '{strange}'"
         ))
         .await;
-    let taken = claim(&ground, true, false).await;
-    let read = |run: Uuid| taken.claims.iter().find(|claim| claim.lease.run == run).unwrap().run.is_ok();
+    let batch = claim(&ground, true, false).await;
+    let read = |run: Uuid| batch.claims.iter().find(|claim| claim.lease.run == run).unwrap().stored.is_ok();
     assert_eq!((read(strange), read(plain)), (false, true));
-    let lease = &taken.claims.iter().find(|claim| claim.lease.run == strange).unwrap().lease;
-    assert!(job::leave(ground.pool(), lease, Duration::from_secs(60)).await.unwrap());
+    let lease = &batch.claims.iter().find(|claim| claim.lease.run == strange).unwrap().lease;
+    assert!(job::unclaim(ground.pool(), lease, Duration::from_secs(60)).await.unwrap());
     assert_eq!(ground.ask::<i32>(&format!("select attempts from job where run_id = '{strange}'")).await, 0);
-    assert_eq!(ground.claim_all(Queue::Llm, 10).await, [], "a newer release has a minute to find it");
+    assert_eq!(ground.claim_all(Queue::Llm, 10).await, [], "it is left to a newer release for a minute");
 }

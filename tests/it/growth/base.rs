@@ -1,8 +1,8 @@
 //! Runs of other times.
 
 use aspora::{
+    bench::fill::{Fill, fill},
     core::workflow::Workflow,
-    store::fill::{Fill, fill},
 };
 use uuid::Uuid;
 

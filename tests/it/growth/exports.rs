@@ -75,7 +75,7 @@ async fn the_history_in_an_export_folds_to_the_run_in_it() {
 #[tokio::test]
 async fn an_export_has_every_page_of_a_long_history() {
     let ground = Ground::new().await;
-    base::filled(&ground, aspora::store::fill::Fill { runs: 1, events: 1201, days: 1, ..Default::default() })
+    base::filled(&ground, aspora::bench::fill::Fill { runs: 1, events: 1201, days: 1, ..Default::default() })
         .await;
     let run = ground.ask("select id from run").await;
     let lines: Vec<String> = archive::of_run(ground.pool().clone(), run).try_collect().await.unwrap();

@@ -1,4 +1,4 @@
-//! What an activity says and what comes of it.
+//! The ends of an attempt, and what is recorded of each.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::{
     support::{Ground, advance, assert_sound, eventually, news, skip_waits},
 };
 
-/// Lets no wait last, and looks until the run is over.
+/// Skips all waits until the run has ended.
 async fn ended(ground: &Ground, run: uuid::Uuid) -> String {
     eventually("the run ends", async || {
         skip_waits(ground.pool()).await;
@@ -39,7 +39,7 @@ async fn errors(ground: &Ground, run: uuid::Uuid) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_goes_all_the_way_by_the_answers_of_its_activities() {
+async fn a_run_reaches_its_end_by_the_answers_of_its_activities() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let worker = work(&ground.engine, config("one"), async |task| Ok(onwards(&task))).await;
@@ -50,14 +50,14 @@ async fn a_run_goes_all_the_way_by_the_answers_of_its_activities() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_parked_step_is_performed_again_when_its_news_come() {
+async fn a_waiting_step_runs_again_when_its_signal_arrives() {
     let ground = Ground::new().await;
     let (run, looked) = (ground.accept().await, Tally::default());
     let counted = looked.clone();
     let worker = work(&ground.engine, config("one"), move |task| {
         let first = counted.add() == 1;
         async move {
-            let until = task.run.now + TimeDelta::hours(1);
+            let until = task.stored.now + TimeDelta::hours(1);
             let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
             Ok(if first { Reply::Park(park, Progress::default()) } else { onwards(&task) })
         }
@@ -71,7 +71,7 @@ async fn a_parked_step_is_performed_again_when_its_news_come() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_may_help_is_tried_again_and_a_panic_is_such_a_failure() {
+async fn a_failure_is_retried_and_a_panic_is_a_failure() {
     let ground = Ground::new().await;
     let (run, tries) = (ground.accept().await, Tally::default());
     let worker = work(&ground.engine, config("one"), move |task| {
@@ -87,14 +87,14 @@ async fn what_may_help_is_tried_again_and_a_panic_is_such_a_failure() {
     })
     .await;
     assert_eq!(ended(&ground, run).await, "done");
-    let panicked = |words: &str| format!("the activity panicked: {words}");
+    let panicked = |message: &str| format!("the activity panicked: {message}");
     let expected = ["away".to_owned(), panicked("within the attempt"), panicked("before the first await")];
     assert_eq!(errors(&ground, run).await, expected);
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_mended_ends_with_a_person_at_once() {
+async fn a_final_failure_goes_to_a_person_at_once() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let worker = work(&ground.engine, config("one"), async |_| {
@@ -107,7 +107,7 @@ async fn what_cannot_be_mended_ends_with_a_person_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_that_takes_too_long_is_broken_off_and_has_failed() {
+async fn an_attempt_that_takes_too_long_is_cancelled_and_has_failed() {
     let ground = Ground::new().await;
     let (run, latch, tries) = (ground.accept().await, Latch::new(), Tally::default());
     ground.follow(run, "timeout = \"20m\"", "timeout = \"1s\"").await;
@@ -124,12 +124,12 @@ async fn an_attempt_that_takes_too_long_is_broken_off_and_has_failed() {
     .await;
     assert_eq!(ended(&ground, run).await, "done");
     assert_eq!(errors(&ground, run).await, ["took longer than 1 s"]);
-    assert_eq!(latch.over.count(), 1, "the attempt was not broken off");
+    assert_eq!(latch.over.count(), 1, "the attempt was not cancelled");
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_attempt_that_lost_its_lease_says_nothing() {
+async fn an_attempt_that_lost_its_lease_records_nothing() {
     let ground = Ground::new().await;
     let (run, tries) = (ground.accept().await, Tally::default());
     let counted = tries.clone();
@@ -152,7 +152,7 @@ async fn an_attempt_that_lost_its_lease_says_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_every_worker_died_of_is_buried_without_another_attempt() {
+async fn a_job_whose_attempts_were_all_lost_is_a_dead_letter_without_another_attempt() {
     let ground = Ground::new().await;
     let (run, tries) = (ground.accept().await, Tally::default());
     for _ in 0..5 {
@@ -172,7 +172,7 @@ async fn a_job_that_every_worker_died_of_is_buried_without_another_attempt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_that_this_release_cannot_follow_is_stranded_however_often_it_was_tried() {
+async fn a_run_with_an_unsupported_graph_is_blocked_however_often_it_was_tried() {
     let ground = Ground::new().await;
     let (spent, fresh) = (ground.accept().await, ground.accept().await);
     for run in [spent, fresh] {

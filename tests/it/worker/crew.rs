@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::support::{answer, eventually};
 
-/// A rest so long that only a notice can end it within a test.
+/// An interval so long that only a notification ends it within a test.
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 struct Scripted<F>(F);
@@ -44,7 +44,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Asks it to stop, as a SIGTERM does, and waits until it has.
+    /// Stops it, as a SIGTERM does, and waits for its end.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.stopped().await;
@@ -60,7 +60,7 @@ impl Worker {
     }
 }
 
-/// A patient worker: its leases outlast the test, and it looks for jobs 20 times a second.
+/// A worker whose leases outlast the test, and that polls 20 times a second.
 pub(crate) fn config(name: &str) -> Config {
     let timing = Timing { lease: Duration::from_secs(60), poll: Duration::from_millis(50) };
     Config { timing, drain: Duration::from_secs(30), ..Config::named(name) }
@@ -81,7 +81,7 @@ where
     Worker { stop, working }
 }
 
-/// The answer that leads a run on towards its merge.
+/// The answer that moves a run towards its merge.
 pub(crate) fn onwards(assignment: &Assignment) -> Reply {
     Reply::Answer(answer(match assignment.activity {
         Activity::Generate => Outcome::Opened,
@@ -98,12 +98,12 @@ pub(crate) fn only_first_step(config: Config, slots: usize) -> Config {
     Config { slots: [(Queue::Default, 0), (Queue::Llm, slots), (Queue::Github, 0)], ..config }
 }
 
-/// Counts how often a thing has come about.
+/// Counts events.
 #[derive(Clone, Default)]
 pub(crate) struct Tally(Arc<AtomicUsize>);
 
 impl Tally {
-    /// Counts one more and tells how many that makes.
+    /// Counts one more and returns the sum.
     pub(crate) fn add(&self) -> usize {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -128,7 +128,7 @@ impl Tally {
     }
 }
 
-/// An attempt that goes on until it is let go.
+/// Holds attempts until it lets them go.
 #[derive(Clone)]
 pub(crate) struct Latch {
     pub(crate) begun: Tally,
@@ -168,7 +168,7 @@ impl Latch {
     }
 }
 
-/// Waits until `count` workers listen for notices.
+/// Waits until `count` workers listen for notifications.
 pub(crate) async fn listeners(pool: &store::Pool, count: i64) {
     eventually("the workers listen", async || {
         let sql = "select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%'";

@@ -1,4 +1,4 @@
-//! A handler whose lease is lost is cancelled, and what it brings does not count.
+//! A handler whose lease is lost is cancelled, and its answer does not count.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn quick(slots: usize) -> Config {
     only_first_step(Config { timing, ..config("victim") }, slots)
 }
 
-/// Takes the job of the only run away from whoever holds it.
+/// Gives the job of the only run a lease of another worker.
 async fn steal(ground: &Ground) -> Lease {
     let token = Uuid::new_v4();
     let set = format!("update job set lease_token = '{token}', visible_at = now() + interval '1 hour'");
@@ -61,24 +61,24 @@ async fn a_handler_whose_lease_is_stolen_is_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_answer_of_a_handler_whose_lease_was_stolen_is_refused() {
+async fn the_answer_of_a_handler_whose_lease_was_stolen_is_fenced() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
-    // Its leases are renewed so seldom that it does not notice.
+    // Its leases are renewed so rarely that it does not notice.
     let worker = work(&ground.engine, only_first_step(config("victim"), 1), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
     let thief = steal(&ground).await;
     let before = ground.picture().await;
     latch.let_go(1);
     worker.stop().await;
-    assert_eq!(ground.picture().await, before, "the victim has changed something");
+    assert_eq!(ground.picture().await, before, "the late answer changed something");
     assert_eq!(ground.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Ack::Committed);
     assert_eq!(ground.kinds(run).await, ["started", "answered"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_is_kept_for_as_long_as_its_handler_needs() {
+async fn a_lease_is_renewed_for_as_long_as_its_handler_runs() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
@@ -93,7 +93,7 @@ async fn a_lease_is_kept_for_as_long_as_its_handler_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f6_a_lease_is_kept_while_every_connection_of_the_pool_is_taken() {
+async fn f6_a_lease_is_renewed_while_every_connection_of_the_pool_is_in_use() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let pool = aspora::store::connect(&ground.database.url, 2).await.unwrap();
@@ -101,14 +101,14 @@ async fn f6_a_lease_is_kept_while_every_connection_of_the_pool_is_taken() {
     let latch = Latch::new();
     let worker = work(&engine, quick(1), latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
-    // All but the one by which the worker listens.
+    // All but the connection on which the worker listens.
     let mut taken = Vec::new();
     while let Ok(line) = pool.acquire().await {
         taken.push(line);
     }
     assert!(!taken.is_empty());
     let renewed = "select visible_at > began_at + interval '15 seconds' from job";
-    eventually("it is renewed all the while", async || ground.ask::<bool>(renewed).await).await;
+    eventually("it is still renewed", async || ground.ask::<bool>(renewed).await).await;
     drop(taken);
     latch.let_go(1);
     eventually("it has answered", async || ground.kinds(run).await == ["started", "answered"]).await;

@@ -1,5 +1,4 @@
-//! Workers over a real Postgres, with a stand-in for the activities: answers, failures, lost leases, stops
-//! and outages.
+//! Workers over a real Postgres with scripted activities: answers, failures, lost leases, stops and outages.
 
 use crate::support;
 

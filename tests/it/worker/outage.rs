@@ -1,4 +1,4 @@
-//! Postgres is killed under running workers: work goes on, nothing is lost, and nothing is done twice.
+//! Postgres is killed while workers run: they continue, nothing is lost, and nothing is done twice.
 
 use std::{
     collections::BTreeMap,
@@ -25,10 +25,10 @@ use super::{
 
 const RUNS: i64 = 25;
 
-/// The world outside: how often each act was made.
+/// The world outside: how often each act was done.
 type World = Arc<Mutex<BTreeMap<String, u32>>>;
 
-/// Acts once on the world, as the factory's own activities do: write down, look, act, write down.
+/// Acts once on the world, as real activities do: intent, look, act, observation.
 async fn act(pool: &Pool, world: &World, task: Assignment) -> Result<Reply, Failure> {
     let (run, key) = (task.lease.run, format!("{}.{}", task.lease.step, task.lease.turn));
     let name = format!("{run} {key}");
@@ -46,7 +46,7 @@ async fn act(pool: &Pool, world: &World, task: Assignment) -> Result<Reply, Fail
 }
 
 async fn ended(pool: &Pool) -> i64 {
-    // A pool that was cut off may need another try.
+    // A pool that lost its connections may need another try.
     let ended = sqlx::query_scalar("select count(*) from run where status = 'ended'").fetch_one(pool).await;
     ended.unwrap_or(0)
 }
@@ -80,7 +80,7 @@ async fn a_killed_postgres_loses_nothing_and_nothing_is_done_twice() {
         cluster.restart().unwrap();
     }
     eventually("every run ends", async || {
-        // Retries need not be waited for, but leases of attempts that were cut off are.
+        // Skip the retries, but not the leases of interrupted attempts.
         let skip = "update job set visible_at = now() where lease_token is null and visible_at > now()";
         let _ = sqlx::query(skip).execute(&pool).await;
         ended(&pool).await == RUNS
@@ -99,7 +99,7 @@ async fn a_killed_postgres_loses_nothing_and_nothing_is_done_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_idle_worker_hears_again_after_postgres_was_killed() {
+async fn an_idle_worker_listens_again_after_postgres_was_killed() {
     let folder = tempfile::Builder::new().prefix("aspora-").tempdir().unwrap();
     let cluster = Cluster::start(folder.path()).unwrap();
     cluster.create_database("factory").unwrap();

@@ -1,4 +1,4 @@
-//! A worker that is asked to stop leaves nothing half done and nothing to wait for.
+//! A worker that stops finishes or releases its jobs, and loses no notification.
 
 use std::{future::poll_fn, str::FromStr as _, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{
     support::{Ground, assert_sound, eventually},
 };
 
-/// A worker that does not look for jobs by itself within a test.
+/// A worker that does not poll within a test.
 fn idle(name: &str) -> Config {
     let mut config = config(name);
     config.timing.poll = LONG;
@@ -24,7 +24,7 @@ fn idle(name: &str) -> Config {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_job_may_finish_and_no_other_is_begun() {
+async fn a_running_job_may_finish_and_no_other_begins() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
@@ -41,20 +41,20 @@ async fn a_running_job_may_finish_and_no_other_is_begun() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_does_not_finish_in_time_is_given_to_another_worker_at_once() {
+async fn a_job_that_does_not_finish_in_time_is_released_to_another_worker_at_once() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let latch = Latch::new();
     let hasty = Config { drain: Duration::from_millis(100), ..config("leaving") };
     let leaving = work(&ground.engine, hasty, latch.handler()).await;
     latch.begun.comes_to(1, "the job is begun").await;
-    // Neither the lease (a minute) nor the rest (an hour) of this one ends within the test.
+    // Neither the lease (a minute) nor the interval of polls (an hour) ends within the test.
     let staying = work(&ground.engine, idle("staying"), async |task| Ok(onwards(&task))).await;
     listeners(ground.pool(), 2).await;
 
     leaving.stop().await;
     assert_eq!(latch.over.count(), 1);
-    eventually("the other one goes on", async || ground.run(run).await.run.step().is_none()).await;
+    eventually("the other one continues", async || ground.run(run).await.run.step().is_none()).await;
     let attempts =
         "select string_agg(worker || ' ' || ended_as, ', ' order by attempt) from attempt_log where turn = 1";
     assert_eq!(ground.ask::<String>(attempts).await, "leaving lost, staying answered");
@@ -77,9 +77,9 @@ fn shared(ground: &Ground, over: &CancellationToken) -> Shared {
     }
 }
 
-/// Its worker may be busy for long with what it began before the stop.
+/// The worker may need long for the jobs that it began before the stop.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_just_being_claimed_at_the_stop_is_given_back_at_once() {
+async fn jobs_that_are_being_claimed_at_the_stop_are_released_at_once() {
     let ground = Ground::new().await;
     ground.accept().await;
     let (over, mut tx) = (CancellationToken::new(), ground.pool().begin().await.unwrap());
@@ -91,7 +91,7 @@ async fn what_is_just_being_claimed_at_the_stop_is_given_back_at_once() {
     eventually("the claim hangs", async || ground.ask::<i64>(claiming).await > 0).await;
     shared.stop.cancel();
     tx.rollback().await.unwrap();
-    eventually("it is given back", async || {
+    eventually("it is released", async || {
         let error = "select count(*) from attempt_log where error = 'the worker was shut down'";
         ground.ask::<i64>(error).await == 1
     })
@@ -101,7 +101,7 @@ async fn what_is_just_being_claimed_at_the_stop_is_given_back_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_claimed_and_not_begun_is_given_back() {
+async fn jobs_that_were_claimed_and_not_begun_are_released() {
     let ground = Ground::new().await;
     for _ in 0..3 {
         ground.accept().await;
@@ -131,7 +131,7 @@ async fn a_new_job_wakes_an_idle_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f24_a_worker_whose_ear_was_cut_off_listens_again() {
+async fn f24_a_worker_that_lost_its_listen_connection_listens_again() {
     let ground = Ground::new().await;
     let worker = work(&ground.engine, only_first_step(idle("one"), 4), async |task| Ok(onwards(&task))).await;
     for _ in 0..3 {
@@ -151,24 +151,24 @@ async fn f24_a_worker_whose_ear_was_cut_off_listens_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f24_a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
+async fn f24_a_lost_notification_is_made_up_for_once_a_worker_listens() {
     let ground = Ground::new().await;
-    // From elsewhere: nobody may shut out others from the database that it is in.
+    // From another database: a session cannot refuse connections to its own.
     let options = PgConnectOptions::from_str(&ground.database.url).unwrap();
     let name = options.get_database().unwrap().to_owned();
     let mut outside = PgConnection::connect_with(&options.database("postgres")).await.unwrap();
-    let mut admit = async |whether: bool| {
+    let mut allow = async |whether: bool| {
         let sql = format!("alter database {name:?} allow_connections {whether}");
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut outside).await.unwrap();
     };
-    admit(false).await;
+    allow(false).await;
     let over = CancellationToken::new();
-    let wake = Notifier::listen(ground.pool().clone(), vec![Queue::Llm], over.clone());
-    // Every bell has rung once to begin with.
-    wake.news().await;
+    let notifier = Notifier::listen(ground.pool().clone(), vec![Queue::Llm], over.clone());
+    // The first notification is that every queue may have jobs.
+    notifier.notified().await;
     ground.accept().await;
-    admit(true).await;
-    let rung = tokio::time::timeout(Duration::from_secs(60), wake.news()).await;
-    assert!(rung.is_ok(), "the bell was not rung");
+    allow(true).await;
+    let notified = tokio::time::timeout(Duration::from_secs(60), notifier.notified()).await;
+    assert!(notified.is_ok(), "there was no notification");
     over.cancel();
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
+    job::JobState,
     run::{PauseCause, Run, State},
     workflow::End,
 };
@@ -25,11 +26,9 @@ pub struct Job {
     pub most: u32,
     /// The worker of the last attempt, and when the attempt began.
     pub last: Option<(String, DateTime<Utc>)>,
-    /// A worker has it under a lease.
-    pub held: bool,
-    /// A worker had it until the lease expired.
-    pub expired: bool,
-    /// How many workers in a row were lost before that one.
+    /// Its state.
+    pub state: JobState,
+    /// How many workers in a row were lost, with the last one if its lease expired.
     pub lost: u32,
     /// The error of the last failed attempt.
     pub error: Option<String>,
@@ -203,9 +202,9 @@ pub enum Cause {
     },
 }
 
-/// The cause, from the run and its job, at `now`.
+/// The cause, from the run and its job.
 #[must_use]
-pub fn why(run: &Run, job: Option<&Job>, now: DateTime<Utc>) -> Cause {
+pub fn why(run: &Run, job: Option<&Job>) -> Cause {
     match (&run.state, job) {
         (State::Ended { name, end, reason }, _) => {
             Cause::Ended { name: name.clone(), end: *end, reason: reason.clone() }
@@ -222,32 +221,31 @@ pub fn why(run: &Run, job: Option<&Job>, now: DateTime<Utc>) -> Cause {
             reason: pause.reason.clone(),
             cause: pause.cause,
             since: pause.since,
-            finishing: job.is_some_and(|job| job.held),
+            finishing: job.is_some_and(|job| job.state == JobState::Running),
         },
         (State::At { step, since }, None) => Cause::JobMissing { step: step.clone(), since: *since },
-        (State::At { step, .. }, Some(job)) => of_job(step.clone(), job, now),
+        (State::At { step, .. }, Some(job)) => of_job(step.clone(), job),
     }
 }
 
-fn of_job(step: String, job: &Job, now: DateTime<Utc>) -> Cause {
-    let (attempt, most) = (job.attempts, job.most);
-    match &job.last {
-        Some((worker, since)) if job.held => {
-            Cause::Running { step, worker: worker.clone(), since: *since, attempt, most }
+fn of_job(step: String, job: &Job) -> Cause {
+    let (attempt, most, until) = (job.attempts, job.most, job.visible_at);
+    let last = || job.last.clone().unwrap_or_else(|| ("a worker".to_owned(), job.visible_at));
+    match (job.state, &job.error) {
+        (JobState::Running, _) => {
+            let (worker, since) = last();
+            Cause::Running { step, worker, since, attempt, most }
         }
-        _ if job.visible_at <= now => of_due_job(step, job),
-        last => {
-            let until = job.visible_at;
-            match (&job.held_back, &job.error, last) {
-                (Some((key, why)), ..) => Cause::HeldBack { step, key: key.clone(), until, why: why.clone() },
-                (None, Some(error), _) => {
-                    Cause::BackingOff { step, until, error: error.clone(), attempt, most }
-                }
-                (None, None, last) => {
-                    let worker = last.as_ref().map_or("a worker", |(worker, _)| worker).to_owned();
-                    Cause::NewerRelease { step, worker, until }
-                }
-            }
+        (JobState::RateLimited, _) => {
+            let (key, why) = job.held_back.clone().unwrap_or_default();
+            Cause::HeldBack { step, key, until, why }
+        }
+        (JobState::Scheduled, Some(error)) => {
+            Cause::BackingOff { step, until, error: error.clone(), attempt, most }
+        }
+        (JobState::Scheduled, None) => Cause::NewerRelease { step, worker: last().0, until },
+        (JobState::Available | JobState::Expired | JobState::Suspect | JobState::Paused, _) => {
+            of_due_job(step, job)
         }
     }
 }
@@ -261,12 +259,9 @@ fn of_due_job(step: String, job: &Job) -> Cause {
     if let Some(Full { key, held, most }) = job.full.clone() {
         return Cause::KeyLimit { step, key, held, most, since };
     }
-    match &job.last {
-        _ if job.lost > 0 => {
-            let lost = job.lost + u32::from(job.expired);
-            Cause::Suspect { step, lost, since, attempt, most }
-        }
-        Some((worker, _)) if job.expired => {
+    match (job.state, &job.last) {
+        (JobState::Suspect, _) => Cause::Suspect { step, lost: job.lost, since, attempt, most },
+        (JobState::Expired, Some((worker, _))) => {
             Cause::WorkerLost { step, worker: worker.clone(), since, attempt, most }
         }
         _ => Cause::Queued { step, queue: job.queue.clone(), since },

@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::run::{Park, Pause, Progress};
+use crate::{
+    job::JobState::{Available, Expired, RateLimited, Running, Scheduled, Suspect},
+    run::{Park, Pause, Progress},
+};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
@@ -20,8 +23,7 @@ fn job() -> Job {
         attempts: 0,
         most: 5,
         last: None,
-        held: false,
-        expired: false,
+        state: Available,
         lost: 0,
         error: None,
         held_back: None,
@@ -30,12 +32,13 @@ fn job() -> Job {
     }
 }
 
-fn begun(visible_at: i64) -> Job {
-    Job { attempts: 2, last: Some(("w1".to_owned(), at(10))), visible_at: at(visible_at), ..job() }
+fn begun(state: JobState, visible_at: i64) -> Job {
+    let last = Some(("w1".to_owned(), at(10)));
+    Job { attempts: 2, last, visible_at: at(visible_at), state, ..job() }
 }
 
 fn check(state: &State, job: Option<&Job>, sentence: &str) {
-    let cause = why(&run(state.clone()), job, at(100));
+    let cause = why(&run(state.clone()), job);
     assert_eq!(cause.sentence(at(100)), sentence);
 }
 
@@ -48,19 +51,23 @@ fn at_review(job: &Job, sentence: &str) {
 #[test]
 fn a_running_attempt_comes_first() {
     let running = "`review` has been running for 1 min 30 s on w1, attempt 2 of 5.";
-    let failed = Job { error: Some("503".to_owned()), ..begun(130) };
-    at_review(&Job { held: true, ..begun(130) }, running);
-    at_review(&Job { held: true, ..failed.clone() }, running);
-    at_review(&Job { held: true, served: false, lost: 2, ..begun(130) }, running);
+    let failed = Job { error: Some("503".to_owned()), ..begun(Scheduled, 130) };
+    at_review(&begun(Running, 130), running);
+    at_review(&Job { state: Running, ..failed.clone() }, running);
+    at_review(&Job { served: false, lost: 2, ..begun(Running, 130) }, running);
     at_review(&failed, "`review` failed in attempt 2 of 5 and is retried in 30 s; last error: 503");
 }
 
 #[test]
 fn a_job_that_is_not_due_says_why_and_until_when() {
     let limit = Some(("github:x:y".to_owned(), Some("429".to_owned())));
-    let job = Job { held_back: limit, error: Some("503".to_owned()), served: false, ..begun(130) };
+    let job =
+        Job { held_back: limit, error: Some("503".to_owned()), served: false, ..begun(RateLimited, 130) };
     at_review(&job, "`review` is held back by the rate limit github:x:y until 00:02:10 UTC: 429.");
-    at_review(&begun(130), "`review` needs a newer release than the one of w1; it is offered again in 30 s.");
+    at_review(
+        &begun(Scheduled, 130),
+        "`review` needs a newer release than the one of w1; it is offered again in 30 s.",
+    );
 }
 
 #[test]
@@ -68,17 +75,17 @@ fn a_due_job_says_what_keeps_it_from_being_claimed() {
     let queued = "`review` has been queued for 1 min 40 s; the workers of `llm` are busy.";
     at_review(&job(), queued);
     let full = Some(Full { key: "model:default".to_owned(), held: 2, most: 2 });
-    let lost = Job { expired: true, ..begun(40) };
+    let lost = Job { lost: 1, ..begun(Expired, 40) };
     at_review(
         &Job { served: false, full: full.clone(), ..job() },
         "`review` has been due for 1 min 40 s, but no worker of the queue `llm` is connected: start one.",
     );
     at_review(
-        &Job { full, lost: 1, ..lost.clone() },
+        &Job { full, ..begun(Suspect, 40) },
         "`review` has been waiting 1 min 0 s for a slot: 2 of at most 2 jobs of model:default are running.",
     );
     at_review(
-        &Job { lost: 1, ..lost.clone() },
+        &Job { lost: 2, ..begun(Suspect, 40) },
         "`review` has lost 2 workers in a row, attempt 2 of 5, and has been waiting 1 min 0 s for a worker without another such job.",
     );
     at_review(
@@ -90,11 +97,11 @@ fn a_due_job_says_what_keeps_it_from_being_claimed() {
 #[test]
 fn an_expired_delay_is_not_mentioned() {
     let queued = "`review` has been queued for 1 s; the workers of `llm` are busy.";
-    let failed = Job { error: Some("503".to_owned()), ..begun(99) };
+    let failed = Job { error: Some("503".to_owned()), ..begun(Available, 99) };
     at_review(&failed, queued);
     at_review(&Job { held_back: Some(("github:x:y".to_owned(), None)), ..failed }, queued);
     // A worker gave it back.
-    at_review(&begun(99), queued);
+    at_review(&begun(Available, 99), queued);
 }
 
 #[test]
@@ -121,7 +128,7 @@ fn a_paused_run_says_who_paused_it_why_and_what_to_do() {
     );
     check(
         &paused,
-        Some(&Job { held: true, ..begun(130) }),
+        Some(&begun(Running, 130)),
         "Paused 2 h 3 min ago by pm@acme: waiting for legal; a worker is still finishing its attempt; resume it to continue.",
     );
 }

@@ -1,5 +1,5 @@
--- What a worker must know from time to time: the queues with due jobs, those that several products use, and
--- whether a timer or a schedule is due.
+-- What is due: the queues with due jobs, those that several products use, and whether a timer or a schedule is
+-- due.
 select array(
            select queue from unnest($1::text[]) as queue
            where exists (select from job where job.queue = queue.queue and visible_at <= now() and not paused)

@@ -15,31 +15,31 @@ use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use super::ground::Database;
+use super::server::Database;
 use crate::{
     activities::{Assignment, Failure, Perform, Reply},
     core::{
         run::Progress,
         workflow::{Outcome, Queue},
     },
-    engine::{Answer, Engine, group_commit::Grouping},
+    engine::{Answer, Engine, group_commit::BatchLimits},
     store,
     worker::{self, Config},
 };
 
-/// After so long without any step the rest is given up, and told as lost.
+/// After so long without any step the rest is given up and reported as lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a worker commits its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Commits {
-    /// Each alone.
+    /// One commit for each answer.
     Alone,
-    /// As the worker does by default.
-    Grouped,
+    /// In batches, as the worker does by default.
+    Batched,
 }
 
-/// How a measured worker is set up.
+/// The settings of a measured worker.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Setup {
     /// How many jobs it does at once.
@@ -50,19 +50,19 @@ pub(super) struct Setup {
     pub(super) commits: Commits,
 }
 
-/// Answers at once, and remembers when each attempt began.
+/// Activities that answer at once. They count the attempts.
 #[derive(Debug, Default)]
-pub(super) struct Prompt {
+pub(super) struct InstantActivities {
     begun: AtomicUsize,
-    /// The first beginning of each run, if they are kept.
-    firsts: Option<Mutex<HashMap<Uuid, Instant>>>,
-    ring: Notify,
+    /// When the first attempt at each run began, if that is recorded.
+    first_attempts: Option<Mutex<HashMap<Uuid, Instant>>>,
+    progress: Notify,
 }
 
-impl Prompt {
-    /// One that keeps when each run was first worked on.
-    pub(super) fn remembering() -> Self {
-        Self { firsts: Some(Mutex::default()), ..Self::default() }
+impl InstantActivities {
+    /// Also records when the first attempt at each run began.
+    pub(super) fn with_first_attempts() -> Self {
+        Self { first_attempts: Some(Mutex::default()), ..Self::default() }
     }
 
     /// How many attempts have begun.
@@ -70,41 +70,41 @@ impl Prompt {
         self.begun.load(Ordering::Relaxed)
     }
 
-    /// When a run was first worked on.
-    pub(super) fn first(&self, run: Uuid) -> Option<Instant> {
-        self.firsts.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).get(&run).copied()
+    /// When the first attempt at a run began.
+    pub(super) fn first_attempt(&self, run: Uuid) -> Option<Instant> {
+        self.first_attempts.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).get(&run).copied()
     }
 
-    /// Waits until `count` attempts have begun and no job is left; false if nothing moved for a minute.
+    /// Waits until `count` attempts have begun and no job is left; false if no attempt began for a minute.
     pub(super) async fn finished(&self, engine: &Engine, count: usize) -> anyhow::Result<bool> {
-        let (mut seen, mut moved) = (0, Instant::now());
+        let (mut seen, mut seen_at) = (0, Instant::now());
         loop {
             let begun = self.begun();
             if begun >= count && !store::replay::has_jobs(engine.pool()).await? {
                 return Ok(true);
             }
             if begun > seen {
-                (seen, moved) = (begun, Instant::now());
+                (seen, seen_at) = (begun, Instant::now());
             }
-            if moved.elapsed() > PATIENCE {
+            if seen_at.elapsed() > PATIENCE {
                 return Ok(false);
             }
-            // The last answers are being written, or the next notice is near.
-            let rest = if begun >= count { 2 } else { 50 };
-            let _ = tokio::time::timeout(Duration::from_millis(rest), self.ring.notified()).await;
+            // The last answers are being recorded, or the next notification is near.
+            let pause = if begun >= count { 2 } else { 50 };
+            let _ = tokio::time::timeout(Duration::from_millis(pause), self.progress.notified()).await;
         }
     }
 }
 
-impl Perform for Prompt {
+impl Perform for InstantActivities {
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
-        if let Some(firsts) = &self.firsts {
+        if let Some(first_attempts) = &self.first_attempts {
             let now = Instant::now();
-            let mut firsts = firsts.lock().unwrap_or_else(PoisonError::into_inner);
-            firsts.entry(assignment.lease.run).or_insert(now);
+            let mut first_attempts = first_attempts.lock().unwrap_or_else(PoisonError::into_inner);
+            first_attempts.entry(assignment.lease.run).or_insert(now);
         }
         if (self.begun.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(1_000) {
-            self.ring.notify_one();
+            self.progress.notify_one();
         }
         let answer =
             Answer { outcome: Outcome::Clean, note: "clean".to_owned(), progress: Progress::default() };
@@ -112,14 +112,14 @@ impl Perform for Prompt {
     }
 }
 
-/// A worker at work; dropping it stops it.
-pub(super) struct Crew {
+/// A running worker; dropping it stops it.
+pub(super) struct BenchWorker {
     working: JoinHandle<anyhow::Result<()>>,
     stop: DropGuard,
 }
 
-impl Crew {
-    /// Starts one.
+impl BenchWorker {
+    /// Starts one on a database.
     pub(super) async fn start(
         database: &Database,
         engine: Engine,
@@ -132,7 +132,7 @@ impl Crew {
         Ok(Self { working, stop: stop.drop_guard() })
     }
 
-    /// Stops it and waits until it has.
+    /// Stops it and waits for its end.
     pub(super) async fn stop(self) -> anyhow::Result<()> {
         drop(self.stop);
         self.working.await.context("the measured worker crashed")?
@@ -141,15 +141,15 @@ impl Crew {
 
 fn config(setup: Setup) -> Config {
     let slots = [(Queue::Default, setup.slots), (Queue::Llm, 0), (Queue::Github, 0)];
-    committing(Config { slots, ..Config::named("bench") }, setup)
+    Config { slots, batches: batches(setup), ..Config::named("bench") }
 }
 
-/// The one place where a worker is told how to commit its answers.
-fn committing(config: Config, setup: Setup) -> Config {
-    // Each commits alone over a connection of its own; the claims need one too, and the news another.
-    let commits = match setup.commits {
-        Commits::Alone => Grouping { most: 1, at_once: setup.connections.saturating_sub(4).max(1) as usize },
-        Commits::Grouped => Grouping::default(),
-    };
-    Config { commits, ..config }
+fn batches(setup: Setup) -> BatchLimits {
+    match setup.commits {
+        // Each commit has a connection of its own; the claims and the listener need some too.
+        Commits::Alone => {
+            BatchLimits { size: 1, concurrency: setup.connections.saturating_sub(4).max(1) as usize }
+        }
+        Commits::Batched => BatchLimits::default(),
+    }
 }

@@ -1,4 +1,4 @@
-//! Workers as processes of their own, so that they can be killed and weighed.
+//! Workers as processes of their own, to kill them and to measure their memory.
 
 use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
 
@@ -26,21 +26,21 @@ use crate::{
 
 /// Connections of a worker's pool, as of the real one.
 const CONNECTIONS: u32 = 16;
-/// What a worker prints once it works, and when an attempt has begun.
+/// What a worker prints once it has started, and when an attempt has begun.
 const READY: &str = "ready";
 const BEGUN: &str = "begun";
-/// Where nobody listens: a worker that is idle has nothing to ask.
+/// An address without a listener: an idle worker makes no calls.
 const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// A worker process; dropping it kills it.
-pub(super) struct Child {
+pub(super) struct WorkerProcess {
     process: tokio::process::Child,
-    said: Lines<BufReader<ChildStdout>>,
+    output: Lines<BufReader<ChildStdout>>,
 }
 
-impl Child {
-    /// The real worker, with a forge and a model that are never asked.
-    pub(super) fn worker(program: &Path, url: &str, data: &Path) -> anyhow::Result<Self> {
+impl WorkerProcess {
+    /// The real worker, with a forge and a model that it never calls.
+    pub(super) fn real(program: &Path, url: &str, data: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(program);
         command.arg("worker");
         command.env("ASPORA_DATA", data).env("RUST_LOG", "warn");
@@ -49,7 +49,7 @@ impl Child {
         Self::spawn(command, url)
     }
 
-    /// A worker whose attempts never end. Returns once it works.
+    /// A worker whose attempts never end. Returns once it has started.
     pub(super) async fn hanging(
         program: &Path,
         url: &str,
@@ -61,7 +61,7 @@ impl Child {
         command.arg("--lease-ms").arg(lease.as_millis().to_string());
         command.arg("--drain-ms").arg(drain.as_millis().to_string());
         let mut child = Self::spawn(command, url)?;
-        child.says(READY).await?;
+        child.prints(READY).await?;
         Ok(child)
     }
 
@@ -69,34 +69,34 @@ impl Child {
         command.env("DATABASE_URL", url).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().context("start a worker process")?;
         let out = process.stdout.take().context("read what a worker process prints")?;
-        Ok(Self { process, said: BufReader::new(out).lines() })
+        Ok(Self { process, output: BufReader::new(out).lines() })
     }
 
-    /// Waits until an attempt has begun in it.
-    pub(super) async fn begins(&mut self) -> anyhow::Result<()> {
-        self.says(BEGUN).await
+    /// Waits until an attempt begins in it.
+    pub(super) async fn attempt_begins(&mut self) -> anyhow::Result<()> {
+        self.prints(BEGUN).await
     }
 
-    async fn says(&mut self, word: &str) -> anyhow::Result<()> {
-        while let Some(line) = self.said.next_line().await? {
-            if line == word {
+    async fn prints(&mut self, expected: &str) -> anyhow::Result<()> {
+        while let Some(line) = self.output.next_line().await? {
+            if line == expected {
                 return Ok(());
             }
         }
-        anyhow::bail!("a worker process ended before it said `{word}`")
+        anyhow::bail!("a worker process ended before it printed `{expected}`")
     }
 
-    /// Ends it without warning and waits until it is gone.
+    /// Kills it (SIGKILL) and waits for its end.
     pub(super) async fn kill(mut self) -> anyhow::Result<()> {
         self.process.kill().await.context("kill a worker process")
     }
 
-    /// Asks it to stop, as a deployment does.
-    pub(super) fn ask_to_stop(&self) -> anyhow::Result<()> {
-        rustix::process::kill_process(self.pid()?, Signal::TERM).context("ask a worker process to stop")
+    /// Sends it SIGTERM, as a deployment does.
+    pub(super) fn terminate(&self) -> anyhow::Result<()> {
+        rustix::process::kill_process(self.pid()?, Signal::TERM).context("send SIGTERM to a worker process")
     }
 
-    /// The memory that it holds now, by the kernel's account (`VmRSS`), in MB of 1,000,000 bytes.
+    /// Its resident memory now (`VmRSS`), in MB of 1,000,000 bytes.
     pub(super) fn resident_megabytes(&self) -> anyhow::Result<f64> {
         let path = format!("/proc/{}/status", self.pid()?.as_raw_nonzero());
         let status = std::fs::read_to_string(&path).with_context(|| format!("read {path}"))?;
@@ -111,39 +111,38 @@ impl Child {
     }
 }
 
-/// What the attempts of a worker process do instead of work.
+/// Activities that do not work but answer, hang or kill their process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Toil {
-    /// Each answers `clean` after a drawn time up to this; without it, none ever ends.
+pub struct ScriptedActivities {
+    /// Each answers `clean` after a random time up to this; without it, none ever ends.
     pub answers_within: Option<Duration>,
-    /// A run whose attempts end their process at once.
+    /// A run whose attempts abort their process at once.
     pub deadly: Option<Uuid>,
     /// How many jobs the process does at once.
     pub slots: usize,
 }
 
-/// The body of a worker process whose activities are stand-ins; prints `ready`, and `begun` for each attempt that
-/// does not end.
+/// Runs a worker whose activities are scripted; prints `ready`, and `begun` for each attempt that never ends.
 ///
 /// # Errors
 /// When the database cannot be reached.
-pub async fn toil(
+pub async fn run_worker(
     url: &str,
     timing: Timing,
     drain: Duration,
-    toil: Toil,
+    activities: ScriptedActivities,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let engine = Engine::open(store::connect(url, CONNECTIONS).await?).await?;
     let reserved = store::connect(url, 1).await?;
     let name = format!("bench/{}", std::process::id());
-    let slots = [(Queue::Default, toil.slots), (Queue::Llm, toil.slots), (Queue::Github, toil.slots)];
+    let slots = [Queue::Default, Queue::Llm, Queue::Github].map(|queue| (queue, activities.slots));
     let config = Config { timing, drain, slots, ..Config::named(name) };
     println!("{READY}");
-    worker::work(engine, reserved, Arc::new(toil), config, stop).await
+    worker::work(engine, reserved, Arc::new(activities), config, stop).await
 }
 
-impl Perform for Toil {
+impl Perform for ScriptedActivities {
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
         if self.deadly == Some(assignment.lease.run) {
             std::process::abort();

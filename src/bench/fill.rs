@@ -1,18 +1,20 @@
-//! Finished runs in bulk, to measure with: rows as a real factory leaves them, only faster.
+//! Finished runs in bulk, to measure with: the rows that real runs leave behind, only faster.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use super::{Error, Pool, Result, partition};
-use crate::core::{
-    branch,
-    run::{Event, Run},
-    workflow::{Outcome, Workflow},
+use crate::{
+    core::{
+        branch,
+        run::{Event, Run},
+        workflow::{Outcome, Workflow},
+    },
+    store::{Error, Pool, Result, partition},
 };
 
-/// Runs that one statement makes.
+/// Runs that one statement inserts.
 const CHUNK: i64 = 20_000;
-/// Statements at work at once.
+/// Statements that run at once.
 const LANES: i64 = 2;
 
 /// What to fill a database with.
@@ -22,11 +24,11 @@ pub struct Fill {
     pub runs: u32,
     /// How many events each has, at least 2: the start, failed attempts, and the end.
     pub events: u32,
-    /// Over how many days, up to now, they were born.
+    /// Over how many days, up to now, they were created.
     pub days: u32,
     /// Among how many products, `filled-0` and so on, they are spread evenly; at least 1.
     pub products: u32,
-    /// The number that the first of them has in its title.
+    /// The number in the title of the first.
     pub first: u32,
 }
 
@@ -36,13 +38,13 @@ impl Default for Fill {
     }
 }
 
-/// Fills a database with finished runs of a graph whose first step is `generate`, which must be kept in it.
+/// Fills a database with finished runs of a graph whose first step is `generate`, which must be in it already.
 /// Nine of ten ended as `failed`, one as `cancelled`, one of 10,000 as `blocked`. A million takes about a minute.
 ///
 /// Their histories fold to their states. The tables are analysed afterwards.
 ///
 /// # Errors
-/// When the database does not answer, the graph is another, or the same runs are there already.
+/// When the database does not answer, the graph does not fit, or the same runs are there already.
 pub async fn fill(pool: &Pool, workflow: &Workflow, fill: &Fill) -> Result<()> {
     let now = Utc::now();
     partition::make(pool, now - TimeDelta::days(fill.days.into()), now).await?;
@@ -63,7 +65,7 @@ pub async fn fill(pool: &Pool, workflow: &Workflow, fill: &Fill) -> Result<()> {
             let mut from = first + lane * CHUNK;
             while from <= last {
                 sqlx::query_file!(
-                    "src/store/sql/fill.sql",
+                    "src/bench/sql/fill.sql",
                     from,
                     last.min(from + CHUNK - 1),
                     last,
@@ -95,7 +97,7 @@ fn failed() -> Value {
     json!({ "kind": "failed", "turn": 1, "error": "filled", "retry_at": "2026-01-01T00:00:00Z" })
 }
 
-/// What runs of each kind come to, and the events that end them.
+/// The states in which runs of each kind end, and the events that end them.
 fn ends(workflow: &Workflow, events: u32) -> Result<(Vec<Value>, Vec<Value>)> {
     let wrong = |what: String| Error::Configuration(what.into());
     let answered = |outcome| Event::Answered {

@@ -1,4 +1,4 @@
-//! Whether anything was lost or done twice: the histories of all runs, folded again.
+//! Checks that nothing was lost or done twice: folds the histories of all runs again.
 
 use std::collections::HashMap;
 
@@ -6,73 +6,81 @@ use uuid::Uuid;
 
 use crate::{
     core::{run::Event, workflow::Workflow},
-    store::{Pool, replay::History},
+    store::{
+        Pool,
+        replay::{self, History},
+    },
 };
 
 /// How many runs are read at once.
-const TOGETHER: usize = 1_000;
-/// How many wrong runs are told.
-const TOLD: usize = 3;
+const CHUNK: usize = 1_000;
+/// How many faulty runs are described.
+const DESCRIBED: usize = 3;
 
-/// What became of the runs of one measurement.
+/// The result of checking the runs of a measurement.
 #[derive(Debug, Default)]
-pub(super) struct Audit {
+pub(super) struct Verification {
     /// Steps that were answered, by the histories.
     pub(super) answered: usize,
-    /// How many runs are not what they should be: lost, done twice, or not at their end.
-    pub(super) wrong: usize,
-    /// How many of those are sound as far as they came, but not at their end.
+    /// How many runs are faulty: lost, done twice, or unfinished.
+    pub(super) faulty: usize,
+    /// How many of those are sound as far as they came, but have not ended.
     pub(super) unfinished: usize,
-    told: Vec<String>,
+    described: Vec<String>,
 }
 
-impl Audit {
-    /// Reads every run: it must have succeeded with `steps` answers, without a gap, and fold to what is stored.
+impl Verification {
+    /// Checks every run: it must have succeeded with `steps` answers, without a gap, and fold to what is stored.
     pub(super) async fn of(
         pool: &Pool,
         workflow: &Workflow,
         runs: &[Uuid],
         steps: usize,
     ) -> anyhow::Result<Self> {
-        let mut audit = Self::default();
-        for some in runs.chunks(TOGETHER) {
-            let histories = crate::store::replay::histories(pool, some).await?;
+        let mut verification = Self::default();
+        for chunk in runs.chunks(CHUNK) {
+            let histories = replay::histories(pool, chunk).await?;
             let mut found: HashMap<Uuid, History> =
                 histories.into_iter().map(|history| (history.id, history)).collect();
-            for run in some {
-                audit.look(workflow, *run, found.remove(run).as_ref(), steps);
+            for run in chunk {
+                verification.check(workflow, *run, found.remove(run).as_ref(), steps);
             }
         }
-        Ok(audit)
+        Ok(verification)
     }
 
-    /// Nothing is wrong.
+    /// How many runs were lost or done twice.
+    pub(super) const fn lost(&self) -> usize {
+        self.faulty - self.unfinished
+    }
+
+    /// No run is faulty.
     pub(super) const fn is_sound(&self) -> bool {
-        self.wrong == 0
+        self.faulty == 0
     }
 
-    /// Adds what another measurement came to.
+    /// Adds the result of another measurement.
     pub(super) fn add(&mut self, other: Self) {
         self.answered += other.answered;
-        self.wrong += other.wrong;
+        self.faulty += other.faulty;
         self.unfinished += other.unfinished;
-        self.told.extend(other.told);
-        self.told.truncate(TOLD);
+        self.described.extend(other.described);
+        self.described.truncate(DESCRIBED);
     }
 
-    /// The first few things that are wrong, for people.
+    /// A sentence about the faulty runs, for people.
     pub(super) fn sentence(&self) -> String {
-        let lost = self.wrong - self.unfinished;
+        let lost = self.lost();
         format!(
             "{lost} runs were lost or done twice, {} are unfinished: {}",
             self.unfinished,
-            self.told.join("; ")
+            self.described.join("; ")
         )
     }
 
-    fn look(&mut self, workflow: &Workflow, run: Uuid, history: Option<&History>, steps: usize) {
+    fn check(&mut self, workflow: &Workflow, run: Uuid, history: Option<&History>, steps: usize) {
         let fault = match history.map(|history| (history, history.read())) {
-            None => Some(Fault::Lost("it is not there".to_owned())),
+            None => Some(Fault::Lost("it is missing".to_owned())),
             Some((_, Err(unreadable))) => Some(Fault::Lost(unreadable)),
             Some((history, Ok(events))) => {
                 let answered = |event: &&Event| matches!(event, Event::Answered { .. });
@@ -82,20 +90,20 @@ impl Audit {
             }
         };
         let Some(fault) = fault else { return };
-        self.wrong += 1;
+        self.faulty += 1;
         self.unfinished += usize::from(matches!(fault, Fault::Unfinished(_)));
         let (Fault::Lost(what) | Fault::Unfinished(what)) = fault;
-        if self.told.len() < TOLD {
-            self.told.push(format!("{run}: {what}"));
+        if self.described.len() < DESCRIBED {
+            self.described.push(format!("{run}: {what}"));
         }
     }
 }
 
 /// What is wrong with a run.
 enum Fault {
-    /// Something is missing, or there twice.
+    /// Something is missing or was done twice.
     Lost(String),
-    /// All is sound, only not done.
+    /// The run is sound, but has not ended.
     Unfinished(String),
 }
 
@@ -106,8 +114,8 @@ fn fault(
     steps: usize,
     answers: usize,
 ) -> Option<Fault> {
-    let whole = (1..=history.version).eq(history.seqs.iter().copied());
-    if !whole {
+    let gapless = (1..=history.version).eq(history.seqs.iter().copied());
+    if !gapless {
         let gaps = format!("its history has gaps: {:?} of {}", history.seqs, history.version);
         return Some(Fault::Lost(gaps));
     }
@@ -118,7 +126,7 @@ fn fault(
         Some("ended") if history.state["state"]["end"] == "succeeded" && answers == steps => None,
         Some("ended") => Some(Fault::Lost(format!("it ended after {answers} of {steps} answers"))),
         state => {
-            let state = state.unwrap_or("nowhere");
+            let state = state.unwrap_or("in no state");
             Some(Fault::Unfinished(format!("it is {state}, after {answers} of {steps} steps")))
         }
     }

@@ -1,5 +1,5 @@
-//! A relay between a program and its Postgres that counts what is said: every statement and transaction, of
-//! whatever kind, without asking anything of the server.
+//! A proxy between a program and its Postgres that counts every statement, transaction and round trip on the
+//! wire, without a query of its own.
 
 use std::{
     net::SocketAddr,
@@ -17,15 +17,15 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 
-use crate::store::throwaway::{Address, address};
+use super::throwaway::{Address, address};
 
-/// What asks for encryption, instead of a startup message.
-const ASKS_TO_ENCRYPT: [u32; 2] = [80_877_103, 80_877_104];
-/// No message of an idle program is longer (bytes).
-const LONGEST: usize = 16 * 1024 * 1024;
+/// The codes of `SSLRequest` and `GSSENCRequest`, which come in place of a startup message.
+const ENCRYPTION_REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
+/// The longest message that is passed on, in bytes; those of an idle program are shorter.
+const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
-/// A listening relay; dropping it cuts all off.
-pub(super) struct Wire {
+/// A running proxy; dropping it closes all connections.
+pub(super) struct Proxy {
     counts: Arc<Counts>,
     address: SocketAddr,
     _stop: DropGuard,
@@ -38,23 +38,23 @@ struct Counts {
     round_trips: AtomicU64,
 }
 
-/// What was said until now.
+/// The counts so far.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Said {
+pub(super) struct Traffic {
     /// Queries, and executions of prepared ones.
     pub(super) statements: u64,
-    /// What came to its end with at least one statement in it.
+    /// Transactions that ended and had at least one statement.
     pub(super) transactions: u64,
-    /// How often the client waited for an answer: for statements, for their preparation, for a sign of life.
+    /// How often the client waited for an answer: to statements, their preparation and pings.
     pub(super) round_trips: u64,
 }
 
-impl Wire {
-    /// A relay to the server of this URL.
+impl Proxy {
+    /// A proxy to the server of this URL.
     pub(super) async fn to(url: &str) -> anyhow::Result<Self> {
         let server = address(url)?;
-        let listener = TcpListener::bind("127.0.0.1:0").await.context("listen for the relay")?;
-        let wire = listener.local_addr()?;
+        let listener = TcpListener::bind("127.0.0.1:0").await.context("listen for the proxy")?;
+        let address = listener.local_addr()?;
         let (counts, stop) = (Arc::new(Counts::default()), CancellationToken::new());
         let (counting, stopped) = (Arc::clone(&counts), stop.clone());
         tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
@@ -64,23 +64,23 @@ impl Wire {
                 tokio::spawn(stopped.clone().run_until_cancelled_owned(relayed));
             }
         }));
-        Ok(Self { counts, address: wire, _stop: stop.drop_guard() })
+        Ok(Self { counts, address, _stop: stop.drop_guard() })
     }
 
-    /// The same database's URL, through the relay.
+    /// The URL of the same database through the proxy.
     pub(super) fn url(&self, url: &str) -> anyhow::Result<String> {
         let mut url = Url::parse(url).context("read a database's URL")?;
-        url.set_host(Some("127.0.0.1")).context("name the relay")?;
+        url.set_host(Some("127.0.0.1")).context("name the proxy")?;
         let port = url.set_port(Some(self.address.port()));
         anyhow::ensure!(port.is_ok(), "a database's URL takes no port");
         url.set_query(Some("sslmode=disable"));
         Ok(url.into())
     }
 
-    /// What was said until now.
-    pub(super) fn count(&self) -> Said {
+    /// The counts so far.
+    pub(super) fn traffic(&self) -> Traffic {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        Said {
+        Traffic {
             statements: read(&self.counts.statements),
             transactions: read(&self.counts.transactions),
             round_trips: read(&self.counts.round_trips),
@@ -90,7 +90,7 @@ impl Wire {
 
 async fn relay(client: TcpStream, server: Address, counts: Arc<Counts>) {
     let _ = client.set_nodelay(true);
-    // Either side may hang up at any time; then the other one hears of it.
+    // Either side may close its connection at any time; then the other one is closed too.
     let _ = match server {
         Address::Tcp(host, port) => match TcpStream::connect((host, port)).await {
             Ok(server) => between(client, server, &counts).await,
@@ -113,7 +113,7 @@ async fn between(
         let length = client.read_u32().await?;
         let rest = body(&mut client, length, Vec::new()).await?;
         let code = rest.first_chunk().map(|code| u32::from_be_bytes(*code));
-        if !code.is_some_and(|code| ASKS_TO_ENCRYPT.contains(&code)) {
+        if !code.is_some_and(|code| ENCRYPTION_REQUESTS.contains(&code)) {
             break [&length.to_be_bytes()[..], &rest].concat();
         }
         client.write_all(b"N").await?;
@@ -126,14 +126,14 @@ async fn between(
             counts.statements.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let did_something = AtomicBool::new(false);
+    let has_statement = AtomicBool::new(false);
     let answered = pass(&mut from_server, &mut to_client, |message| match message[0] {
-        // A statement is complete.
-        b'C' => did_something.store(true, Ordering::Relaxed),
-        // Ready for the next; if in no transaction, one has ended, unless nothing was done in it.
+        // `CommandComplete`.
+        b'C' => has_statement.store(true, Ordering::Relaxed),
+        // `ReadyForQuery`: outside of a transaction, one has ended, unless it had no statement.
         b'Z' => {
             counts.round_trips.fetch_add(1, Ordering::Relaxed);
-            if message.last() == Some(&b'I') && did_something.swap(false, Ordering::Relaxed) {
+            if message.last() == Some(&b'I') && has_statement.swap(false, Ordering::Relaxed) {
                 counts.transactions.fetch_add(1, Ordering::Relaxed);
             }
         }
@@ -145,7 +145,7 @@ async fn between(
     }
 }
 
-/// Hands on message after message until one side hangs up.
+/// Passes on message after message until one side closes its connection.
 async fn pass(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),
@@ -169,7 +169,7 @@ async fn body(
     mut head: Vec<u8>,
 ) -> std::io::Result<Vec<u8>> {
     let rest = usize::try_from(length).ok().and_then(|length| length.checked_sub(4));
-    let rest = rest.filter(|rest| *rest <= LONGEST).ok_or(std::io::ErrorKind::InvalidData)?;
+    let rest = rest.filter(|rest| *rest <= MAX_MESSAGE).ok_or(std::io::ErrorKind::InvalidData)?;
     let start = head.len();
     head.resize(start + rest, 0);
     from.read_exact(&mut head[start..]).await?;

@@ -1,4 +1,4 @@
--- The attempt that was cut off by the limit is none: the next one has its number.
+-- The attempt that the limit cut off does not count: the next one has the same number.
 update job
 set lease_token = null,
     visible_at = clock_timestamp() + make_interval(secs => $3 + random() * $4),

@@ -1,5 +1,5 @@
-//! What Postgres itself gives on this machine, in plain statements and without us: the limits that our own
-//! figures are set beside.
+//! What Postgres itself does on this machine with plain statements: the baseline beside which our own figures
+//! are set.
 
 use std::{
     future::Future,
@@ -14,26 +14,26 @@ use futures::future::try_join_all;
 use sqlx::postgres::PgListener;
 use uuid::Uuid;
 
-use super::{Pool, Result};
+use crate::store::{Error, Pool, Result};
 
-/// Jobs in the ring of [`transitions`]; many more than are held at once.
+/// Jobs in the table while [`transitions`] runs; many more than are claimed at once.
 const RING: i64 = 4_000;
-/// What one batch holds.
+/// Jobs in a batch.
 const BATCH: i64 = 100;
 
-/// Makes the tables of the limits in an empty database.
+/// Creates the tables of the baseline in an empty database.
 ///
 /// # Errors
 /// When the database does not do it.
-pub async fn prepare(pool: &Pool) -> Result<()> {
-    sqlx::raw_sql(include_str!("sql/limit_tables.sql")).execute(pool).await.map(|_| ())
+pub(super) async fn prepare(pool: &Pool) -> Result<()> {
+    sqlx::raw_sql(include_str!("sql/baseline_tables.sql")).execute(pool).await.map(|_| ())
 }
 
-/// One-row insert commits a second, by `clients` connections at once.
+/// Commits of one inserted row a second, over `clients` connections at once.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn inserts(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
+pub(super) async fn inserts(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
     rate(clients, span, async || {
         sqlx::query("insert into limit_row (body) values ('as short as a short event')")
             .execute(pool)
@@ -47,73 +47,73 @@ pub async fn inserts(pool: &Pool, clients: usize, span: Duration) -> Result<f64>
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn one_by_one(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
+pub(super) async fn one_by_one(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
     stock(pool, jobs_for(span, 6_000.0)).await?;
     rate(clients, span, async || claim_and_finish(pool, 1).await).await
 }
 
-/// Jobs a second that `clients` claim and finish by batches of 100, with a commit for each of both.
+/// Jobs a second that `clients` claim and finish in batches of 100, with one commit to claim and one to finish.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn batches(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
+pub(super) async fn batches(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
     stock(pool, jobs_for(span, 80_000.0)).await?;
     rate(clients, span, async || claim_and_finish(pool, BATCH).await).await
 }
 
-/// Whole transitions a second, by `clients` in groups of 100: claim; then fenced delete, versioned state,
-/// history row and next job, with a commit for each of both.
+/// Whole transitions a second, by `clients` in batches of 100: claim; then fenced delete, versioned state,
+/// history row and next job, with one commit to claim and one for the rest.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn transitions(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
+pub(super) async fn transitions(pool: &Pool, clients: usize, span: Duration) -> Result<f64> {
     stock(pool, RING).await?;
     sqlx::query("truncate limit_run, limit_event").execute(pool).await?;
     sqlx::query("insert into limit_run select run, 0, '{}' from limit_job").execute(pool).await?;
     sqlx::query("analyze limit_run").execute(pool).await?;
     rate(clients, span, async || {
         let (ids, tokens) = claim(pool, BATCH).await?;
-        sqlx::query(include_str!("sql/limit_transition.sql")).bind(&ids).bind(&tokens).execute(pool).await?;
+        let transition = sqlx::query(include_str!("sql/baseline_transition.sql"));
+        transition.bind(&ids).bind(&tokens).execute(pool).await?;
         Ok(ids.len())
     })
     .await
 }
 
-/// The median time from a notifying commit's return to the bare listener's waking, over `count` notices
-/// 20 ms apart; negative where the listener was first.
+/// Milliseconds from the return of a notifying commit to the moment a bare listener wakes, for `count`
+/// notifications 20 ms apart; negative where the listener was first.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn wake(pool: &Pool, count: usize) -> Result<Vec<f64>> {
+pub(super) async fn notify_latency(pool: &Pool, count: usize) -> Result<Vec<f64>> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen("limit").await?;
-    let heard = tokio::spawn(async move {
+    let received = tokio::spawn(async move {
         let mut at = Vec::with_capacity(count);
         while at.len() < count {
             listener.recv().await?;
             at.push(Instant::now());
         }
-        Ok::<_, super::Error>(at)
+        Ok::<_, Error>(at)
     });
-    let mut told = Vec::with_capacity(count);
-    let mut beat = tokio::time::interval(Duration::from_millis(20));
+    let mut sent = Vec::with_capacity(count);
+    let mut interval = tokio::time::interval(Duration::from_millis(20));
     for _ in 0..count {
-        beat.tick().await;
+        interval.tick().await;
         sqlx::query("select pg_notify('limit', '')").execute(pool).await?;
-        told.push(Instant::now());
+        sent.push(Instant::now());
     }
-    let heard = heard.await.map_err(|_| super::Error::WorkerCrashed)??;
-    Ok(heard.iter().zip(&told).map(|(heard, told)| signed_millis(*heard, *told)).collect())
+    let received = received.await.map_err(|_| Error::WorkerCrashed)??;
+    Ok(received.iter().zip(&sent).map(|(received, sent)| signed_millis(*received, *sent)).collect())
 }
 
 /// How long after `from` it was at `to`, in milliseconds; negative where `to` came first.
-#[must_use]
-pub fn signed_millis(to: Instant, from: Instant) -> f64 {
+pub(super) fn signed_millis(to: Instant, from: Instant) -> f64 {
     let ahead = to.saturating_duration_since(from).as_secs_f64();
     (ahead - from.saturating_duration_since(to).as_secs_f64()) * 1_000.0
 }
 
-/// What `clients` bring about in a second, each calling `act` for `span` or until it does nothing more.
+/// What `clients` do in a second, each calling `act` for `span` or until it does nothing more.
 async fn rate<F>(clients: usize, span: Duration, act: impl Fn() -> F) -> Result<f64>
 where
     F: Future<Output = Result<usize>>,
@@ -121,20 +121,20 @@ where
     let (began, done) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let client = || async {
         while began.elapsed() < span {
-            let some = act().await?;
-            if some == 0 {
+            let count = act().await?;
+            if count == 0 {
                 break;
             }
-            done.fetch_add(some as u64, Ordering::Relaxed);
+            done.fetch_add(count as u64, Ordering::Relaxed);
         }
-        Ok::<_, super::Error>(())
+        Ok::<_, Error>(())
     };
     try_join_all((0..clients).map(|_| client())).await?;
     let count = u32::try_from(done.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
     Ok(f64::from(count) / began.elapsed().as_secs_f64())
 }
 
-/// A fresh stock of due jobs.
+/// Replaces all jobs by `count` due ones.
 async fn stock(pool: &Pool, count: i64) -> Result<()> {
     sqlx::query("truncate limit_job").execute(pool).await?;
     sqlx::query("insert into limit_job (run) select generate_series(1, $1::bigint)")

@@ -1,0 +1,72 @@
+//! Polls for due work that no notification announced: jobs, timers, schedules, and runs that fit their budgets
+//! again.
+
+use std::time::Duration;
+
+use super::with_timeout;
+use crate::{
+    core::workflow::Queue,
+    engine::Engine,
+    queue::Shared,
+    store::job::{self, DueWork},
+};
+
+/// Polls from one check for runs that fit their budgets again to the next.
+const FUNDING: u64 = 30;
+/// The most runs that are woken before the next query for more.
+const WAKE_BATCH: i64 = 100;
+
+/// Polls until the worker stops, with one statement each time unless something is due.
+pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>) {
+    for poll in 0_u64.. {
+        // A new day brings new budgets; that need not be noticed to the second.
+        if poll % FUNDING == 0
+            && let Err(error) = with_timeout(&shared, engine.resume_funded()).await
+        {
+            tracing::debug!(%error, "could not look for runs that fit their budgets: {error}");
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = tokio::time::sleep(interval(&shared)) => {}
+        }
+        match with_timeout(&shared, async { Ok(job::due_work(engine.pool(), &served).await?) }).await {
+            Ok(due) => handle(&engine, &shared, &served, &due).await,
+            Err(error) => tracing::debug!(%error, "could not look for due work: {error}"),
+        }
+    }
+}
+
+/// The interval and up to a quarter more, at random, so that workers do not poll at the same time.
+fn interval(shared: &Shared) -> Duration {
+    let random = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 255.0;
+    shared.timing.poll.mul_f64(1.0 + random / 4.0)
+}
+
+async fn handle(engine: &Engine, shared: &Shared, served: &[Queue], due: &DueWork) {
+    due.queues.iter().for_each(|queue| shared.notifier.notify(queue));
+    for &queue in served {
+        shared.notifier.set_shared(queue, due.shared.iter().any(|name| name == queue.as_str()));
+    }
+    if due.timers {
+        wake_due(engine, shared).await;
+    }
+    if due.ticks
+        && let Err(error) = with_timeout(shared, engine.fire_due()).await
+    {
+        tracing::warn!(%error, "could not fire the schedules that are due: {error}");
+    }
+}
+
+/// Wakes the runs whose timers are due.
+async fn wake_due(engine: &Engine, shared: &Shared) {
+    loop {
+        match with_timeout(shared, engine.wake_due(WAKE_BATCH)).await {
+            Ok(woken) if i64::try_from(woken) == Ok(WAKE_BATCH) => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::debug!(%error, "could not wake waiting runs: {error}");
+                return;
+            }
+        }
+    }
+}
