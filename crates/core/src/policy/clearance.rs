@@ -13,7 +13,7 @@ use crate::sha::Sha;
 /// ```compile_fail
 /// use aspora_core::policy::{Clearance, Tier};
 /// fn forge(head: aspora_core::sha::Sha) -> Clearance {
-///     Clearance { base: head.clone(), head, policy_digest: String::new(), tier: Tier::Low }
+///     Clearance { base: head.clone(), head, policy_digest: None, tier: Tier::Low }
 /// }
 /// ```
 ///
