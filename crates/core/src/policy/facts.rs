@@ -332,11 +332,9 @@ impl Review {
         self.findings.iter().filter(|found| found.state == FindingState::Open).map(|found| &found.finding)
     }
 
-    /// Open findings that hold the merge up: blocking ones, and while rounds are left all actionable ones.
+    /// The open findings that hold the merge up.
     pub fn holding(&self, rounds_left: u32) -> impl Iterator<Item = &Finding> {
-        self.open().filter(move |finding| {
-            finding.severity.blocks() || (rounds_left > 0 && finding.severity.is_actionable())
-        })
+        self.open().filter(move |finding| finding.holds_merge(rounds_left))
     }
 }
 
