@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 pub enum Task {
     /// Write the change that a requirement asks for.
     Generate,
-    /// Repair an answer that could not be read or did not fit.
+    /// Repair an answer that could not be read or did not fit; release 0.1.0 recorded it as `mend`.
+    #[serde(alias = "mend")]
     Repair,
     /// Find what is wrong with a change.
     Review,

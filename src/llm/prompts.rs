@@ -112,6 +112,14 @@ pub struct Remediate<'a> {
     pub files: &'a [Source],
 }
 
+impl Complaint {
+    /// Something that is wrong with the answer as a whole.
+    #[must_use]
+    pub fn general(what: &str) -> Self {
+        Self { what: what.to_owned(), path: None, nearest: String::new() }
+    }
+}
+
 impl From<&BlockFailed> for Complaint {
     fn from(failed: &BlockFailed) -> Self {
         Self {
@@ -124,7 +132,7 @@ impl From<&BlockFailed> for Complaint {
 
 impl From<&Malformed> for Complaint {
     fn from(malformed: &Malformed) -> Self {
-        Self { what: malformed.to_string(), path: None, nearest: String::new() }
+        Self::general(&malformed.to_string())
     }
 }
 
