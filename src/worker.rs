@@ -341,7 +341,7 @@ async fn brief(context: &Context, held: &Held) -> Result<(Assignment, Step), eng
         .into_iter()
         .find_map(|outcome| run.run.visits_left(&workflow, &lease.step, outcome));
     let (activity, rounds_left) = (step.run, rounds.unwrap_or(0));
-    Ok((Assignment { lease, run, activity, rounds_left, lost: held.lost() }, step))
+    Ok((Assignment { lease, stored: run, activity, rounds_left, lost: held.lost() }, step))
 }
 
 /// Tries for some seconds to record what was done, for it would have to be done again otherwise. A

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{Error, Forge, Kind, escape, route};
-use crate::core::requirement::RepoName;
+use crate::core::{policy::Permission, requirement::RepoName};
 
 /// An account: compare by `id`, since a login can be given up and taken by somebody else.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -15,19 +15,6 @@ pub struct Account {
     pub login: String,
     /// GitHub says that it is a bot; a login that ends in `[bot]` proves nothing.
     pub is_bot: bool,
-}
-
-/// What somebody may do with a repository; the order is the order of power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Permission {
-    /// Nothing beyond what everybody may.
-    None,
-    /// Read; GitHub counts `triage` here.
-    Read,
-    /// Push; GitHub counts `maintain` here.
-    Write,
-    /// Everything.
-    Admin,
 }
 
 impl Forge {
@@ -56,9 +43,11 @@ impl Forge {
         };
         Ok(match raw.permission.as_str() {
             "admin" => Permission::Admin,
-            "write" | "maintain" => Permission::Write,
-            "read" | "triage" => Permission::Read,
-            // A power that we do not know is none.
+            "maintain" => Permission::Maintain,
+            "write" => Permission::Write,
+            "triage" => Permission::Triage,
+            "read" => Permission::Read,
+            // A permission that we do not know permits nothing.
             _ => Permission::None,
         })
     }

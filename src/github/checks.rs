@@ -4,10 +4,17 @@
 //! is left. A status names no app, so anybody who can push could have set it.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IntoDeserializer as _, value::Error as UnknownWord},
+};
 
 use super::{Error, Forge, escape, route, text, text_or_empty};
-use crate::core::{requirement::RepoName, sha::Sha};
+use crate::core::{
+    policy::{CheckStatus, Conclusion, StatusState},
+    requirement::RepoName,
+    sha::Sha,
+};
 
 /// The most characters of a check run's summary and of its text, each.
 const OUTPUT_LIMIT: usize = 65_535;
@@ -27,7 +34,7 @@ pub struct CheckRun {
     /// The app's name in its URL.
     pub app_slug: Option<String>,
     /// How far it is.
-    pub status: CheckState,
+    pub status: CheckStatus,
     /// How it ended, once it is completed.
     pub conclusion: Option<Conclusion>,
     /// When it began.
@@ -40,48 +47,6 @@ pub struct CheckRun {
     pub html_url: String,
     /// What it has to say.
     pub output: CheckOutput,
-}
-
-/// How far a check run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckState {
-    /// Not begun.
-    Queued,
-    /// Begun.
-    InProgress,
-    /// Ended; only then is there a conclusion.
-    Completed,
-    /// Another word of GitHub's, such as `waiting` or `pending`: not ended.
-    #[serde(other)]
-    Other,
-}
-
-/// How a check run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Conclusion {
-    /// It passed.
-    Success,
-    /// It failed.
-    Failure,
-    /// It does not say either.
-    Neutral,
-    /// Somebody stopped it.
-    Cancelled,
-    /// It took too long.
-    TimedOut,
-    /// A person must do something.
-    ActionRequired,
-    /// GitHub gave up on it.
-    Stale,
-    /// It did not run.
-    Skipped,
-    /// Its workflow could not start.
-    StartupFailure,
-    /// A word that we do not know, and which therefore satisfies nothing.
-    #[serde(other)]
-    Other,
 }
 
 /// What a check run has to say, Markdown.
@@ -141,23 +106,6 @@ pub struct CommitStatus {
     pub updated_at: DateTime<Utc>,
 }
 
-/// How a commit status stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StatusState {
-    /// Not known yet.
-    Pending,
-    /// It passed.
-    Success,
-    /// It failed.
-    Failure,
-    /// It broke.
-    Error,
-    /// A word that we do not know, and which therefore satisfies nothing.
-    #[serde(other)]
-    Other,
-}
-
 /// A commit status to set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewStatus {
@@ -215,14 +163,14 @@ impl Forge {
             #[serde(skip_serializing_if = "Option::is_none")]
             details_url: Option<&'a str>,
             #[serde(flatten)]
-            stand: Stand,
+            update: UpdateBody,
         }
         let body = Body {
             name: &new.name,
             head_sha: &new.head,
             external_id: &new.external_id,
             details_url: new.details_url.as_deref(),
-            stand: Stand::of(&new.update),
+            update: UpdateBody::of(&new.update),
         };
         self.post(&route(repo, "check-runs"), &body).await
     }
@@ -237,7 +185,7 @@ impl Forge {
         id: u64,
         update: &CheckUpdate,
     ) -> Result<CheckRun, Error> {
-        self.patch(&route(repo, &format!("check-runs/{id}")), &Stand::of(update)).await
+        self.patch(&route(repo, &format!("check-runs/{id}")), &UpdateBody::of(update)).await
     }
 
     /// The newest status of every context on a commit.
@@ -272,18 +220,18 @@ impl Forge {
 
 /// A [`CheckUpdate`] as GitHub takes it.
 #[derive(Serialize)]
-struct Stand {
-    status: CheckState,
+struct UpdateBody {
+    status: CheckStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     conclusion: Option<Conclusion>,
     output: CheckOutput,
 }
 
-impl Stand {
+impl UpdateBody {
     fn of(update: &CheckUpdate) -> Self {
         let output = &update.output;
         Self {
-            status: update.conclusion.map_or(CheckState::InProgress, |_| CheckState::Completed),
+            status: update.conclusion.map_or(CheckStatus::InProgress, |_| CheckStatus::Completed),
             conclusion: update.conclusion,
             output: CheckOutput {
                 title: text::cap(&output.title, text::TITLE_LIMIT),
@@ -292,6 +240,16 @@ impl Stand {
             },
         }
     }
+}
+
+/// GitHub's conclusion as the policy knows it: a workflow that could not start has failed.
+fn conclusion<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Conclusion>, D::Error> {
+    let Some(word) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    if word == "startup_failure" {
+        return Ok(Some(Conclusion::Failure));
+    }
+    let known: Result<_, UnknownWord> = Conclusion::deserialize(word.as_str().into_deserializer());
+    known.map(Some).map_err(serde::de::Error::custom)
 }
 
 fn newest_per_context(mut all: Vec<CommitStatus>) -> Vec<CommitStatus> {
@@ -310,8 +268,8 @@ struct RawCheckRun {
     id: u64,
     name: String,
     app: Option<App>,
-    status: CheckState,
-    #[serde(default)]
+    status: CheckStatus,
+    #[serde(default, deserialize_with = "conclusion")]
     conclusion: Option<Conclusion>,
     #[serde(default)]
     started_at: Option<DateTime<Utc>>,
@@ -377,15 +335,27 @@ mod tests {
                 "output": {"title": null, "summary": null}}"#,
         )
         .unwrap();
-        assert_eq!((run.status, run.conclusion), (CheckState::Other, Some(Conclusion::Other)));
+        assert_eq!((run.status, run.conclusion), (CheckStatus::Pending, Some(Conclusion::Unknown)));
         assert_eq!((run.app_id, run.output), (None, CheckOutput::default()));
+    }
+
+    #[test]
+    fn a_conclusion_is_read_as_the_policy_knows_it() {
+        let read = |word: &str| {
+            let json = serde_json::json!({"id": 1, "name": "ci", "status": "completed", "conclusion": word});
+            serde_json::from_value::<CheckRun>(json).unwrap().conclusion
+        };
+        assert_eq!(read("success"), Some(Conclusion::Success));
+        assert_eq!(read("timed_out"), Some(Conclusion::TimedOut));
+        assert_eq!(read("startup_failure"), Some(Conclusion::Failure));
+        assert_eq!(read("splendid"), Some(Conclusion::Unknown));
     }
 
     #[test]
     fn an_update_is_completed_exactly_when_it_concludes_and_never_too_long() {
         let output = CheckOutput { title: "t".into(), summary: "ü".repeat(70_000), text: String::new() };
         let body = |conclusion| {
-            serde_json::to_value(Stand::of(&CheckUpdate { conclusion, output: output.clone() })).unwrap()
+            serde_json::to_value(UpdateBody::of(&CheckUpdate { conclusion, output: output.clone() })).unwrap()
         };
         let open = body(None);
         assert_eq!((open["status"].as_str(), open.get("conclusion")), (Some("in_progress"), None));

@@ -4,7 +4,11 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Forge, Kind, route, text};
-use crate::core::{policy::Clearance, requirement::RepoName, sha::Sha};
+use crate::core::{
+    policy::{Clearance, PullState},
+    requirement::RepoName,
+    sha::Sha,
+};
 
 /// What became of a merge that GitHub answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +103,10 @@ impl Forge {
         Ok(match pull.merged_at(head) {
             Some(sha) => Merge::Merged(sha),
             None if pull.head_sha != *head => Merge::HeadMoved,
-            None => Merge::NotMergeable { why, retry: !pull.merged && pull.mergeable.is_none() },
+            None => Merge::NotMergeable {
+                why,
+                retry: pull.state != PullState::Merged && pull.mergeable.is_none(),
+            },
         })
     }
 }

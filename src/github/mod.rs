@@ -28,16 +28,13 @@ use url::Url;
 
 use crate::core::{requirement::RepoName, sha::Sha};
 
-pub use account::{Account, Permission};
-pub use checks::{
-    CheckOutput, CheckRun, CheckState, CheckUpdate, CommitStatus, Conclusion, NewCheckRun, NewStatus,
-    StatusState,
-};
+pub use account::Account;
+pub use checks::{CheckOutput, CheckRun, CheckUpdate, CommitStatus, NewCheckRun, NewStatus};
 pub use comments::Comment;
 pub use error::{Error, Kind};
 pub use merge::Merge;
-pub use pulls::{NewPull, Pull, PullState};
-pub use reviews::{NewReview, NewReviewComment, Review, ReviewState};
+pub use pulls::{NewPull, Pull};
+pub use reviews::{NewReview, NewReviewComment, Review};
 pub use throttle::{Effort, Throttle};
 
 /// The most bytes one answer may have (32 MiB); a longer one is refused unread.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Error, Forge, escape, route, sha_or_none, text, text_or_empty};
-use crate::core::{requirement::RepoName, sha::Sha};
+use crate::core::{policy::PullState, requirement::RepoName, sha::Sha};
 
 /// A pull request, as GitHub tells it at the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -12,10 +12,8 @@ use crate::core::{requirement::RepoName, sha::Sha};
 pub struct Pull {
     /// Its number in the repository.
     pub number: u64,
-    /// Open or closed; a merged one is closed.
+    /// Open, closed or merged.
     pub state: PullState,
-    /// It is in the base.
-    pub merged: bool,
     /// The commit that merged it, only once it is merged: before, GitHub gives that of a trial.
     pub merge_commit_sha: Option<Sha>,
     /// Not meant to be merged yet.
@@ -46,16 +44,6 @@ pub struct Pull {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Whether a pull request is still open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PullState {
-    /// May still be merged.
-    Open,
-    /// Merged, or closed without.
-    Closed,
-}
-
 /// A pull request to open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewPull {
@@ -73,7 +61,7 @@ impl Pull {
     /// The commit that merged this very head, if it was merged: by whomever, and by a lost call of ours too.
     #[must_use]
     pub fn merged_at(&self, head: &Sha) -> Option<Sha> {
-        self.merge_commit_sha.clone().filter(|_| self.merged && self.head_sha == *head)
+        self.merge_commit_sha.clone().filter(|_| self.state == PullState::Merged && self.head_sha == *head)
     }
 }
 
@@ -189,8 +177,7 @@ impl From<RawPull> for Pull {
     fn from(raw: RawPull) -> Self {
         Self {
             number: raw.number,
-            state: raw.state,
-            merged: raw.merged,
+            state: if raw.merged { PullState::Merged } else { raw.state },
             merge_commit_sha: raw.merge_commit_sha.filter(|_| raw.merged),
             draft: raw.draft,
             mergeable: raw.mergeable,

@@ -4,10 +4,10 @@
 //! into is none.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Account, Error, Forge, route, sha_or_none, text, text::Marker, text_or_empty};
-use crate::core::{path::RepoPath, requirement::RepoName, sha::Sha};
+use crate::core::{path::RepoPath, policy::ApprovalState, requirement::RepoName, sha::Sha};
 
 /// One review.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -16,8 +16,9 @@ pub struct Review {
     pub id: u64,
     /// Who wrote it; `None` when the account is gone.
     pub user: Option<Account>,
-    /// What it says.
-    pub state: ReviewState,
+    /// What it says; `None` for a draft and for a state that we do not know, which approves nothing.
+    #[serde(deserialize_with = "state")]
+    pub state: Option<ApprovalState>,
     /// The commit that it is about; it says nothing of any other.
     #[serde(default, deserialize_with = "sha_or_none")]
     pub commit_id: Option<Sha>,
@@ -27,25 +28,6 @@ pub struct Review {
     /// Markdown.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub body: String,
-}
-
-/// What a review says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ReviewState {
-    /// It approves.
-    Approved,
-    /// It blocks.
-    ChangesRequested,
-    /// It only talks.
-    Commented,
-    /// It was withdrawn.
-    Dismissed,
-    /// It is not sent yet.
-    Pending,
-    /// A word that we do not know, and which therefore approves nothing.
-    #[serde(other)]
-    Other,
 }
 
 /// A review to post.
@@ -97,7 +79,7 @@ impl Forge {
         let reviews = self.reviews(repo, number).await?;
         let ours = |review: &Review| {
             review.user.as_ref().is_some_and(|user| user.id == us.id)
-                && review.state != ReviewState::Pending
+                && review.submitted_at.is_some()
                 && marker.is_in(&review.body)
         };
         Ok(reviews.into_iter().filter(ours).min_by_key(|review| review.id))
@@ -142,4 +124,14 @@ impl Forge {
         };
         self.post(&route(repo, &format!("pulls/{number}/reviews")), &body).await
     }
+}
+
+fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ApprovalState>, D::Error> {
+    Ok(match String::deserialize(from)?.as_str() {
+        "APPROVED" => Some(ApprovalState::Approved),
+        "CHANGES_REQUESTED" => Some(ApprovalState::ChangesRequested),
+        "COMMENTED" => Some(ApprovalState::Commented),
+        "DISMISSED" => Some(ApprovalState::Dismissed),
+        _ => None,
+    })
 }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::text::keyed;
-use crate::core::{requirement::RepoName, sha::Sha};
+use crate::core::{requirement::RepoName, run::Topic, sha::Sha};
 
 /// The header with the signature.
 pub const SIGNATURE_HEADER: &str = "x-hub-signature-256";
@@ -55,11 +55,11 @@ pub enum Unreadable {
     NoRepository,
 }
 
-/// A hint that something may have changed.
+/// A delivery: a hint that something may have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct News {
-    /// GitHub's id of the delivery; the same id twice is the same news twice.
-    pub delivery: String,
+pub struct Delivery {
+    /// GitHub's id of the delivery; a redelivery has the same.
+    pub id: String,
     /// GitHub's name of the event, such as `check_run`.
     pub event: String,
     /// What happened, such as `completed`.
@@ -72,23 +72,8 @@ pub struct News {
     pub sha: Option<Sha>,
     /// The pull request it is about, if it says exactly one.
     pub pull: Option<u64>,
-    /// What to look at again.
-    pub topic: Topic,
-}
-
-/// What to look at again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Topic {
-    /// Check runs and statuses.
-    Checks,
-    /// Reviews and comments.
-    Reviews,
-    /// The pull request itself.
-    Pull,
-    /// A branch.
-    Push,
-    /// Nothing that we follow.
-    Other,
+    /// What to look at again; `None` for an event that no run waits for.
+    pub topic: Option<Topic>,
 }
 
 impl Secrets {
@@ -123,7 +108,7 @@ pub fn verify(secrets: &Secrets, body: &[u8], signature: Option<&str>) -> Result
 ///
 /// # Errors
 /// [`Unreadable`] says what is missing.
-pub fn read(event: Option<&str>, delivery: Option<&str>, body: &[u8]) -> Result<News, Unreadable> {
+pub fn read(event: Option<&str>, delivery: Option<&str>, body: &[u8]) -> Result<Delivery, Unreadable> {
     let event = event.and_then(name).ok_or(Unreadable::Header(EVENT_HEADER))?;
     let delivery = delivery.and_then(name).ok_or(Unreadable::Header(DELIVERY_HEADER))?;
     let payload: Value = serde_json::from_slice(body).map_err(|error| Unreadable::Json(error.to_string()))?;
@@ -132,9 +117,9 @@ pub fn read(event: Option<&str>, delivery: Option<&str>, body: &[u8]) -> Result<
     }
     let repository = text(&payload, "/repository/full_name").and_then(|name| name.parse().ok());
     let hint = Hint::of(&event, &payload);
-    Ok(News {
-        topic: Topic::of(&event),
-        delivery,
+    Ok(Delivery {
+        id: delivery,
+        topic: topic(&event),
         action: text(&payload, "/action").and_then(name),
         repository: repository.ok_or(Unreadable::NoRepository)?,
         branch: hint.branch.filter(|branch| is_plain(branch)).map(str::to_owned),
@@ -144,18 +129,16 @@ pub fn read(event: Option<&str>, delivery: Option<&str>, body: &[u8]) -> Result<
     })
 }
 
-impl Topic {
-    fn of(event: &str) -> Self {
-        match event {
-            "check_run" | "check_suite" | "status" | "workflow_run" | "workflow_job" => Self::Checks,
-            "pull_request_review"
-            | "pull_request_review_comment"
-            | "pull_request_review_thread"
-            | "issue_comment" => Self::Reviews,
-            "pull_request" => Self::Pull,
-            "push" | "create" | "delete" => Self::Push,
-            _ => Self::Other,
-        }
+fn topic(event: &str) -> Option<Topic> {
+    match event {
+        "check_run" | "check_suite" | "status" | "workflow_run" | "workflow_job" => Some(Topic::Checks),
+        "pull_request_review"
+        | "pull_request_review_comment"
+        | "pull_request_review_thread"
+        | "issue_comment" => Some(Topic::Reviews),
+        "pull_request" => Some(Topic::Pull),
+        "push" | "create" | "delete" => Some(Topic::Push),
+        _ => None,
     }
 }
 
@@ -317,39 +300,39 @@ mod tests {
         let check = |event: &str, mut payload: Value, topic, branch, sha, pull| {
             payload["repository"] = json!({"full_name": "acme/wealth-product"});
             payload["action"] = json!("completed");
-            let news = read(Some(event), Some("72d3162e-cc78-11e3"), payload.to_string().as_bytes()).unwrap();
-            let told = (news.topic, news.branch.as_deref(), news.sha.as_ref().map(Sha::as_str), news.pull);
-            assert_eq!(told, (topic, branch, sha, pull), "{event}");
-            assert_eq!((news.event.as_str(), news.action.as_deref()), (event, Some("completed")));
-            assert_eq!(news.repository.to_string(), "acme/wealth-product");
+            let read = read(Some(event), Some("72d3162e-cc78-11e3"), payload.to_string().as_bytes()).unwrap();
+            let hint = (read.topic, read.branch.as_deref(), read.sha.as_ref().map(Sha::as_str), read.pull);
+            assert_eq!(hint, (topic, branch, sha, pull), "{event}");
+            assert_eq!((read.event.as_str(), read.action.as_deref()), (event, Some("completed")));
+            assert_eq!(read.repository.to_string(), "acme/wealth-product");
         };
         let pull = json!({"pull_request": {"number": 7, "head": {"ref": "b", "sha": SHA}}});
-        check("pull_request", pull.clone(), Topic::Pull, Some("b"), Some(SHA), Some(7));
-        check("pull_request_review", pull.clone(), Topic::Reviews, Some("b"), Some(SHA), Some(7));
-        check("pull_request_review_thread", pull, Topic::Reviews, Some("b"), Some(SHA), Some(7));
+        check("pull_request", pull.clone(), Some(Topic::Pull), Some("b"), Some(SHA), Some(7));
+        check("pull_request_review", pull.clone(), Some(Topic::Reviews), Some("b"), Some(SHA), Some(7));
+        check("pull_request_review_thread", pull, Some(Topic::Reviews), Some("b"), Some(SHA), Some(7));
         let run = json!({"check_run": {"head_sha": SHA, "check_suite": {"head_branch": "b"},
             "pull_requests": [{"number": 7}]}});
-        check("check_run", run, Topic::Checks, Some("b"), Some(SHA), Some(7));
+        check("check_run", run, Some(Topic::Checks), Some("b"), Some(SHA), Some(7));
         let suite = json!({"check_suite": {"head_sha": SHA, "head_branch": null,
             "pull_requests": [{"number": 7}, {"number": 8}]}});
-        check("check_suite", suite, Topic::Checks, None, Some(SHA), None);
+        check("check_suite", suite, Some(Topic::Checks), None, Some(SHA), None);
         let run = json!({"workflow_run": {"head_sha": SHA, "head_branch": "b", "pull_requests": []}});
-        check("workflow_run", run, Topic::Checks, Some("b"), Some(SHA), None);
+        check("workflow_run", run, Some(Topic::Checks), Some("b"), Some(SHA), None);
         let status = json!({"sha": SHA, "branches": [{"name": "b"}]});
-        check("status", status, Topic::Checks, Some("b"), Some(SHA), None);
+        check("status", status, Some(Topic::Checks), Some("b"), Some(SHA), None);
         let push = json!({"ref": "refs/heads/a/b", "after": SHA});
-        check("push", push, Topic::Push, Some("a/b"), Some(SHA), None);
+        check("push", push, Some(Topic::Push), Some("a/b"), Some(SHA), None);
         let gone = json!({"ref": "refs/heads/b", "after": "0".repeat(40)});
-        check("push", gone, Topic::Push, Some("b"), None, None);
+        check("push", gone, Some(Topic::Push), Some("b"), None, None);
         let tag = json!({"ref": "refs/tags/v1", "after": SHA});
-        check("push", tag, Topic::Push, None, Some(SHA), None);
-        check("delete", json!({"ref": "b", "ref_type": "branch"}), Topic::Push, Some("b"), None, None);
+        check("push", tag, Some(Topic::Push), None, Some(SHA), None);
+        check("delete", json!({"ref": "b", "ref_type": "branch"}), Some(Topic::Push), Some("b"), None, None);
         let comment = json!({"issue": {"number": 7, "pull_request": {}}});
-        check("issue_comment", comment, Topic::Reviews, None, None, Some(7));
-        check("issue_comment", json!({"issue": {"number": 7}}), Topic::Reviews, None, None, None);
-        check("star", json!({}), Topic::Other, None, None, None);
+        check("issue_comment", comment, Some(Topic::Reviews), None, None, Some(7));
+        check("issue_comment", json!({"issue": {"number": 7}}), Some(Topic::Reviews), None, None, None);
+        check("star", json!({}), None, None, None, None);
         let odd = json!({"pull_request": {"number": -1, "head": {"ref": "a\u{0}b", "sha": "HEAD"}}});
-        check("pull_request", odd, Topic::Pull, None, None, None);
+        check("pull_request", odd, Some(Topic::Pull), None, None, None);
     }
 
     #[test]

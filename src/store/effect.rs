@@ -190,20 +190,34 @@ fn documents<'a>(
     std::iter::once(request).chain(result.as_mut())
 }
 
-/// The effects of a run and of those before it on the same branch, oldest first, as [`of_run`] gives them.
+/// What came of an effect, and when that was recorded.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The effect's name in its run.
+    pub key: String,
+    /// The observation.
+    pub result: Value,
+    /// When it was recorded.
+    pub done_at: DateTime<Utc>,
+}
+
+/// What came of the effects of one kind, in a run and in earlier runs on the same branch, oldest first.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn of_lineage(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
-    sqlx::query_as!(
-        Row,
-        r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",
-                  attempts, intended_at, result, done_at
-           from effect where run_id = any(lineage($1)) order by intended_at, key"#,
-        run_id
+pub async fn done_in_lineage(pool: &Pool, run_id: Uuid, kind: &str) -> Result<Vec<Done>> {
+    let mut rows = sqlx::query_as!(
+        Done,
+        r#"select key, result as "result!", done_at as "done_at!"
+           from effect where run_id = any(lineage($1)) and kind = $2 and done_at is not null
+           order by intended_at, key"#,
+        run_id,
+        kind
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    blob::fill(pool, rows.iter_mut().map(|row| &mut row.result).collect()).await?;
+    Ok(rows)
 }
 
 /// What came of an effect of this key in a run before this one on the same branch.

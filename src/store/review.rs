@@ -6,12 +6,13 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    Pool, Result,
+    Error, Pool, Result,
     job::{Lease, signed},
 };
 use crate::core::{
     circles::Round,
     finding::{Finding, Severity},
+    policy::{FindingState, Found},
     sha::Sha,
 };
 
@@ -61,6 +62,23 @@ impl Row {
             message: self.message.clone(),
             fingerprint: self.fingerprint.clone(),
         }
+    }
+
+    fn found(self) -> Result<Found> {
+        Ok(Found { finding: self.finding(), found_on: sha(&self.head_sha)?, state: self.state()? })
+    }
+
+    /// The state; the `check` on the column allows no other.
+    fn state(&self) -> Result<FindingState> {
+        Ok(match self.state.as_str() {
+            "fixed" => FindingState::FixedAt(sha(self.state_sha.as_deref().unwrap_or_default())?),
+            "gone" => FindingState::Gone,
+            "dismissed" => FindingState::Dismissed {
+                by: String::new(),
+                reason: self.state_note.clone().unwrap_or_default(),
+            },
+            _ => FindingState::Open,
+        })
     }
 }
 
@@ -151,6 +169,26 @@ pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     .await
 }
 
+/// The findings of one head, worst first, and what became of each.
+///
+/// # Errors
+/// When the database does not answer, or holds something that is no SHA.
+pub async fn findings_of_head(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<Vec<Found>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha, f.state_note
+         from finding f join review r on r.run_id = f.run_id and r.head_sha = f.head_sha
+         where f.run_id = any(lineage($1)) and f.head_sha = $2
+         order by r.reviewed_at, array_position(array['critical', 'high', 'medium', 'low', 'info'], f.severity),
+                  f.path, f.line",
+        run_id,
+        head.as_str()
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(Row::found).collect()
+}
+
 /// The complete reviews of a run, oldest first, each with the fingerprints of its actionable findings.
 ///
 /// # Errors
@@ -169,4 +207,8 @@ pub async fn rounds(pool: &Pool, run_id: Uuid) -> Result<Vec<Round>> {
     .await?;
     let round = |head, findings: Vec<String>| Round { head, findings: findings.into_iter().collect() };
     Ok(rows.into_iter().map(|row| round(row.head_sha, row.fingerprints)).collect())
+}
+
+fn sha(text: &str) -> Result<Sha> {
+    text.parse().map_err(|error| Error::Decode(Box::new(error)))
 }

@@ -8,13 +8,12 @@ use std::{
 
 use aspora::{
     core::{
+        policy::{Permission, PullState},
         rate::{Observed, RateWindow, Wait},
         requirement::RepoName,
         sha::Sha,
     },
-    github::{
-        Account, BadConfig, Config, Effort, Error, Forge, Kind, Permission, Throttle, Timeouts, text::Marker,
-    },
+    github::{Account, BadConfig, Config, Effort, Error, Forge, Kind, Throttle, Timeouts, text::Marker},
 };
 use axum::{
     Json, Router,
@@ -271,7 +270,7 @@ async fn a_pull_request_is_found_by_its_own_branch_alone_and_the_newest_counts()
     })
     .await;
     let found = world.forge.find_pull(&repo(), "a/b").await.unwrap().unwrap();
-    assert_eq!((found.number, found.changed_files, found.merged), (7, 3, true));
+    assert_eq!((found.number, found.changed_files, found.state), (7, 3, PullState::Merged));
     assert_eq!(world.forge.find_pull(&repo(), "none").await, Ok(None));
     let list = "GET /api/v3/repos/acme/w/pulls?head=acme%3Aa%2Fb&state=all&per_page=100&page=1";
     assert_eq!(world.calls()[..2], [list, "GET /api/v3/repos/acme/w/pulls/7"]);
@@ -351,6 +350,8 @@ async fn only_who_may_push_has_a_say() {
     check(says("admin"), Ok(Permission::Admin)).await;
     check(says("write"), Ok(Permission::Write)).await;
     check(says("read"), Ok(Permission::Read)).await;
+    check(says("maintain"), Ok(Permission::Maintain)).await;
+    check(says("triage"), Ok(Permission::Triage)).await;
     check(says("none"), Ok(Permission::None)).await;
     check(says("emperor"), Ok(Permission::None)).await;
     check(status(404, &[], &json!({})), Ok(Permission::None)).await;

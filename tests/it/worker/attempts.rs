@@ -57,7 +57,7 @@ async fn a_parked_step_is_performed_again_when_its_news_come() {
     let worker = work(&ground.engine, config("one"), move |task| {
         let first = counted.add() == 1;
         async move {
-            let until = task.run.now + TimeDelta::hours(1);
+            let until = task.stored.now + TimeDelta::hours(1);
             let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
             Ok(if first { Reply::Park(park, Progress::default()) } else { onwards(&task) })
         }
