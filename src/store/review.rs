@@ -1,6 +1,6 @@
-//! Reviews and what they found. A review of a head is complete or it is not here.
+//! Reviews and their findings. Only complete reviews are stored.
 //!
-//! What was reviewed before a fork on the same branch counts for the fork.
+//! Reviews by earlier runs on the same branch count for a fork.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -21,20 +21,20 @@ use crate::core::{
 pub struct Review {
     /// The head.
     pub head_sha: String,
-    /// What the reviewer said of it all.
+    /// The reviewer's summary.
     pub summary: String,
-    /// When it was complete.
+    /// When it was completed.
     pub reviewed_at: DateTime<Utc>,
 }
 
-/// A finding and what became of it.
+/// A finding and its state.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The head on which it was found.
     pub head_sha: String,
     /// The same on every head.
     pub fingerprint: String,
-    /// One of the five words.
+    /// `critical`, `high`, `medium`, `low` or `info`.
     pub severity: String,
     /// The file.
     pub path: String,
@@ -44,7 +44,7 @@ pub struct Row {
     pub message: String,
     /// `open`, `fixed`, `gone` or `dismissed`.
     pub state: String,
-    /// The head on which it was seen to be fixed or gone.
+    /// The head on which it was fixed or gone.
     pub state_sha: Option<String>,
     /// Why it was dismissed.
     pub state_note: Option<String>,
@@ -68,7 +68,7 @@ impl Row {
         Ok(Found { finding: self.finding(), found_on: sha(&self.head_sha)?, state: self.state()? })
     }
 
-    /// The state; the `check` on the column allows no other.
+    /// A `check` of the column allows only these states.
     fn state(&self) -> Result<FindingState> {
         Ok(match self.state.as_str() {
             "fixed" => FindingState::FixedAt(sha(self.state_sha.as_deref().unwrap_or_default())?),
@@ -82,8 +82,8 @@ impl Row {
     }
 }
 
-/// Records a complete review and its findings, all or nothing. A review of this head that is there
-/// stays; open findings of earlier heads that are not found again are fixed at this one.
+/// Records a complete review and its findings, all or nothing. An existing review of this head stays. Open
+/// findings of earlier heads that are not found again become fixed at this one.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -151,7 +151,7 @@ pub async fn of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Rev
     .await
 }
 
-/// All findings of a run, by review and then worst first.
+/// All findings of a run, by review, most severe first.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -169,10 +169,10 @@ pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     .await
 }
 
-/// The findings of one head, worst first, and what became of each.
+/// The findings of one head and their states, most severe first.
 ///
 /// # Errors
-/// When the database does not answer, or holds something that is no SHA.
+/// When the database does not answer, or a stored SHA is malformed.
 pub async fn findings_of_head(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<Vec<Found>> {
     let rows = sqlx::query_as!(
         Row,
