@@ -67,7 +67,7 @@ impl Attempt<'_> {
 
     async fn checks(&self, head: &Sha) -> Result<Vec<CheckFact>, Failure> {
         let checks = self.factory.forge.check_runs(&self.repo, head).await?;
-        let reported = self.observed::<CheckRunIntent>().await?;
+        let reported = self.observations::<CheckRunIntent>().await?;
         let our_app = reported.iter().find_map(|reported| reported.observation.app_id);
         Ok(checks.into_iter().map(|check| check_fact(check, our_app)).collect())
     }

@@ -59,7 +59,7 @@ async fn prompt(at: &Attempt<'_>, mirror: &Mirror, base: &Sha) -> Result<llm::Pr
         title: &requirement.title,
         body: &requirement.body,
         spec: context.spec.as_deref(),
-        policy: context.policy.as_deref().unwrap_or("there is none"),
+        policy: context.policy.as_deref().unwrap_or("none"),
         files: &context.files,
         harness: &context.harness(),
         tree: &context.tree,

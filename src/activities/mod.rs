@@ -1,7 +1,7 @@
 //! The activities that steps perform, one file each. An activity answers; it never advances a run.
 //!
 //! An activity may be cut off at any point and started again: its acts on the outside world are found
-//! through the [`ledger`], and what it writes to the database is idempotent.
+//! through the ledger, and what it writes to the database is idempotent.
 
 mod ask;
 mod attempt;

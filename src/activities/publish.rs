@@ -37,16 +37,16 @@ impl Attempt<'_> {
     ) -> Result<Published, Failure> {
         let key = self.push_key();
         let intent = self.push_intent(parent, files, message);
-        let meant = match self.begin(&key, &intent).await? {
+        let recorded = match self.begin(&key, &intent).await? {
             Before::Done(pushed) => return Ok(Published::Done(pushed)),
-            Before::Unknown(meant) | Before::Fresh(meant) => meant,
+            Before::Unknown(recorded) | Before::Fresh(recorded) => recorded,
         };
         // The same parent, files, message and date (that of the intent) make the same commit in every attempt.
         let commit = NewCommit {
             parent: parent.clone(),
             files: edits(files),
             message: self.signed(&message.to_string(), &key),
-            at: meant.at,
+            at: recorded.at,
         };
         let sha = mirror.commit(&commit).await?;
         let tests = self.test(mirror, &sha).await?;

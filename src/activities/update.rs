@@ -17,14 +17,14 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let key = at.push_key();
     let base = at.base(&mirror).await?;
     let intent = BasePushIntent { branch: at.branch().to_owned(), parent: head.clone(), base: base.clone() };
-    let meant = match at.begin(&key, &intent).await? {
+    let recorded = match at.begin(&key, &intent).await? {
         Before::Done(pushed) => return Ok(done(&base, pushed.sha)),
-        Before::Unknown(meant) | Before::Fresh(meant) => meant,
+        Before::Unknown(recorded) | Before::Fresh(recorded) => recorded,
     };
     // The base of the first attempt, so that every attempt makes the same commit.
-    let base = meant.intent.base;
+    let base = recorded.intent.base;
     let message = at.signed(&format!("chore: Merge {} into the branch", at.stored.spec.base_branch), &key);
-    let sha = match mirror.merge(&head, &base, &message, meant.at).await? {
+    let sha = match mirror.merge(&head, &base, &message, recorded.at).await? {
         Merge::Made(sha) => sha,
         Merge::Conflict(paths) => {
             let note = format!("{} cannot be merged into the branch: {}", base.short(), paths.join(", "));

@@ -12,73 +12,73 @@ use crate::{
 
 /// A call of the model.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct ModelCallIntent {
-    pub(in crate::activities) task: Task,
-    pub(in crate::activities) model: String,
+pub(crate) struct ModelCallIntent {
+    pub(crate) task: Task,
+    pub(crate) model: String,
     /// The commit whose files the prompt shows.
-    pub(in crate::activities) basis: Sha,
+    pub(crate) basis: Sha,
     /// Of the prompt.
-    pub(in crate::activities) digest: String,
-    pub(in crate::activities) prompt: Prompt,
+    pub(crate) digest: String,
+    pub(crate) prompt: Prompt,
 }
 
 /// The model's reply to a call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::activities) struct Answered {
+pub(crate) struct Answered {
     #[serde(flatten)]
-    pub(in crate::activities) reply: Reply,
+    pub(crate) reply: Reply,
     /// What it cost, where prices are set.
     #[serde(default)]
-    pub(in crate::activities) micro_dollars: Option<u64>,
+    pub(crate) micro_dollars: Option<u64>,
 }
 
 /// A push of a change that the model wrote.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct ChangePushIntent {
-    pub(in crate::activities) branch: String,
-    pub(in crate::activities) parent: Sha,
+pub(crate) struct ChangePushIntent {
+    pub(crate) branch: String,
+    pub(crate) parent: Sha,
     /// The paths that the change touches.
     #[serde(default)]
-    pub(in crate::activities) files: Vec<String>,
+    pub(crate) files: Vec<String>,
     #[serde(default)]
-    pub(in crate::activities) message: CommitMessage,
+    pub(crate) message: CommitMessage,
     /// Kept for people; listings of effects leave it out.
     #[serde(default)]
-    pub(in crate::activities) diff: String,
+    pub(crate) diff: String,
     #[serde(default)]
-    pub(in crate::activities) diff_is_cut: bool,
+    pub(crate) diff_is_cut: bool,
 }
 
 /// A push that merges the base into the branch.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct BasePushIntent {
-    pub(in crate::activities) branch: String,
-    pub(in crate::activities) parent: Sha,
-    pub(in crate::activities) base: Sha,
+pub(crate) struct BasePushIntent {
+    pub(crate) branch: String,
+    pub(crate) parent: Sha,
+    pub(crate) base: Sha,
 }
 
 /// A commit message in git's own form: the title, a blank line, the explanation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub(in crate::activities) struct CommitMessage {
+pub(crate) struct CommitMessage {
     /// One line.
-    pub(in crate::activities) title: String,
-    pub(in crate::activities) explanation: String,
+    pub(crate) title: String,
+    pub(crate) explanation: String,
 }
 
 /// A head that was pushed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(in crate::activities) struct Pushed {
+pub(crate) struct Pushed {
     /// The new head.
-    pub(in crate::activities) sha: Sha,
+    pub(crate) sha: Sha,
     /// The result of its tests, which ran before the push.
-    pub(in crate::activities) tests: Tests,
+    pub(crate) tests: Tests,
 }
 
 /// The result of the product's tests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::activities) enum Tests {
+pub(crate) enum Tests {
     Passed,
     /// With the end of their output.
     Failed(String),
@@ -88,75 +88,75 @@ pub(in crate::activities) enum Tests {
 
 /// The opening of the pull request.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct PullRequestIntent {
+pub(crate) struct PullRequestIntent {
     /// The branch with the change.
-    pub(in crate::activities) head: String,
+    pub(crate) head: String,
     /// The branch that it is merged into.
-    pub(in crate::activities) base: String,
-    pub(in crate::activities) title: String,
+    pub(crate) base: String,
+    pub(crate) title: String,
 }
 
 /// The pull request that was opened or adopted.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct Opened {
-    pub(in crate::activities) number: u64,
-    pub(in crate::activities) url: String,
-    pub(in crate::activities) open: bool,
+pub(crate) struct Opened {
+    pub(crate) number: u64,
+    pub(crate) url: String,
+    pub(crate) open: bool,
 }
 
 /// The creation of a check run.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct CheckRunIntent {
-    pub(in crate::activities) name: String,
-    pub(in crate::activities) head: Sha,
+pub(crate) struct CheckRunIntent {
+    pub(crate) name: String,
+    pub(crate) head: Sha,
 }
 
 /// The update of a check run.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct CheckUpdateIntent {
-    pub(in crate::activities) id: u64,
-    pub(in crate::activities) title: String,
+pub(crate) struct CheckUpdateIntent {
+    pub(crate) id: u64,
+    pub(crate) title: String,
     /// `None` leaves it in progress.
-    pub(in crate::activities) conclusion: Option<Conclusion>,
+    pub(crate) conclusion: Option<Conclusion>,
 }
 
 /// A check run that was created or updated.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct Reported {
-    pub(in crate::activities) id: u64,
+pub(crate) struct Reported {
+    pub(crate) id: u64,
     /// The app that we report as.
-    pub(in crate::activities) app_id: Option<u64>,
-    pub(in crate::activities) url: String,
+    pub(crate) app_id: Option<u64>,
+    pub(crate) url: String,
 }
 
 /// The posting of a review.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct ReviewIntent {
-    pub(in crate::activities) head: Sha,
+pub(crate) struct ReviewIntent {
+    pub(crate) head: Sha,
     /// How many findings it has.
-    pub(in crate::activities) findings: usize,
+    pub(crate) findings: usize,
 }
 
 /// A review that was posted.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct Posted {
-    pub(in crate::activities) id: u64,
+pub(crate) struct Posted {
+    pub(crate) id: u64,
 }
 
 /// The merge of the pull request at a head.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct MergeIntent {
-    pub(in crate::activities) pull: u64,
+pub(crate) struct MergeIntent {
+    pub(crate) pull: u64,
     /// The head.
-    pub(in crate::activities) sha: Sha,
+    pub(crate) sha: Sha,
 }
 
 /// A pull request that was merged.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::activities) struct Merged {
+pub(crate) struct Merged {
     /// The commit on the base branch.
-    pub(in crate::activities) sha: Sha,
-    pub(in crate::activities) head: Sha,
+    pub(crate) sha: Sha,
+    pub(crate) head: Sha,
 }
 
 impl Effect for ModelCallIntent {

@@ -1,4 +1,4 @@
-//! The ledger: what an attempt means to do is written down before the act, what came of it after.
+//! The ledger: an attempt records its intent before it acts on the outside world, and the observation after.
 //!
 //! An intent without an observation means that the act may have been made: look before acting again.
 
@@ -35,18 +35,18 @@ pub(super) enum Before<E: Effect> {
     /// It is done.
     Done(E::Observation),
     /// An earlier attempt recorded the intent and may have acted: look first.
-    Unknown(Meant<E>),
+    Unknown(Recorded<E>),
     /// No attempt recorded the intent before.
-    Fresh(Meant<E>),
+    Fresh(Recorded<E>),
 }
 
 /// An intent as the first attempt recorded it; later attempts act on this one.
-pub(super) struct Meant<E> {
+pub(super) struct Recorded<E> {
     pub(super) intent: E,
     pub(super) at: DateTime<Utc>,
 }
 
-/// What came of an effect, and when that was recorded.
+/// An observation, and when it was recorded.
 pub(super) struct Observed<T> {
     pub(super) observation: T,
     pub(super) at: DateTime<Utc>,
@@ -114,11 +114,11 @@ impl Attempt<'_> {
 
     /// The heads that this run and earlier runs on the same branch pushed, oldest first.
     pub(super) async fn pushes(&self) -> Result<Vec<Observed<Pushed>>, Failure> {
-        self.observed::<ChangePushIntent>().await
+        self.observations::<ChangePushIntent>().await
     }
 
-    /// What came of the effects of one kind, in this run and in earlier runs on the same branch, oldest first.
-    pub(super) async fn observed<E: Effect>(&self) -> Result<Vec<Observed<E::Observation>>, Failure> {
+    /// The observations of one kind of effect, of this run and of earlier runs on the same branch, oldest first.
+    pub(super) async fn observations<E: Effect>(&self) -> Result<Vec<Observed<E::Observation>>, Failure> {
         let rows = effect::done_in_lineage(&self.factory.pool, self.lease.run, E::KIND).await?;
         let read = |row: effect::Done| {
             Ok(Observed { observation: observation::<E>(&row.key, row.result)?, at: row.done_at })
@@ -127,19 +127,19 @@ impl Attempt<'_> {
     }
 }
 
-/// Where `head` stands among the pushes.
+/// The position of `head` among the pushes.
 pub(super) fn position(pushes: &[Observed<Pushed>], head: &Sha) -> Option<usize> {
     pushes.iter().position(|push| push.observation.sha == *head)
 }
 
 /// What the store knows of an effect, typed.
 pub(super) fn before<E: Effect>(key: &str, begun: Begun) -> Result<Before<E>, Failure> {
-    let meant = |recorded: effect::Intent| {
-        Ok::<_, Failure>(Meant { intent: intent(key, recorded.request)?, at: recorded.at })
+    let recorded = |first: effect::Intent| {
+        Ok::<_, Failure>(Recorded { intent: intent(key, first.request)?, at: first.at })
     };
     Ok(match begun {
-        Begun::Fresh(recorded) => Before::Fresh(meant(recorded)?),
-        Begun::Unknown(recorded) => Before::Unknown(meant(recorded)?),
+        Begun::Fresh(first) => Before::Fresh(recorded(first)?),
+        Begun::Unknown(first) => Before::Unknown(recorded(first)?),
         Begun::Done(_, result) => Before::Done(observation::<E>(key, result)?),
         Begun::LeaseLost => return Err(Failure::LeaseLost),
     })
