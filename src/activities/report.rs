@@ -57,7 +57,7 @@ impl Attempt<'_> {
     /// Creates the check run of this name once a head, and updates it whenever there is something new to say.
     async fn report(&self, name: &str, head: &Sha, update: CheckUpdate) -> Result<(), Failure> {
         let key = format!("check/{name}/{}", head.short());
-        let run = Box::pin(self.create_check(&key, name, head, &update)).await?;
+        let run = self.create_check(&key, name, head, &update).await?;
         // The content is part of the key: each content is an effect of its own.
         let key = format!("{key}/{}", digest(&update));
         let title = update.output.title.clone();
@@ -89,7 +89,7 @@ impl Attempt<'_> {
         };
         let act = async { Ok(reported(&forge.create_check_run(&self.repo, &new).await?)) };
         let intent = CheckRunIntent { name: name.to_owned(), head: head.clone() };
-        self.once_a_head(key, &intent, find, act).await
+        Box::pin(self.once_a_head(key, &intent, find, act)).await
     }
 }
 
