@@ -1,4 +1,4 @@
-//! The files of a commit that a model is shown: text only, the most relevant first.
+//! The files of a commit that the model is shown: text only, the most relevant first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,12 +9,12 @@ use crate::{
     workspace::{Entry, Mirror},
 };
 
-/// Larger files are not shown to a model (bytes).
+/// Larger files are not shown to the model (bytes).
 const FILE_LIMIT: u64 = 128 * 1024;
-/// Where the product says what it shall be.
-const SPEC: &str = "SPEC.md";
+/// The product's specification.
+pub(super) const SPEC: &str = "SPEC.md";
 
-/// What a commit holds, as far as a model is shown it.
+/// The part of a commit that the model is shown.
 pub(super) struct Context {
     /// Every path.
     pub(super) tree: Vec<String>,
@@ -27,7 +27,7 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Reads what matters for `about` (a requirement's words); `first` are paths that matter most.
+    /// Reads what is relevant to `about` (a requirement's text); the paths in `first` are the most relevant.
     pub(super) async fn read(
         mirror: &Mirror,
         commit: &Sha,
@@ -36,13 +36,13 @@ impl Context {
     ) -> Result<Self, Failure> {
         let entries = mirror.list(commit).await?;
         let tree = entries.iter().map(|entry| entry.path.clone()).collect();
-        let (mut files, mut room) = (Vec::new(), CONTEXT_LIMIT as u64);
+        let (mut files, mut budget) = (Vec::new(), CONTEXT_LIMIT as u64);
         for entry in by_relevance(&entries, about, first) {
-            if entry.size > room {
+            if entry.size > budget {
                 continue;
             }
             if let Some(text) = text(mirror, commit, &entry.path).await? {
-                room -= entry.size;
+                budget -= entry.size;
                 files.push(Source { path: entry.path.clone(), text });
             }
         }
@@ -57,7 +57,7 @@ impl Context {
     }
 }
 
-/// The texts of these paths on a commit; a path that is not there, or no text, is left out.
+/// The texts of these paths on a commit; a path that does not exist or is not text is left out.
 pub(super) async fn texts(
     mirror: &Mirror,
     commit: &Sha,
@@ -79,25 +79,24 @@ pub(super) async fn text(mirror: &Mirror, commit: &Sha, path: &str) -> Result<Op
     Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| !text.contains('\0')))
 }
 
-/// Named files first, then those that share most words with the requirement, then by path.
+/// The files in `first`, then those whose paths share most words with the requirement, then by path.
 fn by_relevance<'e>(entries: &'e [Entry], about: &str, first: &[String]) -> Vec<&'e Entry> {
-    let wanted = words(about);
+    let wanted = words_of(about);
     let mut files: Vec<&Entry> = entries
         .iter()
         .filter(|entry| matches!(entry.mode, 0o100_644 | 0o100_755) && entry.size <= FILE_LIMIT)
         .collect();
+    // The specification and the policy have sections of their own in a prompt.
+    files.retain(|entry| entry.path != SPEC && entry.path != POLICY_PATH);
     let rank = |entry: &Entry| {
-        let named = !first.contains(&entry.path);
-        let shared = words(&entry.path).intersection(&wanted).count();
-        (named, entry.path == SPEC || entry.path == POLICY_PATH, usize::MAX - shared)
+        let shared = words_of(&entry.path).intersection(&wanted).count();
+        (!first.contains(&entry.path), usize::MAX - shared)
     };
     files.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.path.cmp(&b.path)));
-    // The specification and the policy have places of their own in a prompt.
-    files.retain(|entry| entry.path != SPEC && entry.path != POLICY_PATH);
     files
 }
 
-fn words(text: &str) -> BTreeSet<String> {
+fn words_of(text: &str) -> BTreeSet<String> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2);
     words.map(str::to_lowercase).collect()
 }

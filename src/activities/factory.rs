@@ -1,4 +1,4 @@
-//! The factory's own way to perform activities: a forge, a model, mirrors and perhaps a sandbox.
+//! Performs activities with a forge, a model, mirrors and perhaps a sandbox.
 
 use std::time::Duration;
 
@@ -26,26 +26,26 @@ pub struct Factory {
     pub model: Model,
     /// The mirrors.
     pub workspaces: Workspaces,
-    /// Where the product's tests run; without one they do not run, and the run says so.
+    /// Where the product's tests run; without one they do not run, and the notes of the run say so.
     pub sandbox: Result<Sandbox, Unavailable>,
     /// Where people reach Aspora, without a trailing slash.
     pub public_url: String,
-    /// How often a waiting verdict looks even without news.
+    /// How often a waiting verdict looks at the forge without a webhook.
     pub polling: Polling,
-    /// The most model calls that a run may have answered without pushing a new head.
+    /// The most model calls that a run may make without pushing a new head.
     pub calls_without_head: u32,
 }
 
-/// The default of [`Factory::calls_without_head`]: twice what a round that goes well can need.
+/// The default of [`Factory::calls_without_head`]: twice what a successful round can need.
 pub const CALLS_WITHOUT_HEAD: u32 = 12;
 
-/// How often a waiting step looks at the forge by itself, which heals lost webhooks: after another
-/// quarter of the time that it has waited, within these bounds. A wait of a day is some forty looks.
+/// How often a waiting step polls the forge, which makes up for lost webhooks: after another quarter of the
+/// time that it has waited, within these bounds. A wait of a day is about forty polls.
 #[derive(Debug, Clone, Copy)]
 pub struct Polling {
-    /// The shortest rest.
+    /// The shortest pause between two polls.
     pub least: Duration,
-    /// The longest rest.
+    /// The longest pause between two polls.
     pub most: Duration,
 }
 
@@ -58,8 +58,9 @@ impl Default for Polling {
 impl Perform for Factory {
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
         async move {
+            let activity = assignment.activity;
             let attempt = Attempt::new(self, assignment).await?;
-            let performed: BoxFuture<'_, _> = match attempt.task.activity {
+            let performed: BoxFuture<'_, _> = match activity {
                 Activity::Generate => generate::perform(&attempt).boxed(),
                 Activity::Gate => gate::perform(&attempt).boxed(),
                 Activity::Review => review::perform(&attempt).boxed(),

@@ -1,8 +1,8 @@
-//! Gate: the preflight. Tier, docs drift, and what this head will need, before money goes into a review.
+//! Gate: the preflight. Tier, docs drift and what this head will need, before a review is paid for.
 
 use super::{
     Failure, Reply,
-    attempt::{Attempt, learnt},
+    attempt::{Attempt, answer_with},
     facts,
 };
 use crate::core::{
@@ -15,7 +15,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let (pull, mirror) = (at.pull().await?, at.mirror().await?);
     let facts = at.facts(&mirror, &pull).await?;
     let assessment = preflight(&facts);
-    facts::keep(at, "preflight", &facts, &assessment).await?;
+    facts::record(at, &facts, &assessment).await?;
     let outcome = match assessment.decision() {
         Decision::Clear | Decision::Waiting { .. } | Decision::Behind => Outcome::Passed,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
@@ -32,5 +32,5 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         tier: Some(assessment.tier()),
         ..Progress::default()
     };
-    Ok(learnt(outcome, assessment.sentence(), progress))
+    Ok(answer_with(outcome, assessment.sentence(), progress))
 }

@@ -1,59 +1,45 @@
-//! Merge: the cleared head goes into the base, or nothing does.
-
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+//! Merge: the cleared head is merged into the base, or nothing is.
 
 use super::{
     Failure, Reply,
-    attempt::{Attempt, Before, Kind, answer, learnt},
+    attempt::{Attempt, answer, answer_with, moved},
+    facts,
+    ledger::{Before, MergeIntent, Merged},
 };
 use crate::{
     core::{
-        policy::{Clearance, Facts, judge},
+        policy::{Clearance, Facts, Phase, PullState, judge},
         run::Progress,
         sha::Sha,
         workflow::Outcome,
     },
-    github::{Merge, Pull, PullState, text},
+    github::{Merge, Pull, text},
     store::assessment,
 };
-
-/// A merge as the ledger keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Merged {
-    sha: Sha,
-    head: Sha,
-}
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let head = at.head()?;
     let key = format!("{}/merge", at.scope());
     let pull = at.pull().await?;
-    let request = json!({ "pull": pull.number, "sha": head });
-    // Intent first: should the answer of the merge be lost, the next attempt finds what it did.
-    let before = at.begin::<Merged>(&key, Kind::Merge, &request).await?;
-    if let Before::Done(merged) = before {
+    let intent = MergeIntent { pull: pull.number, sha: head.clone() };
+    // If the response of the merge is lost, the next attempt finds the intent and looks for the merge.
+    if let Before::Done(merged) = at.begin(&key, &intent).await? {
         return Ok(done(merged.sha));
     }
     if let Some(sha) = pull.merged_at(&head) {
-        // Merged at the very head that was cleared: by our lost call, which is as good as ours.
+        // Merged at the very head that was cleared, most likely by our call whose response was lost.
         return record(at, &key, sha, head).await;
     }
-    if pull.state == PullState::Closed {
-        return Ok(answer(
-            Outcome::Closed,
-            format!("pull request #{} was closed or merged by somebody", pull.number),
-        ));
+    if pull.state != PullState::Open {
+        let note = format!("pull request #{} was closed, or merged by someone else", pull.number);
+        return Ok(answer(Outcome::Closed, note));
     }
-    if at.task.stored.run.was_sent_here() {
-        return Ok(answer(
-            Outcome::Moved,
-            "somebody sent the run here: the head is judged anew before a merge",
-        ));
+    if at.run().was_sent_here() {
+        let note = "the run was sent here by hand: the head is judged again before a merge";
+        return Ok(answer(Outcome::Moved, note));
     }
     if pull.head_sha != head {
-        let note = format!("the head moved from {} to {}", head.short(), pull.head_sha.short());
-        return Ok(answer(Outcome::Moved, note));
+        return Ok(moved(&head, &pull.head_sha));
     }
     let Some((facts, clearance)) = cleared(at, &head).await? else {
         return Ok(answer(Outcome::Moved, format!("{} has no clearance", head.short())));
@@ -65,44 +51,41 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     call(at, &key, &pull, &clearance).await
 }
 
-/// The clearance of this head, made anew by the policy from the facts that the verdict recorded.
+/// The clearance of this head, which the policy gives again for the facts that the verdict recorded.
 async fn cleared(at: &Attempt<'_>, head: &Sha) -> Result<Option<(Facts, Clearance)>, Failure> {
-    let last = assessment::last(&at.factory.pool, at.task.lease.run, "verdict").await?;
+    let last = assessment::last(&at.factory.pool, at.lease.run, Phase::Verdict.as_str()).await?;
     let Some(last) = last.filter(|last| last.head_sha == head.as_str()) else { return Ok(None) };
-    let facts: Facts = serde_json::from_value(last.facts)
-        .map_err(|error| Failure::last(format!("read the facts of the verdict: {error}")))?;
+    let facts = facts::recorded(last.facts)?;
     let reviewed = facts.review.is_some();
     let clearance = judge(&facts).clearance().filter(|clearance| reviewed && clearance.head() == head);
     Ok(clearance.map(|clearance| (facts, clearance)))
 }
 
 async fn call(at: &Attempt<'_>, key: &str, pull: &Pull, clearance: &Clearance) -> Result<Reply, Failure> {
-    if at.task.lost.is_cancelled() {
-        return Err(Failure::LeaseLost);
-    }
+    at.check_lease()?;
     let title = format!("{} (#{})", text::line(&pull.title), pull.number);
     let message = at.signed("", key);
     match at.factory.forge.merge(&at.repo, pull.number, clearance, &title, &message).await? {
         Merge::Merged(sha) => record(at, key, sha, clearance.head().clone()).await,
         Merge::HeadMoved => Ok(answer(Outcome::Moved, "the forge says that the head moved")),
         Merge::NotMergeable { why, retry: true } => {
-            Err(Failure::retry(format!("not mergeable just now: {why}")))
+            Err(Failure::retry(format!("not mergeable right now: {why}")))
         }
         Merge::NotMergeable { why, retry: false } => {
             Ok(answer(Outcome::Refused, format!("the forge cannot merge: {why}")))
         }
         Merge::Forbidden { why } => {
-            Ok(answer(Outcome::Refused, format!("the forge does not let us merge: {why}")))
+            Ok(answer(Outcome::Refused, format!("the forge does not allow us to merge: {why}")))
         }
     }
 }
 
 async fn record(at: &Attempt<'_>, key: &str, sha: Sha, head: Sha) -> Result<Reply, Failure> {
-    at.observe(key, &Merged { sha: sha.clone(), head }).await?;
+    at.observe::<MergeIntent>(key, &Merged { sha: sha.clone(), head }).await?;
     Ok(done(sha))
 }
 
 fn done(sha: Sha) -> Reply {
     let note = format!("merged as {}", sha.short());
-    learnt(Outcome::Merged, note, Progress { merged: Some(sha), ..Progress::default() })
+    answer_with(Outcome::Merged, note, Progress { merged: Some(sha), ..Progress::default() })
 }

@@ -1,8 +1,9 @@
-//! What steps do: one file an activity. An activity answers; it never advances a run.
+//! The activities that steps perform, one file each. An activity answers; it never advances a run.
 //!
-//! Every activity may be cut off at any point and begun again: what it did to the outside world is
-//! found again through the effects, and what it wrote to the database it writes again to the same end.
+//! An activity may be cut off at any point and started again: its acts on the outside world are found
+//! through the ledger, and what it writes to the database is idempotent.
 
+mod ask;
 mod attempt;
 mod call;
 mod context;
@@ -41,12 +42,12 @@ use crate::{
     workspace,
 };
 
-/// One attempt at a step, with what it may rest on.
+/// A job to attempt, with the run that it belongs to.
 #[derive(Debug, Clone)]
 pub struct Assignment {
-    /// The hold under which everything happens.
+    /// The lease under which the attempt is made.
     pub lease: Lease,
-    /// The run as it stood when the attempt began.
+    /// The run when the attempt began.
     pub stored: StoredRun,
     /// The activity to perform.
     pub activity: Activity,
@@ -56,52 +57,57 @@ pub struct Assignment {
     pub lost: CancellationToken,
 }
 
-/// What an activity says when it is done with an attempt.
+/// The result of an attempt that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// The step's answer.
     Answer(Answer),
-    /// The step must wait for the world.
+    /// The step must wait for something outside.
     Park(Park, Progress),
 }
 
-/// Why an attempt came to nothing.
+/// Why an attempt has no reply.
 #[derive(Debug)]
 pub enum Failure {
-    /// Trying again may help, not before `after`.
+    /// Another attempt may succeed, not before `after`.
     Retry {
         /// What went wrong, in a sentence for people.
         error: String,
         /// The least wait, if the other side named one.
         after: Option<Duration>,
     },
-    /// A limit that all workers share held a call back. No attempt failed: the job is put off.
+    /// A limit that all workers share held a call back: the job is snoozed, and no attempt is used up.
     Snooze {
         /// How long from now.
         until: Duration,
         /// The limit's key.
         why: String,
     },
-    /// Trying again cannot help.
+    /// Another attempt would fail too.
     Final {
         /// What went wrong, in a sentence for people.
         error: String,
     },
-    /// Nothing more shall be spent before a person has looked: the run is paused.
+    /// Nothing more may be spent until a person has looked: the run is paused.
     Halt {
-        /// What kind of reason it is.
+        /// The kind of reason.
         cause: PauseCause,
         /// Why, in a sentence for people.
         reason: String,
     },
-    /// Somebody else holds the job by now.
+    /// The lease is lost: another worker may hold the job.
     LeaseLost,
 }
 
-/// Whoever performs activities: the factory's own, or a stand-in.
+/// Performs activities: the factory, or a stand-in.
 pub trait Perform: Send + Sync + 'static {
     /// Makes one attempt.
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>>;
+}
+
+/// How many, for [`counted`](crate::core::words::counted).
+fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
 }
 
 impl Failure {
@@ -121,14 +127,14 @@ impl From<store::Error> for Failure {
 }
 
 impl From<github::Error> for Failure {
-    /// A token that is wrong or may too little is mended by people, without the run being touched:
-    /// those are tried again too.
+    /// A token that is wrong or lacks a permission is fixed by people without touching the run, so these are
+    /// retried too.
     fn from(error: github::Error) -> Self {
         if let (Some(key), Some(until)) = (error.held_by(), error.retry_after()) {
             return Self::Snooze { until, why: key.to_owned() };
         }
-        let mendable = matches!(error.kind(), github::Kind::Unauthorized | github::Kind::Forbidden);
-        if error.is_transient() || mendable {
+        let is_fixable = matches!(error.kind(), github::Kind::Unauthorized | github::Kind::Forbidden);
+        if error.is_transient() || is_fixable {
             Self::Retry { error: error.to_string(), after: error.retry_after() }
         } else {
             Self::last(error)
@@ -137,7 +143,7 @@ impl From<github::Error> for Failure {
 }
 
 impl From<llm::Error> for Failure {
-    /// A cut or empty answer may be whole the next time; a key that is wrong is mended by people.
+    /// A cut or empty answer may be complete the next time; a wrong key is fixed by people.
     fn from(error: llm::Error) -> Self {
         match &error {
             llm::Error::Rejected(_) | llm::Error::Refused(..) => Self::last(error),
@@ -152,7 +158,7 @@ impl From<llm::Error> for Failure {
 }
 
 impl From<workspace::Error> for Failure {
-    /// A token that git is refused with is tried again, as it is over REST.
+    /// A token that git refuses is retried, as one that REST refuses is.
     fn from(error: workspace::Error) -> Self {
         if error.is_transient() || error.is_unauthorized() { Self::retry(error) } else { Self::last(error) }
     }

@@ -1,7 +1,7 @@
-//! How fast the outside is called: the limits of the forge and the model, shared through the database.
+//! The rate limits of the forge and the model, which all workers share through the database.
 //!
-//! One statement before each call. An answer is written down if it closes a limit, or says something of a
-//! budget that the database does not know yet.
+//! One statement is run before each call. An answer is recorded if it carries a penalty, or if it reports a
+//! window that differs enough from the one recorded last.
 
 use std::{
     collections::HashMap,
@@ -24,36 +24,36 @@ use crate::{
     },
 };
 
-/// How long a call waits here in all; for longer waits the attempt is put off.
+/// The longest that a call waits here in all; for longer waits the job is snoozed.
 const PATIENCE: Duration = Duration::from_secs(4);
-/// How long to stay away from the outside when the database does not say whether we may call.
-const BLIND: Duration = Duration::from_secs(2);
-/// How many times a spent budget's rest is written down while it shrinks.
-const STEPS: u32 = 50;
+/// How long no call is made when the database fails and cannot admit one.
+const DATABASE_WAIT: Duration = Duration::from_secs(2);
+/// How many times a window is recorded while it is used up.
+const RECORDINGS: u32 = 50;
 
-/// Everybody's buckets, and what this process has written of them.
+/// The buckets in the database, and the window of each that this process recorded last.
 struct Limits {
     pool: Pool,
-    told: Mutex<HashMap<String, RateWindow>>,
+    recorded: Mutex<HashMap<String, RateWindow>>,
 }
 
 /// The limits of one account at one forge.
 pub struct ForgeThrottle {
     limits: Limits,
-    /// `github:<host>:<who>`: every call, as GitHub counts them.
+    /// `github:<host>:<account>`: every call, as GitHub counts them.
     account: Bucket,
-    /// What GitHub asks for beside; nothing for a server that is somebody's own.
+    /// GitHub's secondary limits; `None` for a self-hosted server.
     secondary: Option<Secondary>,
 }
 
-/// GitHub's secondary limits, kept from below in any window: a bucket passes its capacity and what flows
-/// into it meanwhile.
+/// GitHub's secondary limits. They hold in any window, since a bucket admits at most its capacity plus what is
+/// refilled in the meantime.
 struct Secondary {
-    /// 900 points a minute; a read is one, anything else five.
+    /// 900 points a minute: a read is one, any other call five.
     points: Bucket,
-    /// A second between any two changes.
+    /// One second between two changes.
     changes: Bucket,
-    /// 500 new things an hour.
+    /// 500 creations an hour.
     creations: Bucket,
 }
 
@@ -64,27 +64,27 @@ pub struct ModelThrottle {
 }
 
 impl ForgeThrottle {
-    /// The limits of whoever holds this token. The key names it by a short digest.
+    /// The limits of the account of this token; the key contains a short digest of it.
     #[must_use]
     pub fn new(pool: Pool, api_url: &Url, token: &SecretString) -> Self {
         let host = host(api_url);
         let digest = hex::encode(Sha256::digest(token.expose_secret()));
         let account = format!("github:{host}:{}", &digest[..12]);
-        let githubs_own = host == "api.github.com" || host.ends_with(".ghe.com");
+        let is_github = host == "api.github.com" || host.ends_with(".ghe.com");
         Self {
-            secondary: githubs_own.then(|| Secondary::of(&account)),
+            secondary: is_github.then(|| Secondary::of(&account)),
             account: Bucket { key: account, capacity: None, refill_per_s: 0.0 },
             limits: Limits::new(pool),
         }
     }
 
-    /// The key that every call of this account passes.
+    /// The key of the limit that counts every call of this account.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.account.key
     }
 
-    /// The same with GitHub's secondary limits, wherever the server stands.
+    /// With GitHub's secondary limits, whatever the server.
     #[must_use]
     pub fn as_at_github(self) -> Self {
         Self { secondary: Some(Secondary::of(&self.account.key)), ..self }
@@ -121,14 +121,14 @@ impl Secondary {
 }
 
 impl ModelThrottle {
-    /// The limits of the models behind this address.
+    /// The limits of the models at this address.
     #[must_use]
     pub fn new(pool: Pool, base_url: &str) -> Self {
         let host = Url::parse(base_url).map_or_else(|_| base_url.to_owned(), |url| host(&url));
         Self { limits: Limits::new(pool), host }
     }
 
-    /// The keys of a model's calls and of its tokens.
+    /// The keys of the limits of a model's calls and of its tokens.
     #[must_use]
     pub fn keys(&self, model: &str) -> (String, String) {
         let model: String = model.chars().take(100).collect();
@@ -146,7 +146,7 @@ impl github::Throttle for ForgeThrottle {
     fn observe(&self, observed: Observed) -> BoxFuture<'_, ()> {
         async move {
             let Observed { penalty, calls, .. } = observed;
-            self.limits.close(&self.account.key, penalty).await;
+            self.limits.penalise(&self.account.key, penalty).await;
             self.limits.observe(&self.account.key, calls).await;
         }
         .boxed()
@@ -167,7 +167,7 @@ impl llm::Throttle for ModelThrottle {
     fn observe<'a>(&'a self, model: &'a str, observed: Observed) -> BoxFuture<'a, ()> {
         async move {
             let (of_calls, of_tokens) = self.keys(model);
-            self.limits.close(&of_calls, observed.penalty).await;
+            self.limits.penalise(&of_calls, observed.penalty).await;
             self.limits.observe(&of_calls, observed.calls).await;
             self.limits.observe(&of_tokens, observed.tokens).await;
         }
@@ -177,24 +177,29 @@ impl llm::Throttle for ModelThrottle {
 
 impl Limits {
     fn new(pool: Pool) -> Self {
-        Self { pool, told: Mutex::default() }
+        Self { pool, recorded: Mutex::default() }
     }
 
-    /// Takes what a call costs. A short wait for a budget is waited out here, since an attempt that is put
-    /// off begins again from its start; after a penalty, workers shall not come back at one moment.
+    /// Takes what a call costs. A short wait is slept here, since a snoozed attempt starts over; a penalty is
+    /// not, so that workers do not all come back at the same moment.
     async fn pass(&self, costs: &[(&Bucket, f64)]) -> Result<(), Wait> {
-        let mut left = PATIENCE;
+        let mut patience = PATIENCE;
         loop {
             match self.take(costs).await {
                 Ok(Admission::Go) => return Ok(()),
-                Ok(Admission::Wait(held)) if !held.is_penalty && held.wait <= left => {
-                    left -= held.wait;
+                Ok(Admission::Wait(held)) if !held.is_penalty && held.wait <= patience => {
+                    patience -= held.wait;
                     tokio::time::sleep(held.wait).await;
                 }
                 Ok(Admission::Wait(held)) => return Err(held),
                 Err(error) => {
                     let why = format!("the database failed: {error}");
-                    return Err(Wait { key: costs[0].0.key.clone(), wait: BLIND, is_penalty: true, why });
+                    return Err(Wait {
+                        key: costs[0].0.key.clone(),
+                        wait: DATABASE_WAIT,
+                        is_penalty: true,
+                        why,
+                    });
                 }
             }
         }
@@ -212,41 +217,38 @@ impl Limits {
         }
     }
 
-    /// Closes a limit for everybody.
-    async fn close(&self, key: &str, penalty: Option<(Duration, String)>) {
+    /// Closes a limit for all workers.
+    async fn penalise(&self, key: &str, penalty: Option<(Duration, String)>) {
         let Some((wait, why)) = penalty else { return };
-        tracing::warn!(
-            rate.key = key,
-            rate.wait_s = wait.as_secs(),
-            "nobody calls {key} for {wait:?}: {why}"
-        );
+        tracing::warn!(rate.key = key, rate.wait_s = wait.as_secs(), "no calls of {key} for {wait:?}: {why}");
         if let Err(error) = rate::penalise(&self.pool, key, wait, &why).await {
             tracing::warn!(rate.key = key, %error, "a penalty was not recorded: {error}");
         }
     }
 
-    async fn observe(&self, key: &str, budget: Option<RateWindow>) {
-        let Some(budget) = budget.filter(|budget| self.is_news(key, budget)) else { return };
-        if let Err(error) = rate::observe(&self.pool, key, &budget).await {
-            tracing::debug!(rate.key = key, %error, "a budget was not recorded: {error}");
+    /// Records a window, if it says something new.
+    async fn observe(&self, key: &str, window: Option<RateWindow>) {
+        let Some(window) = window.filter(|window| self.is_new(key, window)) else { return };
+        if let Err(error) = rate::observe(&self.pool, key, &window).await {
+            tracing::debug!(rate.key = key, %error, "a rate window was not recorded: {error}");
         }
     }
 
-    /// Whether the database should hear of it: workers count what they take themselves, but others may
-    /// spend of the same budget.
-    fn is_news(&self, key: &str, budget: &RateWindow) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = told.get(key).is_none_or(|last| {
-            let step = (budget.limit / STEPS).max(1);
-            last.limit != budget.limit
-                || budget.remaining > last.remaining
-                || last.remaining - budget.remaining >= step
-                || budget.remaining < budget.limit / 10
+    /// Whether the window differs enough from the one recorded last: the database counts what workers take,
+    /// but not what others use of the same limit.
+    fn is_new(&self, key: &str, window: &RateWindow) -> bool {
+        let mut recorded = self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = recorded.get(key).is_none_or(|last| {
+            let step = (window.limit / RECORDINGS).max(1);
+            last.limit != window.limit
+                || window.remaining > last.remaining
+                || last.remaining - window.remaining >= step
+                || window.remaining < window.limit / 10
         });
-        if is_news {
-            told.insert(key.to_owned(), *budget);
+        if is_new {
+            recorded.insert(key.to_owned(), *window);
         }
-        is_news
+        is_new
     }
 }
 

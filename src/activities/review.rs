@@ -1,12 +1,12 @@
-//! Review: the model reads one head; what it finds is kept, posted as comments and shown as a check.
+//! Review: the model reviews one head; its findings are recorded, posted as comments and shown as a check.
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use std::{collections::BTreeMap, future::ready};
 
 use super::{
     Failure, Reply,
-    attempt::{Attempt, Kind, answer},
+    attempt::{Attempt, answer, moved},
     context,
+    ledger::{Posted, ReviewIntent},
 };
 use crate::{
     core::{
@@ -16,54 +16,45 @@ use crate::{
         workflow::Outcome,
     },
     github::{self, NewReview, NewReviewComment, text},
-    llm::{self, Complaint, Repair, Source},
+    llm::{self, Complaint, Source},
     store::review,
     workspace::Mirror,
 };
 
-/// The most answers that are asked for, the first included.
-const MOST_ANSWERS: u32 = 3;
-
-/// A posted review as the ledger keeps it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Posted {
-    id: u64,
-}
+/// The texts of the changed files on the head, by path.
+type Texts = BTreeMap<String, String>;
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let head = at.head()?;
     let pull = at.pull().await?;
     if pull.head_sha != head {
-        let note = format!("the head moved from {} to {}", head.short(), pull.head_sha.short());
-        return Ok(answer(Outcome::Moved, note));
+        return Ok(moved(&head, &pull.head_sha));
     }
     let mirror = at.mirror().await?;
     let base = at.base(&mirror).await?;
     let diff = mirror.diff(&base, &head).await?.text;
-    let findings = match known(at, &head).await? {
+    let findings = match recorded(at, &head).await? {
         Some(findings) => findings,
         None => examine(at, &mirror, &base, &head, &diff).await?,
     };
     post(at, pull.number, &head, &diff, &findings).await?;
-    let holding = findings.iter().any(|finding| {
-        finding.severity.blocks() || (at.task.rounds_left > 0 && finding.severity.is_actionable())
-    });
-    let said = format!("{} on {}", tally(&findings), head.short());
-    at.report_review(&head, !holding, &said).await?;
-    Ok(answer(if holding { Outcome::Findings } else { Outcome::Clean }, said))
+    let clean = !findings.iter().any(|finding| finding.holds_merge(at.rounds_left));
+    let note = format!("{} on {}", tally(&findings), head.short());
+    at.report_review(&head, clean, &note).await?;
+    Ok(answer(if clean { Outcome::Clean } else { Outcome::Findings }, note))
 }
 
-/// The findings of a review of this head that is complete already.
-async fn known(at: &Attempt<'_>, head: &Sha) -> Result<Option<Vec<Finding>>, Failure> {
-    let (pool, run) = (&at.factory.pool, at.task.lease.run);
+/// The findings of this head, if its review is complete already.
+async fn recorded(at: &Attempt<'_>, head: &Sha) -> Result<Option<Vec<Finding>>, Failure> {
+    let (pool, run) = (&at.factory.pool, at.lease.run);
     if review::of_head(pool, run, head.as_str()).await?.is_none() {
         return Ok(None);
     }
-    let rows = review::findings(pool, run).await?;
-    Ok(Some(rows.iter().filter(|row| row.head_sha == head.as_str()).map(review::Row::finding).collect()))
+    let found = review::findings_of_head(pool, run, head).await?;
+    Ok(Some(found.into_iter().map(|found| found.finding).collect()))
 }
 
-/// Asks the model, and keeps what it found. An answer that cannot be read is never a clean review.
+/// Asks the model and records its findings. An answer that cannot be read is never a clean review.
 async fn examine(
     at: &Attempt<'_>,
     mirror: &Mirror,
@@ -71,15 +62,32 @@ async fn examine(
     head: &Sha,
     diff: &str,
 ) -> Result<Vec<Finding>, Failure> {
-    let requirement = &at.requirement;
     let change = mirror.change(base, head).await?;
     let paths = change.files.iter().map(|file| file.path.as_str()).collect();
     let texts = context::texts(mirror, head, paths).await?;
+    let prompt = prompt(at, mirror, base, diff, &texts).await?;
+    let read = |answer: String| {
+        let review = llm::read_review(&answer, |path, line| line_of(&texts, path, line));
+        ready(Ok(review.map_err(|unreadable| vec![Complaint::general(&unreadable.to_string())])))
+    };
+    let (summary, findings) = at.ask(head, prompt, read).await?;
+    review::record(&at.factory.pool, &at.lease, head, &summary, &findings).await?;
+    Ok(findings)
+}
+
+async fn prompt(
+    at: &Attempt<'_>,
+    mirror: &Mirror,
+    base: &Sha,
+    diff: &str,
+    texts: &Texts,
+) -> Result<llm::Prompt, Failure> {
+    let requirement = &at.requirement;
     let files: Vec<Source> =
         texts.iter().map(|(path, text)| Source { path: path.clone(), text: text.clone() }).collect();
-    let spec = context::text(mirror, base, "SPEC.md").await?;
+    let spec = context::text(mirror, base, context::SPEC).await?;
     let tier = at.progress().tier.map_or_else(|| "unknown".to_owned(), |tier| tier.to_string());
-    let mut prompt = llm::Review {
+    Ok(llm::Review {
         product: &requirement.product,
         title: &requirement.title,
         body: &requirement.body,
@@ -88,29 +96,16 @@ async fn examine(
         diff,
         files: &files,
     }
-    .prompt();
-    let line = |path: &str, line: u32| {
-        let index = usize::try_from(line).ok()?.checked_sub(1)?;
-        texts.get(path)?.lines().nth(index).map(str::to_owned)
-    };
-    let mut last = String::new();
-    for number in 1..=MOST_ANSWERS {
-        let reply = at.ask(number, &prompt, head).await?;
-        match llm::read_review(&reply.text, line) {
-            Ok((summary, findings)) => {
-                review::record(&at.factory.pool, &at.task.lease, head, &summary, &findings).await?;
-                return Ok(findings);
-            }
-            Err(unreadable) => last = unreadable.to_string(),
-        }
-        let complaints = [Complaint { what: last.clone(), path: None, nearest: String::new() }];
-        prompt = Repair { asked: &prompt, answer: &reply.text, complaints: &complaints, attempt: number + 1 }
-            .prompt();
-    }
-    Err(Failure::last(format!("none of {MOST_ANSWERS} reviews of {} could be read: {last}", head.short())))
+    .prompt())
 }
 
-/// Posts the findings as one review of the head; a line outside of the diff goes into its body.
+/// A line of a changed file, from 1.
+fn line_of(texts: &Texts, path: &str, line: u32) -> Option<String> {
+    let index = usize::try_from(line).ok()?.checked_sub(1)?;
+    texts.get(path)?.lines().nth(index).map(str::to_owned)
+}
+
+/// Posts the findings as one review of the head; a finding at a line outside of the diff goes into its body.
 async fn post(
     at: &Attempt<'_>,
     pull: u64,
@@ -120,7 +115,19 @@ async fn post(
 ) -> Result<(), Failure> {
     let forge = &at.factory.forge;
     let key = format!("review/{}", head.short());
-    let marker = text::Marker::new(&format!("{}:{key}", at.task.lease.run));
+    let marker = text::Marker::new(&format!("{}:{key}", at.lease.run));
+    let (comments, elsewhere) = comments(diff, findings);
+    let body = format!("**Aspora review of {}**: {}\n{elsewhere}", head.short(), tally(findings));
+    let new = NewReview { commit: head.clone(), body, marker: marker.clone(), comments };
+    let intent = ReviewIntent { head: head.clone(), findings: findings.len() };
+    let find = async { Ok(forge.find_review(&at.repo, pull, &marker).await?.as_ref().map(posted)) };
+    let act = async { Ok(posted(&forge.create_review(&at.repo, pull, &new).await?)) };
+    Box::pin(at.once_a_head(&key, &intent, find, act)).await?;
+    Ok(())
+}
+
+/// The comments at lines of the diff, and a list of the findings elsewhere.
+fn comments(diff: &str, findings: &[Finding]) -> (Vec<NewReviewComment>, String) {
     let shown = lines_shown(diff);
     let place = |finding: &Finding| {
         let line =
@@ -130,23 +137,17 @@ async fn post(
     let (mut comments, mut elsewhere) = (Vec::new(), String::new());
     for finding in findings {
         match place(finding) {
-            Some((path, line)) => comments.push(NewReviewComment { path, line, body: words(finding) }),
-            None => elsewhere += &format!("\n- `{}`: {}", text::line(&finding.path), words(finding)),
+            Some((path, line)) => comments.push(NewReviewComment { path, line, body: comment(finding) }),
+            None => elsewhere += &format!("\n- `{}`: {}", text::line(&finding.path), comment(finding)),
         }
     }
-    let body = format!("**Aspora review of {}**: {}\n{elsewhere}", head.short(), tally(findings));
-    let new = NewReview { commit: head.clone(), body, marker: marker.clone(), comments };
-    let request = json!({ "head": head, "findings": findings.len() });
-    let find = async { Ok(forge.find_review(&at.repo, pull, &marker).await?.as_ref().map(posted)) };
-    let act = async { Ok(posted(&forge.create_review(&at.repo, pull, &new).await?)) };
-    let _: Posted = Box::pin(at.once_a_head(&key, Kind::Review, &request, find, act)).await?;
-    Ok(())
+    (comments, elsewhere)
+}
+
+fn comment(finding: &Finding) -> String {
+    format!("**{}**: {}", finding.severity.as_str().to_uppercase(), text::neutralise(&finding.message))
 }
 
 fn posted(review: &github::Review) -> Posted {
     Posted { id: review.id }
-}
-
-fn words(finding: &Finding) -> String {
-    format!("**{}**: {}", finding.severity.as_str().to_uppercase(), text::neutralise(&finding.message))
 }

@@ -1,11 +1,10 @@
-//! Update: the base moved on, so it is merged into the branch; the new head is judged anew.
-
-use serde_json::json;
+//! Update: the base has moved, so it is merged into the branch; the new head is judged again.
 
 use super::{
     Failure, Reply,
-    attempt::{Attempt, Before, Kind, answer, learnt},
-    publish::{Published, Pushed},
+    attempt::{Attempt, answer, answer_with},
+    ledger::{BasePushIntent, Before},
+    publish::Published,
 };
 use crate::{
     core::{run::Progress, sha::Sha, workflow::Outcome},
@@ -15,19 +14,17 @@ use crate::{
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let head = at.head()?;
     let mirror = at.mirror().await?;
-    let key = format!("{}/push", at.scope());
+    let key = at.push_key();
     let base = at.base(&mirror).await?;
-    let request = json!({ "branch": at.branch(), "parent": head, "base": base });
-    let intent = match at.begin::<Pushed>(&key, Kind::Push, &request).await? {
+    let intent = BasePushIntent { branch: at.branch().to_owned(), parent: head.clone(), base: base.clone() };
+    let recorded = match at.begin(&key, &intent).await? {
         Before::Done(pushed) => return Ok(done(&base, pushed.sha)),
-        Before::Unknown(intent) | Before::Fresh(intent) => intent,
+        Before::Unknown(recorded) | Before::Fresh(recorded) => recorded,
     };
-    // The base of the first try, so that a second one makes the same commit.
-    let meant = intent.request.get("base").and_then(|base| base.as_str()).and_then(|base| base.parse().ok());
-    let base: Sha = meant.unwrap_or(base);
-    let message =
-        at.signed(&format!("chore: Merge {} into the branch", at.task.stored.spec.base_branch), &key);
-    let sha = match mirror.merge(&head, &base, &message, intent.at).await? {
+    // The base of the first attempt, so that every attempt makes the same commit.
+    let base = recorded.intent.base;
+    let message = at.signed(&format!("chore: Merge {} into the branch", at.stored.spec.base_branch), &key);
+    let sha = match mirror.merge(&head, &base, &message, recorded.at).await? {
         Merge::Made(sha) => sha,
         Merge::Conflict(paths) => {
             let note = format!("{} cannot be merged into the branch: {}", base.short(), paths.join(", "));
@@ -37,12 +34,12 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let tests = at.test(&mirror, &sha).await?;
     Ok(match at.push(&key, &mirror, sha, tests, Some(&head)).await? {
         Published::Done(pushed) => done(&base, pushed.sha),
-        Published::Moved(_) => answer(Outcome::Moved, "somebody else moved the branch meanwhile"),
+        Published::Moved(_) => answer(Outcome::Moved, "the branch was moved by someone else"),
     })
 }
 
 fn done(base: &Sha, head: Sha) -> Reply {
-    let note = format!("brought {} into the branch: the head is {}", base.short(), head.short());
+    let note = format!("merged {} into the branch: the head is {}", base.short(), head.short());
     let progress = Progress { base: Some(base.clone()), head: Some(head), ..Progress::default() };
-    learnt(Outcome::Pushed, note, progress)
+    answer_with(Outcome::Pushed, note, progress)
 }

@@ -1,48 +1,35 @@
-//! Who we are on GitHub, who others are, and what they may do.
+//! Accounts on GitHub: our own, and what others are permitted to do.
 
 use serde::Deserialize;
 
 use super::{Error, Forge, Kind, escape, route};
-use crate::core::requirement::RepoName;
+use crate::core::{policy::Permission, requirement::RepoName};
 
-/// An account: compare by `id`, since a login can be given up and taken by somebody else.
+/// An account. Compare by `id`, since a login can be given up and taken by another account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "RawAccount")]
 pub struct Account {
-    /// GitHub's number for the account; never reused.
+    /// GitHub's number of the account; never reused.
     pub id: u64,
-    /// Its name at the moment.
+    /// Its current name.
     pub login: String,
-    /// GitHub says that it is a bot; a login that ends in `[bot]` proves nothing.
+    /// Whether GitHub says that it is a bot; a login that ends in `[bot]` proves nothing.
     pub is_bot: bool,
 }
 
-/// What somebody may do with a repository; the order is the order of power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Permission {
-    /// Nothing beyond what everybody may.
-    None,
-    /// Read; GitHub counts `triage` here.
-    Read,
-    /// Push; GitHub counts `maintain` here.
-    Write,
-    /// Everything.
-    Admin,
-}
-
 impl Forge {
-    /// The account that we act as; asked once, then remembered.
+    /// The account that we act as; requested once, then cached.
     ///
     /// # Errors
-    /// Those of the calls; an error is not remembered.
+    /// Those of the calls; an error is not cached.
     pub async fn identity(&self) -> Result<Account, Error> {
-        self.identity.get_or_try_init(|| self.ask_identity()).await.cloned()
+        self.identity.get_or_try_init(|| self.request_identity()).await.cloned()
     }
 
-    /// What an account may do with the repository; somebody unknown may do nothing.
+    /// What an account is permitted to do in the repository; an unknown account is permitted nothing.
     ///
     /// # Errors
-    /// Those of the call, also [`Kind::Forbidden`] where the token may not ask.
+    /// Those of the call; [`Kind::Forbidden`] where the token may not read permissions.
     pub async fn permission(&self, repo: &RepoName, login: &str) -> Result<Permission, Error> {
         #[derive(Deserialize)]
         struct Raw {
@@ -56,15 +43,17 @@ impl Forge {
         };
         Ok(match raw.permission.as_str() {
             "admin" => Permission::Admin,
-            "write" | "maintain" => Permission::Write,
-            "read" | "triage" => Permission::Read,
-            // A power that we do not know is none.
+            "maintain" => Permission::Maintain,
+            "write" => Permission::Write,
+            "triage" => Permission::Triage,
+            "read" => Permission::Read,
+            // A permission that we do not know permits nothing.
             _ => Permission::None,
         })
     }
 
-    /// A token of a person is told by `/user`; an app has none, but its bot account does.
-    async fn ask_identity(&self) -> Result<Account, Error> {
+    /// For a person's token `/user` is the account; an app has no user, but a bot account.
+    async fn request_identity(&self) -> Result<Account, Error> {
         #[derive(Deserialize)]
         struct App {
             slug: String,
@@ -76,7 +65,7 @@ impl Forge {
         if !matches!(refused.kind(), Kind::Unauthorized | Kind::Forbidden | Kind::NotFound) {
             return Err(refused);
         }
-        // The first refusal is the one that a wrong token's owner can do something with.
+        // Where both are refused, the first error is the one that helps to fix a wrong token.
         let app: App = match self.get("/app").await {
             Ok(app) => app,
             Err(error) if error.is_transient() => return Err(error),

@@ -1,13 +1,20 @@
-//! Check runs and commit statuses: read for one commit, all pages; ours made and updated.
+//! Check runs and commit statuses: all of one commit are read, ours are created and updated.
 //!
-//! GitHub lets only an app make check runs; with a person's token [`Forge::set_status`] is what
-//! is left. A status names no app, so anybody who can push could have set it.
+//! Only an app may create check runs; with a person's token only [`Forge::set_status`] remains. A status
+//! names no app, so anyone who can push may have set it.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{IntoDeserializer as _, value::Error as UnknownWord},
+};
 
 use super::{Error, Forge, escape, route, text, text_or_empty};
-use crate::core::{requirement::RepoName, sha::Sha};
+use crate::core::{
+    policy::{CheckStatus, Conclusion, StatusState},
+    requirement::RepoName,
+    sha::Sha,
+};
 
 /// The most characters of a check run's summary and of its text, each.
 const OUTPUT_LIMIT: usize = 65_535;
@@ -18,79 +25,37 @@ const DESCRIPTION_LIMIT: usize = 140;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "RawCheckRun")]
 pub struct CheckRun {
-    /// GitHub's number for it.
+    /// GitHub's number.
     pub id: u64,
-    /// The check's name; any app, and any job of a workflow, can use any name.
+    /// The check's name; any app and any job of a workflow can use any name.
     pub name: String,
-    /// The app that reported it; a name counts only together with this.
+    /// The app that reported it; a name means something only together with this.
     pub app_id: Option<u64>,
-    /// The app's name in its URL.
+    /// The app's slug.
     pub app_slug: Option<String>,
-    /// How far it is.
-    pub status: CheckState,
-    /// How it ended, once it is completed.
+    /// Its progress.
+    pub status: CheckStatus,
+    /// Its result, once it is completed.
     pub conclusion: Option<Conclusion>,
-    /// When it began.
+    /// When it started.
     pub started_at: Option<DateTime<Utc>>,
-    /// When it ended.
+    /// When it completed.
     pub completed_at: Option<DateTime<Utc>>,
-    /// Whatever its maker gave it to know it by; ours hold the effect's key.
+    /// Set by the app that created it; in ours, the effect's key.
     pub external_id: String,
     /// The page for people.
     pub html_url: String,
-    /// What it has to say.
+    /// Its title and texts.
     pub output: CheckOutput,
 }
 
-/// How far a check run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckState {
-    /// Not begun.
-    Queued,
-    /// Begun.
-    InProgress,
-    /// Ended; only then is there a conclusion.
-    Completed,
-    /// Another word of GitHub's, such as `waiting` or `pending`: not ended.
-    #[serde(other)]
-    Other,
-}
-
-/// How a check run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Conclusion {
-    /// It passed.
-    Success,
-    /// It failed.
-    Failure,
-    /// It does not say either.
-    Neutral,
-    /// Somebody stopped it.
-    Cancelled,
-    /// It took too long.
-    TimedOut,
-    /// A person must do something.
-    ActionRequired,
-    /// GitHub gave up on it.
-    Stale,
-    /// It did not run.
-    Skipped,
-    /// Its workflow could not start.
-    StartupFailure,
-    /// A word that we do not know, and which therefore satisfies nothing.
-    #[serde(other)]
-    Other,
-}
-
-/// What a check run has to say, Markdown.
+/// The title and texts of a check run, Markdown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckOutput {
     /// One line.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub title: String,
-    /// What matters; cut at 65,535 characters.
+    /// The summary; cut at 65,535 characters.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub summary: String,
     /// The details; cut at 65,535 characters.
@@ -98,72 +63,55 @@ pub struct CheckOutput {
     pub text: String,
 }
 
-/// A check run to make.
+/// A check run to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCheckRun {
     /// The check's name.
     pub name: String,
-    /// The commit that it judges.
+    /// The commit that it is about.
     pub head: Sha,
     /// The effect's key, by which [`Forge::find_check_run`] finds it.
     pub external_id: String,
     /// The page of the run that it belongs to.
     pub details_url: Option<String>,
-    /// How it stands.
+    /// Its first content.
     pub update: CheckUpdate,
 }
 
-/// How one of our check runs stands.
+/// The content of one of our check runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckUpdate {
     /// `Some` completes it; `None` leaves it in progress.
     pub conclusion: Option<Conclusion>,
-    /// What it has to say.
+    /// Its title and texts.
     pub output: CheckOutput,
 }
 
 /// The newest status of one context on one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CommitStatus {
-    /// GitHub's number for it.
+    /// GitHub's number.
     pub id: u64,
-    /// What a check run calls its name.
+    /// The status's name.
     pub context: String,
-    /// How it stands.
+    /// Its state.
     pub state: StatusState,
     /// One line.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub description: String,
-    /// The page for people, if there is one.
+    /// The page for people; may be empty.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub target_url: String,
     /// When it was set.
     pub updated_at: DateTime<Utc>,
 }
 
-/// How a commit status stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StatusState {
-    /// Not known yet.
-    Pending,
-    /// It passed.
-    Success,
-    /// It failed.
-    Failure,
-    /// It broke.
-    Error,
-    /// A word that we do not know, and which therefore satisfies nothing.
-    #[serde(other)]
-    Other,
-}
-
 /// A commit status to set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NewStatus {
-    /// What a check run calls its name.
+    /// The status's name.
     pub context: String,
-    /// How it stands.
+    /// Its state.
     pub state: StatusState,
     /// One line; cut at 140 characters.
     pub description: String,
@@ -173,7 +121,7 @@ pub struct NewStatus {
 }
 
 impl Forge {
-    /// Every check run on a commit, of every app; of one name several where it ran again.
+    /// Every check run on a commit, of every app; several of one name if it ran again.
     ///
     /// # Errors
     /// Those of the calls.
@@ -182,8 +130,8 @@ impl Forge {
         self.pages(&route, |page: RawCheckRuns| page.check_runs).await
     }
 
-    /// The check run for this effect, by its name and external id. GitHub does not say who we are
-    /// as an app, so compare `app_id` where it matters; updating another app's run is refused anyway.
+    /// The check run of this effect, by its name and external id. The app is not compared, since GitHub does
+    /// not say which app we are; it refuses an update of another app's check run.
     ///
     /// # Errors
     /// Those of the calls.
@@ -197,12 +145,11 @@ impl Forge {
         let name = escape(name);
         let route = route(repo, &format!("commits/{sha}/check-runs?filter=all&check_name={name}"));
         let runs = self.pages(&route, |page: RawCheckRuns| page.check_runs).await?;
-        // The oldest wins, so that two finders agree.
+        // The oldest, so that two callers find the same.
         Ok(runs.into_iter().filter(|run| run.external_id == external_id).min_by_key(|run| run.id))
     }
 
-    /// Makes a check run. GitHub makes another when asked again: look with
-    /// [`Self::find_check_run`] first.
+    /// Creates a check run. A second call creates another one: call [`Self::find_check_run`] first.
     ///
     /// # Errors
     /// Those of the call; [`super::Kind::Forbidden`] when the token is not an app's.
@@ -215,19 +162,19 @@ impl Forge {
             #[serde(skip_serializing_if = "Option::is_none")]
             details_url: Option<&'a str>,
             #[serde(flatten)]
-            stand: Stand,
+            update: UpdateBody,
         }
         let body = Body {
             name: &new.name,
             head_sha: &new.head,
             external_id: &new.external_id,
             details_url: new.details_url.as_deref(),
-            stand: Stand::of(&new.update),
+            update: UpdateBody::of(&new.update),
         };
         self.post(&route(repo, "check-runs"), &body).await
     }
 
-    /// Says anew how one of our check runs stands; the same twice is harmless.
+    /// Updates one of our check runs; idempotent.
     ///
     /// # Errors
     /// Those of the call.
@@ -237,7 +184,7 @@ impl Forge {
         id: u64,
         update: &CheckUpdate,
     ) -> Result<CheckRun, Error> {
-        self.patch(&route(repo, &format!("check-runs/{id}")), &Stand::of(update)).await
+        self.patch(&route(repo, &format!("check-runs/{id}")), &UpdateBody::of(update)).await
     }
 
     /// The newest status of every context on a commit.
@@ -254,7 +201,7 @@ impl Forge {
         Ok(newest_per_context(all))
     }
 
-    /// Sets a commit status; the same twice is harmless, since only the newest counts.
+    /// Sets a commit status; idempotent, since only the newest counts.
     ///
     /// # Errors
     /// Those of the call.
@@ -272,18 +219,18 @@ impl Forge {
 
 /// A [`CheckUpdate`] as GitHub takes it.
 #[derive(Serialize)]
-struct Stand {
-    status: CheckState,
+struct UpdateBody {
+    status: CheckStatus,
     #[serde(skip_serializing_if = "Option::is_none")]
     conclusion: Option<Conclusion>,
     output: CheckOutput,
 }
 
-impl Stand {
+impl UpdateBody {
     fn of(update: &CheckUpdate) -> Self {
         let output = &update.output;
         Self {
-            status: update.conclusion.map_or(CheckState::InProgress, |_| CheckState::Completed),
+            status: update.conclusion.map_or(CheckStatus::InProgress, |_| CheckStatus::Completed),
             conclusion: update.conclusion,
             output: CheckOutput {
                 title: text::cap(&output.title, text::TITLE_LIMIT),
@@ -292,6 +239,16 @@ impl Stand {
             },
         }
     }
+}
+
+/// GitHub's conclusion as the policy knows it: a workflow that could not start has failed.
+fn conclusion<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Conclusion>, D::Error> {
+    let Some(word) = Option::<String>::deserialize(from)? else { return Ok(None) };
+    if word == "startup_failure" {
+        return Ok(Some(Conclusion::Failure));
+    }
+    let known: Result<_, UnknownWord> = Conclusion::deserialize(word.as_str().into_deserializer());
+    known.map(Some).map_err(serde::de::Error::custom)
 }
 
 fn newest_per_context(mut all: Vec<CommitStatus>) -> Vec<CommitStatus> {
@@ -310,8 +267,8 @@ struct RawCheckRun {
     id: u64,
     name: String,
     app: Option<App>,
-    status: CheckState,
-    #[serde(default)]
+    status: CheckStatus,
+    #[serde(default, deserialize_with = "conclusion")]
     conclusion: Option<Conclusion>,
     #[serde(default)]
     started_at: Option<DateTime<Utc>>,
@@ -364,28 +321,40 @@ mod tests {
     }
 
     #[test]
-    fn of_several_statuses_of_a_context_the_newest_counts() {
+    fn the_newest_status_of_a_context_counts() {
         let all = vec![status(1, "ci", 3), status(9, "ci", 2), status(4, "lint", 1), status(5, "lint", 1)];
         let ids: Vec<u64> = newest_per_context(all).iter().map(|status| status.id).collect();
         assert_eq!(ids, [1, 5]);
     }
 
     #[test]
-    fn a_word_that_is_new_to_us_reads_and_satisfies_nothing() {
+    fn unknown_values_are_read_and_satisfy_nothing() {
         let run: CheckRun = serde_json::from_str(
             r#"{"id": 1, "name": "ci", "app": null, "status": "requested", "conclusion": "splendid",
                 "output": {"title": null, "summary": null}}"#,
         )
         .unwrap();
-        assert_eq!((run.status, run.conclusion), (CheckState::Other, Some(Conclusion::Other)));
+        assert_eq!((run.status, run.conclusion), (CheckStatus::Pending, Some(Conclusion::Unknown)));
         assert_eq!((run.app_id, run.output), (None, CheckOutput::default()));
     }
 
     #[test]
-    fn an_update_is_completed_exactly_when_it_concludes_and_never_too_long() {
+    fn a_conclusion_is_read_as_the_policy_knows_it() {
+        let read = |word: &str| {
+            let json = serde_json::json!({"id": 1, "name": "ci", "status": "completed", "conclusion": word});
+            serde_json::from_value::<CheckRun>(json).unwrap().conclusion
+        };
+        assert_eq!(read("success"), Some(Conclusion::Success));
+        assert_eq!(read("timed_out"), Some(Conclusion::TimedOut));
+        assert_eq!(read("startup_failure"), Some(Conclusion::Failure));
+        assert_eq!(read("splendid"), Some(Conclusion::Unknown));
+    }
+
+    #[test]
+    fn an_update_is_completed_when_it_has_a_conclusion_and_is_cut_to_size() {
         let output = CheckOutput { title: "t".into(), summary: "ü".repeat(70_000), text: String::new() };
         let body = |conclusion| {
-            serde_json::to_value(Stand::of(&CheckUpdate { conclusion, output: output.clone() })).unwrap()
+            serde_json::to_value(UpdateBody::of(&CheckUpdate { conclusion, output: output.clone() })).unwrap()
         };
         let open = body(None);
         assert_eq!((open["status"].as_str(), open.get("conclusion")), (Some("in_progress"), None));

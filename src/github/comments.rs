@@ -1,4 +1,4 @@
-//! Comments under an issue or a pull request (which GitHub counts among the issues).
+//! Comments on an issue or a pull request (which GitHub counts among the issues).
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -10,11 +10,11 @@ use crate::core::requirement::RepoName;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "RawComment")]
 pub struct Comment {
-    /// GitHub's number for it.
+    /// GitHub's number.
     pub id: u64,
-    /// Who wrote it; `None` when the account is gone.
+    /// The author; `None` if the account was deleted.
     pub user: Option<Account>,
-    /// The app that it was written through, if it was.
+    /// The app that posted it, if one did.
     pub app_id: Option<u64>,
     /// Markdown.
     pub body: String,
@@ -25,7 +25,7 @@ pub struct Comment {
 }
 
 impl Forge {
-    /// Every comment under an issue or a pull request, oldest first.
+    /// Every comment on an issue or a pull request, oldest first.
     ///
     /// # Errors
     /// Those of the calls.
@@ -33,8 +33,8 @@ impl Forge {
         self.pages(&route(repo, &format!("issues/{number}/comments")), |page| page).await
     }
 
-    /// Our comment with this marker, the oldest if there are several. Somebody else's comment
-    /// that quotes the marker is not ours.
+    /// Our comment with this marker, the oldest if there are several. A comment of another account that quotes
+    /// the marker does not count.
     ///
     /// # Errors
     /// Those of the calls.
@@ -52,8 +52,7 @@ impl Forge {
         Ok(comments.into_iter().filter(ours).min_by_key(|comment| comment.id))
     }
 
-    /// Writes a comment. GitHub writes another when asked again: look with
-    /// [`Self::find_comment`] first.
+    /// Posts a comment. A second call posts another one: call [`Self::find_comment`] first.
     ///
     /// # Errors
     /// Those of the call.

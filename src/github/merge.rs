@@ -1,46 +1,49 @@
-//! The merge: only with a clearance, only of the head that it was given for.
+//! The merge: only with a clearance, only of the head that the clearance names.
 
 use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::{Error, Forge, Kind, route, text};
-use crate::core::{policy::Clearance, requirement::RepoName, sha::Sha};
+use crate::core::{
+    policy::{Clearance, PullState},
+    requirement::RepoName,
+    sha::Sha,
+};
 
-/// What became of a merge that GitHub answered.
+/// The result of a merge call that GitHub answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merge {
-    /// The head is in the base, by this commit.
+    /// The head was merged by this commit.
     Merged(Sha),
-    /// The head is no longer the one that was judged: back to the gate.
+    /// The head is no longer the one that was judged.
     HeadMoved,
-    /// Not now. Read the pull request again before anything else.
+    /// Not mergeable now. Read the pull request again before anything else.
     NotMergeable {
-        /// GitHub's words.
+        /// GitHub's message.
         why: String,
-        /// The same call may succeed shortly: the base just moved, or GitHub is still working it out.
+        /// Whether the same call may succeed shortly: the base just moved, or GitHub is still working it out.
         retry: bool,
     },
-    /// We may not, or not in this way: a person must change that.
+    /// Not permitted, or not by this method: a person must change that.
     Forbidden {
-        /// GitHub's words.
+        /// GitHub's message.
         why: String,
     },
 }
 
-/// The ways to merge in the order of preference; a repository can disallow any of them.
-/// A merge commit comes first: it keeps the judged head itself in the base.
+/// The merge methods, most preferred first; a repository can disallow any of them.
+/// A merge commit is preferred because it keeps the judged head itself in the base.
 const METHODS: [&str; 3] = ["merge", "squash", "rebase"];
 
 impl Forge {
-    /// Merges the head that the clearance names, by a merge commit where the repository allows.
+    /// Merges the head that the clearance names, by a merge commit where the repository allows it.
     ///
-    /// The caller has checked by then that the base is still [`Clearance::base`]: GitHub compares
-    /// only the head. The message is made harmless here; of the title the caller does that, since its
-    /// number of the pull request shall stay a link.
+    /// The caller must check that the base is still [`Clearance::base`]: GitHub compares only the head. The
+    /// message is neutralised here; the caller neutralises the title, in which `#number` must stay a link.
     ///
     /// # Errors
-    /// Those of the calls. After one that [`Error::is_ambiguous`] the merge may have happened:
-    /// ask [`super::Pull::merged_at`] of a fresh one before merging again.
+    /// Those of the calls. After an error that [`Error::is_ambiguous`], the merge may have happened: read the
+    /// pull request and check [`super::Pull::merged_at`] before merging again.
     pub async fn merge(
         &self,
         repo: &RepoName,
@@ -62,10 +65,10 @@ impl Forge {
     ) -> Result<Merge, Error> {
         let title = text::cap(title, text::TITLE_LIMIT);
         let message = text::cap(&text::neutralise(message), text::BODY_LIMIT);
-        let mut refused = Merge::Forbidden { why: "no way to merge is allowed here".to_owned() };
+        let mut refused = Merge::Forbidden { why: "the repository allows no merge method".to_owned() };
         for merge_method in METHODS {
-            let order = Order { sha: head, merge_method, commit_title: &title, commit_message: &message };
-            refused = match self.put_merge(repo, number, &order).await? {
+            let body = Body { sha: head, merge_method, commit_title: &title, commit_message: &message };
+            refused = match self.put_merge(repo, number, &body).await? {
                 Reply::Done(merge) => return Ok(merge),
                 Reply::OtherMethod(why) => Merge::Forbidden { why },
                 Reply::Unclear(why) => return self.explain(repo, number, head, why).await,
@@ -74,7 +77,7 @@ impl Forge {
         Ok(refused)
     }
 
-    async fn put_merge(&self, repo: &RepoName, number: u64, order: &Order<'_>) -> Result<Reply, Error> {
+    async fn put_merge(&self, repo: &RepoName, number: u64, body: &Body<'_>) -> Result<Reply, Error> {
         #[derive(Deserialize)]
         struct Done {
             sha: Option<Sha>,
@@ -83,7 +86,7 @@ impl Forge {
             message: String,
         }
         let route = route(repo, &format!("pulls/{number}/merge"));
-        let answer = match self.call(Method::PUT, &route, Some(order)).await {
+        let answer = match self.call(Method::PUT, &route, Some(body)).await {
             Ok(answer) => answer,
             Err(error) => return Reply::of(error),
         };
@@ -93,27 +96,30 @@ impl Forge {
         })
     }
 
-    /// "Pull Request is not mergeable" has many reasons, among them that it is merged already.
+    /// "Pull Request is not mergeable" has many causes, among them that it is merged already.
     async fn explain(&self, repo: &RepoName, number: u64, head: &Sha, why: String) -> Result<Merge, Error> {
         let pull = self.pull(repo, number).await?;
         Ok(match pull.merged_at(head) {
             Some(sha) => Merge::Merged(sha),
             None if pull.head_sha != *head => Merge::HeadMoved,
-            None => Merge::NotMergeable { why, retry: !pull.merged && pull.mergeable.is_none() },
+            None => Merge::NotMergeable {
+                why,
+                retry: pull.state != PullState::Merged && pull.mergeable.is_none(),
+            },
         })
     }
 }
 
 /// The body of the merge call.
 #[derive(Serialize)]
-struct Order<'a> {
+struct Body<'a> {
     sha: &'a Sha,
     merge_method: &'static str,
     commit_title: &'a str,
     commit_message: &'a str,
 }
 
-/// What one answer to the merge call means.
+/// What an answer to the merge call means.
 #[derive(Debug, PartialEq, Eq)]
 enum Reply {
     Done(Merge),
@@ -124,10 +130,10 @@ enum Reply {
 impl Reply {
     fn of(error: Error) -> Result<Self, Error> {
         let why = error.message().to_owned();
-        let said = why.to_ascii_lowercase();
-        let says = |words: &str| said.contains(words);
+        let message = why.to_ascii_lowercase();
+        let says = |phrase: &str| message.contains(phrase);
         match error.kind() {
-            // GitHub says so for a moment while a branch's protection is being read.
+            // GitHub returns this briefly while it reads the branch's protection.
             Kind::Conflict if says("not authorized to push") => {
                 Ok(Self::Done(Merge::NotMergeable { why, retry: true }))
             }
@@ -173,7 +179,7 @@ mod tests {
     const HEAD: &str = "1111111111111111111111111111111111111111";
     const OTHER: &str = "2222222222222222222222222222222222222222";
 
-    /// A GitHub that gives these answers to the merge calls in turn, and this pull request.
+    /// A GitHub that gives these answers to the merge calls in turn, and returns this pull request.
     struct Stub {
         answers: Vec<(u16, &'static str)>,
         pull: Value,
@@ -221,7 +227,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_answer_to_a_merge_has_its_meaning() {
+    async fn every_answer_to_a_merge_is_understood() {
         async fn check(status: u16, message: &'static str, pull: Value, expected: Merge) {
             let (merge, orders) = Stub { answers: vec![(status, message)], pull }.merges().await;
             assert_eq!(merge, Ok(expected), "{status} {message}");
@@ -258,7 +264,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_method_that_is_not_allowed_gives_way_to_the_next() {
+    async fn the_next_method_is_tried_if_one_is_not_allowed() {
         let no_commits = (405, "Merge commits are not allowed on this repository.");
         let no_squash = (405, "Squash merges are not allowed on this repository.");
         let no_rebase = (405, "Rebase merges are not allowed on this repository.");
@@ -275,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_tells_nothing_is_an_error_and_not_sent_again() {
+    async fn an_ambiguous_answer_is_an_error_and_the_merge_is_not_repeated() {
         let (merge, orders) = Stub { answers: vec![(502, "")], pull: json!({}) }.merges().await;
         assert!(merge.is_err_and(|error| error.is_ambiguous() && error.is_transient()));
         assert_eq!(orders.len(), 1);

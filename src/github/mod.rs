@@ -1,13 +1,14 @@
-//! GitHub, or anything that speaks its REST interface, for everything but git itself.
+//! GitHub, or any server with its REST API, for everything but git itself.
 //!
-//! The only room that names octocrab. Every request goes through one `call`, which sends it
-//! exactly once: nothing is retried, no redirect is followed, and no rate limit is slept out
-//! in here; a [`Throttle`] may hold it back before it is sent. A failure says what kind it is and how long to wait; the job queue does the rest.
+//! The only room that names octocrab. Every request goes through one `call`, which sends it exactly once:
+//! it retries nothing, follows no redirect and does not sleep until a rate limit resets. A [`Throttle`] may
+//! hold it back before it is sent. A failure says its kind and how long to wait; the job queue retries.
 
 mod account;
 mod checks;
 mod comments;
 mod error;
+mod headers;
 mod merge;
 mod pulls;
 mod reviews;
@@ -28,34 +29,31 @@ use url::Url;
 
 use crate::core::{requirement::RepoName, sha::Sha};
 
-pub use account::{Account, Permission};
-pub use checks::{
-    CheckOutput, CheckRun, CheckState, CheckUpdate, CommitStatus, Conclusion, NewCheckRun, NewStatus,
-    StatusState,
-};
+pub use account::Account;
+pub use checks::{CheckOutput, CheckRun, CheckUpdate, CommitStatus, NewCheckRun, NewStatus};
 pub use comments::Comment;
 pub use error::{Error, Kind};
 pub use merge::Merge;
-pub use pulls::{NewPull, Pull, PullState};
-pub use reviews::{NewReview, NewReviewComment, Review, ReviewState};
+pub use pulls::{NewPull, Pull};
+pub use reviews::{NewReview, NewReviewComment, Review};
 pub use throttle::{Effort, Throttle};
 
 /// The most bytes one answer may have (32 MiB); a longer one is refused unread.
 const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
-/// The most that GitHub puts on one page.
+/// The most items that GitHub puts on one page.
 const PAGE_SIZE: usize = 100;
-/// The most pages one listing may have; a longer one is refused rather than cut, since a cut
-/// list of checks or reviews would be judged as if it were whole.
+/// The most pages one listing may have; a longer one is refused rather than cut, since a truncated
+/// list of checks or reviews would be judged as if it were complete.
 const PAGE_LIMIT: usize = 100;
 
-/// How to reach GitHub and as whom.
+/// The address of GitHub and the account to use.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `https://api.github.com`, or another base with or without a path.
     pub api_url: Url,
-    /// A personal or installation token; sent to `api_url` alone, never shown.
+    /// A personal or installation token; sent to `api_url` only, never shown.
     pub token: SecretString,
-    /// How long to wait for what.
+    /// How long each part of a call may take.
     pub timeouts: Timeouts,
 }
 
@@ -64,9 +62,9 @@ pub struct Config {
 pub struct Timeouts {
     /// To open a connection, TLS included.
     pub connect: Duration,
-    /// Between two pieces of an answer.
+    /// Between two chunks of an answer.
     pub read: Duration,
-    /// For the whole call, however steadily the answer trickles in.
+    /// For the whole call, even if chunks keep arriving.
     pub total: Duration,
 }
 
@@ -76,15 +74,15 @@ pub enum BadConfig {
     /// Another scheme, no host, or a name and password inside the URL.
     #[error("the GitHub URL must be http(s)://host[/path], without a name or password in it")]
     Url,
-    /// Empty, or with characters that no token has, such as a line's end read from a file.
-    #[error("the GitHub token must be plain visible ASCII, without spaces or line ends")]
+    /// Empty, or with characters that no token has, such as a line break read from a file.
+    #[error("the GitHub token must be visible ASCII, without spaces or line breaks")]
     Token,
     /// The system has no usable certificates.
     #[error("no HTTPS client can be built here; are the system's CA certificates installed?")]
     Client,
 }
 
-/// One connection pool to GitHub, as one account.
+/// A connection pool to GitHub, as one account.
 pub struct Forge {
     octocrab: Octocrab,
     config: Config,
@@ -92,7 +90,7 @@ pub struct Forge {
     throttle: Option<Arc<dyn Throttle>>,
 }
 
-/// A successful answer, read to its end.
+/// A successful answer, read completely.
 struct Answer {
     call: String,
     headers: HeaderMap,
@@ -110,10 +108,10 @@ impl Default for Timeouts {
 }
 
 impl Forge {
-    /// Prepares the client; nothing is sent yet. Call it inside a tokio runtime.
+    /// Builds the client without sending anything. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// [`BadConfig`] says which part cannot be used.
+    /// [`BadConfig`] when the URL or the token cannot be used.
     pub fn new(config: Config) -> Result<Self, BadConfig> {
         let url = &config.api_url;
         let plain = matches!(url.scheme(), "http" | "https")
@@ -130,7 +128,7 @@ impl Forge {
         Ok(Self { octocrab: client(&config)?, config, identity: OnceCell::new(), throttle: None })
     }
 
-    /// The same, but every call passes this throttle first.
+    /// The same client, with this throttle asked before every call.
     #[must_use]
     pub fn behind(self, throttle: Arc<dyn Throttle>) -> Self {
         Self { throttle: Some(throttle), ..self }
@@ -148,8 +146,8 @@ impl Forge {
         self.call(Method::PATCH, route, Some(body)).await?.json()
     }
 
-    /// Every page of a listing. The next page is asked for by its number and never by the URL
-    /// that the answer offers, so no answer can lead the token elsewhere.
+    /// Every page of a listing. The next page is requested by its number and never by the URL in the answer,
+    /// so that no answer can send the token to another host.
     async fn pages<P, T>(&self, route: &str, items: fn(P) -> Vec<T>) -> Result<Vec<T>, Error>
     where
         P: DeserializeOwned,
@@ -159,7 +157,7 @@ impl Forge {
         for page in 1..=PAGE_LIMIT {
             let route = format!("{route}{join}per_page={PAGE_SIZE}&page={page}");
             let answer = self.call(Method::GET, &route, None::<&()>).await?;
-            let more = answer.offers_more();
+            let more = answer.has_more();
             let found = items(answer.json()?);
             let full = found.len() >= PAGE_SIZE;
             all.extend(found);
@@ -170,7 +168,7 @@ impl Forge {
         Err(Error::unreadable(format!("GET {route}"), &format!("the list has over {PAGE_LIMIT} pages")))
     }
 
-    /// Sends one request once and maps whatever goes wrong; nothing else in this room does either.
+    /// Sends one request once and maps every failure; the only place in this room that does either.
     async fn call<B>(&self, method: Method, route: &str, body: Option<&B>) -> Result<Answer, Error>
     where
         B: Serialize + ?Sized,
@@ -238,17 +236,17 @@ impl fmt::Debug for Forge {
 impl Answer {
     fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
         serde_json::from_slice(&self.body)
-            .map_err(|error| Error::unreadable(self.call, &format!("the answer does not read: {error}")))
+            .map_err(|error| Error::unreadable(self.call, &format!("the answer is not as expected: {error}")))
     }
 
-    fn offers_more(&self) -> bool {
+    fn has_more(&self) -> bool {
         let links = self.headers.get_all(header::LINK).iter();
         links.filter_map(|link| link.to_str().ok()).any(|link| link.contains("rel=\"next\""))
     }
 }
 
-/// The one place that knows how we say who we are. A GitHub App would begin here, by
-/// `octocrab.app(..)` and `installation(..)`; nothing outside of this function would change.
+/// The only place that authenticates. A GitHub App would use `octocrab.app(..)` and `installation(..)` here;
+/// nothing outside of this function would change.
 fn client(config: &Config) -> Result<Octocrab, BadConfig> {
     Octocrab::builder()
         .base_uri(config.api_url.as_str())
@@ -263,23 +261,23 @@ fn client(config: &Config) -> Result<Octocrab, BadConfig> {
         .map_err(|_| BadConfig::Client)
 }
 
-/// `/repos/owner/name` and what follows; a [`RepoName`] holds nothing that needs escaping.
+/// A path below `/repos/owner/name`; a [`RepoName`] holds nothing that needs escaping.
 fn route(repo: &RepoName, rest: &str) -> String {
     format!("/repos/{repo}/{rest}")
 }
 
-/// A text as one segment of a path or one value of a query.
+/// Escapes a text for one segment of a path or one value of a query.
 fn escape(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// A commit where GitHub may also say null or something else that names none.
+/// A commit, where GitHub may also send null or something that is not a SHA.
 fn sha_or_none<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Sha>, D::Error> {
     let text = Option::<String>::deserialize(from)?;
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
-/// A text where GitHub may also say null.
+/// A text, where GitHub may also send null.
 fn text_or_empty<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Ok(Option::<String>::deserialize(from)?.unwrap_or_default())
 }

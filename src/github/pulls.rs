@@ -1,38 +1,36 @@
-//! Pull requests: found by their branch, made, read.
+//! Pull requests: found by their branch, opened, read.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Error, Forge, escape, route, sha_or_none, text, text_or_empty};
-use crate::core::{requirement::RepoName, sha::Sha};
+use crate::core::{policy::PullState, requirement::RepoName, sha::Sha};
 
-/// A pull request, as GitHub tells it at the moment.
+/// A pull request, as GitHub returns it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "RawPull")]
 pub struct Pull {
     /// Its number in the repository.
     pub number: u64,
-    /// Open or closed; a merged one is closed.
+    /// Open, closed or merged.
     pub state: PullState,
-    /// It is in the base.
-    pub merged: bool,
-    /// The commit that merged it, only once it is merged: before, GitHub gives that of a trial.
+    /// The commit that merged it, once it is merged; before, GitHub returns a test merge.
     pub merge_commit_sha: Option<Sha>,
-    /// Not meant to be merged yet.
+    /// Whether it is a draft.
     pub draft: bool,
-    /// Whether it merges without conflict; `None` while GitHub has not worked it out.
+    /// Whether it merges without conflict; `None` while GitHub works it out.
     pub mergeable: Option<bool>,
     /// The commit at the tip of its branch.
     pub head_sha: Sha,
     /// Its branch.
     pub head_branch: String,
-    /// The base's tip when GitHub last looked, which may lag behind the branch itself.
+    /// The tip of the base, which may lag behind the branch itself.
     pub base_sha: Sha,
-    /// The branch it goes into.
+    /// The branch that it is merged into.
     pub base_branch: String,
-    /// Who opened it; `None` when the account is gone.
+    /// Who opened it; `None` if the account was deleted.
     pub author: Option<Account>,
-    /// How many files it changes.
+    /// The number of changed files.
     pub changed_files: u64,
     /// The page for people.
     pub url: String,
@@ -42,18 +40,8 @@ pub struct Pull {
     pub body: String,
     /// When it was opened.
     pub created_at: DateTime<Utc>,
-    /// When anything about it last changed.
+    /// When it last changed.
     pub updated_at: DateTime<Utc>,
-}
-
-/// Whether a pull request is still open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PullState {
-    /// May still be merged.
-    Open,
-    /// Merged, or closed without.
-    Closed,
 }
 
 /// A pull request to open.
@@ -65,15 +53,15 @@ pub struct NewPull {
     pub body: String,
     /// The branch with the change, in the same repository.
     pub head: String,
-    /// The branch it shall go into.
+    /// The branch to merge it into.
     pub base: String,
 }
 
 impl Pull {
-    /// The commit that merged this very head, if it was merged: by whomever, and by a lost call of ours too.
+    /// The commit that merged this very head, if it was merged, by anyone: the answer of our call may have been lost.
     #[must_use]
     pub fn merged_at(&self, head: &Sha) -> Option<Sha> {
-        self.merge_commit_sha.clone().filter(|_| self.merged && self.head_sha == *head)
+        self.merge_commit_sha.clone().filter(|_| self.state == PullState::Merged && self.head_sha == *head)
     }
 }
 
@@ -86,10 +74,10 @@ impl Forge {
         let head = escape(&format!("{}:{head_branch}", repo.owner()));
         let route = route(repo, &format!("pulls?head={head}&state=all"));
         let listed: Vec<Listed> = self.pages(&route, |page| page).await?;
-        // GitHub lists every pull request when it does not understand `head`, so look for ourselves.
+        // GitHub lists every pull request if it does not understand `head`, so the branch is compared here.
         let newest = listed.iter().filter(|pull| pull.is_of(repo, head_branch)).map(|pull| pull.number).max();
         match newest {
-            // The list leaves out half of what a pull request is.
+            // The list leaves out half of the fields.
             Some(number) => self.pull(repo, number).await.map(Some),
             None => Ok(None),
         }
@@ -98,8 +86,7 @@ impl Forge {
     /// Opens a pull request.
     ///
     /// # Errors
-    /// Those of the call; [`Error::is_already_exists`] when the branch has one, which
-    /// [`Self::find_pull`] then finds.
+    /// Those of the call; [`Error::is_already_exists`] if the branch has one, which [`Self::find_pull`] finds.
     pub async fn open_pull(&self, repo: &RepoName, pull: &NewPull) -> Result<Pull, Error> {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -128,7 +115,7 @@ impl Forge {
     }
 }
 
-/// What a list tells of a pull request, as far as it is needed to choose one.
+/// A pull request in a list, with the fields that are needed to choose one.
 #[derive(Deserialize)]
 struct Listed {
     number: u64,
@@ -189,8 +176,7 @@ impl From<RawPull> for Pull {
     fn from(raw: RawPull) -> Self {
         Self {
             number: raw.number,
-            state: raw.state,
-            merged: raw.merged,
+            state: if raw.merged { PullState::Merged } else { raw.state },
             merge_commit_sha: raw.merge_commit_sha.filter(|_| raw.merged),
             draft: raw.draft,
             mergeable: raw.mergeable,

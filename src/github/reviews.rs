@@ -1,51 +1,32 @@
-//! Reviews of a pull request and the comments at its lines.
+//! Reviews of a pull request and their comments on lines.
 //!
-//! Ours are posted as COMMENT, never as APPROVE: an approval that a program could be talked
-//! into is none.
+//! Ours are posted as COMMENT, never as APPROVE: a model can be talked into an approval.
 
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Account, Error, Forge, route, sha_or_none, text, text::Marker, text_or_empty};
-use crate::core::{path::RepoPath, requirement::RepoName, sha::Sha};
+use crate::core::{path::RepoPath, policy::ApprovalState, requirement::RepoName, sha::Sha};
 
 /// One review.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Review {
-    /// GitHub's number for it.
+    /// GitHub's number.
     pub id: u64,
-    /// Who wrote it; `None` when the account is gone.
+    /// The author; `None` if the account was deleted.
     pub user: Option<Account>,
-    /// What it says.
-    pub state: ReviewState,
-    /// The commit that it is about; it says nothing of any other.
+    /// What it says; `None` for a draft and for a state that we do not know, which approves nothing.
+    #[serde(deserialize_with = "state")]
+    pub state: Option<ApprovalState>,
+    /// The commit that it is about, and no other.
     #[serde(default, deserialize_with = "sha_or_none")]
     pub commit_id: Option<Sha>,
-    /// When; `None` while it is a draft.
+    /// When it was submitted; `None` for a draft.
     #[serde(default)]
     pub submitted_at: Option<DateTime<Utc>>,
     /// Markdown.
     #[serde(default, deserialize_with = "text_or_empty")]
     pub body: String,
-}
-
-/// What a review says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ReviewState {
-    /// It approves.
-    Approved,
-    /// It blocks.
-    ChangesRequested,
-    /// It only talks.
-    Commented,
-    /// It was withdrawn.
-    Dismissed,
-    /// It is not sent yet.
-    Pending,
-    /// A word that we do not know, and which therefore approves nothing.
-    #[serde(other)]
-    Other,
 }
 
 /// A review to post.
@@ -55,10 +36,9 @@ pub struct NewReview {
     pub commit: Sha,
     /// Markdown; cut at 65,536 characters, but never the marker.
     pub body: String,
-    /// What [`Forge::find_review`] finds it by.
+    /// By which [`Forge::find_review`] finds it.
     pub marker: Marker,
-    /// Comments at lines. GitHub refuses the whole review (422) when one of these lines is not
-    /// part of the diff.
+    /// Comments on lines. GitHub refuses the whole review (422) if one of the lines is not part of the diff.
     pub comments: Vec<NewReviewComment>,
 }
 
@@ -82,8 +62,8 @@ impl Forge {
         self.pages(&route(repo, &format!("pulls/{number}/reviews")), |page| page).await
     }
 
-    /// Our review with this marker, the oldest if there are several. Somebody else's review
-    /// that quotes the marker is not ours.
+    /// Our review with this marker, the oldest if there are several. A review of another account that quotes
+    /// the marker does not count, nor does a draft.
     ///
     /// # Errors
     /// Those of the calls.
@@ -97,17 +77,17 @@ impl Forge {
         let reviews = self.reviews(repo, number).await?;
         let ours = |review: &Review| {
             review.user.as_ref().is_some_and(|user| user.id == us.id)
-                && review.state != ReviewState::Pending
+                && review.submitted_at.is_some()
                 && marker.is_in(&review.body)
         };
         Ok(reviews.into_iter().filter(ours).min_by_key(|review| review.id))
     }
 
-    /// Posts a review. GitHub posts another when asked again: look with [`Self::find_review`] first.
+    /// Posts a review. A second call posts another one: call [`Self::find_review`] first.
     ///
     /// # Errors
-    /// Those of the call; [`super::Kind::Validation`], with nothing posted, when a comment's
-    /// line is not part of the diff.
+    /// Those of the call; [`super::Kind::Validation`], with nothing posted, if the line of a comment is not part
+    /// of the diff.
     pub async fn create_review(
         &self,
         repo: &RepoName,
@@ -142,4 +122,14 @@ impl Forge {
         };
         self.post(&route(repo, &format!("pulls/{number}/reviews")), &body).await
     }
+}
+
+fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ApprovalState>, D::Error> {
+    Ok(match String::deserialize(from)?.as_str() {
+        "APPROVED" => Some(ApprovalState::Approved),
+        "CHANGES_REQUESTED" => Some(ApprovalState::ChangesRequested),
+        "COMMENTED" => Some(ApprovalState::Commented),
+        "DISMISSED" => Some(ApprovalState::Dismissed),
+        _ => None,
+    })
 }

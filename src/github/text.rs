@@ -1,8 +1,8 @@
-//! Text on its way to GitHub: made harmless, cut to size, marked as ours.
+//! Text that is sent to GitHub: neutralised, cut to size, marked as ours.
 //!
-//! What a model wrote may call people, close issues, load images, hide comments and lead
-//! elsewhere. [`neutralise`] breaks each such sequence with a zero-width space, which works
-//! alike in prose, in code and in a commit message, so nothing here has to parse Markdown.
+//! A model's text may mention people, close issues, load images, hide comments and contain links.
+//! [`neutralise`] breaks each such sequence with a zero-width space, which works in prose, in code and in
+//! commit messages alike, so nothing here has to parse Markdown.
 
 use std::fmt;
 
@@ -18,9 +18,8 @@ pub const BODY_LIMIT: usize = 65_536;
 const BREAK: char = '\u{200b}';
 const CUT: &str = "… (cut)";
 
-/// Text that somebody else wrote, such that GitHub shows it and does nothing else with it:
-/// no mention, no issue closed, no image, no link, no HTML, no comment, no command to a bot.
-/// Invisible and direction-changing characters are dropped. Doing it twice changes nothing.
+/// Foreign text, changed so that GitHub only shows it: no mention, no closed issue, no image, no link, no HTML,
+/// no comment, no command to a bot. Invisible and direction-changing characters are dropped. Idempotent.
 #[must_use]
 pub fn neutralise(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 16);
@@ -43,13 +42,13 @@ pub fn neutralise(text: &str) -> String {
     safe
 }
 
-/// The same on one line, for titles: white space becomes single spaces.
+/// As [`neutralise`], on one line, for titles: white space becomes single spaces.
 #[must_use]
 pub fn line(text: &str) -> String {
     neutralise(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text, or its beginning and a note that it was cut; never more than `limit` characters.
+/// The text, cut with a note at the end if it is longer than `limit` characters.
 #[must_use]
 pub fn cap(text: &str, limit: usize) -> String {
     if text.chars().count() <= limit {
@@ -59,10 +58,10 @@ pub fn cap(text: &str, limit: usize) -> String {
     text.chars().take(kept).chain(CUT.chars()).take(limit).collect()
 }
 
-/// An invisible comment that says which effect a text on GitHub is.
+/// An invisible comment that names the effect which a text on GitHub belongs to.
 ///
-/// It finds our own work again; it proves nothing by itself, since anybody can copy it.
-/// The finders therefore also compare the author.
+/// By it we find our own texts again. It proves nothing, since anyone can copy it, so the finders also compare
+/// the author.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Marker(String);
 
@@ -73,7 +72,7 @@ impl Marker {
         Self(format!("<!-- aspora:{} -->", inert(effect_key)))
     }
 
-    /// `<!-- aspora:key:proof -->`, whose proof only a holder of the secret can make.
+    /// `<!-- aspora:key:proof -->`; the proof can only be made with the secret.
     #[must_use]
     pub fn signed(effect_key: &str, secret: &SecretString) -> Self {
         let key = inert(effect_key);
@@ -83,7 +82,7 @@ impl Marker {
         Self(format!("<!-- aspora:{key}:{proof} -->"))
     }
 
-    /// Whether the text carries this very marker.
+    /// Whether the text contains this very marker.
     #[must_use]
     pub fn is_in(&self, text: &str) -> bool {
         text.contains(&self.0)
@@ -109,13 +108,13 @@ impl fmt::Debug for Marker {
     }
 }
 
-/// HMAC-SHA256 with this secret, of whatever length it is.
+/// HMAC-SHA256 with this secret, of any length.
 pub(super) fn keyed(secret: &SecretString) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret.expose_secret().as_bytes())
         .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"))
 }
 
-/// Whether what follows `c` must not touch it.
+/// Whether `c` must be separated from what follows it.
 fn is_dangerous(c: char, rest: &[char], before: &[char]) -> bool {
     let next = rest.first().copied().unwrap_or('\n');
     match c {
@@ -143,12 +142,12 @@ fn ends_in_www(text: &str) -> bool {
     ends_in(&end, "www")
 }
 
-fn ends_in(text: &[char], word: &str) -> bool {
-    let from = text.len().saturating_sub(word.len());
-    text[from..].iter().collect::<String>().eq_ignore_ascii_case(word)
+fn ends_in(text: &[char], end: &str) -> bool {
+    let from = text.len().saturating_sub(end.len());
+    text[from..].iter().collect::<String>().eq_ignore_ascii_case(end)
 }
 
-/// A character that people see, or white space; line ends of all systems become `\n`.
+/// A visible character or white space; every kind of line break becomes `\n`.
 fn visible(c: char) -> Option<char> {
     match c {
         '\n' | '\t' => Some(c),
@@ -172,7 +171,7 @@ fn visible(c: char) -> Option<char> {
     }
 }
 
-/// A key that cannot end the comment it stands in: other characters become `%NN`.
+/// The key, unable to end the comment that holds it: other characters become `%NN`.
 fn inert(key: &str) -> String {
     let mut safe = String::new();
     for byte in key.bytes() {
@@ -193,9 +192,9 @@ mod tests {
 
     use super::*;
 
-    /// `|` stands for the break in what is expected.
+    /// `|` is the break in what is expected.
     #[test]
-    fn what_acts_is_broken_and_what_only_reads_is_left() {
+    fn active_sequences_are_broken_and_plain_text_is_kept() {
         let check = |text: &str, expected: &str| {
             assert_eq!(neutralise(text), expected.replace('|', "\u{200b}"), "{text:?}");
         };
@@ -227,7 +226,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_that_acts_survives_and_twice_is_once(text in r"([@#&<:!\]\[(/.wgGhH1a \n-]|\PC|\u{200b}){0,60}") {
+        fn no_active_sequence_survives_and_neutralising_is_idempotent(text in r"([@#&<:!\]\[(/.wgGhH1a \n-]|\PC|\u{200b}){0,60}") {
             let safe = neutralise(&text);
             for live in ["](", "]:", "![", "<!", "</", "<?", "://", "#1", "@a", "www.", "&#", "&a", "gh-1"] {
                 prop_assert!(!safe.to_lowercase().contains(live), "{live} in {safe:?}");
@@ -236,7 +235,7 @@ mod tests {
         }
 
         #[test]
-        fn a_cut_text_keeps_its_limit(text in r"\PC{0,40}", limit in 0_usize..40) {
+        fn a_cut_text_is_within_its_limit(text in r"\PC{0,40}", limit in 0_usize..40) {
             let cut = cap(&text, limit);
             prop_assert!(cut.chars().count() <= limit);
             prop_assert!(cut == text || text.chars().count() > limit);
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_marker_finds_itself_alone_and_cannot_be_broken_out_of() {
+    fn a_marker_matches_only_itself_and_its_key_cannot_end_the_comment() {
         let marker = Marker::new("run/7:review:1");
         assert_eq!(marker.to_string(), "<!-- aspora:run/7:review:1 -->");
         assert!(marker.is_in(&marker.mark(&"x".repeat(BODY_LIMIT))));

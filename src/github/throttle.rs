@@ -1,4 +1,4 @@
-//! Where limits that others share hold a call back, and what an answer says of them.
+//! Rate limits that all workers share: asked before a call, updated from its answer.
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
@@ -6,30 +6,30 @@ use http::{HeaderMap, Method};
 
 use super::{
     Error, Kind,
-    error::{server_time, text_of, until},
+    headers::{server_time, text_of, until},
 };
 use crate::core::rate::{Observed, RateWindow, Wait};
 
-/// What a call costs of the limits.
+/// How much a call counts towards the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// It reads.
+    /// A read.
     Read,
-    /// It changes what is there.
+    /// A change of what exists.
     Change,
-    /// It makes something new.
+    /// A creation.
     Create,
 }
 
-/// Whoever says whether a call may be made, before each one, and hears of each answer.
+/// Decides before each call whether it may be made, and observes each answer.
 pub trait Throttle: Send + Sync {
-    /// Lets a call through, perhaps after a moment.
+    /// Admits a call, possibly after a short wait.
     ///
     /// # Errors
-    /// [`Wait`]: the call must not be made before that.
+    /// [`Wait`] says for how long no call may be made.
     fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>>;
 
-    /// Hears what an answer says of limits.
+    /// Observes what an answer says about limits.
     fn observe(&self, observed: Observed) -> BoxFuture<'_, ()>;
 }
 
@@ -43,19 +43,19 @@ impl Effort {
     }
 }
 
-/// What an answer says of limits, and what it means if it is a failure.
+/// What an answer says about limits; a failure may carry a penalty.
 ///
-/// The server's words are not remembered with a penalty: they may quote the token.
+/// A penalty does not keep the server's message, which may quote the token.
 pub(super) fn observed(headers: &HeaderMap, error: Option<&Error>, now: DateTime<Utc>) -> Observed {
     let asks_to_wait = |error: &&Error| matches!(error.kind(), Kind::RateLimited | Kind::Server);
-    let penalty = error.filter(asks_to_wait).and_then(|error| {
-        Some((error.retry_after()?, format!("{} ({})", error.kind().words(), error.status()?)))
-    });
-    Observed { penalty, calls: budget(headers, now), tokens: None }
+    let penalty = error
+        .filter(asks_to_wait)
+        .and_then(|error| Some((error.retry_after()?, format!("{} ({})", error.kind(), error.status()?))));
+    Observed { penalty, calls: window(headers, now), tokens: None }
 }
 
-/// GitHub counts in windows and tells the end of the present one. It counts searches and GraphQL apart.
-fn budget(headers: &HeaderMap, now: DateTime<Utc>) -> Option<RateWindow> {
+/// GitHub counts in windows and says when the current one ends. Searches and GraphQL are counted separately.
+fn window(headers: &HeaderMap, now: DateTime<Utc>) -> Option<RateWindow> {
     if text_of(headers, "x-ratelimit-resource").is_some_and(|resource| resource != "core") {
         return None;
     }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_is_read_from_the_headers_by_the_servers_clock() {
+    fn a_window_is_read_from_the_headers_by_the_servers_clock() {
         let check = |limit, remaining, reset, resource, expected: Option<(u32, u32, u64)>| {
             let headers = headers(&[
                 ("date", "Sun, 22 Nov 2026 18:00:00 GMT"),
@@ -91,7 +91,7 @@ mod tests {
                 ("x-ratelimit-resource", resource),
             ]);
             let found = observed(&headers, None, Utc::now()).calls;
-            let found = found.map(|budget| (budget.limit, budget.remaining, budget.full_in.as_secs()));
+            let found = found.map(|window| (window.limit, window.remaining, window.full_in.as_secs()));
             assert_eq!(found, expected, "{limit} {remaining} {reset} {resource}");
         };
         // 1795370430 is 18:00:30 of that day.
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_limit_or_a_server_that_names_a_time_is_a_penalty() {
+    fn a_rate_limit_is_a_penalty_and_so_is_a_server_error_with_a_retry_after() {
         let check = |status, named, expected: Option<u64>| {
             let headers = if named { headers(&[("retry-after", "7")]) } else { HeaderMap::new() };
             let status = http::StatusCode::from_u16(status).unwrap();

@@ -16,8 +16,7 @@ use super::{
     view::Problem,
 };
 use crate::{
-    core::run::Topic,
-    github::webhook::{self, News, Secrets, Unreadable},
+    github::webhook::{self, Delivery, Secrets, Unreadable},
     store::signal,
 };
 
@@ -41,13 +40,13 @@ pub(super) async fn github(
     let body = extract::bytes(request, &app, webhook::BODY_LIMIT).await?;
     prove(&app.settings.webhook_secrets, &body, header(webhook::SIGNATURE_HEADER))?;
     let (event, delivery) = (header(webhook::EVENT_HEADER), header(webhook::DELIVERY_HEADER));
-    let news = match webhook::read(event, delivery, &body) {
-        Ok(news) => news,
+    let delivery = match webhook::read(event, delivery, &body) {
+        Ok(delivery) => delivery,
         Err(Unreadable::NoRepository) => return Ok(result("ignored")),
         Err(error @ Unreadable::Header(name)) => return Err(Error::parameter(name, error.to_string())),
         Err(error @ Unreadable::Json(_)) => return Err(Error::new(Kind::BadSyntax, error.to_string())),
     };
-    let Some(news) = signal(news) else { return Ok(result("ignored")) };
+    let Some(news) = signal(delivery) else { return Ok(result("ignored")) };
     Ok(result(if app.engine.receive_signal(&news).await? { "stored" } else { "known" }))
 }
 
@@ -69,21 +68,14 @@ fn prove(secrets: &[SecretString], body: &[u8], signature: Option<&str>) -> Resu
 }
 
 /// News of a kind that runs wait for.
-fn signal(news: News) -> Option<signal::News> {
-    let topic = match news.topic {
-        webhook::Topic::Checks => Topic::Checks,
-        webhook::Topic::Reviews => Topic::Reviews,
-        webhook::Topic::Pull => Topic::Pull,
-        webhook::Topic::Push => Topic::Push,
-        webhook::Topic::Other => return None,
-    };
+fn signal(delivery: Delivery) -> Option<signal::News> {
     Some(signal::News {
-        delivery: news.delivery,
-        topic,
-        repository: news.repository.to_string(),
-        branch: news.branch,
-        pull: news.pull.and_then(|number| i64::try_from(number).ok()),
-        sha: news.sha.map(String::from),
+        topic: delivery.topic?,
+        delivery: delivery.id,
+        repository: delivery.repository.to_string(),
+        branch: delivery.branch,
+        pull: delivery.pull.and_then(|number| i64::try_from(number).ok()),
+        sha: delivery.sha.map(String::from),
     })
 }
 

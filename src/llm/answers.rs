@@ -1,4 +1,4 @@
-//! Reads the JSON of a review. A review that cannot be read is a failed review, never a clean one.
+//! Reads the JSON of a review. A review that cannot be read has failed; it is never a clean one.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,26 +8,26 @@ use crate::core::{
     path::RepoPath,
 };
 
-/// The most findings of one review; more of them are no review but noise.
+/// The most findings of one review; more are noise, not a review.
 pub const FINDINGS_LIMIT: usize = 200;
 /// The longest message of a finding, and the longest summary, in characters; the rest is cut.
 pub const MESSAGE_LIMIT: usize = 4_000;
-/// The longest answer that is read, in bytes.
+/// The longest answer that is accepted, in bytes.
 const TEXT_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Why an answer is no review.
+/// Why an answer is not a review.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    /// Not JSON, or not of the review's schema.
+    /// Not JSON, or not of the review schema.
     #[error("the review is not the JSON that was asked for: {0}")]
     Json(String),
-    /// Larger than any review.
+    /// Larger than the limit.
     #[error("the review has {0} bytes; the limit is {TEXT_LIMIT}")]
     TooLong(usize),
     /// More than [`FINDINGS_LIMIT`] findings.
     #[error("the review has {0} findings; the limit is {FINDINGS_LIMIT}")]
     TooMany(usize),
-    /// A finding at a path that cannot be in a repository.
+    /// A finding with an impossible path or without a message.
     #[error("finding {number}: {reason}")]
     Finding {
         /// Which finding, from 1.
@@ -73,14 +73,14 @@ pub fn review_schema() -> Value {
     })
 }
 
-/// The summary and the findings of a review; `code_line` gives a line of a file on the head, on
-/// which a finding's fingerprint rests.
+/// The summary and the findings of a review; `code_line` returns a line of a file on the head, which becomes
+/// part of the finding's fingerprint.
 ///
-/// One code fence around the JSON is forgiven. An unknown severity counts as high, and a line that
-/// the file cannot have counts as none.
+/// One code fence around the JSON is accepted. An unknown severity counts as high, and an impossible line
+/// number as none.
 ///
 /// # Errors
-/// [`Unreadable`] when the text as a whole or any one finding is not what was asked for.
+/// [`Unreadable`] when the text as a whole or any finding is not as requested.
 pub fn read_review(
     text: &str,
     code_line: impl Fn(&str, u32) -> Option<String>,
@@ -116,7 +116,7 @@ impl Found {
     }
 }
 
-/// Without control characters (Postgres' text cannot hold a NUL), trimmed and cut.
+/// The text without control characters (Postgres' text cannot hold a NUL), trimmed and cut.
 fn clean(text: &str) -> String {
     let kept = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t'));
     kept.collect::<String>().trim().chars().take(MESSAGE_LIMIT).collect()
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_an_odd_severity_and_an_odd_line_are_forgiven() {
+    fn a_fence_an_unknown_severity_and_an_impossible_line_are_accepted() {
         for fence in ["```json\n", "```\n", "\n ```JSON\r\n", "\u{feff}```json\n"] {
             assert!(read(&format!("{fence}{}\n```\n", one(GOOD))).is_ok(), "{fence:?}");
         }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_cut_and_hold_no_nul() {
+    fn messages_are_cut_and_have_no_nul() {
         let long = one(&GOOD.replace("divides", &format!("a\\u0000b\\u001b{}", "é".repeat(5_000))));
         let (_, findings) = read(&long).unwrap();
         assert_eq!(findings[0].message.chars().count(), MESSAGE_LIMIT);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_never_a_clean_review() {
+    fn an_unreadable_answer_is_never_a_clean_review() {
         let deep = "[".repeat(100_000);
         let nested = format!(r#"{{"summary": "s", "x": {deep}, "findings": []}}"#);
         let mut corpus: Vec<String> = [
@@ -253,7 +253,7 @@ mod tests {
             corpus.push(one(&GOOD.replace(from, to)));
         }
         corpus.push(one(&[GOOD; FINDINGS_LIMIT + 1].join(",")));
-        // A review cut anywhere before its end is none.
+        // A review that is cut anywhere is unreadable.
         let whole = one(GOOD);
         corpus.extend((0..whole.len()).map(|end| whole[..end].to_owned()));
         assert!(corpus.len() >= 150, "{}", corpus.len());

@@ -1,4 +1,4 @@
-//! Which model is asked, where, with which key and for how long.
+//! The configuration of the model: its address, its key, its name and timeouts.
 
 use std::time::Duration;
 
@@ -7,13 +7,13 @@ use url::Url;
 
 use super::Task;
 
-/// Where OpenAI itself answers.
+/// The address of OpenAI itself.
 pub const OPENAI_URL: &str = "https://api.openai.com/v1";
 
-/// How a model is reached. `Debug` never shows the key.
+/// How to reach a model. `Debug` never shows the key.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address up to and with the version, such as [`OPENAI_URL`].
+    /// The address, with the version, such as [`OPENAI_URL`].
     pub base_url: String,
     /// The bearer key.
     pub api_key: SecretString,
@@ -21,16 +21,16 @@ pub struct Config {
     pub model: String,
     /// The model that reviews.
     pub review_model: String,
-    /// What tokens cost, where it is known.
+    /// The prices, where they are known.
     pub prices: Option<Prices>,
-    /// The most tokens that an answer may have, thinking included; the model is told. Nothing: it is not,
-    /// and [`super::ASSUMED_OUTPUT`] is held for each call.
+    /// The most tokens that an answer may have, reasoning included, which the request says. With `None` the
+    /// request has no limit, and [`super::ASSUMED_OUTPUT`] is reserved for each call.
     pub most_output: Option<u32>,
-    /// When a call is given up.
+    /// When a call times out.
     pub timeouts: Timeouts,
 }
 
-/// What tokens cost, in micro-dollars per million tokens: $2.50 per million is 2,500,000.
+/// Prices in micro-dollars per million tokens: $2.50 per million is 2,500,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prices {
     /// For tokens of the prompt.
@@ -39,12 +39,12 @@ pub struct Prices {
     pub output: u64,
 }
 
-/// When a call is given up.
+/// When a call times out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
-    /// For the connection to stand.
+    /// To open a connection.
     pub connect: Duration,
-    /// Without a piece of the answer; a thinking model may be silent for minutes.
+    /// Between two chunks of the answer; a reasoning model may be silent for minutes.
     pub idle: Duration,
     /// For the whole call.
     pub total: Duration,
@@ -61,11 +61,11 @@ impl Default for Timeouts {
 /// Why a [`Config`] cannot be used; never shows the key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadConfig {
-    /// The address is none, or not of the web.
+    /// The address is not an http or https URL.
     #[error("the model's address {0:?} is not an http or https URL")]
     BaseUrl(String),
-    /// The key cannot stand in a header, most often for a line end in it.
-    #[error("the model's key holds characters that no HTTP header can carry")]
+    /// The key cannot be sent in a header, most often because it ends in a line break.
+    #[error("the model's key has characters that an HTTP header cannot carry")]
     ApiKey,
     /// The HTTP client cannot be built.
     #[error("the HTTP client cannot be built: {0}")]
@@ -73,7 +73,7 @@ pub enum BadConfig {
 }
 
 impl Config {
-    /// One model for everything, unknown prices and the usual timeouts.
+    /// One model for every task, unknown prices and the default timeouts.
     #[must_use]
     pub fn new(base_url: &str, api_key: SecretString, model: &str) -> Self {
         Self {
@@ -96,7 +96,7 @@ impl Config {
         }
     }
 
-    /// The address, if address and key can be used.
+    /// The address, if the address and the key can be used.
     pub(super) fn checked(&self) -> Result<Url, BadConfig> {
         let wrong = || BadConfig::BaseUrl(self.base_url.chars().take(200).collect());
         let url = Url::parse(&self.base_url).map_err(|_| wrong())?;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_of_the_web() {
+    fn an_address_is_an_http_url() {
         for wrong in ["", "api.openai.com/v1", "file:///etc/passwd", "ftp://x/v1"] {
             assert!(
                 matches!(Config::new(wrong, "k".into(), "m").checked(), Err(BadConfig::BaseUrl(_))),

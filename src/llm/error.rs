@@ -1,7 +1,8 @@
-//! How a call of the model fails, sorted by what the caller does next.
+//! Failed calls of the model, by what the caller does next.
 
 use std::time::Duration;
 
+use async_openai::error::OpenAIError;
 use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
@@ -10,64 +11,64 @@ use crate::core::rate::Wait;
 
 /// The longest `Retry-After` that is believed.
 pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(60 * 60);
-/// How many characters of a server's message are kept.
-const MESSAGE_KEPT: usize = 500;
+/// The most characters of a message that are kept.
+const MESSAGE_LIMIT: usize = 500;
 
-/// What a failed call costs all the same.
+/// What a failed call costs nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bill {
-    /// The model did not work on it: the server refused it, or was never reached.
+    /// The model did not work on it: the server refused it or was never reached.
     Nothing,
     /// It used this much.
     Used(Usage),
-    /// Nobody knows: it was cut off on its way.
+    /// Unknown: the call was cut off.
     Unknown,
 }
 
 /// Why there is no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// May go well later: a limit, an overload, a timeout, a broken connection, a spoilt stream.
+    /// May succeed later: a limit, an overload, a timeout, a broken connection or stream.
     #[error("the model is out of reach for now: {message}")]
     Transient {
-        /// How long the server asks to wait, if it does.
+        /// How long the server asks to wait, if it says.
         retry_after: Option<Duration>,
         /// What happened.
         message: String,
-        /// The model may have worked on it, and be paid for that, all the same.
+        /// Whether the model may have worked on it nevertheless, which has to be paid for.
         maybe_paid: bool,
     },
-    /// A limit that we share with others held the call back: nothing was sent.
+    /// A limit that all workers share held the call back: nothing was sent.
     #[error("the model was not asked: {}", .0.sentence())]
     Held(Wait),
-    /// The key is wrong or lacks a right (401, 403): people must act.
+    /// The key is wrong or lacks a permission (401, 403): a person must act.
     #[error("the model does not accept the key: {0}")]
     Auth(String),
-    /// The request can never go well as it is: a wrong model, a spent quota, a prompt too long.
+    /// The request would always fail: a wrong model, a spent quota, a prompt that is too long.
     #[error("the model rejects the request: {0}")]
     Rejected(String),
-    /// The answer hit the model's own limit of tokens, so its end is missing.
-    #[error("the answer was cut at the model's limit of tokens")]
+    /// The answer reached the model's token limit, so its end is missing.
+    #[error("the answer was cut at the model's token limit")]
     TooLong(Usage),
-    /// The model would not answer.
+    /// The model refused to answer.
     #[error("the model refuses: {0}")]
     Refused(String, Usage),
     /// The answer is blank.
     #[error("the answer is empty")]
     Empty(Usage),
-    /// The answer went over [`super::REPLY_LIMIT`], and was not read to its end.
+    /// The answer is larger than [`super::REPLY_LIMIT`] and was not read to its end.
     #[error("the answer is over {} bytes", super::REPLY_LIMIT)]
     Oversize,
 }
 
 impl Error {
-    /// The same request may go well later.
+    /// Whether the same request may succeed later.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Transient { .. } | Self::Held(_))
     }
 
-    /// How long the server asks to wait, at most [`RETRY_AFTER_LIMIT`]; else the caller backs off.
+    /// How long to wait, at most [`RETRY_AFTER_LIMIT`]; `None`: the caller backs off.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -77,7 +78,7 @@ impl Error {
         }
     }
 
-    /// What the failed call costs all the same.
+    /// What the failed call costs nevertheless.
     #[must_use]
     pub const fn bill(&self) -> Bill {
         match self {
@@ -89,26 +90,30 @@ impl Error {
         }
     }
 
-    /// A trouble after the request was sent: whether the model worked on it is not known.
+    /// A failure after the request was sent: the model may have worked on it.
     pub(super) fn transient(message: impl Into<String>) -> Self {
-        Self::Transient { retry_after: None, message: kept(&message.into()), maybe_paid: true }
+        Self::Transient { retry_after: None, message: one_line(&message.into()), maybe_paid: true }
     }
 
-    /// No connection stood: the request was never sent.
+    /// A failure to connect: the request was never sent.
     pub(super) fn unsent(message: impl Into<String>) -> Self {
-        Self::Transient { retry_after: None, message: kept(&message.into()), maybe_paid: false }
+        Self::Transient { retry_after: None, message: one_line(&message.into()), maybe_paid: false }
+    }
+
+    pub(super) fn timed_out(what: &str, after: Duration) -> Self {
+        Self::transient(format!("{what} did not come within {after:?}"))
     }
 
     /// What an HTTP answer other than success means.
     pub(super) fn from_http(status: StatusCode, headers: &HeaderMap, body: &str, now: DateTime<Utc>) -> Self {
-        let (message, code) = said(body);
-        let message = kept(&format!("{status}: {message}"));
+        let (message, code) = message_and_code(body);
+        let message = one_line(&format!("{status}: {message}"));
         match status.as_u16() {
             401 | 403 => Self::Auth(message),
-            // OpenAI answers 429 also to an empty account, which no waiting fills.
+            // OpenAI also answers 429 to an account without credit, which waiting does not help.
             429 if code == "insufficient_quota" => Self::Rejected(message),
             408 | 409 | 425 | 429 | 500.. => {
-                // A gateway that gave up does not know what became of the call behind it.
+                // A gateway that timed out does not know whether the call behind it went on.
                 let maybe_paid = matches!(status.as_u16(), 502 | 504);
                 Self::Transient { retry_after: retry_after(headers, now), message, maybe_paid }
             }
@@ -117,19 +122,48 @@ impl Error {
     }
 }
 
+impl From<OpenAIError> for Error {
+    fn from(error: OpenAIError) -> Self {
+        match error {
+            OpenAIError::Boxed(error) => match error.downcast::<Self>() {
+                Ok(ours) => *ours,
+                Err(other) => Self::transient(other.to_string()),
+            },
+            OpenAIError::Reqwest(error) if error.is_connect() || error.is_builder() => {
+                Self::unsent(with_causes(&error))
+            }
+            OpenAIError::Reqwest(error) => Self::transient(with_causes(&error)),
+            OpenAIError::JSONDeserialize(_, content) => {
+                let message = message_and_code(&content).0;
+                Self::transient(format!("a chunk of the answer is unreadable: {message}"))
+            }
+            OpenAIError::StreamError(error) => Self::transient(error.to_string()),
+            OpenAIError::InvalidArgument(message)
+            | OpenAIError::FileSaveError(message)
+            | OpenAIError::FileReadError(message) => Self::Rejected(message),
+            OpenAIError::ApiError(error) => Self::Rejected(error.to_string()),
+        }
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    std::iter::once(error.to_string()).chain(causes.map(ToString::to_string)).collect::<Vec<_>>().join(": ")
+}
+
 /// The message and the code of an OpenAI-shaped error, or the text itself.
-pub(super) fn said(body: &str) -> (String, String) {
+fn message_and_code(body: &str) -> (String, String) {
     let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
     let field = |name: &str| json["error"][name].as_str().map(str::to_owned);
     (field("message").unwrap_or_else(|| body.trim().to_owned()), field("code").unwrap_or_default())
 }
 
-/// One line, without control characters, of a length fit for a log.
-fn kept(message: &str) -> String {
-    message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_KEPT).collect()
+/// One line without control characters, cut to a length fit for a log.
+fn one_line(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_LIMIT).collect()
 }
 
-/// Seconds or an HTTP date; what is negative or unreadable counts as absent.
+/// Seconds or an HTTP date; a negative or unreadable value counts as absent.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {

@@ -1,7 +1,7 @@
-//! The model, through async-openai: prompts in, text out, and what it cost.
+//! The model, through async-openai: prompts in, text and usage out.
 //!
-//! The only room that names async-openai. A model gets no tools and no secrets, one call is one
-//! HTTP request, and trying again is the job table's business: nothing here retries.
+//! The only room that names async-openai. A model gets no tools and no secrets. One call is one HTTP request;
+//! nothing is retried here, the job queue retries.
 
 mod answers;
 mod client;
@@ -9,13 +9,17 @@ mod config;
 mod error;
 mod prompt;
 mod prompts;
+mod reply;
 mod shown;
+mod stream;
 mod throttle;
+mod transport;
 
 pub use answers::{FINDINGS_LIMIT, MESSAGE_LIMIT, Unreadable, read_review, review_schema};
-pub use client::{ASSUMED_OUTPUT, Model, REPLY_LIMIT, Reply, Usage};
+pub use client::{ASSUMED_OUTPUT, Model};
 pub use config::{BadConfig, Config, OPENAI_URL, Prices, Timeouts};
 pub use error::{Bill, Error, RETRY_AFTER_LIMIT};
 pub use prompt::{Message, Prompt, Role, Schema, Task};
 pub use prompts::{CONTEXT_LIMIT, Complaint, Generate, Remediate, Repair, Review, Source};
+pub use reply::{REPLY_LIMIT, Reply, Usage};
 pub use throttle::Throttle;

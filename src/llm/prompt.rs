@@ -1,17 +1,18 @@
-//! What a model is asked, as plain data that can be stored and compared.
+//! Prompts as plain data that can be stored and compared.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// What the model shall do; its word is in the first line of the system message.
+/// The task of a prompt, which the first line of its system message names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
     /// Write the change that a requirement asks for.
     Generate,
-    /// Repair an answer that could not be read or did not fit.
+    /// Repair an answer that could not be read or did not fit; release 0.1.0 recorded it as `mend`.
+    #[serde(alias = "mend")]
     Repair,
     /// Find what is wrong with a change.
     Review,
@@ -20,7 +21,7 @@ pub enum Task {
 }
 
 impl Task {
-    /// The word in `Task: <word>`.
+    /// The name in `Task: <name>`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -47,56 +48,56 @@ impl fmt::Display for Task {
     }
 }
 
-/// Who speaks.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// We, setting the rules.
+    /// Ours: the rules.
     System,
-    /// We, with the matter at hand.
+    /// Ours: what the task is about.
     User,
-    /// The model, earlier.
+    /// An earlier answer of the model.
     Assistant,
 }
 
 /// One message of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// Who speaks.
+    /// Its author.
     pub role: Role,
-    /// What is said.
+    /// Its text.
     pub content: String,
 }
 
-/// The JSON that an answer must be.
+/// The JSON Schema of an answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     /// A short name: letters, digits, `_` and `-`, at most 64.
     pub name: String,
-    /// The JSON Schema, within the subset that OpenAI's strict mode knows.
+    /// The JSON Schema, in the subset of OpenAI's strict mode.
     pub schema: serde_json::Value,
 }
 
-/// One question, complete.
+/// A complete prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prompt {
-    /// What the model shall do.
+    /// Its task.
     pub task: Task,
-    /// The conversation; the first message is the system's.
+    /// The conversation; the first message is the system message.
     pub messages: Vec<Message>,
-    /// The JSON that the answer must be; nothing: plain text.
+    /// The schema of the answer; `None` for plain text.
     pub json_schema: Option<Schema>,
 }
 
 impl Prompt {
-    /// SHA-256 over the prompt as JSON, in hexadecimal: two equal prompts are one question.
+    /// SHA-256 of the prompt as JSON, in hexadecimal: equal prompts have equal digests.
     #[must_use]
     pub fn digest(&self) -> String {
         let json = serde_json::to_vec(self).unwrap_or_else(|_| unreachable!("a prompt is plain data"));
         hex::encode(Sha256::digest(json))
     }
 
-    /// How many bytes all messages have together.
+    /// The size of all messages together, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.messages.iter().map(|message| message.content.len()).sum()
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_digest_tells_prompts_apart_and_survives_storing() {
+    fn a_digest_distinguishes_prompts_and_survives_storing() {
         let prompt = |content: &str| Prompt {
             task: Task::Generate,
             messages: vec![Message::new(Role::User, content)],

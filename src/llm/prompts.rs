@@ -1,6 +1,6 @@
-//! The four questions, each a file of rules and a plain struct of what it is about.
+//! The four prompts, each made of a file of rules and a struct with its content.
 //!
-//! The rules stand in the system message; everything that others wrote comes after, in fences.
+//! The rules are the system message; everything that others wrote comes after them, in fences.
 
 use std::fmt::Write as _;
 
@@ -10,14 +10,14 @@ use crate::core::{
     finding::Finding,
 };
 
-/// The most bytes of file content in one prompt; later (less relevant) files are left out and named.
+/// The most bytes of file content in one prompt; less relevant files beyond it are left out and listed.
 pub const CONTEXT_LIMIT: usize = 400 * 1024;
-/// The most bytes of one diff, log or specification; the rest is cut and the cut is said.
+/// The most bytes of one diff, log or specification; a longer one is cut and says so.
 const TEXT_LIMIT: usize = 200 * 1024;
 /// The most paths of a tree listing.
 const TREE_LIMIT: usize = 5_000;
 
-/// How answers are written, shared by every prompt that asks for a change.
+/// The format of answers, shared by every prompt that asks for a change.
 const ANSWER: &str = include_str!("prompts/answer.md");
 
 /// One file of the repository.
@@ -29,7 +29,7 @@ pub struct Source {
     pub text: String,
 }
 
-/// What a change is generated from.
+/// The prompt for a change.
 #[derive(Debug, Clone, Copy)]
 pub struct Generate<'a> {
     /// The product's name.
@@ -42,24 +42,24 @@ pub struct Generate<'a> {
     pub spec: Option<&'a str>,
     /// The risk policy on the base branch, as text.
     pub policy: &'a str,
-    /// The code that matters, most relevant first.
+    /// The relevant files, most relevant first.
     pub files: &'a [Source],
-    /// The cases that the product's harness holds, one line each.
+    /// The cases of the product's harness, one line each.
     pub harness: &'a [String],
     /// Every path on the base branch.
     pub tree: &'a [String],
 }
 
-/// What an answer is mended from.
+/// The prompt for the repair of an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Repair<'a> {
-    /// The question whose answer failed.
+    /// The prompt whose answer could not be used.
     pub asked: &'a Prompt,
     /// That answer.
     pub answer: &'a str,
-    /// Everything that is wrong with it.
+    /// What is wrong with it.
     pub complaints: &'a [Complaint],
-    /// The number of the answer asked for: 2 is the first mending, and from 3 whole files are asked for.
+    /// The number of the answer that is asked for: 2 is the first repair; from 3 on, whole files are asked for.
     pub attempt: u32,
 }
 
@@ -68,13 +68,13 @@ pub struct Repair<'a> {
 pub struct Complaint {
     /// What is wrong, in one line.
     pub what: String,
-    /// The file it is about, if it is about one.
+    /// The file that it is about, if it is about one.
     pub path: Option<String>,
-    /// The lines of that file that come nearest, each with its number; empty if there are none.
+    /// The most similar lines of that file, numbered; may be empty.
     pub nearest: String,
 }
 
-/// What a change is reviewed from.
+/// The prompt for a review.
 #[derive(Debug, Clone, Copy)]
 pub struct Review<'a> {
     /// The product's name.
@@ -93,7 +93,7 @@ pub struct Review<'a> {
     pub files: &'a [Source],
 }
 
-/// What a repair is made from.
+/// The prompt for a fix of what was found on a change.
 #[derive(Debug, Clone, Copy)]
 pub struct Remediate<'a> {
     /// The product's name.
@@ -102,14 +102,22 @@ pub struct Remediate<'a> {
     pub title: &'a str,
     /// The requirement's body.
     pub body: &'a str,
-    /// What the review found and is still open.
+    /// The open findings of the review.
     pub findings: &'a [Finding],
-    /// What the gate holds against the change, one line each.
+    /// The blockers that the gate found, one line each.
     pub blockers: &'a [String],
-    /// What the last run of the tests printed; nothing if they passed or did not run.
+    /// The output of the last test run; `None` if the tests passed or did not run.
     pub tests: Option<&'a str>,
     /// The files as they are on the head, most relevant first.
     pub files: &'a [Source],
+}
+
+impl Complaint {
+    /// Something that is wrong with the answer as a whole.
+    #[must_use]
+    pub fn general(what: &str) -> Self {
+        Self { what: what.to_owned(), path: None, nearest: String::new() }
+    }
 }
 
 impl From<&BlockFailed> for Complaint {
@@ -124,12 +132,12 @@ impl From<&BlockFailed> for Complaint {
 
 impl From<&Malformed> for Complaint {
     fn from(malformed: &Malformed) -> Self {
-        Self { what: malformed.to_string(), path: None, nearest: String::new() }
+        Self::general(&malformed.to_string())
     }
 }
 
 impl Generate<'_> {
-    /// The question for a change that fulfils the requirement.
+    /// Asks for a change that fulfils the requirement.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
         let mut page = Page::new(&format!("Product: {}", self.product));
@@ -144,7 +152,7 @@ impl Generate<'_> {
 }
 
 impl Repair<'_> {
-    /// The question for the same change in an answer that can be read and fits.
+    /// Asks for the same change in an answer that can be used.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
         let mut page = Page::new("Your answer could not be used, and nothing of it was. What is wrong:");
@@ -167,7 +175,7 @@ impl Repair<'_> {
 }
 
 impl Review<'_> {
-    /// The question for what is wrong with the change.
+    /// Asks what is wrong with the change.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
         let mut page = Page::new(&format!("Product: {}\nRisk tier: {}", self.product, self.tier));
@@ -181,7 +189,7 @@ impl Review<'_> {
 }
 
 impl Remediate<'_> {
-    /// The question for a repair of everything that stands against the change.
+    /// Asks for a fix of everything that was found on the change.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
         let mut page = Page::new(&format!("Product: {}", self.product));
@@ -197,7 +205,7 @@ impl Remediate<'_> {
     }
 }
 
-/// The user message, as it grows.
+/// The user message, section by section.
 struct Page {
     text: String,
 }
@@ -237,14 +245,14 @@ impl Page {
         }
     }
 
-    /// As many files as fit, in order; one that is too large does not keep smaller ones out.
+    /// As many files as fit, in order; one that is too large does not exclude smaller ones after it.
     fn files(&mut self, title: &str, files: &[Source], show: fn(&str, &str) -> String) {
-        let (mut shown, mut left_out, mut room) = (String::new(), Vec::new(), CONTEXT_LIMIT);
+        let (mut shown, mut left_out, mut budget) = (String::new(), Vec::new(), CONTEXT_LIMIT);
         for file in files {
             let fenced = show(&file.path, &file.text);
-            match room.checked_sub(fenced.len()) {
+            match budget.checked_sub(fenced.len()) {
                 Some(rest) => {
-                    room = rest;
+                    budget = rest;
                     shown.push_str(&fenced);
                 }
                 None => left_out.push(format!("- {} ({} bytes)", file.path, file.text.len())),
@@ -289,7 +297,7 @@ fn cut(text: &str) -> String {
     format!("{}\n[cut: {} bytes in all]\n", &text[..text.floor_char_boundary(TEXT_LIMIT)], text.len())
 }
 
-/// The end, where the text is over [`TEXT_LIMIT`]: a log says at its end what went wrong.
+/// The end, where the text is over [`TEXT_LIMIT`]: a log says what went wrong at its end.
 fn cut_front(text: &str) -> String {
     if text.len() <= TEXT_LIMIT {
         return text.to_owned();
@@ -351,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prompt_shows_what_people_see_in_fences() {
+    fn a_prompt_fences_what_people_can_see() {
         let prompt = generate(&[source("a.py", "x = 1\n")]);
         let page = &prompt.messages[1].content;
         assert!(page.contains("Portfolio risk\n\nShow it.\n</data "), "{page}");
@@ -361,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_do_not_fit_are_left_out_by_name() {
+    fn files_that_do_not_fit_are_left_out_and_listed() {
         let files =
             [source("big.py", &"x".repeat(CONTEXT_LIMIT)), source("small.py", "y"), source("c.py", "z")];
         let prompt = generate(&files);
@@ -371,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn the_third_try_asks_for_whole_files() {
+    fn the_third_attempt_asks_for_whole_files() {
         let asked = generate(&[]);
         let complaints = [Complaint {
             what: "block 1: x".into(),

@@ -1,4 +1,4 @@
-//! Where limits that others share hold a call back, and what an answer says of them.
+//! Rate limits that all workers share: asked before a call, updated from its answer.
 
 use std::time::Duration;
 
@@ -8,31 +8,31 @@ use http::{HeaderMap, StatusCode};
 use super::Error;
 use crate::core::rate::{Observed, RateWindow, Wait};
 
-/// The longest time that is believed for a limit to be whole again.
+/// The longest time until a limit resets that is believed.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whoever says whether a model may be asked, before each call, and hears of each answer.
+/// Decides before each call whether it may be made, and observes each answer.
 pub trait Throttle: Send + Sync {
-    /// Lets a call of `model` through that sends about so many tokens, perhaps after a moment.
+    /// Admits a call of `model` that sends about so many tokens, possibly after a short wait.
     ///
     /// # Errors
-    /// [`Wait`]: the call must not be made before that.
+    /// [`Wait`] says for how long no call may be made.
     fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>>;
 
-    /// Hears what an answer of `model` says of limits.
+    /// Observes what an answer of `model` says about limits.
     fn observe<'a>(&'a self, model: &'a str, observed: Observed) -> BoxFuture<'a, ()>;
 }
 
-/// What an answer says of limits, and what it means if it is a failure.
+/// What an answer says about limits; a failure may carry a penalty.
 ///
-/// The server's words are not remembered with a penalty: they may quote the key.
+/// A penalty does not keep the server's message, which may quote the key.
 pub(super) fn observed(status: StatusCode, headers: &HeaderMap, error: Option<&Error>) -> Observed {
     let penalty = error.and_then(|error| Some((error.retry_after()?, status.to_string())));
-    Observed { penalty, calls: budget(headers, "requests"), tokens: budget(headers, "tokens") }
+    Observed { penalty, calls: window(headers, "requests"), tokens: window(headers, "tokens") }
 }
 
-/// OpenAI's buckets fill bit by bit, and the reset is when one would be full.
-fn budget(headers: &HeaderMap, of: &str) -> Option<RateWindow> {
+/// OpenAI's limits refill gradually; the reset is when one would be full.
+fn window(headers: &HeaderMap, of: &str) -> Option<RateWindow> {
     let text = |part: &str| headers.get(format!("x-ratelimit-{part}-{of}"))?.to_str().ok().map(str::trim);
     let limit = text("limit")?.parse().ok().filter(|limit| *limit > 0)?;
     let remaining = text("remaining")?.parse().ok()?;
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn both_budgets_of_openai_are_heard() {
+    fn both_windows_of_openai_are_read() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("x-ratelimit-limit-requests", "60"),
@@ -97,10 +97,10 @@ mod tests {
             headers.insert(name, value.parse().unwrap());
         }
         let observed = observed(StatusCode::OK, &headers, None);
-        let told =
-            |budget: Option<RateWindow>| budget.map(|it| (it.limit, it.remaining, it.full_in.as_secs()));
+        let shown =
+            |window: Option<RateWindow>| window.map(|it| (it.limit, it.remaining, it.full_in.as_secs()));
         assert_eq!(
-            (told(observed.calls), told(observed.tokens)),
+            (shown(observed.calls), shown(observed.tokens)),
             (Some((60, 59, 1)), Some((150_000, 149_984, 360)))
         );
         assert_eq!(super::observed(StatusCode::OK, &HeaderMap::new(), None), Observed::default());

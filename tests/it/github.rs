@@ -1,5 +1,5 @@
-//! The room `github` against a small server: paging, limits, failures, and that one call is
-//! one request. What GitHub means by its answers is tested in the room itself.
+//! The room `github` against a small server: paging, limits, failures, and that one call is one request.
+//! The meaning of GitHub's answers is tested in the room itself.
 
 use std::{
     sync::{Arc, Mutex},
@@ -8,13 +8,12 @@ use std::{
 
 use aspora::{
     core::{
+        policy::{Permission, PullState},
         rate::{Observed, RateWindow, Wait},
         requirement::RepoName,
         sha::Sha,
     },
-    github::{
-        Account, BadConfig, Config, Effort, Error, Forge, Kind, Permission, Throttle, Timeouts, text::Marker,
-    },
+    github::{Account, BadConfig, Config, Effort, Error, Forge, Kind, Throttle, Timeouts, text::Marker},
 };
 use axum::{
     Json, Router,
@@ -27,7 +26,7 @@ use serde_json::{Value, json};
 const SHA: &str = "1111111111111111111111111111111111111111";
 const TOKEN: &str = "ghp_canary";
 
-/// A request as the server saw it: method and path with query, and the authorization.
+/// The requests that the server saw: method and path with query, and the authorization.
 type Seen = Arc<Mutex<Vec<(String, String)>>>;
 
 struct World {
@@ -37,7 +36,7 @@ struct World {
 }
 
 impl World {
-    /// A server that answers every request by this function of method and path with query.
+    /// A server that answers every request with this function of method and path with query.
     async fn new(answer: impl Fn(&str) -> Response + Clone + Send + Sync + 'static) -> Self {
         Self::slow(answer, Duration::ZERO).await
     }
@@ -92,7 +91,7 @@ fn status(code: u16, headers: &[(&'static str, &str)], body: &Value) -> Response
     response
 }
 
-/// One page of a listing; `more` adds the link that promises another, to another host.
+/// One page of a listing; `more` adds a link to a next page, on another host.
 fn page(items: &Value, more: bool) -> Response {
     let link = "<https://evil.example/next?page=2>; rel=\"next\"";
     if more { status(200, &[("link", link)], items) } else { Json(items.clone()).into_response() }
@@ -123,7 +122,7 @@ fn pull(number: u64, branch: &str, full_name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_listing_is_read_to_its_end_with_the_token_and_only_here() {
+async fn a_listing_is_read_to_its_end_and_the_token_goes_to_no_other_host() {
     let world = World::new(|call| {
         let first = call.ends_with("&page=1");
         let id = if first { 1 } else { 31 };
@@ -139,7 +138,7 @@ async fn a_listing_is_read_to_its_end_with_the_token_and_only_here() {
 }
 
 #[tokio::test]
-async fn a_full_page_is_followed_by_another_even_without_a_link() {
+async fn the_page_after_a_full_page_is_read_even_without_a_link() {
     let world = World::new(|call| {
         let count = if call.ends_with("&page=1") { 100 } else { 1 };
         page(&json!((0..count).map(|id| comment(id, 1, "")).collect::<Vec<_>>()), false)
@@ -149,14 +148,14 @@ async fn a_full_page_is_followed_by_another_even_without_a_link() {
 }
 
 #[tokio::test]
-async fn a_listing_without_an_end_is_refused_and_not_cut() {
+async fn an_endless_listing_is_refused_and_not_cut() {
     let world = World::new(|_| page(&json!([comment(1, 1, "")]), true)).await;
     let error = world.forge.comments(&repo(), 7).await.unwrap_err();
     assert_eq!((error.kind(), world.calls().len()), (Kind::Unreadable, 100));
 }
 
 #[tokio::test]
-async fn a_failure_is_one_request_and_is_never_tried_again_in_here() {
+async fn a_failed_call_is_one_request_and_is_not_retried() {
     async fn check(code: u16, kind: Kind) {
         let world = World::new(move |_| status(code, &[], &json!({"message": "no"}))).await;
         let read = world.forge.pull(&repo(), 7).await.unwrap_err();
@@ -179,7 +178,7 @@ async fn a_failure_is_one_request_and_is_never_tried_again_in_here() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_reported_and_not_slept_out() {
+async fn a_rate_limit_is_reported_without_waiting() {
     let world = World::new(|_| {
         let headers = [
             ("x-ratelimit-remaining", "0"),
@@ -198,7 +197,7 @@ async fn a_rate_limit_is_reported_and_not_slept_out() {
 }
 
 #[tokio::test]
-async fn a_renamed_repository_is_told_and_a_post_never_becomes_a_get() {
+async fn a_renamed_repository_is_reported_and_a_post_never_becomes_a_get() {
     let world = World::new(|_| status(301, &[("location", "/repositories/1")], &json!({}))).await;
     let new = world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
     let read = world.forge.pull(&repo(), 7).await.unwrap_err();
@@ -207,7 +206,7 @@ async fn a_renamed_repository_is_told_and_a_post_never_becomes_a_get() {
 }
 
 #[tokio::test]
-async fn a_slow_server_hits_the_read_timeout() {
+async fn a_slow_answer_hits_the_read_timeout() {
     let world = World::slow(|_| Json(json!({})).into_response(), Duration::from_secs(60)).await;
     let error = world.forge.pull(&repo(), 7).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Timeout, "{error}");
@@ -216,7 +215,7 @@ async fn a_slow_server_hits_the_read_timeout() {
 }
 
 #[tokio::test]
-async fn a_server_that_trickles_hits_the_total_timeout() {
+async fn an_answer_that_trickles_hits_the_total_timeout() {
     let drops = || {
         let drops = futures::stream::unfold((), |()| async {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -233,7 +232,7 @@ async fn a_server_that_trickles_hits_the_total_timeout() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_a_connection_error_without_the_token() {
+async fn a_refused_connection_is_an_error_without_the_token() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -246,7 +245,7 @@ async fn nobody_there_is_a_connection_error_without_the_token() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_what_it_should_be_is_unreadable() {
+async fn an_unexpected_answer_is_unreadable() {
     for body in [json!([]), json!({}), json!({"number": "seven"}), json!(null)] {
         let world = World::new(move |_| Json(body.clone()).into_response()).await;
         let error = world.forge.pull(&repo(), 7).await.unwrap_err();
@@ -255,7 +254,7 @@ async fn an_answer_that_is_not_what_it_should_be_is_unreadable() {
 }
 
 #[tokio::test]
-async fn a_pull_request_is_found_by_its_own_branch_alone_and_the_newest_counts() {
+async fn the_newest_pull_request_of_a_branch_is_found() {
     let world = World::new(|call| {
         if call.contains("/pulls?") {
             // A server that ignored `head` would list all of these.
@@ -271,14 +270,14 @@ async fn a_pull_request_is_found_by_its_own_branch_alone_and_the_newest_counts()
     })
     .await;
     let found = world.forge.find_pull(&repo(), "a/b").await.unwrap().unwrap();
-    assert_eq!((found.number, found.changed_files, found.merged), (7, 3, true));
+    assert_eq!((found.number, found.changed_files, found.state), (7, 3, PullState::Merged));
     assert_eq!(world.forge.find_pull(&repo(), "none").await, Ok(None));
     let list = "GET /api/v3/repos/acme/w/pulls?head=acme%3Aa%2Fb&state=all&per_page=100&page=1";
     assert_eq!(world.calls()[..2], [list, "GET /api/v3/repos/acme/w/pulls/7"]);
 }
 
 #[tokio::test]
-async fn ours_is_found_by_author_and_marker_and_the_oldest_wins() {
+async fn our_oldest_comment_or_review_is_found_by_author_and_marker() {
     let marker = Marker::new("run/1:comment");
     let quoted = marker.to_string();
     let world = World::new(move |call| {
@@ -297,7 +296,7 @@ async fn ours_is_found_by_author_and_marker_and_the_oldest_wins() {
     assert_eq!((comment.map(|it| it.id), review.map(|it| it.id)), (Some(5), Some(5)));
     assert_eq!(world.forge.find_comment(&repo(), 7, &Marker::new("run/1")).await, Ok(None));
     let asked = world.calls().iter().filter(|call| call.ends_with("/user")).count();
-    assert_eq!(asked, 1, "the identity is remembered");
+    assert_eq!(asked, 1, "the identity is cached");
 }
 
 #[tokio::test]
@@ -313,7 +312,7 @@ async fn a_check_run_is_found_by_its_external_id() {
 }
 
 #[tokio::test]
-async fn an_app_knows_itself_by_its_bot_account() {
+async fn an_app_is_identified_by_its_bot_account() {
     let world = World::new(|call| match call {
         "GET /api/v3/user" => status(403, &[], &json!({"message": "Resource not accessible by integration"})),
         "GET /api/v3/app" => Json(json!({"id": 1, "slug": "aspora"})).into_response(),
@@ -328,7 +327,7 @@ async fn an_app_knows_itself_by_its_bot_account() {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_told_as_such_and_not_remembered() {
+async fn the_error_of_a_wrong_token_is_reported_and_not_cached() {
     let world = World::new(|_| status(401, &[], &json!({"message": "Bad credentials"}))).await;
     for _ in 0..2 {
         let error = world.forge.identity().await.unwrap_err();
@@ -338,7 +337,7 @@ async fn a_wrong_token_is_told_as_such_and_not_remembered() {
 }
 
 #[tokio::test]
-async fn only_who_may_push_has_a_say() {
+async fn permissions_are_read_and_an_unknown_one_permits_nothing() {
     async fn check(answer: Response, expected: Result<Permission, Kind>) {
         let answer = Mutex::new(Some(answer));
         let answer = Arc::new(answer);
@@ -347,19 +346,21 @@ async fn only_who_may_push_has_a_say() {
         assert_eq!(permission.map_err(|error: Error| error.kind()), expected);
         assert_eq!(world.calls(), ["GET /api/v3/repos/acme/w/collaborators/o%27cto%5Bbot%5D/permission"]);
     }
-    let says = |word: &str| Json(json!({"permission": word})).into_response();
-    check(says("admin"), Ok(Permission::Admin)).await;
-    check(says("write"), Ok(Permission::Write)).await;
-    check(says("read"), Ok(Permission::Read)).await;
-    check(says("none"), Ok(Permission::None)).await;
-    check(says("emperor"), Ok(Permission::None)).await;
+    let permits = |word: &str| Json(json!({"permission": word})).into_response();
+    check(permits("admin"), Ok(Permission::Admin)).await;
+    check(permits("write"), Ok(Permission::Write)).await;
+    check(permits("read"), Ok(Permission::Read)).await;
+    check(permits("maintain"), Ok(Permission::Maintain)).await;
+    check(permits("triage"), Ok(Permission::Triage)).await;
+    check(permits("none"), Ok(Permission::None)).await;
+    check(permits("emperor"), Ok(Permission::None)).await;
     check(status(404, &[], &json!({})), Ok(Permission::None)).await;
     check(status(403, &[], &json!({})), Err(Kind::Forbidden)).await;
     assert!(Permission::Write > Permission::Read);
 }
 
 #[tokio::test]
-async fn a_configuration_that_cannot_work_is_refused_at_once() {
+async fn an_unusable_configuration_is_refused() {
     let check = |url, token, expected| assert_eq!(Forge::new(config(url, token)).err(), expected, "{url}");
     check("https://api.github.com", "t", None);
     check("ftp://api.github.com", "t", Some(BadConfig::Url));
@@ -369,15 +370,15 @@ async fn a_configuration_that_cannot_work_is_refused_at_once() {
     check("https://api.github.com", "token\n", Some(BadConfig::Token));
 }
 
-/// A gate that opens once it is told to, and what it observed.
+/// A throttle that admits calls once it is open, and what it was asked and observed.
 #[derive(Default)]
-struct Porter {
+struct Recorder {
     open: std::sync::atomic::AtomicBool,
     asked: Mutex<Vec<Effort>>,
     observed: Mutex<Vec<Observed>>,
 }
 
-impl Throttle for Porter {
+impl Throttle for Recorder {
     fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>> {
         self.asked.lock().unwrap().push(effort);
         let open = self.open.load(std::sync::atomic::Ordering::SeqCst);
@@ -393,7 +394,7 @@ impl Throttle for Porter {
 }
 
 #[tokio::test]
-async fn a_call_that_is_held_back_is_not_made_and_every_answer_is_heard() {
+async fn a_call_that_is_held_back_is_not_sent_and_every_answer_is_observed() {
     let mut world = World::new(|call| match call {
         "GET /api/v3/repos/acme/w/pulls/7" => {
             let headers = [
@@ -407,12 +408,12 @@ async fn a_call_that_is_held_back_is_not_made_and_every_answer_is_heard() {
         _ => status(
             403,
             &[("retry-after", "90")],
-            &json!({"message": "secondary rate limit, said ghp_canary"}),
+            &json!({"message": "secondary rate limit, token ghp_canary"}),
         ),
     })
     .await;
-    let porter = Arc::new(Porter::default());
-    world.forge = Forge::new(config(&world.url, TOKEN)).unwrap().behind(porter.clone());
+    let recorder = Arc::new(Recorder::default());
+    world.forge = Forge::new(config(&world.url, TOKEN)).unwrap().behind(recorder.clone());
     let error = world.forge.pull(&repo(), 7).await.unwrap_err();
     assert_eq!((error.kind(), error.held_by()), (Kind::Held, Some("github:x:y")));
     assert_eq!(error.retry_after(), Some(Duration::from_secs(40)));
@@ -420,13 +421,13 @@ async fn a_call_that_is_held_back_is_not_made_and_every_answer_is_heard() {
     assert!(error.to_string().contains("held back by the rate limit github:x:y for 40.0 s"), "{error}");
     assert!(world.calls().is_empty());
 
-    porter.open.store(true, std::sync::atomic::Ordering::SeqCst);
+    recorder.open.store(true, std::sync::atomic::Ordering::SeqCst);
     world.forge.pull(&repo(), 7).await.unwrap();
     world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
-    assert_eq!(*porter.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Create]);
+    assert_eq!(*recorder.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Create]);
     let full_in = Duration::from_secs(31);
-    let budget = RateWindow { limit: 5_000, remaining: 17, full_in, is_gradual: false };
-    let told = Observed { calls: Some(budget), ..Observed::default() };
+    let window = RateWindow { limit: 5_000, remaining: 17, full_in, is_gradual: false };
+    let read = Observed { calls: Some(window), ..Observed::default() };
     let penalty = Some((Duration::from_secs(90), "rate limited (403)".to_owned()));
-    assert_eq!(*porter.observed.lock().unwrap(), [told, Observed { penalty, ..Observed::default() }]);
+    assert_eq!(*recorder.observed.lock().unwrap(), [read, Observed { penalty, ..Observed::default() }]);
 }

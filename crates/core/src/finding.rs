@@ -94,6 +94,13 @@ impl Finding {
             fingerprint: hex::encode(&digest[..8]),
         }
     }
+
+    /// Whether it holds the merge up while it is open: a blocking one does, and while rounds of remediation
+    /// are left any actionable one.
+    #[must_use]
+    pub const fn holds_merge(&self, rounds_left: u32) -> bool {
+        self.severity.blocks() || (rounds_left > 0 && self.severity.is_actionable())
+    }
 }
 
 /// Counts findings for people: "2 actionable (1 blocking)".

@@ -1,4 +1,4 @@
-//! Acts on the outside world: the intent before the act, the observation after it.
+//! Acts on the outside world: the intent is recorded before the act, the observation after it.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -12,49 +12,49 @@ use crate::store::{
     job::Lease,
 };
 
-/// What is known of an effect when its act is about to be made.
+/// What is known of an effect before its act.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
-    /// Nobody has tried it: act.
+    /// No attempt recorded the intent before: act.
     Fresh(Intent),
-    /// Somebody may have done it: look before acting.
+    /// An earlier attempt may have acted: look before acting.
     Unknown(Intent),
-    /// It is done, and this came of it: do not act.
+    /// It is done, with this observation: do not act.
     Done(Intent, Value),
-    /// The lease is lost or about to end: do nothing.
+    /// The lease is lost or about to expire: do not act.
     LeaseLost,
 }
 
-/// What was meant, as first written down.
+/// An intent, as it was first recorded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intent {
-    /// The request of the first try; a later try acts on this one.
+    /// The request of the first attempt; later attempts act on this one.
     pub request: Value,
-    /// When it was first meant.
+    /// When it was first recorded.
     pub at: DateTime<Utc>,
 }
 
 /// An effect as it is stored.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Its name in its run.
+    /// Its key, unique in its run.
     pub key: String,
-    /// What kind of act it is.
+    /// The kind of act.
     pub kind: String,
-    /// What was meant.
+    /// The intent.
     pub request: Value,
-    /// How often it was tried: asking for one that is done is no try.
+    /// How many attempts recorded the intent before it was done.
     pub attempts: i32,
-    /// When it was first meant.
+    /// When the intent was first recorded.
     pub intended_at: DateTime<Utc>,
-    /// What came of it.
+    /// The observation.
     pub result: Option<Value>,
-    /// When that was known.
+    /// When it was recorded.
     pub done_at: Option<DateTime<Utc>>,
 }
 
-/// Writes the intent down, if at least half a lease is left: a worker that renews in time always has
-/// two thirds of it, and one that was asleep must not act.
+/// Records the intent, if at least half of the lease is left: a worker that renews in time always has two
+/// thirds of it, and one that was suspended must not act.
 ///
 /// # Errors
 /// When the database does not answer; the act must then not be made.
@@ -110,7 +110,7 @@ async fn begin_in(
     })
 }
 
-/// Records what came of an effect. The first observation stays; it is true whoever makes it.
+/// Records the observation of an effect. The first one stays; it is true, whichever worker makes it.
 ///
 /// # Errors
 /// When the database does not answer; the next attempt then looks before acting.
@@ -142,7 +142,7 @@ async fn observe_in(connection: &mut Connection, run_id: Uuid, key: &str, result
     .map(|_| ())
 }
 
-/// One effect, if it was ever meant.
+/// One effect, if its intent was recorded.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -190,23 +190,37 @@ fn documents<'a>(
     std::iter::once(request).chain(result.as_mut())
 }
 
-/// The effects of a run and of those before it on the same branch, oldest first, as [`of_run`] gives them.
+/// An observation, and when it was recorded.
+#[derive(Debug, Clone)]
+pub struct Done {
+    /// The effect's name in its run.
+    pub key: String,
+    /// The observation.
+    pub result: Value,
+    /// When it was recorded.
+    pub done_at: DateTime<Utc>,
+}
+
+/// The observations of one kind of effect, of a run and of earlier runs on the same branch, oldest first.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn of_lineage(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
-    sqlx::query_as!(
-        Row,
-        r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",
-                  attempts, intended_at, result, done_at
-           from effect where run_id = any(lineage($1)) order by intended_at, key"#,
-        run_id
+pub async fn done_in_lineage(pool: &Pool, run_id: Uuid, kind: &str) -> Result<Vec<Done>> {
+    let mut rows = sqlx::query_as!(
+        Done,
+        r#"select key, result as "result!", done_at as "done_at!"
+           from effect where run_id = any(lineage($1)) and kind = $2 and done_at is not null
+           order by intended_at, key"#,
+        run_id,
+        kind
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    blob::fill(pool, rows.iter_mut().map(|row| &mut row.result).collect()).await?;
+    Ok(rows)
 }
 
-/// What came of an effect of this key in a run before this one on the same branch.
+/// The observation of an effect with this key in an earlier run on the same branch.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -221,20 +235,20 @@ pub async fn inherited(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Va
     found.fetch_optional(pool).await
 }
 
-/// What a push of a run changes, as it was kept when the push was meant.
+/// What a push of a run changes, as its intent recorded it.
 #[derive(Debug, Clone)]
 pub struct Diff {
-    /// The push's name in its run.
+    /// The push's key in its run.
     pub key: String,
-    /// When it was first meant.
+    /// When it was first recorded.
     pub at: DateTime<Utc>,
     /// The commit that it changes.
     pub parent: String,
-    /// The head that it made, once that is known.
+    /// The new head, once it was pushed.
     pub head: Option<String>,
     /// Unified, file after file.
     pub text: String,
-    /// Whether the end was too long to be kept.
+    /// Whether it was cut at the end.
     pub is_cut: bool,
 }
 
@@ -265,8 +279,8 @@ pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
     Ok(diffs.collect())
 }
 
-/// How many model calls were answered since the run last pushed a head, or since a person let it go on
-/// after it had made too many.
+/// How many model calls were answered since the run last pushed a head, or since a person resumed it after it
+/// had made too many.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,6 +1,6 @@
-//! Reviews and what they found. A review of a head is complete or it is not here.
+//! Reviews and their findings. Only complete reviews are stored.
 //!
-//! What was reviewed before a fork on the same branch counts for the fork.
+//! Reviews by earlier runs on the same branch count for a fork.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -8,10 +8,11 @@ use uuid::Uuid;
 use crate::core::{
     circles::Round,
     finding::{Finding, Severity},
+    policy::{FindingState, Found},
     sha::Sha,
 };
 use crate::store::{
-    Pool, Result,
+    Error, Pool, Result,
     job::{Lease, signed},
 };
 
@@ -20,20 +21,20 @@ use crate::store::{
 pub struct Review {
     /// The head.
     pub head_sha: String,
-    /// What the reviewer said of it all.
+    /// The reviewer's summary.
     pub summary: String,
-    /// When it was complete.
+    /// When it was completed.
     pub reviewed_at: DateTime<Utc>,
 }
 
-/// A finding and what became of it.
+/// A finding and its state.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The head on which it was found.
     pub head_sha: String,
     /// The same on every head.
     pub fingerprint: String,
-    /// One of the five words.
+    /// `critical`, `high`, `medium`, `low` or `info`.
     pub severity: String,
     /// The file.
     pub path: String,
@@ -43,7 +44,7 @@ pub struct Row {
     pub message: String,
     /// `open`, `fixed`, `gone` or `dismissed`.
     pub state: String,
-    /// The head on which it was seen to be fixed or gone.
+    /// The head on which it was fixed or gone.
     pub state_sha: Option<String>,
     /// Why it was dismissed.
     pub state_note: Option<String>,
@@ -62,10 +63,27 @@ impl Row {
             fingerprint: self.fingerprint.clone(),
         }
     }
+
+    fn found(self) -> Result<Found> {
+        Ok(Found { finding: self.finding(), found_on: sha(&self.head_sha)?, state: self.state()? })
+    }
+
+    /// A `check` of the column allows only these states.
+    fn state(&self) -> Result<FindingState> {
+        Ok(match self.state.as_str() {
+            "fixed" => FindingState::FixedAt(sha(self.state_sha.as_deref().unwrap_or_default())?),
+            "gone" => FindingState::Gone,
+            "dismissed" => FindingState::Dismissed {
+                by: String::new(),
+                reason: self.state_note.clone().unwrap_or_default(),
+            },
+            _ => FindingState::Open,
+        })
+    }
 }
 
-/// Records a complete review and its findings, all or nothing. A review of this head that is there
-/// stays; open findings of earlier heads that are not found again are fixed at this one.
+/// Records a complete review and its findings, all or nothing. An existing review of this head stays. Open
+/// findings of earlier heads that are not found again become fixed at this one.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -133,7 +151,7 @@ pub async fn of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Rev
     .await
 }
 
-/// All findings of a run, by review and then worst first.
+/// All findings of a run, by review, most severe first.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -149,6 +167,26 @@ pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     )
     .fetch_all(pool)
     .await
+}
+
+/// The findings of one head and their states, most severe first.
+///
+/// # Errors
+/// When the database does not answer, or a stored SHA is malformed.
+pub async fn findings_of_head(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<Vec<Found>> {
+    let rows = sqlx::query_as!(
+        Row,
+        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha, f.state_note
+         from finding f join review r on r.run_id = f.run_id and r.head_sha = f.head_sha
+         where f.run_id = any(lineage($1)) and f.head_sha = $2
+         order by r.reviewed_at, array_position(array['critical', 'high', 'medium', 'low', 'info'], f.severity),
+                  f.path, f.line",
+        run_id,
+        head.as_str()
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.into_iter().map(Row::found).collect()
 }
 
 /// The complete reviews of a run, oldest first, each with the fingerprints of its actionable findings.
@@ -169,4 +207,8 @@ pub async fn rounds(pool: &Pool, run_id: Uuid) -> Result<Vec<Round>> {
     .await?;
     let round = |head, findings: Vec<String>| Round { head, findings: findings.into_iter().collect() };
     Ok(rows.into_iter().map(|row| round(row.head_sha, row.fingerprints)).collect())
+}
+
+fn sha(text: &str) -> Result<Sha> {
+    text.parse().map_err(|error| Error::Decode(Box::new(error)))
 }

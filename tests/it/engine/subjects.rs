@@ -71,7 +71,7 @@ async fn a_run_about_a_subject_of_a_newer_release_is_left_to_it() {
     let request = ClaimRequest { worker: "tester", lease: Ground::LEASE, suspects: true, guarded: true };
     let mut connection = ground.pool().acquire().await.unwrap();
     let claims = job::claim(&mut connection, &[(Queue::Llm, 10)], request).await.unwrap().claims;
-    let read = |run: Uuid| claims.iter().find(|claim| claim.lease.stored == run).unwrap().run.as_ref();
+    let read = |run: Uuid| claims.iter().find(|claim| claim.lease.run == run).unwrap().stored.as_ref();
     assert_eq!(read(newer).unwrap_err(), "this release does not know the subject kind `harness_gap`");
     assert!(read(known).is_ok());
     let unreadable = store::run::get(ground.pool(), newer).await.unwrap_err();

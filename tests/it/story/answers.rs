@@ -114,7 +114,7 @@ async fn a_review_that_cannot_be_read_is_never_a_clean_one() {
     let run = world.submit(WISH).await;
     assert_eq!(world.settle(run).await, "needs_human");
     let reason = world.reason(run).await;
-    assert!(reason.contains("none of 3 reviews"), "{reason}");
+    assert!(reason.contains("none of 3 answers"), "{reason}");
     assert_eq!((world.merges(), world.concluded("Code Review Agent").len()), (0, 0));
 }
 
@@ -133,7 +133,7 @@ async fn a_policy_that_does_not_parse_blocks_and_says_where() {
     assert_eq!(world.settle(run).await, "needs_human");
     assert_snapshot!(world.history(run).await, @r"
     started
-    generate → opened: opened #1 on abc: 1 files, tests pass
+    generate → opened: opened #1 on abc: 1 file, tests pass
     gate → stopped: stopped at abc: the policy is broken at /products/wealth/mergePolicy/critical/requiredApprovals: must be a whole number from 0 to 100 (.aspora/risk-policy.json at the base)
     needs_human (blocked): stopped at abc: the policy is broken at /products/wealth/mergePolicy/critical/requiredApprovals: must be a whole number from 0 to 100 (.aspora/risk-policy.json at the base)
     ");

@@ -26,7 +26,7 @@ async fn a_base_that_moves_during_the_wait_is_brought_in_and_judged_anew() {
     remediate → pushed: pushed def over abc: 2 findings, 0 blockers, tests pass
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → behind: def is behind its base; a high change must be updated first
-    update → pushed: brought asha into the branch: the head is ghi
+    update → pushed: merged asha into the branch: the head is ghi
     rerun → clean: 0 actionable (0 blocking) on ghi
     verdict → cleared: high change at ghi is cleared to merge
     merge → merged: merged as the merge
@@ -62,7 +62,7 @@ async fn a_base_that_moves_after_the_verdict_is_noticed_before_the_merge() {
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → cleared: high change at def is cleared to merge
     merge → behind: the base moved to newer base after the verdict
-    update → pushed: brought newer base into the branch: the head is ghi
+    update → pushed: merged newer base into the branch: the head is ghi
     rerun → clean: 0 actionable (0 blocking) on ghi
     verdict → cleared: high change at ghi is cleared to merge
     merge → merged: merged as the merge

@@ -44,12 +44,12 @@ async fn findings_of_two_rounds_ago_that_come_again_need_a_person() {
     assert_eq!(world.settle(run).await, "needs_human");
     assert_snapshot!(told(&world, run).await, @r"
     started
-    generate → opened: opened #1 on abc: 1 files, tests pass
+    generate → opened: opened #1 on abc: 1 file, tests pass
     gate → passed: low change at abc is ready for review
     review → findings: 1 actionable (1 blocking) on abc
-    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on def
-    remediate → pushed: pushed ghi over def: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed ghi over def: 1 finding, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on ghi
     remediate → unfixable: going in circles: round 3 (ghi) has the findings of round 1 (abc) again: <hex>
     needs_human (blocked): going in circles: round 3 (ghi) has the findings of round 1 (abc) again: <hex>
@@ -72,10 +72,10 @@ async fn a_fix_that_brings_an_earlier_tree_back_is_not_pushed() {
     assert_eq!(world.settle(run).await, "needs_human");
     assert_snapshot!(told(&world, run).await, @r"
     started
-    generate → opened: opened #1 on abc: 1 files, tests pass
+    generate → opened: opened #1 on abc: 1 file, tests pass
     gate → passed: low change at abc is ready for review
     review → findings: 1 actionable (1 blocking) on abc
-    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on def
     remediate → unfixable: going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was meant to fix <hex>
     needs_human (blocked): going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was meant to fix <hex>

@@ -32,9 +32,9 @@ async fn a_run_that_a_person_was_needed_for_is_forked_from_its_review_and_merged
     assert_snapshot!(world.history(fork).await, @r"
     forked at review: two more rounds will do
     review → findings: 1 actionable (1 blocking) on abc
-    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on def
-    remediate → pushed: pushed ghi over def: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed ghi over def: 1 finding, 0 blockers, tests pass
     rerun → clean: 0 actionable (0 blocking) on ghi
     verdict → cleared: low change at ghi is cleared to merge
     merge → merged: merged as the merge

@@ -30,7 +30,7 @@ async fn a_head_that_a_stranger_moves_before_the_merge_is_not_merged() {
     assert_eq!(world.settle(run).await, "needs_human");
     assert_snapshot!(world.history(run).await, @r"
     started
-    generate → opened: opened #1 on abc: 1 files, tests pass
+    generate → opened: opened #1 on abc: 1 file, tests pass
     gate → passed: low change at abc is ready for review
     review → clean: 0 actionable (0 blocking) on abc
     verdict → cleared: low change at abc is cleared to merge
@@ -56,7 +56,7 @@ async fn a_pull_request_that_a_person_closes_stays_closed() {
     assert_eq!(world.settle(run).await, "closed");
     assert_snapshot!(world.history(run).await, @r"
     started
-    generate → opened: opened #1 on abc: 1 files, tests pass
+    generate → opened: opened #1 on abc: 1 file, tests pass
     gate → passed: low change at abc is ready for review
     review → clean: 0 actionable (0 blocking) on abc
     verdict → closed: stopped at abc: somebody closed the pull request
@@ -98,7 +98,7 @@ async fn a_critical_change_waits_for_two_people_who_may_approve_it() {
     assert_eq!(world.settle(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
-    generate → opened: opened #1 on abc: 1 files, tests pass
+    generate → opened: opened #1 on abc: 1 file, tests pass
     gate → passed: critical change at abc is ready for review
     review → clean: 0 actionable (0 blocking) on abc
     verdict → cleared: critical change at abc is cleared to merge

@@ -93,7 +93,7 @@ async fn a_document_left_behind_blocks_at_the_gate_and_is_remediated() {
     started
     generate → opened: opened #1 on abc: 2 files, tests pass
     gate → blocked: blocked on abc: "api/v1/holdings.py" changed and no document did; update docs/API.md or docs/ARCHITECTURE.md
-    remediate → pushed: pushed def over abc: 0 findings, 1 blockers, tests pass
+    remediate → pushed: pushed def over abc: 0 findings, 1 blocker, tests pass
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → cleared: high change at def is cleared to merge
     merge → merged: merged as the merge
@@ -136,7 +136,7 @@ async fn without_a_sandbox_the_run_says_that_the_tests_did_not_run() {
     let run = world.submit(WISH).await;
     assert_eq!(world.settle(run).await, "done");
     let history = world.history(run).await;
-    assert!(history.contains("1 files, tests not run ("), "{history}");
+    assert!(history.contains("1 file, tests not run ("), "{history}");
     assert!(history.contains("bubblewrap is not installed"), "{history}");
     let body = world.twin.pulls(REPO)[0].body.clone().unwrap();
     assert!(body.contains("tests not run") && !body.contains("tests pass"), "{body}");

@@ -33,14 +33,14 @@ async fn a_reviewer_that_is_never_content_is_stopped_after_three_rounds() {
     assert_eq!(world.settle(run).await, "needs_human");
     assert_snapshot!(world.history(run).await, @r"
     started
-    generate → opened: opened #1 on abc: 1 files, tests pass
+    generate → opened: opened #1 on abc: 1 file, tests pass
     gate → passed: low change at abc is ready for review
     review → findings: 1 actionable (1 blocking) on abc
-    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on def
-    remediate → pushed: pushed ghi over def: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed ghi over def: 1 finding, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on ghi
-    remediate → pushed: pushed jkl over ghi: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed jkl over ghi: 1 finding, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on jkl
     needs_human (blocked): all 3 rounds of `remediate` are spent; last: 1 actionable (1 blocking) on jkl
     ");
@@ -76,10 +76,10 @@ async fn a_finding_that_comes_again_stops_the_rounds_for_want_of_progress() {
     assert_eq!(world.settle(run).await, "needs_human");
     assert_snapshot!(world.history(run).await, @r"
     started
-    generate → opened: opened #1 on abc: 1 files, tests pass
+    generate → opened: opened #1 on abc: 1 file, tests pass
     gate → passed: low change at abc is ready for review
     review → findings: 1 actionable (1 blocking) on abc
-    remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
+    remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on def
     remediate → unfixable: no progress: def has the same findings as abc
     needs_human (blocked): no progress: def has the same findings as abc
@@ -119,7 +119,7 @@ async fn a_check_that_fails_is_remediated() {
     gate → passed: low change at abc is ready for review
     review → clean: 0 actionable (0 blocking) on abc
     verdict → blocked: blocked on abc: check CI Pipeline: failure
-    remediate → pushed: pushed def over abc: 0 findings, 1 blockers, tests pass
+    remediate → pushed: pushed def over abc: 0 findings, 1 blocker, tests pass
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → cleared: low change at def is cleared to merge
     merge → merged: merged as the merge

@@ -253,6 +253,31 @@ impl Assessment {
     }
 }
 
+impl Phase {
+    /// The phase's name in tables and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Verdict => "verdict",
+        }
+    }
+}
+
+impl Decision {
+    /// The decision's name in tables and JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::Waiting { .. } => "waiting",
+            Self::Behind => "behind",
+            Self::Blocked { .. } => "blocked",
+            Self::Stopped { .. } => "stopped",
+        }
+    }
+}
+
 impl Node {
     pub(super) fn leaf(name: impl Into<String>, status: Status, sentence: impl Into<String>) -> Self {
         Self { name: name.into(), status, sentence: sentence.into(), children: Vec::new() }
@@ -274,6 +299,27 @@ impl CheckState {
             Self::Passed => Status::Satisfied,
             Self::Running | Self::Missing => Status::Waiting,
             Self::Failed => Status::Failed,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_tables_are_those_in_json() {
+        for phase in [Phase::Preflight, Phase::Verdict] {
+            assert_eq!(serde_json::to_value(phase).unwrap(), phase.as_str());
+        }
+        for decision in [
+            Decision::Clear,
+            Decision::Waiting { on: Vec::new() },
+            Decision::Behind,
+            Decision::Blocked { remediable: Vec::new(), reasons: Vec::new() },
+            Decision::Stopped { reason: Stop::Closed },
+        ] {
+            assert_eq!(serde_json::to_value(&decision).unwrap()["is"], decision.as_str());
         }
     }
 }

@@ -334,9 +334,7 @@ impl Review {
 
     /// Open findings that hold up the merge: blocking ones, and all actionable ones while rounds are left.
     pub fn holding(&self, rounds_left: u32) -> impl Iterator<Item = &Finding> {
-        self.open().filter(move |finding| {
-            finding.severity.blocks() || (rounds_left > 0 && finding.severity.is_actionable())
-        })
+        self.open().filter(move |finding| finding.holds_merge(rounds_left))
     }
 }
 

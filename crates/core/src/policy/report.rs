@@ -35,6 +35,15 @@ impl Assessment {
         }
     }
 
+    /// What the verdict waits for; `None` for any other decision.
+    #[must_use]
+    pub fn awaited(&self) -> Option<String> {
+        match &self.decision {
+            Decision::Waiting { on } => Some(self.waiting(on)),
+            Decision::Clear | Decision::Behind | Decision::Blocked { .. } | Decision::Stopped { .. } => None,
+        }
+    }
+
     /// The summary of the gate's check run, at most 65,000 bytes of Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {

@@ -1,0 +1,233 @@
+//! The kinds of effects: what each intends, and what is observed of it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Effect;
+use crate::{
+    core::{policy::Conclusion, sha::Sha},
+    llm::{Prompt, Reply, Task},
+};
+
+/// A call of the model.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ModelCallIntent {
+    pub(crate) task: Task,
+    pub(crate) model: String,
+    /// The commit whose files the prompt shows.
+    pub(crate) basis: Sha,
+    /// Of the prompt.
+    pub(crate) digest: String,
+    pub(crate) prompt: Prompt,
+}
+
+/// The model's reply to a call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Answered {
+    #[serde(flatten)]
+    pub(crate) reply: Reply,
+    /// What it cost, where prices are set.
+    #[serde(default)]
+    pub(crate) micro_dollars: Option<u64>,
+}
+
+/// A push of a change that the model wrote.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ChangePushIntent {
+    pub(crate) branch: String,
+    pub(crate) parent: Sha,
+    /// The paths that the change touches.
+    #[serde(default)]
+    pub(crate) files: Vec<String>,
+    #[serde(default)]
+    pub(crate) message: CommitMessage,
+    /// Kept for people; listings of effects leave it out.
+    #[serde(default)]
+    pub(crate) diff: String,
+    #[serde(default)]
+    pub(crate) diff_is_cut: bool,
+}
+
+/// A push that merges the base into the branch.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct BasePushIntent {
+    pub(crate) branch: String,
+    pub(crate) parent: Sha,
+    pub(crate) base: Sha,
+}
+
+/// A commit message in git's own form: the title, a blank line, the explanation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub(crate) struct CommitMessage {
+    /// One line.
+    pub(crate) title: String,
+    pub(crate) explanation: String,
+}
+
+/// A head that was pushed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Pushed {
+    /// The new head.
+    pub(crate) sha: Sha,
+    /// The result of its tests, which ran before the push.
+    pub(crate) tests: Tests,
+}
+
+/// The result of the product's tests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Tests {
+    Passed,
+    /// With the end of their output.
+    Failed(String),
+    /// With the reason.
+    NotRun(String),
+}
+
+/// The opening of the pull request.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PullRequestIntent {
+    /// The branch with the change.
+    pub(crate) head: String,
+    /// The branch that it is merged into.
+    pub(crate) base: String,
+    pub(crate) title: String,
+}
+
+/// The pull request that was opened or adopted.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Opened {
+    pub(crate) number: u64,
+    pub(crate) url: String,
+    pub(crate) open: bool,
+}
+
+/// The creation of a check run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CheckRunIntent {
+    pub(crate) name: String,
+    pub(crate) head: Sha,
+}
+
+/// The update of a check run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CheckUpdateIntent {
+    pub(crate) id: u64,
+    pub(crate) title: String,
+    /// `None` leaves it in progress.
+    pub(crate) conclusion: Option<Conclusion>,
+}
+
+/// A check run that was created or updated.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Reported {
+    pub(crate) id: u64,
+    /// The app that we report as.
+    pub(crate) app_id: Option<u64>,
+    pub(crate) url: String,
+}
+
+/// The posting of a review.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReviewIntent {
+    pub(crate) head: Sha,
+    /// How many findings it has.
+    pub(crate) findings: usize,
+}
+
+/// A review that was posted.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Posted {
+    pub(crate) id: u64,
+}
+
+/// The merge of the pull request at a head.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MergeIntent {
+    pub(crate) pull: u64,
+    /// The head.
+    pub(crate) sha: Sha,
+}
+
+/// A pull request that was merged.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Merged {
+    /// The commit on the base branch.
+    pub(crate) sha: Sha,
+    pub(crate) head: Sha,
+}
+
+impl Effect for ModelCallIntent {
+    const KIND: &'static str = "llm_call";
+    type Observation = Answered;
+}
+
+impl Effect for ChangePushIntent {
+    const KIND: &'static str = "push";
+    type Observation = Pushed;
+}
+
+impl Effect for BasePushIntent {
+    const KIND: &'static str = ChangePushIntent::KIND;
+    type Observation = Pushed;
+}
+
+impl Effect for PullRequestIntent {
+    const KIND: &'static str = "pull_request";
+    type Observation = Opened;
+}
+
+impl Effect for CheckRunIntent {
+    const KIND: &'static str = "check_run";
+    type Observation = Reported;
+}
+
+impl Effect for CheckUpdateIntent {
+    const KIND: &'static str = CheckRunIntent::KIND;
+    type Observation = Reported;
+}
+
+impl Effect for ReviewIntent {
+    const KIND: &'static str = "review";
+    type Observation = Posted;
+}
+
+impl Effect for MergeIntent {
+    const KIND: &'static str = "merge";
+    type Observation = Merged;
+}
+
+impl fmt::Display for CommitMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n\n{}", self.title, self.explanation)
+    }
+}
+
+impl From<CommitMessage> for String {
+    fn from(message: CommitMessage) -> Self {
+        message.to_string()
+    }
+}
+
+impl From<String> for CommitMessage {
+    fn from(text: String) -> Self {
+        match text.split_once("\n\n") {
+            Some((title, explanation)) => {
+                Self { title: title.to_owned(), explanation: explanation.to_owned() }
+            }
+            None => Self { title: text, explanation: String::new() },
+        }
+    }
+}
+
+impl fmt::Display for Tests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Passed => f.write_str("tests pass"),
+            Self::Failed(_) => f.write_str("tests fail"),
+            Self::NotRun(reason) => write!(f, "tests not run ({reason})"),
+        }
+    }
+}
