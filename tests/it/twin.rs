@@ -9,7 +9,7 @@ use std::{
 use crate::support::openapi::Judge;
 use aspora::dev::{
     ci::{CheckResult, Ci},
-    github::{BOT, CI_APP, Mode, Phase, Rule, Twin, TwinConfig, Verdict, Webhook},
+    github::{BOT, CI_APP, Fault, FaultRule, Phase, ReviewEvent, Twin, TwinConfig, Webhook},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, Response};
@@ -219,7 +219,7 @@ async fn a_review_comments_only_lines_of_the_diff_and_never_approves_its_own() {
     assert_eq!((&comments[0]["line"], comments.as_array().unwrap().len()), (&json!(2), 1));
     let own = world.post("pulls/1/reviews", json!({"event": "APPROVE", "body": "fine"})).await;
     assert_eq!(own.0, 422);
-    let id = world.twin.review_as("ada", REPO, 1, Verdict::Approve, "good").await.unwrap();
+    let id = world.twin.review_as("ada", REPO, 1, ReviewEvent::Approve, "good").await.unwrap();
     assert_eq!(world.get("pulls/1/reviews").await.1[1]["state"], "APPROVED");
     let path = format!("pulls/1/reviews/{id}/dismissals");
     assert_eq!(world.put(&path, json!({"message": "stale"})).await.1["state"], "DISMISSED");
@@ -407,8 +407,8 @@ async fn a_restarted_twin_goes_on_where_it_was() {
 #[tokio::test]
 async fn what_was_applied_counts_once_whatever_was_answered() {
     let world = World::new().await;
-    let rule = |mode| Rule { method: "POST".into(), path: "/repos/*/*/pulls".into(), nth: 1, mode };
-    world.twin.fault(rule(Mode::ErrorBefore(502))).unwrap();
+    let rule = |fault| FaultRule { method: "POST".into(), path: "/repos/*/*/pulls".into(), nth: 1, fault };
+    world.twin.inject(rule(Fault::ErrorBefore(502))).unwrap();
     assert_eq!(world.open_pull().await.0, 502);
     assert_eq!(world.twin.pulls(REPO).len(), 0, "an error before does nothing");
     world.twin.clear_faults();
@@ -417,7 +417,7 @@ async fn what_was_applied_counts_once_whatever_was_answered() {
     world.twin.on_request(Arc::new(move |request, phase| {
         seen.lock().unwrap().push((request.mutating, phase));
     }));
-    world.twin.fault(rule(Mode::ApplyThenError(500))).unwrap();
+    world.twin.inject(rule(Fault::ApplyThenError(500))).unwrap();
     assert_eq!(world.open_pull().await.0, 500);
     assert_eq!(world.open_pull().await.0, 422, "the first one counted");
     assert_eq!(world.twin.pulls(REPO).len(), 1);
@@ -431,15 +431,15 @@ async fn what_was_applied_counts_once_whatever_was_answered() {
 #[tokio::test]
 async fn a_cut_answer_was_still_applied_and_limits_say_when_to_come_back() {
     let world = World::new().await;
-    let rule = |path: &str, mode| Rule { method: "*".into(), path: path.into(), nth: 1, mode };
-    world.twin.fault(rule("/repos/*/*/pulls", Mode::ApplyThenCut)).unwrap();
+    let rule = |path: &str, fault| FaultRule { method: "*".into(), path: path.into(), nth: 1, fault };
+    world.twin.inject(rule("/repos/*/*/pulls", Fault::ApplyThenCut)).unwrap();
     let new = json!({"title": "Risk", "head": "topic", "base": "main"});
     assert!(ask(&world.twin, Method::POST, "pulls", Some(new)).await.is_err());
     assert_eq!(world.twin.pulls(REPO).len(), 1);
-    world.twin.fault(rule("/user", Mode::SecondaryLimit(7))).unwrap();
+    world.twin.inject(rule("/user", Fault::SecondaryLimit(7))).unwrap();
     let answer = ask(&world.twin, Method::GET, "/user", None).await.unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (403, &"7".parse().unwrap()));
-    world.twin.fault(rule("/app", Mode::TooMany(3))).unwrap();
+    world.twin.inject(rule("/app", Fault::TooMany(3))).unwrap();
     assert_eq!(ask(&world.twin, Method::GET, "/app", None).await.unwrap().status(), 429);
 }
 
