@@ -33,7 +33,7 @@ pub(crate) fn check(host: &Arc<Host>, repo: &str, number: i64) -> Result<(), Ref
 /// Runs the checks again that an earlier twin did not finish.
 pub(crate) fn resume(host: &Arc<Host>) {
     let Some(ci) = &host.ci else { return };
-    let unfinished: BTreeSet<(String, String)> = host.look(|state| {
+    let unfinished: BTreeSet<(String, String)> = host.with_state(|state| {
         let runs =
             state.repositories.iter().flat_map(|(name, it)| it.check_runs.iter().map(move |run| (name, run)));
         let open = runs.filter(|(_, run)| run.app == CI_APP && run.status != "completed");

@@ -19,7 +19,7 @@ pub(crate) async fn run(host: &Host, client: reqwest::Client) {
     loop {
         // Registered before the queue is read, so that nothing queued in between is missed.
         let queued = host.webhooks.queued.notified();
-        let batch = host.look(|state| host.webhooks.next_batch(&state.outbox));
+        let batch = host.with_state(|state| host.webhooks.next_batch(&state.outbox));
         if batch.is_empty() {
             tokio::select! {
                 () = queued => {}
@@ -40,7 +40,7 @@ pub(crate) async fn run(host: &Host, client: reqwest::Client) {
 pub(crate) async fn settled(host: &Host) {
     loop {
         let emptied = host.webhooks.emptied.notified();
-        if host.look(|state| state.outbox.is_empty()) {
+        if host.with_state(|state| state.outbox.is_empty()) {
             return;
         }
         emptied.await;

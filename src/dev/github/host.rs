@@ -58,13 +58,13 @@ impl Host {
     }
 
     /// Reads the state.
-    pub(crate) fn look<T>(&self, read: impl FnOnce(&State) -> T) -> T {
+    pub(crate) fn with_state<T>(&self, read: impl FnOnce(&State) -> T) -> T {
         read(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads one repository; 404 for an unknown one.
     pub(crate) fn read<T>(&self, name: &str, read: impl FnOnce(&Repository) -> T) -> Result<T, Refusal> {
-        self.look(|state| state.repositories.get(name).map(read)).ok_or_else(Refusal::not_found)
+        self.with_state(|state| state.repositories.get(name).map(read)).ok_or_else(Refusal::not_found)
     }
 
     /// Changes the state and saves it. A change that fails must leave the state as it was.
@@ -77,7 +77,7 @@ impl Host {
     }
 
     pub(crate) fn has(&self, repository: &str) -> bool {
-        self.look(|state| state.repositories.contains_key(repository))
+        self.with_state(|state| state.repositories.contains_key(repository))
     }
 
     pub(crate) fn git(&self, repository: &str) -> Git {

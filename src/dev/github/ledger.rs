@@ -19,7 +19,7 @@ pub struct Entry {
     pub path: String,
     /// The status of the answer; 0 when the connection was cut.
     pub status: u16,
-    /// Whether it asked for a change: anything but a read, and a git push.
+    /// Whether it may change something: every request but a read, and a git push.
     pub mutating: bool,
     /// Whether the change was made, whatever the answer said.
     pub applied: bool,

@@ -118,7 +118,7 @@ pub(crate) async fn update_branch(
 /// followed.
 pub(crate) async fn recover(turn: &Turn<'_>) -> Result<(), Refusal> {
     let host: &Host = turn;
-    for repo in host.look(|state| state.repositories.keys().cloned().collect::<Vec<_>>()) {
+    for repo in host.with_state(|state| state.repositories.keys().cloned().collect::<Vec<_>>()) {
         for pull in host.read(&repo, |it| it.pulls.clone())? {
             recover_pull(turn, &repo, &pull).await?;
         }

@@ -7,9 +7,9 @@
 //! (`tests/house/circles.rs`):
 //!
 //! 1. data: `accounts`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
-//! 2. domain, which knows neither JSON answers nor HTTP requests: `host` holds the state and hands out the turn to
-//!    change it; then `checks`, `statuses`, `ci`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and
-//!    `deliveries`, which sends the webhooks
+//! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
+//!    `checks`, `statuses`, `ci`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
+//!    sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`
 //! 4. requests: `routes`, `pages`, `http_backend`, with what they share in `shared`
 //! 5. the server: `serve`, then `twin` and `people`, which tests and `aspora dev` use

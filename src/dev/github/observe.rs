@@ -30,7 +30,7 @@ pub struct RequestSeen {
     pub method: String,
     /// Without the query.
     pub path: String,
-    /// Whether it asks for a change: anything but a read, and a git push.
+    /// Whether it may change something: every request but a read, and a git push.
     pub mutating: bool,
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn answer(shared: &Shared, method: &Method, path: &str) -> Opti
         [""] => Ok(all(shared)),
         [owner, name, rest @ ..] => {
             let repository = format!("{owner}/{name}");
-            let it = shared.host.look(|state| state.repositories.get(&repository).cloned())?;
+            let it = shared.host.with_state(|state| state.repositories.get(&repository).cloned())?;
             let at = RepositoryPages { git: shared.host.git(&repository), home: shared.links.page(&it), it };
             match rest {
                 [] => at.root().await,
@@ -61,7 +61,7 @@ fn refused(refusal: Refusal) -> Response {
 }
 
 fn all(shared: &Shared) -> Response {
-    let pages: Vec<(String, String)> = shared.host.look(|state| {
+    let pages: Vec<(String, String)> = shared.host.with_state(|state| {
         state.repositories.values().map(|it| (it.full_name(), shared.links.page(it))).collect()
     });
     page(

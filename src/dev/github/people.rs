@@ -260,7 +260,7 @@ impl Twin {
     }
 
     fn list<T>(&self, repository: &str, list: impl FnOnce(&Repository) -> Vec<T>) -> Vec<T> {
-        self.shared.host.look(|state| state.repositories.get(repository).map(list)).unwrap_or_default()
+        self.shared.host.with_state(|state| state.repositories.get(repository).map(list)).unwrap_or_default()
     }
 }
 
