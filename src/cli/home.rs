@@ -14,8 +14,9 @@ use super::{
 use crate::{
     activities::Polling,
     core::requirement::ProductName,
-    dev::{Needs, StandIns, unittest},
+    dev::{Needs, StandIns, model::MODEL, unittest},
     engine::Engine,
+    llm,
     store::product,
     workspace::{Limits, Sandbox, Unavailable},
 };
@@ -63,7 +64,7 @@ impl DevServer {
             model: settings.model.is_none(),
         };
         let webhooks = format!("{local}/api/v1/webhooks/github");
-        let stand = StandIns::up(folder, needs, webhooks, sandbox.clone()).await?;
+        let stand = StandIns::start(folder, needs, webhooks, sandbox.clone()).await?;
         let house = house(settings, &stand, folder, url.clone())?;
         let engine = house.engine().await?;
         let tasks = vec![
@@ -186,12 +187,16 @@ fn house(settings: &Settings, stand: &StandIns, folder: &Path, url: String) -> a
         forge_is_stand_in: stand.twin().is_some(),
         webhook_secrets,
         model_is_stand_in: settings.model.is_none(),
-        model: settings.model.clone().or_else(|| stand.model()).context("there is no model")?,
+        model: settings.model.clone().or_else(|| scripted_model(stand)).context("there is no model")?,
         timing: settings.timing,
         polling,
         drain: settings.drain,
         calls_without_head: settings.calls_without_head,
     })
+}
+
+fn scripted_model(stand: &StandIns) -> Option<llm::Config> {
+    stand.model().map(|model| llm::Config::new(&model.url(), stand.token().clone(), MODEL))
 }
 
 /// One factory a folder: the twin's state has one writer.

@@ -1,4 +1,4 @@
-//! The twin's CI: runs a product's own tests in the sandbox and reports them as check runs.
+//! The CI stand-in: runs the tests of a product in the sandbox, and returns the results of its checks.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -7,29 +7,30 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    core::sha::Sha,
+    core::{sha::Sha, words::counted},
     workspace::{Limits, Mirror, Sandbox, TestRun, Unavailable, Worktree},
 };
 
 const EVIDENCE_DRIVER: &str = include_str!("evidence.py");
-const MOST_TEXT: usize = 60_000;
+/// How many bytes of a log a check run shows, from its end.
+const LONGEST_LOG: usize = 60_000;
 
-/// What one check came to.
+/// The result of one check.
 #[derive(Debug, Clone)]
 pub struct CheckResult {
-    /// The check's name, such as `CI Pipeline`.
+    /// The name of the check, such as `CI Pipeline`.
     pub name: String,
-    /// GitHub's word: `success`, `failure`, `timed_out`, `neutral`, …
+    /// As GitHub names it: `success`, `failure`, `timed_out`, `neutral`, …
     pub conclusion: String,
     /// One line for people.
     pub title: String,
     /// Markdown for people.
     pub summary: String,
-    /// Details, such as the log's tail or the evidence manifest.
+    /// Details, such as the tail of the log or the evidence manifest.
     pub text: Option<String>,
 }
 
-/// One commit to be checked.
+/// One commit to check.
 #[derive(Debug, Clone)]
 pub struct CiJob {
     /// The bare repository on this machine.
@@ -38,18 +39,18 @@ pub struct CiJob {
     pub sha: Sha,
 }
 
-/// Whatever checks commits: the names of its checks, and what they come to for one commit.
+/// A CI: the names of its checks, and a function that runs them for one commit.
 #[derive(Clone)]
 pub struct Ci {
-    /// The checks that will be reported, in order.
+    /// The checks that it reports, in order.
     pub names: Vec<String>,
     /// Runs them all.
     pub run: Arc<dyn Fn(CiJob) -> BoxFuture<'static, Vec<CheckResult>> + Send + Sync>,
 }
 
-/// The checks of the demo's product, run in the sandbox over the very commit: all its tests as
-/// `CI Pipeline`, its harness as `harness-smoke`, and its flows over HTTP as `Browser Evidence`, which is
-/// a stand-in for a browser and says so. Without a sandbox every check fails with the reason.
+/// The checks of a product, run in the sandbox on the commit: all its tests as `CI Pipeline`, its harness as
+/// `harness-smoke`, and its flows over HTTP as `Browser Evidence`, which is a stand-in for a browser and says so.
+/// Without a sandbox every check fails with the reason.
 #[must_use]
 pub fn product_ci(sandbox: Result<Sandbox, Unavailable>) -> Ci {
     let names = ["CI Pipeline", "harness-smoke", "Browser Evidence"].map(str::to_owned).to_vec();
@@ -64,7 +65,7 @@ async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<Che
     let ready = sandbox.and_then(|sandbox| worktree.map(|worktree| (sandbox, worktree)));
     let (sandbox, worktree) = match &ready {
         Ok((sandbox, worktree)) => (sandbox, worktree),
-        Err(reason) => return refused(reason),
+        Err(reason) => return not_run(reason),
     };
     vec![
         run_tests("CI Pipeline", "tests", sandbox, worktree).await,
@@ -73,7 +74,7 @@ async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<Che
     ]
 }
 
-fn refused(reason: &str) -> Vec<CheckResult> {
+fn not_run(reason: &str) -> Vec<CheckResult> {
     let names = ["CI Pipeline", "harness-smoke", "Browser Evidence"];
     names.map(|name| failure(name, "Not run", reason, None)).to_vec()
 }
@@ -85,7 +86,7 @@ async fn run_tests(name: &str, directory: &str, sandbox: &Sandbox, worktree: &Wo
         Err(error) => return failure(name, "Not run", &error.to_string(), None),
     };
     let summary = format!("`{}` ended after {} ms.", argv.join(" "), run.duration_ms);
-    let text = Some(quoted(&run.output));
+    let text = Some(code_block(&run.output));
     match tests_run(&run.output) {
         // Python before 3.12 passes a suite of no tests.
         _ if !run.passed => failed_run(name, &run, &summary, text),
@@ -100,7 +101,7 @@ async fn run_tests(name: &str, directory: &str, sandbox: &Sandbox, worktree: &Wo
     }
 }
 
-/// One manifest, as far as the conclusion needs it.
+/// The fields of a manifest that decide the conclusion.
 #[derive(Deserialize)]
 struct Manifest {
     flow: String,
@@ -120,21 +121,21 @@ async fn evidence(sha: &Sha, sandbox: &Sandbox, worktree: &Worktree) -> CheckRes
         Ok(run) => run,
         Err(error) => return failure(name, "Not run", &error.to_string(), None),
     };
-    let summary = "The product's service was asked over HTTP in the sandbox. No browser took part: \
-                   this stand-in sees status codes and text, neither pictures nor scripts.";
+    let summary = "The product's service was called over HTTP in the sandbox. No browser was used: \
+                   this stand-in sees status codes and text, but no images and no scripts.";
     let printed = run.output.lines().rev().find_map(|line| line.strip_prefix("MANIFESTS "));
     let manifests = printed.and_then(|json| serde_json::from_str::<Value>(json).ok());
     let Some(manifests) = manifests.filter(|_| run.passed) else {
-        return failed_run(name, &run, summary, Some(quoted(&run.output)));
+        return failed_run(name, &run, summary, Some(code_block(&run.output)));
     };
     let text = serde_json::to_string_pretty(&manifests).ok();
     match Vec::<Manifest>::deserialize(manifests).as_deref() {
         Ok([]) | Err(_) => failure(name, "Stand-in for a browser: no flow was observed", summary, text),
-        Ok(flows) => judged(name, flows, summary, text),
+        Ok(flows) => concluded(name, flows, summary, text),
     }
 }
 
-fn judged(name: &str, flows: &[Manifest], summary: &str, text: Option<String>) -> CheckResult {
+fn concluded(name: &str, flows: &[Manifest], summary: &str, text: Option<String>) -> CheckResult {
     let missed = |flow: &Manifest| {
         let flow_name = flow.flow.clone();
         let missed = flow.assertions.iter().filter(|assertion| !assertion.passed);
@@ -142,13 +143,13 @@ fn judged(name: &str, flows: &[Manifest], summary: &str, text: Option<String>) -
     };
     let missed: Vec<String> = flows.iter().flat_map(missed).collect();
     if !missed.is_empty() {
-        let title = format!("Stand-in for a browser: {} failed", counted(missed.len(), "assertion"));
+        let title = format!("Stand-in for a browser: {} failed", counted(length(&missed), "assertion"));
         return failure(name, &title, &format!("{summary}\n\n{}", missed.join("\n")), text);
     }
     CheckResult {
         name: name.to_owned(),
         conclusion: "success".to_owned(),
-        title: format!("Stand-in for a browser: {} behaved as declared", counted(flows.len(), "flow")),
+        title: format!("Stand-in for a browser: {} behaved as declared", counted(length(flows), "flow")),
         summary: summary.to_owned(),
         text,
     }
@@ -156,10 +157,10 @@ fn judged(name: &str, flows: &[Manifest], summary: &str, text: Option<String>) -
 
 fn failed_run(name: &str, run: &TestRun, summary: &str, text: Option<String>) -> CheckResult {
     let title = match run.exit {
-        _ if run.timed_out => "It took too long and was stopped".to_owned(),
-        Some(0) => "It printed no result".to_owned(),
-        Some(exit) => format!("It failed with exit code {exit}"),
-        None => "It was killed".to_owned(),
+        _ if run.timed_out => "Timed out".to_owned(),
+        Some(0) => "Printed no result".to_owned(),
+        Some(exit) => format!("Failed with exit code {exit}"),
+        None => "Killed".to_owned(),
     };
     let conclusion = if run.timed_out { "timed_out" } else { "failure" };
     CheckResult { conclusion: conclusion.to_owned(), ..failure(name, &title, summary, text) }
@@ -175,19 +176,19 @@ fn failure(name: &str, title: &str, summary: &str, text: Option<String>) -> Chec
     }
 }
 
-/// The number in unittest's last `Ran 3 tests in 0.001s`.
-fn tests_run(output: &str) -> Option<usize> {
+/// The number in the last line of unittest like `Ran 3 tests in 0.001s`.
+fn tests_run(output: &str) -> Option<u32> {
     let line = output.lines().rev().find_map(|line| line.strip_prefix("Ran "))?;
     line.split_once(' ')?.0.parse().ok()
 }
 
-fn counted(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+fn length<T>(list: &[T]) -> u32 {
+    u32::try_from(list.len()).unwrap_or(u32::MAX)
 }
 
-/// The log's tail as a Markdown code block that the log itself cannot close.
-fn quoted(output: &str) -> String {
-    let skip = output.len().saturating_sub(MOST_TEXT);
+/// The tail of the log as a Markdown code block that the log itself cannot close.
+fn code_block(output: &str) -> String {
+    let skip = output.len().saturating_sub(LONGEST_LOG);
     let begin = (skip..=output.len()).find(|&at| output.is_char_boundary(at)).unwrap_or(0);
     format!("~~~~~~text\n{}\n~~~~~~", output[begin..].replace("~~~~~~", "~~~~~"))
 }
@@ -196,12 +197,12 @@ fn quoted(output: &str) -> String {
 mod tests {
     use super::*;
 
-    fn check(output: &str, count: Option<usize>) {
+    fn check(output: &str, count: Option<u32>) {
         assert_eq!(tests_run(output), count, "{output}");
     }
 
     #[test]
-    fn the_number_of_tests_is_the_one_that_unittest_says_last() {
+    fn the_number_of_tests_is_in_the_last_line_of_unittest() {
         check("..\nRan 2 tests in 0.001s\n\nOK\n", Some(2));
         check("Ran 9 tests in 1s\nRan 0 tests in 0.000s\n\nNO TESTS RAN", Some(0));
         check("Ran away", None);
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_cannot_close_its_own_quotation() {
-        assert_eq!(quoted("a\n~~~~~~\nb").matches("~~~~~~").count(), 2);
+    fn a_log_cannot_close_its_own_code_block() {
+        assert_eq!(code_block("a\n~~~~~~\nb").matches("~~~~~~").count(), 2);
     }
 }

@@ -1,7 +1,7 @@
-"""Asks a product's service for each of its flows and prints a manifest of what came back.
+"""Calls a product's service for each of its flows and prints a manifest of the answers.
 
-It runs inside the sandbox, over a network that holds nothing else, as a stand-in for a browser:
-it sees status codes and text, neither pictures nor scripts. Usage: python3 -c <this> <head sha>
+It runs inside the sandbox, over a network with nothing else in it, as a stand-in for a browser:
+it sees status codes and text, but no images and no scripts. Usage: python3 -c <this> <head sha>
 """
 
 import http.client

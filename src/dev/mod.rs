@@ -1,10 +1,10 @@
-//! The embedded default: everything a factory needs on a machine where nothing is configured.
+//! The embedded default: stand-ins for everything that a factory needs on a machine without configuration.
 
 pub mod ci;
 pub mod github;
 pub mod model;
 pub mod postgres;
 pub mod product;
-mod stand;
+mod stand_ins;
 
-pub use stand::{Needs, StandIns, unittest};
+pub use self::stand_ins::{Needs, StandIns, unittest};

@@ -1,5 +1,5 @@
-//! A commit's files in a directory of their own, written by us rather than by git's checkout:
-//! no attribute, filter or line-ending rule of the product takes part, and no link leads outside.
+//! The files of a commit in a directory of their own, written here rather than by `git checkout`: no attribute,
+//! filter or line-ending rule of the product applies, and no symlink leads outside.
 
 use std::{
     ffi::OsStr,
@@ -13,15 +13,16 @@ use std::{
 };
 
 use super::{
-    Error, Mirror,
+    error::Error,
     git::Call,
-    mirror::{Leaf, is_file, shown},
+    mirror::{Leaf, Mirror, is_file},
+    names::shown,
 };
 use crate::core::sha::Sha;
 
-const MOST_BYTES: usize = 256 << 20;
+const LARGEST_COMMIT: usize = 256 << 20;
 
-/// The files of one commit. The directory goes when this does.
+/// The files of one commit, in a directory that is removed on drop.
 #[derive(Debug)]
 pub struct Worktree {
     directory: tempfile::TempDir,
@@ -36,12 +37,12 @@ impl Worktree {
 }
 
 impl Mirror {
-    /// Writes a commit's files into a fresh directory that only we may enter, without `.git`.
-    /// A submodule is left out; a symlink that leads outside becomes a file that holds its target.
+    /// Writes the files of a commit into a new directory with mode 0700, without `.git`. A submodule is left out; a
+    /// symlink that leads outside becomes a file that contains its target.
     ///
     /// # Errors
-    /// [`Error::Missing`] when the commit is not here, [`Error::TooLarge`] above 256 MiB,
-    /// [`Error::Refused`] for a tree whose paths no honest git writes.
+    /// [`Error::Missing`] when the mirror lacks the commit, [`Error::TooLarge`] above 256 MiB,
+    /// [`Error::Refused`] for a tree with paths that git does not write.
     pub async fn worktree(&self, commit: &Sha) -> Result<Worktree, Error> {
         let mut leaves = self.leaves(commit).await?;
         leaves.retain(|leaf| leaf.mode != 0o160_000);
@@ -51,8 +52,8 @@ impl Mirror {
                 .prefix("aspora-worktree-")
                 .permissions(fs::Permissions::from_mode(0o700))
                 .tempdir()
-                .map_err(Error::io("make a directory for a worktree"))?;
-            // Links last, so that no file is ever written through one.
+                .map_err(Error::io("create a directory for a worktree"))?;
+            // Links are written last, so that no file is written through one.
             for links in [false, true] {
                 for (leaf, content) in
                     leaves.iter().zip(&contents).filter(|(leaf, _)| is_file(leaf.mode) != links)
@@ -68,12 +69,12 @@ impl Mirror {
 
     async fn contents(&self, leaves: &[Leaf]) -> Result<Vec<Vec<u8>>, Error> {
         let total: u64 = leaves.iter().map(|leaf| leaf.size).sum();
-        if total > MOST_BYTES as u64 {
-            return Err(Error::TooLarge { what: "the commit".to_owned(), limit: MOST_BYTES });
+        if total > LARGEST_COMMIT as u64 {
+            return Err(Error::TooLarge { what: "the commit".to_owned(), limit: LARGEST_COMMIT });
         }
         let names: String = leaves.iter().map(|leaf| format!("{}\n", leaf.object)).collect();
-        let most = MOST_BYTES + leaves.len() * 128;
-        let call: Call<'_> = self.git(["cat-file", "--batch", "--buffer"]).input(names).at_most(most);
+        let limit = LARGEST_COMMIT + leaves.len() * 128;
+        let call: Call<'_> = self.git(["cat-file", "--batch", "--buffer"]).input(names).at_most(limit);
         let output = call.output().await?;
         let unreadable = || Error::Missing("an object of the commit is missing from the mirror".to_owned());
         let mut rest = &output[..];
@@ -95,14 +96,14 @@ impl Mirror {
 
 fn write_leaf(root: &Path, leaf: &Leaf, content: &[u8]) -> Result<(), Error> {
     let relative = Path::new(OsStr::from_bytes(&leaf.path));
-    let honest =
+    let ordinary =
         |part: Component<'_>| matches!(part, Component::Normal(name) if !name.eq_ignore_ascii_case(".git"));
-    if leaf.path.is_empty() || !relative.components().all(honest) {
-        return Err(Error::refused(shown(&leaf.path), "no honest repository holds such a path"));
+    if leaf.path.is_empty() || !relative.components().all(ordinary) {
+        return Err(Error::refused(shown(&leaf.path), "git does not write such a path"));
     }
     let path = root.join(relative);
     if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent).map_err(Error::io("make a directory of a worktree"))?;
+        fs::create_dir_all(parent).map_err(Error::io("create a directory of a worktree"))?;
     }
     if !is_file(leaf.mode) && stays_inside(relative, content) {
         return symlink(OsStr::from_bytes(content), path).map_err(Error::io("write a link of a worktree"));
@@ -112,11 +113,11 @@ fn write_leaf(root: &Path, leaf: &Leaf, content: &[u8]) -> Result<(), Error> {
     file.and_then(|mut file| file.write_all(content)).map_err(Error::io("write a file of a worktree"))
 }
 
-/// Whether a link's target, read word by word, never leaves the worktree.
+/// Whether a symlink stays inside the worktree, judged by its target alone.
 fn stays_inside(link: &Path, target: &[u8]) -> bool {
     let mut depth = link.components().count() - 1;
     let target = Path::new(OsStr::from_bytes(target));
-    // A step down may itself be a link, so stepping up is allowed at the beginning only.
+    // A directory in the target may itself be a symlink, so `..` is allowed only before the first one.
     let mut down = false;
     target.components().all(|part| match part {
         Component::Normal(_) => {
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_inside_or_is_no_link() {
+    fn only_links_that_stay_inside_are_written_as_links() {
         check("a", "b", true);
         check("d/a", "../b", true);
         check("d/a", "./x/y", true);

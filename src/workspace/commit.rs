@@ -1,4 +1,4 @@
-//! Commits made from plumbing: no checkout, and the same input always gives the same name.
+//! Creates commits with plumbing commands: no checkout, and the same input always gives the same SHA.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,27 +8,28 @@ use std::{
 use chrono::{DateTime, Utc};
 
 use super::{
-    Error, Mirror,
+    error::Error,
     git::Call,
-    mirror::{Leaf, is_file, sha, shown},
+    mirror::{Leaf, Mirror, is_file},
+    names::{sha, shown},
 };
 use crate::core::{path::RepoPath, sha::Sha};
 
-/// One file as it shall be.
+/// One file after the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEdit {
-    /// The file.
+    /// The path.
     pub path: RepoPath,
     /// Its whole new content; `None` deletes it.
     pub content: Option<Vec<u8>>,
 }
 
-/// A commit to be made. Author and committer are the factory's.
+/// A commit to create. Author and committer are those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCommit {
-    /// What it builds on.
+    /// Its parent.
     pub parent: Sha,
-    /// What it changes; a path may stand here once.
+    /// The files that it changes, each path once.
     pub files: Vec<FileEdit>,
     /// The whole message, trailers included.
     pub message: String,
@@ -36,21 +37,21 @@ pub struct NewCommit {
     pub at: DateTime<Utc>,
 }
 
-/// What came of bringing two histories together.
+/// The result of a merge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merge {
-    /// The commit that holds both.
+    /// The commit that contains both.
     Made(Sha),
-    /// These paths were changed on both sides; nothing was made.
+    /// Both sides changed these paths; no commit was created.
     Conflict(Vec<String>),
 }
 
 impl Mirror {
-    /// Makes a commit in the mirror; nobody sees it before it is pushed. A file keeps its mode.
+    /// Creates a commit in the mirror, which the remote gets only by a push. A file keeps its mode.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a path that stands twice, is or leads through a symlink, submodule or file,
-    /// is a directory, or is to be deleted and is not there; [`Error::Unchanged`] for a commit of nothing.
+    /// [`Error::Refused`] for a path that is given twice, is or leads through a symlink, submodule or file, is a
+    /// directory, or is to be deleted and does not exist; [`Error::Unchanged`] for a commit without a change.
     pub async fn commit(&self, new: &NewCommit) -> Result<Sha, Error> {
         let leaves = self.leaves(&new.parent).await?;
         let modes = modes(&leaves, &new.files)?;
@@ -66,13 +67,13 @@ impl Mirror {
         if tree == self.git(["rev-parse", &format!("{}^{{tree}}", new.parent)]).line().await? {
             return Err(Error::Unchanged);
         }
-        self.seal(&tree, &[&new.parent], &new.message, new.at).await
+        self.commit_tree(&tree, &[&new.parent], &new.message, new.at).await
     }
 
-    /// Brings `theirs` into `ours` by a merge commit; `ours` itself when it already holds `theirs`.
+    /// Merges `theirs` into `ours` by a merge commit; `ours` itself if it already contains `theirs`.
     ///
     /// # Errors
-    /// [`Error::Missing`] when a commit is not here or the two have no common history.
+    /// [`Error::Missing`] when the mirror lacks a commit, or the two have no common history.
     pub async fn merge(
         &self,
         ours: &Sha,
@@ -93,23 +94,23 @@ impl Mirror {
             let paths: BTreeSet<String> = fields.map(shown).collect();
             return Ok(Merge::Conflict(paths.into_iter().collect()));
         }
-        self.seal(&tree, &[ours, theirs], message, at).await.map(Merge::Made)
+        self.commit_tree(&tree, &[ours, theirs], message, at).await.map(Merge::Made)
     }
 
     async fn store(&self, content: &[u8]) -> Result<String, Error> {
         self.git(["hash-object", "-w", "--no-filters", "--stdin"]).input(content).line().await
     }
 
-    /// The tree of `parent` with these lines put over it, by an index of its own.
+    /// The tree of `parent` with these index lines applied, in an index of its own.
     async fn tree(&self, parent: &Sha, lines: Vec<u8>) -> Result<String, Error> {
-        let place = tempfile::tempdir().map_err(Error::io("make a directory for an index"))?;
-        let index = place.path().join("index");
+        let directory = tempfile::tempdir().map_err(Error::io("create a directory for an index"))?;
+        let index = directory.path().join("index");
         indexed(self.git(["read-tree", parent.as_str()]), &index).output().await?;
         indexed(self.git(["update-index", "-z", "--index-info"]), &index).input(lines).output().await?;
         indexed(self.git(["write-tree"]), &index).line().await
     }
 
-    async fn seal(
+    async fn commit_tree(
         &self,
         tree: &str,
         parents: &[&Sha],
@@ -139,7 +140,7 @@ fn indexed<'a>(call: Call<'a>, index: &Path) -> Call<'a> {
     call.variable("GIT_INDEX_FILE", index.display().to_string())
 }
 
-/// The mode that each edited file shall have, or why one of them may not be edited.
+/// The mode of each edited file, or why one of them cannot be edited.
 fn modes(leaves: &[Leaf], edits: &[FileEdit]) -> Result<Vec<u32>, Error> {
     let there: BTreeMap<&[u8], u32> = leaves.iter().map(|leaf| (&leaf.path[..], leaf.mode)).collect();
     let mut seen = BTreeSet::new();

@@ -1,7 +1,7 @@
-//! One call of the git command line, with everything a repository could make it do switched off.
+//! One call of the git command line, with everything disabled that a repository could make it run.
 //!
-//! No hook, filter, file-system monitor, submodule, credential helper or foreign configuration takes
-//! part; the environment is empty but for what is listed here; time and output have limits.
+//! No hook, filter, file-system monitor, submodule, credential helper or configuration of the user or system is
+//! used; the environment is empty except for what is listed here; time and output are limited.
 
 use std::{path::Path, process::Stdio, time::Duration};
 
@@ -10,15 +10,19 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::Error;
+use super::error::Error;
 
-/// Reading commands may print this much.
-pub(super) const MOST_OUTPUT: usize = 64 << 20;
-const LOCAL: Duration = Duration::from_secs(120);
-const NETWORK: Duration = Duration::from_secs(600);
-const MOST_MESSAGE: usize = 2_000;
+/// The variable from which the askpass script takes the token. Its value is redacted in errors.
+pub(super) const TOKEN_VARIABLE: &str = "ASPORA_GIT_TOKEN";
 
-/// The empty tree, which every repository knows: no attribute of the product's is ever read.
+/// How many bytes a command may print unless the call says otherwise.
+const OUTPUT_LIMIT: usize = 64 << 20;
+const STDERR_LIMIT: usize = 64 << 10;
+const LOCAL_TIMEOUT: Duration = Duration::from_secs(120);
+const NETWORK_TIMEOUT: Duration = Duration::from_secs(600);
+const LONGEST_MESSAGE: usize = 2_000;
+
+/// The empty tree, which every repository has: no attributes of the product are read.
 const NO_ATTRIBUTES: &str = "attr.tree=4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 const HARDENED: [&str; 13] = [
@@ -37,7 +41,7 @@ const HARDENED: [&str; 13] = [
     NO_ATTRIBUTES,
 ];
 
-/// What is inherited for the network alone: how to reach it, and whom to trust there.
+/// Inherited by calls over the network alone: proxies and certificates.
 const NETWORK_ENVIRONMENT: [&str; 8] = [
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
@@ -49,24 +53,24 @@ const NETWORK_ENVIRONMENT: [&str; 8] = [
     "ALL_PROXY",
 ];
 
-/// One call, being put together.
+/// One call, under construction.
 pub(super) struct Call<'a> {
     repository: &'a Path,
     args: Vec<String>,
     environment: Vec<(&'static str, String)>,
     input: Vec<u8>,
     protocol: Option<&'static str>,
-    most: usize,
+    limit: usize,
     cut: bool,
 }
 
-/// What a call came to, when git itself ended in an expected way.
+/// The result of a call that ended in an expected way.
 pub(super) struct Answer {
     /// Git's exit code.
     pub(super) code: i32,
-    /// Its standard output, whole unless `cut`.
+    /// Its standard output, complete unless `cut`.
     pub(super) output: Vec<u8>,
-    /// The output went on beyond the limit.
+    /// Whether there was more output than the limit.
     pub(super) cut: bool,
 }
 
@@ -78,7 +82,7 @@ impl<'a> Call<'a> {
             environment: Vec::new(),
             input: Vec::new(),
             protocol: None,
-            most: MOST_OUTPUT,
+            limit: OUTPUT_LIMIT,
             cut: false,
         }
     }
@@ -98,29 +102,29 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Allows one transport: the call may take the network's time and its environment.
+    /// Allows one transport, and with it the timeout and environment of the network.
     pub(super) fn protocol(mut self, protocol: &'static str) -> Self {
         self.protocol = Some(protocol);
         self
     }
 
     pub(super) fn at_most(mut self, bytes: usize) -> Self {
-        self.most = bytes;
+        self.limit = bytes;
         self
     }
 
-    /// Output beyond the limit is cut rather than refused.
+    /// Cuts output at a limit instead of refusing it.
     pub(super) fn cut_at(mut self, bytes: usize) -> Self {
         self.cut = true;
         self.at_most(bytes)
     }
 
-    /// Runs git and wants success.
+    /// Runs git; any exit code but 0 is an error.
     pub(super) async fn output(self) -> Result<Vec<u8>, Error> {
         Ok(self.ends_with(&[0]).await?.output)
     }
 
-    /// Runs git and wants one line, such as an object's name.
+    /// Runs git and reads one line, such as the SHA of an object.
     pub(super) async fn line(self) -> Result<String, Error> {
         let output = self.output().await?;
         Ok(String::from_utf8_lossy(&output).trim().to_owned())
@@ -129,17 +133,17 @@ impl<'a> Call<'a> {
     /// Runs git and accepts these exit codes; any other one is an error.
     pub(super) async fn ends_with(self, codes: &[i32]) -> Result<Answer, Error> {
         let name = self.args.first().cloned().unwrap_or_default();
-        let limit = if self.protocol.is_some() { NETWORK } else { LOCAL };
+        let limit = if self.protocol.is_some() { NETWORK_TIMEOUT } else { LOCAL_TIMEOUT };
         let timeout = Error::Timeout { command: name.clone(), seconds: limit.as_secs() };
         let ended = tokio::time::timeout(limit, self.run()).await.map_err(|_| timeout)??;
         if ended.answer.cut && !self.cut {
-            return Err(Error::TooLarge { what: format!("the answer of git {name}"), limit: self.most });
+            return Err(Error::TooLarge { what: format!("the output of git {name}"), limit: self.limit });
         }
-        // A cut answer ended with our closing its pipe, so its exit code says nothing.
+        // A call whose output was cut was killed, so its exit code says nothing.
         if ended.answer.cut || codes.contains(&ended.answer.code) {
             return Ok(ended.answer);
         }
-        Err(self.failure(name, &ended.complaint))
+        Err(self.failure(name, &ended.stderr))
     }
 
     async fn run(&self) -> Result<Ended, Error> {
@@ -147,30 +151,30 @@ impl<'a> Call<'a> {
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let write = async {
             if let Some(mut stdin) = stdin {
-                // Git may end without reading everything; its exit code then says why.
+                // Git may end before it has read everything; its exit code then says why.
                 let _ = stdin.write_all(&self.input).await;
             }
         };
         let read = async {
-            let read = capped(stdout, self.most).await?;
+            let read = capped(stdout, self.limit).await?;
             if read.1 {
                 stop(&mut child);
             }
             Ok::<_, std::io::Error>(read)
         };
-        let ((), output, complaint) = tokio::join!(write, read, capped(stderr, 64 << 10));
-        let (output, cut) = output.map_err(Error::io("read git's answer"))?;
-        let (complaint, _) = complaint.map_err(Error::io("read git's complaint"))?;
+        let ((), output, stderr) = tokio::join!(write, read, capped(stderr, STDERR_LIMIT));
+        let (output, cut) = output.map_err(Error::io("read git's output"))?;
+        let (stderr, _) = stderr.map_err(Error::io("read git's errors"))?;
         let status = child.wait().await.map_err(Error::io("wait for git"))?;
-        Ok(Ended { answer: Answer { code: status.code().unwrap_or(-1), output, cut }, complaint })
+        Ok(Ended { answer: Answer { code: status.code().unwrap_or(-1), output, cut }, stderr })
     }
 
     fn command(&self) -> Command {
         let mut command = Command::new("git");
         command.env_clear().current_dir("/");
-        // Plain http is loopback, to which no proxy leads.
-        let outward = if self.protocol == Some("https") { &NETWORK_ENVIRONMENT[..] } else { &[] };
-        for name in ["PATH"].iter().chain(outward) {
+        // Plain http is loopback, which needs no proxy.
+        let inherited = if self.protocol == Some("https") { &NETWORK_ENVIRONMENT[..] } else { &[] };
+        for name in ["PATH"].iter().chain(inherited) {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -196,12 +200,13 @@ impl<'a> Call<'a> {
         command
     }
 
-    fn failure(&self, command: String, complaint: &[u8]) -> Error {
-        let said = String::from_utf8_lossy(complaint);
-        let transient = self.protocol.is_some() && is_transient(&said) || said.contains("cannot lock ref");
-        let mut message: String = said.trim().chars().take(MOST_MESSAGE).collect();
+    fn failure(&self, command: String, stderr: &[u8]) -> Error {
+        let stderr = String::from_utf8_lossy(stderr);
+        let transient =
+            self.protocol.is_some() && is_transient(&stderr) || stderr.contains("cannot lock ref");
+        let mut message: String = stderr.trim().chars().take(LONGEST_MESSAGE).collect();
         for (name, value) in &self.environment {
-            if *name == super::remote::TOKEN_VARIABLE && !value.is_empty() {
+            if *name == TOKEN_VARIABLE && !value.is_empty() {
                 message = message.replace(value.as_str(), "[token]");
             }
         }
@@ -211,27 +216,27 @@ impl<'a> Call<'a> {
 
 struct Ended {
     answer: Answer,
-    complaint: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
-/// Reads up to `most` bytes, and whether there was more.
-async fn capped(pipe: Option<impl AsyncRead + Unpin>, most: usize) -> std::io::Result<(Vec<u8>, bool)> {
+/// Reads up to `limit` bytes, and whether there are more.
+async fn capped(pipe: Option<impl AsyncRead + Unpin>, limit: usize) -> std::io::Result<(Vec<u8>, bool)> {
     let mut bytes = Vec::new();
     if let Some(pipe) = pipe {
-        pipe.take(most as u64 + 1).read_to_end(&mut bytes).await?;
+        pipe.take(limit as u64 + 1).read_to_end(&mut bytes).await?;
     }
-    let cut = bytes.len() > most;
-    bytes.truncate(most);
+    let cut = bytes.len() > limit;
+    bytes.truncate(limit);
     Ok((bytes, cut))
 }
 
 fn stop(child: &mut Child) {
-    // It may have ended by itself, which is as good.
+    // It may have ended by itself already.
     let _ = child.start_kill();
 }
 
-/// Git's exit code is 128 for everything, so its words must do.
-fn is_transient(said: &str) -> bool {
+/// Git exits with 128 for every failure, so only the message tells them apart.
+fn is_transient(message: &str) -> bool {
     const SIGNS: [&str; 15] = [
         "Could not resolve host",
         "Failed to connect",
@@ -249,19 +254,19 @@ fn is_transient(said: &str) -> bool {
         "RPC failed",
         "Text file busy",
     ];
-    SIGNS.iter().any(|sign| said.contains(sign))
+    SIGNS.iter().any(|sign| message.contains(sign))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check(said: &str, transient: bool) {
-        assert_eq!(is_transient(said), transient, "{said}");
+    fn check(message: &str, transient: bool) {
+        assert_eq!(is_transient(message), transient, "{message}");
     }
 
     #[test]
-    fn only_the_network_and_the_server_are_worth_another_try() {
+    fn failures_of_the_network_and_the_server_are_transient() {
         check("fatal: unable to access 'http://x/': Could not resolve host: x", true);
         check("fatal: unable to access 'http://x/': The requested URL returned error: 503", true);
         check("error: RPC failed; curl 56 Recv failure: Connection reset by peer", true);
@@ -270,9 +275,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_in_a_complaint_is_redacted() {
-        let call = Call::new(Path::new("/nowhere"), ["fetch"])
-            .variable(super::super::remote::TOKEN_VARIABLE, "canary-7f3a");
+    async fn a_token_in_an_error_is_redacted() {
+        let call = Call::new(Path::new("/nowhere"), ["fetch"]).variable(TOKEN_VARIABLE, "canary-7f3a");
         let error = call.failure("fetch".to_owned(), b"fatal: bad canary-7f3a\nhint");
         assert_eq!(error.to_string(), "git fetch failed: fatal: bad [token]; hint");
     }

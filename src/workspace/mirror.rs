@@ -1,4 +1,4 @@
-//! What a repository holds, read from its bare mirror: files, changes, commits.
+//! Reads a repository from its bare mirror: files, changes, commits.
 
 use std::{
     collections::BTreeSet,
@@ -6,20 +6,22 @@ use std::{
 };
 
 use super::{
-    Error,
+    config::Signature,
+    error::Error,
     git::Call,
-    remote::{Link, reference},
+    link::Link,
+    names::{reference, sha, shown},
 };
 use crate::core::{
-    change::{Change, ChangeKind},
+    change::{Change, ChangeKind, FileChange},
     path::RepoPath,
     sha::Sha,
 };
 
-const MOST_FILE: usize = 16 << 20;
-const MOST_DIFF: usize = 4 << 20;
+const LARGEST_FILE: usize = 16 << 20;
+const LARGEST_DIFF: usize = 4 << 20;
 
-/// The bare mirror of one repository. What it says of branches is as of its last fetch.
+/// The bare mirror of one repository. Its branches are as of the last fetch.
 #[derive(Clone)]
 pub struct Mirror {
     path: PathBuf,
@@ -30,7 +32,7 @@ pub struct Mirror {
 /// One file, symlink or submodule of a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The path inside the repository; bytes that are not UTF-8 stand as `\xNN`.
+    /// The path inside the repository; bytes that are not UTF-8 become `\xNN`.
     pub path: String,
     /// Git's mode: `0o100644`, `0o100755`, `0o120000` (symlink) or `0o160000` (submodule).
     pub mode: u32,
@@ -38,28 +40,19 @@ pub struct Entry {
     pub size: u64,
 }
 
-/// A unified diff for people and models, never for a decision: it may be cut.
+/// A unified diff for people and models. It may be cut, so no decision is based on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diff {
     /// The diff, at most 4 MiB.
     pub text: String,
-    /// There was more.
+    /// Whether it was cut.
     pub cut: bool,
 }
 
-/// Who made a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature {
-    /// The name.
-    pub name: String,
-    /// The address.
-    pub email: String,
-}
-
-/// One commit's head. Name and address are whatever its maker wrote: never a proof.
+/// One commit. Names and addresses are what its author wrote, and prove nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// Its name.
+    /// Its SHA.
     pub sha: Sha,
     /// Its parents, first parent first.
     pub parents: Vec<Sha>,
@@ -86,17 +79,17 @@ impl Mirror {
         Self { path, author, link }
     }
 
-    /// A bare repository that is on this machine already: to read, never to fetch or push.
+    /// A bare repository on this machine, to read; it cannot be fetched or pushed.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         let author = Signature { name: "nobody".to_owned(), email: "nobody@localhost".to_owned() };
         Self::new(path, author, None)
     }
 
-    /// Where a branch stood at the last fetch.
+    /// Where a branch was at the last fetch.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a name that is no branch's; as git says.
+    /// [`Error::Refused`] for an invalid branch name; [`Error::Git`] when git fails.
     pub async fn branch(&self, name: &str) -> Result<Option<Sha>, Error> {
         let reference = reference(name)?;
         if !self.exists() {
@@ -115,16 +108,16 @@ impl Mirror {
     /// Whether the mirror holds this commit.
     ///
     /// # Errors
-    /// As git says.
+    /// [`Error::Git`] when git fails.
     pub async fn holds(&self, commit: &Sha) -> Result<bool, Error> {
         let name = format!("{commit}^{{commit}}");
         Ok(self.exists() && self.git(["cat-file", "-e", &name]).ends_with(&[0, 1, 128]).await?.code == 0)
     }
 
-    /// The tree of a commit; `None` when the commit is not here.
+    /// The tree of a commit; `None` when the mirror lacks the commit.
     ///
     /// # Errors
-    /// As git says.
+    /// [`Error::Git`] when git fails.
     pub async fn tree_of(&self, commit: &Sha) -> Result<Option<Sha>, Error> {
         let name = format!("{commit}^{{tree}}");
         let call = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]);
@@ -139,17 +132,17 @@ impl Mirror {
     /// Every file, symlink and submodule of a commit, in git's order.
     ///
     /// # Errors
-    /// [`Error::Missing`] when the commit is not here.
+    /// [`Error::Missing`] when the mirror lacks the commit.
     pub async fn list(&self, commit: &Sha) -> Result<Vec<Entry>, Error> {
         let leaves = self.leaves(commit).await?;
         let entry = |leaf: Leaf| Entry { path: shown(&leaf.path), mode: leaf.mode, size: leaf.size };
         Ok(leaves.into_iter().map(entry).collect())
     }
 
-    /// A file's content; `None` when the commit has no regular file of this name (a symlink is none).
+    /// The content of a file; `None` when the commit has no regular file at this path (a symlink is not one).
     ///
     /// # Errors
-    /// [`Error::Missing`] when the commit is not here, [`Error::TooLarge`] above 16 MiB.
+    /// [`Error::Missing`] when the mirror lacks the commit, [`Error::TooLarge`] above 16 MiB.
     pub async fn read(&self, commit: &Sha, path: &RepoPath) -> Result<Option<Vec<u8>>, Error> {
         self.need(commit).await?;
         let listing = self
@@ -159,19 +152,19 @@ impl Mirror {
         let leaf = leaves(&listing)?.into_iter().find(|leaf| leaf.path == path.as_str().as_bytes());
         match leaf {
             Some(leaf) if is_file(leaf.mode) => {
-                let call = self.git(["cat-file", "blob", &leaf.object]).cut_at(MOST_FILE);
+                let call = self.git(["cat-file", "blob", &leaf.object]).cut_at(LARGEST_FILE);
                 let answer = call.ends_with(&[0]).await?;
-                let too_large = || Error::TooLarge { what: path.to_string(), limit: MOST_FILE };
+                let too_large = || Error::TooLarge { what: path.to_string(), limit: LARGEST_FILE };
                 if answer.cut { Err(too_large()) } else { Ok(Some(answer.output)) }
             }
             Some(_) | None => Ok(None),
         }
     }
 
-    /// What `head` changes since it left `base`, as the policy judges it.
+    /// What `head` changes since it forked from `base`, as the policy reads it.
     ///
     /// # Errors
-    /// [`Error::Missing`] when a commit is not here or the two have no common history.
+    /// [`Error::Missing`] when the mirror lacks a commit, or the two have no common history.
     pub async fn change(&self, base: &Sha, head: &Sha) -> Result<Change, Error> {
         let from = self.fork_point(base, head).await?;
         let raw = self.difference(&from, head).and(["--raw", "-z", "--no-abbrev"]).output().await?;
@@ -181,33 +174,33 @@ impl Mirror {
             transient: false,
         };
         let mut change = Change::from_raw_diff(&raw).map_err(unreadable)?;
-        let maybe = |file: &crate::core::change::FileChange| {
+        let may_be_blank = |file: &FileChange| {
             file.kind == ChangeKind::Modified && file.old_mode == file.new_mode && !file.odd
         };
-        if change.files.iter().any(maybe) {
-            let inked = self.inked(&from, head).await?;
-            for file in change.files.iter_mut().filter(|file| maybe(file)) {
-                file.blank = !inked.contains(file.path.as_bytes());
+        if change.files.iter().any(may_be_blank) {
+            let non_blank = self.non_blank(&from, head).await?;
+            for file in change.files.iter_mut().filter(|file| may_be_blank(file)) {
+                file.blank = !non_blank.contains(file.path.as_bytes());
             }
         }
         Ok(change)
     }
 
-    /// The unified diff of what `head` changes since it left `base`, cut at 4 MiB.
+    /// The unified diff of what `head` changes since it forked from `base`, cut at 4 MiB.
     ///
     /// # Errors
     /// As [`Mirror::change`].
     pub async fn diff(&self, base: &Sha, head: &Sha) -> Result<Diff, Error> {
         let from = self.fork_point(base, head).await?;
-        let call = self.difference(&from, head).and(["--patch", "--no-color"]).cut_at(MOST_DIFF);
+        let call = self.difference(&from, head).and(["--patch", "--no-color"]).cut_at(LARGEST_DIFF);
         let answer = call.ends_with(&[0]).await?;
         Ok(Diff { text: String::from_utf8_lossy(&answer.output).into_owned(), cut: answer.cut })
     }
 
-    /// The commit where two histories parted, if they ever met.
+    /// The last common commit of two histories, if there is one.
     ///
     /// # Errors
-    /// [`Error::Missing`] when a commit is not here.
+    /// [`Error::Missing`] when the mirror lacks a commit.
     pub async fn merge_base(&self, one: &Sha, other: &Sha) -> Result<Option<Sha>, Error> {
         self.need(one).await?;
         self.need(other).await?;
@@ -222,7 +215,7 @@ impl Mirror {
     /// Whether `later` contains `earlier`; a commit contains itself.
     ///
     /// # Errors
-    /// [`Error::Missing`] when a commit is not here.
+    /// [`Error::Missing`] when the mirror lacks a commit.
     pub async fn is_ancestor(&self, earlier: &Sha, later: &Sha) -> Result<bool, Error> {
         self.need(earlier).await?;
         self.need(later).await?;
@@ -230,10 +223,10 @@ impl Mirror {
         Ok(call.ends_with(&[0, 1]).await?.code == 0)
     }
 
-    /// The commits that `head` has and `base` has not, oldest first.
+    /// The commits that `head` has and `base` does not, oldest first.
     ///
     /// # Errors
-    /// [`Error::Missing`] when a commit is not here.
+    /// [`Error::Missing`] when the mirror lacks a commit.
     pub async fn commits(&self, base: &Sha, head: &Sha) -> Result<Vec<Commit>, Error> {
         self.need(base).await?;
         self.need(head).await?;
@@ -246,7 +239,7 @@ impl Mirror {
         fields.chunks_exact(8).map(commit).collect()
     }
 
-    /// Where the bare repository lies.
+    /// The directory of the bare repository.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -262,7 +255,7 @@ impl Mirror {
 
     pub(super) fn link(&self) -> Result<&Link, Error> {
         self.link.as_ref().ok_or_else(|| {
-            Error::refused(self.path.display().to_string(), "this repository is only read here")
+            Error::refused(self.path.display().to_string(), "this repository is read-only here")
         })
     }
 
@@ -300,38 +293,25 @@ impl Mirror {
     }
 
     /// The paths in which more than white space differs.
-    async fn inked(&self, from: &Sha, to: &Sha) -> Result<BTreeSet<Vec<u8>>, Error> {
+    async fn non_blank(&self, from: &Sha, to: &Sha) -> Result<BTreeSet<Vec<u8>>, Error> {
         let call =
             self.difference(from, to).and(["--numstat", "-z", "--ignore-all-space", "--ignore-blank-lines"]);
         let listing = call.output().await?;
-        let mut inked = BTreeSet::new();
+        let mut non_blank = BTreeSet::new();
         for record in listing.split(|&byte| byte == 0) {
             let mut fields = record.splitn(3, |&byte| byte == b'\t');
             if let (Some(added), Some(removed), Some(path)) = (fields.next(), fields.next(), fields.next())
                 && (added, removed) != (&b"0"[..], &b"0"[..])
             {
-                inked.insert(path.to_vec());
+                non_blank.insert(path.to_vec());
             }
         }
-        Ok(inked)
+        Ok(non_blank)
     }
-}
-
-/// Reads an object's name from git's own output.
-pub(super) fn sha(text: &str) -> Result<Sha, Error> {
-    text.parse().map_err(|error| Error::Git {
-        command: "output".to_owned(),
-        message: format!("{error}"),
-        transient: false,
-    })
 }
 
 pub(super) fn is_file(mode: u32) -> bool {
     mode & 0o170_000 == 0o100_000
-}
-
-pub(super) fn shown(path: &[u8]) -> String {
-    std::str::from_utf8(path).map_or_else(|_| path.escape_ascii().to_string(), str::to_owned)
 }
 
 /// Reads `git ls-tree -z -l`.

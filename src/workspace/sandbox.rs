@@ -1,7 +1,7 @@
-//! Where a product's tests run: bubblewrap, no network, no environment, no host files, hard limits.
+//! Runs a product's tests in bubblewrap: no network, no environment, no host files, hard limits.
 //!
-//! The work goes in as a tar on standard input and lives in memory; nothing but text comes out. There
-//! is no way to run tests without the sandbox: where its own start-up probe fails, there is none.
+//! The files go in as a tar on standard input and are kept in memory; only text comes out. Tests never run outside
+//! of the sandbox: where its start-up probe fails, they do not run at all.
 
 use std::{
     os::fd::{AsFd as _, OwnedFd},
@@ -17,7 +17,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::Error;
+use super::error::Error;
 
 const INNER_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const TOOLS: [(&str, &str); 5] = [
@@ -28,16 +28,16 @@ const TOOLS: [(&str, &str); 5] = [
     ("bash", "bash"),
 ];
 
-/// The first of the user ids that runs are given when we are root, one each, so that none can
-/// signal another or eat its share of processes.
+/// As root, each run gets a user id of its own from here on, so that runs cannot signal each other or use up each
+/// other's processes.
 const FIRST_USER: u32 = 0x3000_0000;
 const USERS: u32 = 1 << 20;
 
-/// Closes whatever was inherited before anything else happens: bubblewrap hands open files on.
+/// Closes all inherited files first: bubblewrap passes open files on.
 const CLOSE_AND_RUN: &str =
     r#"for f in /proc/self/fd/*; do n=${f##*/}; if ((n > 2)); then eval "exec $n>&-"; fi; done; exec "$@""#;
 
-/// Runs inside: takes the work in, lets go of the pipe, becomes the test.
+/// Runs inside: unpacks the files, closes the pipe, becomes the test.
 const UNPACK_AND_RUN: &str = r#"tar -xf - || exit 125; exec "$@" </dev/null"#;
 
 /// Runs inside at start-up. Every line is an attack that must fail.
@@ -63,7 +63,7 @@ limit "core file size" 0 || fail "dump core"
 exit 0
 "#;
 
-/// Why there is no sandbox on this machine, and what to do about it, in words.
+/// Why this machine has no sandbox, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("tests cannot run here: {reason}")]
 pub struct Unavailable {
@@ -77,10 +77,10 @@ pub struct Sandbox {
     tools: Tools,
 }
 
-/// How much one test run may take.
+/// The limits of one test run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall-clock time; then everything is killed.
+    /// Wall-clock time, after which everything is killed.
     pub wall: Duration,
     /// Bytes of address space of each process, and of each of `/product` and `/tmp`.
     pub memory: u64,
@@ -88,7 +88,7 @@ pub struct Limits {
     pub processes: u32,
     /// Bytes of one file.
     pub file_size: u64,
-    /// Bytes of output that are kept: the last ones.
+    /// How many bytes of output are kept, from its end.
     pub output: usize,
 }
 
@@ -105,16 +105,16 @@ impl Default for Limits {
     }
 }
 
-/// What one run came to. The output is the test's own word and proves nothing.
+/// The result of one run. The output is written by the tests themselves and proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestRun {
-    /// It ended by itself, in time, with exit code 0.
+    /// Whether it ended by itself, in time, with exit code 0.
     pub passed: bool,
     /// Its exit code, 128 and more for a signal; `None` when it was killed.
     pub exit: Option<i32>,
-    /// The wall clock ran out.
+    /// Whether it was killed at the time limit.
     pub timed_out: bool,
-    /// The tail of standard output and error as they came, control characters escaped.
+    /// The tail of standard output and error in the order written, with control characters escaped.
     pub output: String,
     /// How long it took.
     pub duration_ms: u64,
@@ -129,15 +129,15 @@ struct Tools {
 }
 
 impl Sandbox {
-    /// Looks for the tools and lets the start-up probe attack the sandbox once.
+    /// Finds the tools, and runs the start-up probe, which attacks the sandbox.
     ///
     /// # Errors
-    /// [`Unavailable`] names what is missing, or what the probe could do that it must not.
+    /// [`Unavailable`] names what is missing, or which attack of the probe succeeded.
     pub async fn find() -> Result<Self, Unavailable> {
         Self::find_in(&std::env::var_os("PATH").unwrap_or_default()).await
     }
 
-    /// As [`Sandbox::find`], with the tools looked for in this search path.
+    /// As [`Sandbox::find`], with this search path for the tools.
     ///
     /// # Errors
     /// As [`Sandbox::find`].
@@ -162,15 +162,15 @@ impl Sandbox {
         Ok(sandbox)
     }
 
-    /// Runs `argv` over a copy of `directory`, which itself is only read. `argv[0]` is looked for in the
-    /// sandbox: `/usr/local/bin`, `/usr/bin`, `/bin`. Both streams of output are read as one.
+    /// Runs `argv` in a copy of `directory`. `argv[0]` is searched inside the sandbox, in `/usr/local/bin`, `/usr/bin`
+    /// and `/bin`. Standard output and error are read as one stream.
     ///
     /// # Errors
-    /// When this machine cannot start the sandbox; whatever the test does is a [`TestRun`].
+    /// When this machine cannot start the sandbox. A failure of the test is a [`TestRun`].
     pub async fn run(&self, directory: &Path, argv: &[&str], limits: Limits) -> Result<TestRun, Error> {
         let began = Instant::now();
         let (mut sandbox, mut tar, output) = self.start(directory, argv, limits)?;
-        let mut tail = Tail { bytes: Vec::new(), most: limits.output, cut: false };
+        let mut tail = Tail { bytes: Vec::new(), limit: limits.output, cut: false };
         let ended = tokio::time::timeout(limits.wall, async {
             tail.read(output).await?;
             sandbox.wait().await
@@ -208,11 +208,11 @@ impl Sandbox {
         let work: OwnedFd = work
             .unwrap_or_else(|| Err(std::io::ErrorKind::BrokenPipe.into()))
             .map_err(Error::io("take tar's output"))?;
-        // The sandbox's tar expects a pipe that waits.
+        // The tar inside the sandbox expects a blocking pipe.
         rustix::io::ioctl_fionbio(work.as_fd(), false)
             .map_err(|error| Error::io("prepare tar's output")(error.into()))?;
-        let (output, ours) = std::io::pipe().map_err(Error::io("make a pipe"))?;
-        let both = ours.try_clone().map_err(Error::io("make a pipe"))?;
+        let (output, ours) = std::io::pipe().map_err(Error::io("create a pipe"))?;
+        let both = ours.try_clone().map_err(Error::io("create a pipe"))?;
         let mut command = Command::new(&self.tools.bash);
         command.env_clear().current_dir("/").args(["--noprofile", "--norc", "-c", CLOSE_AND_RUN, "bash"]);
         command.args(self.outer()).args(inner(limits)).args(argv);
@@ -223,20 +223,25 @@ impl Sandbox {
         Ok((sandbox, tar, output))
     }
 
-    /// As root, first become somebody who is nobody else.
+    /// The command line outside of the sandbox; as root, with a user id that no other run has.
     fn outer(&self) -> Vec<String> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let mut words = Vec::new();
+        let mut arguments = Vec::new();
         if rustix::process::geteuid().is_root() {
-            let turn =
+            let number =
                 std::process::id().wrapping_mul(251).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-            let user = FIRST_USER + turn % USERS;
-            words.push(self.tools.setpriv.display().to_string());
-            words.extend(["--reuid".to_owned(), user.to_string(), "--regid".to_owned(), user.to_string()]);
-            words.extend(["--clear-groups", "--no-new-privs"].map(str::to_owned));
+            let user = FIRST_USER + number % USERS;
+            arguments.push(self.tools.setpriv.display().to_string());
+            arguments.extend([
+                "--reuid".to_owned(),
+                user.to_string(),
+                "--regid".to_owned(),
+                user.to_string(),
+            ]);
+            arguments.extend(["--clear-groups", "--no-new-privs"].map(str::to_owned));
         }
-        words.push(self.tools.bwrap.display().to_string());
-        words
+        arguments.push(self.tools.bwrap.display().to_string());
+        arguments
     }
 
     async fn probe(&self) -> Result<(), Unavailable> {
@@ -261,14 +266,14 @@ impl Sandbox {
     }
 }
 
-/// Bubblewrap's words, then the limits, which are set inside so that they count the sandbox alone.
+/// The arguments of bubblewrap, then the limits, which are set inside so that they apply to the sandbox alone.
 fn inner(limits: Limits) -> Vec<String> {
     let memory = limits.memory.to_string();
-    let mut words: Vec<String> = Vec::new();
-    let mut say = |some: &[&str]| words.extend(some.iter().map(|&word| word.to_owned()));
-    say(&["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]);
-    say(&["--new-session", "--die-with-parent", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"]);
-    say(&[
+    let mut arguments: Vec<String> = Vec::new();
+    let mut add = |some: &[&str]| arguments.extend(some.iter().map(|&argument| argument.to_owned()));
+    add(&["--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"]);
+    add(&["--new-session", "--die-with-parent", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"]);
+    add(&[
         "--clearenv",
         "--setenv",
         "PATH",
@@ -280,32 +285,32 @@ fn inner(limits: Limits) -> Vec<String> {
         "TMPDIR",
         "/tmp",
     ]);
-    say(&["--setenv", "LANG", "C.UTF-8", "--setenv", "PYTHONDONTWRITEBYTECODE", "1"]);
-    say(&["--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]);
-    say(&["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]);
+    add(&["--setenv", "LANG", "C.UTF-8", "--setenv", "PYTHONDONTWRITEBYTECODE", "1"]);
+    add(&["--ro-bind", "/usr", "/usr", "--ro-bind-try", "/etc/alternatives", "/etc/alternatives"]);
+    add(&["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]);
     for name in ["bin", "sbin", "lib", "lib64"] {
         let path = format!("/{name}");
         match std::fs::symlink_metadata(&path) {
-            Ok(data) if data.is_symlink() => say(&["--symlink", &format!("usr/{name}"), &path]),
-            Ok(_) => say(&["--ro-bind", &path, &path]),
+            Ok(data) if data.is_symlink() => add(&["--symlink", &format!("usr/{name}"), &path]),
+            Ok(_) => add(&["--ro-bind", &path, &path]),
             Err(_) => {}
         }
     }
-    say(&["--proc", "/proc", "--dev", "/dev", "--size", "16777216", "--tmpfs", "/dev/shm"]);
-    say(&[
+    add(&["--proc", "/proc", "--dev", "/dev", "--size", "16777216", "--tmpfs", "/dev/shm"]);
+    add(&[
         "--size", &memory, "--tmpfs", "/tmp", "--size", &memory, "--tmpfs", "/product", "--chdir", "/product",
     ]);
-    say(&["--remount-ro", "/dev", "--remount-ro", "/", "--", "prlimit", "--core=0", "--nofile=256"]);
-    say(&[&format!("--as={memory}"), &format!("--nproc={}", limits.processes)]);
-    say(&[&format!("--fsize={}", limits.file_size), &format!("--cpu={}", limits.wall.as_secs().max(1))]);
-    say(&["--", "sh", "-c", UNPACK_AND_RUN, "sh"]);
-    words
+    add(&["--remount-ro", "/dev", "--remount-ro", "/", "--", "prlimit", "--core=0", "--nofile=256"]);
+    add(&[&format!("--as={memory}"), &format!("--nproc={}", limits.processes)]);
+    add(&[&format!("--fsize={}", limits.file_size), &format!("--cpu={}", limits.wall.as_secs().max(1))]);
+    add(&["--", "sh", "-c", UNPACK_AND_RUN, "sh"]);
+    arguments
 }
 
 /// The last bytes of a stream of any length.
 struct Tail {
     bytes: Vec<u8>,
-    most: usize,
+    limit: usize,
     cut: bool,
 }
 
@@ -322,14 +327,14 @@ impl Tail {
 
     fn push(&mut self, chunk: &[u8]) {
         self.bytes.extend_from_slice(chunk);
-        // Twice the limit may pile up, so that not every read moves the whole tail.
-        if self.bytes.len() > self.most.saturating_mul(2) {
+        // Up to twice the limit is kept, so that not every read moves the whole tail.
+        if self.bytes.len() > self.limit.saturating_mul(2) {
             self.trim();
         }
     }
 
     fn trim(&mut self) {
-        let over = self.bytes.len().saturating_sub(self.most);
+        let over = self.bytes.len().saturating_sub(self.limit);
         self.cut |= over > 0;
         self.bytes.drain(..over);
     }
@@ -349,7 +354,7 @@ impl Tail {
     }
 }
 
-/// Characters that turn or hide the text around them.
+/// Characters that reorder or hide the text around them.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -362,14 +367,14 @@ fn ended_already(error: std::io::Error) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    fn check(chunks: &[&str], most: usize, shown: &str) {
-        let mut tail = Tail { bytes: Vec::new(), most, cut: false };
+    fn check(chunks: &[&str], limit: usize, shown: &str) {
+        let mut tail = Tail { bytes: Vec::new(), limit, cut: false };
         chunks.iter().for_each(|chunk| tail.push(chunk.as_bytes()));
         assert_eq!(tail.shown(), shown);
     }
 
     #[test]
-    fn output_keeps_its_tail_and_no_control_character() {
+    fn the_tail_is_kept_and_control_characters_are_escaped() {
         check(&["ab", "c\n"], 10, "abc\n");
         check(&["abcdefgh"], 3, "[the beginning was cut]\nfgh");
         check(&["abcdef", "gh", "ij"], 4, "[the beginning was cut]\nghij");

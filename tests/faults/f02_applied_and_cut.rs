@@ -1,7 +1,7 @@
 //! F2: the forge does what it is asked, and the answer is lost. Whoever asked looks before it asks again.
 
 use aspora::{
-    dev::github::{Mode, Rule},
+    dev::github::{Fault, FaultRule},
     store::Pool,
 };
 
@@ -23,10 +23,10 @@ const CHANGES: [(&str, &str, u32); 5] = [
 const EVERY: u32 = 0;
 
 /// Answers changes so, for good.
-fn always(floor: &Floor, mode: Mode) {
+fn always(floor: &Floor, fault: Fault) {
     for (method, path, nth) in CHANGES {
-        let rule = Rule { method: method.to_owned(), path: path.to_owned(), nth, mode };
-        floor.twin.fault(rule).unwrap();
+        let rule = FaultRule { method: method.to_owned(), path: path.to_owned(), nth, fault };
+        floor.twin.inject(rule).unwrap();
     }
 }
 
@@ -39,11 +39,11 @@ async fn hurry(pool: &Pool) {
 }
 
 /// A run that never hears that a change was made; every one of them has been made once.
-async fn is_made_once(mode: Mode) {
+async fn is_made_once(fault: Fault) {
     let ground = Ground::new();
     let floor = ground.floor("aspora").await;
     let begun = floor.begin("p").await;
-    always(&floor, mode);
+    always(&floor, fault);
     floor.crew.hire();
     tokio::select! {
         _ = floor.ended(&begun) => {}
@@ -55,10 +55,10 @@ async fn is_made_once(mode: Mode) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f2_no_change_that_was_made_and_not_answered_is_made_twice() {
-    is_made_once(Mode::ApplyThenCut).await;
+    is_made_once(Fault::ApplyThenCut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f2_no_change_that_was_made_and_answered_as_failed_is_made_twice() {
-    is_made_once(Mode::ApplyThenError(502)).await;
+    is_made_once(Fault::ApplyThenError(502)).await;
 }

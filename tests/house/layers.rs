@@ -6,10 +6,10 @@ use super::files;
 const LAYERS: &[&[&str]] = &[
     &["core"],
     &["store", "github", "llm", "workspace"],
-    &["engine", "queue"],
+    &["engine", "queue", "dev"],
     &["activities"],
     &["worker", "http"],
-    &["dev", "bench", "cli", "main"],
+    &["bench", "cli", "main"],
 ];
 
 /// A name, and the rooms that may use it. `bench` has SQL of its own for what production code never does: rows in

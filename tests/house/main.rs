@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
+mod circles;
 mod layers;
 mod sizes;
 mod sql;

@@ -54,8 +54,8 @@ async fn ask(server: &ScriptedModel, prompt: &Prompt) -> Result<Reply, Error> {
     Model::new(config(server)).unwrap().ask(prompt).await
 }
 
-/// Asks once under a fault; whatever comes of it, the server must have seen one request.
-async fn ask_under(fault: Fault) -> Result<Reply, Error> {
+/// Calls the model once with a fault; the server must have received one request.
+async fn ask_with(fault: Fault) -> Result<Reply, Error> {
     let server = scripted().await;
     server.fail_next(fault);
     let answered = ask(&server, &generate("Portfolio")).await;
@@ -64,7 +64,7 @@ async fn ask_under(fault: Fault) -> Result<Reply, Error> {
 }
 
 #[tokio::test]
-async fn an_answer_streams_in_whole_with_its_usage() {
+async fn an_answer_is_streamed_with_its_usage() {
     let server = scripted().await;
     let prompt = generate("Portfolio");
     let reply = ask(&server, &prompt).await.unwrap();
@@ -80,7 +80,7 @@ async fn an_answer_streams_in_whole_with_its_usage() {
 }
 
 #[tokio::test]
-async fn a_review_goes_to_the_review_model_and_reads_back() {
+async fn a_review_goes_to_the_review_model_and_is_parsed() {
     let server = scripted().await;
     let reply = ask(&server, &review("b")).await.unwrap();
     assert_eq!(read_review(&reply.text, |_, _| None), Ok(("read".to_owned(), vec![])));
@@ -88,7 +88,7 @@ async fn a_review_goes_to_the_review_model_and_reads_back() {
 }
 
 #[tokio::test]
-async fn equal_questions_get_equal_answers() {
+async fn equal_prompts_get_equal_answers() {
     let server = scripted().await;
     let prompt = generate("Portfolio");
     let (one, other) = (ask(&server, &prompt).await, ask(&server, &prompt).await);
@@ -98,7 +98,7 @@ async fn equal_questions_get_equal_answers() {
 }
 
 #[tokio::test]
-async fn what_the_script_does_not_know_is_declined_or_refused_but_never_clean() {
+async fn an_unknown_requirement_is_declined_and_an_unknown_review_is_refused() {
     let server = scripted().await;
     let declined = ask(&server, &generate("Something else")).await.unwrap();
     assert!(declined.text.starts_with("=== decline: the scripted model knows only"), "{}", declined.text);
@@ -110,27 +110,27 @@ async fn what_the_script_does_not_know_is_declined_or_refused_but_never_clean() 
 }
 
 #[tokio::test]
-async fn a_limit_is_reported_at_once_with_its_wait_and_not_tried_again() {
-    let error = ask_under(Fault::Status(429, Some(7))).await.unwrap_err();
+async fn a_rate_limit_is_reported_with_its_wait_and_not_retried() {
+    let error = ask_with(Fault::Status(429, Some(7))).await.unwrap_err();
     assert_eq!((error.is_transient(), error.retry_after()), (true, Some(Duration::from_secs(7))));
     for status in [408, 500, 502, 503, 504] {
-        let error = ask_under(Fault::Status(status, None)).await.unwrap_err();
+        let error = ask_with(Fault::Status(status, None)).await.unwrap_err();
         assert_eq!((error.is_transient(), error.retry_after()), (true, None), "{status}");
     }
     for status in [302, 307, 400, 404, 422] {
-        let error = ask_under(Fault::Status(status, None)).await.unwrap_err();
+        let error = ask_with(Fault::Status(status, None)).await.unwrap_err();
         assert!(matches!(error, Error::Rejected(_)), "{status}: {error}");
     }
 }
 
 #[tokio::test]
-async fn a_cut_connection_is_transient_and_yields_nothing() {
-    let error = ask_under(Fault::Cut).await.unwrap_err();
-    assert_eq!((error.is_transient(), error.bill()), (true, Bill::Unknown), "the model worked on it");
+async fn a_cut_connection_is_transient_and_its_bill_unknown() {
+    let error = ask_with(Fault::Cut).await.unwrap_err();
+    assert_eq!((error.is_transient(), error.bill()), (true, Bill::Unknown), "the model has worked on it");
 }
 
 #[tokio::test]
-async fn a_stream_that_is_none_is_transient() {
+async fn a_malformed_stream_is_transient() {
     let huge_id = format!("data: {{\"id\": \"{}\"}}\n\n", "x".repeat(9_000));
     for raw in [
         "",
@@ -141,34 +141,34 @@ async fn a_stream_that_is_none_is_transient() {
         "\u{0}\u{1}\u{2}",
         huge_id.as_str(),
     ] {
-        let error = ask_under(Fault::Raw(raw.to_owned())).await.unwrap_err();
+        let error = ask_with(Fault::Raw(raw.to_owned())).await.unwrap_err();
         assert!(error.is_transient() && error.to_string().len() < 700, "{raw:?}: {error}");
     }
 }
 
 #[tokio::test]
-async fn garbage_comes_through_as_text_for_its_reader_to_refuse() {
-    let reply = ask_under(Fault::Garbage("I am a teapot\0".to_owned())).await.unwrap();
+async fn garbage_is_returned_as_text_that_the_parsers_refuse() {
+    let reply = ask_with(Fault::Garbage("I am a teapot\0".to_owned())).await.unwrap();
     assert!(Answer::parse(&reply.text).is_err());
     assert!(read_review(&reply.text, |_, _| None).is_err());
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_one_is_typed() {
-    assert!(matches!(ask_under(Fault::Garbage(" \n".to_owned())).await, Err(Error::Empty(_))));
-    let cut = ask_under(Fault::Length).await.unwrap_err();
+async fn unusable_answers_have_their_own_errors() {
+    assert!(matches!(ask_with(Fault::Garbage(" \n".to_owned())).await, Err(Error::Empty(_))));
+    let cut = ask_with(Fault::Length).await.unwrap_err();
     assert!(matches!(cut.bill(), Bill::Used(usage) if usage.output_tokens > 0));
-    let refused = ask_under(Fault::Refusal("I would rather not".to_owned())).await.unwrap_err();
+    let refused = ask_with(Fault::Refusal("I would rather not".to_owned())).await.unwrap_err();
     assert!(matches!(&refused, Error::Refused(why, _) if why == "I would rather not"), "{refused}");
     let large = "x".repeat(REPLY_LIMIT + 1);
-    let oversize = ask_under(Fault::Garbage(large)).await.unwrap_err();
+    let oversize = ask_with(Fault::Garbage(large)).await.unwrap_err();
     assert_eq!((oversize.bill(), oversize), (Bill::Unknown, Error::Oversize));
     let endless = format!("data: {}", "x".repeat(REPLY_LIMIT));
-    assert_eq!(ask_under(Fault::Raw(endless)).await, Err(Error::Oversize));
+    assert_eq!(ask_with(Fault::Raw(endless)).await, Err(Error::Oversize));
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_told_apart_and_never_quoted() {
+async fn a_wrong_key_has_its_own_error_and_is_never_quoted() {
     let server = scripted().await;
     let wrong = Config { api_key: "sk-wrong-canary".into(), ..config(&server) };
     let error = Model::new(wrong).unwrap().ask(&generate("Portfolio")).await.unwrap_err();
@@ -180,7 +180,7 @@ async fn a_wrong_key_is_told_apart_and_never_quoted() {
 }
 
 #[tokio::test]
-async fn a_silent_model_is_given_up() {
+async fn a_silent_model_times_out() {
     let server = scripted().await;
     for pick_idle in [true, false] {
         server.fail_next(Fault::Slow(Duration::from_secs(600)));
@@ -194,7 +194,7 @@ async fn a_silent_model_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_absent_server_is_transient() {
+async fn an_unreachable_server_is_transient() {
     let server = scripted().await;
     let gone = config(&server);
     drop(server);
@@ -204,7 +204,7 @@ async fn an_absent_server_is_transient() {
 }
 
 #[tokio::test]
-async fn it_also_answers_without_a_stream_and_lists_itself() {
+async fn the_scripted_model_also_answers_without_a_stream_and_lists_its_model() {
     let server = scripted().await;
     let client = reqwest::Client::new();
     let url = server.url();
@@ -223,14 +223,14 @@ async fn it_also_answers_without_a_stream_and_lists_itself() {
     assert_eq!(barred.status(), 401);
 }
 
-/// A gate that is closed after the first call, and what it observed.
+/// A throttle that holds back all calls after the first, and records what it observes.
 #[derive(Default)]
-struct Porter {
+struct TestThrottle {
     asked: Mutex<Vec<(String, u32)>>,
     observed: Mutex<Vec<Observed>>,
 }
 
-impl Throttle for Porter {
+impl Throttle for TestThrottle {
     fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>> {
         let mut asked = self.asked.lock().unwrap();
         asked.push((model.to_owned(), tokens));
@@ -248,20 +248,20 @@ impl Throttle for Porter {
 }
 
 #[tokio::test]
-async fn a_limit_is_heard_and_a_call_that_is_held_back_is_not_made() {
+async fn a_rate_limit_is_observed_and_a_call_that_is_held_back_is_not_made() {
     let server = scripted().await;
-    let porter = Arc::new(Porter::default());
-    let model = Model::new(config(&server)).unwrap().behind(porter.clone());
+    let throttle = Arc::new(TestThrottle::default());
+    let model = Model::new(config(&server)).unwrap().behind(throttle.clone());
     server.fail_next(Fault::Status(429, Some(90)));
     let prompt = generate("Portfolio");
     assert!(matches!(model.ask(&prompt).await, Err(Error::Transient { .. })));
     let penalty = Some((Duration::from_secs(90), "429 Too Many Requests".to_owned()));
-    assert_eq!(*porter.observed.lock().unwrap(), [Observed { penalty, ..Observed::default() }]);
+    assert_eq!(*throttle.observed.lock().unwrap(), [Observed { penalty, ..Observed::default() }]);
 
     let held = model.ask(&prompt).await.unwrap_err();
     assert!(matches!(&held, Error::Held(wait) if wait.key == "model:x/y"), "{held}");
     assert_eq!((held.is_transient(), held.retry_after()), (true, Some(Duration::from_secs(40))));
     assert_eq!(server.ledger().len(), 1);
     let tokens = u32::try_from(prompt.size().div_ceil(4)).unwrap();
-    assert_eq!(*porter.asked.lock().unwrap(), [(MODEL.to_owned(), tokens), (MODEL.to_owned(), tokens)]);
+    assert_eq!(*throttle.asked.lock().unwrap(), [(MODEL.to_owned(), tokens), (MODEL.to_owned(), tokens)]);
 }

@@ -1,11 +1,11 @@
-//! The embedded Postgres: it keeps what it was given, survives kills, and is shared by all who start it.
+//! The embedded Postgres: it keeps its data over kills, and processes that use the same folder share it.
 
 use aspora::dev::postgres::Cluster;
 use sqlx::{Connection, PgConnection};
 
 use crate::support;
 
-/// A folder as the account of Postgres meets it on most machines: one it may walk through.
+/// A folder that the account of Postgres can reach, as on most machines.
 fn folder() -> tempfile::TempDir {
     tempfile::Builder::new().prefix("aspora-").tempdir().unwrap()
 }
@@ -47,13 +47,13 @@ async fn a_stopped_server_starts_again_at_the_same_address() {
     let folder = folder();
     let cluster = Cluster::start(folder.path()).unwrap();
     cluster.create_database("notes").unwrap();
-    cluster.create_database("notes").expect("a database that is there is left as it is");
+    cluster.create_database("notes").expect("creating an existing database changes nothing");
     write(&cluster, "kept").await;
     let url = cluster.url("notes");
 
     cluster.stop().unwrap();
     assert_eq!(cluster.pid(), None);
-    cluster.stop().expect("stopping twice is no error");
+    cluster.stop().expect("stopping a stopped server is not an error");
 
     cluster.restart().unwrap();
     assert_eq!(cluster.url("notes"), url);
@@ -61,7 +61,7 @@ async fn a_stopped_server_starts_again_at_the_same_address() {
 }
 
 #[tokio::test]
-async fn all_who_start_a_folder_share_one_server_and_the_last_stops_it() {
+async fn users_of_a_folder_share_one_server_and_the_last_stops_it() {
     let folder = folder();
     let starters: Vec<_> = (0..3)
         .map(|_| {
@@ -76,8 +76,8 @@ async fn all_who_start_a_folder_share_one_server_and_the_last_stops_it() {
 
     let last = clusters.pop().unwrap();
     drop(clusters);
-    write(&last, "still there").await;
-    assert_eq!(read(&last).await, ["still there"]);
+    write(&last, "still running").await;
+    assert_eq!(read(&last).await, ["still running"]);
 
     drop(last);
     assert!(!folder.path().join("data/postmaster.pid").exists(), "the server {pid} was not stopped");
@@ -91,9 +91,9 @@ async fn a_server_that_was_left_running_is_joined() {
     assert_eq!(cluster.pid(), Some(pid));
 }
 
-/// As a folder is that was copied while its server ran.
+/// This is the state of a folder that was copied while its server ran.
 #[tokio::test]
-async fn another_folders_server_is_not_taken_for_ones_own() {
+async fn the_server_of_another_folder_is_not_mistaken_for_its_own() {
     let (here, there) = (folder(), folder());
     let (ours, theirs) = (Cluster::start(here.path()).unwrap(), Cluster::start(there.path()).unwrap());
     let path = |folder: &tempfile::TempDir| folder.path().join("data/postmaster.pid");
@@ -108,11 +108,11 @@ async fn another_folders_server_is_not_taken_for_ones_own() {
     std::fs::copy(lock(&there), lock(&here)).unwrap();
     drop(ours);
     let ours = Cluster::start(here.path()).unwrap();
-    assert!(ours.pid().is_some() && ours.pid() != theirs.pid(), "it starts a server of its own");
+    assert!(ours.pid().is_some() && ours.pid() != theirs.pid(), "it starts its own server");
 }
 
 #[tokio::test]
-async fn a_folder_too_deep_for_a_socket_gets_a_port() {
+async fn a_path_too_long_for_a_socket_gets_a_port() {
     let folder = folder();
     let cluster = Cluster::start(&folder.path().join("d".repeat(120))).unwrap();
     assert!(cluster.url("x").contains("@127.0.0.1:"));
@@ -125,7 +125,7 @@ async fn a_folder_too_deep_for_a_socket_gets_a_port() {
 }
 
 #[tokio::test]
-async fn nobody_enters_without_the_password() {
+async fn a_wrong_password_is_refused() {
     let folder = folder();
     let cluster = Cluster::start(folder.path()).unwrap();
     cluster.create_database("notes").unwrap();
@@ -137,7 +137,7 @@ async fn nobody_enters_without_the_password() {
 }
 
 #[tokio::test]
-async fn it_syncs_to_disk_and_listens_on_no_port_when_a_socket_will_do() {
+async fn it_syncs_to_disk_and_listens_on_a_socket_alone() {
     let folder = folder();
     let cluster = Cluster::start(folder.path()).unwrap();
     cluster.create_database("notes").unwrap();
@@ -151,7 +151,7 @@ async fn it_syncs_to_disk_and_listens_on_no_port_when_a_socket_will_do() {
 }
 
 #[test]
-fn a_server_that_cannot_start_is_told_with_its_own_words() {
+fn a_failed_start_quotes_the_log() {
     let folder = folder();
     drop(Cluster::start(folder.path()).unwrap());
     let place = std::fs::canonicalize(folder.path().join("cluster")).unwrap_or(folder.path().to_owned());
@@ -161,7 +161,7 @@ fn a_server_that_cannot_start_is_told_with_its_own_words() {
 }
 
 #[tokio::test]
-async fn a_test_database_is_fresh_and_its_own() {
+async fn each_test_gets_an_empty_database_of_its_own() {
     let (one, two) = (support::database().await, support::database().await);
     sqlx::query("create table only_here (id int)").execute(&one.pool).await.unwrap();
     assert_ne!(one.url, two.url);
@@ -171,7 +171,7 @@ async fn a_test_database_is_fresh_and_its_own() {
 }
 
 #[tokio::test]
-async fn a_test_database_is_gone_when_the_test_is_over() {
+async fn a_test_database_is_dropped_after_the_test() {
     let gone = support::database().await;
     let url = gone.url.clone();
     drop(gone);

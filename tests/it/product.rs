@@ -1,4 +1,4 @@
-//! The Wealth product and the script: every answer applies, and the product's own tests judge the result.
+//! The Wealth product and the script: every answer applies, and the product's own tests check the result.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -38,7 +38,7 @@ fn product() -> Files {
         .collect()
 }
 
-/// What the script answers for `task` when the prompt holds `ask` and all files.
+/// The script's answer for `task` to a prompt with `ask` and all files.
 fn answer(task: &str, ask: &str, files: &Files) -> &'static str {
     let prompt =
         files.iter().fold(ask.to_owned(), |prompt, (path, text)| format!("{prompt}\n{path}\n{text}"));
@@ -51,7 +51,7 @@ fn answer(task: &str, ask: &str, files: &Files) -> &'static str {
     script_file(&entry.file).unwrap()
 }
 
-/// Lets the scripted model do a task.
+/// Applies the scripted answer for a task.
 fn act(files: &mut Files, task: &str, ask: &str) {
     let answer = answer(task, ask, files);
     apply(files, answer);
@@ -82,8 +82,8 @@ fn edit(text: &mut String, body: &str) {
     }
 }
 
-/// What the product's own tests say: whether they passed, and their report.
-fn judge(files: &Files) -> (bool, String) {
+/// Runs the product's own tests: whether they passed, and their report.
+fn run_tests(files: &Files) -> (bool, String) {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in files {
         let path = folder.path().join(path);
@@ -99,7 +99,7 @@ fn judge(files: &Files) -> (bool, String) {
 }
 
 fn passes(files: &Files) -> String {
-    let (passed, report) = judge(files);
+    let (passed, report) = run_tests(files);
     assert!(passed, "{report}");
     report
 }
@@ -109,7 +109,7 @@ const GOAL_PROGRESS: &str = "Show the progress towards a savings goal as a perce
 const HOLDINGS: &str = "Customers want to see the share of each holding in their portfolio";
 
 #[test]
-fn the_list_of_files_is_what_lies_in_the_folder() {
+fn the_list_of_files_matches_the_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dev/product/wealth");
     let mut todo = vec![root.clone()];
     let mut found = Vec::new();
@@ -128,7 +128,7 @@ fn the_list_of_files_is_what_lies_in_the_folder() {
 }
 
 #[test]
-fn the_risk_policy_is_the_contract_byte_for_byte() {
+fn the_risk_policy_equals_the_contract_byte_for_byte() {
     let policy = product().remove(".aspora/risk-policy.json").unwrap();
     let expected = "c4dcd784188f996fb3818d4748f30e40ab74528922eaa1bc58f3345fb9c1b6b6";
     assert_eq!(hex::encode(Sha256::digest(policy.as_bytes())), expected);
@@ -150,7 +150,7 @@ fn the_product_passes_its_own_tests() {
 }
 
 #[test]
-fn each_answer_of_the_script_is_there_and_no_product_file_reads_like_a_requirement() {
+fn each_answer_exists_and_no_product_file_contains_the_text_of_a_requirement() {
     let files = product();
     for entry in script().answer {
         assert!(script_file(&entry.file).is_some(), "{}", entry.file);
@@ -162,7 +162,7 @@ fn each_answer_of_the_script_is_there_and_no_product_file_reads_like_a_requireme
 }
 
 #[test]
-fn the_risk_checker_is_written_with_two_faults_reviewed_and_mended() {
+fn the_risk_checker_is_generated_with_two_faults_reviewed_and_fixed() {
     let mut files = product();
     act(&mut files, "generate", RISK_CHECKER);
     passes(&files);
@@ -178,26 +178,26 @@ fn the_risk_checker_is_written_with_two_faults_reviewed_and_mended() {
     assert_eq!(line(&findings[0]), "risk_pct = daily_loss / portfolio_value");
     assert_eq!(line(&findings[1]), r#"user_id = arguments.get("user_id")"#);
 
-    let said = format!("{RISK_CHECKER}\n{review}");
+    let prompt = format!("{RISK_CHECKER}\n{review}");
     let buggy = files.clone();
-    act(&mut files, "remediate", &said);
+    act(&mut files, "remediate", &prompt);
     let report = passes(&files);
     let new = ["test_risk_checker_zero_portfolio", "test_risk_checker_invalid_user_id"];
     assert!(new.iter().all(|test| report.contains(test)), "{report}");
     let clean: serde_json::Value = serde_json::from_str(answer("review", RISK_CHECKER, &files)).unwrap();
     assert_eq!(clean["findings"], serde_json::json!([]));
 
-    // The new tests are about the faults: without the fix they fail.
+    // The new tests cover the faults: without the fix they fail.
     let mut unfixed = buggy;
     unfixed.insert("tests/test_risk_checker.py".to_owned(), files["tests/test_risk_checker.py"].clone());
-    let (passed, report) = judge(&unfixed);
+    let (passed, report) = run_tests(&unfixed);
     assert!(!passed && report.contains("(failures=1, errors=1)"), "{report}");
 
-    assert!(answer("generate", RISK_CHECKER, &files).starts_with("=== decline: "), "it is already there");
+    assert!(answer("generate", RISK_CHECKER, &files).starts_with("=== decline: "), "it exists already");
 }
 
 #[test]
-fn the_goal_progress_touches_no_risky_path() {
+fn the_goal_progress_changes_no_risky_path() {
     let mut files = product();
     let before = files.clone();
     act(&mut files, "generate", GOAL_PROGRESS);
@@ -210,7 +210,7 @@ fn the_goal_progress_touches_no_risky_path() {
 }
 
 #[test]
-fn the_holdings_forget_the_docs_and_the_remediation_adds_them() {
+fn the_holdings_lack_docs_and_the_remediation_adds_them() {
     let mut files = product();
     let docs = files["docs/API.md"].clone();
     act(&mut files, "generate", HOLDINGS);
@@ -223,7 +223,7 @@ fn the_holdings_forget_the_docs_and_the_remediation_adds_them() {
 }
 
 #[test]
-fn an_unknown_requirement_is_declined_and_an_unknown_change_is_clean() {
+fn an_unknown_requirement_is_declined_and_an_unknown_change_has_no_findings() {
     let files = product();
     assert!(answer("generate", "Paint it green", &files).starts_with("=== decline: "));
     assert!(answer("review", "Paint it green", &files).contains(r#""findings": []"#));

@@ -1,4 +1,5 @@
-//! Attacks on the sandbox: each runs as a product's test would, and must reach nothing.
+//! Attacks on the sandbox: each runs like a product's test, and must reach nothing outside.
+
 use std::{fs, net::TcpListener, time::Duration};
 
 use aspora::workspace::{Limits, Sandbox, TestRun};
@@ -29,8 +30,8 @@ async fn a_test_passes_and_fails_by_its_exit_code() {
 }
 
 #[tokio::test]
-async fn no_variable_of_ours_is_seen_anywhere() {
-    // Cargo gives every test this variable: it is the canary.
+async fn no_environment_variable_is_visible_inside() {
+    // Cargo sets this variable for every test, so it serves as the canary.
     let canary = std::env::var("CARGO_MANIFEST_DIR").unwrap();
     let run = attack(
         r#"
@@ -53,7 +54,7 @@ for fd in os.listdir("/proc/self/fd"):
 }
 
 #[tokio::test]
-async fn no_network_is_reached_but_its_own_loopback_works() {
+async fn only_its_own_loopback_is_reachable() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let script = format!(
@@ -75,7 +76,7 @@ print("own loopback works")
 }
 
 #[tokio::test]
-async fn no_file_of_the_host_is_read_or_written() {
+async fn files_of_the_host_are_neither_read_nor_written() {
     let host = tempfile::tempdir().unwrap();
     let secret = host.path().join("secret");
     fs::write(&secret, "canary-41c0").unwrap();
@@ -99,7 +100,11 @@ pathlib.Path("attack.py").write_text("changed")
     let run = sandbox.run(work.path(), &["python3", "attack.py"], limits()).await.unwrap();
     assert!(run.passed, "{}", run.output);
     assert!(!run.output.contains("REACHED") && !run.output.contains("canary-41c0"), "{}", run.output);
-    assert_eq!(fs::read_to_string(work.path().join("attack.py")).unwrap(), script, "the work is only read");
+    assert_eq!(
+        fs::read_to_string(work.path().join("attack.py")).unwrap(),
+        script,
+        "the directory itself is not written"
+    );
 }
 
 #[tokio::test]
@@ -118,7 +123,7 @@ except OSError as error: print("stopped", born < 40, error)
 }
 
 #[tokio::test]
-async fn memory_and_disk_have_an_end() {
+async fn memory_and_disk_are_limited() {
     let script = r#"
 try: bytearray(1 << 30); print("REACHED memory")
 except MemoryError: print("no memory")
@@ -139,7 +144,7 @@ except OSError as error: print(error)
 }
 
 #[tokio::test]
-async fn endless_output_and_endless_sleep_end_with_the_clock() {
+async fn endless_output_and_endless_sleep_are_killed_at_the_time_limit() {
     let short = Limits { wall: Duration::from_secs(2), ..limits() };
     let loud = attack("while True: print('y' * 10000)", short).await;
     assert!(loud.timed_out && !loud.passed && loud.exit.is_none());
@@ -150,7 +155,7 @@ async fn endless_output_and_endless_sleep_end_with_the_clock() {
 }
 
 #[tokio::test]
-async fn a_daemon_left_behind_dies_with_its_test() {
+async fn a_daemon_is_killed_with_its_test() {
     let name = format!("left-behind-{}", std::process::id());
     let script = format!(
         r#"
@@ -186,7 +191,7 @@ async fn a_machine_without_bubblewrap_says_what_to_install() {
 }
 
 #[tokio::test]
-async fn a_bubblewrap_that_protects_nothing_is_no_sandbox() {
+async fn a_bubblewrap_that_does_not_isolate_fails_the_probe() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let tools = tempfile::tempdir().unwrap();
     for tool in ["prlimit", "setpriv", "tar", "bash"] {

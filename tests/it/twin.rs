@@ -1,5 +1,5 @@
-//! The GitHub twin, asked over HTTP and by real git; each exchange is held against GitHub's own
-//! OpenAPI description.
+//! The GitHub twin, called over HTTP and by real git. Each exchange is checked against GitHub's OpenAPI
+//! description.
 
 use std::{
     path::Path,
@@ -9,7 +9,7 @@ use std::{
 use crate::support::openapi::Judge;
 use aspora::dev::{
     ci::{CheckResult, Ci},
-    github::{BOT, CI_APP, Mode, Phase, Rule, Twin, TwinConfig, Verdict, Webhook},
+    github::{BOT, CI_APP, Fault, FaultRule, Phase, ReviewEvent, Twin, TwinConfig, Webhook},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, Response};
@@ -29,7 +29,7 @@ fn config(data: &Path) -> TwinConfig {
     }
 }
 
-/// A twin with a product, a branch `topic` ahead of `main`, and a judge of all it answers.
+/// A twin with a product, a branch `topic` ahead of `main`, and a judge of all its answers.
 struct World {
     twin: Twin,
     judge: Arc<Judge>,
@@ -97,7 +97,7 @@ async fn ask(twin: &Twin, method: Method, path: &str, body: Option<Value>) -> re
 }
 
 #[tokio::test]
-async fn identity_and_repository_are_as_github_describes_them() {
+async fn identity_and_repository_match_the_description() {
     let world = World::new().await;
     assert_eq!(world.get("/user").await.1["login"], BOT);
     assert_eq!(world.get("/app").await.1["slug"], "aspora-coding-agent");
@@ -133,7 +133,7 @@ async fn a_wrong_token_is_refused_everywhere() {
 }
 
 #[tokio::test]
-async fn a_pull_request_is_opened_once_and_found_by_its_branch() {
+async fn a_pull_request_is_opened_once_per_branch_and_found_by_it() {
     let world = World::new().await;
     let (status, pull) = world.open_pull().await;
     assert_eq!((status, &pull["number"]), (201, &json!(1)));
@@ -159,7 +159,7 @@ async fn a_pull_request_is_opened_once_and_found_by_its_branch() {
 }
 
 #[tokio::test]
-async fn a_list_is_paged_with_links() {
+async fn lists_have_pages_with_links() {
     let world = World::new().await;
     world.open_pull().await;
     let answer = ask(&world.twin, Method::GET, "pulls/1/files?per_page=1", None).await.unwrap();
@@ -171,7 +171,7 @@ async fn a_list_is_paged_with_links() {
 }
 
 #[tokio::test]
-async fn a_merge_with_a_stale_head_is_refused_and_main_stays() {
+async fn a_merge_of_a_stale_head_is_refused_and_main_does_not_move() {
     let world = World::new().await;
     world.open_pull().await;
     let main = world.twin.branch(REPO, "main").await.unwrap();
@@ -190,7 +190,7 @@ async fn a_merge_with_a_stale_head_is_refused_and_main_stays() {
 }
 
 #[tokio::test]
-async fn a_conflict_is_not_mergeable_and_a_late_branch_can_be_updated() {
+async fn a_conflict_is_not_mergeable_and_a_branch_behind_its_base_can_be_updated() {
     let world = World::new().await;
     world.open_pull().await;
     world.twin.push_as("ada", REPO, "main", &[("other.txt", b"other\n")]).await.unwrap();
@@ -206,7 +206,7 @@ async fn a_conflict_is_not_mergeable_and_a_late_branch_can_be_updated() {
 }
 
 #[tokio::test]
-async fn a_review_comments_only_lines_of_the_diff_and_never_approves_its_own() {
+async fn a_review_comments_only_on_lines_of_the_diff_and_authors_cannot_approve() {
     let world = World::new().await;
     world.open_pull().await;
     let comment = |line: u64| json!([{"path": "risk.py", "line": line, "side": "RIGHT", "body": "why?"}]);
@@ -219,7 +219,7 @@ async fn a_review_comments_only_lines_of_the_diff_and_never_approves_its_own() {
     assert_eq!((&comments[0]["line"], comments.as_array().unwrap().len()), (&json!(2), 1));
     let own = world.post("pulls/1/reviews", json!({"event": "APPROVE", "body": "fine"})).await;
     assert_eq!(own.0, 422);
-    let id = world.twin.review_as("ada", REPO, 1, Verdict::Approve, "good").await.unwrap();
+    let id = world.twin.review_as("ada", REPO, 1, ReviewEvent::Approve, "good").await.unwrap();
     assert_eq!(world.get("pulls/1/reviews").await.1[1]["state"], "APPROVED");
     let path = format!("pulls/1/reviews/{id}/dismissals");
     assert_eq!(world.put(&path, json!({"message": "stale"})).await.1["state"], "DISMISSED");
@@ -228,7 +228,7 @@ async fn a_review_comments_only_lines_of_the_diff_and_never_approves_its_own() {
 }
 
 #[tokio::test]
-async fn a_comment_lives_and_goes() {
+async fn a_comment_is_added_edited_and_deleted() {
     let world = World::new().await;
     world.open_pull().await;
     let (status, made) = world.post("issues/1/comments", json!({"body": "hello"})).await;
@@ -244,7 +244,7 @@ async fn a_comment_lives_and_goes() {
 }
 
 #[tokio::test]
-async fn checks_and_statuses_are_told_latest_first_and_by_app() {
+async fn checks_and_statuses_are_listed_latest_first_and_by_app() {
     let world = World::new().await;
     world.open_pull().await;
     let run = json!({"name": "risk-policy-gate", "head_sha": world.head, "status": "in_progress", "external_id": "k"});
@@ -259,7 +259,11 @@ async fn checks_and_statuses_are_told_latest_first_and_by_app() {
     let foreign =
         world.twin.set_check(CI_APP, REPO, &world.head, "CI Pipeline", Some("success")).await.unwrap();
     let foreign = format!("check-runs/{foreign}");
-    assert_eq!(world.patch(&foreign, json!({"name": "x"})).await.0, 404, "another app's run is not ours");
+    assert_eq!(
+        world.patch(&foreign, json!({"name": "x"})).await.0,
+        404,
+        "an app cannot change the run of another app"
+    );
     let all = |more: &str| format!("commits/{}/check-runs{more}", world.head);
     assert_eq!(world.get(&all("")).await.1["total_count"], 2);
     assert_eq!(world.get(&all("?filter=all&check_name=risk-policy-gate")).await.1["total_count"], 2);
@@ -277,7 +281,7 @@ async fn checks_and_statuses_are_told_latest_first_and_by_app() {
     world.judge.verdict();
 }
 
-/// A page as a browser asks for it, without a token: the answer's status, policy and text.
+/// Requests a page like a browser, without a token: status, content security policy and text of the answer.
 async fn page(world: &World, path: &str) -> (u16, String, String) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let answer = client.get(format!("{}{path}", world.twin.url())).send().await.unwrap();
@@ -286,7 +290,7 @@ async fn page(world: &World, path: &str) -> (u16, String, String) {
     (status, policy, answer.text().await.unwrap())
 }
 
-/// Holds a page against what it must and must not show.
+/// Checks what a page must and must not contain.
 async fn shows(world: &World, path: &str, expected: &[&str]) {
     let (status, policy, page) = page(world, path).await;
     assert_eq!(status, 200, "{path}");
@@ -299,7 +303,7 @@ async fn shows(world: &World, path: &str, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn every_address_for_people_leads_to_a_page_where_text_stays_text() {
+async fn every_html_url_leads_to_a_page_that_escapes_text() {
     let world = World::new().await;
     let hostile = "<script>alert(1)</script><img src=x>";
     let new = json!({
@@ -319,17 +323,17 @@ async fn every_address_for_people_leads_to_a_page_where_text_stays_text() {
     let run = world.post("check-runs", run).await.1;
     let path =
         |page: &Value| page["html_url"].as_str().unwrap().strip_prefix(&world.twin.url()).unwrap().to_owned();
-    let told = "&lt;script&gt;alert(1)&lt;/script&gt;";
+    let escaped = "&lt;script&gt;alert(1)&lt;/script&gt;";
     let link = format!("href=\"{}\"", run["html_url"].as_str().unwrap());
     let lines =
         ["class=\"plus\">+2\n", "class=\"minus\">-two\n", "class=\"plus\">+b = 2\n", &world.head[..7]];
-    shows(&world, &path(&pull), &[told, "why ", "topic", "risk.py:2", "commented", &link]).await;
+    shows(&world, &path(&pull), &[escaped, "why ", "topic", "risk.py:2", "commented", &link]).await;
     shows(&world, &path(&pull), &lines).await;
     shows(&world, &format!("/{REPO}/commit/{}", world.head), &lines).await;
     shows(&world, &format!("/{REPO}/commit/{}", pull["base"]["sha"].as_str().unwrap()), &["+three"]).await;
-    let parts = ["success", "Clear", "the long part", told, "<code>javascript:alert(2)</code>"];
+    let parts = ["success", "Clear", "the long part", escaped, "<code>javascript:alert(2)</code>"];
     shows(&world, &path(&run), &parts).await;
-    shows(&world, &format!("/{REPO}"), &[told, "README.md", "/pull/1\""]).await;
+    shows(&world, &format!("/{REPO}"), &[escaped, "README.md", "/pull/1\""]).await;
     shows(&world, "/", &[REPO]).await;
     world.put("pulls/1/merge", json!({"sha": world.head})).await;
     shows(&world, &path(&pull), &["merged", "Merged by", "class=\"plus\">+2\n"]).await;
@@ -337,7 +341,7 @@ async fn every_address_for_people_leads_to_a_page_where_text_stays_text() {
 }
 
 #[tokio::test]
-async fn a_page_opens_no_other_door() {
+async fn pages_expose_nothing_else() {
     let world = World::new().await;
     world.open_pull().await;
     for missing in ["pull/2", "pull/x", "commit/main", "commit/--help", "runs/1"] {
@@ -352,7 +356,7 @@ async fn a_page_opens_no_other_door() {
     }
     let calls = world.twin.ledger().len();
     page(&world, &format!("/{REPO}/pull/1")).await;
-    assert_eq!(world.twin.ledger().len(), calls, "a look is no call");
+    assert_eq!(world.twin.ledger().len(), calls, "pages are not counted as calls");
 }
 
 async fn git(folder: &Path, arguments: &[&str]) {
@@ -387,7 +391,7 @@ async fn real_git_clones_and_pushes_and_the_pull_request_follows() {
 }
 
 #[tokio::test]
-async fn a_restarted_twin_goes_on_where_it_was() {
+async fn a_restarted_twin_continues_from_its_saved_state() {
     let World { twin, judge, data, head } = World::new().await;
     let new = json!({"title": "Risk", "head": "topic", "base": "main"});
     ask(&twin, Method::POST, "pulls", Some(new.clone())).await.unwrap();
@@ -405,78 +409,78 @@ async fn a_restarted_twin_goes_on_where_it_was() {
 }
 
 #[tokio::test]
-async fn what_was_applied_counts_once_whatever_was_answered() {
+async fn a_request_that_failed_after_it_was_applied_stays_applied() {
     let world = World::new().await;
-    let rule = |mode| Rule { method: "POST".into(), path: "/repos/*/*/pulls".into(), nth: 1, mode };
-    world.twin.fault(rule(Mode::ErrorBefore(502))).unwrap();
+    let rule = |fault| FaultRule { method: "POST".into(), path: "/repos/*/*/pulls".into(), nth: 1, fault };
+    world.twin.inject(rule(Fault::ErrorBefore(502))).unwrap();
     assert_eq!(world.open_pull().await.0, 502);
-    assert_eq!(world.twin.pulls(REPO).len(), 0, "an error before does nothing");
+    assert_eq!(world.twin.pulls(REPO).len(), 0, "a request that fails before is not applied");
     world.twin.clear_faults();
     let phases = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&phases);
     world.twin.on_request(Arc::new(move |request, phase| {
         seen.lock().unwrap().push((request.mutating, phase));
     }));
-    world.twin.fault(rule(Mode::ApplyThenError(500))).unwrap();
+    world.twin.inject(rule(Fault::ApplyThenError(500))).unwrap();
     assert_eq!(world.open_pull().await.0, 500);
-    assert_eq!(world.open_pull().await.0, 422, "the first one counted");
+    assert_eq!(world.open_pull().await.0, 422, "the first one was applied");
     assert_eq!(world.twin.pulls(REPO).len(), 1);
     assert_eq!(phases.lock().unwrap()[..2], [(true, Phase::Before), (true, Phase::AfterApply)]);
     let ledger = world.twin.ledger();
-    let told: Vec<_> = ledger.iter().map(|entry| (entry.status, entry.applied)).collect();
-    assert_eq!(told, [(502, false), (500, true), (422, false)]);
+    let answers: Vec<_> = ledger.iter().map(|entry| (entry.status, entry.applied)).collect();
+    assert_eq!(answers, [(502, false), (500, true), (422, false)]);
     world.judge.verdict();
 }
 
 #[tokio::test]
-async fn a_cut_answer_was_still_applied_and_limits_say_when_to_come_back() {
+async fn a_request_with_a_cut_answer_is_applied_and_limits_carry_retry_after() {
     let world = World::new().await;
-    let rule = |path: &str, mode| Rule { method: "*".into(), path: path.into(), nth: 1, mode };
-    world.twin.fault(rule("/repos/*/*/pulls", Mode::ApplyThenCut)).unwrap();
+    let rule = |path: &str, fault| FaultRule { method: "*".into(), path: path.into(), nth: 1, fault };
+    world.twin.inject(rule("/repos/*/*/pulls", Fault::ApplyThenCut)).unwrap();
     let new = json!({"title": "Risk", "head": "topic", "base": "main"});
     assert!(ask(&world.twin, Method::POST, "pulls", Some(new)).await.is_err());
     assert_eq!(world.twin.pulls(REPO).len(), 1);
-    world.twin.fault(rule("/user", Mode::SecondaryLimit(7))).unwrap();
+    world.twin.inject(rule("/user", Fault::SecondaryLimit(7))).unwrap();
     let answer = ask(&world.twin, Method::GET, "/user", None).await.unwrap();
     assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (403, &"7".parse().unwrap()));
-    world.twin.fault(rule("/app", Mode::TooMany(3))).unwrap();
+    world.twin.inject(rule("/app", Fault::TooMany(3))).unwrap();
     assert_eq!(ask(&world.twin, Method::GET, "/app", None).await.unwrap().status(), 429);
 }
 
-type Heard = Arc<Mutex<Vec<(http::HeaderMap, bytes::Bytes)>>>;
+type Received = Arc<Mutex<Vec<(http::HeaderMap, bytes::Bytes)>>>;
 
-/// A receiver of webhooks, and where it listens.
-async fn receiver() -> (Heard, String) {
-    let heard = Heard::default();
-    let keep = Arc::clone(&heard);
-    let hear = async move |headers: http::HeaderMap, body: bytes::Bytes| {
+/// A receiver of webhooks, and its URL.
+async fn receiver() -> (Received, String) {
+    let received = Received::default();
+    let keep = Arc::clone(&received);
+    let receive = async move |headers: http::HeaderMap, body: bytes::Bytes| {
         keep.lock().unwrap().push((headers, body));
     };
-    let router = axum::Router::new().route("/hook", axum::routing::post(hear));
+    let router = axum::Router::new().route("/hook", axum::routing::post(receive));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    (heard, url)
+    (received, url)
 }
 
-fn names(heard: &Heard) -> Vec<String> {
+fn names(received: &Received) -> Vec<String> {
     let name = |(headers, body): &(http::HeaderMap, bytes::Bytes)| {
         let body: Value = serde_json::from_slice(body).unwrap();
         let event = headers["x-github-event"].to_str().unwrap();
         format!("{event} {}", body["action"].as_str().unwrap_or("")).trim_end().to_owned()
     };
-    heard.lock().unwrap().iter().map(name).collect()
+    received.lock().unwrap().iter().map(name).collect()
 }
 
 #[tokio::test]
-async fn webhooks_are_signed_in_order_and_can_be_disturbed() {
-    let (heard, url) = receiver().await;
+async fn webhooks_are_signed_and_in_order_unless_a_fault_disturbs_them() {
+    let (received, url) = receiver().await;
     let world = World::with(|config| config.webhook = Some(Webhook { url, secret: "s3cret".into() })).await;
     world.open_pull().await;
     world.twin.push_as("ada", REPO, "topic", &[("x", b"x")]).await.unwrap();
     world.twin.settled().await;
-    assert_eq!(names(&heard), ["push", "pull_request opened", "push", "pull_request synchronize"]);
-    for (headers, body) in heard.lock().unwrap().drain(..) {
+    assert_eq!(names(&received), ["push", "pull_request opened", "push", "pull_request synchronize"]);
+    for (headers, body) in received.lock().unwrap().drain(..) {
         let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"s3cret").unwrap();
         mac.update(&body);
         let signature = format!("sha256={}", hex::encode(mac.finalize().into_bytes()));
@@ -486,17 +490,17 @@ async fn webhooks_are_signed_in_order_and_can_be_disturbed() {
     world.twin.comment_as("ada", REPO, 1, "hi").await.unwrap();
     world.twin.settled().await;
     let ids: Vec<_> =
-        heard.lock().unwrap().drain(..).map(|(headers, _)| headers["x-github-delivery"].clone()).collect();
+        received.lock().unwrap().drain(..).map(|(headers, _)| headers["x-github-delivery"].clone()).collect();
     assert!(ids.len() == 2 && ids[0] == ids[1]);
     world.twin.webhooks().drop_next(1);
     world.twin.comment_as("ada", REPO, 1, "lost").await.unwrap();
     world.twin.settled().await;
-    assert_eq!(names(&heard), [""; 0]);
+    assert_eq!(names(&received), [""; 0]);
     world.twin.webhooks().reorder(2);
     world.twin.comment_as("ada", REPO, 1, "first").await.unwrap();
     world.twin.close_pull("ada", REPO, 1).await.unwrap();
     world.twin.settled().await;
-    assert_eq!(names(&heard), ["pull_request closed", "issue_comment created"]);
+    assert_eq!(names(&received), ["pull_request closed", "issue_comment created"]);
     world.judge.verdict();
 }
 
@@ -516,28 +520,28 @@ fn ci() -> Ci {
 }
 
 #[tokio::test]
-async fn each_head_of_a_pull_request_is_checked_and_silence_is_a_failure() {
+async fn each_head_of_a_pull_request_is_checked_and_a_missing_result_is_a_failure() {
     let world = World::with(|config| config.ci = Some(ci())).await;
     world.open_pull().await;
     world.twin.settled().await;
     let (_, runs) = world.get(&format!("commits/{}/check-runs", world.head)).await;
-    let told =
+    let check =
         |at: usize| (runs["check_runs"][at]["name"].clone(), runs["check_runs"][at]["conclusion"].clone());
-    assert_eq!(told(0), (json!("harness-smoke"), json!("failure")));
-    assert_eq!(told(1), (json!("CI Pipeline"), json!("success")));
+    assert_eq!(check(0), (json!("harness-smoke"), json!("failure")));
+    assert_eq!(check(1), (json!("CI Pipeline"), json!("success")));
     assert_eq!(runs["check_runs"][0]["app"]["slug"], CI_APP);
     world.judge.verdict();
 }
 
 #[tokio::test]
-async fn checks_that_a_stop_cut_off_are_run_again() {
+async fn checks_that_a_stop_interrupted_are_run_again() {
     let never: Ci = Ci { names: ci().names, run: Arc::new(|_| Box::pin(std::future::pending())) };
     let world = World::with(|config| config.ci = Some(never)).await;
     let (began, mut begun) = tokio::sync::mpsc::unbounded_channel();
-    let (heard, url) = receiver().await;
+    let (received, url) = receiver().await;
     world.twin.set_webhook(Some(Webhook { url, secret: "s".into() }));
     world.open_pull().await;
-    let watch = Arc::clone(&heard);
+    let watch = Arc::clone(&received);
     tokio::spawn(async move {
         while names(&watch).iter().filter(|name| *name == "check_run created").count() < 2 {
             tokio::task::yield_now().await;
@@ -551,6 +555,6 @@ async fn checks_that_a_stop_cut_off_are_run_again() {
     let twin = Twin::start(TwinConfig { ci: Some(ci()), ..config(data.path()) }).await.unwrap();
     twin.settled().await;
     let after = twin.check_runs(REPO);
-    assert_eq!(after.iter().map(|run| run.id).collect::<Vec<_>>(), ids, "no run is recorded twice");
+    assert_eq!(after.iter().map(|run| run.id).collect::<Vec<_>>(), ids, "no run is saved twice");
     assert!(after.iter().all(|run| run.status == "completed"));
 }

@@ -1,4 +1,5 @@
-//! The workspace against real git repositories, friendly, contended and hostile.
+//! The workspace on real git repositories: ordinary, contended and hostile ones.
+
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -19,7 +20,7 @@ use aspora::{
 use chrono::{DateTime, Utc};
 use tempfile::TempDir;
 
-/// A remote with one repository, a clone in which people work, and our own root.
+/// A remote with one repository, a clone in which people work, and the root of our mirrors.
 struct World {
     directory: TempDir,
 }
@@ -52,7 +53,7 @@ impl World {
         fs::write(path, content).unwrap();
     }
 
-    /// Commits everything and puts a branch there.
+    /// Commits everything and pushes it to a branch.
     fn publish(&self, branch: &str) -> Sha {
         git(&self.people(), &["add", "-A"]);
         git(&self.people(), &["commit", "-q", "--allow-empty", "-m", "people's work"]);
@@ -110,7 +111,7 @@ fn work(parent: &Sha, files: &[FileEdit]) -> NewCommit {
 async fn a_mirror_reads_what_people_pushed() {
     let world = World::new();
     let mirror = world.mirror();
-    assert_eq!(mirror.branch("main").await.unwrap(), None, "nothing is known before a fetch");
+    assert_eq!(mirror.branch("main").await.unwrap(), None, "a mirror is empty before a fetch");
     mirror.fetch().await.unwrap();
     let head = mirror.branch("main").await.unwrap().unwrap();
     assert_eq!(mirror.remote_branch("main").await.unwrap(), Some(head.clone()));
@@ -137,12 +138,12 @@ async fn a_mirror_reads_what_people_pushed() {
     let next = world.publish("main");
     git(&world.remote(), &["update-ref", "-d", "refs/heads/main"]);
     mirror.fetch().await.unwrap();
-    assert_eq!(mirror.branch("main").await.unwrap(), None, "a branch that is gone is pruned");
+    assert_eq!(mirror.branch("main").await.unwrap(), None, "a deleted branch is pruned");
     assert!(matches!(mirror.list(&next).await, Err(Error::Missing(_))));
 }
 
 #[tokio::test]
-async fn the_same_commit_twice_has_the_same_name() {
+async fn equal_commits_have_equal_shas() {
     let world = World::new();
     let (one, other) = (
         world.mirror(),
@@ -158,7 +159,7 @@ async fn the_same_commit_twice_has_the_same_name() {
     ];
     let sha = one.commit(&work(&parent, &files)).await.unwrap();
     assert_eq!(one.commit(&work(&parent, &files)).await.unwrap(), sha);
-    assert_eq!(other.commit(&work(&parent, &files)).await.unwrap(), sha, "on another machine too");
+    assert_eq!(other.commit(&work(&parent, &files)).await.unwrap(), sha, "also in another mirror");
     let entries = one.list(&sha).await.unwrap();
     let modes: Vec<_> = entries.iter().map(|entry| (entry.path.as_str(), entry.mode)).collect();
     assert_eq!(
@@ -166,7 +167,7 @@ async fn the_same_commit_twice_has_the_same_name() {
         [("app/run.sh", 0o100_755), ("inside", 0o120_000), ("new/file.py", 0o100_644), ("out", 0o120_000)]
     );
     let content = one.read(&sha, &"new/file.py".parse().unwrap()).await.unwrap();
-    assert_eq!(content.as_deref(), Some(&b"x = 1\r\n"[..]), "bytes stay as they are");
+    assert_eq!(content.as_deref(), Some(&b"x = 1\r\n"[..]), "bytes are not converted");
     let [commit] = &one.commits(&parent, &sha).await.unwrap()[..] else { panic!("one commit") };
     assert_eq!((&commit.sha, &commit.parents[..]), (&sha, &[parent][..]));
     assert_eq!(
@@ -200,7 +201,7 @@ async fn an_edit_that_leaves_the_tree_is_refused() {
 }
 
 #[tokio::test]
-async fn a_change_names_every_path_and_knows_white_space() {
+async fn a_change_lists_every_path_and_marks_white_space() {
     let world = World::new();
     let base: Sha = git(&world.people(), &["rev-parse", "HEAD"]).parse().unwrap();
     world.write("README.md", "  hello \n\n");
@@ -241,7 +242,7 @@ async fn a_change_names_every_path_and_knows_white_space() {
 }
 
 #[tokio::test]
-async fn a_merge_is_made_or_names_its_conflicts() {
+async fn a_merge_gives_a_commit_or_its_conflicts() {
     let world = World::new();
     let mirror = world.mirror();
     mirror.fetch().await.unwrap();
@@ -263,7 +264,7 @@ async fn a_merge_is_made_or_names_its_conflicts() {
 }
 
 #[tokio::test]
-async fn a_push_is_done_once_and_never_over_another_ones_work() {
+async fn a_push_is_done_once_and_never_overwrites_other_commits() {
     let world = World::new();
     let mirror = world.mirror();
     mirror.fetch().await.unwrap();
@@ -272,7 +273,11 @@ async fn a_push_is_done_once_and_never_over_another_ones_work() {
     let second = mirror.commit(&work(&first, &[edit("a", Some("2"))])).await.unwrap();
     let branch = "aspora/wealth/0198";
     assert_eq!(mirror.push(branch, &first, None).await.unwrap(), Push::Done);
-    assert_eq!(mirror.push(branch, &first, None).await.unwrap(), Push::Done, "again, its answer was lost");
+    assert_eq!(
+        mirror.push(branch, &first, None).await.unwrap(),
+        Push::Done,
+        "repeated, as after a lost answer"
+    );
     assert_eq!(mirror.push(branch, &second, None).await.unwrap(), Push::Moved { now: Some(first.clone()) });
     assert_eq!(mirror.push(branch, &second, Some(&first)).await.unwrap(), Push::Done);
     assert_eq!(mirror.push(branch, &second, Some(&first)).await.unwrap(), Push::Done);
@@ -286,9 +291,9 @@ async fn a_push_is_done_once_and_never_over_another_ones_work() {
 }
 
 #[tokio::test]
-async fn many_fetch_at_once_into_a_mirror_that_is_not_there() {
+async fn concurrent_fetches_create_one_mirror() {
     let world = World::new();
-    // Each has a `Workspaces` of its own, as processes have.
+    // Each has its own `Workspaces`, like a process.
     let fetches = (0..6).map(|_| {
         let mirror = world.mirror();
         tokio::spawn(async move { mirror.fetch().await })
@@ -300,7 +305,7 @@ async fn many_fetch_at_once_into_a_mirror_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn nothing_in_a_hostile_repository_is_run() {
+async fn nothing_in_a_hostile_repository_runs() {
     let world = World::new();
     let marker = world.directory.path().join("marker");
     let touch = format!("touch {}", marker.display());
@@ -319,7 +324,7 @@ async fn nothing_in_a_hostile_repository_is_run() {
     let head = world.publish("work");
     let mirror = world.mirror();
     mirror.fetch().await.unwrap();
-    // The worst case: the mirror's own configuration and hooks are the attacker's.
+    // The worst case: an attacker controls the configuration and the hooks of the mirror itself.
     for (key, value) in [
         ("filter.evil.smudge", &touch),
         ("filter.evil.clean", &touch),
@@ -343,9 +348,9 @@ async fn nothing_in_a_hostile_repository_is_run() {
         ("a hook", &["update-ref", "refs/heads/x", base.as_str()][..]),
         ("a driver", &["--attr-source=main", "diff", base.as_str(), head.as_str()]),
     ] {
-        // Its success does not matter: a driver that speaks no protocol makes git give up.
+        // Its exit code does not matter: git fails because the driver does not speak its protocol.
         let _ = Command::new("git").args(args).current_dir(mirror.path()).output().unwrap();
-        assert!(marker.exists(), "{what} runs under plain git, so this test can fail");
+        assert!(marker.exists(), "{what} runs under plain git, so this test is able to fail");
         fs::remove_file(&marker).unwrap();
     }
 
@@ -361,17 +366,17 @@ async fn nothing_in_a_hostile_repository_is_run() {
     let worktree = mirror.worktree(&head).await.unwrap();
     let read = |path: &str| fs::read_to_string(worktree.path().join(path)).unwrap();
     assert_eq!(read("tests/test_a.py"), "# $Id$\n", "no attribute hides or alters a file");
-    assert_eq!(read("out"), "/etc", "a link outside is a file");
-    assert_eq!(read("inside"), "changed\n", "a link inside is a link");
+    assert_eq!(read("out"), "/etc", "a link that leads outside becomes a file");
+    assert_eq!(read("inside"), "changed\n", "a link that stays inside remains a link");
     assert!(!worktree.path().join("sub").exists() && !worktree.path().join(".git").exists());
-    assert!(!marker.exists(), "something of the repository was run");
+    assert!(!marker.exists(), "something in the repository ran");
     let place = worktree.path().to_owned();
     drop(worktree);
     assert!(!place.exists());
 }
 
 #[tokio::test]
-async fn a_submodule_that_hides_itself_is_still_a_change() {
+async fn a_submodule_with_ignore_all_is_still_a_change() {
     let world = World::new();
     world
         .write(".gitmodules", "[submodule \"sub\"]\npath = sub\nurl = https://example.com/x\nignore = all\n");
@@ -390,7 +395,7 @@ async fn a_submodule_that_hides_itself_is_still_a_change() {
 }
 
 #[tokio::test]
-async fn the_token_goes_to_the_server_and_nowhere_else() {
+async fn the_token_is_sent_to_the_server_and_stored_nowhere() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let server = std::thread::spawn(move || {
@@ -419,7 +424,7 @@ async fn the_token_goes_to_the_server_and_nowhere_else() {
     assert!(requests[1].contains("Authorization: Basic eC1hY2Nlc3MtdG9rZW46Y2FuYXJ5"), "{}", requests[1]);
     assert!(requests[1].starts_with("GET /acme/wealth.git/info/refs"), "{}", requests[1]);
     let kept = Command::new("grep").args(["-r", "canary"]).arg(root.path()).output().unwrap();
-    assert!(kept.stdout.is_empty(), "the token was written down");
+    assert!(kept.stdout.is_empty(), "the token is in a file");
 }
 
 const SERVICE: &str = r#"
@@ -453,7 +458,7 @@ fn product(world: &World, greet: &str) -> Sha {
 }
 
 #[tokio::test]
-async fn the_twins_checks_say_what_the_product_does() {
+async fn the_checks_of_the_product_pass_and_fail_with_it() {
     let world = World::new();
     let ci = product_ci(Sandbox::find().await);
     let job = |sha: &Sha| CiJob { repository: world.remote(), sha: sha.clone() };
@@ -494,7 +499,7 @@ async fn the_twins_checks_say_what_the_product_does() {
     let results = (ci.run)(job(&empty)).await;
     assert!(
         results.iter().all(|result| result.conclusion == "failure"),
-        "no test is no success: {results:#?}"
+        "a run without tests is not a success: {results:#?}"
     );
     let unknown = "0".repeat(40).parse().unwrap();
     assert!((ci.run)(job(&unknown)).await.iter().all(|result| result.conclusion == "failure"));

@@ -1,4 +1,4 @@
-//! Faults on demand: a rule says which request goes wrong, and how.
+//! Faults on demand: a rule selects a request and says how it fails.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,39 +7,40 @@ use std::{
 
 use globset::{GlobBuilder, GlobMatcher};
 
-/// One fault that waits for its request.
+/// A fault, and the request that it is for.
 #[derive(Debug, Clone)]
-pub struct Rule {
+pub struct FaultRule {
     /// Upper case; `*` for any.
     pub method: String,
     /// A glob over the path, such as `/repos/*/*/pulls`; `*` is one segment, `**` any number.
     pub path: String,
-    /// Which matching request goes wrong, counted from 1; 0 for every one.
+    /// Which matching request fails, counted from 1; 0 for every one.
     pub nth: u32,
-    /// How.
-    pub mode: Mode,
+    /// How it fails.
+    pub fault: Fault,
 }
 
-/// How a request goes wrong.
+/// How a request fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing is done; this status is answered.
+pub enum Fault {
+    /// The request is not done, and answered with this status.
     ErrorBefore(u16),
-    /// What was asked is done; this status is answered nevertheless.
+    /// The request is done, but answered with this status.
     ApplyThenError(u16),
-    /// What was asked is done; the connection is closed without an answer.
+    /// The request is done, and the connection is closed without an answer.
     ApplyThenCut,
     /// The request waits this long and is then served.
     Delay(Duration),
-    /// Nothing is done; 403 of the secondary rate limit, with `Retry-After` in seconds.
+    /// The request is not done, and answered with the 403 of the secondary rate limit and `Retry-After` in seconds.
     SecondaryLimit(u32),
-    /// Nothing is done; 429, with `Retry-After` in seconds.
+    /// The request is not done, and answered with 429 and `Retry-After` in seconds.
     TooMany(u32),
 }
 
 struct Armed {
-    rule: Rule,
+    rule: FaultRule,
     path: GlobMatcher,
+    /// How many requests have matched so far.
     seen: u32,
 }
 
@@ -50,7 +51,7 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    pub(crate) fn arm(&self, rule: Rule) -> anyhow::Result<()> {
+    pub(crate) fn add(&self, rule: FaultRule) -> anyhow::Result<()> {
         let path = GlobBuilder::new(&rule.path).literal_separator(true).build()?.compile_matcher();
         self.lock().push(Armed { rule, path, seen: 0 });
         Ok(())
@@ -60,24 +61,26 @@ impl Faults {
         self.lock().clear();
     }
 
-    /// Counts the request at every rule it matches and answers with the first that strikes.
-    pub(crate) fn strike(&self, method: &str, path: &str) -> Option<Mode> {
-        let mut struck = None;
-        for armed in self.lock().iter_mut() {
-            if !matches!(&*armed.rule.method, "*") && armed.rule.method != method
-                || !armed.path.is_match(path)
-            {
-                continue;
-            }
+    /// Counts a request at every rule that matches it; the first fault that is due.
+    pub(crate) fn due(&self, method: &str, path: &str) -> Option<Fault> {
+        let mut due = None;
+        for armed in self.lock().iter_mut().filter(|armed| armed.matches(method, path)) {
             armed.seen += 1;
-            let due = armed.rule.nth == 0 || armed.rule.nth == armed.seen;
-            struck = struck.or(due.then_some(armed.rule.mode));
+            if armed.rule.nth == 0 || armed.rule.nth == armed.seen {
+                due = due.or(Some(armed.rule.fault));
+            }
         }
-        struck
+        due
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Armed>> {
         self.armed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Armed {
+    fn matches(&self, method: &str, path: &str) -> bool {
+        (self.rule.method == "*" || self.rule.method == method) && self.path.is_match(path)
     }
 }
 
@@ -86,16 +89,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rule_strikes_at_its_nth_request_only() -> anyhow::Result<()> {
+    fn a_fault_is_due_at_its_nth_request_only() -> anyhow::Result<()> {
         let faults = Faults::default();
-        let mode = Mode::ErrorBefore(502);
-        faults.arm(Rule { method: "POST".into(), path: "/repos/*/*/pulls".into(), nth: 2, mode })?;
+        let fault = Fault::ErrorBefore(502);
+        faults.add(FaultRule { method: "POST".into(), path: "/repos/*/*/pulls".into(), nth: 2, fault })?;
         let path = "/repos/acme/wealth/pulls";
-        assert_eq!(faults.strike("POST", path), None);
-        assert_eq!(faults.strike("GET", path), None);
-        assert_eq!(faults.strike("POST", "/repos/acme/wealth/pulls/1/reviews"), None);
-        assert_eq!(faults.strike("POST", path), Some(mode));
-        assert_eq!(faults.strike("POST", path), None);
+        assert_eq!(faults.due("POST", path), None);
+        assert_eq!(faults.due("GET", path), None);
+        assert_eq!(faults.due("POST", "/repos/acme/wealth/pulls/1/reviews"), None);
+        assert_eq!(faults.due("POST", path), Some(fault));
+        assert_eq!(faults.due("POST", path), None);
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! Git's smart HTTP: `git http-backend` as a CGI, for clone, fetch and push.
 //!
-//! A push runs alone and tells afterwards which branches it moved.
+//! A push holds the turn, and afterwards its branches are compared with those before it.
 
-use std::{collections::BTreeMap, process::Stdio, sync::Arc};
+use std::{path::PathBuf, process::Stdio};
 
 use anyhow::Context as _;
 use axum::{
@@ -10,53 +10,35 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, Method, StatusCode, Uri};
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, process::Command};
 
-use super::{BOT, Shared, repository::git, routes::Refusal};
+use super::{git::git, push, refusal::Refusal, shared::Shared};
 
 /// Serves one request below `/{owner}/{repo}.git/`.
 pub(crate) async fn serve(
-    shared: &Arc<Shared>,
+    shared: &Shared,
     method: &Method,
     uri: &Uri,
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    if !shared.knows(headers) {
-        let ask = [("www-authenticate", "Basic realm=\"GitHub\"")];
-        return Ok((StatusCode::UNAUTHORIZED, ask, "Bad credentials\n").into_response());
-    }
-    let Some(name) = repository_of(uri.path()).filter(|name| shared.has(name)) else {
-        return Err(Refusal::not_found());
+    let Some(caller) = shared.credentials.login(headers) else {
+        let challenge = [("www-authenticate", "Basic realm=\"GitHub\"")];
+        return Ok((StatusCode::UNAUTHORIZED, challenge, "Bad credentials\n").into_response());
     };
+    let name = repository_of(uri.path()).filter(|name| shared.host.has(name));
+    let name = name.ok_or_else(Refusal::not_found)?;
+    let call = Cgi { repositories: shared.host.repositories(), caller: &caller, method, uri, headers };
     if !uri.path().ends_with("/git-receive-pack") {
-        return Ok(run(shared, method, uri, headers, body).await?);
+        return Ok(call.run(body).await?);
     }
-    let _turn = shared.turn.lock().await;
-    let git = shared.git(&name);
+    let turn = shared.host.turn().await;
+    let git = turn.git(&name);
     let before = git.branches().await?;
-    let answer = run(shared, method, uri, headers, body).await?;
+    let answer = call.run(body).await?;
     let after = git.branches().await?;
-    shared.moved(&name, BOT, &moves(&before, &after)).await?;
+    push::moved(&turn, &name, &caller, &push::moves(&before, &after)).await?;
     Ok(answer)
-}
-
-/// One branch that came (no `before`), went (no `after`) or moved.
-#[derive(Debug, Clone)]
-pub(crate) struct Move {
-    pub(crate) branch: String,
-    pub(crate) before: Option<String>,
-    pub(crate) after: Option<String>,
-}
-
-fn moves(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Move> {
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let all = names.into_iter().map(|branch| Move {
-        branch: branch.clone(),
-        before: before.get(branch).cloned(),
-        after: after.get(branch).cloned(),
-    });
-    all.filter(|moved| moved.before != moved.after).collect()
 }
 
 /// `owner/name` of `/owner/name.git/…`.
@@ -65,43 +47,52 @@ pub(crate) fn repository_of(path: &str) -> Option<String> {
     (name.split('/').count() == 2).then(|| name.to_owned())
 }
 
-async fn run(
-    shared: &Shared,
-    method: &Method,
-    uri: &Uri,
-    headers: &HeaderMap,
-    body: Bytes,
-) -> anyhow::Result<Response> {
-    let mut command = git();
-    command.arg("http-backend").stdin(Stdio::piped());
-    command
-        .env("GIT_PROJECT_ROOT", shared.repositories())
-        .env("GIT_HTTP_EXPORT_ALL", "1")
-        .env("PATH_INFO", uri.path())
-        .env("QUERY_STRING", uri.query().unwrap_or(""))
-        .env("REQUEST_METHOD", method.as_str())
-        .env("REMOTE_USER", BOT)
-        .env("CONTENT_LENGTH", body.len().to_string());
-    for (header, variable) in [
-        ("content-type", "CONTENT_TYPE"),
-        ("git-protocol", "GIT_PROTOCOL"),
-        ("content-encoding", "HTTP_CONTENT_ENCODING"),
-    ] {
-        if let Some(value) = headers.get(header).and_then(|value| value.to_str().ok()) {
-            command.env(variable, value);
-        }
-    }
-    let mut child = command.spawn().context("start git http-backend")?;
-    let mut stdin = child.stdin.take().context("open the backend's input")?;
-    let write = async move {
-        // The backend may answer before it has read everything.
-        let _ = stdin.write_all(&body).await;
-    };
-    let ((), output) = tokio::join!(write, child.wait_with_output());
-    read_answer(output.context("wait for git http-backend")?.stdout)
+/// One call of `git http-backend`.
+struct Cgi<'a> {
+    repositories: PathBuf,
+    caller: &'a str,
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
 }
 
-/// A CGI's answer: headers, an empty line, the body.
+impl Cgi<'_> {
+    async fn run(&self, body: Bytes) -> anyhow::Result<Response> {
+        let mut child = self.command(body.len()).spawn().context("start git http-backend")?;
+        let mut stdin = child.stdin.take().context("open the backend's input")?;
+        let write = async move {
+            // The backend may answer before it has read everything.
+            let _ = stdin.write_all(&body).await;
+        };
+        let ((), output) = tokio::join!(write, child.wait_with_output());
+        read_answer(output.context("wait for git http-backend")?.stdout)
+    }
+
+    fn command(&self, length: usize) -> Command {
+        let mut command = git();
+        command.arg("http-backend").stdin(Stdio::piped());
+        command
+            .env("GIT_PROJECT_ROOT", &self.repositories)
+            .env("GIT_HTTP_EXPORT_ALL", "1")
+            .env("PATH_INFO", self.uri.path())
+            .env("QUERY_STRING", self.uri.query().unwrap_or(""))
+            .env("REQUEST_METHOD", self.method.as_str())
+            .env("REMOTE_USER", self.caller)
+            .env("CONTENT_LENGTH", length.to_string());
+        for (header, variable) in [
+            ("content-type", "CONTENT_TYPE"),
+            ("git-protocol", "GIT_PROTOCOL"),
+            ("content-encoding", "HTTP_CONTENT_ENCODING"),
+        ] {
+            if let Some(value) = self.headers.get(header).and_then(|value| value.to_str().ok()) {
+                command.env(variable, value);
+            }
+        }
+        command
+    }
+}
+
+/// Reads a CGI's answer: headers, an empty line, the body.
 fn read_answer(mut output: Vec<u8>) -> anyhow::Result<Response> {
     let end = output.windows(4).position(|four| four == b"\r\n\r\n").context("read the backend's headers")?;
     let body = output.split_off(end + 4);

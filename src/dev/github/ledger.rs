@@ -1,4 +1,4 @@
-//! What was asked of the twin, in order: in memory for tests, in `ledger.ndjson` for people.
+//! The list of all requests, in order: in memory for tests, in `ledger.ndjson` for people.
 
 use std::{
     io::Write as _,
@@ -8,7 +8,7 @@ use std::{
 
 use serde::Serialize;
 
-/// One request and what came of it.
+/// One request and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// Counted from 1 since the twin started.
@@ -17,11 +17,11 @@ pub struct Entry {
     pub method: String,
     /// Without the query.
     pub path: String,
-    /// The status that was answered; 0 when the connection was cut.
+    /// The status of the answer; 0 when the connection was cut.
     pub status: u16,
-    /// Whether it asked for a change: anything but a read, and a git push.
+    /// Whether it may change something: every request but a read, and a git push.
     pub mutating: bool,
-    /// Whether the change was made, whatever was answered.
+    /// Whether the change was made, whatever the answer said.
     pub applied: bool,
 }
 

@@ -1,7 +1,7 @@
-//! Pages for people at the addresses that the twin's answers give as `html_url`.
+//! Pages for people, at the addresses that REST answers give as `html_url`.
 //!
-//! Read-only, without a script, made anew for each look from the same state and git as the REST
-//! answers. A browser has no token, so they are given without one, and only on a loopback address.
+//! They are read-only, have no script, and are rendered on each request from the same state and git as the REST
+//! answers. A browser sends no token, so pages are served without one, and only on a loopback address.
 
 mod diff;
 mod layout;
@@ -12,16 +12,18 @@ use maud::{Markup, html};
 
 use self::layout::{badge, external, page, prose, when};
 use super::{
-    Shared,
-    repository::{Changed, Commit, Git},
-    routes::{Refusal, pulls, repos::EMPTY_TREE},
+    git::{Changed, Commit, EMPTY_TREE, Git},
+    host::Host,
+    pulls,
+    refusal::Refusal,
+    shared::Shared,
     state::{CheckRun, Comment, Pull, Repository, Review, ReviewComment},
 };
 
 /// Commits of the base branch on a repository's page.
 const LATEST: usize = 20;
 
-/// The page at a path; nothing when it is no page's, so that REST or git answers.
+/// The page at a path; `None` when the path is not that of a page, so that REST or git answers.
 pub(super) async fn answer(shared: &Shared, method: &Method, path: &str) -> Option<Response> {
     if !shared.pages || !matches!(*method, Method::GET | Method::HEAD) {
         return None;
@@ -31,11 +33,11 @@ pub(super) async fn answer(shared: &Shared, method: &Method, path: &str) -> Opti
         [""] => Ok(all(shared)),
         [owner, name, rest @ ..] => {
             let repository = format!("{owner}/{name}");
-            let it = shared.look(|state| state.repositories.get(&repository).cloned())?;
-            let at = Place { git: shared.git(&repository), home: shared.links.page(&it), it };
+            let it = shared.host.with_state(|state| state.repositories.get(&repository).cloned())?;
+            let at = RepositoryPages { git: shared.host.git(&repository), home: shared.links.page(&it), it };
             match rest {
                 [] => at.root().await,
-                ["pull", number] => at.pull(shared, number).await,
+                ["pull", number] => at.pull(&shared.host, number).await,
                 ["commit", sha] => at.commit(sha).await,
                 ["runs", id] => at.run(id),
                 _ => return None,
@@ -48,18 +50,18 @@ pub(super) async fn answer(shared: &Shared, method: &Method, path: &str) -> Opti
 
 fn refused(refusal: Refusal) -> Response {
     let status = refusal.into_response().status();
-    let told = if status == StatusCode::NOT_FOUND {
+    let message = if status == StatusCode::NOT_FOUND {
         "The twin has nothing at this address."
     } else {
-        "The twin could not make this page; its log says why."
+        "The twin could not render this page; its log says why."
     };
-    let mut answer = page(told, &html! { h1 { (told) } p { a href="/" { "To the repositories" } } });
+    let mut answer = page(message, &html! { h1 { (message) } p { a href="/" { "Repositories" } } });
     *answer.status_mut() = status;
     answer
 }
 
 fn all(shared: &Shared) -> Response {
-    let pages: Vec<(String, String)> = shared.look(|state| {
+    let pages: Vec<(String, String)> = shared.host.with_state(|state| {
         state.repositories.values().map(|it| (it.full_name(), shared.links.page(it))).collect()
     });
     page(
@@ -71,14 +73,14 @@ fn all(shared: &Shared) -> Response {
     )
 }
 
-/// A repository as it is now, and where its pages begin.
-struct Place {
+/// The pages of a repository as it is now; `home` is their base.
+struct RepositoryPages {
     it: Repository,
     git: Git,
     home: String,
 }
 
-impl Place {
+impl RepositoryPages {
     async fn root(&self) -> Result<Response, Refusal> {
         let latest = self.git.latest("refs/heads/main", LATEST).await?;
         let files = self.git.paths("refs/heads/main").await?;
@@ -106,29 +108,30 @@ impl Place {
         ))
     }
 
-    async fn pull(&self, shared: &Shared, number: &str) -> Result<Response, Refusal> {
+    async fn pull(&self, host: &Host, number: &str) -> Result<Response, Refusal> {
         let number: i64 = number.parse().map_err(|_| Refusal::not_found())?;
         let pull = self.it.pull(number).ok_or_else(Refusal::not_found)?;
-        let facts = pulls::facts(shared, &self.it.full_name(), pull).await?;
-        let commits = self.git.commits(&format!("{}..{}", facts.base_sha, facts.head_sha), false).await?;
-        let changes = self.git.changes(&facts.base_sha, &facts.head_sha).await?;
+        let comparison = pulls::compare(host, &self.it.full_name(), pull).await?;
+        let (base, head) = (&comparison.base_sha, &comparison.head_sha);
+        let commits = self.git.commits(&format!("{base}..{head}"), false).await?;
+        let changes = self.git.changes(base, head).await?;
         Ok(self.page(
             &format!("{} #{number}", pull.title),
             &html! {
-                (self.standing(pull))
+                (self.summary(pull))
                 section {
                     h2 { "Description" }
                     (prose(pull.body.as_deref().unwrap_or_default()))
                 }
                 section { h2 { "Commits (" (commits.len()) ")" } (self.commits(&commits)) }
-                (self.checks(&facts.head_sha))
+                (self.checks(head))
                 (self.conversation(number))
                 (changed(&changes))
             },
         ))
     }
 
-    fn standing(&self, pull: &Pull) -> Markup {
+    fn summary(&self, pull: &Pull) -> Markup {
         html! {
             p {
                 (badge(state_of(pull))) " " (pull.author)
@@ -170,7 +173,7 @@ impl Place {
             @if !comments.is_empty() {
                 section {
                     h2 { "Comments (" (comments.len()) ")" }
-                    @for comment in &comments { (said(comment)) }
+                    @for comment in &comments { (conversation_comment(comment)) }
                 }
             }
         }
@@ -185,7 +188,7 @@ impl Place {
                     " on " (self.sha(&review.commit_id)) ", " (when(&review.submitted_at))
                 }
                 @if !review.body.is_empty() { (prose(&review.body)) }
-                @for line in lines { (on_line(line)) }
+                @for line in lines { (line_comment(line)) }
             }
         }
     }
@@ -224,7 +227,7 @@ impl Place {
             &html! {
                 p {
                     (badge(conclusion(run))) " on " (self.sha(&run.head_sha)) " by the app " strong { (run.app) }
-                    ", begun " (when(&run.started_at))
+                    ", started " (when(&run.started_at))
                     @if let Some(at) = &run.completed_at { ", completed " (when(at)) } "."
                     @if let Some(address) = &run.details_url { " " (external(address, "Details")) }
                 }
@@ -262,7 +265,7 @@ fn changed(changes: &[Changed]) -> Markup {
     }
 }
 
-fn on_line(line: &ReviewComment) -> Markup {
+fn line_comment(line: &ReviewComment) -> Markup {
     html! {
         blockquote id={ "discussion_r" (line.id) } {
             code { (line.path) ":" (line.line) }
@@ -271,7 +274,7 @@ fn on_line(line: &ReviewComment) -> Markup {
     }
 }
 
-fn said(comment: &Comment) -> Markup {
+fn conversation_comment(comment: &Comment) -> Markup {
     html! {
         article id={ "issuecomment-" (comment.id) } {
             p { strong { (comment.author) } ", " (when(&comment.created_at)) }

@@ -1,4 +1,4 @@
-//! The primary rate limit, on demand: so many calls in a window, told with each answer.
+//! The primary rate limit, on demand: a number of calls in a window, reported in the headers of each answer.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,8 +6,8 @@ use axum::response::Response;
 use chrono::Utc;
 use http::HeaderValue;
 
-/// A budget of calls; without one the twin limits nothing and tells nothing, as a server of somebody's
-/// own does whose limits are switched off.
+/// The limit in force. Without one the twin sends no rate limit headers, like a GitHub Enterprise Server whose
+/// limits are switched off.
 #[derive(Debug, Default)]
 pub(crate) struct Quota {
     window: Mutex<Option<Window>>,
@@ -22,9 +22,9 @@ pub(crate) struct Window {
 }
 
 impl Quota {
-    /// Grants `limit` calls within the next `seconds`, or any number.
-    pub(crate) fn set(&self, grant: Option<(u64, i64)>) {
-        let window = grant.map(|(limit, seconds)| Window {
+    /// Allows `limit` calls within the next `seconds`, or any number.
+    pub(crate) fn set(&self, limit: Option<(u64, i64)>) {
+        let window = limit.map(|(limit, seconds)| Window {
             limit,
             used: 0,
             reset: Utc::now().timestamp().saturating_add(seconds),
@@ -32,7 +32,7 @@ impl Quota {
         *self.window.lock().unwrap_or_else(PoisonError::into_inner) = window;
     }
 
-    /// Counts a call; the window as it is afterwards, if there is one.
+    /// Counts a call; the window after it, if there is one.
     pub(crate) fn spend(&self) -> Option<Window> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
         window.take_if(|window| window.reset <= Utc::now().timestamp());
@@ -43,13 +43,13 @@ impl Quota {
 }
 
 impl Window {
-    /// Whether the call that was just counted is one too many.
+    /// Whether the call that was just counted is over the limit.
     pub(crate) const fn is_over(self) -> bool {
         self.used > self.limit
     }
 
-    /// The answer with the headers that tell of the window.
-    pub(crate) fn told(self, mut answer: Response) -> Response {
+    /// Adds the headers that report the window.
+    pub(crate) fn with_headers(self, mut answer: Response) -> Response {
         let headers = answer.headers_mut();
         headers.insert("x-ratelimit-limit", HeaderValue::from(self.limit));
         headers.insert("x-ratelimit-remaining", HeaderValue::from(self.limit.saturating_sub(self.used)));

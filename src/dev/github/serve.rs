@@ -1,6 +1,6 @@
-//! The way of each request that is not for a page: hook, faults, routes, hook again, observers, ledger, answer.
+//! Serves requests: page, hook, rate limit and fault, routes, hook again, observers, ledger, answer.
 
-use std::sync::{Arc, PoisonError, RwLock, atomic::AtomicU64, atomic::Ordering};
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
     Router,
@@ -10,75 +10,31 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::{
-    Shared,
-    faults::Mode,
+    faults::Fault,
     http_backend,
     ledger::Entry,
+    observe::{Exchange, Phase, RequestSeen},
     pages,
     quota::Window,
-    routes::{self, Refusal},
+    refusal::Refusal,
+    routes,
+    shared::Shared,
 };
 
-/// One REST exchange, whole.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// Upper case.
-    pub method: String,
-    /// Without the query.
-    pub path: String,
-    /// As it was sent, without the question mark.
-    pub query: String,
-    /// Nothing when the body was empty or not JSON.
-    pub request_body: Option<Value>,
-    /// As it was answered.
-    pub status: u16,
-    /// Nothing when the body was empty or not JSON.
-    pub response_body: Option<Value>,
-}
-
-/// One request, as a hook sees it.
-#[derive(Debug, Clone)]
-pub struct RequestSeen {
-    /// Counted from 1 since the twin started.
-    pub number: u64,
-    /// Upper case.
-    pub method: String,
-    /// Without the query.
-    pub path: String,
-    /// Whether it asks for a change: anything but a read, and a git push.
-    pub mutating: bool,
-}
-
-/// When a hook is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// The request has come, nothing is done yet.
-    Before,
-    /// What it asked for is done and saved, nothing is answered yet.
-    AfterApply,
-}
-
-/// Called around each request.
-pub type Hook = Arc<dyn Fn(&RequestSeen, Phase) + Send + Sync>;
-/// Called with each REST exchange.
-pub type Observer = Arc<dyn Fn(&Exchange) + Send + Sync>;
-
-/// GitHub refuses larger bodies at REST; pushes of a product are far below it too.
+/// GitHub's REST routes refuse larger bodies; pushes of a product are far smaller too.
 const LARGEST_BODY: usize = 256 << 20;
 
 /// Serves until the twin stops.
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
-    let stop = shared.stop.clone();
-    let way = Arc::new(Way { shared: Arc::clone(&shared), number: AtomicU64::new(0) });
+    let stop = shared.host.stop.clone();
     let router = routes::all()
-        .fallback(elsewhere)
+        .fallback(git)
         .method_not_allowed_fallback(async || Refusal::not_found())
-        .with_state(shared)
-        .layer(middleware::from_fn_with_state(way, pass));
+        .with_state(Arc::clone(&shared))
+        .layer(middleware::from_fn_with_state(shared, pass));
     let served = axum::serve(listener, Router::into_make_service(router))
         .with_graceful_shutdown(stop.cancelled_owned());
     if let Err(error) = served.await {
@@ -86,12 +42,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-struct Way {
-    shared: Arc<Shared>,
-    number: AtomicU64,
-}
-
-async fn elsewhere(
+async fn git(
     State(shared): State<Arc<Shared>>,
     method: Method,
     uri: Uri,
@@ -104,114 +55,136 @@ async fn elsewhere(
     http_backend::serve(&shared, &method, &uri, &headers, body).await
 }
 
-/// Whoever does not wait for the answer does not stop what was begun: GitHub finishes it too.
-async fn pass(State(way): State<Arc<Way>>, request: Request, next: Next) -> Response {
-    tokio::spawn(async move { answer(&way, request, next).await }).await.unwrap_or_else(|_| cut())
+/// Runs the request as a task of its own: like GitHub, the twin finishes it even if the client disconnects.
+async fn pass(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    tokio::spawn(async move { answer(&shared, request, next).await }).await.unwrap_or_else(|_| cut())
 }
 
-async fn answer(way: &Way, request: Request, next: Next) -> Response {
-    let shared = &way.shared;
-    if shared.stop.is_cancelled() {
+/// An answer, and what the ledger says of it.
+struct Outcome {
+    answer: Response,
+    /// 0 when the connection is cut.
+    status: u16,
+    /// Whether the request changed something.
+    applied: bool,
+}
+
+impl Outcome {
+    fn new(answer: Response, applied: bool) -> Self {
+        Self { status: answer.status().as_u16(), answer, applied }
+    }
+}
+
+async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
+    if shared.host.stop.is_cancelled() {
         return cut();
     }
-    // A look at a page is no request to the API: no fault strikes it and nobody counts it.
+    // Pages are not part of the API: no fault hits them, and they are not counted.
     if let Some(page) = pages::answer(shared, request.method(), request.uri().path()).await {
         return page;
     }
-    let seen = way.seen(&request);
-    tell(&shared.hooks, |hook| hook(&seen, Phase::Before));
-    // Git is not counted.
-    let window = if http_backend::repository_of(&seen.path).is_some() { None } else { shared.quota.spend() };
-    let finish = |answer: Response| {
-        named(match window {
-            Some(window) => window.told(answer),
-            None => answer,
-        })
-    };
-    let fault = shared.faults.strike(&seen.method, &seen.path);
-    let refused = match fault {
-        _ if window.is_some_and(Window::is_over) => Some(failure(403, "API rate limit exceeded")),
-        Some(mode) => refuse_before(mode).await,
-        None => None,
-    };
-    if let Some(refused) = refused {
-        shared.ledger.write(entry(&seen, refused.status().as_u16(), false));
-        return finish(refused);
-    }
-    let (answer, applied) = way.serve(&seen, request, next).await;
-    tell(&shared.hooks, |hook| hook(&seen, Phase::AfterApply));
-    let answer = match fault {
-        Some(Mode::ApplyThenError(status)) => (failure(status, "Server Error"), status),
-        Some(Mode::ApplyThenCut) => (cut(), 0),
-        _ => {
-            let status = answer.status().as_u16();
-            (answer, status)
+    let seen = seen(shared, &request);
+    shared.listeners.call_hooks(&seen, Phase::Before);
+    let window = if is_git(&seen) { None } else { shared.quota.spend() };
+    let fault = shared.faults.due(&seen.method, &seen.path);
+    let outcome = match refuse(window, fault).await {
+        Some(refused) => Outcome::new(refused, false),
+        None => {
+            let outcome = forward(shared, &seen, request, next).await;
+            shared.listeners.call_hooks(&seen, Phase::AfterApply);
+            spoil(outcome, fault)
         }
     };
-    shared.ledger.write(entry(&seen, answer.1, applied));
-    finish(answer.0)
+    shared.ledger.write(Entry {
+        number: seen.number,
+        method: seen.method,
+        path: seen.path,
+        status: outcome.status,
+        mutating: seen.mutating,
+        applied: outcome.applied,
+    });
+    with_request_id(match window {
+        Some(window) => window.with_headers(outcome.answer),
+        None => outcome.answer,
+    })
 }
 
-impl Way {
-    fn seen(&self, request: &Request) -> RequestSeen {
-        let (method, path) = (request.method(), request.uri().path());
-        let push = path.ends_with("/git-receive-pack");
-        let read = matches!(*method, Method::GET | Method::HEAD) || path.ends_with("/git-upload-pack");
-        RequestSeen {
-            number: self.number.fetch_add(1, Ordering::SeqCst) + 1,
-            method: method.as_str().to_owned(),
-            path: path.to_owned(),
-            mutating: push || !read,
-        }
-    }
-
-    /// Has the routes serve the request, shows the exchange, and says whether something was changed.
-    async fn serve(&self, seen: &RequestSeen, request: Request, next: Next) -> (Response, bool) {
-        let git = http_backend::repository_of(&seen.path).is_some();
-        let allowed = git || self.shared.knows(request.headers());
-        let (head, body) = request.into_parts();
-        let Ok(sent) = to_bytes(body, LARGEST_BODY).await else {
-            return (failure(413, "The request body is larger than 256 MiB or broke off"), false);
-        };
-        let query = head.uri.query().unwrap_or("").to_owned();
-        let answer = if allowed {
-            next.run(Request::from_parts(head, Body::from(sent.clone()))).await
-        } else {
-            Refusal::bad_credentials().into_response()
-        };
-        let (head, body) = answer.into_parts();
-        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-        let applied = seen.mutating && head.status.is_success();
-        if !git {
-            let exchange = Exchange {
-                method: seen.method.clone(),
-                path: seen.path.clone(),
-                query,
-                request_body: serde_json::from_slice(&sent).ok(),
-                status: head.status.as_u16(),
-                response_body: serde_json::from_slice(&body).ok(),
-            };
-            tell(&self.shared.observers, |observer| observer(&exchange));
-        }
-        (Response::from_parts(head, Body::from(body)), applied)
+fn seen(shared: &Shared, request: &Request) -> RequestSeen {
+    let (method, path) = (request.method(), request.uri().path());
+    let push = path.ends_with("/git-receive-pack");
+    let read = matches!(*method, Method::GET | Method::HEAD) || path.ends_with("/git-upload-pack");
+    RequestSeen {
+        number: shared.requests.fetch_add(1, Ordering::SeqCst) + 1,
+        method: method.as_str().to_owned(),
+        path: path.to_owned(),
+        mutating: push || !read,
     }
 }
 
-/// What is answered when nothing is to be done; a delay is waited for here.
-async fn refuse_before(mode: Mode) -> Option<Response> {
-    match mode {
-        Mode::ErrorBefore(status) => Some(failure(status, "Server Error")),
-        Mode::SecondaryLimit(seconds) => {
-            let told =
+fn is_git(seen: &RequestSeen) -> bool {
+    http_backend::repository_of(&seen.path).is_some()
+}
+
+/// The answer to a request that is not served. A delay is waited for here.
+async fn refuse(window: Option<Window>, fault: Option<Fault>) -> Option<Response> {
+    if window.is_some_and(Window::is_over) {
+        return Some(failure(403, "API rate limit exceeded"));
+    }
+    match fault? {
+        Fault::ErrorBefore(status) => Some(failure(status, "Server Error")),
+        Fault::SecondaryLimit(seconds) => {
+            let message =
                 "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
-            Some(later(failure(403, told), seconds))
+            Some(retry_after(failure(403, message), seconds))
         }
-        Mode::TooMany(seconds) => Some(later(failure(429, "Too Many Requests"), seconds)),
-        Mode::Delay(time) => {
+        Fault::TooMany(seconds) => Some(retry_after(failure(429, "Too Many Requests"), seconds)),
+        Fault::Delay(time) => {
             tokio::time::sleep(time).await;
             None
         }
-        Mode::ApplyThenError(_) | Mode::ApplyThenCut => None,
+        Fault::ApplyThenError(_) | Fault::ApplyThenCut => None,
+    }
+}
+
+/// Passes the request to the routes and shows the exchange to the observers.
+async fn forward(shared: &Shared, seen: &RequestSeen, request: Request, next: Next) -> Outcome {
+    // Git has its own way to ask for credentials.
+    let allowed = is_git(seen) || shared.credentials.login(request.headers()).is_some();
+    let (head, body) = request.into_parts();
+    let Ok(sent) = to_bytes(body, LARGEST_BODY).await else {
+        let message = "The request body is larger than 256 MiB or incomplete";
+        return Outcome::new(failure(413, message), false);
+    };
+    let query = head.uri.query().unwrap_or("").to_owned();
+    let answer = if allowed {
+        next.run(Request::from_parts(head, Body::from(sent.clone()))).await
+    } else {
+        Refusal::bad_credentials().into_response()
+    };
+    let (head, body) = answer.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let applied = seen.mutating && head.status.is_success();
+    if !is_git(seen) {
+        shared.listeners.show(&Exchange {
+            method: seen.method.clone(),
+            path: seen.path.clone(),
+            query,
+            request_body: serde_json::from_slice(&sent).ok(),
+            status: head.status.as_u16(),
+            response_body: serde_json::from_slice(&body).ok(),
+        });
+    }
+    Outcome::new(Response::from_parts(head, Body::from(body)), applied)
+}
+
+/// Replaces the answer to a request that was done, if the fault says so.
+fn spoil(outcome: Outcome, fault: Option<Fault>) -> Outcome {
+    match fault {
+        Some(Fault::ApplyThenError(status)) => {
+            Outcome { status, answer: failure(status, "Server Error"), ..outcome }
+        }
+        Some(Fault::ApplyThenCut) => Outcome { status: 0, answer: cut(), ..outcome },
+        _ => outcome,
     }
 }
 
@@ -220,7 +193,7 @@ fn failure(status: u16, message: &str) -> Response {
     Refusal::new(status, message).into_response()
 }
 
-fn later(mut answer: Response, seconds: u32) -> Response {
+fn retry_after(mut answer: Response, seconds: u32) -> Response {
     answer.headers_mut().insert("retry-after", HeaderValue::from(seconds));
     answer
 }
@@ -231,26 +204,11 @@ fn cut() -> Response {
     Response::new(Body::from_stream(broken))
 }
 
-/// The answer with a name, as GitHub names each.
-fn named(mut answer: Response) -> Response {
+/// Adds the header that identifies a request, as GitHub does.
+fn with_request_id(mut answer: Response) -> Response {
     let id = uuid::Uuid::new_v4().simple().to_string().to_uppercase();
     if let Ok(id) = HeaderValue::from_str(&id) {
         answer.headers_mut().insert("x-github-request-id", id);
     }
     answer
-}
-
-fn entry(seen: &RequestSeen, status: u16, applied: bool) -> Entry {
-    Entry {
-        number: seen.number,
-        method: seen.method.clone(),
-        path: seen.path.clone(),
-        status,
-        mutating: seen.mutating,
-        applied,
-    }
-}
-
-fn tell<T>(listeners: &RwLock<Vec<T>>, call: impl Fn(&T)) {
-    listeners.read().unwrap_or_else(PoisonError::into_inner).iter().for_each(call);
 }

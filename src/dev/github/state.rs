@@ -1,7 +1,7 @@
-//! What the twin remembers beside git: pull requests, reviews, comments, checks, statuses, people.
+//! The data that is not in git: pull requests, reviews, comments, checks, statuses, permissions.
 //!
-//! Plain data, written to `state.json` whole by write-and-rename after every change, so that a twin
-//! that is killed goes on where it was.
+//! It is written to `state.json` as a whole, by write and rename, after every change, so that a twin that was
+//! killed continues where it stopped.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -12,27 +12,27 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Everything, of all repositories.
+/// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     last_id: i64,
     pub(crate) repositories: BTreeMap<String, Repository>,
-    /// Deliveries not yet made, oldest first.
+    /// Webhooks that are still to be delivered, oldest first.
     pub(crate) outbox: VecDeque<Delivery>,
 }
 
 impl State {
-    /// Reads what a former twin left, or starts anew.
+    /// Reads what an earlier twin saved, or starts empty.
     pub(crate) fn load(file: &Path) -> anyhow::Result<Self> {
         match std::fs::read(file) {
             Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("read {}: remove it to start anew", file.display())),
+                .with_context(|| format!("read {}: remove it to start empty", file.display())),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(error).with_context(|| format!("read {}", file.display())),
         }
     }
 
-    /// Replaces the file at once: a reader sees the old state or the new one.
+    /// Replaces the file atomically: a reader sees the old state or the new one.
     pub(crate) fn save(&self, file: &Path) -> anyhow::Result<()> {
         let fresh = file.with_extension("json.new");
         std::fs::write(&fresh, serde_json::to_vec(self)?)
@@ -40,11 +40,16 @@ impl State {
             .with_context(|| format!("write {}", file.display()))
     }
 
-    /// An id that was never given before.
+    /// An id that no object has yet.
     pub(crate) fn new_id(&mut self) -> i64 {
         self.last_id += 1;
         1_000_000 + self.last_id
     }
+}
+
+/// The present, in GitHub's format.
+pub(crate) fn now() -> String {
+    chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// One repository, without its commits.
@@ -119,15 +124,15 @@ pub struct Pull {
     pub title: String,
     /// Markdown.
     pub body: Option<String>,
-    /// The login of who opened it.
+    /// The login of its author.
     pub author: String,
-    /// The branch to be merged.
+    /// The branch that is merged.
     pub head_ref: String,
-    /// The branch it is to be merged into.
+    /// The branch into which it is merged.
     pub base_ref: String,
-    /// The head as it was last seen; frozen when closed.
+    /// The head as it was last seen; it no longer changes once closed.
     pub head_sha: String,
-    /// The base as it was last seen; frozen when closed.
+    /// The base as it was last seen; it no longer changes once closed.
     pub base_sha: String,
     /// Whether it is still open.
     pub open: bool,
@@ -139,16 +144,16 @@ pub struct Pull {
     pub updated_at: String,
     /// RFC 3339, UTC; set when closed or merged.
     pub closed_at: Option<String>,
-    /// How it was merged, if it was.
+    /// The merge, once merged.
     pub merge: Option<Merge>,
 }
 
-/// How a pull request came into its base.
+/// The merge of a pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merge {
     /// The commit on the base branch.
     pub sha: String,
-    /// The login of who merged.
+    /// The login of the user who merged.
     pub by: String,
     /// RFC 3339, UTC.
     pub at: String,
@@ -165,7 +170,7 @@ pub struct Issue {
     pub title: String,
     /// Markdown.
     pub body: Option<String>,
-    /// The login of who opened it.
+    /// The login of its author.
     pub author: String,
     /// The names of its labels.
     pub labels: Vec<String>,
@@ -180,7 +185,7 @@ pub struct Review {
     pub id: i64,
     /// The pull request's number.
     pub pull: i64,
-    /// The login of who reviewed.
+    /// The login of the reviewer.
     pub author: String,
     /// Markdown.
     pub body: String,
@@ -201,7 +206,7 @@ pub struct ReviewComment {
     pub review: i64,
     /// The pull request's number.
     pub pull: i64,
-    /// The login of who wrote it.
+    /// The login of its author.
     pub author: String,
     /// Markdown.
     pub body: String,
@@ -213,11 +218,11 @@ pub struct ReviewComment {
     pub start_line: Option<u64>,
     /// `RIGHT` or `LEFT`.
     pub side: String,
-    /// The line's place in the patch, counted from its first hunk header.
+    /// The line in the patch, counted from its first hunk header.
     pub position: u64,
-    /// The patch's hunk up to the line.
+    /// The hunk of the patch up to the line.
     pub diff_hunk: String,
-    /// The head that was commented.
+    /// The head that the comment is about.
     pub commit_id: String,
     /// RFC 3339, UTC.
     pub created_at: String,
@@ -230,7 +235,7 @@ pub struct Comment {
     pub id: i64,
     /// The pull request's or issue's number.
     pub issue: i64,
-    /// The login of who wrote it.
+    /// The login of its author.
     pub author: String,
     /// Markdown.
     pub body: String,
@@ -245,7 +250,7 @@ pub struct Comment {
 pub struct CheckRun {
     /// Unique in the twin.
     pub id: i64,
-    /// The slug of the app that reported it.
+    /// The slug of the app that reports it.
     pub app: String,
     /// The check's name.
     pub name: String,
@@ -255,7 +260,7 @@ pub struct CheckRun {
     pub status: String,
     /// Set when completed.
     pub conclusion: Option<String>,
-    /// The reporter's own key.
+    /// The app's own key for the run.
     pub external_id: Option<String>,
     /// Where people can read more.
     pub details_url: Option<String>,
@@ -269,7 +274,7 @@ pub struct CheckRun {
     pub summary: Option<String>,
     /// Markdown, the long part.
     pub text: Option<String>,
-    /// As they were sent.
+    /// The annotations as the app sent them.
     pub annotations: Vec<Value>,
 }
 
@@ -288,7 +293,7 @@ pub struct Status {
     pub description: Option<String>,
     /// Where people can read more.
     pub target_url: Option<String>,
-    /// The login of who set it.
+    /// The login of the user who set it.
     pub author: String,
     /// RFC 3339, UTC.
     pub created_at: String,
@@ -301,6 +306,6 @@ pub struct Delivery {
     pub id: uuid::Uuid,
     /// `X-GitHub-Event`, such as `pull_request`.
     pub event: String,
-    /// The body, as it is signed and sent.
+    /// The body that is signed and sent.
     pub payload: Value,
 }

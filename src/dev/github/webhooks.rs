@@ -1,17 +1,13 @@
-//! Webhooks: one after another, signed, each with a few tries; tests may disturb the order.
-//!
-//! What is still to be delivered is part of the saved state, so a killed twin delivers it later.
+//! Where webhooks go, what was delivered, and the delivery faults that a test asks for.
 
 use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use tokio::sync::Notify;
 
-use super::{Shared, state::Delivery};
+use super::state::Delivery;
 
 /// Where webhooks go.
 #[derive(Debug, Clone)]
@@ -22,22 +18,21 @@ pub struct Webhook {
     pub secret: String,
 }
 
-const TRIES: u32 = 4;
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The deliveries: what was sent, and what a test wants disturbed.
+/// The webhooks: their receiver, the deliveries so far, and faults on demand.
 #[derive(Debug, Default)]
 pub struct Webhooks {
     receiver: Mutex<Option<Webhook>>,
-    mischief: Mutex<Mischief>,
+    faults: Mutex<DeliveryFaults>,
     sent: Mutex<Vec<Delivery>>,
-    pub(crate) news: Notify,
-    emptied: Notify,
+    /// Notified when a delivery is queued or the receiver changes.
+    pub(crate) queued: Notify,
+    /// Notified when the queue is empty.
+    pub(crate) emptied: Notify,
 }
 
+/// How many of the next deliveries are duplicated, dropped or reordered.
 #[derive(Debug, Default)]
-struct Mischief {
+struct DeliveryFaults {
     duplicate: u32,
     drop: u32,
     reorder: usize,
@@ -46,20 +41,20 @@ struct Mischief {
 impl Webhooks {
     /// Sends each of the next `count` deliveries twice, under the same delivery id.
     pub fn duplicate(&self, count: u32) {
-        lock(&self.mischief).duplicate = count;
+        lock(&self.faults).duplicate = count;
     }
 
     /// Loses the next `count` deliveries.
     pub fn drop_next(&self, count: u32) {
-        lock(&self.mischief).drop = count;
+        lock(&self.faults).drop = count;
     }
 
-    /// Holds deliveries back until `count` of them wait, then sends these last to first, once.
+    /// Holds deliveries back until `count` are queued, then sends them last to first, once.
     pub fn reorder(&self, count: usize) {
-        lock(&self.mischief).reorder = count;
+        lock(&self.faults).reorder = count;
     }
 
-    /// What was delivered and accepted, in order, a duplicate once for each time.
+    /// The deliveries that the receiver accepted, in order; a duplicate is listed once for each time.
     #[must_use]
     pub fn sent(&self) -> Vec<Delivery> {
         lock(&self.sent).clone()
@@ -71,110 +66,42 @@ impl Webhooks {
 
     pub(crate) fn set_receiver(&self, receiver: Option<Webhook>) {
         *lock(&self.receiver) = receiver;
+        self.queued.notify_one();
     }
 
-    /// Waits until nothing is left to be delivered.
-    pub(crate) async fn settled(&self, shared: &Shared) {
-        loop {
-            let emptied = self.emptied.notified();
-            if shared.look(|state| state.outbox.is_empty()) {
-                return;
-            }
-            emptied.await;
-        }
+    pub(crate) fn accepted(&self, delivery: Delivery) {
+        lock(&self.sent).push(delivery);
     }
-}
 
-/// Delivers until the twin stops.
-pub(crate) async fn deliver_all(shared: &Shared, client: reqwest::Client) {
-    loop {
-        let news = shared.webhooks.news.notified();
-        let batch = next_batch(shared);
-        if batch.is_empty() {
-            tokio::select! {
-                () = news => {}
-                () = shared.stop.cancelled() => return,
-            }
-        }
-        for delivery in batch {
-            tokio::select! {
-                () = deliver(shared, &client, &delivery) => {}
-                () = shared.stop.cancelled() => return,
-            }
-            let forgotten = shared.change(|state| {
-                state.outbox.retain(|waiting| waiting.id != delivery.id);
-                Ok(state.outbox.is_empty())
-            });
-            if forgotten.is_ok_and(|empty| empty) {
-                shared.webhooks.emptied.notify_waiters();
+    /// The deliveries to make now, in this order; none while a reordering waits for more.
+    pub(crate) fn next_batch(&self, outbox: &VecDeque<Delivery>) -> Vec<Delivery> {
+        let mut faults = lock(&self.faults);
+        match faults.reorder {
+            0 => outbox.iter().take(1).cloned().collect(),
+            count if outbox.len() < count => Vec::new(),
+            count => {
+                faults.reorder = 0;
+                let batch: Vec<Delivery> = outbox.iter().take(count).cloned().collect();
+                batch.into_iter().rev().collect()
             }
         }
     }
-}
 
-fn next_batch(shared: &Shared) -> Vec<Delivery> {
-    let mut mischief = lock(&shared.webhooks.mischief);
-    let waiting: Vec<Delivery> = shared.look(|state| state.outbox.iter().cloned().collect());
-    match mischief.reorder {
-        0 => waiting.into_iter().take(1).collect(),
-        count if waiting.len() < count => Vec::new(),
-        count => {
-            mischief.reorder = 0;
-            waiting.into_iter().take(count).rev().collect()
+    /// How often the next delivery is sent: once, or as the faults say.
+    pub(crate) fn copies(&self) -> u32 {
+        let mut faults = lock(&self.faults);
+        if faults.drop > 0 {
+            faults.drop -= 1;
+            return 0;
         }
-    }
-}
-
-async fn deliver(shared: &Shared, client: &reqwest::Client, delivery: &Delivery) {
-    let Some(receiver) = shared.webhooks.receiver() else { return };
-    let copies = copies(&mut lock(&shared.webhooks.mischief));
-    for _ in 0..copies {
-        let mut pause = FIRST_PAUSE;
-        for attempt in 1..=TRIES {
-            match send(client, &receiver, delivery).await {
-                Ok(()) => {
-                    lock(&shared.webhooks.sent).push(delivery.clone());
-                    break;
-                }
-                Err(error) if attempt == TRIES => {
-                    tracing::warn!(%error, event = %delivery.event, "gave up on webhook {}", delivery.id);
-                }
-                Err(_) => tokio::time::sleep(pause).await,
-            }
-            pause *= 2;
+        if faults.duplicate > 0 {
+            faults.duplicate -= 1;
+            return 2;
         }
+        1
     }
 }
 
-fn copies(mischief: &mut Mischief) -> u32 {
-    if mischief.drop > 0 {
-        mischief.drop -= 1;
-        return 0;
-    }
-    if mischief.duplicate > 0 {
-        mischief.duplicate -= 1;
-        return 2;
-    }
-    1
-}
-
-async fn send(client: &reqwest::Client, receiver: &Webhook, delivery: &Delivery) -> anyhow::Result<()> {
-    let body = serde_json::to_vec(&delivery.payload)?;
-    let mut mac = Hmac::<Sha256>::new_from_slice(receiver.secret.as_bytes())?;
-    mac.update(&body);
-    let signature = hex::encode(mac.finalize().into_bytes());
-    let request = client
-        .post(&receiver.url)
-        .timeout(PATIENCE)
-        .header("content-type", "application/json")
-        .header("user-agent", "GitHub-Hookshot/twin")
-        .header("x-github-event", &delivery.event)
-        .header("x-github-delivery", delivery.id.to_string())
-        .header("x-hub-signature-256", format!("sha256={signature}"));
-    request.body(body).send().await?.error_for_status()?;
-    Ok(())
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What the scripted model knows: rules from a question to an answer, first match wins.
+//! The script: rules that map a prompt to an answer. The first rule that matches wins.
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
@@ -8,18 +8,18 @@ use crate::llm::Task;
 /// An ordered list of rules.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
-    /// The rules, in the order in which they are tried.
+    /// The rules, in the order in which they are matched.
     pub rules: Vec<Rule>,
 }
 
-/// One rule: which question gets which answer.
+/// One rule: which prompt gets which answer.
 #[derive(Debug, Clone)]
 pub struct Rule {
     /// The task it is for.
     pub task: Task,
-    /// Texts that must all stand in the prompt.
+    /// Texts that the prompt must contain, all of them.
     pub when: Vec<String>,
-    /// Texts of which none may stand in the prompt.
+    /// Texts that the prompt must not contain, none of them.
     pub unless: Vec<String>,
     /// The answer, verbatim.
     pub answer: String,
@@ -43,24 +43,24 @@ struct Entry {
 }
 
 impl Script {
-    /// Reads a listing (`[[answer]] task = …, when = […], unless = […], file = …`); `file` gives the
-    /// text of a file that the listing names.
+    /// Reads a listing (`[[answer]] task = …, when = […], unless = […], file = …`); `file` returns the text of a
+    /// file that the listing names.
     ///
     /// # Errors
-    /// When the listing is not such TOML, or names a file that is not there.
+    /// When the listing is not such TOML, or names a file that does not exist.
     pub fn from_dir_text(toml: &str, file: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let listing: Listing = toml::from_str(toml).context("read the script's listing")?;
         let mut rules = Vec::new();
         for entry in listing.answer {
             let Some(answer) = file(&entry.file) else {
-                bail!("the script names `{}`, which is not there", entry.file);
+                bail!("the script names `{}`, which does not exist", entry.file);
             };
             rules.push(Rule { task: entry.task, when: entry.when, unless: entry.unless, answer });
         }
         Ok(Self { rules })
     }
 
-    /// The same script with one more rule, tried last.
+    /// The same script with one more rule, matched last.
     #[must_use]
     pub fn with(mut self, task: Task, when: &[&str], unless: &[&str], answer: &str) -> Self {
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
@@ -68,7 +68,7 @@ impl Script {
         self
     }
 
-    /// The answer to this prompt, whose messages stand in `text` one after another.
+    /// The answer to a prompt, whose messages are joined in `text`.
     #[must_use]
     pub fn answer(&self, task: Task, text: &str) -> Option<&str> {
         let fits = |rule: &&Rule| {
@@ -97,7 +97,7 @@ mod tests {
     "#;
 
     #[test]
-    fn the_first_rule_that_fits_answers() {
+    fn the_first_rule_that_matches_answers() {
         let script = Script::from_dir_text(LISTING, |name| Some(format!("<{name}>"))).unwrap();
         for (text, answer) in [("a b", "<first.txt>"), ("a", "<last.txt>"), ("a b c", "<last.txt>")] {
             assert_eq!(script.answer(Task::Review, text), Some(answer), "{text}");
@@ -106,9 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_listing_is_refused_with_its_fault() {
+    fn a_wrong_listing_is_refused_with_its_error() {
         let refused = |toml: &str| format!("{:#}", Script::from_dir_text(toml, |_| None).unwrap_err());
-        assert!(refused(LISTING).contains("`first.txt`, which is not there"));
+        assert!(refused(LISTING).contains("`first.txt`, which does not exist"));
         assert!(refused(&LISTING.replace("unless", "unles")).contains("unles"));
         assert!(refused(&LISTING.replace("review", "revue")).contains("revue"));
     }

@@ -1,4 +1,4 @@
-//! OpenAI's chat completions on the wire: what is read of a request, and the shapes of answers.
+//! OpenAI's chat completions on the wire: the fields of a request that are read, and the shapes of answers.
 
 use axum::{
     Json,
@@ -13,19 +13,21 @@ use futures::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::MODEL;
 use crate::llm::Task;
 
-/// The fewest characters of an answer that one event of a stream carries.
-const PIECE: usize = 64;
-/// The most events of a stream, about.
-const PIECES: usize = 512;
-/// A moment in the past, so that equal questions get equal answers to the byte.
+/// The name of the scripted model.
+pub const MODEL: &str = "scripted";
+
+/// How many characters one event of a stream carries at least.
+const CHUNK: usize = 64;
+/// About how many events a stream has at most.
+const MOST_CHUNKS: usize = 512;
+/// A fixed time, so that equal requests get answers that are equal byte for byte.
 const CREATED: u32 = 1_767_225_600;
 
-/// What is read of a request; everything else in it is let be.
+/// The fields of a request that are read; others are ignored.
 #[derive(Deserialize)]
-pub(super) struct Asked {
+pub(super) struct ChatRequest {
     #[serde(default)]
     pub(super) model: String,
     messages: Vec<Message>,
@@ -48,7 +50,7 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// What a request gets.
+/// The answer to a request.
 pub(super) enum Reply {
     Answer { text: String, ending: Ending },
     Refusal(String),
@@ -59,16 +61,16 @@ pub(super) enum Reply {
 /// How an answer ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// In full.
+    /// It is complete.
     Stop,
-    /// In its middle, at the limit of tokens.
+    /// It is cut at the limit of tokens.
     Length,
-    /// In its middle, with the connection.
+    /// The connection is closed in its middle.
     Cut,
 }
 
-impl Asked {
-    /// All messages' texts, one after another.
+impl ChatRequest {
+    /// The texts of all messages, joined.
     pub(super) fn text(&self) -> String {
         self.messages.iter().map(|message| plain(&message.content)).collect::<Vec<_>>().join("\n")
     }
@@ -115,40 +117,40 @@ impl Reply {
         }
     }
 
-    pub(super) fn into_response(self, asked: Option<&Asked>) -> Response {
+    pub(super) fn into_response(self, request: Option<&ChatRequest>) -> Response {
         match self {
             Self::Error { status, code, message, retry_after } => error(status, code, &message, retry_after),
             Self::Raw(text) => ([(CONTENT_TYPE, "text/event-stream")], text).into_response(),
-            Self::Answer { text, ending } => respond(asked, &json!({"content": text}), &text, ending),
-            Self::Refusal(text) => respond(asked, &json!({"refusal": text}), &text, Ending::Stop),
+            Self::Answer { text, ending } => respond(request, &json!({"content": text}), &text, ending),
+            Self::Refusal(text) => respond(request, &json!({"refusal": text}), &text, Ending::Stop),
         }
     }
 }
 
-/// The list of models: one.
+/// The list of models, which has one.
 pub(super) fn models() -> Response {
     let model = json!({"id": MODEL, "object": "model", "created": CREATED, "owned_by": "aspora"});
     Json(json!({"object": "list", "data": [model]})).into_response()
 }
 
-fn respond(asked: Option<&Asked>, said: &Value, text: &str, ending: Ending) -> Response {
-    let prompt = asked.map(Asked::text).unwrap_or_default();
+fn respond(request: Option<&ChatRequest>, message: &Value, text: &str, ending: Ending) -> Response {
+    let prompt = request.map(ChatRequest::text).unwrap_or_default();
     let usage = usage(&prompt, text);
-    match asked {
-        Some(asked) if asked.stream => {
-            let field = if said.get("refusal").is_some() { "refusal" } else { "content" };
-            streamed(field, text, ending, asked.wants_usage().then_some(usage))
+    match request {
+        Some(request) if request.stream => {
+            let field = if message.get("refusal").is_some() { "refusal" } else { "content" };
+            streamed(field, text, ending, request.wants_usage().then_some(usage))
         }
-        _ => whole(said, ending, &usage),
+        _ => whole(message, ending, &usage),
     }
 }
 
-fn whole(said: &Value, ending: Ending, usage: &Value) -> Response {
-    let mut message = json!({"role": "assistant", "content": null, "refusal": null});
-    for (field, text) in said.as_object().into_iter().flatten() {
-        message[field] = text.clone();
+fn whole(message: &Value, ending: Ending, usage: &Value) -> Response {
+    let mut whole = json!({"role": "assistant", "content": null, "refusal": null});
+    for (field, text) in message.as_object().into_iter().flatten() {
+        whole[field] = text.clone();
     }
-    let choice = json!({"index": 0, "message": message, "logprobs": null, "finish_reason": finish(ending)});
+    let choice = json!({"index": 0, "message": whole, "logprobs": null, "finish_reason": finish(ending)});
     let completion = json!({
         "id": "chatcmpl-scripted", "object": "chat.completion", "created": CREATED, "model": MODEL,
         "choices": [choice], "usage": usage,
@@ -163,8 +165,8 @@ fn whole(said: &Value, ending: Ending, usage: &Value) -> Response {
 fn streamed(field: &str, text: &str, ending: Ending, usage: Option<Value>) -> Response {
     let mut events = vec![event(&json!({"role": "assistant", "content": ""}), None)];
     let letters: Vec<char> = text.chars().collect();
-    for piece in letters.chunks(PIECE.max(letters.len() / PIECES)) {
-        events.push(event(&json!({field: piece.iter().collect::<String>()}), None));
+    for chunk in letters.chunks(CHUNK.max(letters.len() / MOST_CHUNKS)) {
+        events.push(event(&json!({field: chunk.iter().collect::<String>()}), None));
     }
     if ending == Ending::Cut {
         return breaking(CONTENT_STREAM, events);
@@ -181,10 +183,10 @@ fn streamed(field: &str, text: &str, ending: Ending, usage: Option<Value>) -> Re
 const CONTENT_JSON: &str = "application/json";
 const CONTENT_STREAM: &str = "text/event-stream";
 
-/// A body whose connection breaks after these pieces.
-fn breaking(content_type: &'static str, pieces: Vec<Bytes>) -> Response {
+/// A body whose connection breaks after these chunks.
+fn breaking(content_type: &'static str, chunks: Vec<Bytes>) -> Response {
     let broken = Err(std::io::Error::new(std::io::ErrorKind::ConnectionReset, "cut on demand"));
-    let body = Body::from_stream(stream::iter(pieces.into_iter().map(Ok).chain([broken])));
+    let body = Body::from_stream(stream::iter(chunks.into_iter().map(Ok).chain([broken])));
     ([(CONTENT_TYPE, content_type)], body).into_response()
 }
 
@@ -211,7 +213,7 @@ const fn finish(ending: Ending) -> &'static str {
     }
 }
 
-/// One token for four characters, which is about right for English and code.
+/// Counts one token for four characters, which is about right for English and code.
 fn usage(prompt: &str, answer: &str) -> Value {
     let tokens = |text: &str| text.chars().count().div_ceil(4);
     let (input, output) = (tokens(prompt), tokens(answer));
@@ -234,7 +236,7 @@ fn error(status: u16, code: &str, message: &str, retry_after: Option<u64>) -> Re
     response
 }
 
-/// A message's content is a text, or a list of parts of which some are text.
+/// The text of a message, whose content is a string or a list of parts.
 fn plain(content: &Value) -> String {
     match content {
         Value::String(text) => text.clone(),

@@ -1,24 +1,27 @@
-//! Where the server programs of Postgres are on this machine, and as whom they may run.
+//! Finds the server programs of Postgres on this machine, and the account under which they run.
 //!
-//! We use what the system's package manager installed. The crate `postgresql_embedded` would download a build
-//! at the first start; a factory that merges code does not run binaries that nobody of its machine chose.
+//! They are those that the package manager of the system installed. The crate `postgresql_embedded` would download a
+//! build at the first start; a factory that merges code does not run binaries that its operator did not choose.
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::{env, fs};
 
 use anyhow::{Context, bail};
 
-/// Folders of one installation: `initdb`, `postgres`, `createdb` and `pg_isready` lie together.
+/// The folder of one installation, with `initdb`, `postgres`, `createdb` and `pg_isready`.
 #[derive(Clone, Debug)]
 pub(super) struct Binaries {
     folder: PathBuf,
     account: Option<Account>,
 }
 
-/// The unprivileged account that the server programs need when we are root, as they refuse to be root.
+/// How many lines of a log an error quotes.
+const LOG_LINES_IN_ERRORS: usize = 12;
+
+/// The unprivileged account for the server programs, which refuse to run as root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) uid: u32,
@@ -28,7 +31,7 @@ pub(super) struct Account {
 impl Binaries {
     /// Finds an installation: on `PATH`, then the newest of Debian's folders, then Homebrew's.
     ///
-    /// With `major`, only an installation of that major version will do: it is the one that wrote the data.
+    /// With `major`, it must have that major version, the one that wrote the data.
     pub(super) fn find(major: Option<u32>) -> anyhow::Result<Self> {
         let mut refused = Vec::new();
         for folder in candidates() {
@@ -57,7 +60,7 @@ impl Binaries {
         self.account
     }
 
-    /// A program of this installation, to be run under the account and with untranslated messages.
+    /// A program of this installation, run under the account and with untranslated messages.
     pub(super) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.folder.join(program));
         command.env("LC_ALL", "C").env_remove("PGSERVICE").env_remove("PGOPTIONS").current_dir("/");
@@ -69,7 +72,7 @@ impl Binaries {
 }
 
 impl Account {
-    /// Whether this account may walk down to `folder`; root's own home, for one, is closed to it.
+    /// Whether this account can reach `folder`; it cannot enter the home of root, for one.
     pub(super) fn reaches(self, folder: &Path) -> bool {
         folder.ancestors().filter_map(|ancestor| fs::metadata(ancestor).ok()).all(|ancestor| {
             let class = match (ancestor.uid() == self.uid, ancestor.gid() == self.gid) {
@@ -93,7 +96,7 @@ fn candidates() -> Vec<PathBuf> {
     on_path
         .chain([PathBuf::from("/usr/pgsql/bin")])
         .chain(installed)
-        .filter(|folder| complete(folder))
+        .filter(|folder| is_complete(folder))
         .collect()
 }
 
@@ -111,11 +114,11 @@ fn newest_first(root: &str) -> Vec<PathBuf> {
     versions.into_iter().map(|(_, folder)| folder).collect()
 }
 
-fn complete(folder: &Path) -> bool {
+fn is_complete(folder: &Path) -> bool {
     ["initdb", "postgres", "createdb", "pg_isready"].iter().all(|program| folder.join(program).is_file())
 }
 
-/// The major version as `initdb --version` says it: `initdb (PostgreSQL) 15.13 (Debian …)`.
+/// The major version in the output of `initdb --version`: `initdb (PostgreSQL) 15.13 (Debian …)`.
 fn major_of(folder: &Path) -> Option<u32> {
     let output = Command::new(folder.join("initdb")).arg("--version").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
@@ -140,6 +143,20 @@ fn entry(passwd: &str, name: &str) -> Option<Account> {
     Some(Account { uid, gid })
 }
 
+/// An error with the last lines that a failed program printed.
+pub(super) fn ensure_success(output: &Output) -> anyhow::Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    bail!("{}: {}", output.status, last_lines(&String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The last lines of a log, for an error.
+pub(super) fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES_IN_ERRORS)..].join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -154,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_does_not_reach_a_closed_folder() {
+    fn an_account_does_not_reach_a_closed_folder() {
         let folder = tempfile::tempdir().unwrap();
         let stranger = Account { uid: 65_001, gid: 65_001 };
         assert!(stranger.reaches(Path::new("/usr")));

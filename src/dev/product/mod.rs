@@ -1,6 +1,6 @@
-//! The Wealth product of the embedded default, and the script by which the scripted model works on it.
+//! The Wealth product of the embedded default, and the script of the scripted model for it.
 //!
-//! Both are files beside this one, compiled in: the product becomes the first commit of `acme/wealth-product`.
+//! Both are files in this folder, compiled in. The product becomes the first commit of `acme/wealth-product`.
 
 macro_rules! files {
     ($folder:literal: $($path:literal)*) => {
@@ -56,12 +56,12 @@ const ANSWERS: &[(&str, &str)] = answers!(
 /// The scripted model's table of answers: TOML, `[[answer]]` with `task`, `when`, `unless` and `file`.
 pub const SCRIPT: &str = include_str!("script/script.toml");
 
-/// The files of the product's first commit: the path from its root, and the content.
+/// The files of the product's first commit: path and content.
 pub fn wealth() -> Vec<(&'static str, &'static [u8])> {
     WEALTH.to_vec()
 }
 
-/// The answer that a `file` of the script names.
+/// The answer in a `file` that the script names.
 pub fn script_file(name: &str) -> Option<&'static str> {
     ANSWERS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }

@@ -2,7 +2,7 @@
 
 use aspora::{
     core::workflow::Outcome,
-    dev::github::{Mode, Phase, Rule},
+    dev::github::{Fault, FaultRule, Phase},
     engine::{Control, Verb},
     llm::Task,
     store::{self, dead_letter::Filter},
@@ -119,7 +119,7 @@ async fn a_dead_letter_that_is_redriven_goes_on_with_what_was_paid_for_and_pushe
     .await;
     for nth in 1..=5 {
         let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
-        world.twin.fault(Rule { method, path, nth, mode: Mode::ErrorBefore(500) }).unwrap();
+        world.twin.inject(FaultRule { method, path, nth, fault: Fault::ErrorBefore(500) }).unwrap();
     }
     let run = world.submit(WISH).await;
     assert_eq!(world.settle(run).await, "needs_human");

@@ -1,7 +1,7 @@
 //! A GitHub that does what it was asked and does not say so: nothing is done twice.
 
 use aspora::{
-    dev::github::{Mode, Rule},
+    dev::github::{Fault, FaultRule},
     llm::Task,
 };
 
@@ -20,17 +20,17 @@ async fn world() -> World {
 
 /// The first such request is carried out, and once answered with 500, once not at all.
 async fn lost_answers_do_no_harm(method: &str, path: &str, made: usize) {
-    for mode in [Mode::ApplyThenError(500), Mode::ApplyThenCut] {
+    for fault in [Fault::ApplyThenError(500), Fault::ApplyThenCut] {
         let world = world().await;
-        let rule = Rule { method: method.to_owned(), path: path.to_owned(), nth: 1, mode };
-        world.twin.fault(rule).unwrap();
+        let rule = FaultRule { method: method.to_owned(), path: path.to_owned(), nth: 1, fault };
+        world.twin.inject(rule).unwrap();
         let run = world.submit(WISH).await;
-        assert_eq!(world.settle(run).await, "done", "{mode:?}");
+        assert_eq!(world.settle(run).await, "done", "{fault:?}");
         let history = world.history(run).await;
-        assert!(history.contains("failed at attempt 1"), "{mode:?} struck nothing:\n{history}");
+        assert!(history.contains("failed at attempt 1"), "{fault:?} struck nothing:\n{history}");
         world.nothing_twice();
-        assert_eq!(world.applied(method, path), made, "{mode:?}\n{history}");
-        assert_eq!(world.asked(Task::Generate), 1, "{mode:?}\n{history}");
+        assert_eq!(world.applied(method, path), made, "{fault:?}\n{history}");
+        assert_eq!(world.asked(Task::Generate), 1, "{fault:?}\n{history}");
     }
 }
 
@@ -59,8 +59,8 @@ async fn a_merge_whose_answer_is_lost_is_found_again() {
 async fn an_answer_of_the_model_is_paid_for_once_though_the_push_fails() {
     let world = world().await;
     let path = "/acme/wealth-product.git/git-receive-pack".to_owned();
-    let rule = Rule { method: "POST".to_owned(), path, nth: 1, mode: Mode::ErrorBefore(500) };
-    world.twin.fault(rule).unwrap();
+    let rule = FaultRule { method: "POST".to_owned(), path, nth: 1, fault: Fault::ErrorBefore(500) };
+    world.twin.inject(rule).unwrap();
     let run = world.submit(WISH).await;
     assert_eq!(world.settle(run).await, "done");
     let history = world.history(run).await;

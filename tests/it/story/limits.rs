@@ -3,7 +3,7 @@
 use aspora::{
     core::run::Event,
     dev::{
-        github::{Mode, Rule},
+        github::{self, FaultRule},
         model::Fault,
     },
     llm::Task,
@@ -36,7 +36,7 @@ fn failed(row: &Row) -> (String, TimeDelta) {
 async fn githubs_secondary_limit_is_waited_for_as_long_as_it_says() {
     let world = World::with(simple).await;
     let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
-    world.twin.fault(Rule { method, path, nth: 1, mode: Mode::SecondaryLimit(120) }).unwrap();
+    world.twin.inject(FaultRule { method, path, nth: 1, fault: github::Fault::SecondaryLimit(120) }).unwrap();
     let run = world.submit(WISH).await;
     let (error, wait) = failed(&world.fails(run).await);
     assert!(error.contains("rate limited (403)"), "{error}");
@@ -122,7 +122,7 @@ async fn after_one_workers_penalty_no_worker_calls_github_until_it_is_over() {
     })
     .await;
     let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
-    world.twin.fault(Rule { method, path, nth: 1, mode: Mode::SecondaryLimit(600) }).unwrap();
+    world.twin.inject(FaultRule { method, path, nth: 1, fault: github::Fault::SecondaryLimit(600) }).unwrap();
     let first = world.submit(WISH).await;
     world.fails(first).await;
     let before = calls(&world);
@@ -154,7 +154,7 @@ async fn after_one_workers_penalty_no_worker_calls_github_until_it_is_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_budget_that_github_tells_is_never_overdrawn() {
     let world = World::with(simple).await;
-    world.twin.grant(Some((3, 3600)));
+    world.twin.limit_rate(Some((3, 3600)));
     let run = world.submit(WISH).await;
     held_back(&world, &[run]).await;
     let ledger = world.twin.ledger();
@@ -162,7 +162,7 @@ async fn a_budget_that_github_tells_is_never_overdrawn() {
     let statuses: Vec<u16> = statuses.collect();
     assert_eq!(statuses.len(), 3, "{statuses:?}");
     assert!(statuses.iter().all(|status| *status != 403), "{statuses:?}");
-    world.twin.grant(None);
+    world.twin.limit_rate(None);
     assert_eq!(world.settle(run).await, "done");
     let history = world.history(run).await;
     assert!(!history.contains("failed at attempt"), "{history}");

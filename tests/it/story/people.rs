@@ -1,7 +1,7 @@
 //! People beside the factory: they take over, close, and approve.
 
 use aspora::{
-    dev::github::{BOT, Phase, Verdict},
+    dev::github::{BOT, Phase, ReviewEvent},
     llm::Task,
 };
 use insta::assert_snapshot;
@@ -73,7 +73,7 @@ async fn a_critical_change_waits_for_two_people_who_may_approve_it() {
             and_content(generates(&file("db/migrations/0002_round.sql", "create table round (n int);")));
     })
     .await;
-    let (twin, approve) = (&world.twin, Verdict::Approve);
+    let (twin, approve) = (&world.twin, ReviewEvent::Approve);
     for (login, permission) in
         [("asha", "write"), ("bilal", "admin"), ("helper[bot]", "write"), ("out", "read")]
     {
@@ -118,7 +118,7 @@ async fn a_person_who_asks_for_changes_blocks_even_a_low_risk_change() {
     world.twin.set_permission(REPO, "asha", "write").unwrap();
     let run = world.submit(WISH).await;
     world.waits_for(run, "CI Pipeline").await;
-    world.twin.review_as("asha", REPO, 1, Verdict::RequestChanges, "not like this").await.unwrap();
+    world.twin.review_as("asha", REPO, 1, ReviewEvent::RequestChanges, "not like this").await.unwrap();
     assert_eq!(world.settle(run).await, "needs_human");
     let reason = world.reason(run).await;
     assert!(reason.contains("asha asked for changes; only they can withdraw it"), "{reason}");

@@ -1,10 +1,10 @@
-//! One changed file as git prints it, its lines coloured.
+//! The diff of one changed file, with coloured lines.
 
 use maud::{Markup, html};
 
-use super::super::repository::Changed;
+use crate::dev::github::git::Changed;
 
-/// The most of one file's patch that a page shows, in bytes.
+/// How many bytes of a file's patch a page shows at most.
 const LONGEST: usize = 256 * 1024;
 
 /// A changed file with its patch, folded when it is long.
@@ -18,7 +18,7 @@ pub(super) fn file(file: &Changed) -> Markup {
                 span.plus { "+" (file.additions) } " " span.minus { "−" (file.deletions) }
             }
             @if file.patch.is_some() { (lines(patch)) } @else {
-                p.muted { "Git prints no lines: the file is binary, empty, or was only moved." }
+                p.muted { "No lines: the file is binary or empty, or was only renamed." }
             }
         }
     }
@@ -30,7 +30,7 @@ fn lines(patch: &str) -> Markup {
         pre.diff {
             @for line in shown.lines() { span class=[class_of(line)] { (line) "\n" } }
         }
-        @if shown.len() < patch.len() { p.muted { "The rest is left out here; git has it." } }
+        @if shown.len() < patch.len() { p.muted { "The rest is not shown." } }
     }
 }
 

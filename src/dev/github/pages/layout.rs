@@ -1,4 +1,4 @@
-//! What the twin's pages share: head, banner, headers, badges, and prose as plain text.
+//! What the pages share: frame, banner, headers, badges, and Markdown as plain text.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 const STYLE: &str = include_str!("style.css");
 
-/// Nothing may be loaded or run; the one style sheet is allowed by its digest.
+/// Nothing may be loaded or run, except the one style sheet, which is allowed by its digest.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
     format!(
@@ -48,18 +48,18 @@ pub(super) fn page(title: &str, main: &Markup) -> Response {
     (headers, whole.into_string()).into_response()
 }
 
-/// A state or conclusion, coloured where the word is one of GitHub's.
-pub(super) fn badge(word: &str) -> Markup {
-    let class = match word {
+/// A state or conclusion, coloured if it is one of GitHub's.
+pub(super) fn badge(state: &str) -> Markup {
+    let class = match state {
         "open" | "merged" | "success" | "approved" => "badge good",
         "failure" | "timed_out" | "action_required" | "changes requested" | "closed" => "badge bad",
         "queued" | "in_progress" => "badge waiting",
         _ => "badge",
     };
-    html! { span class=(class) { (word) } }
+    html! { span class=(class) { (state) } }
 }
 
-/// Markdown as the plain text it is, without the comments that GitHub hides.
+/// Markdown as plain text, without the comments that GitHub hides.
 pub(super) fn prose(markdown: &str) -> Markup {
     let shown = without_hidden(markdown);
     html! {
@@ -67,13 +67,13 @@ pub(super) fn prose(markdown: &str) -> Markup {
     }
 }
 
-/// A moment as it is recorded, to the second.
+/// A time as it is saved, to the second.
 pub(super) fn when(at: &str) -> Markup {
     let short = at.get(..19).unwrap_or(at).replace('T', " ");
     html! { time.muted datetime=(at) title=(at) { (short) } }
 }
 
-/// A link to elsewhere; anything but http and https stays text.
+/// An external link; an address that is neither http nor https stays text.
 pub(super) fn external(address: &str, label: &str) -> Markup {
     let safe = url::Url::parse(address).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     html! {
@@ -81,7 +81,7 @@ pub(super) fn external(address: &str, label: &str) -> Markup {
     }
 }
 
-/// GitHub hides a comment up to its end, or up to the end of the text.
+/// GitHub hides a comment up to its end, or to the end of the text if it is not closed.
 fn without_hidden(markdown: &str) -> String {
     let mut shown = String::new();
     let mut rest = markdown;
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_github_hides_is_hidden() {
+    fn hidden_comments_are_not_shown() {
         let check = |markdown: &str, shown: &str| assert_eq!(without_hidden(markdown), shown, "{markdown}");
         check("plain\n", "plain");
         check("a<!-- aspora:run:1 -->b", "ab");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_becomes_a_link() {
+    fn only_http_addresses_become_links() {
         let check = |address: &str, is: bool| {
             assert_eq!(external(address, "x").into_string().contains("href"), is, "{address}");
         };

@@ -1,6 +1,6 @@
-//! What a machine lacks of a factory's surroundings, put up in one folder.
+//! Stand-ins for the services that a factory needs, in one folder.
 //!
-//! Whatever is real already (a database, a forge, a model) is left out: the caller says what it needs.
+//! The caller says which are needed; a service that is configured needs no stand-in.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -11,27 +11,26 @@ use uuid::Uuid;
 use super::{
     ci::product_ci,
     github::{Twin, TwinConfig, Webhook},
-    model::{MODEL, Script, ScriptedModel},
+    model::{Script, ScriptedModel},
     postgres::Cluster,
     product,
 };
 use crate::{
     core::requirement::{ProductName, RepoName},
-    llm,
     workspace::{Sandbox, Unavailable},
 };
 
 /// The embedded product's name and repository.
 const WEALTH: (&str, &str) = ("wealth", "acme/wealth-product");
-/// How often the embedded Postgres is looked at.
-const WATCH: Duration = Duration::from_millis(500);
-/// The database's name in the embedded cluster.
+/// How often it is checked that the embedded Postgres runs.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
+/// The name of the database in the embedded cluster.
 const DATABASE: &str = "aspora";
 
-/// What is to be put up.
+/// Which stand-ins to start.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs {
-    /// A Postgres of our own.
+    /// The embedded Postgres.
     pub database: bool,
     /// The GitHub twin.
     pub forge: bool,
@@ -39,7 +38,7 @@ pub struct Needs {
     pub model: bool,
 }
 
-/// What was put up. It goes when this is dropped; the folder stays.
+/// The stand-ins that were started. They stop when this is dropped; the folder is kept.
 pub struct StandIns {
     cluster: Option<Arc<Cluster>>,
     twin: Option<Twin>,
@@ -49,18 +48,18 @@ pub struct StandIns {
 }
 
 impl StandIns {
-    /// Puts up what is needed in `folder`, on from where an earlier one there stopped. Webhooks of the
-    /// twin go to `webhook_url`.
+    /// Starts what is needed in `folder`, with the data that earlier ones left there. The twin sends webhooks to
+    /// `webhook_url`.
     ///
     /// # Errors
-    /// When a part cannot start; the message says what to install or to free.
-    pub async fn up(
+    /// When one cannot start; the message says what to install or which address to free.
+    pub async fn start(
         folder: &Path,
         needs: Needs,
         webhook_url: String,
         sandbox: Result<Sandbox, Unavailable>,
     ) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder).with_context(|| format!("create the folder {}", folder.display()))?;
         let secret = || SecretString::from(Uuid::new_v4().simple().to_string());
         let (token, webhook_secret) = (secret(), secret());
         let cluster = match needs.database {
@@ -69,18 +68,8 @@ impl StandIns {
         };
         let twin = match needs.forge {
             true => {
-                let config = TwinConfig {
-                    data_dir: folder.join("forge"),
-                    addr: any_port(),
-                    public_url: None,
-                    token: token.expose_secret().to_owned(),
-                    webhook: Some(Webhook {
-                        url: webhook_url,
-                        secret: webhook_secret.expose_secret().to_owned(),
-                    }),
-                    ci: Some(product_ci(sandbox)),
-                };
-                Some(Twin::start(config).await.context("start the GitHub twin")?)
+                let webhook = Webhook { url: webhook_url, secret: webhook_secret.expose_secret().to_owned() };
+                Some(twin(folder, &token, webhook, sandbox).await?)
             }
             false => None,
         };
@@ -91,56 +80,58 @@ impl StandIns {
         Ok(Self { cluster, twin, model, token, webhook_secret })
     }
 
-    /// The embedded database's URL.
+    /// The URL of the embedded database.
     #[must_use]
     pub fn database_url(&self) -> Option<String> {
         self.cluster.as_ref().map(|cluster| cluster.url(DATABASE))
     }
 
-    /// The twin.
+    /// The GitHub twin.
     #[must_use]
     pub const fn twin(&self) -> Option<&Twin> {
         self.twin.as_ref()
     }
 
-    /// The token that the twin accepts.
+    /// The token that the twin and the scripted model accept.
     #[must_use]
     pub const fn token(&self) -> &SecretString {
         &self.token
     }
 
-    /// What the twin signs its webhooks with.
+    /// The secret with which the twin signs webhooks.
     #[must_use]
     pub const fn webhook_secret(&self) -> &SecretString {
         &self.webhook_secret
     }
 
-    /// How to ask the scripted model.
+    /// The scripted model.
     #[must_use]
-    pub fn model(&self) -> Option<llm::Config> {
-        self.model.as_ref().map(|model| llm::Config::new(&model.url(), self.token.clone(), MODEL))
+    pub const fn model(&self) -> Option<&ScriptedModel> {
+        self.model.as_ref()
     }
 
-    /// Puts the embedded product onto the twin; what to register it as.
+    /// Creates the repository of the Wealth product on the twin; returns the name and repository to register.
     ///
     /// # Errors
-    /// When the twin cannot make the repository.
+    /// When the twin cannot create the repository.
     pub async fn wealth(&self) -> anyhow::Result<(ProductName, RepoName)> {
         if let Some(twin) = &self.twin {
             twin.create_repository(WEALTH.1, &product::wealth())
                 .await
-                .context("lay out the Wealth product")?;
+                .context("create the repository of the Wealth product")?;
         }
         Ok((WEALTH.0.parse()?, WEALTH.1.parse()?))
     }
 
-    /// Puts a git repository of this machine onto the twin as a product's; what to register it as.
+    /// Copies a git repository of this machine to the twin; returns the repository to register for the product.
     ///
     /// # Errors
-    /// When the folder is no git repository with a branch `main`, or the forge is not the twin.
+    /// When the folder is not a git repository with a branch `main`, or the forge is not the twin.
     pub async fn adopt(&self, name: &ProductName, folder: &Path) -> anyhow::Result<RepoName> {
-        let twin =
-            self.twin.as_ref().context("--product needs the GitHub twin; GITHUB_TOKEN switches it off")?;
+        let twin = self
+            .twin
+            .as_ref()
+            .context("--product needs the GitHub twin, which does not run while GITHUB_TOKEN is set")?;
         let repository: RepoName = format!("local/{name}").parse()?;
         twin.adopt_repository(&repository.to_string(), folder)
             .await
@@ -149,7 +140,7 @@ impl StandIns {
     }
 }
 
-/// The command that runs a Python product's tests; the embedded product's, and the default.
+/// The default command to run the tests of a product, here one in Python.
 #[must_use]
 pub fn unittest() -> Vec<String> {
     ["python3", "-m", "unittest", "discover", "-s", "tests", "-t", "."].map(str::to_owned).to_vec()
@@ -165,23 +156,40 @@ async fn cluster(folder: &Path) -> anyhow::Result<Cluster> {
     tokio::task::spawn_blocking(start).await.context("start the embedded Postgres")?
 }
 
-/// Starts the cluster again should it die, for nobody else looks after it.
+async fn twin(
+    folder: &Path,
+    token: &SecretString,
+    webhook: Webhook,
+    sandbox: Result<Sandbox, Unavailable>,
+) -> anyhow::Result<Twin> {
+    let config = TwinConfig {
+        data_dir: folder.join("forge"),
+        addr: any_port(),
+        public_url: None,
+        token: token.expose_secret().to_owned(),
+        webhook: Some(webhook),
+        ci: Some(product_ci(sandbox)),
+    };
+    Twin::start(config).await.context("start the GitHub twin")
+}
+
+/// Restarts the cluster if it stops.
 fn watched(cluster: Cluster) -> Arc<Cluster> {
     let cluster = Arc::new(cluster);
     let watched = Arc::downgrade(&cluster);
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(WATCH).await;
+            tokio::time::sleep(WATCH_INTERVAL).await;
             let Some(cluster) = watched.upgrade() else { return };
-            let revived = tokio::task::spawn_blocking(move || match cluster.pid() {
+            let restarted = tokio::task::spawn_blocking(move || match cluster.pid() {
                 Some(_) => Ok(()),
                 None => {
-                    tracing::warn!("the embedded Postgres is gone; starting it again");
+                    tracing::warn!("the embedded Postgres has stopped; restarting it");
                     cluster.restart()
                 }
             });
-            if let Ok(Err(error)) = revived.await {
-                tracing::error!("the embedded Postgres does not start again: {error:#}");
+            if let Ok(Err(error)) = restarted.await {
+                tracing::error!("the embedded Postgres cannot be restarted: {error:#}");
             }
         }
     });

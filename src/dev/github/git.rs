@@ -1,11 +1,16 @@
-//! The twin's git: bare repositories, asked and changed through the git command.
+//! The twin's git: bare repositories, read and changed through the git command.
 //!
-//! Nothing here knows of pull requests. Every change of a branch is a compare-and-set.
+//! Nothing here knows about pull requests. Every change of a branch is a compare-and-set.
+
+mod diff;
 
 use std::{collections::BTreeMap, ffi::OsStr, path::PathBuf, process::Stdio};
 
 use anyhow::{Context as _, bail};
 use tokio::{io::AsyncWriteExt as _, process::Command};
+
+pub(crate) use self::diff::Changed;
+use self::diff::{patches_of, read_listing, with_patch};
 
 /// One bare repository.
 #[derive(Debug, Clone)]
@@ -13,7 +18,7 @@ pub(crate) struct Git {
     pub(crate) dir: PathBuf,
 }
 
-/// One commit, as git tells it.
+/// One commit, as git prints it.
 #[derive(Debug, Clone)]
 pub(crate) struct Commit {
     pub(crate) sha: String,
@@ -24,7 +29,7 @@ pub(crate) struct Commit {
     pub(crate) message: String,
 }
 
-/// Who, and when.
+/// Who made a commit, and when.
 #[derive(Debug, Clone)]
 pub(crate) struct Signature {
     pub(crate) name: String,
@@ -32,20 +37,29 @@ pub(crate) struct Signature {
     pub(crate) date: String,
 }
 
-/// One changed file between two commits.
+/// One branch that was created (no `before`), deleted (no `after`) or moved.
 #[derive(Debug, Clone)]
-pub(crate) struct Changed {
-    pub(crate) path: String,
-    /// The former path of a rename or copy.
-    pub(crate) previous: Option<String>,
-    /// GitHub's word: `added`, `removed`, `modified`, `renamed`, …
-    pub(crate) status: &'static str,
-    pub(crate) blob: String,
+pub(crate) struct Move {
+    pub(crate) branch: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+}
+
+/// What a head has that its base does not.
+#[derive(Debug, Clone)]
+pub(crate) struct Comparison {
+    pub(crate) head_sha: String,
+    pub(crate) base_sha: String,
+    /// Whether the two merge without a conflict.
+    pub(crate) mergeable: bool,
+    pub(crate) commits: u64,
     pub(crate) additions: u64,
     pub(crate) deletions: u64,
-    /// From the first hunk header; none for a binary file or a bare rename.
-    pub(crate) patch: Option<String>,
+    pub(crate) changed_files: u64,
 }
+
+/// The object name that git gives to a tree without files.
+pub(crate) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 impl Git {
     /// Makes an empty bare repository that may be pushed to over HTTP.
@@ -61,7 +75,7 @@ impl Git {
         let source = source.to_str().context("name the repository's folder in UTF-8")?;
         self.text(["fetch", "--quiet", source, "+refs/heads/*:refs/heads/*"]).await?;
         if self.branch("main").await?.is_none() {
-            bail!("{source} has no branch `main`: make one, it is what pull requests are merged into");
+            bail!("{source} has no branch `main`, into which pull requests are merged; create one");
         }
         Ok(())
     }
@@ -86,7 +100,7 @@ impl Git {
         self.commit_named(&format!("refs/heads/{branch}")).await
     }
 
-    /// The full commit of any name git understands, if there is one.
+    /// The full SHA of any name of a commit that git understands, if there is such a commit.
     pub(crate) async fn commit_named(&self, name: &str) -> anyhow::Result<Option<String>> {
         if name.starts_with('-') {
             return Ok(None);
@@ -96,7 +110,7 @@ impl Git {
         Ok((status == 0).then(|| out.trim().to_owned()))
     }
 
-    /// How many commits `head` has that `base` has not.
+    /// How many commits `head` has that `base` does not.
     pub(crate) async fn ahead(&self, base: &str, head: &str) -> anyhow::Result<u64> {
         let count = self.text(["rev-list", "--count", &format!("{base}..{head}")]).await?;
         count.trim().parse().context("read the count of commits")
@@ -107,19 +121,19 @@ impl Git {
         Ok(self.ask(&["merge-base", "--is-ancestor", old, new]).await?.0 == 0)
     }
 
-    /// The commit where two histories part.
+    /// The last common commit of two histories.
     pub(crate) async fn merge_base(&self, one: &str, other: &str) -> anyhow::Result<Option<String>> {
         let (status, out) = self.ask(&["merge-base", one, other]).await?;
         Ok((status == 0).then(|| out.trim().to_owned()))
     }
 
-    /// The tree of both merged, or nothing when they are in conflict.
+    /// The tree of the merge of both, or `None` when they conflict.
     pub(crate) async fn merged_tree(&self, base: &str, head: &str) -> anyhow::Result<Option<String>> {
         let (status, out) = self.ask(&["merge-tree", "--write-tree", "--no-messages", base, head]).await?;
         Ok((status == 0).then(|| out.trim().to_owned()))
     }
 
-    /// Writes a commit; it is on no branch yet.
+    /// Writes a commit that is on no branch yet.
     pub(crate) async fn commit_tree(
         &self,
         tree: &str,
@@ -136,14 +150,14 @@ impl Git {
         Ok(String::from_utf8(succeed(command, message.as_bytes()).await?)?.trim().to_owned())
     }
 
-    /// Moves a branch from `old` (nothing: it must not exist) to `new`.
+    /// Moves a branch from `old` (`None`: it must not exist) to `new`.
     pub(crate) async fn move_branch(&self, branch: &str, new: &str, old: Option<&str>) -> anyhow::Result<()> {
-        let nothing = "0".repeat(40);
-        self.text(["update-ref", &format!("refs/heads/{branch}"), new, old.unwrap_or(&nothing)]).await?;
+        let absent = "0".repeat(40);
+        self.text(["update-ref", &format!("refs/heads/{branch}"), new, old.unwrap_or(&absent)]).await?;
         Ok(())
     }
 
-    /// Commits files on top of `parent` (nothing: a first commit), on no branch yet.
+    /// Commits files on top of `parent` (`None`: a first commit), on no branch yet.
     pub(crate) async fn commit_files(
         &self,
         parent: Option<&str>,
@@ -182,7 +196,7 @@ impl Git {
         Ok(listing.split_terminator('\0').map(str::to_owned).collect())
     }
 
-    /// The commits of a range such as `main..topic`, oldest first; `only` the named one if set.
+    /// The commits of a range such as `main..topic`, oldest first; with `only`, the last one alone.
     pub(crate) async fn commits(&self, range: &str, only: bool) -> anyhow::Result<Vec<Commit>> {
         let most = if only { "--max-count=1" } else { "--max-count=-1" };
         self.log(["--reverse", most, range]).await
@@ -200,7 +214,7 @@ impl Git {
         Ok(log.split('\x1e').filter_map(|record| read_commit(record.trim_start_matches('\n'))).collect())
     }
 
-    /// What `head` changes since it parted from `base`.
+    /// The files that `head` has changed since it forked from `base`.
     pub(crate) async fn changes(&self, base: &str, head: &str) -> anyhow::Result<Vec<Changed>> {
         let from = self.merge_base(base, head).await?.unwrap_or_else(|| base.to_owned());
         let range = [from.as_str(), head, "--"];
@@ -209,6 +223,20 @@ impl Git {
         let patches = patches_of(&patches);
         let files = read_listing(&listing);
         Ok(files.into_iter().enumerate().map(|(at, file)| with_patch(file, patches.get(at))).collect())
+    }
+
+    /// Compares two commits, and tries their merge.
+    pub(crate) async fn compare(&self, base: &str, head: &str) -> anyhow::Result<Comparison> {
+        let files = self.changes(base, head).await?;
+        Ok(Comparison {
+            head_sha: head.to_owned(),
+            base_sha: base.to_owned(),
+            mergeable: self.merged_tree(base, head).await?.is_some(),
+            commits: self.ahead(base, head).await?,
+            additions: files.iter().map(|file| file.additions).sum(),
+            deletions: files.iter().map(|file| file.deletions).sum(),
+            changed_files: files.len() as u64,
+        })
     }
 
     async fn diff(&self, how: &[&str], range: [&str; 3]) -> anyhow::Result<String> {
@@ -222,7 +250,7 @@ impl Git {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// For questions whose answer is the exit status: 0 or 1; anything else is an error.
+    /// For commands that answer by their exit status.
     async fn ask(&self, arguments: &[&str]) -> anyhow::Result<(i32, String)> {
         let output = self.command(arguments).output().await.context("run git")?;
         Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned()))
@@ -235,7 +263,7 @@ impl Git {
     }
 }
 
-/// Git without anybody's own configuration, so that the twin is the same on every machine.
+/// Git without the configuration of the user or the system, so that the twin is the same on every machine.
 pub(crate) fn git() -> Command {
     let mut command = Command::new("git");
     for inherited in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
@@ -261,15 +289,15 @@ async fn succeed(mut command: Command, input: &[u8]) -> anyhow::Result<Vec<u8>> 
     let mut child = command.spawn().context("start git: is it installed?")?;
     let mut stdin = child.stdin.take().context("open git's input")?;
     let write = async {
-        // Git may answer without reading all of its input; what it says then counts.
+        // Git may end before it has read all of its input; its output then says why.
         let _ = stdin.write_all(input).await;
         drop(stdin);
     };
     let ((), output) = tokio::join!(write, child.wait_with_output());
     let output = output.context("wait for git")?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        bail!("{:?} failed: {}", command.as_std(), said.trim());
+        let message = String::from_utf8_lossy(&output.stderr);
+        bail!("{:?} failed: {}", command.as_std(), message.trim());
     }
     Ok(output.stdout)
 }
@@ -287,65 +315,12 @@ fn read_commit(record: &str) -> Option<Commit> {
     })
 }
 
-/// Reads `:100644 100644 <blob> <blob> M\0path\0`; a rename or copy has two paths.
-fn read_listing(listing: &str) -> Vec<Changed> {
-    let mut fields = listing.split('\0');
-    let mut files = Vec::new();
-    while let (Some(head), Some(first)) = (fields.next(), fields.next()) {
-        let mut words = head.split(' ');
-        let (Some(blob), Some(letter)) = (words.nth(3), words.next()) else { break };
-        let (status, moved) = match letter.chars().next() {
-            Some('A') => ("added", false),
-            Some('D') => ("removed", false),
-            Some('R') => ("renamed", true),
-            Some('C') => ("copied", true),
-            Some('T') => ("changed", false),
-            _ => ("modified", false),
-        };
-        let second = if moved { fields.next() } else { None };
-        files.push(Changed {
-            path: second.unwrap_or(first).to_owned(),
-            previous: second.map(|_| first.to_owned()),
-            status,
-            blob: blob.to_owned(),
-            additions: 0,
-            deletions: 0,
-            patch: None,
-        });
-    }
-    files
-}
-
-/// The diff of each file, in the order of the listing.
-fn patches_of(diff: &str) -> Vec<&str> {
-    let starts: Vec<usize> = std::iter::once(0)
-        .filter(|_| diff.starts_with("diff --git "))
-        .chain(diff.match_indices("\ndiff --git ").map(|(at, _)| at + 1))
-        .collect();
-    let ends = starts.iter().skip(1).copied().chain([diff.len()]);
-    starts.iter().zip(ends).map(|(start, end)| &diff[*start..end]).collect()
-}
-
-fn with_patch(mut file: Changed, diff: Option<&&str>) -> Changed {
-    let hunks = diff.and_then(|diff| diff.find("\n@@ ").map(|at| diff[at + 1..].trim_end_matches('\n')));
-    if let Some(hunks) = hunks {
-        file.additions = count(hunks, '+');
-        file.deletions = count(hunks, '-');
-        file.patch = Some(hunks.to_owned());
-    }
-    file
-}
-
-fn count(hunks: &str, mark: char) -> u64 {
-    hunks.lines().filter(|line| line.starts_with(mark)).count() as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_change_is_told_with_its_renames_and_counts() -> anyhow::Result<()> {
+    async fn changes_list_status_counts_and_patch() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let git = Git { dir: folder.path().join("product.git") };
         git.init().await?;
@@ -356,11 +331,11 @@ mod tests {
         let second =
             git.commit_files(Some(&first), &[("a.txt", b"one\n2\nthree\n"), ("c", b"\0")], "next", me);
         let second = second.await?;
-        let told = git.changes(&first, &second).await?;
-        let short: Vec<_> = told.iter().map(|file| (&*file.path, file.status, file.additions)).collect();
+        let changes = git.changes(&first, &second).await?;
+        let short: Vec<_> = changes.iter().map(|file| (&*file.path, file.status, file.additions)).collect();
         assert_eq!(short, [("a.txt", "modified", 2), ("c", "added", 0)]);
-        assert!(told[0].patch.as_deref().is_some_and(|patch| patch.starts_with("@@ -1,2 +1,3 @@")));
-        assert_eq!(told[1].patch, None, "a binary file has no patch");
+        assert!(changes[0].patch.as_deref().is_some_and(|patch| patch.starts_with("@@ -1,2 +1,3 @@")));
+        assert_eq!(changes[1].patch, None, "a binary file has no patch");
         assert_eq!(git.commits(&format!("{first}..{second}"), false).await?[0].message, "next");
         Ok(())
     }

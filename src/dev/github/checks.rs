@@ -1,0 +1,158 @@
+//! Check runs: how an app reports on a commit.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    accounts::{app_id, bot_of},
+    event::Event,
+    host::{Host, Turn},
+    refusal::Refusal,
+    state::{CheckRun, Repository, now},
+};
+
+/// The fields of a check run as an app sends them; an update leaves out what stays.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct CheckFields {
+    pub(crate) name: Option<String>,
+    pub(crate) head_sha: Option<String>,
+    pub(crate) status: Option<String>,
+    pub(crate) conclusion: Option<String>,
+    pub(crate) external_id: Option<String>,
+    pub(crate) details_url: Option<String>,
+    pub(crate) started_at: Option<String>,
+    pub(crate) completed_at: Option<String>,
+    pub(crate) output: Option<CheckOutput>,
+}
+
+/// What people read of a check run.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct CheckOutput {
+    pub(crate) title: Option<String>,
+    pub(crate) summary: Option<String>,
+    pub(crate) text: Option<String>,
+    #[serde(default)]
+    pub(crate) annotations: Vec<Value>,
+}
+
+/// Which check runs of a commit a list shows.
+#[derive(Debug, Default)]
+pub(crate) struct CheckFilter<'a> {
+    /// All runs, rather than the latest of each name and app.
+    pub(crate) all: bool,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) status: Option<&'a str>,
+    pub(crate) app_id: Option<&'a str>,
+}
+
+/// Creates a check run of an app; 422 when the commit is unknown.
+pub(crate) async fn create(
+    turn: &Turn<'_>,
+    repo: &str,
+    app: &str,
+    fields: CheckFields,
+) -> Result<i64, Refusal> {
+    let missing = |field: &str| Refusal::field("CheckRun", field, "missing_field");
+    let name = fields.name.clone().ok_or_else(|| missing("name"))?;
+    let head_sha = fields.head_sha.clone().ok_or_else(|| missing("head_sha"))?;
+    if turn.git(repo).commit_named(&head_sha).await?.as_ref() != Some(&head_sha) {
+        return Err(Refusal::rule("CheckRun", &format!("No commit found for SHA: {head_sha}")));
+    }
+    let run = turn.write(repo, |it, ids| {
+        let mut run = queued(ids.next(), app, name, head_sha);
+        set(&mut run, fields);
+        it.check_runs.push(run.clone());
+        run
+    })?;
+    let id = run.id;
+    announce(turn, repo, "created", run)?;
+    Ok(id)
+}
+
+/// Changes a check run, and announces when that completed it. An app finds only its own runs.
+pub(crate) fn update(
+    turn: &Turn<'_>,
+    repo: &str,
+    app: &str,
+    id: i64,
+    fields: CheckFields,
+) -> Result<(), Refusal> {
+    let run = turn.write(repo, |it, _| {
+        let run = it.check_runs.iter_mut().find(|run| run.id == id && run.app == app)?;
+        set(run, fields);
+        Some(run.clone())
+    })?;
+    let run = run.ok_or_else(Refusal::not_found)?;
+    if run.status == "completed" {
+        announce(turn, repo, "completed", run)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn one(host: &Host, repo: &str, id: i64) -> Result<CheckRun, Refusal> {
+    let found = host.read(repo, |it| it.check_runs.iter().find(|run| run.id == id).cloned())?;
+    found.ok_or_else(Refusal::not_found)
+}
+
+/// The runs of a commit that a filter lets through, newest first.
+pub(crate) fn of_commit<'a>(it: &'a Repository, sha: &str, filter: &CheckFilter<'_>) -> Vec<&'a CheckRun> {
+    let of_commit = it.check_runs.iter().rev().filter(|run| run.head_sha == sha);
+    let mut seen = BTreeSet::new();
+    let latest = of_commit.filter(|run| filter.all || seen.insert((&run.app, &run.name)));
+    let fits = |wanted: Option<&str>, value: &str| wanted.is_none_or(|wanted| wanted == value);
+    latest
+        .filter(|run| fits(filter.name, &run.name) && fits(filter.status, &run.status))
+        .filter(|run| fits(filter.app_id, &app_id(&run.app).to_string()))
+        .collect()
+}
+
+fn queued(id: i64, app: &str, name: String, head_sha: String) -> CheckRun {
+    CheckRun {
+        id,
+        app: app.to_owned(),
+        name,
+        head_sha,
+        status: "queued".to_owned(),
+        conclusion: None,
+        external_id: None,
+        details_url: None,
+        started_at: now(),
+        completed_at: None,
+        title: None,
+        summary: None,
+        text: None,
+        annotations: Vec::new(),
+    }
+}
+
+fn set(run: &mut CheckRun, fields: CheckFields) {
+    let keep = |new: Option<String>, old: &mut Option<String>| *old = new.or(old.take());
+    run.name = fields.name.unwrap_or_else(|| run.name.clone());
+    run.status = fields.status.unwrap_or_else(|| run.status.clone());
+    run.started_at = fields.started_at.unwrap_or_else(|| run.started_at.clone());
+    keep(fields.external_id, &mut run.external_id);
+    keep(fields.details_url, &mut run.details_url);
+    keep(fields.completed_at, &mut run.completed_at);
+    if let Some(output) = fields.output {
+        keep(output.title, &mut run.title);
+        keep(output.summary, &mut run.summary);
+        keep(output.text, &mut run.text);
+        run.annotations.extend(output.annotations);
+    }
+    if let Some(conclusion) = fields.conclusion {
+        // GitHub completes a run that gets a conclusion.
+        "completed".clone_into(&mut run.status);
+        run.conclusion = Some(conclusion);
+        run.completed_at.get_or_insert_with(now);
+    }
+    if run.status != "completed" {
+        (run.conclusion, run.completed_at) = (None, None);
+    }
+}
+
+fn announce(turn: &Turn<'_>, repo: &str, action: &'static str, run: CheckRun) -> anyhow::Result<()> {
+    let actor = bot_of(&run.app);
+    turn.announce(repo, &actor, &Event::CheckRun { action, run })
+}

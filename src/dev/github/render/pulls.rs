@@ -1,0 +1,82 @@
+//! Pull requests.
+
+use serde_json::{Value, json};
+
+use super::{Links, association, node, with};
+use crate::dev::github::{
+    git::Comparison,
+    state::{Pull, Repository},
+};
+
+impl Links {
+    /// A pull request as it is in a list.
+    pub(crate) fn pull_simple(&self, it: &Repository, pull: &Pull, head_sha: &str, base_sha: &str) -> Value {
+        let api = self.api(it);
+        let url = format!("{api}/pulls/{}", pull.number);
+        let issue = format!("{api}/issues/{}", pull.number);
+        let page = self.pull_page(it, pull.number);
+        let (commits, comments) = (format!("{url}/commits"), format!("{issue}/comments"));
+        let (on_lines, on_line) = (format!("{url}/comments"), format!("{api}/pulls/comments{{/number}}"));
+        let statuses = format!("{api}/statuses/{head_sha}");
+        let link = |href: &str| json!({"href": href});
+        let fields = json!({
+            "url": url, "id": pull.id, "node_id": node("PR", pull.id), "html_url": page,
+            "diff_url": format!("{page}.diff"), "patch_url": format!("{page}.patch"), "issue_url": issue,
+            "number": pull.number, "state": if pull.open { "open" } else { "closed" }, "locked": false,
+            "title": pull.title, "user": self.user(&pull.author), "body": pull.body,
+            "created_at": pull.created_at, "updated_at": pull.updated_at, "closed_at": pull.closed_at,
+            "merged_at": pull.merge.as_ref().map(|merge| &merge.at),
+            "merge_commit_sha": pull.merge.as_ref().map(|merge| &merge.sha)
+        });
+        let more = json!({
+            "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": [],
+            "milestone": null, "draft": pull.draft, "commits_url": commits, "review_comments_url": on_lines,
+            "review_comment_url": on_line, "comments_url": comments, "statuses_url": statuses,
+            "head": self.side(it, &pull.head_ref, head_sha), "base": self.side(it, &pull.base_ref, base_sha),
+            "_links": {
+                "self": link(&url), "html": link(&page), "issue": link(&issue), "comments": link(&comments),
+                "review_comments": link(&on_lines), "review_comment": link(&on_line), "commits": link(&commits),
+                "statuses": link(&statuses),
+            },
+            "author_association": association(it, &pull.author), "auto_merge": null, "active_lock_reason": null,
+        });
+        with(fields, more)
+    }
+
+    /// A pull request in full.
+    pub(crate) fn pull(&self, it: &Repository, pull: &Pull, comparison: &Comparison) -> Value {
+        let mergeable = pull.open.then_some(comparison.mergeable);
+        let state = match mergeable {
+            Some(true) if pull.draft => "draft",
+            Some(true) => "clean",
+            Some(false) => "dirty",
+            None => "unknown",
+        };
+        let more = json!({
+            "merged": pull.merge.is_some(), "mergeable": mergeable, "rebaseable": mergeable,
+            "mergeable_state": state, "merged_by": pull.merge.as_ref().map(|merge| self.user(&merge.by)),
+            "comments": it.comments.iter().filter(|comment| comment.issue == pull.number).count(),
+            "review_comments": it.review_comments.iter().filter(|comment| comment.pull == pull.number).count(),
+            "maintainer_can_modify": false, "commits": comparison.commits, "additions": comparison.additions,
+            "deletions": comparison.deletions, "changed_files": comparison.changed_files,
+        });
+        with(self.pull_simple(it, pull, &comparison.head_sha, &comparison.base_sha), more)
+    }
+
+    fn side(&self, it: &Repository, branch: &str, sha: &str) -> Value {
+        json!({
+            "label": format!("{}:{branch}", it.owner), "ref": branch, "sha": sha,
+            "user": self.user(&it.owner), "repo": self.repository(it),
+        })
+    }
+
+    /// A pull request as it is in a check run.
+    pub(super) fn pull_minimal(&self, it: &Repository, pull: &Pull) -> Value {
+        let url = self.api(it);
+        let side = |branch: &str, sha: &str| json!({"ref": branch, "sha": sha, "repo": {"id": it.id, "url": url, "name": it.name}});
+        json!({
+            "id": pull.id, "number": pull.number, "url": format!("{url}/pulls/{}", pull.number),
+            "head": side(&pull.head_ref, &pull.head_sha), "base": side(&pull.base_ref, &pull.base_sha),
+        })
+    }
+}

@@ -1,0 +1,131 @@
+//! Repositories, branches, commits, people, issues, and the identity of the token.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    routing::{get, post},
+};
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::{
+    extract::{Body, Caller, Named, Repo},
+    paging::{Query, list},
+};
+use crate::dev::github::{
+    accounts::{APP, BOT},
+    answers::{Answer, created, ok},
+    git::EMPTY_TREE,
+    issues::{self, NewIssue},
+    pulls,
+    refusal::Refusal,
+    render::with,
+    shared::Shared,
+};
+
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/user", get(async |State(shared): State<Arc<Shared>>| ok(shared.links.own_user())))
+        .route("/app", get(async |State(shared): State<Arc<Shared>>| ok(shared.links.app(APP))))
+        .route("/rate_limit", get(rate_limit))
+        .route("/repos/{owner}/{repo}", get(repository))
+        .route("/repos/{owner}/{repo}/branches/{*branch}", get(branch))
+        .route("/repos/{owner}/{repo}/git/ref/{*reference}", get(reference))
+        .route("/repos/{owner}/{repo}/commits/{sha}", get(commit))
+        .route("/repos/{owner}/{repo}/commits/{sha}/pulls", get(pulls_of_commit))
+        .route("/repos/{owner}/{repo}/collaborators/{user}/permission", get(permission))
+        .route("/repos/{owner}/{repo}/issues", post(open_issue).get(find_issues))
+}
+
+async fn rate_limit() -> Answer {
+    let reset = chrono::Utc::now().timestamp() / 3600 * 3600 + 3600;
+    let rate = json!({"limit": 5000, "remaining": 5000, "reset": reset, "used": 0, "resource": "core"});
+    ok(json!({"resources": {"core": rate, "search": rate, "graphql": rate}, "rate": rate}))
+}
+
+async fn repository(State(shared): State<Arc<Shared>>, Repo(repo): Repo) -> Answer {
+    ok(shared.host.read(&repo, |it| shared.links.repository(it))?)
+}
+
+async fn branch(State(shared): State<Arc<Shared>>, Repo(repo): Repo, Path((_, _, branch)): Named) -> Answer {
+    let git = shared.host.git(&repo);
+    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "Branch not found");
+    let sha = git.branch(&branch).await?.ok_or_else(unknown)?;
+    let commits = git.commits(&sha, true).await?;
+    let commit = commits.first().ok_or_else(Refusal::not_found)?;
+    ok(shared.host.read(&repo, |it| shared.links.branch(it, &branch, commit))?)
+}
+
+async fn reference(
+    State(shared): State<Arc<Shared>>,
+    Repo(repo): Repo,
+    Path((_, _, reference)): Named,
+) -> Answer {
+    let branch = reference.strip_prefix("heads/").ok_or_else(Refusal::not_found)?;
+    let sha = shared.host.git(&repo).branch(branch).await?.ok_or_else(Refusal::not_found)?;
+    ok(shared.host.read(&repo, |it| shared.links.reference(it, branch, &sha))?)
+}
+
+async fn commit(State(shared): State<Arc<Shared>>, Repo(repo): Repo, Path((_, _, name)): Named) -> Answer {
+    let git = shared.host.git(&repo);
+    let message = || format!("No commit found for SHA: {name}");
+    let unknown = || Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, &message());
+    let sha = git.commit_named(&name).await?.ok_or_else(unknown)?;
+    let commits = git.commits(&sha, true).await?;
+    let commit = commits.first().ok_or_else(Refusal::not_found)?;
+    let parent = commit.parents.first().map_or(EMPTY_TREE, String::as_str);
+    let files = git.changes(parent, &sha).await?;
+    let (plus, minus) = files.iter().fold((0, 0), |(a, d), file| (a + file.additions, d + file.deletions));
+    ok(shared.host.read(&repo, |it| {
+        let shown: Vec<Value> = files.iter().map(|file| shared.links.file(it, &sha, file)).collect();
+        let stats = json!({"total": plus + minus, "additions": plus, "deletions": minus});
+        with(shared.links.commit(it, commit), json!({"stats": stats, "files": shown}))
+    })?)
+}
+
+async fn pulls_of_commit(
+    State(shared): State<Arc<Shared>>,
+    Repo(repo): Repo,
+    Path((_, _, sha)): Named,
+    query: Query,
+) -> Answer {
+    let found = pulls::with_commit(&shared.host, &repo, &sha).await?;
+    let shown = shared.host.read(&repo, |it| {
+        let show = |pull| shared.links.pull_simple(it, pull, &pull.head_sha, &pull.base_sha);
+        found.iter().map(show).collect()
+    })?;
+    list(&shared.links, &query, shown)
+}
+
+async fn permission(
+    State(shared): State<Arc<Shared>>,
+    Repo(repo): Repo,
+    Path((_, _, user)): Named,
+) -> Answer {
+    let given = shared.host.read(&repo, |it| it.permissions.get(&user).cloned())?;
+    let given = given.unwrap_or_else(|| if user == BOT { "write" } else { "none" }.to_owned());
+    let role = json!({"role_name": given});
+    ok(json!({"permission": given, "role_name": given, "user": with(shared.links.user(&user), role)}))
+}
+
+async fn open_issue(
+    State(shared): State<Arc<Shared>>,
+    Caller(caller): Caller,
+    Repo(repo): Repo,
+    Body(new): Body<NewIssue>,
+) -> Answer {
+    let turn = shared.host.turn().await;
+    let issue = issues::open(&turn, &repo, &caller, new)?;
+    created(turn.read(&repo, |it| shared.links.issue(it, &issue))?)
+}
+
+async fn find_issues(State(shared): State<Arc<Shared>>, Repo(repo): Repo, query: Query) -> Answer {
+    let labels: Vec<&str> = query.get("labels").map(|text| text.split(',').collect()).unwrap_or_default();
+    let shown = shared.host.read(&repo, |it| {
+        let found = issues::find(it, &labels, query.get("creator"));
+        found.into_iter().map(|issue| shared.links.issue(it, issue)).collect()
+    })?;
+    list(&shared.links, &query, shown)
+}

@@ -1,0 +1,98 @@
+//! What goes wrong with a repository, and whether another attempt may help.
+
+/// An error of a workspace.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Git failed. The message is git's own, without secrets, at most 2,000 characters.
+    #[error("git {command} failed: {message}")]
+    Git {
+        /// The subcommand, such as `fetch`.
+        command: String,
+        /// What git printed.
+        message: String,
+        /// Whether the same call may succeed later: the network or the server was at fault.
+        transient: bool,
+    },
+    /// Git took too long and was killed.
+    #[error("git {command} did not end within {seconds} seconds and was stopped")]
+    Timeout {
+        /// The subcommand.
+        command: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// More bytes than a limit allows.
+    #[error("{what} is larger than {limit} bytes")]
+    TooLarge {
+        /// What is too large.
+        what: String,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The mirror lacks this commit, or two commits have no common history.
+    #[error("{0}")]
+    Missing(String),
+    /// The request does not fit this repository.
+    #[error("`{path}` is refused: {reason}")]
+    Refused {
+        /// The path, branch or address.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The commit would be equal to its parent.
+    #[error("the commit would change nothing")]
+    Unchanged,
+    /// No token could be created.
+    #[error("no token for {repository}: {reason}")]
+    Token {
+        /// The repository.
+        repository: String,
+        /// Why.
+        reason: String,
+    },
+    /// An input or output error of this machine.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The error of the operating system.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether the same call may succeed later without a change by a person.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Git { transient, .. } => *transient,
+            Self::Timeout { .. } | Self::Token { .. } => true,
+            Self::TooLarge { .. }
+            | Self::Missing(_)
+            | Self::Refused { .. }
+            | Self::Unchanged
+            | Self::Io { .. } => false,
+        }
+    }
+
+    /// Whether the forge rejects our token. A person fixes that outside of the run.
+    #[must_use]
+    pub fn is_unauthorized(&self) -> bool {
+        const SIGNS: [&str; 4] = [
+            "Authentication failed",
+            "could not read Username",
+            "returned error: 401",
+            "returned error: 403",
+        ];
+        matches!(self, Self::Git { message, .. } if SIGNS.iter().any(|sign| message.contains(sign)))
+    }
+
+    pub(super) fn io(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+
+    pub(super) fn refused(path: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Refused { path: path.into(), reason: reason.into() }
+    }
+}
