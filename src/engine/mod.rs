@@ -13,6 +13,7 @@ mod redrive;
 mod replay;
 mod schedule;
 mod snooze;
+mod submission;
 
 use std::{
     collections::HashMap,
@@ -39,7 +40,10 @@ use crate::{
     },
 };
 
-pub use self::control::{Control, Denied, Verb};
+pub use self::{
+    control::{Control, Denied, Verb},
+    submission::Submission,
+};
 
 /// The graphs that this release ships, newest text only; older ones live in the database.
 const SHIPPED: [&str; 1] = [include_str!("../../workflows/requirement.toml")];
