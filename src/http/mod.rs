@@ -19,7 +19,7 @@ mod reviews;
 mod runs;
 mod schedules;
 mod serve;
-pub mod view;
+
 mod webhooks;
 
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub use self::{
     extract::BODY_LIMIT,
     serve::{Stop, serve},
 };
-use crate::{engine::Engine, github::webhook};
+use crate::{api as view, engine::Engine, github::webhook};
 
 /// What every route may use.
 #[derive(Clone)]

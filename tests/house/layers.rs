@@ -7,7 +7,7 @@ const LAYERS: &[&[&str]] = &[
     &["core"],
     &["store", "github", "llm", "workspace"],
     &["engine", "queue"],
-    &["activities"],
+    &["activities", "api"],
     &["worker", "http"],
     &["dev", "bench", "cli", "main"],
 ];
@@ -25,6 +25,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("AssertSqlSafe", &["store"]),
     ("octocrab::", &["github"]),
     ("async_openai::", &["llm"]),
+    ("utoipa::", &["api", "http"]),
+    ("axum::", &["http", "dev", "github"]),
     ("apalis::", &["queue", "worker"]),
     ("apalis_core::", &["queue", "worker"]),
 ];

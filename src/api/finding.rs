@@ -1,13 +1,9 @@
-//! What reviews found and the policy said.
+//! The findings of reviews.
 
-use crate::{
-    core::finding::Finding as CoreFinding,
-    store::{assessment, review},
-};
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::{core::finding, store::review};
 
 /// A finding and what became of it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -36,30 +32,9 @@ pub struct Finding {
     pub state_note: Option<String>,
 }
 
-/// What the policy said of one head, with every fact it rests on.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Assessment {
-    /// Its number; later ones are higher.
-    pub id: i64,
-    /// `preflight` or `verdict`.
-    pub stage: String,
-    /// The head that was judged.
-    pub head_sha: String,
-    /// `low`, `medium`, `high` or `critical`.
-    pub tier: String,
-    /// What was decided, in one word.
-    pub decision: String,
-    /// Every fact it rests on.
-    pub facts: Value,
-    /// The judgement, which explains itself.
-    pub report: Value,
-    /// When.
-    pub assessed_at: DateTime<Utc>,
-}
-
 impl From<review::Row> for Finding {
     fn from(row: review::Row) -> Self {
-        let CoreFinding { severity, .. } = row.finding();
+        let finding::Finding { severity, .. } = row.finding();
         Self {
             head_sha: row.head_sha,
             fingerprint: row.fingerprint,
@@ -73,12 +48,5 @@ impl From<review::Row> for Finding {
             state_sha: row.state_sha,
             state_note: row.state_note,
         }
-    }
-}
-
-impl From<assessment::Row> for Assessment {
-    fn from(row: assessment::Row) -> Self {
-        let assessment::Row { id, stage, head_sha, tier, decision, facts, report, assessed_at } = row;
-        Self { id, stage, head_sha, tier, decision, facts, report, assessed_at }
     }
 }

@@ -1,31 +1,11 @@
-//! What was tried and done: attempts, effects and the changes that were pushed.
+//! External effects, and the changes that were pushed.
 
-use crate::store::{attempt, effect};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-/// One try of a job.
-#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
-pub struct Attempt {
-    /// The job's number in its run.
-    pub turn: i32,
-    /// The try's number, from 1.
-    pub attempt: i32,
-    /// The step.
-    pub step: String,
-    /// Who tried.
-    pub worker: String,
-    /// When.
-    pub started_at: DateTime<Utc>,
-    /// Until when.
-    pub ended_at: Option<DateTime<Utc>>,
-    /// `answered`, `parked`, `failed` or `lost`.
-    pub ended_as: Option<String>,
-    /// What went wrong.
-    pub error: Option<String>,
-}
+use crate::store::effect;
 
 /// What a push changes, as it was kept when the push was meant.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
@@ -61,13 +41,6 @@ pub struct Effect {
     pub result: Option<Value>,
     /// When that was known.
     pub done_at: Option<DateTime<Utc>>,
-}
-
-impl From<attempt::Row> for Attempt {
-    fn from(row: attempt::Row) -> Self {
-        let attempt::Row { turn, attempt, step, worker, started_at, ended_at, ended_as, error } = row;
-        Self { turn, attempt, step, worker, started_at, ended_at, ended_as, error }
-    }
 }
 
 impl From<effect::Row> for Effect {
