@@ -145,7 +145,7 @@ async fn every_control_that_cannot_be_says_why_and_changes_nothing() {
     check(run, "run-now", why(), 409, "busy", "a worker is at `generate`").await;
     let skip = |outcome: &str| json!({"reason": "r", "outcome": outcome});
     check(run, "skip", skip("opened"), 409, "busy", "a worker is at `generate`").await;
-    check(run, "skip", skip("done"), 422, "invalid", "is no outcome of any step").await;
+    check(run, "skip", skip("done"), 422, "invalid", "is not an outcome of any step").await;
     let step = |step: &str| json!({"reason": "r", "step": step});
     check(run, "retry", step("gate"), 409, "busy", "a worker is at `generate`").await;
     check(run, "fork", step("gate"), 409, "not-allowed", "cancel it first").await;
@@ -181,9 +181,9 @@ async fn dead_letters_are_redriven_by_name_or_by_what_was_seen_and_never_all_by_
     check(json!({"reason": "r"}), 422, "invalid", "send ids, or filter with expect").await;
     check(json!({"reason": "r", "ids": []}), 422, "invalid", "is empty").await;
     check(json!({"reason": "r", "filter": {}, "expect": 3}), 422, "invalid", "send all: true").await;
-    check(json!({"reason": "r", "filter": {"step": "generate"}}), 422, "invalid", "how many you saw").await;
+    check(json!({"reason": "r", "filter": {"step": "generate"}}), 422, "invalid", "how many matching letters").await;
     let two = json!({"reason": "r", "filter": {"error_contains": "503 FROM"}, "expect": 3});
-    check(two, 409, "changed", "2 dead letters fit the filter, not 3").await;
+    check(two, 409, "changed", "2 dead letters match the filter, not 3").await;
     assert_eq!(served.ground.picture().await, before, "none of these redrives anything");
 
     let two = json!({"reason": "r", "filter": {"error_contains": "503 FROM"}, "expect": 2});

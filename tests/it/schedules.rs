@@ -100,7 +100,7 @@ async fn every_mistake_is_told_with_its_place_and_what_to_do() {
         ("/weekly", with("priority", json!(9)), 422, "/priority", "from 1 (first) to 5 (last)"),
         ("/weekly", with("reason", json!(" ")), 422, "/reason", "is empty"),
         ("/weekly", with("when", json!("now")), 422, "/when", "unknown field"),
-        ("/Weekly%20one", wish(), 400, "", "is no name of a schedule: 1 to 40 of"),
+        ("/Weekly%20one", wish(), 400, "", "is not a schedule's name: 1 to 40 of"),
     ] {
         let (told, problem) = server.ask("PUT", path, Some(&body)).await;
         let place = problem["errors"][0]["pointer"].as_str().unwrap_or_default();

@@ -1,30 +1,32 @@
-//! What a person can do to a run from its page: only what its state allows, each with a reason.
+//! The controls of a run on its page: only those that its state allows, each with a reason.
 
 use axum::{
-    extract::{Form, Path, State, rejection::FormRejection},
-    http::HeaderMap,
+    extract::{self, Path},
     response::{IntoResponse as _, Redirect, Response},
 };
 use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{super::App, Problem, form::is_ours, view::View};
+use super::{
+    super::{App, middleware::principal::Principal},
+    Problem,
+    submitted::Submitted,
+    view::View,
+};
 use crate::{
     core::{
         reason::{self, Reason},
-        run::State as Standing,
+        requirement::Invalid,
+        run::State,
         workflow::{Activity, End, Outcome, Workflow},
     },
     engine::Verb,
 };
 
-/// Who somebody at a page is in the history, as long as nobody says who they are.
-const ACTOR: &str = "page";
-
-/// What the forms hold.
+/// The fields of the forms.
 #[derive(Debug, Deserialize)]
-pub(super) struct Wish {
+pub(super) struct ControlForm {
     verb: String,
     #[serde(default)]
     reason: String,
@@ -34,65 +36,68 @@ pub(super) struct Wish {
     outcome: String,
 }
 
-/// `POST /runs/{id}/control`: does it and shows the run again, or says why not.
+/// `POST /runs/{id}/control`: applies the control and shows the run again, or says why it cannot.
 pub(super) async fn submit(
-    State(app): State<App>,
+    extract::State(app): extract::State<App>,
+    principal: Principal,
     Path(id): Path<String>,
-    headers: HeaderMap,
-    form: Result<Form<Wish>, FormRejection>,
+    Submitted(form): Submitted<ControlForm>,
 ) -> Response {
-    let answered = match form {
-        Ok(_) if !is_ours(&headers) => Err(Problem::Foreign),
-        Ok(Form(wish)) => obey(&app, &id, wish).await,
-        Err(error) => Err(Problem::Unreadable(error.body_text())),
-    };
-    match answered {
+    match apply(&app, principal, &id, form).await {
         Ok(run) => Redirect::to(&format!("/runs/{run}")).into_response(),
         Err(problem) => problem.page(&app.settings),
     }
 }
 
-/// The run to look at next: this one, or its fork.
-async fn obey(app: &App, id: &str, wish: Wish) -> Result<Uuid, Problem> {
-    let unreadable = |text: &str| Problem::Unreadable(text.to_owned());
-    let id: Uuid = id.parse().map_err(|_| unreadable("The address holds no run's id: a UUID is needed."))?;
-    let why: Reason = wish.reason.parse().map_err(|wrong: crate::core::requirement::Invalid| {
+/// The run to show next: this one, or its fork.
+async fn apply(app: &App, principal: Principal, id: &str, form: ControlForm) -> Result<Uuid, Problem> {
+    let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
+    let why: Reason = form.reason.parse().map_err(|wrong: Invalid| {
         Problem::Unreadable(format!("The reason {}. Go back and try again.", wrong.message))
     })?;
-    let verb = match wish.verb.as_str() {
-        "pause" => Verb::Pause,
-        "resume" => Verb::Resume,
-        "cancel" => Verb::Cancel,
-        "run-now" => Verb::RunNow,
-        "retry" => Verb::Retry(Some(wish.step).filter(|step| !step.is_empty())),
-        "skip" => Verb::Skip(outcome(&wish.outcome).ok_or_else(|| unreadable("No step answers that."))?),
-        "fork" => return Ok(app.engine.fork(id, &wish.step, ACTOR, &why).await?),
-        _ => return Err(unreadable("The form names nothing that can be done to a run.")),
-    };
-    app.engine.control(id, &verb, ACTOR, &why).await?;
+    if form.verb == "fork" {
+        return Ok(app.engine.fork(id, &form.step, principal.actor(), &why).await?);
+    }
+    app.engine.control(id, &verb(form)?, principal.actor(), &why).await?;
     Ok(id)
+}
+
+fn verb(form: ControlForm) -> Result<Verb, Problem> {
+    let unreadable = |text: &str| Problem::Unreadable(text.to_owned());
+    match form.verb.as_str() {
+        "pause" => Ok(Verb::Pause),
+        "resume" => Ok(Verb::Resume),
+        "cancel" => Ok(Verb::Cancel),
+        "run-now" => Ok(Verb::RunNow),
+        "retry" => Ok(Verb::Retry(Some(form.step).filter(|step| !step.is_empty()))),
+        "skip" => match outcome(&form.outcome) {
+            Some(outcome) => Ok(Verb::Skip(outcome)),
+            None => Err(unreadable("No step has this outcome.")),
+        },
+        _ => Err(unreadable("The form names no control of a run.")),
+    }
 }
 
 fn outcome(word: &str) -> Option<Outcome> {
     serde_json::from_value(serde_json::Value::from(word)).ok()
 }
 
-/// The forms for what the run's state allows.
+/// The forms of the controls that the run's state allows.
 pub(super) fn panel(view: &View) -> Markup {
     let state = &view.stored.run.state;
     let held = view.job.as_ref().is_some_and(|job| job.held);
     let backs_off = view.job.as_ref().is_some_and(|job| job.visible_at > view.now());
     let merged = view.stored.run.progress.merged.is_some();
-    let over = matches!(state, Standing::Ended { .. });
-    let again = over && !merged && !matches!(state, Standing::Ended { end: End::Succeeded, .. });
-    let hurries = !held && (matches!(state, Standing::Waiting { .. }) || backs_off);
-    let paused = matches!(state, Standing::Paused { .. });
+    let over = matches!(state, State::Ended { .. });
+    let again = over && !merged && !matches!(state, State::Ended { end: End::Succeeded, .. });
+    let hurries = !held && (matches!(state, State::Waiting { .. }) || backs_off);
+    let paused = matches!(state, State::Paused { .. });
     if over && !again {
         return html! {};
     }
     html! {
         details.new.controls #controls {
-            summary { "Do something with this run" }
+            summary { "Control this run" }
             @if !over && !paused { (form(view, "pause", "Pause", &html! {})) }
             @if paused { (form(view, "resume", "Resume", &html! {})) }
             @if hurries && !paused { (form(view, "run-now", "Run now", &html! {})) }
@@ -108,7 +113,7 @@ pub(super) fn panel(view: &View) -> Markup {
 
 fn skip(view: &View, workflow: &Workflow) -> Markup {
     let step = view.stored.run.step().and_then(|name| workflow.steps.get(name));
-    let Some(step) = step.filter(|step| !matches!(step.run, Activity::Verdict | Activity::Merge)) else {
+    let Some(step) = step.filter(|step| is_skippable(step.run)) else {
         return html! {};
     };
     let choice = html! {
@@ -117,6 +122,11 @@ fn skip(view: &View, workflow: &Workflow) -> Markup {
         }
     };
     form(view, "skip", "Skip this step as", &choice)
+}
+
+/// Whether a person may answer in place of this activity; judging and merging are never skipped.
+const fn is_skippable(activity: Activity) -> bool {
+    !matches!(activity, Activity::Verdict | Activity::Merge)
 }
 
 fn steps(view: &View, workflow: &Workflow, or_where_it_ended: bool) -> Markup {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     super::App,
     Problem,
-    form::{self, Draft},
+    form::{self, RequirementForm},
     layout, words,
 };
 use crate::store::{
@@ -64,7 +64,7 @@ async fn main(app: &App, asked: &Asked) -> Result<Markup, Problem> {
     Ok(html! {
         main #main {
             h1 { "Requirements" }
-            (form::folded(&products, &Draft::blank()))
+            (form::folded(&products, &RequirementForm::blank()))
             (narrow(asked, &products))
             div #live data-every="4000" {
                 (table(app, &page.rows, now, next.is_some()))

@@ -48,8 +48,7 @@ pub(super) async fn show(
 }
 
 async fn load(app: &App, id: &str) -> Result<View, Problem> {
-    let unreadable = || Problem::Unreadable("The address holds no run's id: a UUID is needed.".to_owned());
-    let id: Uuid = id.parse().map_err(|_| unreadable())?;
+    let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
     let missing = || Problem::Missing(format!("There is no run {id}."));
     let pool = app.engine.pool();
     let (stored, job) = store::run::with_job(pool, id).await?.ok_or_else(missing)?;

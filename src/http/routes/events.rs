@@ -1,4 +1,4 @@
-//! A run's history, by the page or as it happens (server-sent events).
+//! A run's history, in pages or as a stream (server-sent events).
 
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
@@ -15,40 +15,43 @@ use futures::{Stream, stream};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{
-    App, Stop,
-    error::Error,
-    extract::{Id, Query},
-    runs,
-    view::{Event, Events, Problem},
-};
+use super::runs;
 use crate::{
-    core::run::State as Standing,
+    api::{Event, Events, Problem},
+    core::run,
+    http::{
+        App,
+        middleware::{
+            error::Error,
+            extract::{Id, Query},
+        },
+        serve::Stop,
+    },
     store::{self, Pool},
 };
 
-/// How long a stream rests before it looks for new events.
-const REST: Duration = Duration::from_millis(300);
-/// How long a silent stream waits before it shows that it lives.
+/// How often a stream looks for new events.
+const POLL: Duration = Duration::from_millis(300);
+/// How often a stream without events sends a comment, so that the connection is kept open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How many events a stream reads at once.
+/// The most events that a stream reads at once.
 const BATCH: i64 = 100;
 
-/// A run's history: pages of JSON, or with `Accept: text/event-stream` every event as it happens.
+/// A run's history: pages of JSON, or with `Accept: text/event-stream` each event as it happens.
 ///
-/// The stream's ids are the places in the history; `Last-Event-ID` goes on after one. It ends after the
-/// run's last event; a stream that would begin after that is answered with 204, so that browsers stop.
+/// The ids of a stream's events are their `seq`; with `Last-Event-ID` it continues after that one. It ends after
+/// the run's last event. A request that would begin after that gets 204, so that browsers stop reconnecting.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/events", tag = "runs",
     params(
         ("id" = Uuid, Path),
-        ("after" = Option<i32>, Query, description = "Only events after this place; 0 unless said."),
-        ("limit" = Option<i32>, Query, description = "1 to 1000 events a page; 100 unless said."),
+        ("after" = Option<i32>, Query, description = "Only events after this seq; default 0."),
+        ("limit" = Option<i32>, Query, description = "1 to 1000 events a page; default 100."),
         ("Last-Event-ID" = Option<i32>, Header, description = "For streams, in place of after."),
     ),
     responses(
         (status = 200, description = "A page; Link rel=next leads to the next one. As text/event-stream, one event each.", body = Events),
-        (status = 204, description = "The stream has ended and there is nothing after that place."),
-        (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+        (status = 204, description = "The run has ended and has no event after that one."),
+        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn list(
     State(app): State<App>,
@@ -66,13 +69,13 @@ pub(super) async fn list(
         return page(pool, id, after, limit).await;
     }
     let after = last_id(&headers)?.unwrap_or(after);
-    if matches!(stored.run.state, Standing::Ended { .. }) && after >= stored.version {
+    if matches!(stored.run.state, run::State::Ended { .. }) && after >= stored.version {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let stop = stop.map_or_else(CancellationToken::new, |Extension(Stop(token))| token);
     let alive = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
     let mut response = Sse::new(follow(pool.clone(), id, after, stop)).keep_alive(alive).into_response();
-    // Proxies must hand on every event at once.
+    // Proxies must not buffer events.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
 }
@@ -107,13 +110,16 @@ fn last_id(headers: &HeaderMap) -> Result<Option<i32>, Error> {
         .ok_or_else(|| Error::parameter("Last-Event-ID", "must be the id of an event, a whole number"))
 }
 
-/// Where a stream is in a history.
+/// A stream's position in a history.
 struct Follower {
     pool: Pool,
     run: Uuid,
+    /// The last event that was sent.
     seq: i32,
+    /// Read but not sent yet.
     read: VecDeque<Event>,
-    begun: bool,
+    has_read: bool,
+    /// The last event of an ended run was read.
     over: bool,
 }
 
@@ -123,7 +129,7 @@ fn follow(
     seq: i32,
     stop: CancellationToken,
 ) -> impl Stream<Item = Result<sse::Event, Infallible>> {
-    let start = Follower { pool, run, seq, read: VecDeque::new(), begun: false, over: false };
+    let start = Follower { pool, run, seq, read: VecDeque::new(), has_read: false, over: false };
     stream::unfold((start, stop), async |(mut follower, stop)| {
         let next = stop.run_until_cancelled(follower.next()).await.flatten()?;
         Some((Ok(message(&next)), (follower, stop)))
@@ -131,18 +137,18 @@ fn follow(
 }
 
 impl Follower {
-    /// The next event; `None` after the run's last one, or when the database does not answer: the
-    /// caller then comes again with its last id.
+    /// The next event; `None` after the run's last one, or when the database does not answer: the caller
+    /// then reconnects with the last id that it got.
     async fn next(&mut self) -> Option<Event> {
         while self.read.is_empty() {
             if self.over {
                 return None;
             }
-            if self.begun {
-                tokio::time::sleep(REST).await;
+            if self.has_read {
+                tokio::time::sleep(POLL).await;
             }
-            if let Err(error) = self.look().await {
-                tracing::warn!(run.id = %self.run, %error, "a stream of events broke off");
+            if let Err(error) = self.read_more().await {
+                tracing::warn!(run.id = %self.run, %error, "a stream of events was cut off: {error}");
                 return None;
             }
         }
@@ -151,14 +157,14 @@ impl Follower {
         Some(event)
     }
 
-    async fn look(&mut self) -> store::Result<()> {
-        self.begun = true;
+    async fn read_more(&mut self) -> store::Result<()> {
+        self.has_read = true;
         let rows = store::event::after(&self.pool, self.run, self.seq, BATCH).await?;
-        // A run moves only with an event: without a new one it has not ended meanwhile.
+        // A run changes only with an event: without a new one it has not ended.
         if let Some(last) = rows.last().map(|row| row.seq) {
             let stored = store::run::get(&self.pool, self.run).await?;
             self.over = stored.is_none_or(|stored| {
-                matches!(stored.run.state, Standing::Ended { .. }) && stored.version <= last
+                matches!(stored.run.state, run::State::Ended { .. }) && stored.version <= last
             });
         }
         self.read.extend(rows.into_iter().map(Event::from));

@@ -1,43 +1,45 @@
-//! Budgets: what model calls may use, shown, set anew and let go.
+//! Budgets: what model calls may use and have used; limits are set and reservations released here.
 
 use axum::{
     Json,
-    extract::{Path, State, rejection::PathRejection},
+    extract::{FromRequestParts, State},
+    http::request::Parts,
 };
 use uuid::Uuid;
 
-use super::{
-    App,
-    error::{Error, Kind},
-    extract::{self, Id, Query},
-    runs,
-    view::{
-        Budget, NewBudget, NewProductBudget, NewRelease, NewRunBudget, Problem, ProductBudget, RunBudget,
-    },
-};
+use super::runs;
 use crate::{
+    api::{Budget, NewBudget, NewProductBudget, NewRelease, NewRunBudget, Problem, ProductBudget, RunBudget},
     core::{
         budget::{LIMIT_MOST, Limits, Scope},
         reason::Reason,
-        requirement::ProductName,
+        requirement::{Invalid, ProductName},
+    },
+    http::{
+        App,
+        middleware::{
+            error::Error,
+            extract::{self, Id, Query},
+            principal::Principal,
+        },
     },
     store::{self, budget},
 };
 
-/// Who sets budgets over REST.
-const ACTOR: &str = "api";
+/// The name in the path, of a product that exists.
+pub(super) struct Product(String);
 
 /// The budgets of all products, or of one.
 #[utoipa::path(get, path = "/api/v1/budgets", tag = "budgets",
     params(("product" = Option<String>, Query, description = "Only this product.")),
     responses(
         (status = 200, description = "The budgets, by product.", body = Vec<ProductBudget>),
-        (status = 404, description = "There is no such product.", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<Vec<ProductBudget>>, Error> {
     let query = query.only(&["product"])?;
     let names = match query.text("product") {
-        Some(name) => vec![known(&app, name).await?],
+        Some(name) => vec![existing(&app, name).await?],
         None => store::product::list(app.engine.pool()).await?.into_iter().map(|it| it.name).collect(),
     };
     let mut budgets = Vec::new();
@@ -47,22 +49,21 @@ pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<Ve
     Ok(Json(budgets))
 }
 
-/// Sets the limits of a product anew; what is left out has no limit from now on. Runs that were paused for
-/// want of budget and fit now go on.
+/// Replaces the limits of a product; what is left out has no limit. Runs that were paused by the budget are
+/// resumed if their next call fits now.
 #[utoipa::path(put, path = "/api/v1/products/{name}/budget", tag = "budgets", request_body = NewProductBudget,
     params(("name" = String, Path, description = "The product.")),
     responses(
-        (status = 200, description = "The product has these limits now.", body = ProductBudget),
-        (status = 404, description = "There is no such product.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field does not fit.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The product's budgets, as they are now.", body = ProductBudget),
+        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field is invalid.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn set_product(
     State(app): State<App>,
-    name: Result<Path<String>, PathRejection>,
+    principal: Principal,
+    Product(name): Product,
     extract::Json(new): extract::Json<NewProductBudget>,
 ) -> Result<Json<ProductBudget>, Error> {
-    let Path(name) = name.map_err(|_| Error::parameter("name", "is not UTF-8"))?;
-    let name = known(&app, &name).await?;
     let reason = check(
         &[
             ("/tokens", new.tokens),
@@ -76,101 +77,103 @@ pub(super) async fn set_product(
         (Scope::Product, Limits { tokens: new.tokens, micro_dollars: new.micro_dollars }),
         (Scope::ProductDay, Limits { tokens: new.daily_tokens, micro_dollars: new.daily_micro_dollars }),
     ];
-    let resumed = app.engine.set_budget(&limits, &name, &reason, ACTOR).await?;
+    let resumed = app.engine.set_budget(&limits, &name, &reason, principal.actor()).await?;
     let view = of_product(&app, name).await?;
     Ok(Json(ProductBudget { resumed: Some(resumed), ..view }))
 }
 
-/// The budget of a run, what its product has left, and its calls whose cost is not known.
+/// The budget of a run and of its product, and the run's calls whose cost is unknown.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/budget", tag = "budgets", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The budget.", body = RunBudget),
-    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn show_run(State(app): State<App>, Id(id): Id) -> Result<Json<RunBudget>, Error> {
     Ok(Json(of_run(&app, id).await?))
 }
 
-/// Sets the limits of a run anew; what is left out has no limit from now on. If it was paused for want of
-/// budget and fits now, it goes on.
+/// Replaces the limits of a run; what is left out has no limit. If the run was paused by its budget and its
+/// next call fits now, it is resumed.
 #[utoipa::path(put, path = "/api/v1/runs/{id}/budget", tag = "budgets", request_body = NewRunBudget,
     params(("id" = Uuid, Path)), responses(
-        (status = 200, description = "The run has these limits now.", body = RunBudget),
-        (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field does not fit.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The run's budget, as it is now.", body = RunBudget),
+        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field is invalid.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn set_run(
     State(app): State<App>,
+    principal: Principal,
     Id(id): Id,
     extract::Json(new): extract::Json<NewRunBudget>,
 ) -> Result<Json<RunBudget>, Error> {
     runs::run(app.engine.pool(), id).await?;
     let reason = check(&[("/tokens", new.tokens), ("/micro_dollars", new.micro_dollars)], &new.reason)?;
     let limits = [(Scope::Run, Limits { tokens: new.tokens, micro_dollars: new.micro_dollars })];
-    let resumed = app.engine.set_budget(&limits, &id.to_string(), &reason, ACTOR).await?;
+    let resumed = app.engine.set_budget(&limits, &id.to_string(), &reason, principal.actor()).await?;
     Ok(Json(RunBudget { resumed: Some(resumed), ..of_run(&app, id).await? }))
 }
 
-/// Lets go of what is held for a run's calls that were cut off: they were not paid, says the caller. Calls
-/// that are being made stay held.
+/// Releases what is reserved for a run's calls that were cut off, since the caller knows that they were not
+/// charged. Calls in flight stay reserved.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/budget/release", tag = "budgets", request_body = NewRelease,
     params(("id" = Uuid, Path)), responses(
-        (status = 200, description = "They are let go; asking again lets go of nothing more.", body = RunBudget),
-        (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field does not fit.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The budget after the release; another request releases nothing more.", body = RunBudget),
+        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field is invalid.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn release(
     State(app): State<App>,
+    principal: Principal,
     Id(id): Id,
     extract::Json(new): extract::Json<NewRelease>,
 ) -> Result<Json<RunBudget>, Error> {
     runs::run(app.engine.pool(), id).await?;
     let reason = check(&[], &new.reason)?;
-    let released = app.engine.release_reservations(id, &reason, ACTOR).await?;
+    let released = app.engine.release_reservations(id, &reason, principal.actor()).await?;
     Ok(Json(RunBudget { released: Some(released), ..of_run(&app, id).await? }))
 }
 
-/// The limits that a new requirement names for its run.
+/// The limits that a new requirement sets for its run.
 ///
 /// # Errors
-/// [`Kind::Invalid`] naming each limit that is too high.
-pub(super) fn asked(new: Option<NewBudget>) -> Result<Option<Limits>, Error> {
+/// Names each limit that is too high.
+pub(super) fn requested(new: Option<NewBudget>) -> Result<Option<Limits>, Error> {
     let Some(new) = new else { return Ok(None) };
-    let limits = [("/budget/tokens", new.tokens), ("/budget/micro_dollars", new.micro_dollars)];
-    match too_high(&limits) {
-        Some(error) => Err(error),
-        None => Ok(Some(new.limits())),
-    }
+    let wrong = too_high(&[("/budget/tokens", new.tokens), ("/budget/micro_dollars", new.micro_dollars)]);
+    if wrong.is_empty() { Ok(Some(new.limits())) } else { Err(Error::fields("budget", wrong)) }
 }
 
-fn check(limits: &[(&str, Option<u64>)], reason: &str) -> Result<Reason, Error> {
-    match (too_high(limits), reason.parse::<Reason>()) {
-        (None, Ok(reason)) => Ok(reason),
-        (Some(error), Ok(_)) => Err(error),
-        (error, Err(wrong)) => {
-            let error = error.unwrap_or_else(|| Error::new(Kind::Invalid, UNFIT));
-            Err(error.at("/reason", wrong.message))
-        }
+fn check(limits: &[(&'static str, Option<u64>)], reason: &str) -> Result<Reason, Error> {
+    let mut wrong = too_high(limits);
+    match reason.parse::<Reason>() {
+        Ok(reason) if wrong.is_empty() => return Ok(reason),
+        Ok(_) => {}
+        Err(invalid) => wrong.push(("/reason", invalid.message)),
     }
+    Err(Error::fields("budget", wrong))
 }
 
-const UNFIT: &str = "the budget does not fit; errors names each field";
-
-fn too_high(limits: &[(&str, Option<u64>)]) -> Option<Error> {
+fn too_high(limits: &[(&'static str, Option<u64>)]) -> Vec<(&'static str, String)> {
     let high = limits.iter().filter(|(_, limit)| limit.is_some_and(|limit| limit > LIMIT_MOST));
-    high.fold(None, |error: Option<Error>, (pointer, _)| {
-        let error = error.unwrap_or_else(|| Error::new(Kind::Invalid, UNFIT));
-        Some(error.at(*pointer, format!("is over {LIMIT_MOST}; leave it out for no limit")))
-    })
+    let detail = format!("is over {LIMIT_MOST}; leave it out for no limit");
+    high.map(|(pointer, _)| (*pointer, detail.clone())).collect()
+}
+
+impl FromRequestParts<App> for Product {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let name = extract::path(parts, app, "name").await?;
+        existing(app, &name).await.map(Self)
+    }
 }
 
 /// The name of a product that exists.
-async fn known(app: &App, name: &str) -> Result<String, Error> {
-    let name: ProductName = name
-        .parse()
-        .map_err(|wrong: crate::core::requirement::Invalid| Error::parameter("product", wrong.message))?;
+async fn existing(app: &App, name: &str) -> Result<String, Error> {
+    let name: ProductName =
+        name.parse().map_err(|wrong: Invalid| Error::parameter("product", wrong.message))?;
     match store::product::get(app.engine.pool(), name.as_str()).await? {
         Some(product) => Ok(product.name),
-        None => Err(Error::no("product", format!("`{name}`"))),
+        None => Err(Error::not_found("product", format!("`{name}`"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Everything that is known of a run, to be kept elsewhere.
+//! All records of a run, to be kept elsewhere.
 
 use axum::{
     body::Body,
@@ -9,24 +9,31 @@ use axum::{
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
-use super::{App, error::Error, extract::Id, runs, view::Problem};
-use crate::store::archive;
+use super::runs;
+use crate::{
+    api::Problem,
+    http::{
+        App,
+        middleware::{error::Error, extract::Id},
+    },
+    store::archive,
+};
 
-/// Everything that is known of a run: a fact a line, as JSON, `{"fact": "event", "row": {…}}`.
+/// All records of a run, one a line as JSON: `{"fact": "event", "row": {…}}`.
 ///
 /// The run comes first, with its folded state, then its requirement, its graph and its history, then the
-/// rest. The last line is `{"fact": "end", …}` and counts the others: without it the answer was cut off.
+/// rest. The last line is `{"fact": "end", …}` and counts the others: without it the response was cut off.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/export", tag = "runs", params(("id" = Uuid, Path)), responses(
-    (status = 200, description = "The facts, one a line.", body = String, content_type = "application/x-ndjson"),
-    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The records, one a line.", body = String, content_type = "application/x-ndjson"),
+    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn show(State(app): State<App>, Id(id): Id) -> Result<Response, Error> {
     let pool = app.engine.pool();
     runs::run(pool, id).await?;
     let lines = archive::of_run(pool.clone(), id).map_ok(|line| Bytes::from(line + "\n"));
-    // An error in the middle breaks the connection, so that nobody takes a part for the whole.
+    // An error breaks the connection, so that a partial export is not taken for a complete one.
     let lines = lines.inspect_err(move |error| {
-        tracing::warn!(run.id = %id, %error, "an export broke off: {error}");
+        tracing::warn!(run.id = %id, %error, "an export was cut off: {error}");
     });
     let mut response = Body::from_stream(lines).into_response();
     let kind = HeaderValue::from_static("application/x-ndjson");

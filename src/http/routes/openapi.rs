@@ -10,6 +10,7 @@ use super::{
     budgets, controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs,
     schedules, webhooks,
 };
+use crate::{api, http::middleware::error::Error};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -29,32 +30,32 @@ use super::{
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
         webhooks::github, health::alive, health::ready,
     ),
-    components(schemas(super::view::Event)),
+    components(schemas(api::Event)),
     tags(
-        (name = "requirements", description = "What is asked for."),
-        (name = "runs", description = "What became of it."),
-        (name = "budgets", description = "What model calls may use, and what they have used."),
-        (name = "dead letters", description = "What used up its attempts."),
-        (name = "products", description = "Who can be asked for what."),
-        (name = "limits", description = "How much may be worked on at once."),
-        (name = "schedules", description = "What is asked for again and again."),
+        (name = "requirements", description = "Submit requirements and list them."),
+        (name = "runs", description = "Follow the run of a requirement, and control it."),
+        (name = "budgets", description = "Limit what model calls may use, and see what they have used."),
+        (name = "dead letters", description = "Jobs that used up their attempts."),
+        (name = "products", description = "The products that requirements are for."),
+        (name = "limits", description = "How many jobs may be held at once."),
+        (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
-        (name = "webhooks", description = "What the forge tells us."),
-        (name = "health", description = "Whether the server lives and is ready."),
+        (name = "webhooks", description = "Deliveries of the forge."),
+        (name = "health", description = "Whether the server is alive and ready."),
     )
 )]
-struct Api;
+struct Document;
 
 /// The whole description as JSON, ending in a line feed.
 ///
 /// # Errors
 /// When it cannot be written as JSON, which a test rules out.
 pub fn document() -> Result<String, serde_json::Error> {
-    Api::openapi().to_pretty_json().map(|text| text + "\n")
+    Document::openapi().to_pretty_json().map(|text| text + "\n")
 }
 
 /// The description, for programs.
-pub(super) async fn show() -> Result<Response, super::Error> {
-    let text = document().map_err(|_| super::Error::new(super::Kind::Internal, ""))?;
+pub(super) async fn show() -> Result<Response, Error> {
+    let text = document().map_err(|_| Error::internal())?;
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
 }

@@ -1,4 +1,4 @@
-//! What every request passes through: an id, a time limit, one shape of failure, safe headers.
+//! What every response gets: a request id, a time limit, one shape of failure, safe headers.
 
 use std::{panic::AssertUnwindSafe, time::Duration};
 
@@ -13,20 +13,17 @@ use futures::FutureExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::error::{Error, Kind};
+use super::{error::Error, problem::Kind};
 
-/// How long a request may take until its answer begins, its body included.
+/// How long a request may take until its response begins, including its body.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// The header with the request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// What JSON may do in a browser: nothing.
+/// The content security policy of whatever sets none itself, as pages do: nothing is allowed.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
-/// What our pages may do: show their own styles, scripts and pictures and talk to us.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-                           connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Gives the request its id, ends it in time, and finishes the answer.
-pub(super) async fn finish(request: Request, next: Next) -> Response {
+/// Gives the request an id, ends it in time, and completes the response.
+pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let id = request_id(&request);
     let path = request.uri().path().to_owned();
     let span = tracing::info_span!("request", request.id = %id, method = %request.method(), path);
@@ -47,7 +44,7 @@ async fn answer(request: Request, next: Next) -> Response {
         Ok(Ok(response)) => response,
         Ok(Err(_)) => {
             tracing::error!("a handler panicked");
-            Error::new(Kind::Internal, "").into_response()
+            Error::internal().into_response()
         }
         Err(_) => Error::new(Kind::TooSlow, format!("no answer within {TIME_LIMIT:?}")).into_response(),
     }
@@ -65,14 +62,9 @@ fn with_body(response: Response, error: &Error, path: &str, id: &str) -> Respons
 }
 
 fn protect(response: &mut Response) {
-    let html = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|it| it.as_bytes().starts_with(b"text/html"));
-    let policy = if html { PAGE_POLICY } else { POLICY };
     let headers = response.headers_mut();
     let safe = [
-        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -82,7 +74,7 @@ fn protect(response: &mut Response) {
     }
 }
 
-/// The caller's own id if it is a plain word of at most 64 characters, otherwise a new one.
+/// The caller's own id if it is 1 to 64 letters, digits, `-` and `_`, otherwise a new one.
 fn request_id(request: &Request) -> String {
     let plain = |text: &&str| {
         (1..=64).contains(&text.len())

@@ -2,21 +2,20 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::{
-    App,
-    error::{Error, Kind},
-    extract,
-    view::Product,
-};
 use crate::{
+    api::{Problem, Product},
     core::{
         limit::{self, Key},
         requirement::{ProductName, RepoName},
     },
+    http::{
+        App,
+        middleware::{error::Error, extract},
+    },
     store,
 };
 
-/// The most characters of a branch's name or of one word of a command.
+/// The most bytes of a branch's name or of one word of a command.
 const WORD_LIMIT: usize = 255;
 /// The most words of a command.
 const WORDS: usize = 100;
@@ -30,12 +29,12 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Product>>, E
     Ok(Json(rows.into_iter().map(Product::from).collect()))
 }
 
-/// Adds a product or brings one to these values; runs that began earlier keep theirs. A limit that is
-/// left out is no limit.
+/// Adds a product, or replaces its settings; runs that began earlier keep theirs. Without `backlog` or
+/// `concurrency` that number has no limit.
 #[utoipa::path(post, path = "/api/v1/products", tag = "products", request_body = Product, responses(
     (status = 201, description = "The product was added.", body = Product),
-    (status = 200, description = "The product was there and has these values now.", body = Product),
-    (status = 422, description = "A field does not fit.", body = super::view::Problem, content_type = "application/problem+json"),
+    (status = 200, description = "The product existed and has these settings now.", body = Product),
+    (status = 422, description = "A field is invalid.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn put(
     State(app): State<App>,
@@ -58,40 +57,36 @@ pub(super) async fn put(
 }
 
 fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
-    let mut faults = Vec::new();
-    let name =
-        product.name.parse::<ProductName>().map_err(|wrong| faults.push(("/name", wrong.message))).ok();
-    let repository = product
-        .repository
-        .parse::<RepoName>()
-        .map_err(|wrong| faults.push(("/repository", wrong.message)))
-        .ok();
+    let mut wrong = Vec::new();
+    let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
+    let repository = product.repository.parse::<RepoName>();
+    let repository = repository.map_err(|it| wrong.push(("/repository", it.message))).ok();
     if !is_branch(&product.base_branch) {
-        faults.push(("/base_branch", "is not a branch's name such as `main`".to_owned()));
+        wrong.push(("/base_branch", "is not a branch's name such as `main`".to_owned()));
     }
-    let words = &product.test_command;
-    let long = |word: &String| word.len() > WORD_LIMIT || word.contains('\0');
-    if words.len() > WORDS || words.iter().any(long) {
+    if !is_command(&product.test_command) {
         let limits = format!("at most {WORDS} words of at most {WORD_LIMIT} bytes, without NUL");
-        faults.push(("/test_command", limits));
+        wrong.push(("/test_command", limits));
     }
     if product.backlog.is_some_and(|most| most < 1) {
-        faults.push(("/backlog", "must be 1 or more; leave it out for any number".to_owned()));
+        wrong.push(("/backlog", "must be 1 or more; leave it out for no limit".to_owned()));
     }
     if product.concurrency.is_some_and(|most| !(1..=limit::MOST).contains(&most)) {
-        let limits = format!("must be from 1 to {}; leave it out for any number", limit::MOST);
-        faults.push(("/concurrency", limits));
+        wrong.push(("/concurrency", format!("must be from 1 to {}; leave it out for no limit", limit::MOST)));
     }
-    match (name, repository, faults.is_empty()) {
+    match (name, repository, wrong.is_empty()) {
         (Some(name), Some(repository), true) => Ok((name, repository)),
-        _ => Err(faults.into_iter().fold(
-            Error::new(Kind::Invalid, "the product does not fit; errors names each field"),
-            |error, (pointer, detail)| error.at(pointer, detail),
-        )),
+        _ => Err(Error::fields("product", wrong)),
     }
 }
 
-/// What git allows in a branch's name, and a little less.
+/// Whether a command may be stored; an empty one says that the product has no tests.
+fn is_command(words: &[String]) -> bool {
+    let fits = |word: &String| word.len() <= WORD_LIMIT && !word.contains('\0');
+    words.len() <= WORDS && words.iter().all(fits)
+}
+
+/// Whether git allows this as a branch's name; a few names that it allows are refused too.
 fn is_branch(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '@');
     let part = |part: &str| {

@@ -1,4 +1,4 @@
-//! One run: how it stands, why, and what it has done.
+//! One run: its state, why it is in it, and what it has done.
 
 use axum::{
     Json,
@@ -8,24 +8,23 @@ use axum::{
 };
 use uuid::Uuid;
 
-use super::{
-    App,
-    error::Error,
-    extract::Id,
-    view::{Assessment, Attempt, Budget, Diff, Effect, Finding, Problem, Run, Why},
-};
 use crate::{
+    api::{Assessment, Attempt, Budget, Diff, Effect, Finding, Problem, Run, Why},
     core::budget::Scope,
+    http::{
+        App,
+        middleware::{error::Error, extract::Id},
+    },
     store::{self, Pool, run::StoredRun},
 };
 
-/// A run and all that is known of it in short.
+/// A run in summary.
 #[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs",
-    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier answer.")),
+    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier response.")),
     responses(
-        (status = 200, description = "The run.", body = Run, headers(("ETag" = String, description = "Changes whenever the answer does."))),
-        (status = 304, description = "It is as it was."),
-        (status = 404, description = "There is none.", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The run.", body = Run, headers(("ETag" = String, description = "Changes whenever the response does."))),
+        (status = 304, description = "The run has not changed."),
+        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap) -> Result<Response, Error> {
     let pool = app.engine.pool();
@@ -46,21 +45,21 @@ pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap)
     Ok(response)
 }
 
-/// The one reason why a run is where it is.
+/// The one reason why a run is in its state.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/why", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The cause.", body = Why),
-    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>, Error> {
     let found = store::run::with_job(app.engine.pool(), id).await?;
-    let (stored, job) = found.ok_or_else(|| Error::no("run", id))?;
+    let (stored, job) = found.ok_or_else(|| Error::not_found("run", id))?;
     Ok(Json(Why::new(&stored, job.as_ref())))
 }
 
-/// Every try of every job of a run, oldest first.
+/// Every attempt at every job of a run, oldest first.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/attempts", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The attempts.", body = Vec<Attempt>),
-    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
     let pool = app.engine.pool();
@@ -68,10 +67,10 @@ pub(super) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Json<
     Ok(Json(store::attempt::of_run(pool, id).await?.into_iter().map(Attempt::from).collect()))
 }
 
-/// What the reviews of a run found, by review and then worst first.
+/// What the reviews of a run found, by review, worst first.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The findings.", body = Vec<Finding>),
-    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn findings(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Finding>>, Error> {
     let pool = app.engine.pool();
@@ -79,10 +78,10 @@ pub(super) async fn findings(State(app): State<App>, Id(id): Id) -> Result<Json<
     Ok(Json(store::review::findings(pool, id).await?.into_iter().map(Finding::from).collect()))
 }
 
-/// What the policy said of a run's heads, newest first, at most 100.
+/// The policy's assessments of a run's heads, newest first, at most 100.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/assessments", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The assessments.", body = Vec<Assessment>),
-    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn assessments(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Assessment>>, Error> {
     let pool = app.engine.pool();
@@ -90,10 +89,10 @@ pub(super) async fn assessments(State(app): State<App>, Id(id): Id) -> Result<Js
     Ok(Json(store::assessment::of_run(pool, id).await?.into_iter().map(Assessment::from).collect()))
 }
 
-/// What each push of a run changes, oldest first.
+/// The changes of each push of a run, oldest first.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/diff", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "A diff for each push.", body = Vec<Diff>),
-    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn diff(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Diff>>, Error> {
     let pool = app.engine.pool();
@@ -101,10 +100,10 @@ pub(super) async fn diff(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<
     Ok(Json(store::effect::diffs(pool, id).await?.into_iter().map(Diff::from).collect()))
 }
 
-/// The acts of a run on the outside world, oldest first; the diffs of pushes are left out here.
+/// The external effects of a run, oldest first, without the diffs of its pushes.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/effects", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The effects.", body = Vec<Effect>),
-    (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn effects(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Effect>>, Error> {
     let pool = app.engine.pool();
@@ -112,12 +111,12 @@ pub(super) async fn effects(State(app): State<App>, Id(id): Id) -> Result<Json<V
     Ok(Json(store::effect::of_run(pool, id).await?.into_iter().map(Effect::from).collect()))
 }
 
-/// The run, or the answer that there is none.
+/// The run, or a 404.
 pub(super) async fn run(pool: &Pool, id: Uuid) -> Result<StoredRun, Error> {
-    store::run::get(pool, id).await?.ok_or_else(|| Error::no("run", id))
+    store::run::get(pool, id).await?.ok_or_else(|| Error::not_found("run", id))
 }
 
-/// Spend and budget move within a step, where the version stands still.
+/// Spend and budget are part of it, since they change within a step while the version does not.
 fn tag(stored: &StoredRun, calls: i64, budget: &Budget) -> String {
     let limit = |limit: Option<u64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
     format!(
