@@ -7,24 +7,24 @@ use utoipa::ToSchema;
 
 use crate::store::assessment;
 
-/// What the policy said of one head, with every fact it rests on.
+/// The policy's assessment of one head, with every fact that it is based on.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Assessment {
     /// Its number; later ones are higher.
     pub id: i64,
     /// `preflight` or `verdict`.
     pub stage: String,
-    /// The head that was judged.
+    /// The assessed head.
     pub head_sha: String,
     /// `low`, `medium`, `high` or `critical`.
     pub tier: String,
-    /// What was decided, in one word.
+    /// The decision in one word.
     pub decision: String,
-    /// Every fact it rests on.
+    /// Every fact that it is based on.
     pub facts: Value,
-    /// The judgement, which explains itself.
+    /// The decision and its reasons.
     pub report: Value,
-    /// When.
+    /// When it was made.
     pub assessed_at: DateTime<Utc>,
 }
 

@@ -6,22 +6,22 @@ use utoipa::ToSchema;
 
 use crate::store::attempt;
 
-/// One try of a job.
+/// An attempt at a job.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
     /// The job's number in its run.
     pub turn: i32,
-    /// The try's number, from 1.
+    /// The attempt's number in its job, from 1.
     pub attempt: i32,
     /// The step.
     pub step: String,
-    /// Who tried.
+    /// The worker.
     pub worker: String,
-    /// When.
+    /// When it began.
     pub started_at: DateTime<Utc>,
-    /// Until when.
+    /// When it ended; absent while it runs.
     pub ended_at: Option<DateTime<Utc>>,
-    /// `answered`, `parked`, `failed` or `lost`.
+    /// How it ended: `answered`, `parked`, `failed` or `lost`.
     pub ended_as: Option<String>,
     /// What went wrong.
     pub error: Option<String>,

@@ -1,4 +1,4 @@
-//! Budgets: what model calls may use, what is held for them and what they have used.
+//! Budgets: what model calls may use, what is reserved for them, and what they have used.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ pub struct NewBudget {
     pub micro_dollars: Option<u64>,
 }
 
-/// The limits that a run shall have from now on; these replace all earlier ones.
+/// The new limits of a run; they replace all earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRunBudget {
@@ -36,7 +36,7 @@ pub struct NewRunBudget {
     pub reason: String,
 }
 
-/// The limits that all runs of a product together shall have from now on; these replace all earlier ones.
+/// The new limits of all runs of a product together; they replace all earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewProductBudget {
@@ -56,24 +56,24 @@ pub struct NewProductBudget {
     pub reason: String,
 }
 
-/// Why what is held for a run's calls is let go.
+/// A release of what is reserved for a run's calls.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRelease {
-    /// Why, 1 to 500 characters: best, where it was seen that the calls were not paid.
+    /// Why, 1 to 500 characters; best, where it was seen that the calls were not charged.
     pub reason: String,
 }
 
-/// One budget: its limits, and what is used of it.
+/// A budget: its limits and its use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Budget {
     /// The most tokens; absent: no limit.
     pub tokens: Option<u64>,
     /// The most millionths of a dollar; absent: no limit.
     pub micro_dollars: Option<u64>,
-    /// Tokens held for calls that are being made, or were cut off and may have been paid.
+    /// Tokens reserved for calls in flight, and for calls that were cut off and may have been charged.
     pub reserved_tokens: u64,
-    /// Millionths of a dollar held for the same calls, where prices are set.
+    /// Millionths of a dollar reserved for the same calls, where prices are set.
     pub reserved_micro_dollars: u64,
     /// Tokens that were used.
     pub settled_tokens: u64,
@@ -88,11 +88,11 @@ pub struct ProductBudget {
     pub product: String,
     /// For all time.
     pub total: Budget,
-    /// For this day in UTC.
+    /// For the current day in UTC.
     pub today: Budget,
-    /// Who last set the limits, why and when; absent: nobody did.
+    /// Who last set the limits, why and when; absent if they were never set.
     pub last_set: Option<LastSet>,
-    /// The runs that a new budget has let go on; absent where none was set.
+    /// The runs that the new limits have resumed; absent where none were set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Vec<Uuid>>,
 }
@@ -102,27 +102,27 @@ pub struct ProductBudget {
 pub struct RunBudget {
     /// The run.
     pub run_id: Uuid,
-    /// The run's own.
+    /// The run's own budget.
     pub run: Budget,
     /// The product.
     pub product: String,
     /// The product's, for all time.
     pub product_total: Budget,
-    /// The product's, for this day in UTC.
+    /// The product's, for the current day in UTC.
     pub product_today: Budget,
-    /// Who last set the run's own limits, why and when; absent: nobody did.
+    /// Who last set the run's own limits, why and when; absent if they were never set.
     pub last_set: Option<LastSet>,
-    /// The calls whose cost is not known, oldest first.
+    /// The calls whose cost is unknown, oldest first.
     pub unsettled: Vec<Unsettled>,
-    /// The runs that a new budget has let go on; absent where none was set.
+    /// The runs that the new limits have resumed; absent where none were set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Vec<Uuid>>,
-    /// How many calls were let go; absent where none was to be.
+    /// How many calls were released; absent if no release was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released: Option<u32>,
 }
 
-/// Who last set limits.
+/// The last change of limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastSet {
     /// Why.
@@ -133,10 +133,10 @@ pub struct LastSet {
     pub at: DateTime<Utc>,
 }
 
-/// A call that is held at the most that it can use.
+/// A call for which the most that it can use is reserved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Unsettled {
-    /// The call, as the run's effects name it.
+    /// The call's effect key.
     pub call: String,
     /// The job's number in its run.
     pub turn: i32,
@@ -146,9 +146,9 @@ pub struct Unsettled {
     pub tokens: i64,
     /// The most that it can have cost, where prices were set.
     pub micro_dollars: i64,
-    /// Since when it is held.
+    /// When it was reserved.
     pub reserved_at: DateTime<Utc>,
-    /// It is being made; else it was cut off, and a person may let it go.
+    /// Whether the call is in flight; otherwise it was cut off and may be released.
     pub in_flight: bool,
 }
 
@@ -161,7 +161,7 @@ impl NewBudget {
 }
 
 impl Budget {
-    /// The account of this scope; one that is missing has no limit and nothing used.
+    /// The budget of this scope; without an account it has no limit and no use.
     #[must_use]
     pub fn of(accounts: &[Account], scope: Scope) -> Self {
         let found = accounts.iter().find(|account| account.scope == scope);

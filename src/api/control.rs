@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// To pause, resume, cancel or run a run now.
+/// Pauses, resumes or cancels a run, or runs it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Control {
@@ -11,33 +11,33 @@ pub struct Control {
     pub reason: String,
 }
 
-/// To answer in the place of a run's step.
+/// Skips a run's step: answers in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Skip {
     /// Why, for those who read the history: one line of 1 to 500 characters.
     pub reason: String,
-    /// The answer, one of those that the step can give.
+    /// The outcome to record, one of the step's.
     pub outcome: String,
 }
 
-/// To let a run begin again.
+/// Starts a run again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Why, for those who read the history: one line of 1 to 500 characters.
     pub reason: String,
-    /// The step to begin at; where the run ended unless said.
+    /// The step to start at; by default where the run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
 }
 
-/// To begin a new run from a step of one that has ended.
+/// Starts a new run from a step of one that has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Fork {
     /// Why, for those who read the history: one line of 1 to 500 characters.
     pub reason: String,
-    /// The step to begin at.
+    /// The step to start at.
     pub step: String,
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::store::dead_letter;
 
-/// A job that used up its attempts, while its run was given no other chance.
+/// A job that used up its attempts, and whose run was neither redriven nor retried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeadLetter {
     /// Its number; later ones are higher.
@@ -16,15 +16,15 @@ pub struct DeadLetter {
     pub run_id: Uuid,
     /// The run's product.
     pub product: String,
-    /// The step that died.
+    /// The step that failed.
     pub step: String,
     /// The job's number in its run.
     pub turn: i32,
     /// The attempts that were made.
     pub attempts: i32,
-    /// What went wrong last.
+    /// The last error.
     pub error: String,
-    /// When.
+    /// When its last attempt failed.
     pub died_at: DateTime<Utc>,
 }
 
@@ -37,27 +37,27 @@ pub struct DeadLetters {
     pub next_cursor: Option<i64>,
 }
 
-/// Which dead letters get another chance: by `ids`, or by `filter` with the count that the caller saw.
+/// Which dead letters to redrive: by `ids`, or by `filter` with the count that the caller saw.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Redrive {
     /// Why, for those who read the history: one line of 1 to 500 characters.
     pub reason: String,
-    /// These, at most 1,000.
+    /// The letters by id, at most 1,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ids: Option<Vec<i64>>,
-    /// All that fit, at most 1,000.
+    /// All letters that match, at most 1,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<RedriveFilter>,
-    /// How many the caller saw that fit the filter; another count refuses the whole request.
+    /// How many matching letters the caller saw; with any other count nothing is redriven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<u32>,
-    /// A filter that says nothing means every dead letter.
+    /// Confirms that an empty filter means every dead letter.
     #[serde(default)]
     pub all: bool,
 }
 
-/// What dead letters have in common.
+/// What dead letters must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RedriveFilter {
@@ -67,22 +67,22 @@ pub struct RedriveFilter {
     /// Only this step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// Only errors that hold this text, whatever its case.
+    /// Only errors that contain this text, in any case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_contains: Option<String>,
-    /// Only what died before this moment.
+    /// Only letters from before this moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub died_before: Option<DateTime<Utc>>,
 }
 
-/// What became of each dead letter.
+/// The result of a redrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Redriven {
-    /// One for each that was asked for, in that order.
+    /// One for each requested letter, in that order.
     pub items: Vec<RedrivenLetter>,
 }
 
-/// What became of one dead letter.
+/// The result for one dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RedrivenLetter {
     /// Its number.

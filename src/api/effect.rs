@@ -7,39 +7,39 @@ use utoipa::ToSchema;
 
 use crate::store::effect;
 
-/// What a push changes, as it was kept when the push was meant.
+/// The changes of a push, as recorded with its intent.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Diff {
-    /// The push's name among the run's effects.
+    /// The push's effect key.
     pub key: String,
-    /// When it was first meant.
+    /// When its intent was first recorded.
     pub at: DateTime<Utc>,
-    /// The commit that it changes.
+    /// The parent commit.
     pub parent: String,
-    /// The head that it made; absent until that is known.
+    /// The head that it pushed; absent until that is known.
     pub head: Option<String>,
-    /// Unified, file after file, about 256 KiB at most.
+    /// The unified diff of all files, at most about 256 KiB.
     pub diff: String,
-    /// Whether the end was too long to be kept.
+    /// Whether the diff was cut at that limit.
     pub is_cut: bool,
 }
 
-/// One act on the outside world: what was meant and what came of it.
+/// An external effect: its intent and its result.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Effect {
-    /// Its name in its run.
+    /// Its key, unique in its run.
     pub key: String,
-    /// What kind of act it is.
+    /// The kind of effect.
     pub kind: String,
-    /// What was meant.
+    /// The intent: what was requested.
     pub request: Value,
-    /// How often it was begun.
+    /// How often it was attempted.
     pub attempts: i32,
-    /// When it was first meant.
+    /// When its intent was first recorded.
     pub intended_at: DateTime<Utc>,
-    /// What came of it.
+    /// The result; absent until it is known.
     pub result: Option<Value>,
-    /// When that was known.
+    /// When the result was recorded.
     pub done_at: Option<DateTime<Utc>>,
 }
 

@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::Progress;
 use crate::{core::run, store::event};
 
-/// One fact of a run's history.
+/// An event in a run's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// Its place in the history, from 1 and without gaps.
     pub seq: i32,
     /// When it was recorded.
     pub at: DateTime<Utc>,
-    /// Who made it so: a worker's name, `webhook`, `clock`, or a caller.
+    /// Who caused it: a worker's name, `webhook`, `clock`, or a caller.
     pub actor: String,
     /// The step that the run was at.
     pub step: Option<String>,
@@ -32,81 +32,81 @@ pub enum Fact {
     Started,
     /// A step answered.
     Answered {
-        /// The job it answers to.
+        /// The job's number in its run.
         turn: u32,
-        /// The answer in one word.
+        /// The outcome in one word.
         outcome: String,
         /// The answer in a sentence for people.
         note: String,
-        /// What was learnt on the way.
+        /// What the step learnt about the pull request.
         progress: Progress,
     },
     /// A step waits.
     Parked {
-        /// The job it answers to.
+        /// The job's number in its run.
         turn: u32,
-        /// For what.
+        /// What it waits for.
         waiting_for: String,
-        /// The topics whose news end the wait.
+        /// The topics whose signals end the wait.
         topics: Vec<String>,
-        /// When the step looks again even without news.
+        /// When the step runs again even without a signal.
         until: DateTime<Utc>,
-        /// What was learnt on the way.
+        /// What the step learnt about the pull request.
         progress: Progress,
     },
-    /// News came for a waiting run.
+    /// A signal arrived for a waiting run.
     Signalled {
-        /// What the news is about.
+        /// The signal's topic.
         topic: String,
     },
-    /// The time that a waiting run had set itself came.
+    /// A waiting run's timer fired.
     Woken,
-    /// An attempt failed and will be tried again.
+    /// An attempt failed and will be retried.
     Failed {
-        /// The job.
+        /// The job's number in its run.
         turn: u32,
         /// The attempt that failed, from 1.
         attempt: u32,
         /// What went wrong.
         error: String,
-        /// When it will be tried again.
+        /// When it will be retried.
         retry_at: DateTime<Utc>,
     },
     /// This release cannot follow the run's graph.
     Stranded {
-        /// What it lacks.
+        /// What is missing.
         reason: String,
     },
     /// The last attempt failed.
     Exhausted {
-        /// The job.
+        /// The job's number in its run.
         turn: u32,
         /// The attempts that were made.
         attempts: u32,
-        /// What went wrong last.
+        /// The last error.
         error: String,
     },
-    /// The run began at a step of its own, with what an earlier run had come to know.
+    /// The run was forked from an earlier run, at a step of its own.
     Forked {
         /// The earlier run.
         from_run: Uuid,
-        /// The last event of the earlier run that this one rests on.
+        /// The last event of the earlier run that this one is based on.
         from_seq: u32,
         /// The step where this one began.
         begins_at: String,
         /// Why.
         reason: String,
-        /// What was taken over.
+        /// What was taken over from the earlier run.
         progress: Progress,
     },
-    /// Nothing more is asked for until somebody resumes it.
+    /// The run was paused.
     Paused {
         /// Why.
         reason: String,
         /// `person`, `budget` or `breaker`.
         cause: String,
     },
-    /// A paused run goes on.
+    /// A paused run was resumed.
     Resumed {
         /// Why.
         reason: String,
@@ -116,14 +116,14 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
-    /// The step is due now, whatever it waited for.
+    /// A person made the step due at once.
     Hurried {
         /// Why.
         reason: String,
     },
-    /// A person answered in the place of the step.
+    /// A person answered in place of the step.
     Skipped {
-        /// The answer in one word.
+        /// The outcome in one word.
         outcome: String,
         /// Why.
         reason: String,
@@ -135,7 +135,7 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
-    /// A kind that a newer release knows; what it holds is left out.
+    /// A kind that only a newer release knows, without its fields.
     #[serde(other)]
     Other,
 }

@@ -5,18 +5,18 @@ use utoipa::ToSchema;
 
 use crate::{core::finding, store::review};
 
-/// A finding and what became of it.
+/// A finding and its state.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
-    /// The head on which it was found.
+    /// The head that it was found on.
     pub head_sha: String,
-    /// The same on every head.
+    /// Identifies the finding on every head.
     pub fingerprint: String,
     /// `critical`, `high`, `medium`, `low` or `info`.
     pub severity: String,
-    /// Is sent to remediation.
+    /// Whether it is sent to remediation.
     pub actionable: bool,
-    /// Blocks the merge while it is open.
+    /// Whether it blocks the merge while it is open.
     pub blocking: bool,
     /// The file.
     pub path: String,
@@ -26,7 +26,7 @@ pub struct Finding {
     pub message: String,
     /// `open`, `fixed`, `gone` or `dismissed`.
     pub state: String,
-    /// The head on which it was seen to be fixed or gone.
+    /// The head that no longer has it.
     pub state_sha: Option<String>,
     /// Why it was dismissed.
     pub state_note: Option<String>,

@@ -10,10 +10,10 @@ use crate::store::limit;
 pub struct Limit {
     /// `product:<name>`, `model:<provider>` or `merge:<owner>/<repo>:<base>`.
     pub key: String,
-    /// The most jobs held at once; nothing: any number.
+    /// The most jobs held at once; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<i32>,
-    /// Held at this moment.
+    /// How many are held now.
     pub held: i64,
 }
 

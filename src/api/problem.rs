@@ -3,29 +3,29 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What went wrong: RFC 9457, `application/problem+json`.
+/// A problem as in RFC 9457, `application/problem+json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
-    /// Names the kind of problem; `/problems/<code>` explains it.
+    /// The kind of problem; `/problems/<code>` explains it.
     pub r#type: String,
-    /// The kind of problem in words that never change.
+    /// The kind of problem in a few words.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
     /// What is wrong this time and what to do.
     pub detail: String,
-    /// The path that was asked for.
+    /// The requested path.
     #[serde(default)]
     pub instance: String,
     /// The kind of problem in one word, for programs.
     pub code: String,
-    /// What is wrong with each field.
+    /// Each invalid field or parameter.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
-    /// Names this request in the server's log.
+    /// Identifies this request in the server's log.
     #[serde(default)]
     pub request_id: String,
-    /// The same request may succeed later.
+    /// Whether the same request may succeed later.
     pub retryable: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct Fault {
     /// Where in the body, as a JSON pointer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
-    /// Which parameter of the query, or which header.
+    /// The parameter of the path or query, or the header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
     /// What is wrong, the limit, and what to do.

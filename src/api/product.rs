@@ -1,8 +1,9 @@
 //! Products.
 
-use crate::store::product;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::store::product;
 
 /// A product and the one repository that it may write to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -16,14 +17,14 @@ pub struct Product {
     #[serde(default = "main")]
     #[schema(default = "main")]
     pub base_branch: String,
-    /// The command that runs the product's tests in the sandbox, a word each; empty: it has none.
+    /// The command that runs the product's tests in the sandbox, word by word; empty if it has no tests.
     #[serde(default)]
     pub test_command: Vec<String>,
-    /// The most runs that may be open at once; a requirement over it is answered with 429. Nothing: any number.
+    /// The most open runs; further requirements are answered with 429. Absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub backlog: Option<i32>,
-    /// The most jobs that are worked on at once: the limit `product:<name>`. Nothing: any number.
+    /// The most jobs held at once: the limit `product:<name>`. Absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub concurrency: Option<i32>,

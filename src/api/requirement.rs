@@ -1,12 +1,13 @@
-//! Requirements, and what is answered to one that was taken.
+//! Requirements, and the response to a submitted one.
 
-use crate::store::requirement;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A requirement to be taken.
+use crate::store::requirement;
+
+/// A requirement to submit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRequirement {
@@ -25,25 +26,25 @@ pub struct NewRequirement {
     pub budget: Option<super::NewBudget>,
 }
 
-/// A requirement that was taken: it is stored, and a run works on it.
+/// An accepted requirement: it is stored, and a run works on it.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Accepted {
     /// The requirement.
     pub id: Uuid,
     /// Its run.
     pub run_id: Uuid,
-    /// Where the run can be asked for.
+    /// The run's path in this API.
     pub run_url: String,
     /// The run's page for people.
     pub page_url: String,
 }
 
-/// A requirement and how its run stands.
+/// A requirement and the state of its run.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Requirement {
     /// Its id.
     pub id: Uuid,
-    /// The product that shall have it.
+    /// The product that it is for.
     pub product: String,
     /// One line.
     pub title: String,
@@ -52,9 +53,9 @@ pub struct Requirement {
     pub body: Option<String>,
     /// 1 (first) to 5 (last).
     pub priority: i16,
-    /// Who asked, if known.
+    /// Who submitted it, if known.
     pub requested_by: Option<String>,
-    /// When.
+    /// When it was submitted.
     pub created_at: DateTime<Utc>,
     /// Its run.
     pub run_id: Uuid,

@@ -1,6 +1,12 @@
-//! A run, what it knows of its pull request, and why it is where it is.
+//! A run, what it knows of its pull request, and why it is in its state.
 
 use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     core::{
@@ -9,13 +15,8 @@ use crate::{
     },
     store::{effect, run::StoredRun},
 };
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
-use uuid::Uuid;
 
-/// A run and all that is known of it in short.
+/// A run in summary.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Run {
     /// Its id.
@@ -47,7 +48,7 @@ pub struct Run {
     pub since: Option<DateTime<Utc>>,
     /// What it waits for.
     pub waiting_for: Option<String>,
-    /// When it looks again even without news.
+    /// When its step runs again even without a signal.
     pub next_look: Option<DateTime<Utc>>,
     /// Who paused it, why and when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,19 +67,19 @@ pub struct Run {
     pub pull_url: Option<String>,
     /// What its model calls have used.
     pub spent: Spent,
-    /// What they may use, and what is held for those whose cost is not known.
+    /// What they may use, and what is reserved for those whose cost is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<super::Budget>,
     /// When it began.
     pub created_at: DateTime<Utc>,
-    /// When it last moved.
+    /// When it last changed.
     pub updated_at: DateTime<Utc>,
 }
 
-/// A pause: nothing more is asked for until somebody resumes the run.
+/// A pause: no attempt begins until the run is resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Paused {
-    /// Who paused it: a caller, or the factory by the name of a worker.
+    /// Who paused it: a caller, or the worker that ran into a budget or a breaker.
     pub by: String,
     /// Why.
     pub reason: String,
@@ -88,10 +89,10 @@ pub struct Paused {
     pub since: DateTime<Utc>,
 }
 
-/// What a run has come to know of its pull request.
+/// What a run knows of its pull request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Progress {
-    /// The base commit that the change rests on.
+    /// The base commit that the change is based on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<String>,
     /// The head that was last pushed.
@@ -113,15 +114,15 @@ pub struct Progress {
 pub struct Spent {
     /// Answered calls.
     pub calls: i64,
-    /// Tokens that were read.
+    /// Input tokens.
     pub input_tokens: i64,
-    /// Tokens that were written.
+    /// Output tokens.
     pub output_tokens: i64,
     /// Millionths of a dollar, where prices are set.
     pub micro_dollars: i64,
 }
 
-/// The one reason why a run is where it is.
+/// The one reason why a run is in its state.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct Why {
     /// The run.
@@ -129,12 +130,12 @@ pub struct Why {
     /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `held_back`, `newer_release`,
     /// `no_worker`, `key_limit`, `suspect`, `queued` or `job_missing`.
     pub cause: String,
-    /// What belongs to this cause: step, since, until, worker, attempt, most,
+    /// The facts of this cause: step, since, until, worker, attempt, most,
     /// error, reason, next_look, queue, key, held, lost.
     pub facts: BTreeMap<String, Value>,
     /// The cause in a sentence for people.
     pub sentence: String,
-    /// The database's clock at this answer.
+    /// The database's clock at this response.
     pub now: DateTime<Utc>,
 }
 
@@ -174,11 +175,11 @@ impl Run {
             created_at: stored.created_at,
             updated_at: stored.updated_at,
         };
-        view.stand(&run.state);
+        view.set_state(&run.state);
         view
     }
 
-    fn stand(&mut self, state: &State) {
+    fn set_state(&mut self, state: &State) {
         match state {
             State::At { since, .. } => self.since = Some(*since),
             State::Waiting { since, park, .. } => {
@@ -205,15 +206,15 @@ impl Run {
 }
 
 impl Why {
-    /// The view of the one cause.
+    /// The one cause, as the run and its job show it.
     #[must_use]
     pub fn new(stored: &StoredRun, job: Option<&Job>) -> Self {
         let cause = why(&stored.run, job, stored.now);
         let mut facts = facts(&cause);
-        let word = facts.remove("kind").and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
+        let kind = facts.remove("kind").and_then(|kind| kind.as_str().map(str::to_owned));
         Self {
             run_id: stored.spec.id,
-            cause: word,
+            cause: kind.unwrap_or_default(),
             facts,
             sentence: cause.sentence(stored.now),
             now: stored.now,
@@ -234,14 +235,10 @@ impl From<&run::Progress> for Progress {
             base: progress.base.as_ref().map(ToString::to_string),
             head: progress.head.as_ref().map(ToString::to_string),
             pull: progress.pull,
-            tier: progress.tier.and_then(|tier| word(&tier)),
+            tier: progress.tier.map(|tier| tier.as_str().to_owned()),
             merged: progress.merged.as_ref().map(ToString::to_string),
         }
     }
-}
-
-fn word(value: &impl Serialize) -> Option<String> {
-    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
 }
 
 impl From<effect::Spent> for Spent {

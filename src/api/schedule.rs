@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::store::schedule;
 
-/// What is asked for again and again, and when.
+/// A requirement that is submitted again and again, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSchedule {
@@ -23,11 +23,11 @@ pub struct NewSchedule {
     #[serde(default = "super::requirement::normal")]
     #[schema(default = 3, minimum = 1, maximum = 5)]
     pub priority: u8,
-    /// Why it is set so.
+    /// Why, for those who read it later: one line of 1 to 500 characters.
     pub reason: String,
 }
 
-/// A schedule as it stands.
+/// A schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Schedule {
     /// Its name.
@@ -51,19 +51,19 @@ pub struct Schedule {
     pub reason: String,
     /// When.
     pub updated_at: DateTime<Utc>,
-    /// What its last ticks came to, newest first; only where one schedule was asked for.
+    /// Its last ticks, newest first; only in the response for one schedule.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticks: Option<Vec<Tick>>,
 }
 
-/// What became of a tick.
+/// A tick of a schedule and its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Tick {
-    /// The moment that the expression names.
+    /// The time that the expression names.
     pub at: DateTime<Utc>,
     /// When it was fired.
     pub fired_at: DateTime<Utc>,
-    /// Earlier ticks that nobody was there to fire; this one makes up for them.
+    /// How many earlier ticks an outage made the workers miss; this one makes up for them.
     pub missed: i32,
     /// The requirement that was submitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -181,7 +181,13 @@ async fn dead_letters_are_redriven_by_name_or_by_what_was_seen_and_never_all_by_
     check(json!({"reason": "r"}), 422, "invalid", "send ids, or filter with expect").await;
     check(json!({"reason": "r", "ids": []}), 422, "invalid", "is empty").await;
     check(json!({"reason": "r", "filter": {}, "expect": 3}), 422, "invalid", "send all: true").await;
-    check(json!({"reason": "r", "filter": {"step": "generate"}}), 422, "invalid", "how many matching letters").await;
+    check(
+        json!({"reason": "r", "filter": {"step": "generate"}}),
+        422,
+        "invalid",
+        "how many matching letters",
+    )
+    .await;
     let two = json!({"reason": "r", "filter": {"error_contains": "503 FROM"}, "expect": 3});
     check(two, 409, "changed", "2 dead letters match the filter, not 3").await;
     assert_eq!(served.ground.picture().await, before, "none of these redrives anything");

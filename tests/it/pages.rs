@@ -186,7 +186,7 @@ async fn a_run_is_readable_without_a_script() {
         "services/**",
         r#"<span class="file">+++ b/risk.py"#,
         r#"<span class="plus">+plain"#,
-        "too long to be kept",
+        "too long to be stored",
         "Path: generate → gate → review → remediate → rerun → verdict",
         "Show the &lt;b&gt;risk&lt;/b&gt; of a portfolio.",
         "The forge is a stand-in, not GitHub.",
@@ -242,7 +242,7 @@ async fn an_address_that_is_none_says_so() {
         (nobody.as_str(), 404, "There is no run"),
         ("/runs/seven", 400, "a UUID is needed"),
         ("/nowhere", 404, "nothing at this address"),
-        ("/?before=x", 400, "no place in the list"),
+        ("/?before=x", 400, "an invalid place in the list"),
         ("/?text=%00", 400, "NUL"),
         ("/assets/x/passwd", 404, "nothing at this address"),
     ] {

@@ -3,18 +3,11 @@
 //! A script only re-fetches what the server renders when the history grows. Maud escapes every text that comes
 //! from outside, and no page loads anything but our own two assets.
 
-mod controls;
-mod diagram;
-mod diff;
 mod form;
-mod gate;
 mod layout;
-mod ledger;
 mod list;
 mod run;
 mod submitted;
-mod timeline;
-mod view;
 mod words;
 
 use axum::{
@@ -37,7 +30,7 @@ pub fn router() -> Router<App> {
         .route("/", get(list::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
-        .route("/runs/{id}/control", post(controls::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/assets/{digest}/{name}", get(layout::asset))
         .layer(Extension(Principal::Page))
 }

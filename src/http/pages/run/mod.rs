@@ -1,4 +1,13 @@
-//! One run: where it stands, what it waits for, and everything that has happened to it.
+//! The page of a run: its state, what it waits for, and its whole history.
+
+mod controls;
+mod diagram;
+mod diff;
+mod gate;
+mod ledger;
+mod scale;
+mod timeline;
+mod view;
 
 use axum::{
     extract::{
@@ -11,14 +20,15 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{
-    super::App, Problem, controls, diagram, diff, gate, layout, ledger, timeline, view::View, words,
-};
+pub(super) use self::controls::submit as control;
+use self::view::View;
+use super::{super::App, Problem, layout, words};
 use crate::{
     core::{
         budget::{Account, Scope, Unit},
         run,
         why::{Cause, why},
+        words::counted,
     },
     store::{self, assessment, attempt, budget, effect, event, requirement, review},
 };
@@ -26,22 +36,23 @@ use crate::{
 /// The newest events that a page reads; older ones are in the raw JSON.
 const EVENTS: i32 = 2000;
 
-/// What the address says.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct PageQuery {
     #[serde(default)]
     fragment: String,
 }
 
-/// `GET /runs/{id}`, or with `?fragment=1` only its `<main>`. An address that cannot be read is no run's.
+/// `GET /runs/{id}`, or with `?fragment=1` only its `<main>`. An id that is not UTF-8 is answered like one that is
+/// not a UUID.
 pub(super) async fn show(
     State(app): State<App>,
     id: Result<Path<String>, PathRejection>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
-    let Query(asked) = asked.unwrap_or_default();
+    let Query(query) = query.unwrap_or_default();
     match load(&app, &id.map(|Path(id)| id).unwrap_or_default()).await {
-        Ok(view) if asked.fragment == "1" => layout::fragment(&main(&view)),
+        Ok(view) if query.fragment == "1" => layout::fragment(&main(&view)),
         Ok(view) => layout::page(&app.settings, &view.requirement.title, &main(&view)),
         Err(problem) => problem.page(&app.settings),
     }
@@ -90,7 +101,7 @@ fn main(view: &View) -> Markup {
                 (ledger::history(view))
                 (wanted(&view.requirement))
                 p.muted {
-                    "As it was at " (words::utc(view.now())) ". Raw: "
+                    "As of " (words::utc(view.now())) ". Raw: "
                     a href={ "/api/v1/runs/" (id) } { "run" } ", " a href=(events) { "events" } "."
                 }
             }
@@ -137,12 +148,12 @@ fn spent(spent: &effect::Spent) -> Markup {
         @if spent.calls == 0 { "nothing yet" } @else {
             @if spent.micro_dollars > 0 { (words::dollars(spent.micro_dollars)) ", " }
             span title=(title) { (tokens) " tokens" } ", "
-            (spent.calls) @if spent.calls == 1 { " call" } @else { " calls" }
+            (counted(u32::try_from(spent.calls).unwrap_or(u32::MAX), "call"))
         }
     }
 }
 
-/// Each limit that the run's calls count against, with what is used of it; nothing where there is none.
+/// Each limit that the run's calls count against, with its use; `None` without a limit.
 fn budget_left(accounts: &[Account]) -> Option<Markup> {
     let mut lines = Vec::new();
     for Account { scope, limits, used } in accounts {
@@ -164,7 +175,7 @@ fn budget_left(accounts: &[Account]) -> Option<Markup> {
     (!lines.is_empty()).then(|| {
         html! {
             @for (whose, all, limit, held) in lines {
-                div { (whose) ": " span title={ (held) " held for calls whose cost is not known" } { (all) } " of " (limit) }
+                div { (whose) ": " span title={ (held) " reserved for calls whose cost is unknown" } { (all) } " of " (limit) }
             }
         }
     })
@@ -186,7 +197,7 @@ fn now(view: &View) -> Markup {
         run::State::Ended { .. } => "now bad",
     };
     let error = view.job.as_ref().and_then(|job| job.error.as_ref());
-    // A job that backs off says its error by itself.
+    // The sentence of a job that backs off says its error already.
     let error = error.filter(|_| !matches!(view.cause, Cause::BackingOff { .. } | Cause::Ended { .. }));
     html! {
         p.(class) #now {
@@ -201,8 +212,8 @@ fn wanted(requirement: &requirement::Row) -> Markup {
         section {
             h2 { "Requirement" }
             p.muted {
-                "Priority " (requirement.priority) ", asked by "
-                (requirement.requested_by.as_deref().unwrap_or("nobody named"))
+                "Priority " (requirement.priority) ", submitted by "
+                (requirement.requested_by.as_deref().unwrap_or("an unknown caller"))
                 ", " (words::utc(requirement.created_at))
             }
             pre.text { (requirement.body) }

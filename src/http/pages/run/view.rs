@@ -1,11 +1,11 @@
-//! What a run's page is made from, read once.
+//! The data of a run's page, read once.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use maud::Markup;
 
-use super::words;
+use super::super::words;
 use crate::{
     core::{budget::Account, run, why, workflow::Workflow},
     store::{assessment, attempt, effect, event, requirement, review, run::StoredRun},

@@ -1,11 +1,11 @@
-//! The last judgement: every check, what is missing, and which pattern placed each path.
+//! The last assessment: every check, what is missing, and which pattern decided each path's tier.
 //!
-//! It renders the recorded JSON and leaves out what a judgement of another release does not have.
+//! It renders the recorded JSON, and leaves out what an assessment of another release does not have.
 
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{view::View, words};
+use super::{super::words, view::View};
 use crate::store::assessment::Row;
 
 /// The gate's panel.
@@ -19,7 +19,7 @@ pub(super) fn panel(view: &View, row: &Row) -> Markup {
                 @if row.stage == "verdict" { "Verdict" } @else { "Preflight" } " on " (view.commit(&row.head_sha)) ": "
                 strong { (row.decision) } ", tier " (words::tier_word(&row.tier)) ", "
                 (words::moment(view.now(), row.assessed_at)) "."
-                @if stale { " The branch has a newer head: this judgement no longer counts." }
+                @if stale { " The branch has a newer head: this assessment no longer counts." }
             }
             (decision(&row.report["decision"]))
             (checks(view, list(&row.report["checks"])))
@@ -102,7 +102,7 @@ fn part_status(status: &str) -> Markup {
         "satisfied" => ("badge good", "satisfied"),
         "waiting" => ("badge waiting", "waiting"),
         "failed" => ("badge bad", "failed"),
-        "not_applicable" => ("badge", "not demanded"),
+        "not_applicable" => ("badge", "not required"),
         other => ("badge", other),
     };
     html! { span class=(class) { (word) } }
@@ -135,7 +135,7 @@ fn reason(reason: &Value) -> Markup {
     html! {
         code { (text(&reason["rule"])) }
         @if let Some(product) = reason["product"].as_str() { " of " (product) }
-        @if reason["human"].as_bool() == Some(true) { ", demands a person" }
+        @if reason["human"].as_bool() == Some(true) { ", requires a person" }
     }
 }
 

@@ -1,11 +1,11 @@
-//! What each head that a run has pushed changes, as the diff that its activity kept.
+//! The changes of each push of a run, as the diff that was recorded with it.
 
 use maud::{Markup, html};
 
-use super::{view::View, words};
-use crate::store::effect;
+use super::{super::words, view::View};
+use crate::{core::words::counted, store::effect};
 
-/// The diffs, a fold for each head, oldest first.
+/// The diffs, one fold for each head, oldest first.
 pub(super) fn panel(view: &View) -> Markup {
     html! {
         @if !view.diffs.is_empty() {
@@ -29,14 +29,14 @@ fn head(view: &View, number: usize, diff: &effect::Diff) -> Markup {
                     None => span.badge.waiting { "not known to be pushed" },
                 }
                 " on " (view.commit(&diff.parent)) ": "
-                (files) @if files == 1 { " file " } @else { " files " }
+                (counted(u32::try_from(files).unwrap_or(u32::MAX), "file")) " "
                 span.plus { "+" (count(Kind::Plus)) } " " span.minus { "−" (count(Kind::Minus)) }
                 span.muted { " " (words::clock(diff.at)) }
             }
             pre.diff tabindex="0" {
                 @for (kind, line) in &kinds { span class=[kind.class()] { (line) "\n" } }
             }
-            @if diff.is_cut { p.muted { "The rest was too long to be kept; the forge has it." } }
+            @if diff.is_cut { p.muted { "The rest was too long to be stored; the forge has it." } }
         }
     }
 }
@@ -63,8 +63,8 @@ impl Kind {
     }
 }
 
-/// The lines with their kinds. A hunk's header counts its lines, so that a removed line of dashes is
-/// not taken for a file's name.
+/// The lines with their kinds. A hunk's header counts its lines, which tells a removed line of dashes from a
+/// file's name.
 fn kinds(diff: &str) -> Vec<(Kind, &str)> {
     let (mut old, mut new) = (0_u64, 0_u64);
     let kind = |line| {
@@ -86,7 +86,7 @@ fn kinds(diff: &str) -> Vec<(Kind, &str)> {
         }
         (kind, line)
     };
-    // Not `lines`: a carriage return belongs to the line that it ends.
+    // Not `lines`: a carriage return is part of its line.
     diff.split_terminator('\n').map(kind).collect()
 }
 

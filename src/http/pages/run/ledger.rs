@@ -1,9 +1,9 @@
-//! What was found, what was done to the outside world, and the history in words.
+//! The findings, the external effects and the history of a run.
 
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{view::View, words};
+use super::{super::words, view::View};
 use crate::{
     core::words::sentence,
     store::{effect, review},
@@ -11,7 +11,7 @@ use crate::{
 
 /// The newest events that the page lists; the rest is in the raw JSON.
 const LISTED: usize = 200;
-/// Where the forge's or the model's own name of what was done may stand in an effect's result.
+/// The members of an effect's result that may hold the id that the forge or the model gave it.
 const REMOTE_IDS: [&str; 6] = ["number", "sha", "id", "head", "check_run", "url"];
 
 /// The findings by head.
@@ -50,21 +50,21 @@ fn findings_of(view: &View, rows: &[review::Row]) -> Markup {
     }
 }
 
-/// The effects: each act on the outside world once.
+/// The external effects, each once.
 pub(super) fn effects(view: &View) -> Markup {
     html! {
         @if !view.effects.is_empty() {
             section {
                 h2 { "Effects" }
                 p.muted {
-                    "Each act on the forge and each model call, written down before it is made. "
-                    "A second try looks before it acts."
+                    "Each change on the forge and each model call, recorded before it is made. "
+                    "A second attempt first looks whether it was made."
                 }
                 div.scroll tabindex="0" role="region" aria-label="Effects" { table {
                     thead { tr {
-                        th scope="col" { "Key" } th scope="col" { "Kind" } th scope="col" { "Tries" }
-                        th scope="col" { "Meant" }
-                        th scope="col" { "Done" } th scope="col" { "Known there as" }
+                        th scope="col" { "Key" } th scope="col" { "Kind" } th scope="col" { "Attempts" }
+                        th scope="col" { "Intended" }
+                        th scope="col" { "Done" } th scope="col" { "Remote id" }
                     } }
                     tbody { @for row in &view.effects { (effect_line(row)) } }
                 } }
@@ -83,7 +83,7 @@ fn effect_line(row: &effect::Row) -> Markup {
             td.nowrap {
                 @match row.done_at {
                     Some(done) => span title=(words::utc(done)) { "+" (words::span(done - row.intended_at)) },
-                    None => span.badge.waiting { "not known" },
+                    None => span.badge.waiting { "unknown" },
                 }
             }
             td { (row.result.as_ref().and_then(remote_id).unwrap_or_else(|| "–".to_owned())) }

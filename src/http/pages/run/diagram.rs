@@ -1,4 +1,4 @@
-//! The run's own graph as SVG: the roads it took are solid and counted, where it stands is marked.
+//! The run's own graph as SVG: the edges that it took are solid and counted, its current place is marked.
 
 use std::collections::BTreeMap;
 
@@ -16,10 +16,10 @@ const COLUMN: i32 = 172;
 const ROW: i32 = 74;
 const MARGIN: i32 = 46;
 
-/// A road between two places, with the answers that lead along it.
-type Roads<'a> = BTreeMap<(&'a str, &'a str), String>;
+/// The edges between two places, each with the outcomes that lead along it.
+type Edges<'a> = BTreeMap<(&'a str, &'a str), String>;
 
-/// The diagram's panel; without a graph that this release can read there is none.
+/// The diagram's panel; it says so if this release cannot read the graph.
 pub(super) fn panel(view: &View) -> Markup {
     let Some(workflow) = &view.workflow else {
         return html! {
@@ -32,9 +32,9 @@ pub(super) fn panel(view: &View) -> Markup {
     for pair in trail.windows(2) {
         *counts.entry((pair[0], pair[1])).or_default() += 1;
     }
-    let mut roads = roads(workflow);
+    let mut edges = edges(workflow);
     for (from, to) in counts.keys() {
-        roads.entry((*from, *to)).or_insert_with(|| "out of attempts or rounds".to_owned());
+        edges.entry((*from, *to)).or_insert_with(|| "out of attempts or rounds".to_owned());
     }
     let here = place(&view.stored.run.state);
     let path = trail.join(" → ");
@@ -45,11 +45,11 @@ pub(super) fn panel(view: &View) -> Markup {
                 svg.diagram viewBox={ "0 0 " (layout.wide) " " (layout.high) }
                     role="img" aria-label={ "Path taken: " (path) } {
                     (arrow_heads())
-                    @for ((from, to), label) in roads.iter().filter(|(road, _)| !counts.contains_key(*road)) {
-                        (layout.road(from, to, label, 0))
+                    @for ((from, to), label) in edges.iter().filter(|(edge, _)| !counts.contains_key(*edge)) {
+                        (layout.edge(from, to, label, 0))
                     }
-                    @for (road, count) in &counts {
-                        (layout.road(road.0, road.1, roads.get(road).map_or("", String::as_str), *count))
+                    @for (edge, count) in &counts {
+                        (layout.edge(edge.0, edge.1, edges.get(edge).map_or("", String::as_str), *count))
                     }
                     @for name in layout.places.keys() {
                         (layout.place(name, *name == here, trail.contains(name), workflow))
@@ -61,7 +61,7 @@ pub(super) fn panel(view: &View) -> Markup {
     }
 }
 
-/// Every place the run has been in, in order, without the waits within one.
+/// Every place that the run has been in, in order; a wait does not leave its place.
 fn trail(view: &View) -> Vec<&str> {
     let last = place(&view.stored.run.state);
     let mut trail: Vec<&str> = Vec::new();
@@ -93,18 +93,18 @@ fn place(state: &State) -> &str {
     }
 }
 
-fn roads(workflow: &Workflow) -> Roads<'_> {
-    let mut roads = Roads::new();
+fn edges(workflow: &Workflow) -> Edges<'_> {
+    let mut edges = Edges::new();
     for (name, step) in &workflow.steps {
         for (outcome, to) in &step.on {
-            let label = roads.entry((name, to)).or_default();
+            let label = edges.entry((name, to)).or_default();
             if !label.is_empty() {
                 label.push_str(", ");
             }
             label.push_str(&outcome.to_string());
         }
     }
-    roads
+    edges
 }
 
 struct Layout<'a> {
@@ -135,7 +135,7 @@ impl<'a> Layout<'a> {
         let mut ends: Vec<&str> = workflow.ends.keys().map(String::as_str).collect();
         ends.sort_by_key(|name| (workflow.ends.get(*name), *name));
         columns.push(ends);
-        // A third row leaves room enough for the roads that go back below the second.
+        // A third row leaves enough room for the edges that go back below the second.
         let tallest = columns.iter().map(Vec::len).max().unwrap_or(1);
         let below = if tallest > 2 { 10 } else { MARGIN };
         let mut places = BTreeMap::new();
@@ -149,7 +149,7 @@ impl<'a> Layout<'a> {
         Self { places, wide, high: (count(tallest) - 1) * ROW + BOX_HIGH + MARGIN + below }
     }
 
-    fn road(&self, from: &str, to: &str, label: &str, count: usize) -> Markup {
+    fn edge(&self, from: &str, to: &str, label: &str, count: usize) -> Markup {
         let (Some(&from_at), Some(&to_at)) = (self.places.get(from), self.places.get(to)) else {
             return html! {};
         };
@@ -181,14 +181,14 @@ impl<'a> Layout<'a> {
     }
 }
 
-/// A road as a path, and where its count stands: forward through the gap, back around the row.
+/// An edge as a path, and the position of its count: forward through the gap, back around the row.
 fn curve(from: (i32, i32), to: (i32, i32)) -> (String, (i32, i32)) {
     let half = BOX_HIGH / 2;
     if to.0 > from.0 {
         let (x1, y1, x2, y2) = (from.0 + BOX_WIDE, from.1 + half, to.0 - 5, to.1 + half);
         let bend = (x2 - x1) / 2;
         let path = format!("M{x1} {y1}C{} {y1} {} {y2} {x2} {y2}", x1 + bend, x2 - bend);
-        // A road over more than one gap may pass behind other places: its count stands before its end.
+        // An edge over more than one gap may pass behind other places: its count is drawn before its end.
         let near = x2 - x1 < COLUMN;
         let count = if near { ((x1 + x2) / 2, (y1 + y2) / 2) } else { (x2 - 26, y2 - (y2 - y1) / 36) };
         return (path, count);
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_step_and_end_has_a_place_of_its_own() {
-        let workflow = Workflow::parse(include_str!("../../../workflows/requirement.toml")).unwrap();
+        let workflow = Workflow::parse(include_str!("../../../../workflows/requirement.toml")).unwrap();
         let layout = Layout::of(&workflow);
         let corners: std::collections::BTreeSet<_> = layout.places.values().collect();
         assert_eq!(corners.len(), workflow.steps.len() + workflow.ends.len());

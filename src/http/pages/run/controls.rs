@@ -9,9 +9,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    super::{App, middleware::principal::Principal},
-    Problem,
-    submitted::Submitted,
+    super::{Problem, submitted::Submitted},
     view::View,
 };
 use crate::{
@@ -22,11 +20,12 @@ use crate::{
         workflow::{Activity, End, Outcome, Workflow},
     },
     engine::Verb,
+    http::{App, middleware::principal::Principal},
 };
 
 /// The fields of the forms.
 #[derive(Debug, Deserialize)]
-pub(super) struct ControlForm {
+pub(in super::super) struct ControlForm {
     verb: String,
     #[serde(default)]
     reason: String,
@@ -37,7 +36,7 @@ pub(super) struct ControlForm {
 }
 
 /// `POST /runs/{id}/control`: applies the control and shows the run again, or says why it cannot.
-pub(super) async fn submit(
+pub(in super::super) async fn submit(
     extract::State(app): extract::State<App>,
     principal: Principal,
     Path(id): Path<String>,

@@ -3,7 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use super::{view::View, words};
+use super::{
+    super::words,
+    scale::{Scale, WIDE},
+    view::View,
+};
 use crate::{
     core::run::{Event, State},
     store::{attempt, event},
@@ -11,20 +15,20 @@ use crate::{
 
 /// How a stretch of time was spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Queued,
     Running,
     Backing,
     Waiting,
 }
 
-/// A stretch of time. The stretches of a run follow one another; the moments in which its answers are
-/// recorded lie between them.
+/// A stretch of time. The stretches of a run follow one another, but for the moments in which its answers are
+/// recorded.
 #[derive(Debug, Clone, PartialEq)]
-struct Stretch {
-    kind: Kind,
-    from: DateTime<Utc>,
-    to: DateTime<Utc>,
+pub(super) struct Stretch {
+    pub(super) kind: Kind,
+    pub(super) from: DateTime<Utc>,
+    pub(super) to: DateTime<Utc>,
     note: String,
 }
 
@@ -38,8 +42,6 @@ struct Visit {
 }
 
 const KINDS: [Kind; 4] = [Kind::Queued, Kind::Running, Kind::Backing, Kind::Waiting];
-/// The width of a bar's own coordinates.
-const WIDE: f64 = 1000.0;
 
 /// The timeline's panel.
 pub(super) fn panel(view: &View) -> Markup {
@@ -63,7 +65,7 @@ pub(super) fn panel(view: &View) -> Markup {
     }
 }
 
-/// The stretches of every visit of a step, up to `end`; after it the run goes on, or it is over.
+/// The stretches of every visit to a step, up to `end`; `goes_on` if the run has not ended by then.
 fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, goes_on: bool) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
     let mut turn = 0;
@@ -106,11 +108,11 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
                 );
                 continue;
             }
-            // What ran before goes on, or a job begins whose number the attempts tell.
+            // The earlier job continues, or a new one begins, whose number the attempts show.
             Event::Resumed { .. } | Event::Hurried { .. } => turn = resumed(&events[place..], attempts, turn),
             Event::Failed { .. } => continue,
         }
-        // A job begins here: it belongs to the step that the next event, or the last attempt, names.
+        // A job begins here, for the step that the next event names, or else its attempts.
         let tries: Vec<_> = attempts.iter().filter(|attempt| attempt.turn == turn).collect();
         let next = events.get(place + 1).and_then(|next| next.step.as_deref());
         let step = next.or_else(|| tries.first().map(|attempt| attempt.step.as_str()));
@@ -118,7 +120,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             &*event.body,
             Event::Exhausted { .. } | Event::Stranded { .. } | Event::Cancelled { .. }
         );
-        // Failed attempts lie within the job: it lasts until the next event that is none of them.
+        // Failed attempts are part of the job: it lasts until the next event of another kind.
         let to = events[place + 1..]
             .iter()
             .find(|next| !matches!(&*next.body, Event::Failed { .. }))
@@ -134,8 +136,8 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
     visits
 }
 
-/// The number of the job that runs after a resume or a hurry: the next one if that was ever tried by then,
-/// otherwise the one there was.
+/// The number of the job that runs after a resume or a run-now: that of the next event or attempt, otherwise
+/// the earlier one.
 fn resumed(rest: &[event::Row], attempts: &[attempt::Row], turn: i32) -> i32 {
     let said = rest.iter().skip(1).find_map(|row| match &*row.body {
         Event::Answered { turn, .. }
@@ -166,15 +168,15 @@ fn job(from: DateTime<Utc>, to: DateTime<Utc>, tries: &[&attempt::Row]) -> Vec<S
         between = after(attempt);
     }
     out.extend(idle(between, at, to));
-    // What rounds to nothing between two records is noise, not time spent.
+    // A millisecond between two records is noise, not time spent.
     out.retain(|stretch| {
         stretch.kind == Kind::Running || stretch.to - stretch.from > TimeDelta::milliseconds(1)
     });
     out
 }
 
-/// What a job does between this attempt and what comes next. An attempt that answered or parked is
-/// over a moment before its event is recorded; that moment is nobody's.
+/// What a job does after this attempt. One that answered or parked ends a moment before its event is recorded;
+/// that moment is not counted.
 fn after(attempt: &attempt::Row) -> Option<Kind> {
     match attempt.ended_as.as_deref() {
         Some("failed" | "lost") => Some(Kind::Backing),
@@ -210,46 +212,6 @@ fn number(visits: &mut [Visit]) {
     }
 }
 
-/// Where a moment lies on the bars, with long waits shortened.
-struct Scale {
-    /// Each stretch's begin, with its place from 0 to [`WIDE`] and its width.
-    marks: Vec<(DateTime<Utc>, f64, f64)>,
-    shortened: bool,
-}
-
-impl Scale {
-    #[expect(clippy::cast_precision_loss, reason = "a drawing needs no more than 52 bits")]
-    fn of(all: &[&Stretch]) -> Self {
-        let long = |stretch: &&&Stretch| (stretch.to - stretch.from).num_milliseconds().max(0) as f64;
-        let busy: f64 = all.iter().filter(|it| it.kind == Kind::Running).map(|it| long(&it)).sum();
-        let most = (busy / 2.0).max(1000.0);
-        let mut weights: Vec<f64> = Vec::new();
-        let mut shortened = false;
-        for stretch in all {
-            let is_wait = matches!(stretch.kind, Kind::Waiting | Kind::Backing);
-            shortened |= is_wait && long(&stretch) > most;
-            weights.push(if is_wait { long(&stretch).min(most) } else { long(&stretch) });
-        }
-        let least = weights.iter().sum::<f64>().max(1.0) / 200.0;
-        let total: f64 = weights.iter().map(|weight| weight.max(least)).sum::<f64>().max(1.0);
-        let mut at = 0.0;
-        let marks = all.iter().zip(weights).map(|(stretch, weight)| {
-            let width = weight.max(least) / total * WIDE;
-            at += width;
-            (stretch.from, at - width, width)
-        });
-        Self { marks: marks.collect(), shortened }
-    }
-
-    fn place(&self, from: DateTime<Utc>, taken: &mut usize) -> (f64, f64) {
-        let found = self.marks.iter().enumerate().skip(*taken).find(|(_, mark)| mark.0 == from);
-        found.map_or((0.0, 0.0), |(place, mark)| {
-            *taken = place + 1;
-            (mark.1, mark.2)
-        })
-    }
-}
-
 fn row(visit: &Visit, begin: DateTime<Utc>, scale: &Scale) -> Markup {
     let from = visit.stretches.first().map_or(begin, |it| it.from);
     let to = visit.stretches.last().map_or(from, |it| it.to);
@@ -274,7 +236,7 @@ fn row(visit: &Visit, begin: DateTime<Utc>, scale: &Scale) -> Markup {
     }
 }
 
-/// The share of each way to spend time, as a bar and in words.
+/// The legend: how much time was spent in each way.
 fn shares(all: &[&Stretch]) -> Markup {
     let sum = |kind: Kind| {
         all.iter().filter(|it| it.kind == kind).fold(TimeDelta::zero(), |sum, it| sum + (it.to - it.from))
@@ -299,7 +261,7 @@ fn attempts(view: &View) -> Markup {
                 summary { "All attempts (" (view.attempts.len()) ")" }
                 div.scroll tabindex="0" role="region" aria-label="Attempts" { table {
                     thead { tr {
-                        th scope="col" { "Job" } th scope="col" { "Step" } th scope="col" { "Try" }
+                        th scope="col" { "Job" } th scope="col" { "Step" } th scope="col" { "Attempt" }
                         th scope="col" { "Worker" }
                         th scope="col" { "Began (UTC)" } th scope="col" { "Took" }
                         th scope="col" { "Ended" } th scope="col" { "Error" }
