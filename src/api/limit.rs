@@ -5,19 +5,19 @@ use utoipa::ToSchema;
 
 use crate::store::limit;
 
-/// A key, its limit and how many jobs with it are held now.
+/// A key, its limit and how many jobs with it are running now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Limit {
     /// `product:<name>`, `model:<provider>` or `merge:<owner>/<repo>:<base>`.
     pub key: String,
-    /// The most jobs held at once; absent: no limit.
+    /// The most jobs that may run at once; absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<i32>,
-    /// How many are held now.
+    /// How many are running now: held by a worker.
     pub held: i64,
 }
 
-/// The most jobs with a key that may be held at once.
+/// The most jobs with a key that may run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Most {

@@ -24,7 +24,7 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     pub backlog: Option<i32>,
-    /// The most jobs held at once: the limit `product:<name>`. Absent: no limit.
+    /// The most jobs that may run at once: the limit `product:<name>`. Absent: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub concurrency: Option<i32>,

@@ -7,9 +7,12 @@ use axum::{
 };
 use uuid::Uuid;
 
-use super::runs;
+use super::{
+    responses::{InvalidField, NotFound},
+    runs,
+};
 use crate::{
-    api::{Budget, NewBudget, NewProductBudget, NewRelease, NewRunBudget, Problem, ProductBudget, RunBudget},
+    api::{Budget, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget},
     core::{
         budget::{LIMIT_MOST, Limits, Scope},
         reason::Reason,
@@ -34,7 +37,7 @@ pub(super) struct Product(String);
     params(("product" = Option<String>, Query, description = "Only this product.")),
     responses(
         (status = 200, description = "The budgets, by product.", body = Vec<ProductBudget>),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
     ))]
 pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<Vec<ProductBudget>>, Error> {
     let query = query.only(&["product"])?;
@@ -55,8 +58,8 @@ pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<Ve
     params(("name" = String, Path, description = "The product.")),
     responses(
         (status = 200, description = "The product's budgets, as they are now.", body = ProductBudget),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is invalid.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
+        InvalidField,
     ))]
 pub(super) async fn set_product(
     State(app): State<App>,
@@ -85,7 +88,7 @@ pub(super) async fn set_product(
 /// The budget of a run and of its product, and the run's calls whose cost is unknown.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/budget", tag = "budgets", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The budget.", body = RunBudget),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn show_run(State(app): State<App>, Id(id): Id) -> Result<Json<RunBudget>, Error> {
     Ok(Json(of_run(&app, id).await?))
@@ -96,8 +99,8 @@ pub(super) async fn show_run(State(app): State<App>, Id(id): Id) -> Result<Json<
 #[utoipa::path(put, path = "/api/v1/runs/{id}/budget", tag = "budgets", request_body = NewRunBudget,
     params(("id" = Uuid, Path)), responses(
         (status = 200, description = "The run's budget, as it is now.", body = RunBudget),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is invalid.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
+        InvalidField,
     ))]
 pub(super) async fn set_run(
     State(app): State<App>,
@@ -117,8 +120,8 @@ pub(super) async fn set_run(
 #[utoipa::path(post, path = "/api/v1/runs/{id}/budget/release", tag = "budgets", request_body = NewRelease,
     params(("id" = Uuid, Path)), responses(
         (status = 200, description = "The budget after the release; another request releases nothing more.", body = RunBudget),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is invalid.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
+        InvalidField,
     ))]
 pub(super) async fn release(
     State(app): State<App>,

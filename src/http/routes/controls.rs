@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::responses::{InvalidReason, NotFound};
 use crate::{
     api::{self, Problem, Run},
     core::workflow,
@@ -73,9 +74,9 @@ impl<T: Serialize> Control<T> {
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, which is paused.", body = Run),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
         (status = 409, description = "The run has ended.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The reason is invalid.", body = Problem, content_type = "application/problem+json"),
+        InvalidReason,
     ))]
 pub(super) async fn pause(control: Control<api::Control>) -> Result<Outcome, Error> {
     control.apply("pause", Verb::Pause, &control.body.reason).await
@@ -86,9 +87,9 @@ pub(super) async fn pause(control: Control<api::Control>) -> Result<Outcome, Err
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, which goes on.", body = Run),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
         (status = 409, description = "The run has ended.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The reason is invalid.", body = Problem, content_type = "application/problem+json"),
+        InvalidReason,
     ))]
 pub(super) async fn resume(control: Control<api::Control>) -> Result<Outcome, Error> {
     control.apply("resume", Verb::Resume, &control.body.reason).await
@@ -99,9 +100,9 @@ pub(super) async fn resume(control: Control<api::Control>) -> Result<Outcome, Er
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, which has ended as cancelled.", body = Run),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
         (status = 409, description = "The run has ended otherwise.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The reason is invalid.", body = Problem, content_type = "application/problem+json"),
+        InvalidReason,
     ))]
 pub(super) async fn cancel(control: Control<api::Control>) -> Result<Outcome, Error> {
     control.apply("cancel", Verb::Cancel, &control.body.reason).await
@@ -112,9 +113,9 @@ pub(super) async fn cancel(control: Control<api::Control>) -> Result<Outcome, Er
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, whose step is due.", body = Run),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
         (status = 409, description = "A worker is running the step, or the run is paused or has ended.", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The reason is invalid.", body = Problem, content_type = "application/problem+json"),
+        InvalidReason,
     ))]
 pub(super) async fn run_now(control: Control<api::Control>) -> Result<Outcome, Error> {
     control.apply("run-now", Verb::RunNow, &control.body.reason).await
@@ -125,7 +126,7 @@ pub(super) async fn run_now(control: Control<api::Control>) -> Result<Outcome, E
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, past its step.", body = Run),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
         (status = 409, description = "A worker is running the step, or the run has ended.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The reason or the outcome is invalid, or the step cannot be skipped.", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -139,7 +140,7 @@ pub(super) async fn skip(control: Control<api::Skip>) -> Result<Outcome, Error> 
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, which goes on.", body = Run),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
         (status = 409, description = "A worker is running the step, the run has succeeded, or another run works on its branch.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The reason is invalid, or the workflow has no such step.", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -153,7 +154,7 @@ pub(super) async fn retry(control: Control<api::Retry>) -> Result<Outcome, Error
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 201, description = "The new run.", body = Run, headers(("Location" = String, description = "The new run."))),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
         (status = 409, description = "The run has not ended, its change is merged, or another run works on its branch.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The reason is invalid, or the workflow has no such step.", body = Problem, content_type = "application/problem+json"),
     ))]

@@ -15,9 +15,9 @@ use futures::{Stream, stream};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::runs;
+use super::{responses::NotFound, runs};
 use crate::{
-    api::{Event, Events, Problem},
+    api::{Event, Events},
     core::run,
     http::{
         App,
@@ -51,7 +51,7 @@ const BATCH: i64 = 100;
     responses(
         (status = 200, description = "A page; Link rel=next leads to the next one. As text/event-stream, one event each.", body = Events),
         (status = 204, description = "The run has ended and has no event after that one."),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
     ))]
 pub(super) async fn list(
     State(app): State<App>,

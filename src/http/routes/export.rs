@@ -9,9 +9,8 @@ use axum::{
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 
-use super::runs;
+use super::{responses::NotFound, runs};
 use crate::{
-    api::Problem,
     http::{
         App,
         middleware::{error::Error, extract::Id},
@@ -25,7 +24,7 @@ use crate::{
 /// rest. The last line is `{"fact": "end", …}` and counts the others: without it the response was cut off.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/export", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The records, one a line.", body = String, content_type = "application/x-ndjson"),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn show(State(app): State<App>, Id(id): Id) -> Result<Response, Error> {
     let pool = app.engine.pool();

@@ -1,4 +1,4 @@
-//! Limits on how many jobs are held at once, by key.
+//! Limits on how many jobs run at once, by key.
 
 use axum::{
     Json,
@@ -19,19 +19,19 @@ use crate::{
 /// The key in the path, whose limit may be changed.
 pub(super) struct Changeable(Key);
 
-/// Every key that has a limit or is held by a job now, by name.
+/// Every key that has a limit or a running job, by name.
 ///
 /// The keys are `product:<name>` (the jobs of a product), `model:<provider>` (the steps that call a model
 /// provider) and `merge:<owner>/<repo>:<base>` (the merges into a branch: always 1).
 #[utoipa::path(get, path = "/api/v1/limits", tag = "limits", responses(
-    (status = 200, description = "The limits, and how many jobs are held now.", body = Vec<Limit>),
+    (status = 200, description = "The limits, and how many jobs are running now.", body = Vec<Limit>),
 ))]
 pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Limit>>, Error> {
     let rows = store::limit::list(app.engine.pool()).await?;
     Ok(Json(rows.into_iter().map(Limit::from).collect()))
 }
 
-/// Limits how many jobs with a key may be held at once. Jobs that are held already continue.
+/// Limits how many jobs with a key may run at once. Jobs that are running already continue.
 #[utoipa::path(put, path = "/api/v1/limits/{key}", tag = "limits", request_body = Most,
     params(("key" = String, Path, description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
     responses(
@@ -52,7 +52,7 @@ pub(super) async fn put(
     Ok(Json(limit))
 }
 
-/// Removes a limit: any number of jobs with the key may be held.
+/// Removes a limit: any number of jobs with the key may run.
 #[utoipa::path(delete, path = "/api/v1/limits/{key}", tag = "limits",
     params(("key" = String, Path, description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
     responses(

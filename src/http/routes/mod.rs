@@ -11,6 +11,7 @@ pub mod openapi;
 mod problems;
 mod products;
 mod requirements;
+mod responses;
 mod reviews;
 mod runs;
 mod schedules;

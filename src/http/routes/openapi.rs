@@ -37,7 +37,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "budgets", description = "Limit what model calls may use, and see what they have used."),
         (name = "dead letters", description = "Jobs that used up their attempts."),
         (name = "products", description = "The products that requirements are for."),
-        (name = "limits", description = "How many jobs may be held at once."),
+        (name = "limits", description = "How many jobs may run at once."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "Deliveries of the forge."),

@@ -2,8 +2,9 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 
+use super::responses::InvalidField;
 use crate::{
-    api::{Problem, Product},
+    api::Product,
     core::{
         limit::{self, Key},
         requirement::{ProductName, RepoName},
@@ -34,7 +35,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Product>>, E
 #[utoipa::path(post, path = "/api/v1/products", tag = "products", request_body = Product, responses(
     (status = 201, description = "The product was added.", body = Product),
     (status = 200, description = "The product existed and has these settings now.", body = Product),
-    (status = 422, description = "A field is invalid.", body = Problem, content_type = "application/problem+json"),
+    InvalidField,
 ))]
 pub(super) async fn put(
     State(app): State<App>,

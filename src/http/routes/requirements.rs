@@ -10,7 +10,7 @@ use chrono::DateTime;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::budgets;
+use super::{budgets, responses::NotFound};
 use crate::{
     api::{self, Accepted, NewRequirement, Problem, Requirements},
     core::requirement::{Invalid, ProductName, Requirement},
@@ -97,7 +97,7 @@ pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Respons
 /// One requirement.
 #[utoipa::path(get, path = "/api/v1/requirements/{id}", tag = "requirements", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The requirement.", body = api::Requirement),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<api::Requirement>, Error> {
     let row = store::requirement::get(app.engine.pool(), id).await?;

@@ -8,8 +8,9 @@ use axum::{
 };
 use uuid::Uuid;
 
+use super::responses::NotFound;
 use crate::{
-    api::{Assessment, Attempt, Budget, Diff, Effect, Finding, Problem, Run, Why},
+    api::{Assessment, Attempt, Budget, Diff, Effect, Finding, Run, Why},
     core::budget::Scope,
     http::{
         App,
@@ -24,7 +25,7 @@ use crate::{
     responses(
         (status = 200, description = "The run.", body = Run, headers(("ETag" = String, description = "Changes whenever the response does."))),
         (status = 304, description = "The run has not changed."),
-        (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+        NotFound,
     ))]
 pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap) -> Result<Response, Error> {
     let pool = app.engine.pool();
@@ -48,7 +49,7 @@ pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap)
 /// The one reason why a run is in its state.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/why", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The cause.", body = Why),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>, Error> {
     let found = store::run::with_job(app.engine.pool(), id).await?;
@@ -59,7 +60,7 @@ pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>,
 /// Every attempt at every job of a run, oldest first.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/attempts", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The attempts.", body = Vec<Attempt>),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
     let pool = app.engine.pool();
@@ -70,7 +71,7 @@ pub(super) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Json<
 /// What the reviews of a run found, by review, worst first.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The findings.", body = Vec<Finding>),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn findings(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Finding>>, Error> {
     let pool = app.engine.pool();
@@ -81,7 +82,7 @@ pub(super) async fn findings(State(app): State<App>, Id(id): Id) -> Result<Json<
 /// The policy's assessments of a run's heads, newest first, at most 100.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/assessments", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The assessments.", body = Vec<Assessment>),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn assessments(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Assessment>>, Error> {
     let pool = app.engine.pool();
@@ -92,7 +93,7 @@ pub(super) async fn assessments(State(app): State<App>, Id(id): Id) -> Result<Js
 /// The changes of each push of a run, oldest first.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/diff", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "A diff for each push.", body = Vec<Diff>),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn diff(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Diff>>, Error> {
     let pool = app.engine.pool();
@@ -103,7 +104,7 @@ pub(super) async fn diff(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<
 /// The external effects of a run, oldest first, without the diffs of its pushes.
 #[utoipa::path(get, path = "/api/v1/runs/{id}/effects", tag = "runs", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The effects.", body = Vec<Effect>),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn effects(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Effect>>, Error> {
     let pool = app.engine.pool();

@@ -6,7 +6,10 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 
-use super::requirements;
+use super::{
+    requirements,
+    responses::{InvalidReason, NotFound},
+};
 use crate::{
     api::{Control, NewSchedule, Problem, Schedule},
     core::{cron::Cron, requirement::Requirement},
@@ -38,7 +41,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Schedule>>, 
 #[utoipa::path(get, path = "/api/v1/schedules/{name}", tag = "schedules", params(("name" = String, Path)), responses(
     (status = 200, description = "The schedule.", body = Schedule),
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn show(State(app): State<App>, Name(name): Name) -> Result<Json<Schedule>, Error> {
     let pool = app.engine.pool();
@@ -78,7 +81,7 @@ pub(super) async fn put(
 #[utoipa::path(delete, path = "/api/v1/schedules/{name}", tag = "schedules", params(("name" = String, Path)), responses(
     (status = 204, description = "The schedule is removed."),
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
 ))]
 pub(super) async fn remove(State(app): State<App>, Name(name): Name) -> Result<StatusCode, Error> {
     if schedule::remove(app.engine.pool(), &name).await? {
@@ -93,8 +96,8 @@ pub(super) async fn remove(State(app): State<App>, Name(name): Name) -> Result<S
     params(("name" = String, Path)), responses(
     (status = 200, description = "The schedule, which is paused.", body = Schedule),
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "The reason is invalid.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
+    InvalidReason,
 ))]
 pub(super) async fn pause(
     State(app): State<App>,
@@ -110,8 +113,8 @@ pub(super) async fn pause(
     params(("name" = String, Path)), responses(
     (status = 200, description = "The schedule, which is resumed.", body = Schedule),
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "Not found.", body = Problem, content_type = "application/problem+json"),
-    (status = 422, description = "The reason is invalid.", body = Problem, content_type = "application/problem+json"),
+    NotFound,
+    InvalidReason,
 ))]
 pub(super) async fn resume(
     State(app): State<App>,
