@@ -81,31 +81,61 @@ fn outcome(word: &str) -> Option<Outcome> {
     serde_json::from_value(serde_json::Value::from(word)).ok()
 }
 
+/// The controls that a run's state allows.
+struct Allowed {
+    pause: bool,
+    resume: bool,
+    run_now: bool,
+    skip: bool,
+    retry: bool,
+    fork: bool,
+    cancel: bool,
+}
+
+impl Allowed {
+    fn of(view: &View) -> Self {
+        let (state, job) = (&view.stored.run.state, view.job.as_ref());
+        let is_free = !job.is_some_and(|job| job.held);
+        let backs_off = job.is_some_and(|job| job.visible_at > view.now());
+        let has_ended = matches!(state, State::Ended { .. });
+        let is_paused = matches!(state, State::Paused { .. });
+        let is_done = matches!(state, State::Ended { end: End::Succeeded, .. })
+            || view.stored.run.progress.merged.is_some();
+        Self {
+            pause: !has_ended && !is_paused,
+            resume: is_paused,
+            run_now: is_free && !is_paused && (matches!(state, State::Waiting { .. }) || backs_off),
+            skip: is_free && !has_ended,
+            retry: is_free && !(has_ended && is_done),
+            fork: has_ended && !is_done,
+            cancel: !has_ended,
+        }
+    }
+
+    /// A run that has not ended can be cancelled, and any other that is not done be forked.
+    const fn is_nothing(&self) -> bool {
+        !self.cancel && !self.fork
+    }
+}
+
 /// The forms of the controls that the run's state allows.
 pub(super) fn panel(view: &View) -> Markup {
-    let state = &view.stored.run.state;
-    let held = view.job.as_ref().is_some_and(|job| job.held);
-    let backs_off = view.job.as_ref().is_some_and(|job| job.visible_at > view.now());
-    let merged = view.stored.run.progress.merged.is_some();
-    let over = matches!(state, State::Ended { .. });
-    let again = over && !merged && !matches!(state, State::Ended { end: End::Succeeded, .. });
-    let hurries = !held && (matches!(state, State::Waiting { .. }) || backs_off);
-    let paused = matches!(state, State::Paused { .. });
-    if over && !again {
+    let allowed = Allowed::of(view);
+    if allowed.is_nothing() {
         return html! {};
     }
     html! {
         details.new.controls #controls {
             summary { "Control this run" }
-            @if !over && !paused { (form(view, "pause", "Pause", &html! {})) }
-            @if paused { (form(view, "resume", "Resume", &html! {})) }
-            @if hurries && !paused { (form(view, "run-now", "Run now", &html! {})) }
+            @if allowed.pause { (form(view, "pause", "Pause", &html! {})) }
+            @if allowed.resume { (form(view, "resume", "Resume", &html! {})) }
+            @if allowed.run_now { (form(view, "run-now", "Run now", &html! {})) }
             @if let Some(workflow) = &view.workflow {
-                @if !held && !over { (skip(view, workflow)) }
-                @if !held { (form(view, "retry", "Retry from", &steps(view, workflow, over))) }
-                @if again { (form(view, "fork", "Fork a new run from", &steps(view, workflow, false))) }
+                @if allowed.skip { (skip(view, workflow)) }
+                @if allowed.retry { (form(view, "retry", "Retry from", &steps(view, workflow, allowed.fork))) }
+                @if allowed.fork { (form(view, "fork", "Fork a new run from", &steps(view, workflow, false))) }
             }
-            @if !over { (form(view, "cancel", "Cancel", &html! {})) }
+            @if allowed.cancel { (form(view, "cancel", "Cancel", &html! {})) }
         }
     }
 }
