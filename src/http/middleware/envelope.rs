@@ -19,7 +19,7 @@ use super::{error::Error, problem::Kind};
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// The header with the request's id.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The content security policy of whatever sets none itself, as pages do: nothing is allowed.
+/// The content security policy of every response but the pages', which set their own: nothing is allowed.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Gives the request an id, ends it in time, and completes the response.

@@ -43,7 +43,7 @@ impl Error {
         Self::new(Kind::NotFound, format!("there is no {what} {id}"))
     }
 
-    /// [`Kind::Invalid`]: one field of the body is wrong, and nothing else is known to be.
+    /// [`Kind::Invalid`]: one field of the body is wrong.
     #[must_use]
     pub(crate) fn field(pointer: &str, detail: impl Into<String>) -> Self {
         let detail = detail.into();

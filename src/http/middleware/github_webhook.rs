@@ -68,7 +68,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// The signal to store; `None` when its topic is none that a run waits for.
+/// The signal to store; `None` when no run waits for its topic.
 fn signal(news: News) -> Option<signal::News> {
     Some(signal::News {
         delivery: news.delivery,

@@ -73,7 +73,7 @@ impl Once {
     /// Runs `act` in a transaction and keeps its reply in the same one, unless the key was used before.
     ///
     /// # Errors
-    /// As `act`, which then has changed nothing, or when the database does not answer.
+    /// As `act`, whose changes are then rolled back, or when the database does not answer.
     pub(crate) async fn run<E: From<store::Error>>(
         &self,
         pool: &Pool,

@@ -1,4 +1,4 @@
-//! REST under `/api/v1`, and what programs ask of the server itself. One file a resource.
+//! REST under `/api/v1`, and what programs ask of the server itself. One file for each resource.
 
 mod budgets;
 mod controls;

@@ -5,7 +5,7 @@ use utoipa::IntoResponses;
 
 use crate::api::Problem;
 
-/// The thing in the path does not exist.
+/// What the path names does not exist.
 #[derive(IntoResponses)]
 #[response(status = 404, description = "Not found.", content_type = "application/problem+json")]
 #[expect(dead_code, reason = "it is described, not built")]
@@ -17,7 +17,7 @@ pub(super) struct NotFound(Problem);
 #[expect(dead_code, reason = "it is described, not built")]
 pub(super) struct InvalidField(Problem);
 
-/// The body has nothing but a reason, and that is invalid.
+/// The reason, the only field of the body, is invalid.
 #[derive(IntoResponses)]
 #[response(status = 422, description = "The reason is invalid.", content_type = "application/problem+json")]
 #[expect(dead_code, reason = "it is described, not built")]

@@ -15,7 +15,6 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use serde_json::json;
-use uuid::Uuid;
 
 use super::{HEAD, World, is_problem};
 
