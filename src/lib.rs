@@ -7,7 +7,7 @@
 //! core
 //! store  github  llm  workspace        siblings that do not know each other
 //! engine  queue
-//! activities
+//! activities  api
 //! worker  http
 //! dev  bench  cli  main
 //! ```
@@ -32,6 +32,8 @@ pub mod queue;
 /// One file an activity: what a step does and what it answers.
 pub mod activities;
 
+/// The JSON that REST gives and takes, for the server and its clients.
+pub mod api;
 /// REST, webhooks and pages.
 pub mod http;
 /// The apalis worker: takes a job, calls its activity, hands the answer to the engine.

@@ -11,8 +11,8 @@ use super::{
     story::plain,
 };
 use crate::{
+    api::{Budget, LastSet, NewProductBudget, NewRunBudget, ProductBudget, RunBudget},
     core::budget::Unit,
-    http::view::{Budget, LastSet, NewProductBudget, NewRunBudget, ProductBudget, RunBudget},
 };
 
 pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyhow::Result<Exit> {

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 use uuid::Uuid;
 
-use crate::http::view::{
+use crate::api::{
     Accepted, Assessment, Control, DeadLetters, Event, Events, Finding, Limit, Most, NewProductBudget,
     NewRelease, NewRequirement, NewRunBudget, NewSchedule, Problem, Product, ProductBudget, Redrive,
     Redriven, Requirement, Requirements, Run, RunBudget, Schedule, Why,

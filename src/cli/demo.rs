@@ -25,7 +25,7 @@ use super::{
     settings::Settings,
     story::{plain, short},
 };
-use crate::http::view::{Assessment, Fact, Finding, NewRequirement, Run};
+use crate::api::{Assessment, Fact, Finding, NewRequirement, Run};
 
 /// The seed's requirement, in the seed's words.
 const TITLE: &str = "Portfolio risk checker";

@@ -8,7 +8,7 @@ use super::{
     print::Printer,
     story::plain,
 };
-use crate::http::view::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven};
+use crate::api::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven};
 
 /// The most letters of one page.
 const PAGE: usize = 100;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Client, Exit, args::Limit as Verb, print::Printer, story::plain};
-use crate::http::view::Limit;
+use crate::api::Limit;
 
 pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyhow::Result<Exit> {
     match verb {

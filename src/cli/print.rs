@@ -8,7 +8,7 @@ use super::{
     args::Format,
     story::{self, Paint},
 };
-use crate::http::view::{Event, Run};
+use crate::api::{Event, Run};
 
 /// Prints as the caller wants it.
 #[derive(Debug, Clone, Copy)]

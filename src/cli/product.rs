@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Client, Exit, args::Product as Verb, print::Printer, story::plain};
-use crate::http::view::Product;
+use crate::api::Product;
 
 pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyhow::Result<Exit> {
     match verb {

@@ -12,8 +12,8 @@ use super::{
     story::plain,
 };
 use crate::{
+    api::{NewBudget, NewRequirement, Requirement},
     core::requirement::BODY_LIMIT,
-    http::view::{NewBudget, NewRequirement, Requirement},
 };
 
 /// The most that the server gives on one page.

@@ -10,7 +10,7 @@ use super::{
     print::Printer,
     story::{plain, short},
 };
-use crate::http::view::{Control, Fork, Retry, Run, Skip};
+use crate::api::{Control, Fork, Retry, Run, Skip};
 
 pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyhow::Result<Exit> {
     match verb {

@@ -9,7 +9,7 @@ use super::{
     requirement::read,
     story::plain,
 };
-use crate::http::view::{NewSchedule, Schedule};
+use crate::api::{NewSchedule, Schedule};
 
 pub(super) async fn obey(client: &Client, printer: &Printer, verb: Verb) -> anyhow::Result<Exit> {
     match verb {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::http::view::{Event, Fact, Progress, Run};
+use crate::api::{Event, Fact, Progress, Run};
 
 /// Whether lines may be coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

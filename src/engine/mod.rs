@@ -16,6 +16,7 @@ mod redrive;
 mod replay;
 mod schedule;
 mod snooze;
+mod submission;
 mod wake;
 mod workflows;
 
@@ -26,6 +27,7 @@ use uuid::Uuid;
 pub use self::{
     accept::Accepted,
     control::{Control, Denied, Verb},
+    submission::Submission,
 };
 use self::{advance::Actor, workflows::Workflows};
 use crate::{

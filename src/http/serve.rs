@@ -1,4 +1,4 @@
-//! The server's loop: slow callers are cut off, and at the stop open requests may finish.
+//! The server's loop: it cuts off slow callers, and lets open requests finish before it stops.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -21,16 +21,16 @@ use super::{App, router};
 
 /// How long the head of a request may take to arrive.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// How long open requests may take after the stop.
+/// How long open requests may take once the server stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// The most connections at once; more wait in the listener's backlog.
+/// The most connections at once; more of them wait in the listener's backlog.
 const CONNECTIONS: usize = 1_000;
 
-/// Cancelled when the server stops; streams without an end of their own end then.
+/// Cancelled when the server stops, so that streams without an end of their own end too.
 #[derive(Debug, Clone)]
-pub struct Stop(pub CancellationToken);
+pub(crate) struct Stop(pub(crate) CancellationToken);
 
-/// Serves until `stop`, then lets open requests finish for at most 10 s.
+/// Serves until `stop` is cancelled, then lets open requests finish for at most 10 s.
 ///
 /// # Errors
 /// When the listener has no address.
@@ -44,7 +44,7 @@ pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> 
         let (stream, slot) = stream;
         let (routes, stop) = (routes.clone(), stop.clone());
         open.spawn(async move {
-            talk(stream, routes, stop).await;
+            serve_connection(stream, routes, stop).await;
             drop(slot);
         });
         while open.try_join_next().is_some() {}
@@ -52,14 +52,14 @@ pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> 
     drop(listener);
     let all = async { while open.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, all).await.is_err() {
-        tracing::warn!("some requests did not finish within {GRACE:?} of the stop and were cut off");
+        tracing::warn!("some requests did not finish within {GRACE:?} and were cut off");
     }
     Ok(())
 }
 
 type Slot = tokio::sync::OwnedSemaphorePermit;
 
-/// The next caller, or `None` at the stop.
+/// The next connection, or `None` once the server stops.
 async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
@@ -71,7 +71,7 @@ async fn accept(
             match listener.accept().await {
                 Ok((stream, _)) => return Some((stream, slot)),
                 Err(error) => {
-                    // Usually too many open files: others must close some before it can go on.
+                    // Usually too many open files: other connections must close before it can continue.
                     tracing::warn!(%error, "could not accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
@@ -81,7 +81,7 @@ async fn accept(
     stop.run_until_cancelled(next).await.flatten()
 }
 
-async fn talk(stream: TcpStream, routes: Router, stop: CancellationToken) {
+async fn serve_connection(stream: TcpStream, routes: Router, stop: CancellationToken) {
     let _ = stream.set_nodelay(true);
     let routes = routes.map_request(|request: Request<hyper::body::Incoming>| request.map(Body::new));
     let service = TowerToHyperService::new(routes.map_err(|never: Infallible| match never {}));

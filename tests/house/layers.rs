@@ -7,7 +7,7 @@ const LAYERS: &[&[&str]] = &[
     &["core"],
     &["store", "github", "llm", "workspace"],
     &["engine", "queue", "dev"],
-    &["activities"],
+    &["activities", "api"],
     &["worker", "http"],
     &["bench", "cli", "main"],
 ];
@@ -26,6 +26,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("AssertSqlSafe", &["store"]),
     ("octocrab::", &["github"]),
     ("async_openai::", &["llm"]),
+    ("utoipa::", &["api", "http"]),
+    ("axum::", &["http", "dev", "github"]),
     ("apalis::", &["queue", "worker"]),
     ("apalis_core::", &["queue", "worker"]),
 ];

@@ -1,4 +1,4 @@
-//! People who take a run in hand over REST, from the shell and from its page: one path, and each once.
+//! Controls over REST, from the command line and from the run's page: one path, and each applied once.
 
 use aspora::{core::workflow::Queue, http};
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ impl Drop for Served {
 }
 
 #[tokio::test]
-async fn a_run_is_paused_and_resumed_over_rest_as_often_as_anybody_asks() {
+async fn a_run_is_paused_and_resumed_over_rest_any_number_of_times() {
     let served = Served::new().await;
     let run = served.ground.accept().await;
     let why = json!({"reason": "waiting for legal"});
@@ -105,7 +105,7 @@ async fn a_run_is_paused_and_resumed_over_rest_as_often_as_anybody_asks() {
 }
 
 #[tokio::test]
-async fn the_same_key_gives_the_same_answer_and_does_nothing_twice() {
+async fn the_same_key_gives_the_same_response_and_acts_once() {
     let served = Served::new().await;
     let run = served.died("the model is away").await;
     let path = format!("runs/{run}/fork");
@@ -126,7 +126,7 @@ async fn the_same_key_gives_the_same_answer_and_does_nothing_twice() {
 }
 
 #[tokio::test]
-async fn every_control_that_cannot_be_says_why_and_changes_nothing() {
+async fn a_refused_control_says_why_and_changes_nothing() {
     let served = Served::new().await;
     let run = served.ground.accept().await;
     let lease = served.ground.claim(Queue::Llm).await;
@@ -136,16 +136,16 @@ async fn every_control_that_cannot_be_says_why_and_changes_nothing() {
         assert_eq!((got, problem["code"].as_str().unwrap()), (status, code), "{verb}: {problem}");
         assert!(problem["detail"].as_str().unwrap().contains(words), "{verb}: {problem}");
     };
-    let nobody: Uuid = "0190a5c4-7b1e-7c3a-9f00-2b8a1c4d5e6f".parse().unwrap();
+    let missing: Uuid = "0190a5c4-7b1e-7c3a-9f00-2b8a1c4d5e6f".parse().unwrap();
     let why = || json!({"reason": "r"});
-    check(nobody, "pause", why(), 404, "not-found", "there is no run").await;
+    check(missing, "pause", why(), 404, "not-found", "there is no run").await;
     check(run, "pause", json!({"reason": " "}), 422, "invalid", "the reason is empty").await;
     check(run, "pause", json!({"reason": "x".repeat(501)}), 422, "invalid", "at most 500").await;
     check(run, "pause", json!({}), 422, "invalid", "missing field `reason`").await;
     check(run, "run-now", why(), 409, "busy", "a worker is running `generate`").await;
     let skip = |outcome: &str| json!({"reason": "r", "outcome": outcome});
     check(run, "skip", skip("opened"), 409, "busy", "a worker is running `generate`").await;
-    check(run, "skip", skip("done"), 422, "invalid", "is no outcome of any step").await;
+    check(run, "skip", skip("done"), 422, "invalid", "is not an outcome of any step").await;
     let step = |step: &str| json!({"reason": "r", "step": step});
     check(run, "retry", step("gate"), 409, "busy", "a worker is running `generate`").await;
     check(run, "fork", step("gate"), 409, "not-allowed", "cancel it first").await;
@@ -158,7 +158,7 @@ async fn every_control_that_cannot_be_says_why_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn dead_letters_are_redriven_by_name_or_by_what_was_seen_and_never_all_by_accident() {
+async fn dead_letters_are_redriven_by_id_or_by_filter_and_never_all_by_accident() {
     let served = Served::new().await;
     for error in ["503 from the model", "503 from the model", "no such file"] {
         served.died(error).await;
@@ -181,9 +181,15 @@ async fn dead_letters_are_redriven_by_name_or_by_what_was_seen_and_never_all_by_
     check(json!({"reason": "r"}), 422, "invalid", "send ids, or filter with expect").await;
     check(json!({"reason": "r", "ids": []}), 422, "invalid", "is empty").await;
     check(json!({"reason": "r", "filter": {}, "expect": 3}), 422, "invalid", "send all: true").await;
-    check(json!({"reason": "r", "filter": {"step": "generate"}}), 422, "invalid", "how many you saw").await;
+    check(
+        json!({"reason": "r", "filter": {"step": "generate"}}),
+        422,
+        "invalid",
+        "how many matching letters",
+    )
+    .await;
     let two = json!({"reason": "r", "filter": {"error_contains": "503 FROM"}, "expect": 3});
-    check(two, 409, "changed", "2 dead letters fit the filter, not 3").await;
+    check(two, 409, "changed", "2 dead letters match the filter, not 3").await;
     assert_eq!(served.ground.picture().await, before, "none of these redrives anything");
 
     let two = json!({"reason": "r", "filter": {"error_contains": "503 FROM"}, "expect": 2});
@@ -203,7 +209,7 @@ async fn dead_letters_are_redriven_by_name_or_by_what_was_seen_and_never_all_by_
 }
 
 #[tokio::test]
-async fn the_shell_does_what_rest_does() {
+async fn the_command_line_does_what_rest_does() {
     let served = Served::new().await;
     let run = served.ground.accept().await.to_string();
     let says = async |words: &[&str], code: i32, what: &str| {
@@ -233,7 +239,7 @@ async fn the_shell_does_what_rest_does() {
 }
 
 #[tokio::test]
-async fn a_page_offers_what_the_run_allows_and_does_it_without_a_script() {
+async fn a_page_offers_the_allowed_controls_and_needs_no_script() {
     let served = Served::new().await;
     let run = served.ground.accept().await;
     let offers = async |verbs: &[&str]| {
@@ -245,7 +251,7 @@ async fn a_page_offers_what_the_run_allows_and_does_it_without_a_script() {
     };
     offers(&["pause", "cancel", "skip", "retry"]).await;
     let pause = [("verb", "pause"), ("reason", "<b>legal</b>")];
-    assert_eq!(served.form(run, &pause, "cross-site").await.0, 403, "somebody else's page cannot");
+    assert_eq!(served.form(run, &pause, "cross-site").await.0, 403, "a page of another site cannot");
     offers(&["pause", "cancel", "skip", "retry"]).await;
     assert_eq!(served.form(run, &pause, "same-origin").await.0, 303);
     let page = offers(&["resume", "cancel", "skip", "retry"]).await;

@@ -1,4 +1,4 @@
-//! The pages as a browser without a script sees them: whole, escaped, and honest about what is wrong.
+//! The pages as a browser without a script sees them: complete, escaped, and clear about what is wrong.
 
 use std::{sync::Arc, time::Duration};
 
@@ -83,7 +83,7 @@ impl Server {
         lease
     }
 
-    /// A run that was reviewed, remediated and now waits for its checks; `text` stands wherever others write.
+    /// A run that was reviewed, remediated and now waits for its checks; `text` is in every field that others write.
     async fn story(&self, text: &str) -> Uuid {
         let pool = self.app.engine.pool();
         let run = self.accept(&format!("feat: Portfolio risk checker {text}")).await;
@@ -186,7 +186,7 @@ async fn a_run_is_readable_without_a_script() {
         "services/**",
         r#"<span class="file">+++ b/risk.py"#,
         r#"<span class="plus">+plain"#,
-        "too long to be kept",
+        "too long to be stored",
         "Path: generate → gate → review → remediate → rerun → verdict",
         "Show the &lt;b&gt;risk&lt;/b&gt; of a portfolio.",
         "The forge is a stand-in, not GitHub.",
@@ -196,7 +196,7 @@ async fn a_run_is_readable_without_a_script() {
 }
 
 #[tokio::test]
-async fn a_fragment_is_the_same_without_what_stands_around_it() {
+async fn a_fragment_is_the_main_part_alone() {
     let server = server().await;
     let run = server.story("plain").await;
     for path in [format!("/runs/{run}?fragment=1"), "/?fragment=1".to_owned()] {
@@ -207,7 +207,7 @@ async fn a_fragment_is_the_same_without_what_stands_around_it() {
 }
 
 #[tokio::test]
-async fn hostile_text_stays_text_wherever_it_stands() {
+async fn hostile_text_is_escaped_everywhere() {
     let server = server().await;
     let run = server.story(HOSTILE).await;
     for path in [format!("/runs/{run}"), "/".to_owned(), format!("/?text={}", "%3Cscript%3Ealert(%221%22)")] {
@@ -235,14 +235,14 @@ async fn pages_run_nothing_but_our_own_assets() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_says_so() {
+async fn an_unknown_address_is_answered_with_a_page() {
     let server = server().await;
-    let nobody = format!("/runs/{}", Uuid::nil());
+    let missing = format!("/runs/{}", Uuid::nil());
     for (path, status, text) in [
-        (nobody.as_str(), 404, "There is no run"),
+        (missing.as_str(), 404, "There is no run"),
         ("/runs/seven", 400, "a UUID is needed"),
         ("/nowhere", 404, "nothing at this address"),
-        ("/?before=x", 400, "no place in the list"),
+        ("/?before=x", 400, "an invalid place in the list"),
         ("/?text=%00", 400, "NUL"),
         ("/assets/x/passwd", 404, "nothing at this address"),
     ] {
@@ -253,7 +253,7 @@ async fn an_address_that_is_none_says_so() {
 }
 
 #[tokio::test]
-async fn the_list_is_narrowed_and_paged() {
+async fn the_list_is_filtered_and_paged() {
     let server = server().await;
     for number in 0..51 {
         server.accept(&format!("number {number:02}")).await;
@@ -271,7 +271,7 @@ async fn the_list_is_narrowed_and_paged() {
 }
 
 #[tokio::test]
-async fn a_form_names_every_wrong_field_and_keeps_what_was_written() {
+async fn a_form_names_every_invalid_field_and_keeps_its_text() {
     let server = server().await;
     let token = token(&server.get("/").await.1);
     let fields = [
@@ -325,7 +325,7 @@ async fn a_form_of_another_site_is_refused() {
 }
 
 #[tokio::test]
-async fn the_list_links_where_the_run_works_and_not_where_the_next_one_will() {
+async fn the_list_links_to_the_repository_of_the_run_not_of_the_next_one() {
     let server = server().await;
     server.story("plain").await;
     let (product, moved) = ("wealth".parse().unwrap(), "acme/elsewhere".parse().unwrap());

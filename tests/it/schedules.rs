@@ -1,4 +1,4 @@
-//! Schedules as callers meet them: over REST and in the shell.
+//! Schedules as callers meet them: over REST and on the command line.
 
 use std::{process::Output, sync::Arc};
 
@@ -54,7 +54,7 @@ fn text(output: &Output) -> String {
     String::from_utf8([output.stdout.as_slice(), &output.stderr].concat()).unwrap()
 }
 
-fn wish() -> Value {
+fn weekly() -> Value {
     json!({
         "cron": "0 6 * * mon-fri", "product": "wealth", "title": "Update what we depend on", "body": "All of it.",
         "reason": "as agreed",
@@ -62,10 +62,10 @@ fn wish() -> Value {
 }
 
 #[tokio::test]
-async fn a_schedule_is_set_shown_held_and_removed() {
+async fn a_schedule_is_set_shown_paused_and_removed() {
     let server = serve().await;
     assert_eq!(server.ask("GET", "", None).await, (200, json!([])));
-    let (status, set) = server.ask("PUT", "/weekly", Some(&wish())).await;
+    let (status, set) = server.ask("PUT", "/weekly", Some(&weekly())).await;
     assert_eq!((status, &set["name"], &set["priority"]), (200, &json!("weekly"), &json!(3)), "{set}");
     server.ground.execute("update schedule set next_at = now()").await;
     assert_eq!(server.ground.engine.fire_due().await.unwrap(), 1);
@@ -85,12 +85,12 @@ async fn a_schedule_is_set_shown_held_and_removed() {
 }
 
 #[tokio::test]
-async fn every_mistake_is_told_with_its_place_and_what_to_do() {
+async fn every_invalid_field_is_named_with_what_to_do() {
     let server = serve().await;
     let with = |field: &str, value: Value| {
-        let mut wish = wish();
-        wish[field] = value;
-        wish
+        let mut weekly = weekly();
+        weekly[field] = value;
+        weekly
     };
     for (path, body, status, pointer, what) in [
         ("/weekly", with("cron", json!("0 6 * *")), 422, "/cron", "has 4 fields; five fields are needed"),
@@ -100,11 +100,11 @@ async fn every_mistake_is_told_with_its_place_and_what_to_do() {
         ("/weekly", with("priority", json!(9)), 422, "/priority", "from 1 (first) to 5 (last)"),
         ("/weekly", with("reason", json!(" ")), 422, "/reason", "is empty"),
         ("/weekly", with("when", json!("now")), 422, "/when", "unknown field"),
-        ("/Weekly%20one", wish(), 400, "", "is no name of a schedule: 1 to 40 of"),
+        ("/Weekly%20one", weekly(), 400, "", "is not a schedule's name: 1 to 40 of"),
     ] {
-        let (told, problem) = server.ask("PUT", path, Some(&body)).await;
+        let (got, problem) = server.ask("PUT", path, Some(&body)).await;
         let place = problem["errors"][0]["pointer"].as_str().unwrap_or_default();
-        assert_eq!((told, place), (status, pointer), "{problem}");
+        assert_eq!((got, place), (status, pointer), "{problem}");
         assert!(problem.to_string().contains(what), "{what}: {problem}");
     }
     assert_eq!(server.ask("GET", "/weekly", None).await.0, 404);
@@ -113,7 +113,7 @@ async fn every_mistake_is_told_with_its_place_and_what_to_do() {
 }
 
 #[tokio::test]
-async fn the_shell_sets_lists_shows_holds_and_removes_the_same() {
+async fn the_command_line_sets_lists_shows_pauses_and_removes() {
     let server = serve().await;
     let set = [
         "schedule",

@@ -1,4 +1,4 @@
-//! What every page has around it: head, banner, footer, and the headers it is sent with.
+//! What every page has around its content: head, banner and response headers.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ const LIVE: &str = include_str!("live.js");
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; \
      connect-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The digest of both assets: a new release has new addresses, so that browsers may keep the old for ever.
+/// The digest of both assets: a new release has new addresses, so that browsers may cache the old ones for ever.
 static DIGEST: LazyLock<String> =
     LazyLock::new(|| hex::encode(&Sha256::digest(format!("{STYLE}\0{LIVE}"))[..6]));
 
@@ -51,7 +51,7 @@ pub(super) fn page(settings: &Settings, title: &str, main: &Markup) -> Response 
     fragment(&whole)
 }
 
-/// Markup as it is, with the headers of a page.
+/// Markup alone, with the headers of a page.
 pub(super) fn fragment(markup: &Markup) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -63,7 +63,7 @@ pub(super) fn fragment(markup: &Markup) -> Response {
     (headers, markup.0.clone()).into_response()
 }
 
-/// A page that says what is wrong and where to go on.
+/// A page that says what is wrong and links to the list.
 pub(super) fn problem(settings: &Settings, status: StatusCode, title: &str, text: &str) -> Response {
     let main = html! {
         main #main {
@@ -84,7 +84,7 @@ pub(super) async fn asset(State(app): State<App>, Path((digest, name)): Path<(St
         "live.js" => ("text/javascript; charset=utf-8", LIVE),
         _ => return super::not_found(State(app)).await,
     };
-    // A page of another release asks for another digest during a change of releases: serve it, unkept.
+    // While a release is rolled out, a page of the other one requests another digest: serve it, but uncached.
     let keep = if digest == *DIGEST { "public, max-age=31536000, immutable" } else { "no-store" };
     let headers = [
         (header::CONTENT_TYPE, kind),

@@ -1,4 +1,4 @@
-//! The list of requirements, newest first, and the form to add one.
+//! The list of requirements, newest first, and the form to submit one.
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     super::App,
     Problem,
-    form::{self, Draft},
+    form::{self, RequirementForm},
     layout, words,
 };
 use crate::store::{
@@ -21,15 +21,15 @@ use crate::store::{
     requirement::{Filter, Row},
 };
 
-/// Requirements on one page.
+/// The requirements on a page.
 const PAGE: i64 = 50;
-/// The words that a list may be narrowed to: where a run stands, or how it ended.
+/// The filters of the list: states of a run, and how it may have ended.
 const STATES: [&str; 8] =
     ["active", "waiting", "paused", "ended", "succeeded", "blocked", "failed", "cancelled"];
 
-/// What the address says.
+/// The query of the page.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct PageQuery {
     #[serde(default)]
     product: String,
     #[serde(default)]
@@ -43,33 +43,36 @@ pub(super) struct Asked {
 }
 
 /// `GET /`
-pub(super) async fn show(State(app): State<App>, asked: Result<Query<Asked>, QueryRejection>) -> Response {
-    let made = match asked {
-        Ok(Query(asked)) => main(&app, &asked).await.map(|main| (asked, main)),
+pub(super) async fn show(
+    State(app): State<App>,
+    query: Result<Query<PageQuery>, QueryRejection>,
+) -> Response {
+    let made = match query {
+        Ok(Query(query)) => main(&app, &query).await.map(|main| (query, main)),
         Err(error) => Err(Problem::Unreadable(error.body_text())),
     };
     match made {
-        Ok((asked, main)) if asked.fragment == "1" => layout::fragment(&main),
+        Ok((query, main)) if query.fragment == "1" => layout::fragment(&main),
         Ok((_, main)) => layout::page(&app.settings, "Requirements", &main),
         Err(problem) => problem.page(&app.settings),
     }
 }
 
-async fn main(app: &App, asked: &Asked) -> Result<Markup, Problem> {
+async fn main(app: &App, query: &PageQuery) -> Result<Markup, Problem> {
     let pool = app.engine.pool();
     let products = store::product::list(pool).await?;
     let now = store::now(&mut *pool.acquire().await?).await?;
-    let page = store::requirement::list(pool, &filter(asked)?).await?;
-    let next = page.next.map(|place| address(asked, place));
+    let page = store::requirement::list(pool, &filter(query)?).await?;
+    let next = page.next.map(|place| next_address(query, place));
     Ok(html! {
         main #main {
             h1 { "Requirements" }
-            (form::folded(&products, &Draft::blank()))
-            (narrow(asked, &products))
+            (form::folded(&products, &RequirementForm::blank()))
+            (filters(query, &products))
             div #live data-every="4000" {
                 (table(app, &page.rows, now, next.is_some()))
                 nav.pages aria-label="Pages" {
-                    @if !asked.before.is_empty() { a href=(first(asked)) { "Newest" } }
+                    @if !query.before.is_empty() { a href=(first(query)) { "Newest" } }
                     @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
                 }
             }
@@ -77,19 +80,19 @@ async fn main(app: &App, asked: &Asked) -> Result<Markup, Problem> {
     })
 }
 
-fn filter(asked: &Asked) -> Result<Filter, Problem> {
+fn filter(query: &PageQuery) -> Result<Filter, Problem> {
     let some = |text: &str| Some(text.trim()).filter(|text| !text.is_empty()).map(str::to_owned);
-    let before = some(&asked.before).map(|cursor| {
+    let before = some(&query.before).map(|cursor| {
         place(&cursor)
-            .ok_or_else(|| Problem::Unreadable("The address names no place in the list.".to_owned()))
+            .ok_or_else(|| Problem::Unreadable("The address has an invalid place in the list.".to_owned()))
     });
-    if asked.text.contains('\0') || asked.product.contains('\0') || asked.state.contains('\0') {
-        return Err(Problem::Unreadable("The search holds a NUL character; remove it.".to_owned()));
+    if query.text.contains('\0') || query.product.contains('\0') || query.state.contains('\0') {
+        return Err(Problem::Unreadable("The search contains a NUL character; remove it.".to_owned()));
     }
     Ok(Filter {
-        product: some(&asked.product),
-        state: some(&asked.state),
-        text: some(&asked.text),
+        product: some(&query.product),
+        state: some(&query.state),
+        text: some(&query.text),
         before: before.transpose()?,
         limit: PAGE,
     })
@@ -101,52 +104,52 @@ fn place(cursor: &str) -> Option<(DateTime<Utc>, Uuid)> {
     Some((DateTime::from_timestamp_micros(micros.parse().ok()?)?, id.parse().ok()?))
 }
 
-fn first(asked: &Asked) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for (key, value) in [("product", &asked.product), ("state", &asked.state), ("text", &asked.text)] {
+fn first(query: &PageQuery) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    for (key, value) in [("product", &query.product), ("state", &query.state), ("text", &query.text)] {
         if !value.is_empty() {
-            query.append_pair(key, value);
+            pairs.append_pair(key, value);
         }
     }
-    format!("/?{}", query.finish())
+    format!("/?{}", pairs.finish())
 }
 
-fn address(asked: &Asked, (at, id): (DateTime<Utc>, Uuid)) -> String {
+fn next_address(query: &PageQuery, (at, id): (DateTime<Utc>, Uuid)) -> String {
     let before = format!("{}-{id}", at.timestamp_micros());
-    let first = first(asked);
+    let first = first(query);
     let joint = if first.ends_with('?') { "" } else { "&" };
     format!("{first}{joint}before={before}")
 }
 
-fn narrow(asked: &Asked, products: &[Product]) -> Markup {
+fn filters(query: &PageQuery, products: &[Product]) -> Markup {
     html! {
         form.narrow method="get" action="/" role="search" {
             label { "Product "
                 select name="product" {
                     option value="" { "all" }
                     @for product in products {
-                        option value=(product.name) selected[product.name == asked.product] { (product.name) }
+                        option value=(product.name) selected[product.name == query.product] { (product.name) }
                     }
                 }
             }
             label { "State "
                 select name="state" {
                     option value="" { "all" }
-                    @for state in STATES { option value=(state) selected[state == asked.state] { (state) } }
+                    @for state in STATES { option value=(state) selected[state == query.state] { (state) } }
                 }
             }
-            label { "Title holds " input type="search" name="text" value=(asked.text) maxlength="200"; }
+            label { "Title contains " input type="search" name="text" value=(query.text) maxlength="200"; }
             button { "Show" }
         }
     }
 }
 
-fn table(app: &App, rows: &[Row], now: DateTime<Utc>, goes_on: bool) -> Markup {
+fn table(app: &App, rows: &[Row], now: DateTime<Utc>, has_more: bool) -> Markup {
     html! {
-        @if rows.is_empty() && goes_on {
-            p.empty { "No such title among the newest. Look among the older ones." }
+        @if rows.is_empty() && has_more {
+            p.empty { "No such title among the newest requirements. Look among the older ones." }
         } @else if rows.is_empty() {
-            p.empty { "No requirement here. Add one above, or show more states and products." }
+            p.empty { "No requirement here. Submit one above, or show more states and products." }
         } @else {
             div.scroll tabindex="0" role="region" aria-label="Requirements" {
                 table.list {

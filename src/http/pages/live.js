@@ -1,5 +1,5 @@
 "use strict";
-// Re-fetches what the server renders when the history grows. Without it every page is whole.
+// Re-fetches what the server renders when the history grows. Every page is complete without it.
 (() => {
   const LEAST_MS = 400;
   const KINDS = ["message", "started", "answered", "parked", "signalled", "woken", "failed", "stranded", "exhausted",
@@ -73,7 +73,7 @@
     timer = setTimeout(() => { timer = 0; refresh(); }, wait);
   };
 
-  // Attempts that begin are no events: a slow beat shows them, and stands in for a lost stream.
+  // An attempt that begins makes no event: a slow timer shows it, and also replaces a lost stream.
   beat = setInterval(() => { if (!document.hidden) soon(); }, every);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
 

@@ -1,79 +1,79 @@
 //! Pages, rendered on the server and readable without JavaScript.
 //!
-//! A script only re-fetches what the server renders when the history grows. Every text that comes
-//! from outside is escaped by maud, and no page runs anything but our own two assets.
+//! A script only re-fetches what the server renders when the history grows. Maud escapes every text that comes
+//! from outside, and no page loads anything but our own two assets.
 
-mod controls;
-mod diagram;
-mod diff;
 mod form;
-mod gate;
 mod layout;
-mod ledger;
 mod list;
 mod run;
-mod timeline;
-mod view;
+mod submitted;
 mod words;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, State},
     http::StatusCode,
     response::Response,
     routing::{get, post},
 };
 
-use super::{App, Settings};
+use super::{App, Settings, middleware::principal::Principal};
 use crate::{engine, store};
 
-/// The most bytes of a submitted form: a body of 64 KiB whose every byte is percent-encoded, and the rest.
+/// The most bytes of a submitted form: a body of 64 KiB with every byte percent-encoded, and the other fields.
 const FORM_LIMIT: usize = 256 * 1024;
 
-/// The pages' routes. Whoever assembles the server also gives [`not_found`] to its router.
+/// The routes of the pages; [`not_found`] is their fallback where no other routes are served.
 pub fn router() -> Router<App> {
     Router::new()
         .route("/", get(list::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
-        .route("/runs/{id}/control", post(controls::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/assets/{digest}/{name}", get(layout::asset))
+        .layer(Extension(Principal::Page))
 }
 
-/// The page for an address that is none.
+/// The page for an unknown address.
 pub async fn not_found(State(app): State<App>) -> Response {
     Problem::Missing("There is nothing at this address.".to_owned()).page(&app.settings)
 }
 
-/// Why there is another page than the one asked for.
+/// Why the requested page cannot be shown.
 #[derive(Debug)]
 enum Problem {
-    /// The address or the form cannot be read.
+    /// The address or the form is invalid.
     Unreadable(String),
-    /// There is no such thing.
+    /// The page or the run does not exist.
     Missing(String),
-    /// The run does not allow what was asked.
+    /// The run's state does not allow the control.
     Denied(String),
-    /// The form came from a page of somebody else.
+    /// The form was sent from a page of another site.
     Foreign,
     /// The database or the engine did not answer.
     Failed(String),
 }
 
 impl Problem {
+    /// The address of a run has no id of a run.
+    fn not_a_run() -> Self {
+        Self::Unreadable("The address has no run's id: a UUID is needed.".to_owned())
+    }
+
     fn page(self, settings: &Settings) -> Response {
         let (status, title, text) = match self {
-            Self::Unreadable(text) => (StatusCode::BAD_REQUEST, "This cannot be read", text),
+            Self::Unreadable(text) => (StatusCode::BAD_REQUEST, "Invalid request", text),
             Self::Missing(text) => (StatusCode::NOT_FOUND, "Not found", text),
-            Self::Denied(text) => (StatusCode::CONFLICT, "Not as it stands", text),
+            Self::Denied(text) => (StatusCode::CONFLICT, "Not allowed in this state", text),
             Self::Foreign => {
-                let text = "This form was not sent from a page of this server. Send it from there.";
-                (StatusCode::FORBIDDEN, "Refused", text.to_owned())
+                let text = "This form was not sent from a page of this server.";
+                (StatusCode::FORBIDDEN, "Forbidden", text.to_owned())
             }
             Self::Failed(error) => {
-                tracing::error!(error, "a page could not be made");
-                let text = "The server could not read its database. Nothing was changed; try again.";
-                (StatusCode::SERVICE_UNAVAILABLE, "Not now", text.to_owned())
+                tracing::error!(error, "a page could not be shown: {error}");
+                let text = "The server could not use its database. Nothing was changed; try again.";
+                (StatusCode::SERVICE_UNAVAILABLE, "Unavailable", text.to_owned())
             }
         };
         layout::problem(settings, status, title, &text)

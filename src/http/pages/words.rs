@@ -34,7 +34,7 @@ pub(super) fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     }
 }
 
-/// A moment with the whole truth in its title.
+/// How long ago, with the exact time in its title.
 pub(super) fn moment(now: DateTime<Utc>, at: DateTime<Utc>) -> Markup {
     html! { time datetime=(at.to_rfc3339()) title=(utc(at)) { (ago(now, at)) } }
 }
@@ -49,7 +49,7 @@ pub(super) fn utc(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()
 }
 
-/// A sentence for people, with what stands between backticks set as code.
+/// A sentence for people, with the parts between backticks set as code.
 pub(super) fn prose(sentence: &str) -> Markup {
     html! {
         @for (place, part) in sentence.split('`').enumerate() {
@@ -60,15 +60,10 @@ pub(super) fn prose(sentence: &str) -> Markup {
 
 /// A tier as a badge.
 pub(super) fn tier(tier: Tier) -> Markup {
-    tier_word(match tier {
-        Tier::Low => "low",
-        Tier::Medium => "medium",
-        Tier::High => "high",
-        Tier::Critical => "critical",
-    })
+    tier_word(tier.as_str())
 }
 
-/// A tier or a severity as a badge; a word that is neither gets no colour.
+/// A tier or a severity as a badge; an unknown one gets no colour.
 pub(super) fn tier_word(word: &str) -> Markup {
     let class = match word {
         "info" | "low" => "tier low",
@@ -80,7 +75,7 @@ pub(super) fn tier_word(word: &str) -> Markup {
     html! { span class=(class) { (word) } }
 }
 
-/// Where a run stands, or how it ended, as a badge.
+/// A run's state, or how it ended, as a badge.
 pub(super) fn state(word: &str) -> Markup {
     let class = match word {
         "active" => "badge running",
@@ -103,7 +98,7 @@ pub(super) fn pull(forge: &str, repository: &str, number: impl std::fmt::Display
     html! { a href={ (forge) "/" (repository) "/pull/" (number) } { "#" (number) } }
 }
 
-/// A link to where somebody else says; anything but http and https stays text.
+/// A link to an address that others gave; anything but http and https stays text.
 pub(super) fn link(url: &str, label: &str) -> Markup {
     let safe = url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     html! {
@@ -116,7 +111,7 @@ pub(super) fn dollars(micro: i64) -> String {
     format!("${}.{:04}", micro / 1_000_000, micro.rem_euclid(1_000_000) / 100)
 }
 
-/// A count with its thousands apart: `12,345`.
+/// A count with its thousands separated: `12,345`.
 pub(super) fn thousands(count: i64) -> String {
     let digits = count.to_string();
     let mut out = String::new();

@@ -1,0 +1,43 @@
+//! The controls of a run.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Pauses, resumes or cancels a run, or runs it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Control {
+    /// Why, for those who read the history: one line of 1 to 500 characters.
+    pub reason: String,
+}
+
+/// Skips a run's step: answers in its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Skip {
+    /// Why, for those who read the history: one line of 1 to 500 characters.
+    pub reason: String,
+    /// The outcome to record, one of the step's.
+    pub outcome: String,
+}
+
+/// Starts a run again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    /// Why, for those who read the history: one line of 1 to 500 characters.
+    pub reason: String,
+    /// The step to start at; by default where the run ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+}
+
+/// Starts a new run from a step of one that has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fork {
+    /// Why, for those who read the history: one line of 1 to 500 characters.
+    pub reason: String,
+    /// The step to start at.
+    pub step: String,
+}

@@ -1,0 +1,218 @@
+//! The history of a run.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::Progress;
+use crate::{core::run, store::event};
+
+/// An event in a run's history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Its place in the history, from 1 and without gaps.
+    pub seq: i32,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+    /// Who caused it: a worker's name, `webhook`, `clock`, or a caller.
+    pub actor: String,
+    /// The step that the run was at.
+    pub step: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// What happened to a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fact {
+    /// The run began.
+    Started,
+    /// A step answered.
+    Answered {
+        /// The job's number in its run.
+        turn: u32,
+        /// The outcome in one word.
+        outcome: String,
+        /// The answer in a sentence for people.
+        note: String,
+        /// What the step learnt about the pull request.
+        progress: Progress,
+    },
+    /// A step waits.
+    Parked {
+        /// The job's number in its run.
+        turn: u32,
+        /// What it waits for.
+        waiting_for: String,
+        /// The topics whose signals end the wait.
+        topics: Vec<String>,
+        /// When the step runs again even without a signal.
+        until: DateTime<Utc>,
+        /// What the step learnt about the pull request.
+        progress: Progress,
+    },
+    /// A signal arrived for a waiting run.
+    Signalled {
+        /// The signal's topic.
+        topic: String,
+    },
+    /// A waiting run's timer fired.
+    Woken,
+    /// An attempt failed and will be retried.
+    Failed {
+        /// The job's number in its run.
+        turn: u32,
+        /// The attempt that failed, from 1.
+        attempt: u32,
+        /// What went wrong.
+        error: String,
+        /// When it will be retried.
+        retry_at: DateTime<Utc>,
+    },
+    /// This release cannot follow the run's graph.
+    Stranded {
+        /// What is missing.
+        reason: String,
+    },
+    /// The last attempt failed.
+    Exhausted {
+        /// The job's number in its run.
+        turn: u32,
+        /// The attempts that were made.
+        attempts: u32,
+        /// The last error.
+        error: String,
+    },
+    /// The run was forked from an earlier run, at a step of its own.
+    Forked {
+        /// The earlier run.
+        from_run: Uuid,
+        /// The last event of the earlier run that this one is based on.
+        from_seq: u32,
+        /// The step where this one began.
+        begins_at: String,
+        /// Why.
+        reason: String,
+        /// What was taken over from the earlier run.
+        progress: Progress,
+    },
+    /// The run was paused.
+    Paused {
+        /// Why.
+        reason: String,
+        /// `person`, `budget` or `breaker`.
+        cause: String,
+    },
+    /// A paused run was resumed.
+    Resumed {
+        /// Why.
+        reason: String,
+    },
+    /// A person ended the run.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+    /// A person made the step due at once.
+    Hurried {
+        /// Why.
+        reason: String,
+    },
+    /// A person answered in place of the step.
+    Skipped {
+        /// The outcome in one word.
+        outcome: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person sent the run to a step.
+    RetriedFrom {
+        /// The step.
+        begins_at: String,
+        /// Why.
+        reason: String,
+    },
+    /// A kind that only a newer release knows, without its fields.
+    #[serde(other)]
+    Other,
+}
+
+/// A page of a run's history, oldest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Events {
+    /// The events.
+    pub items: Vec<Event>,
+    /// Gives the next page as `?after=`; absent when there are no more yet.
+    pub next_after: Option<i32>,
+}
+
+impl From<event::Row> for Event {
+    fn from(row: event::Row) -> Self {
+        Self { seq: row.seq, at: row.at, actor: row.actor, step: row.step, fact: row.body.0.into() }
+    }
+}
+
+impl From<run::Event> for Fact {
+    fn from(event: run::Event) -> Self {
+        match event {
+            run::Event::Started => Self::Started,
+            run::Event::Answered { turn, outcome, note, progress } => {
+                Self::Answered { turn, outcome: outcome.to_string(), note, progress: (&progress).into() }
+            }
+            run::Event::Parked { turn, park, progress } => Self::Parked {
+                turn,
+                waiting_for: park.reason,
+                topics: park.topics.iter().map(|topic| topic.as_str().to_owned()).collect(),
+                until: park.until,
+                progress: (&progress).into(),
+            },
+            run::Event::Signalled { topic } => Self::Signalled { topic: topic.as_str().to_owned() },
+            run::Event::Woken => Self::Woken,
+            run::Event::Failed { turn, attempt, error, retry_at } => {
+                Self::Failed { turn, attempt, error, retry_at }
+            }
+            run::Event::Stranded { reason } => Self::Stranded { reason },
+            run::Event::Exhausted { turn, attempts, error } => Self::Exhausted { turn, attempts, error },
+            run::Event::Forked { from_run, from_seq, step, reason, progress } => {
+                let progress = (&progress).into();
+                Self::Forked { from_run, from_seq, begins_at: step, reason, progress }
+            }
+            run::Event::Paused { reason, cause, .. } => {
+                Self::Paused { reason, cause: cause.as_str().to_owned() }
+            }
+            run::Event::Resumed { reason } => Self::Resumed { reason },
+            run::Event::Cancelled { reason } => Self::Cancelled { reason },
+            run::Event::Hurried { reason } => Self::Hurried { reason },
+            run::Event::Skipped { outcome, reason } => Self::Skipped { outcome: outcome.to_string(), reason },
+            run::Event::RetriedFrom { step, reason } => Self::RetriedFrom { begins_at: step, reason },
+        }
+    }
+}
+
+impl Fact {
+    /// The name of the event.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Started => "started",
+            Self::Answered { .. } => "answered",
+            Self::Parked { .. } => "parked",
+            Self::Signalled { .. } => "signalled",
+            Self::Woken => "woken",
+            Self::Failed { .. } => "failed",
+            Self::Stranded { .. } => "stranded",
+            Self::Exhausted { .. } => "exhausted",
+            Self::Forked { .. } => "forked",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Hurried { .. } => "hurried",
+            Self::Skipped { .. } => "skipped",
+            Self::RetriedFrom { .. } => "retried_from",
+            Self::Other => "other",
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The JSON that REST gives and takes, apart from how it is stored, so that either can change without the other.
+//!
+//! Times are RFC 3339 in UTC, money is whole millionths of a dollar, ids are UUIDs. The server and its clients
+//! share these types; nothing here knows HTTP.
+
+mod assessment;
+mod attempt;
+mod budget;
+mod control;
+mod dead_letter;
+mod effect;
+mod event;
+mod finding;
+mod limit;
+mod problem;
+mod product;
+mod requirement;
+mod run;
+mod schedule;
+
+pub use assessment::Assessment;
+pub use attempt::Attempt;
+pub use budget::{
+    Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget,
+    Unsettled,
+};
+pub use control::{Control, Fork, Retry, Skip};
+pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven, RedrivenLetter};
+pub use effect::{Diff, Effect};
+pub use event::{Event, Events, Fact};
+pub use finding::Finding;
+pub use limit::{Limit, Most};
+pub use problem::{Fault, Problem};
+pub use product::Product;
+pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
+pub use run::{Paused, Progress, Run, Spent, Why};
+pub use schedule::{NewSchedule, Schedule, Tick};

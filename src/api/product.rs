@@ -1,0 +1,42 @@
+//! Products.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::store::product;
+
+/// A product and the one repository that it may write to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// 1 to 40 of `a-z`, `0-9` and `-`, beginning with a letter.
+    pub name: String,
+    /// The repository on the forge, `owner/name`.
+    pub repository: String,
+    /// The branch that changes are merged into.
+    #[serde(default = "main")]
+    #[schema(default = "main")]
+    pub base_branch: String,
+    /// The command that runs the product's tests in the sandbox, word by word; empty if it has no tests.
+    #[serde(default)]
+    pub test_command: Vec<String>,
+    /// The most open runs; further requirements are answered with 429. Absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    pub backlog: Option<i32>,
+    /// The most jobs that may run at once: the limit `product:<name>`. Absent: no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10000)]
+    pub concurrency: Option<i32>,
+}
+
+fn main() -> String {
+    "main".to_owned()
+}
+
+impl From<product::Product> for Product {
+    fn from(row: product::Product) -> Self {
+        let product::Product { name, repository, base_branch, test_command, backlog, concurrency } = row;
+        Self { name, repository, base_branch, test_command, backlog, concurrency }
+    }
+}

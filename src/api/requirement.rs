@@ -1,0 +1,102 @@
+//! Requirements, and the response to a submitted one.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::store::requirement;
+
+/// A requirement to submit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewRequirement {
+    /// The name of a product that exists.
+    pub product: String,
+    /// One plain line of 1 to 200 characters; becomes the pull request's title.
+    pub title: String,
+    /// Everything else that the model must know, 1 byte to 64 KiB.
+    pub body: String,
+    /// 1 (first) to 5 (last).
+    #[serde(default = "normal")]
+    #[schema(default = 3, minimum = 1, maximum = 5)]
+    pub priority: u8,
+    /// The most that its run's model calls may use; left out: no limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<super::NewBudget>,
+}
+
+/// An accepted requirement: it is stored, and a run works on it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Accepted {
+    /// The requirement.
+    pub id: Uuid,
+    /// Its run.
+    pub run_id: Uuid,
+    /// The run's path in this API.
+    pub run_url: String,
+    /// The run's page for people.
+    pub page_url: String,
+}
+
+/// A requirement and the state of its run.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Requirement {
+    /// Its id.
+    pub id: Uuid,
+    /// The product that it is for.
+    pub product: String,
+    /// One line.
+    pub title: String,
+    /// Everything else; lists leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
+    /// 1 (first) to 5 (last).
+    pub priority: i16,
+    /// Who submitted it, if known.
+    pub requested_by: Option<String>,
+    /// When it was submitted.
+    pub created_at: DateTime<Utc>,
+    /// Its run.
+    pub run_id: Uuid,
+    /// `active`, `waiting`, `paused` or `ended`.
+    pub state: String,
+    /// The step that its run is at.
+    pub step: Option<String>,
+    /// `succeeded`, `failed`, `blocked` or `cancelled`.
+    pub ended_as: Option<String>,
+    /// The pull request's number.
+    pub pull: Option<i64>,
+}
+
+/// A page of requirements, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct Requirements {
+    /// The requirements.
+    pub items: Vec<Requirement>,
+    /// Gives the next page as `?cursor=`; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+pub(super) const fn normal() -> u8 {
+    3
+}
+
+impl From<requirement::Row> for Requirement {
+    fn from(row: requirement::Row) -> Self {
+        Self {
+            id: row.id,
+            product: row.product,
+            title: row.title,
+            body: Some(row.body),
+            priority: row.priority,
+            requested_by: row.requested_by,
+            created_at: row.created_at,
+            run_id: row.run_id,
+            state: row.status,
+            step: row.step,
+            ended_as: row.ended_as,
+            pull: row.pull,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! A requirement as a caller submits it, with the budget of its run.
+
+use super::{Accepted, Engine, Error};
+use crate::{
+    core::{
+        budget::{Limits, Scope},
+        requirement::Requirement,
+    },
+    store::{Connection, budget},
+};
+
+/// What the history of a budget says of one that came with its requirement.
+const REASON: &str = "asked for with the requirement";
+
+/// A requirement to accept.
+#[derive(Debug, Clone, Copy)]
+pub struct Submission<'a> {
+    /// The requirement.
+    pub requirement: &'a Requirement,
+    /// The most that its run's model calls may use; `None`: no limit of its own.
+    pub budget: Option<Limits>,
+    /// Who submits it.
+    pub actor: &'a str,
+}
+
+impl Engine {
+    /// Accepts a submission inside the caller's transaction.
+    ///
+    /// # Errors
+    /// As [`Engine::accept_in`].
+    pub async fn submit_in(&self, tx: &mut Connection, new: Submission<'_>) -> Result<Accepted, Error> {
+        let accepted = self.accept_in(tx, new.requirement, new.actor).await?;
+        if let Some(limits) = new.budget {
+            budget::set(tx, Scope::Run, &accepted.run.to_string(), limits, REASON, new.actor).await?;
+        }
+        Ok(accepted)
+    }
+}

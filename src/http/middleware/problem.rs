@@ -1,0 +1,149 @@
+//! The kinds of problems: for each its code, its status, and what to do about it.
+
+use axum::http::StatusCode;
+
+/// Whether the same request may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// Not without a change to the request, or to what it is about.
+    Never,
+    /// Yes, at once.
+    Now,
+    /// Yes, after this many seconds, as the Retry-After header says.
+    After(u16),
+}
+
+/// What is fixed about a kind of problem.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) code: &'static str,
+    pub(crate) status: StatusCode,
+    pub(crate) retry: Retry,
+    pub(crate) title: &'static str,
+    /// What a caller can do.
+    pub(crate) remedy: &'static str,
+}
+
+/// Makes the kinds and their rows from one table, so that no kind is without a row.
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $kind:ident $code:literal $status:ident $retry:expr; $title:literal $remedy:literal)+) => {
+        /// A kind of problem. Its code and its status never change.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Kind { $($(#[$doc])+ $kind,)+ }
+
+        impl Kind {
+            /// All kinds.
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// What is fixed about this kind.
+            pub(crate) const fn row(self) -> Row {
+                match self {
+                    $(Self::$kind => Row {
+                        code: $code,
+                        status: StatusCode::$status,
+                        retry: $retry,
+                        title: $title,
+                        remedy: $remedy,
+                    },)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// No such route or resource exists.
+    NotFound "not-found" NOT_FOUND Retry::Never;
+        "Not found"
+        "Check the path and the id; /openapi.json lists every route."
+
+    /// The route does not support the method.
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED Retry::Never;
+        "Method not allowed"
+        "The Allow header lists the methods of this route."
+
+    /// The request was not answered in time.
+    TooSlow "too-slow" REQUEST_TIMEOUT Retry::Now;
+        "The request took too long"
+        "Send it again; a POST with the same Idempotency-Key takes effect only once."
+
+    /// The body is over the limit.
+    TooLarge "too-large" PAYLOAD_TOO_LARGE Retry::Never;
+        "The body is over the limit"
+        "Shorten it."
+
+    /// The Content-Type is not JSON.
+    NotJson "not-json" UNSUPPORTED_MEDIA_TYPE Retry::Never;
+        "The body must be JSON"
+        "Send Content-Type: application/json."
+
+    /// The body is not JSON.
+    BadSyntax "bad-syntax" BAD_REQUEST Retry::Never;
+        "The body is not well-formed JSON"
+        "Fix it at the line and column that the detail names."
+
+    /// A path, query or header parameter is invalid.
+    BadRequest "bad-request" BAD_REQUEST Retry::Never;
+        "Invalid path, query or header"
+        "Fix the parameter that the errors name."
+
+    /// The body is JSON, but a field is invalid.
+    Invalid "invalid" UNPROCESSABLE_ENTITY Retry::Never;
+        "Invalid body"
+        "Fix every field that the errors name."
+
+    /// The product does not exist.
+    UnknownProduct "unknown-product" UNPROCESSABLE_ENTITY Retry::Never;
+        "Unknown product"
+        "Name one of the products that the detail lists, or add it with POST /api/v1/products."
+
+    /// The product has as many open runs as its backlog allows.
+    BacklogFull "backlog-full" TOO_MANY_REQUESTS Retry::After(30);
+        "The product's backlog is full"
+        "Send it again after the time in Retry-After, once runs of the product have ended."
+
+    /// The key was used with another body.
+    KeyReused "key-reused" UNPROCESSABLE_ENTITY Retry::Never;
+        "The Idempotency-Key was used with another body"
+        "Use a new key for a new request."
+
+    /// The first request with the key is still running.
+    KeyBusy "key-busy" CONFLICT Retry::After(1);
+        "The first request with this Idempotency-Key is still running"
+        "Send it again after the time in Retry-After."
+
+    /// The run's state does not allow this.
+    NotAllowed "not-allowed" CONFLICT Retry::Never;
+        "Not allowed in this state"
+        "Do what the detail names first; GET /api/v1/runs/{id} shows the run's state."
+
+    /// A worker is running the run's step.
+    Busy "busy" CONFLICT Retry::After(5);
+        "A worker is running the step"
+        "Wait until the step has answered, or cancel the run."
+
+    /// The expected count is out of date.
+    Changed "changed" CONFLICT Retry::Never;
+        "The count has changed"
+        "List again and send the new count."
+
+    /// The signature is missing or wrong.
+    BadSignature "bad-signature" UNAUTHORIZED Retry::Never;
+        "The signature is missing or wrong"
+        "Give the webhook and GITHUB_WEBHOOK_SECRET the same secret."
+
+    /// No review of this head is complete yet.
+    NotReviewed "not-reviewed" NOT_FOUND Retry::After(10);
+        "No review of this head is complete"
+        "Ask again once the review is done; no review is not the same as no findings."
+
+    /// The database does not answer.
+    Unavailable "unavailable" SERVICE_UNAVAILABLE Retry::After(5);
+        "The database does not answer"
+        "Send it again after the time in Retry-After."
+
+    /// A mistake of the server.
+    Internal "internal" INTERNAL_SERVER_ERROR Retry::Never;
+        "Internal server error"
+        "Give the request_id to the operator; the server's log has the cause."
+}

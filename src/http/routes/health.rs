@@ -1,0 +1,32 @@
+//! Whether the server is alive and ready.
+
+use axum::{Json, extract::State};
+use serde_json::{Value, json};
+
+use crate::{
+    api::Problem,
+    http::{
+        App,
+        middleware::{error::Error, problem::Kind},
+    },
+    store,
+};
+
+/// Whether the process runs; it depends on nothing else.
+#[utoipa::path(get, path = "/livez", tag = "health", responses((status = 200, description = "The process runs.")))]
+pub(super) async fn alive() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+/// Whether requests can be served: the database answers.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+    (status = 200, description = "Requests can be served."),
+    (status = 503, description = "The database does not answer.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, Error> {
+    store::ping(app.engine.pool()).await.map_err(|error| {
+        tracing::warn!(%error, "the database did not answer a ping");
+        Error::new(Kind::Unavailable, "the database does not answer")
+    })?;
+    Ok(Json(json!({ "status": "ok" })))
+}

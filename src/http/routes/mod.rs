@@ -1,0 +1,107 @@
+//! REST under `/api/v1`, and what programs ask of the server itself. One file for each resource.
+
+mod budgets;
+mod controls;
+mod dead_letters;
+mod events;
+mod export;
+mod health;
+mod limits;
+pub mod openapi;
+mod problems;
+mod products;
+mod requirements;
+mod responses;
+mod reviews;
+mod runs;
+mod schedules;
+mod webhooks;
+
+use axum::{
+    Extension, Router,
+    extract::DefaultBodyLimit,
+    http::{Method, Uri},
+    routing::{get, post, put},
+};
+
+use super::{
+    App,
+    middleware::{
+        error::Error, extract::BODY_LIMIT, github_webhook::Verifier, principal::Principal, problem::Kind,
+    },
+};
+use crate::github::webhook;
+
+/// All routes but the pages'.
+pub(super) fn router(github: Verifier) -> Router<App> {
+    let api = requirements_and_runs().merge(controls()).merge(catalog());
+    let api = api.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(Extension(Principal::Api));
+    Router::new()
+        .nest("/api/v1", api.merge(webhooks(github)))
+        .route("/openapi.json", get(openapi::show))
+        .route("/problems/{code}", get(problems::show))
+        .route("/livez", get(health::alive))
+        .route("/readyz", get(health::ready))
+}
+
+fn requirements_and_runs() -> Router<App> {
+    Router::new()
+        .route("/requirements", get(requirements::list).post(requirements::submit))
+        .route("/requirements/{id}", get(requirements::show))
+        .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/why", get(runs::why))
+        .route("/runs/{id}/events", get(events::list))
+        .route("/runs/{id}/attempts", get(runs::attempts))
+        .route("/runs/{id}/findings", get(runs::findings))
+        .route("/runs/{id}/assessments", get(runs::assessments))
+        .route("/runs/{id}/effects", get(runs::effects))
+        .route("/runs/{id}/diff", get(runs::diff))
+        .route("/runs/{id}/export", get(export::show))
+        .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
+}
+
+fn controls() -> Router<App> {
+    Router::new()
+        .route("/runs/{id}/pause", post(controls::pause))
+        .route("/runs/{id}/resume", post(controls::resume))
+        .route("/runs/{id}/cancel", post(controls::cancel))
+        .route("/runs/{id}/run-now", post(controls::run_now))
+        .route("/runs/{id}/skip", post(controls::skip))
+        .route("/runs/{id}/retry", post(controls::retry))
+        .route("/runs/{id}/fork", post(controls::fork))
+        .route("/dead-letters", get(dead_letters::list))
+        .route("/dead-letters/redrive", post(dead_letters::redrive))
+}
+
+fn catalog() -> Router<App> {
+    Router::new()
+        .route("/products", get(products::list).post(products::put))
+        .route("/products/{name}/budget", put(budgets::set_product))
+        .route("/budgets", get(budgets::list))
+        .route("/runs/{id}/budget", get(budgets::show_run).put(budgets::set_run))
+        .route("/runs/{id}/budget/release", post(budgets::release))
+        .route("/limits", get(limits::list))
+        .route("/limits/{key}", put(limits::put).delete(limits::remove))
+        .route("/schedules", get(schedules::list))
+        .route("/schedules/{name}", get(schedules::show).put(schedules::put).delete(schedules::remove))
+        .route("/schedules/{name}/pause", post(schedules::pause))
+        .route("/schedules/{name}/resume", post(schedules::resume))
+}
+
+fn webhooks(github: Verifier) -> Router<App> {
+    Router::new()
+        .route("/webhooks/github", post(webhooks::github))
+        .layer(DefaultBodyLimit::max(webhook::BODY_LIMIT))
+        .layer(Extension(github))
+}
+
+/// Answers for a path that no route has.
+pub(super) async fn unknown(uri: Uri) -> Error {
+    Error::new(Kind::NotFound, format!("there is no route {}; /openapi.json lists every route", uri.path()))
+}
+
+/// Answers for a method that the route of this path does not support.
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> Error {
+    let detail = format!("{} does not support {method}; the Allow header lists its methods", uri.path());
+    Error::new(Kind::MethodNotAllowed, detail)
+}

@@ -1,0 +1,61 @@
+//! The description of the REST interface, OpenAPI 3.1, made from the routes themselves.
+
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use utoipa::OpenApi;
+
+use super::{
+    budgets, controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs,
+    schedules, webhooks,
+};
+use crate::{api, http::middleware::error::Error};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Aspora",
+        description = "The code factory: a requirement becomes a judged, reviewed and merged pull request. \
+                       Every failure is an RFC 9457 problem (`application/problem+json`, schema Problem)."
+    ),
+    paths(
+        requirements::submit, requirements::list, requirements::show,
+        runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
+        runs::diff, export::show,
+        budgets::list, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
+        controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
+        controls::fork, dead_letters::list, dead_letters::redrive,
+        products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
+        schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
+        webhooks::github, health::alive, health::ready,
+    ),
+    components(schemas(api::Event)),
+    tags(
+        (name = "requirements", description = "Submit requirements and list them."),
+        (name = "runs", description = "Follow the run of a requirement, and control it."),
+        (name = "budgets", description = "Limit what model calls may use, and see what they have used."),
+        (name = "dead letters", description = "Jobs that used up their attempts."),
+        (name = "products", description = "The products that requirements are for."),
+        (name = "limits", description = "How many jobs may run at once."),
+        (name = "schedules", description = "Requirements that are submitted again and again."),
+        (name = "reviews", description = "What reviews found, for a pull request's own checks."),
+        (name = "webhooks", description = "Deliveries of the forge."),
+        (name = "health", description = "Whether the server is alive and ready."),
+    )
+)]
+struct Document;
+
+/// The whole description as JSON, ending in a line feed.
+///
+/// # Errors
+/// When it cannot be written as JSON, which a test rules out.
+pub fn document() -> Result<String, serde_json::Error> {
+    Document::openapi().to_pretty_json().map(|text| text + "\n")
+}
+
+/// The description, for programs.
+pub(super) async fn show() -> Result<Response, Error> {
+    let text = document().map_err(|_| Error::internal())?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
+}

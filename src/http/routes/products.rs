@@ -1,0 +1,105 @@
+//! Products and the one repository each may write to.
+
+use axum::{Json, extract::State, http::StatusCode};
+
+use super::responses::InvalidField;
+use crate::{
+    api::Product,
+    core::{
+        limit::{self, Key},
+        requirement::{ProductName, RepoName},
+    },
+    http::{
+        App,
+        middleware::{error::Error, extract},
+    },
+    store,
+};
+
+/// The most bytes of a branch's name or of one word of a command.
+const WORD_LIMIT: usize = 255;
+/// The most words of a command.
+const WORDS: usize = 100;
+
+/// All products, by name.
+#[utoipa::path(get, path = "/api/v1/products", tag = "products", responses(
+    (status = 200, description = "All products, by name.", body = Vec<Product>),
+))]
+pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Product>>, Error> {
+    let rows = store::product::list(app.engine.pool()).await?;
+    Ok(Json(rows.into_iter().map(Product::from).collect()))
+}
+
+/// Adds a product, or replaces its settings; runs that began earlier keep theirs. Without `backlog` or
+/// `concurrency` that number has no limit.
+#[utoipa::path(post, path = "/api/v1/products", tag = "products", request_body = Product, responses(
+    (status = 201, description = "The product was added.", body = Product),
+    (status = 200, description = "The product existed and has these settings now.", body = Product),
+    InvalidField,
+))]
+pub(super) async fn put(
+    State(app): State<App>,
+    extract::Json(product): extract::Json<Product>,
+) -> Result<(StatusCode, Json<Product>), Error> {
+    let (name, repository) = check(&product)?;
+    let pool = app.engine.pool();
+    let was_there = store::product::get(pool, name.as_str()).await?.is_some();
+    let mut tx = pool.begin().await?;
+    store::product::put(&mut *tx, &name, &repository, &product.base_branch, &product.test_command).await?;
+    store::product::cap(&mut *tx, &name, product.backlog).await?;
+    let key = Key::Product(name);
+    match product.concurrency {
+        Some(most) => store::limit::put(&mut tx, &key, most).await?,
+        None => _ = store::limit::remove(&mut *tx, &key).await?,
+    }
+    tx.commit().await?;
+    let status = if was_there { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(product)))
+}
+
+fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
+    let mut wrong = Vec::new();
+    let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
+    let repository = product.repository.parse::<RepoName>();
+    let repository = repository.map_err(|it| wrong.push(("/repository", it.message))).ok();
+    if !is_branch(&product.base_branch) {
+        wrong.push(("/base_branch", "is not a branch's name such as `main`".to_owned()));
+    }
+    if !is_command(&product.test_command) {
+        let limits = format!("at most {WORDS} words of at most {WORD_LIMIT} bytes, without NUL");
+        wrong.push(("/test_command", limits));
+    }
+    if product.backlog.is_some_and(|most| most < 1) {
+        wrong.push(("/backlog", "must be 1 or more; leave it out for no limit".to_owned()));
+    }
+    if product.concurrency.is_some_and(|most| !(1..=limit::MOST).contains(&most)) {
+        wrong.push(("/concurrency", format!("must be from 1 to {}; leave it out for no limit", limit::MOST)));
+    }
+    match (name, repository, wrong.is_empty()) {
+        (Some(name), Some(repository), true) => Ok((name, repository)),
+        _ => Err(Error::fields("product", wrong)),
+    }
+}
+
+/// Whether a command may be stored; an empty one says that the product has no tests.
+fn is_command(words: &[String]) -> bool {
+    let fits = |word: &String| word.len() <= WORD_LIMIT && !word.contains('\0');
+    words.len() <= WORDS && words.iter().all(fits)
+}
+
+/// Whether git allows this as a branch's name; a few names that it allows are refused too.
+fn is_branch(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '@');
+    let part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && !part.ends_with(['.'])
+            && !part.ends_with(".lock")
+    };
+    (1..=WORD_LIMIT).contains(&name.len())
+        && name.chars().all(plain)
+        && name.split('/').all(part)
+        && !name.contains("..")
+        && name != "@"
+        && !name.contains("@{")
+}

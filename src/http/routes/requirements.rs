@@ -1,0 +1,186 @@
+//! Requirements: submitted, listed and shown.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use chrono::DateTime;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{budgets, responses::NotFound};
+use crate::{
+    api::{self, Accepted, NewRequirement, Problem, Requirements},
+    core::requirement::{Invalid, ProductName, Requirement},
+    engine::{self, Submission},
+    http::{
+        App,
+        middleware::{
+            error::Error,
+            extract::{self, Id, Query},
+            idempotency::{Once, Outcome, Reply},
+            principal::Principal,
+            problem::Kind,
+        },
+    },
+    store::{self, Connection, requirement::Filter},
+};
+
+/// The route's name beside the keys that were used on it.
+const ROUTE: &str = "POST /api/v1/requirements";
+/// The states that a list may be filtered by.
+const STATES: [&str; 8] =
+    ["active", "waiting", "paused", "ended", "succeeded", "failed", "blocked", "cancelled"];
+/// The most products that an error names.
+const NAMED: usize = 20;
+
+/// Submits a requirement: once this answers, it is stored and a run works on it.
+#[utoipa::path(post, path = "/api/v1/requirements", tag = "requirements", request_body = NewRequirement,
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. The same key with the same body gives the same answer for 24 hours and makes no second requirement.")),
+    responses(
+        (status = 202, description = "The requirement is stored and a run works on it.", body = Accepted, headers(("Location" = String, description = "The requirement."))),
+        (status = 409, description = "The first request with this key is still running.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "The product has as many open runs as its backlog allows; nothing is stored.", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds."))),
+        (status = 422, description = "A field is invalid, the product is unknown, or the key was used with another body.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn submit(
+    State(app): State<App>,
+    principal: Principal,
+    headers: HeaderMap,
+    extract::Json(new): extract::Json<NewRequirement>,
+) -> Result<Outcome, Error> {
+    let once = Once::from_headers(&headers, ROUTE, &new)?;
+    let requirement = checked(Requirement::new(&new.product, &new.title, &new.body, new.priority))?;
+    let budget = budgets::requested(new.budget)?;
+    let submission = Submission { requirement: &requirement, budget, actor: principal.actor() };
+    let accepted = once.run(app.engine.pool(), async |tx: &mut Connection| {
+        let accepted = app.engine.submit_in(tx, submission).await?;
+        Ok(reply(&app, accepted))
+    });
+    match accepted.await {
+        Ok(outcome) => Ok(outcome),
+        Err(error) => Err(explained(&app, error).await),
+    }
+}
+
+/// A page of requirements, newest first.
+#[utoipa::path(get, path = "/api/v1/requirements", tag = "requirements",
+    params(
+        ("product" = Option<String>, Query, description = "Only this product."),
+        ("state" = Option<String>, Query, description = "Only runs in this state (active, waiting, paused, ended) or with this end (succeeded, failed, blocked, cancelled)."),
+        ("q" = Option<String>, Query, description = "Only titles that contain this text, in any case. A page of a search looks at 20000 titles, or 5000 with a state: it may have few items or none although next_cursor leads on."),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
+        ("limit" = Option<i32>, Query, description = "1 to 100; default 20."),
+    ),
+    responses(
+        (status = 200, description = "A page; Link rel=next leads to the next one.", body = Requirements),
+        (status = 400, description = "A parameter is invalid.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Response, Error> {
+    let query = query.only(&["product", "state", "q", "cursor", "limit"])?;
+    let limit = query.number("limit", 1, 100, 20)?;
+    let mut filter = filter(&query)?;
+    filter.limit = i64::from(limit);
+    let page = store::requirement::list(app.engine.pool(), &filter).await?;
+    let next_cursor = page.next.map(|(at, id)| cursor(at.timestamp_micros(), id));
+    let items = page.rows.into_iter().map(|row| api::Requirement { body: None, ..row.into() }).collect();
+    let link = next_cursor.as_ref().map(|cursor| next_link(&query, cursor, limit));
+    let mut response = Json(Requirements { items, next_cursor }).into_response();
+    if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+/// One requirement.
+#[utoipa::path(get, path = "/api/v1/requirements/{id}", tag = "requirements", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The requirement.", body = api::Requirement),
+    NotFound,
+))]
+pub(super) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<api::Requirement>, Error> {
+    let row = store::requirement::get(app.engine.pool(), id).await?;
+    row.map(|row| Json(row.into())).ok_or_else(|| Error::not_found("requirement", id))
+}
+
+/// A valid requirement, or an error that names every invalid field.
+pub(super) fn checked(requirement: Result<Requirement, Vec<Invalid>>) -> Result<Requirement, Error> {
+    requirement.map_err(|wrong| {
+        let pointer = |invalid: Invalid| (format!("/{}", invalid.field), invalid.message);
+        Error::fields("requirement", wrong.into_iter().map(pointer))
+    })
+}
+
+fn reply(app: &App, accepted: engine::Accepted) -> Reply {
+    let engine::Accepted { requirement, run } = accepted;
+    let body = Accepted {
+        id: requirement,
+        run_id: run,
+        run_url: format!("/api/v1/runs/{run}"),
+        page_url: format!("{}/runs/{run}", app.settings.public_url),
+    };
+    let location = Some(format!("/api/v1/requirements/{requirement}"));
+    Reply { status: StatusCode::ACCEPTED, location, body: json!(body) }
+}
+
+/// The error of the engine; for an unknown product it lists the known ones.
+pub(super) async fn explained(app: &App, error: engine::Error) -> Error {
+    let engine::Error::NoProduct(name) = error else { return error.into() };
+    let products = match store::product::list(app.engine.pool()).await {
+        Ok(products) => products,
+        Err(error) => return error.into(),
+    };
+    let known: Vec<String> =
+        products.iter().take(NAMED).map(|product| format!("`{}`", product.name)).collect();
+    let known = match (known.as_slice(), products.len()) {
+        ([], _) => "there are none yet; add one with POST /api/v1/products".to_owned(),
+        (names, all) if all > NAMED => format!("known are {} and {} more", names.join(", "), all - NAMED),
+        (names, _) => format!("known are {}", names.join(", ")),
+    };
+    let detail = format!("there is no product `{name}`; {known}");
+    Error::new(Kind::UnknownProduct, detail.clone()).at("/product", detail)
+}
+
+fn filter(query: &Query) -> Result<Filter, Error> {
+    let product = query
+        .text("product")
+        .map(|name| name.parse::<ProductName>().map_err(|wrong| Error::parameter("product", wrong.message)));
+    let product = product.transpose()?.map(|name| name.as_str().to_owned());
+    let state = query.text("state");
+    if state.is_some_and(|word| !STATES.contains(&word)) {
+        return Err(Error::parameter("state", format!("must be one of {}", STATES.join(", "))));
+    }
+    let wrong =
+        || Error::parameter("cursor", "is not a cursor of this list; send next_cursor as it was given");
+    let before = match query.text("cursor") {
+        Some(text) => Some(position(text).ok_or_else(wrong)?),
+        None => None,
+    };
+    let text = query.text("q").map(str::to_owned);
+    Ok(Filter { product, state: state.map(str::to_owned), text, before, limit: 0 })
+}
+
+fn cursor(micros: i64, id: Uuid) -> String {
+    format!("{}{}", hex::encode(micros.to_be_bytes()), id.simple())
+}
+
+fn position(cursor: &str) -> Option<(DateTime<chrono::Utc>, Uuid)> {
+    let bytes = hex::decode(cursor).ok()?;
+    let (micros, id) = bytes.split_first_chunk::<8>()?;
+    let at = DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?;
+    // Years 1970 to 9999: Postgres refuses times far beyond.
+    let is_valid = (0..=253_402_300_799).contains(&at.timestamp());
+    Some((at, Uuid::from_slice(id).ok()?)).filter(|_| is_valid)
+}
+
+fn next_link(query: &Query, cursor: &str, limit: i32) -> String {
+    let mut pairs = url::form_urlencoded::Serializer::new(String::new());
+    for name in ["product", "state", "q"] {
+        if let Some(value) = query.text(name) {
+            pairs.append_pair(name, value);
+        }
+    }
+    let pairs = pairs.append_pair("cursor", cursor).append_pair("limit", &limit.to_string()).finish();
+    format!("</api/v1/requirements?{pairs}>; rel=\"next\"")
+}

@@ -1,0 +1,137 @@
+//! One run: its state, why it is in it, and what it has done.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use uuid::Uuid;
+
+use super::responses::NotFound;
+use crate::{
+    api::{Assessment, Attempt, Budget, Diff, Effect, Finding, Run, Why},
+    core::budget::Scope,
+    http::{
+        App,
+        middleware::{error::Error, extract::Id},
+    },
+    store::{self, Pool, run::StoredRun},
+};
+
+/// A run in summary.
+#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "runs",
+    params(("id" = Uuid, Path), ("If-None-Match" = Option<String>, Header, description = "The ETag of an earlier response.")),
+    responses(
+        (status = 200, description = "The run.", body = Run, headers(("ETag" = String, description = "Changes whenever the response does."))),
+        (status = 304, description = "The run has not changed."),
+        NotFound,
+    ))]
+pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap) -> Result<Response, Error> {
+    let pool = app.engine.pool();
+    let spent = store::effect::spent(pool, id).await?;
+    let stored = run(pool, id).await?;
+    let accounts = store::budget::accounts(pool, id, &stored.spec.product).await?;
+    let budget = Budget::of(&accounts, Scope::Run);
+    let tag = tag(&stored, spent.calls, &budget);
+    let mut response = if is_known(&headers, &tag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let view = Run::new(&stored, spent, &app.settings.forge_url);
+        Json(Run { budget: Some(budget), ..view }).into_response()
+    };
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// The one reason why a run is in its state.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/why", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The cause.", body = Why),
+    NotFound,
+))]
+pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>, Error> {
+    let found = store::standing::with_job(app.engine.pool(), id).await?;
+    let (stored, job) = found.ok_or_else(|| Error::not_found("run", id))?;
+    Ok(Json(Why::new(&stored, job.as_ref())))
+}
+
+/// Every attempt at every job of a run, oldest first.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/attempts", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The attempts.", body = Vec<Attempt>),
+    NotFound,
+))]
+pub(super) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
+    let pool = app.engine.pool();
+    run(pool, id).await?;
+    Ok(Json(store::attempt::of_run(pool, id).await?.into_iter().map(Attempt::from).collect()))
+}
+
+/// What the reviews of a run found, by review, worst first.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The findings.", body = Vec<Finding>),
+    NotFound,
+))]
+pub(super) async fn findings(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Finding>>, Error> {
+    let pool = app.engine.pool();
+    run(pool, id).await?;
+    Ok(Json(store::review::findings(pool, id).await?.into_iter().map(Finding::from).collect()))
+}
+
+/// The policy's assessments of a run's heads, newest first, at most 100.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/assessments", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The assessments.", body = Vec<Assessment>),
+    NotFound,
+))]
+pub(super) async fn assessments(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Assessment>>, Error> {
+    let pool = app.engine.pool();
+    run(pool, id).await?;
+    Ok(Json(store::assessment::of_run(pool, id).await?.into_iter().map(Assessment::from).collect()))
+}
+
+/// The changes of each push of a run, oldest first.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/diff", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "A diff for each push.", body = Vec<Diff>),
+    NotFound,
+))]
+pub(super) async fn diff(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Diff>>, Error> {
+    let pool = app.engine.pool();
+    run(pool, id).await?;
+    Ok(Json(store::effect::diffs(pool, id).await?.into_iter().map(Diff::from).collect()))
+}
+
+/// The external effects of a run, oldest first, without the diffs of its pushes.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/effects", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The effects.", body = Vec<Effect>),
+    NotFound,
+))]
+pub(super) async fn effects(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Effect>>, Error> {
+    let pool = app.engine.pool();
+    run(pool, id).await?;
+    Ok(Json(store::effect::of_run(pool, id).await?.into_iter().map(Effect::from).collect()))
+}
+
+/// The run, or a 404.
+pub(super) async fn run(pool: &Pool, id: Uuid) -> Result<StoredRun, Error> {
+    store::run::get(pool, id).await?.ok_or_else(|| Error::not_found("run", id))
+}
+
+/// Spend and budget are part of it, since they change within a step while the version does not.
+fn tag(stored: &StoredRun, calls: i64, budget: &Budget) -> String {
+    let limit = |limit: Option<u64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
+    format!(
+        "\"{}-{calls}-{}-{}-{}-{}\"",
+        stored.version,
+        budget.settled_tokens,
+        budget.reserved_tokens,
+        limit(budget.tokens),
+        limit(budget.micro_dollars)
+    )
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
+    tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
+}

@@ -1,0 +1,128 @@
+//! REST as a caller meets it, over a real Postgres.
+
+mod limits;
+mod requests;
+mod runs;
+
+use std::{sync::Arc, time::Duration};
+
+use aspora::{
+    core::{
+        run::Progress,
+        workflow::{Outcome, Queue},
+    },
+    engine::{Answer, Engine},
+    http::{self, App, Settings},
+    store::{self, job::Lease},
+};
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Request, StatusCode, header, request::Builder},
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+use crate::support::{self, TestDatabase};
+
+const SECRET: &str = "webhook secret of this test";
+const HEAD: &str = "0123456789abcdef0123456789abcdef01234567";
+const REQUIREMENTS: &str = "/api/v1/requirements";
+
+struct World {
+    app: App,
+    routes: Router,
+    database: TestDatabase,
+}
+
+struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Value,
+}
+
+impl World {
+    async fn new() -> Self {
+        let database = support::database().await;
+        let (name, repository) = ("wealth".parse().unwrap(), "acme/wealth-product".parse().unwrap());
+        store::product::put(&database.pool, &name, &repository, "main", &[]).await.unwrap();
+        let settings = Settings {
+            public_url: "http://aspora.test".to_owned(),
+            forge_url: "https://forge.test".to_owned(),
+            webhook_secrets: vec![SECRET.to_owned().into()],
+            forge_is_stand_in: true,
+            model_is_stand_in: true,
+        };
+        let engine = Engine::open(database.pool.clone()).await.unwrap();
+        let app = App { engine, settings: Arc::new(settings) };
+        Self { routes: http::router(app.clone()), app, database }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Reply {
+        let response = self.routes.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.unwrap();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn get(&self, path: &str) -> Reply {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn submit(&self, title: &str) -> (Uuid, Uuid) {
+        let reply = self.send(post(REQUIREMENTS).body(requirement(title)).unwrap()).await;
+        assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.body);
+        (id(&reply.body["id"]), id(&reply.body["run_id"]))
+    }
+
+    async fn claim(&self, queue: Queue) -> Lease {
+        let lease = Duration::from_secs(60);
+        support::claim(&self.database.pool, queue, "w1", 1, lease).await.remove(0)
+    }
+
+    async fn answer(&self, lease: &Lease, outcome: Outcome, progress: Progress) {
+        let answer = Answer { outcome, note: format!("note: {outcome}"), progress };
+        self.app.engine.answer(lease, "w1", answer).await.unwrap();
+    }
+
+    async fn count(&self, table: &str) -> i64 {
+        let query = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        sqlx::query_scalar(query).fetch_one(&self.database.pool).await.unwrap()
+    }
+
+    async fn serve(&self) -> (String, CancellationToken, tokio::task::JoinHandle<()>) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let serving = http::serve(listener, self.app.clone(), stop.clone());
+        (url, stop, tokio::spawn(async { serving.await.unwrap() }))
+    }
+}
+
+fn id(value: &Value) -> Uuid {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+fn post(path: &str) -> Builder {
+    Request::post(path).header(header::CONTENT_TYPE, "application/json")
+}
+
+fn requirement(title: &str) -> Body {
+    Body::from(json!({ "product": "wealth", "title": title, "body": "All of it." }).to_string())
+}
+
+fn is_problem(reply: &Reply, status: u16, code: &str, what: &str) {
+    assert_eq!(reply.status.as_u16(), status, "{what}: {}", reply.body);
+    assert_eq!(reply.body["code"], code, "{what}: {}", reply.body);
+    assert_eq!(reply.headers[header::CONTENT_TYPE], "application/problem+json", "{what}");
+    assert_eq!(reply.body["status"], status, "{what}");
+    assert_eq!(reply.body["type"], format!("/problems/{code}"), "{what}");
+    assert_eq!(reply.body["request_id"], reply.headers["x-request-id"].to_str().unwrap(), "{what}");
+    for field in ["title", "detail", "instance"] {
+        assert_ne!(reply.body[field].as_str().unwrap(), "", "{what}: {field}");
+    }
+    assert!(reply.body["retryable"].is_boolean(), "{what}");
+}
