@@ -13,6 +13,7 @@ mod product;
 mod requirement;
 mod run;
 mod schedule;
+mod summary;
 
 pub use act::{Attempt, Diff, Effect};
 pub use budget::{
@@ -30,3 +31,4 @@ pub use product::Product;
 pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};
 pub use schedule::{NewSchedule, Schedule, Tick};
+pub use summary::Summary;
