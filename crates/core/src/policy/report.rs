@@ -17,7 +17,7 @@ const TEXT_LIMIT: usize = 300;
 /// Maximum number of sentences on the one line.
 const LISTED: usize = 8;
 /// The end of a truncated report.
-const CUT: &str = "\n\n… truncated; the run's record has the full report.\n";
+const CUT: &str = "\n\n… the report is cut here; the run's record has all of it.\n";
 
 impl Assessment {
     /// The decision in one line.
