@@ -14,7 +14,7 @@ use super::commands::{
 #[derive(Debug, Parser)]
 #[command(name = "aspora", version, propagate_version = true, after_help = EXIT_CODES)]
 pub struct Arguments {
-    /// Output format: text for people, JSON for programs.
+    /// Output format.
     #[arg(short, long, global = true, value_enum, default_value = "text")]
     pub(super) output: Format,
     /// The server to talk to.
@@ -36,9 +36,9 @@ const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or `doctor` found a pr
 /// How to print results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// Text for people.
+    /// For people.
     Text,
-    /// JSON for programs: one value, or one value per line for streams.
+    /// For programs: one value, or one value per line for streams.
     Json,
 }
 
