@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Assignment, Factory, Failure, Reply, ledger::pushes};
 use crate::{
-    core::{requirement::RepoName, run::Progress, sha::Sha, workflow::Outcome},
+    core::{requirement::RepoName, run::Progress, sha::Sha, subject::Subject, workflow::Outcome},
     engine::Answer,
     github::{Pull, PullState},
     store::{
@@ -49,7 +49,8 @@ impl<'a> Attempt<'a> {
     pub(super) async fn new(factory: &'a Factory, task: Assignment) -> Result<Self, Failure> {
         let spec = &task.run.spec;
         let repo = spec.repository.parse().map_err(Failure::last)?;
-        let requirement = requirement::get(&factory.pool, spec.requirement_id).await?;
+        let Subject::Requirement(requirement) = spec.subject;
+        let requirement = requirement::get(&factory.pool, requirement).await?;
         let requirement = requirement.ok_or_else(|| Failure::last("the run's requirement is gone"))?;
         Ok(Self { factory, task, requirement, repo })
     }

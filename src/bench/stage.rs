@@ -10,6 +10,7 @@ use super::{
     say,
 };
 use crate::{
+    core::subject::SubjectKind,
     engine::Engine,
     store::{
         Pool,
@@ -70,7 +71,7 @@ impl<'a> Stage<'a> {
             say(&format!("making a past of {runs} finished runs"));
             let database = self.ground.fresh().await?;
             let pool = throwaway::pool(&database.url, 2).await?;
-            let graph = Engine::open(pool.clone()).await?.newest();
+            let graph = Engine::open(pool.clone()).await?.newest(SubjectKind::Requirement)?;
             let past = Fill { runs: u32::try_from(runs)?, ..Fill::default() };
             fill::fill(&pool, &graph, &past).await.context("make a past")?;
             throwaway::settle(&pool).await.context("let the past settle")?;

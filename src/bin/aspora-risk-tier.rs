@@ -1,7 +1,7 @@
-//! `aspora-risk-tier`: the tier of the change between two commits, on git alone.
+//! `aspora-risk-tier`: the tier of the change between two commits, from git alone.
 //!
 //! Prints one word for scripts (`TIER=$(aspora-risk-tier …)`); errors go to standard error.
-//! Exit codes: 0 the tier is known, 1 it is not, 2 the command line is wrong.
+//! Exit codes: 0 the tier was found, 1 it was not, 2 the command line is wrong.
 
 use std::{
     fs,
@@ -17,14 +17,14 @@ use aspora::core::{
 };
 use clap::{Parser, ValueEnum};
 
-/// Tells the risk tier of the change between two commits.
+/// Prints the risk tier of the change between two commits.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
     /// The policy: a path inside the repository, read from the base commit, or an absolute path.
     #[arg(long)]
     policy: String,
-    /// The product; one that the policy does not know is judged under all.
+    /// The product; an unknown one is judged under all products.
     #[arg(long)]
     product: ProductName,
     /// The commit that the change starts from.
@@ -46,7 +46,7 @@ struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The tier's word alone.
+    /// The name of the tier alone.
     Text,
     /// The whole classification.
     Json,
@@ -136,7 +136,7 @@ impl Git<'_> {
         Change::from_raw_diff(&raw).context("read git's listing")
     }
 
-    /// The text of a file at a commit; `None` where there is none.
+    /// The text of a file at a commit; `None` if it does not exist.
     fn file(&self, commit: &str, path: &str) -> anyhow::Result<Option<String>> {
         let entry = self.run(&["ls-tree", "-z", "--full-tree", commit, "--", &format!(":(literal){path}")]);
         let entry = entry.with_context(|| format!("look for {path:?} at {commit}"))?;
@@ -158,7 +158,7 @@ impl Git<'_> {
             let plain = !path.is_empty() && !path.split('/').any(|part| matches!(part, "" | "." | ".."));
             return Ok(plain.then(|| path.to_owned()));
         }
-        // A bare repository has no files beside it.
+        // A bare repository has no work tree.
         let Ok(top) = self.line(&["rev-parse", "--show-toplevel"]) else { return Ok(None) };
         let inside = Path::new(path).strip_prefix(&top).ok().and_then(Path::to_str);
         Ok(inside.map(str::to_owned))

@@ -1,28 +1,28 @@
-//! Budgets as they move runs: whoever was refused a call goes on as soon as that call fits.
+//! How budgets resume runs: a run that was refused a call is resumed as soon as the call fits.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Engine, Error, control::held, locked};
+use super::{Engine, Error, advance::lock, control::lock_with_job};
 use crate::{
     core::{
         budget::{Account, Amount, Limits, Scope},
         reason::Reason,
-        run::{Event, PauseCause, State},
+        run::{Event, Pause, PauseCause, State},
     },
     store::budget::{self, Wanting},
 };
 
-/// How many runs that want a call are looked at together.
+/// How many runs that were refused a call are considered at once.
 const WANTING: i64 = 1000;
 
 impl Engine {
-    /// Sets the limits of a run (`key` is its id) or of a product, and lets those runs go on that were
-    /// paused for want of them and now fit. Tells which.
+    /// Sets the limits of a run (`key` is its id) or of a product, resumes the runs that these budgets had
+    /// paused and whose next call now fits, and returns them.
     ///
     /// # Errors
-    /// When the database does not answer; runs that are not resumed yet are by the clock.
+    /// When the database does not answer. The periodic check resumes the runs that are left.
     pub async fn set_budget(
         &self,
         limits: &[(Scope, Limits)],
@@ -35,50 +35,51 @@ impl Engine {
             budget::set(&mut tx, *scope, key, *limits, reason.as_str(), actor).await?;
         }
         tx.commit().await?;
-        self.fund(|wanting| wanting.concerns(key), actor, &format!("the budget was set anew: {reason}")).await
+        self.fund(|wanting| wanting.concerns(key), actor, &format!("the budget was changed: {reason}")).await
     }
 
-    /// Lets go of what a run holds for calls that were cut off, since a person says that they were not
-    /// paid, and lets those runs go on that now fit. Tells how many calls were let go.
+    /// Releases what a run holds for calls that were cut off, because a person says that they were not
+    /// charged, and resumes the runs whose next call now fits. Returns how many calls were released.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn release_reservations(&self, run: Uuid, reason: &Reason, actor: &str) -> Result<u32, Error> {
         let mut tx = self.pool.begin().await?;
-        let stored = locked(&mut tx, run).await?;
+        let stored = lock(&mut tx, run).await?;
         let released = budget::release(&mut tx, run, &format!("{actor}: {reason}")).await?;
         tx.commit().await?;
         let product = stored.spec.product;
-        let why = format!("what was held for calls of run {run} was let go: {reason}");
+        let why =
+            format!("the reservations of run {run} for calls that were cut off were released: {reason}");
         self.fund(|wanting| wanting.concerns(&product), actor, &why).await?;
         Ok(released)
     }
 
-    /// Lets runs go on that were paused for want of a budget and now fit: a day is over, or calls of
-    /// others used less than was held for them. Tells which.
+    /// Resumes the runs that a budget had paused and whose next call now fits, because a day is over or other
+    /// calls used less than was held for them. Returns the runs.
     ///
     /// # Errors
-    /// When the database does not answer; what was resumed stays resumed.
+    /// When the database does not answer; runs that were resumed before stay resumed.
     pub async fn resume_funded(&self) -> Result<Vec<Uuid>, Error> {
         self.fund(|_| true, "clock", "the next call fits the budget").await
     }
 
     async fn fund(
         &self,
-        is_asked_for: impl Fn(&Wanting) -> bool,
+        is_concerned: impl Fn(&Wanting) -> bool,
         actor: &str,
         why: &str,
     ) -> Result<Vec<Uuid>, Error> {
         let wanting = budget::wanting(&self.pool, WANTING).await?;
         let mut promised = Promised::default();
-        // Those that go on already, but have not reserved their call yet.
+        // Runs that were resumed already, but have not reserved their call yet.
         wanting.iter().filter(|it| !it.is_paused).for_each(|it| promised.add(it));
         let mut resumed = Vec::new();
-        for it in wanting.iter().filter(|it| it.is_paused && is_asked_for(it)) {
+        for it in wanting.iter().filter(|it| it.is_paused && is_concerned(it)) {
             if Account::admit_all(&promised.beside(it), it.estimate).is_err() {
                 continue;
             }
-            // One that somebody else resumed meanwhile takes its share as well.
+            // A run that another process resumed meanwhile takes its share as well.
             promised.add(it);
             if self.resume_for_budget(it.run_id, actor, why).await? {
                 resumed.push(it.run_id);
@@ -87,11 +88,11 @@ impl Engine {
         Ok(resumed)
     }
 
-    /// Lets a run go on if it is paused for want of a budget and for nothing else.
+    /// Resumes a run if it was a budget that paused it.
     async fn resume_for_budget(&self, run: Uuid, actor: &str, why: &str) -> Result<bool, Error> {
         let mut tx = self.pool.begin().await?;
-        let stored = held(&mut tx, run).await?.stored;
-        if !matches!(&stored.run.state, State::Paused { cause: PauseCause::Budget, .. }) {
+        let stored = lock_with_job(&mut tx, run).await?.stored;
+        if !matches!(&stored.run.state, State::Paused(Pause { cause: PauseCause::Budget, .. })) {
             return Ok(false);
         }
         self.wake(&mut tx, stored, actor, Event::Resumed { reason: why.to_owned() }).await?;
@@ -100,7 +101,7 @@ impl Engine {
     }
 }
 
-/// What was promised to runs that go on, by product.
+/// What resumed runs will reserve, by product.
 #[derive(Default)]
 struct Promised(HashMap<String, Amount>);
 
@@ -111,7 +112,7 @@ impl Promised {
         *so_far = so_far.plus(Amount { tokens, micro_dollars });
     }
 
-    /// The accounts of a run, as if all that was promised to others were reserved.
+    /// The accounts of a run as if what was promised to the others were reserved already.
     fn beside(&self, wanting: &Wanting) -> Vec<Account> {
         let promised = self.0.get(&wanting.product).copied().unwrap_or_default();
         let mut accounts = wanting.accounts.clone();

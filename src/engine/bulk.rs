@@ -1,11 +1,11 @@
-//! Many runs at once, each as if it had been accepted alone.
+//! Many runs in one transaction, each as if it had been accepted alone.
 
 use uuid::Uuid;
 
 use super::{Engine, Error};
 use crate::{
     core::{
-        limit,
+        limit::{self, Target},
         requirement::Requirement,
         run::{Action, Run},
         workflow::Workflow,
@@ -19,13 +19,13 @@ use crate::{
 };
 
 /// The most runs that begin in one transaction.
-const TOGETHER: usize = 1_000;
+const PER_TRANSACTION: usize = 1_000;
 
 impl Engine {
-    /// Takes the same requirement `count` times and begins a run of `workflow` for each; tells the runs.
+    /// Accepts the same requirement `count` times, begins a run of `workflow` for each, and returns the runs.
     ///
-    /// The graph must be kept in the database already. There is a transaction for each 1,000 runs, and idle
-    /// workers are told by the last one: after an error some runs may have begun.
+    /// The workflow must be in the database already. There is a transaction for each 1,000 runs, so after an
+    /// error some runs may have begun. The last transaction notifies idle workers.
     ///
     /// # Errors
     /// [`Error::NoProduct`] for an unknown product.
@@ -40,20 +40,20 @@ impl Engine {
         let product = product.ok_or_else(|| Error::NoProduct(name.to_owned()))?;
         let mut begun = Vec::with_capacity(count);
         while begun.len() < count {
-            let some = (count - begun.len()).min(TOGETHER);
+            let some = (count - begun.len()).min(PER_TRANSACTION);
             let last = begun.len() + some == count;
-            begun.extend(self.begin(workflow, requirement, &product, some, last).await?);
+            begun.extend(self.begin_many(workflow, requirement, &product, some, last).await?);
         }
         Ok(begun)
     }
 
-    async fn begin(
+    async fn begin_many(
         &self,
         workflow: &Workflow,
         requirement: &Requirement,
         product: &Product,
         count: usize,
-        tell: bool,
+        notify: bool,
     ) -> Result<Vec<Uuid>, Error> {
         let ids = || -> Vec<Uuid> { (0..count).map(|_| Uuid::now_v7()).collect() };
         let (requirements, runs) = (ids(), ids());
@@ -62,16 +62,15 @@ impl Engine {
         let (run, actions) = Run::start(workflow, at)?;
         for action in &actions {
             let (workflow_hash, step) = (&workflow.hash, workflow.steps.get(&workflow.start));
-            let keys = step.map(|step| {
-                let (name, repository, base) = (&product.name, &product.repository, &product.base_branch);
-                limit::keys(name, repository, base, step.run, step.queue, &self.provider)
-            });
+            let Product { name, repository, base_branch, .. } = product;
+            let target = Target { product: name, repository, base_branch };
+            let keys = step.map(|step| limit::keys(&target, step.run, step.queue, &self.provider));
             let keys = &keys.unwrap_or_default();
             let beginning =
                 Beginning { requirement, actor: "bulk", product, workflow_hash, run: &run, action, keys, at };
             bulk::begin(&mut tx, &requirements, &runs, &beginning).await?;
             if let Action::Enqueue { queue, .. } = action
-                && tell
+                && notify
             {
                 wake::notify(&mut tx, *queue).await?;
             }

@@ -1,11 +1,15 @@
 //! What people do to a run, whatever it is doing: pause, resume, cancel, run now, skip, retry.
 //!
-//! Each is safe to ask for again: a run that is already so answers [`Control::Unchanged`] and has no new
-//! event. A worker's answer locks the job before the run, so every verb here does too.
+//! Each is idempotent: if the run is in the wanted state already, the answer is [`Control::Unchanged`] and
+//! there is no new event. Every verb locks the job before the run, as a worker's answer does.
 
 use uuid::Uuid;
 
-use super::{Ack, By, Engine, Error, locked, settle, storable};
+use super::{
+    Ack, Actor, Engine, Error,
+    advance::{self, lock},
+    without_nul,
+};
 use crate::{
     core::{
         reason::Reason,
@@ -20,23 +24,23 @@ use crate::{
     },
 };
 
-/// How often a run that moves under our hands is looked at again.
-const LOOKS: usize = 5;
+/// How often the locks of a run are tried that changes meanwhile.
+const LOCK_TRIES: usize = 5;
 
-/// What somebody wants of a run.
+/// What to do to a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verb {
-    /// Nothing more shall be asked for.
+    /// Enqueue no more jobs.
     Pause,
-    /// A paused run goes on.
+    /// Continue a paused run.
     Resume,
-    /// The run ends here.
+    /// End the run.
     Cancel,
-    /// Its step is due now, whatever it waits for.
+    /// Make its step due now, whatever it waits for.
     RunNow,
-    /// Its step is taken as answered.
+    /// Answer in place of its step, with this outcome.
     Skip(Outcome),
-    /// It begins again at this step, or where it ended.
+    /// Go back to this step; an ended run without one, to the step where it ended.
     Retry(Option<String>),
 }
 
@@ -45,51 +49,51 @@ pub enum Verb {
 pub enum Control {
     /// It is in the history.
     Applied,
-    /// The run was so already; there is no new event.
+    /// The run was in that state already; there is no new event.
     Unchanged,
 }
 
-/// Why a run does not allow what somebody wants of it. Nothing has changed.
+/// Why a run does not allow a verb in its current state. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// A worker is at its step.
-    #[error("a worker is at `{0}`; wait until it has answered, or cancel the run")]
-    Held(String),
-    /// It moved each time it was looked at.
-    #[error("the run moved while it was looked at; ask again")]
-    Restless,
+    /// A worker is running its step.
+    #[error("a worker is running `{0}`; wait for its answer, or cancel the run")]
+    Running(String),
+    /// It changed each time it was about to be locked.
+    #[error("the run changed while it was being locked; try again")]
+    Contended,
     /// It has ended.
     #[error("the run has ended as {0}; retry it, or fork a new run from one of its steps")]
-    Over(End),
+    Ended(End),
     /// It is paused.
     #[error("the run is paused; resume it first")]
     Paused,
     /// It has not ended.
     #[error("the run has not ended; cancel it first")]
-    GoesOn,
+    NotEnded,
     /// Its change is merged.
     #[error("the run's change is merged; submit a new requirement")]
     Merged,
     /// Another run works on its branch.
     #[error("run {0} works on the same branch; cancel it first")]
-    BranchTaken(Uuid),
-    /// Its first step was done: the branch has commits that a second time would have to undo.
-    #[error("`{0}` was done and its branch has commits; fork a new run from `{0}`")]
-    Begun(String),
-    /// It has no pull request that a later step could go on with.
+    BranchInUse(Uuid),
+    /// Its first step is done, and repeating it would have to undo the commits on the branch.
+    #[error("`{0}` is done and its branch has commits; fork a new run from `{0}`")]
+    HasCommits(String),
+    /// It has no pull request that a later step could continue.
     #[error("the run has no pull request yet; fork it from `{0}`")]
-    NoPull(String),
+    NoPullRequest(String),
 }
 
-/// A run that cannot move while this exists, and its job.
-pub(super) struct Held {
+/// A run and its job, both locked until the transaction ends.
+pub(super) struct LockedRun {
     job: Option<JobLock>,
     pub(super) stored: StoredRun,
 }
 
 impl Engine {
-    /// Pauses a run: when this returns, no attempt at it begins any more. One that has begun may finish;
-    /// its answer is recorded, and nothing follows from it until the run is resumed.
+    /// Pauses a run: once this returns, no new attempt begins. An attempt that has begun may finish: its answer
+    /// is recorded, but enqueues nothing until the run is resumed.
     ///
     /// # Errors
     /// As [`Engine::control`].
@@ -97,7 +101,7 @@ impl Engine {
         self.control(run, &Verb::Pause, actor, reason).await
     }
 
-    /// Lets a paused run go on.
+    /// Resumes a paused run.
     ///
     /// # Errors
     /// As [`Engine::control`].
@@ -105,7 +109,8 @@ impl Engine {
         self.control(run, &Verb::Resume, actor, reason).await
     }
 
-    /// Ends a run. A worker that is at it is stopped by its next renewal, and its answer does not count.
+    /// Ends a run. A worker that is running its step stops at the next renewal of its lease, and its answer does
+    /// not count.
     ///
     /// # Errors
     /// As [`Engine::control`].
@@ -121,7 +126,7 @@ impl Engine {
         self.control(run, &Verb::RunNow, actor, reason).await
     }
 
-    /// Answers in the place of a run's step.
+    /// Answers in place of a run's step.
     ///
     /// # Errors
     /// As [`Engine::control`].
@@ -135,7 +140,7 @@ impl Engine {
         self.control(run, &Verb::Skip(outcome), actor, reason).await
     }
 
-    /// Lets a run begin again at a step, or where it ended. What it has come to know is kept.
+    /// Sends a run back to a step, or an ended one to where it ended. What it has learnt is kept.
     ///
     /// # Errors
     /// As [`Engine::control`].
@@ -152,8 +157,8 @@ impl Engine {
     /// Does one verb in a transaction of its own.
     ///
     /// # Errors
-    /// [`Error::NoRun`]; [`Error::Denied`] and [`Error::Refused`] say why the run does not allow it and what
-    /// to do; [`Error::Workflow`] when this release cannot read its graph, which only a cancel does without.
+    /// [`Error::NoRun`]; [`Error::Denied`] and [`Error::Refused`] say why the run does not allow it, and what
+    /// to do about it; [`Error::Workflow`] when this release cannot read its workflow. A cancel needs none.
     pub async fn control(
         &self,
         run: Uuid,
@@ -179,27 +184,28 @@ impl Engine {
         actor: &str,
         reason: &Reason,
     ) -> Result<Control, Error> {
-        let held = held(tx, run).await?;
+        let locked = lock_with_job(tx, run).await?;
         let event = match verb {
-            Verb::Pause => pause(&held, actor, reason)?,
-            Verb::Resume => resume(&held, reason)?,
-            Verb::Cancel => cancel(&held, reason)?,
-            Verb::RunNow => run_now(&held, reason)?,
-            Verb::Skip(outcome) => skip(&held, *outcome, reason)?,
-            Verb::Retry(step) => self.again(tx, &held, step.as_deref(), actor, reason).await?,
+            Verb::Pause => pause(&locked, actor, reason)?,
+            Verb::Resume => resume(&locked, reason)?,
+            Verb::Cancel => cancel(&locked, reason)?,
+            Verb::RunNow => run_now(&locked, reason)?,
+            Verb::Skip(outcome) => skip(&locked, *outcome, reason)?,
+            Verb::Retry(step) => self.retry_event(tx, &locked, step.as_deref(), actor, reason).await?,
         };
         let Some(event) = event else { return Ok(Control::Unchanged) };
+        let stored = locked.stored;
         if let Event::Cancelled { reason } = &event {
-            end(tx, &held.stored, actor, reason, &event).await?;
+            advance::end(tx, &stored, actor, &event, stored.run.cancel(reason)?).await?;
             return Ok(Control::Applied);
         }
-        let workflow = self.workflow(&held.stored.spec.workflow_hash).await?;
-        self.advance(tx, held.stored, &workflow, By::Other(actor), vec![event]).await?;
+        let workflow = self.workflow(&stored.spec.workflow_hash).await?;
+        self.advance(tx, stored, &workflow, Actor::Other(actor), vec![event]).await?;
         Ok(Control::Applied)
     }
 
-    /// Pauses a run from inside of one of its attempts, which ends here and does not count: a budget is
-    /// used up, or what the step needs is known to be away.
+    /// Pauses a run from inside one of its attempts, because a budget is used up or a circuit breaker opened.
+    /// The attempt ends here and does not count.
     ///
     /// # Errors
     /// As [`Engine::answer`].
@@ -210,31 +216,32 @@ impl Engine {
         cause: PauseCause,
         reason: &str,
     ) -> Result<Ack, Error> {
-        let reason = storable(reason);
+        let reason = without_nul(reason);
         let mut tx = self.pool().begin().await?;
         if !job_control::put_down(&mut tx, lease, &reason).await? {
             return Ok(Ack::Fenced);
         }
-        let stored = locked(&mut tx, lease.run).await?;
-        // Somebody who paused it meanwhile wanted the same.
+        let stored = lock(&mut tx, lease.run).await?;
+        // A person may have paused it meanwhile.
         if !matches!(stored.run.state, State::Paused { .. }) {
             let workflow = self.workflow(&stored.spec.workflow_hash).await?;
             let event = Event::Paused { by: worker.to_owned(), reason, cause };
-            self.advance(&mut tx, stored, &workflow, By::Other(worker), vec![event]).await?;
+            self.advance(&mut tx, stored, &workflow, Actor::Other(worker), vec![event]).await?;
         }
         tx.commit().await?;
         Ok(Ack::Committed)
     }
 
-    async fn again(
+    /// The event of a retry; `None` if the run is already where the retry would send it.
+    async fn retry_event(
         &self,
         tx: &mut Connection,
-        held: &Held,
+        locked: &LockedRun,
         step: Option<&str>,
         actor: &str,
         reason: &Reason,
     ) -> Result<Option<Event>, Error> {
-        let (stored, id) = (&held.stored, held.stored.spec.id);
+        let (stored, id) = (&locked.stored, locked.stored.spec.id);
         let last = event::last(tx, id).await?;
         let ended = matches!(stored.run.state, State::Ended { .. });
         let workflow = self.workflow(&stored.spec.workflow_hash).await?;
@@ -242,7 +249,7 @@ impl Engine {
             (Some(step), _) => step.to_owned(),
             (None, true) => {
                 let at = last.step.as_deref().unwrap_or(&workflow.start);
-                Run::ended_at(&workflow, at, &last.body.0).to_owned()
+                Run::retry_step(&workflow, at, &last.body.0).to_owned()
             }
             (None, false) => return Ok(None),
         };
@@ -250,18 +257,18 @@ impl Engine {
             if matches!(&last.body.0, Event::RetriedFrom { step, .. } if *step == to) {
                 return Ok(None);
             }
-            free(held)?;
+            ensure_idle(locked)?;
         }
         if to == workflow.start && stored.run.progress.head.is_some() {
-            return Err(Denied::Begun(to).into());
+            return Err(Denied::HasCommits(to).into());
         }
         let event = Event::RetriedFrom { step: to, reason: reason.to_string() };
-        // Asked before the lock, so that a step that does not exist is told as such.
+        // Before the lock of the branch, so that an unknown step is reported as such.
         stored.run.apply(&workflow, &event, stored.now)?;
         if ended {
             let (repository, branch) = (&stored.spec.repository, &stored.spec.branch);
             if let Some(other) = store::run::live_on_branch(tx, repository, branch, id).await? {
-                return Err(Denied::BranchTaken(other).into());
+                return Err(Denied::BranchInUse(other).into());
             }
             dead_letter::settle(tx, id, actor).await?;
         }
@@ -269,94 +276,73 @@ impl Engine {
     }
 }
 
-/// Locks a run's job and then the run. A job that came in between is not locked: start over.
-pub(super) async fn held(tx: &mut Connection, run: Uuid) -> Result<Held, Error> {
-    for _ in 0..LOOKS {
+/// Locks a run's job and then the run. A job that was enqueued in between is not locked, so this starts over.
+pub(super) async fn lock_with_job(tx: &mut Connection, run: Uuid) -> Result<LockedRun, Error> {
+    for _ in 0..LOCK_TRIES {
         let mut inner = store::inner(tx).await?;
         let job = job_control::lock(&mut inner, run).await?;
-        let stored = locked(&mut inner, run).await?;
+        let stored = lock(&mut inner, run).await?;
         if job.is_some() || !job_control::exists(&mut inner, run).await? {
             inner.commit().await?;
-            return Ok(Held { job, stored });
+            return Ok(LockedRun { job, stored });
         }
         inner.rollback().await?;
     }
-    Err(Denied::Restless.into())
+    Err(Denied::Contended.into())
 }
 
-/// Nobody works at the run's step.
-fn free(held: &Held) -> Result<(), Denied> {
-    match held.job {
+/// Checks that no worker is running the run's step.
+fn ensure_idle(locked: &LockedRun) -> Result<(), Denied> {
+    match locked.job {
         Some(JobLock { held: true, .. }) => {
-            Err(Denied::Held(held.stored.run.step().unwrap_or_default().to_owned()))
+            Err(Denied::Running(locked.stored.run.step().unwrap_or_default().to_owned()))
         }
         _ => Ok(()),
     }
 }
 
-fn pause(held: &Held, actor: &str, reason: &Reason) -> Result<Option<Event>, Denied> {
-    match &held.stored.run.state {
+fn pause(locked: &LockedRun, actor: &str, reason: &Reason) -> Result<Option<Event>, Denied> {
+    match &locked.stored.run.state {
         State::At { .. } | State::Waiting { .. } => Ok(Some(Event::Paused {
             by: actor.to_owned(),
             reason: reason.to_string(),
             cause: PauseCause::Person,
         })),
         State::Paused { .. } => Ok(None),
-        State::Ended { end, .. } => Err(Denied::Over(*end)),
+        State::Ended { end, .. } => Err(Denied::Ended(*end)),
     }
 }
 
-fn resume(held: &Held, reason: &Reason) -> Result<Option<Event>, Denied> {
-    match &held.stored.run.state {
+fn resume(locked: &LockedRun, reason: &Reason) -> Result<Option<Event>, Denied> {
+    match &locked.stored.run.state {
         State::Paused { .. } => Ok(Some(Event::Resumed { reason: reason.to_string() })),
         State::At { .. } | State::Waiting { .. } => Ok(None),
-        State::Ended { end, .. } => Err(Denied::Over(*end)),
+        State::Ended { end, .. } => Err(Denied::Ended(*end)),
     }
 }
 
-fn cancel(held: &Held, reason: &Reason) -> Result<Option<Event>, Denied> {
-    match &held.stored.run.state {
+fn cancel(locked: &LockedRun, reason: &Reason) -> Result<Option<Event>, Denied> {
+    match &locked.stored.run.state {
         State::Ended { end: End::Cancelled, .. } => Ok(None),
-        State::Ended { end, .. } => Err(Denied::Over(*end)),
+        State::Ended { end, .. } => Err(Denied::Ended(*end)),
         _ => Ok(Some(Event::Cancelled { reason: reason.to_string() })),
     }
 }
 
-fn run_now(held: &Held, reason: &Reason) -> Result<Option<Event>, Denied> {
-    free(held)?;
-    match (&held.stored.run.state, held.job) {
+fn run_now(locked: &LockedRun, reason: &Reason) -> Result<Option<Event>, Denied> {
+    ensure_idle(locked)?;
+    match (&locked.stored.run.state, locked.job) {
         (State::Paused { .. }, _) => Err(Denied::Paused),
-        (State::Ended { end, .. }, _) => Err(Denied::Over(*end)),
+        (State::Ended { end, .. }, _) => Err(Denied::Ended(*end)),
         (State::At { .. }, Some(JobLock { due: true, .. })) => Ok(None),
         _ => Ok(Some(Event::Hurried { reason: reason.to_string() })),
     }
 }
 
-fn skip(held: &Held, outcome: Outcome, reason: &Reason) -> Result<Option<Event>, Denied> {
-    if let State::Ended { end, .. } = held.stored.run.state {
-        return Err(Denied::Over(end));
+fn skip(locked: &LockedRun, outcome: Outcome, reason: &Reason) -> Result<Option<Event>, Denied> {
+    if let State::Ended { end, .. } = locked.stored.run.state {
+        return Err(Denied::Ended(end));
     }
-    free(held)?;
+    ensure_idle(locked)?;
     Ok(Some(Event::Skipped { outcome, reason: reason.to_string() }))
-}
-
-/// Ends a run without its graph.
-async fn end(
-    tx: &mut Connection,
-    stored: &StoredRun,
-    actor: &str,
-    reason: &str,
-    event: &Event,
-) -> Result<(), Error> {
-    let id = stored.spec.id;
-    let (run, actions) = stored.run.cancel(reason)?;
-    let (seq, at, step) = (stored.version + 1, stored.now, stored.run.step());
-    event::append(tx, event::New { run: id, seq, at, actor, step, event, lease: None }).await?;
-    if !store::run::save(tx, id, stored.version, 1, &run).await? {
-        return Err(Error::Store(store::Error::RowNotFound));
-    }
-    for action in &actions {
-        settle(tx, id, action).await?;
-    }
-    Ok(())
 }

@@ -1,10 +1,11 @@
-//! A new run from a step of an old one.
+//! Forking: a new run from a step of an ended one.
 
 use uuid::Uuid;
 
-use super::{Denied, Engine, Error, locked};
+use super::{Denied, Engine, Error, advance::lock};
 use crate::{
     core::{
+        branch,
         reason::Reason,
         run::{Event, Progress, Run, State},
         workflow::End,
@@ -16,12 +17,13 @@ use crate::{
 };
 
 impl Engine {
-    /// Begins a new run of the same requirement at a step of the newest graph; tells its id. From the first
-    /// step it makes a branch of its own; from a later one it takes over branch, pull request and what was
-    /// reviewed there. The old run must have ended, and its change must not be merged.
+    /// Begins a new run about the same subject at a step of the newest workflow, and returns its id. From the
+    /// first step it gets a branch of its own; from a later step it takes over the branch, the pull request and
+    /// its reviews. The old run must have ended, and its change must not be merged.
     ///
     /// # Errors
-    /// [`Error::NoRun`]; [`Error::Denied`] and [`Error::Refused`] say why it cannot be and what to do.
+    /// [`Error::NoRun`]; [`Error::Denied`] and [`Error::Refused`] say why the run cannot be forked, and what to
+    /// do about it.
     pub async fn fork(&self, from: Uuid, step: &str, actor: &str, reason: &Reason) -> Result<Uuid, Error> {
         let mut tx = self.pool().begin().await?;
         let fork = self.fork_in(&mut tx, from, step, actor, reason).await?;
@@ -41,15 +43,15 @@ impl Engine {
         actor: &str,
         reason: &Reason,
     ) -> Result<Uuid, Error> {
-        let old = locked(tx, from).await?;
+        let old = lock(tx, from).await?;
         if !matches!(old.run.state, State::Ended { .. }) {
-            return Err(Denied::GoesOn.into());
+            return Err(Denied::NotEnded.into());
         }
         let succeeded = matches!(old.run.state, State::Ended { end: End::Succeeded, .. });
         if succeeded || old.run.progress.merged.is_some() {
             return Err(Denied::Merged.into());
         }
-        let (id, workflow) = (Uuid::now_v7(), &self.requirement);
+        let (id, workflow) = (Uuid::now_v7(), self.newest(old.spec.subject.kind())?);
         let forked = |progress| Event::Forked {
             from_run: from,
             from_seq: u32::try_from(old.version).unwrap_or_default(),
@@ -57,14 +59,15 @@ impl Engine {
             reason: reason.to_string(),
             progress,
         };
-        let (branch, event) = if step == workflow.start {
-            (format!("aspora/{}/{id}", old.spec.product), forked(Progress::default()))
+        let starts_afresh = step == workflow.start;
+        let (branch, event) = if starts_afresh {
+            (branch::name(&old.spec.product, id), forked(Progress::default()))
         } else {
             (old.spec.branch.clone(), forked(old.run.progress.clone()))
         };
-        let (run, actions) = Run::begin(workflow, &event, old.now)?;
-        if branch == old.spec.branch {
-            takes_over(tx, &old, &workflow.start).await?;
+        let (run, actions) = Run::begin(&workflow, &event, old.now)?;
+        if !starts_afresh {
+            ensure_can_take_over(tx, &old, &workflow.start).await?;
         }
         let spec = RunSpec {
             id,
@@ -76,20 +79,20 @@ impl Engine {
         store::run::insert(tx, &spec, &run).await?;
         let (at, step, event) = (old.now, run.step(), &event);
         event::append(tx, event::New { run: id, seq: 1, at, actor, step, event, lease: None }).await?;
-        self.act(tx, &spec, workflow, &actions).await?;
+        self.perform(tx, &spec, &workflow, &actions).await?;
         dead_letter::settle(tx, from, actor).await?;
         Ok(id)
     }
 }
 
-/// The fork can go on where the old run ended: there is a pull request, and nobody else is at it.
-async fn takes_over(tx: &mut Connection, old: &StoredRun, start: &str) -> Result<(), Error> {
+/// Checks that a fork can continue the old run's pull request: there is one, and no other run works on it.
+async fn ensure_can_take_over(tx: &mut Connection, old: &StoredRun, start: &str) -> Result<(), Error> {
     if old.run.progress.pull.is_none() || old.run.progress.head.is_none() {
-        return Err(Denied::NoPull(start.to_owned()).into());
+        return Err(Denied::NoPullRequest(start.to_owned()).into());
     }
     let (repository, branch) = (&old.spec.repository, &old.spec.branch);
     match store::run::live_on_branch(tx, repository, branch, old.spec.id).await? {
-        Some(other) => Err(Denied::BranchTaken(other).into()),
+        Some(other) => Err(Denied::BranchInUse(other).into()),
         None => Ok(()),
     }
 }

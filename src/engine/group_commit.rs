@@ -1,16 +1,16 @@
-//! The short road of an answer: many in one commit.
+//! The fast path of an answer: many answers in one commit.
 //!
-//! Most answers find their run as their worker left it. Those are folded by the worker itself and recorded
-//! together: whatever comes while one group is being written makes the next. An answer that does not fit
-//! any more (its run was paused, its lease was lost) falls out of its group alone and takes the long road,
-//! [`Engine::answer`], which looks again.
+//! Most runs have not changed since their worker claimed them. Their answers are folded by the worker and
+//! recorded in groups: the answers that arrive while one group is being written form the next. An answer that no
+//! longer fits (its run was paused, or its lease was lost) drops out of its group and takes the slow path,
+//! [`Engine::answer`], which reads the run again.
 
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Mutex, mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{Answer, Engine, Error, storable};
+use super::{Answer, Engine, Error, without_nul};
 use crate::{
     core::{
         run::{Action, Event},
@@ -40,18 +40,18 @@ impl Default for Grouping {
     }
 }
 
-/// Who does the step that follows.
+/// Who runs the step that follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follow {
-    /// This worker goes on with it at once, under a new lease.
+    /// This worker, at once and under a new lease.
     Keep,
-    /// Anybody; this worker will look by itself.
+    /// Any worker; this one will claim again without a notification.
     Leave,
-    /// Anybody; workers that may be idle must be told.
+    /// Any worker; workers that may be idle are notified.
     Tell,
 }
 
-/// An answer, folded and ready to be recorded.
+/// A folded answer, ready to be recorded.
 #[derive(Debug)]
 pub struct Pending {
     transition: Transition,
@@ -59,14 +59,14 @@ pub struct Pending {
     queue: Option<Queue>,
 }
 
-/// What came of a pending.
+/// What became of a pending answer.
 #[derive(Debug)]
 pub enum Recorded {
-    /// It is in the history; somebody else goes on, or nobody has to.
+    /// It is in the history, and this worker is done with the run.
     Over,
     /// It is in the history, and this worker holds the job that follows.
     Kept(Box<Claim>, Clock),
-    /// Nothing has changed: take the long road.
+    /// Nothing has changed: take the slow path.
     Alone,
 }
 
@@ -79,17 +79,17 @@ pub struct GroupCommit {
 #[derive(Debug)]
 struct Request {
     pending: Pending,
-    tell: bool,
+    notify: bool,
     reply: oneshot::Sender<Recorded>,
 }
 
 impl Engine {
-    /// Folds an answer into the run that its attempt began with. `None` if what follows is more than a
-    /// job or an end, so that it must take the long road.
+    /// Folds an answer into the run that its attempt began with. `None` if more follows than a job or an
+    /// end; such an answer takes the slow path.
     ///
     /// # Errors
-    /// [`Error::Refused`] when the graph has no road for the answer, [`Error::Workflow`] when this release
-    /// cannot read the graph.
+    /// [`Error::Refused`] when the workflow has no transition for the outcome, [`Error::Workflow`] when this
+    /// release cannot read the workflow.
     pub async fn prepare(
         &self,
         lease: &Lease,
@@ -98,7 +98,7 @@ impl Engine {
         answer: Answer,
     ) -> Result<Option<Pending>, Error> {
         let Answer { outcome, note, progress } = answer;
-        let event = Event::Answered { turn: lease.turn, outcome, note: storable(&note), progress };
+        let event = Event::Answered { turn: lease.turn, outcome, note: without_nul(&note), progress };
         let workflow = self.workflow(&before.spec.workflow_hash).await?;
         let at = clock.now();
         let (run, actions) = before.run.apply(&workflow, &event, at)?;
@@ -120,7 +120,7 @@ impl Engine {
     }
 }
 
-/// Longer words are kept apart from the history, which only the long road does.
+/// A longer note is stored apart from the event, which only the slow path does.
 fn event_fits(event: &Event) -> bool {
     !matches!(event, Event::Answered { note, .. } if note.len() > INLINE)
 }
@@ -132,7 +132,7 @@ impl Pending {
         self.queue
     }
 
-    /// Whether the step that follows may be done under the hold of this one: the same queue and keys.
+    /// Whether this worker may keep the job for the step that follows: it has the same queue and keys.
     #[must_use]
     pub fn may_be_kept(&self) -> bool {
         let lease = &self.transition.lease;
@@ -140,7 +140,7 @@ impl Pending {
             && self.transition.next.as_ref().is_some_and(|next| next.keys == lease.keys)
     }
 
-    /// The run and the lease with which this worker goes on.
+    /// The claim with which this worker continues, if it kept the job.
     fn kept(self, clock: Clock) -> Recorded {
         let Transition { lease, version, run, at, next, .. } = self.transition;
         let Some((next, token)) = next.and_then(|next| next.token.map(|token| (next, token))) else {
@@ -176,13 +176,13 @@ impl GroupCommit {
         Self { requests }
     }
 
-    /// Records a pending with others that come at the same time.
+    /// Records a pending answer together with others that arrive at the same time.
     pub async fn record(&self, mut pending: Pending, follow: Follow) -> Recorded {
         if let (Follow::Keep, Some(next)) = (follow, pending.transition.next.as_mut()) {
             next.token = Some(Uuid::new_v4());
         }
         let (reply, recorded) = oneshot::channel();
-        let request = Request { pending, tell: follow == Follow::Tell, reply };
+        let request = Request { pending, notify: follow == Follow::Tell, reply };
         if self.requests.send(request).await.is_err() {
             return Recorded::Alone;
         }
@@ -195,7 +195,7 @@ struct BatchCompleter {
     worker: Arc<str>,
     lease: Duration,
     most: usize,
-    /// Its connection, kept for as long as it works: the pool would ask after its health each time.
+    /// Its connection, kept between groups: the pool would test it at each checkout.
     conn: Option<PoolConn>,
 }
 
@@ -211,26 +211,27 @@ impl BatchCompleter {
     }
 
     async fn write(&mut self, requests: impl Iterator<Item = Request>) {
-        let (mut group, mut rest, mut tell) = (Vec::new(), Vec::new(), Vec::new());
-        for Request { pending: Pending { transition, before, queue }, tell: told, reply } in requests {
-            if let (true, Some(queue)) = (told, queue) {
-                tell.push(queue.as_str().to_owned());
+        let (mut group, mut rest, mut notify) = (Vec::new(), Vec::new(), Vec::new());
+        for Request { pending: Pending { transition, before, queue }, notify: wanted, reply } in requests {
+            if let (true, Some(queue)) = (wanted, queue) {
+                notify.push(queue.as_str().to_owned());
             }
-            // Others may wait for a key that this job has held.
+            // Jobs in any queue may wait for a key that this job releases.
             if transition.lease.guarded {
-                tell.extend(Queue::ALL.map(|queue| queue.as_str().to_owned()));
+                notify.extend(Queue::ALL.map(|queue| queue.as_str().to_owned()));
             }
             group.push(transition);
             rest.push((before, queue, reply));
         }
-        tell.sort_unstable();
-        tell.dedup();
-        match self.record(&group, &tell).await {
+        notify.sort_unstable();
+        notify.dedup();
+        match self.record(&group, &notify).await {
             Ok(recorded) => {
                 for (transition, (before, queue, reply)) in group.into_iter().zip(rest) {
-                    let is_in = recorded.moved.contains(&transition.lease.run);
+                    let is_recorded = recorded.moved.contains(&transition.lease.run);
                     let pending = Pending { transition, before, queue };
-                    let _ = reply.send(if is_in { pending.kept(recorded.clock) } else { Recorded::Alone });
+                    let _ =
+                        reply.send(if is_recorded { pending.kept(recorded.clock) } else { Recorded::Alone });
                 }
             }
             Err(error) => {
@@ -240,13 +241,17 @@ impl BatchCompleter {
         }
     }
 
-    async fn record(&mut self, group: &[Transition], tell: &[String]) -> store::Result<transition::Recorded> {
+    async fn record(
+        &mut self,
+        group: &[Transition],
+        notify: &[String],
+    ) -> store::Result<transition::Recorded> {
         let mut conn = match self.conn.take() {
             Some(conn) => Some(conn),
             None => Some(self.engine.pool().acquire().await?),
         };
         let record = async |conn: &mut store::Connection| {
-            transition::record(conn, &self.worker, self.lease, group, tell).await
+            transition::record(conn, &self.worker, self.lease, group, notify).await
         };
         let recorded = store::within(self.lease * 2, &mut conn, record).await?;
         self.conn = conn;

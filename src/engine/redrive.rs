@@ -1,10 +1,10 @@
-//! Dead letters get another chance, each once.
+//! Redriving dead letters, each at most once.
 
 use super::{Control, Engine, Error, Verb};
 use crate::{core::reason::Reason, store::dead_letter};
 
 impl Engine {
-    /// Lets the run of a dead letter begin again at the step that died; once per letter.
+    /// Retries the run of a dead letter at the step that failed. A letter is redriven at most once.
     ///
     /// # Errors
     /// [`Error::NoLetter`]; otherwise as [`Engine::control`].
@@ -14,7 +14,7 @@ impl Engine {
         if found.redriven {
             return Ok(Control::Unchanged);
         }
-        // Two at once: the second waits for the run here and finds it alive, which a retry is content with.
+        // Of two at once, the second waits here for the run's lock, finds the run active, and changes nothing.
         let done = self.control_in(&mut tx, found.run_id, &Verb::Retry(None), actor, reason).await?;
         tx.commit().await?;
         Ok(done)

@@ -1,4 +1,4 @@
-//! Whether what is stored of every run is what its history makes of it.
+//! Checking that every stored run is what its history folds to.
 
 use super::{Engine, Error};
 use crate::{
@@ -10,11 +10,12 @@ use crate::{
 };
 
 /// How many runs are read at once.
-const TOGETHER: i64 = 200;
+const PER_READ: i64 = 200;
 
 impl Engine {
-    /// Folds the history of every run and compares, with at most `most` examples of those that differ. A run
-    /// whose graph this release cannot read, or whose history was swept, is not judged.
+    /// Folds the history of every run, compares the result with the stored run, and keeps at most `most`
+    /// examples of those that differ. Runs are left out whose workflow this release cannot read, or whose
+    /// history retention has deleted.
     ///
     /// # Errors
     /// [`Error::Store`] when the database does not answer.
@@ -23,7 +24,7 @@ impl Engine {
         let mut verdict = Verdict { name: "folds", says, count: 0, broken: Vec::new() };
         let mut after = None;
         loop {
-            let runs = replay::runs_after(self.pool(), after, TOGETHER).await?;
+            let runs = replay::runs_after(self.pool(), after, PER_READ).await?;
             let Some(last) = runs.last() else { return Ok(verdict) };
             after = Some(*last);
             for history in replay::histories(self.pool(), &runs).await? {

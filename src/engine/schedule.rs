@@ -1,8 +1,8 @@
-//! Schedules: a requirement at each tick, submitted once.
+//! Schedules: a requirement is submitted at each tick, exactly once.
 //!
-//! A tick is one transaction. It locks the schedule, submits, records the tick and names the next one: a process
-//! that dies in it has done nothing, and another fires the tick at its next look. Two never fire the same, since the
-//! one that comes second finds the schedule locked, or no longer due.
+//! A tick is one transaction: it locks the schedule, submits the requirement, records the tick and sets the next
+//! one. If the process dies in it, nothing has happened, and another process fires the tick. No two processes fire
+//! the same tick, because the second finds the schedule locked, or no longer due.
 
 use chrono::{DateTime, Utc};
 
@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-/// The most ticks of one look.
+/// The most ticks that one call fires.
 const AT_ONCE: usize = 100;
 
 impl Engine {
-    /// Sets a schedule. It ticks next at the first moment after now; a paused one stays paused.
+    /// Creates or replaces a schedule. Its next tick is the first after now; a paused schedule stays paused.
     ///
     /// # Errors
     /// [`Error::NoProduct`] for an unknown product.
@@ -56,8 +56,8 @@ impl Engine {
         Ok(row)
     }
 
-    /// Pauses a schedule or lets it go on; `None` if there is none. What would have ticked meanwhile is not made
-    /// up for. Asked for again it changes nothing.
+    /// Pauses or resumes a schedule; `None` if it does not exist. Ticks that a pause left out are not made up for.
+    /// A repeated call changes nothing.
     ///
     /// # Errors
     /// When the database does not answer.
@@ -74,7 +74,7 @@ impl Engine {
             return Ok(Some(before));
         }
         let now = store::now(&mut tx).await?;
-        // One that cannot be read was paused for that, and stays so until it is set anew.
+        // A schedule whose expression cannot be read stays paused until it is replaced.
         let cron = before.cron.parse::<Cron>().ok().filter(|_| !pause);
         let next_at = cron.and_then(|cron| cron.next(now));
         let (updated_by, reason) = (actor.to_owned(), reason.to_string());
@@ -84,10 +84,10 @@ impl Engine {
         Ok(Some(row))
     }
 
-    /// Fires the ticks that are due, at most a hundred; tells how many.
+    /// Fires the ticks that are due, at most a hundred, and returns how many.
     ///
     /// # Errors
-    /// When the database does not answer; what was fired before stays fired, the rest is still due.
+    /// When the database does not answer. Ticks that were fired before stay fired; the others are still due.
     pub async fn fire_due(&self) -> Result<usize, Error> {
         for fired in 0..AT_ONCE {
             let mut tx = self.pool.begin().await?;
@@ -106,7 +106,7 @@ impl Engine {
                 let (at, missed) = cron.due(first, now);
                 (at, missed, cron.next(now), self.submit(tx, row).await?)
             }
-            // It would be due for ever, before all others.
+            // Unpaused, it would stay due for ever and come before all others.
             Err(wrong) => (first, 0, None, Err(format!("paused: the expression `{}` {wrong}", row.cron))),
         };
         let tick = tick(at, now, missed, submitted);
@@ -117,7 +117,7 @@ impl Engine {
         Ok(schedule::go_on(tx, &row.name, next).await?)
     }
 
-    /// Submits the requirement, or says why it cannot be; then nothing of it stays.
+    /// Submits the requirement, or returns why it could not be submitted; then nothing of it is stored.
     async fn submit(&self, tx: &mut Connection, row: &Row) -> Result<Result<Accepted, String>, Error> {
         let priority = u8::try_from(row.priority).unwrap_or_default();
         let requirement = match Requirement::new(&row.product, &row.title, &row.body, priority) {

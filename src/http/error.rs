@@ -320,7 +320,7 @@ impl From<engine::Error> for Error {
                 ),
             ),
             engine::Error::NoLetter(id) => Self::no("dead letter", id),
-            engine::Error::Denied(denied @ (Denied::Held(_) | Denied::Restless)) => {
+            engine::Error::Denied(denied @ (Denied::Running(_) | Denied::Contended)) => {
                 Self::new(Kind::Busy, denied.to_string())
             }
             engine::Error::Denied(denied) => Self::new(Kind::NotAllowed, denied.to_string()),
@@ -331,7 +331,9 @@ impl From<engine::Error> for Error {
                 Self::new(Kind::Invalid, refused.to_string()).at("/outcome", refused.to_string())
             }
             engine::Error::Refused(refused) => Self::new(Kind::NotAllowed, refused.to_string()),
-            engine::Error::Workflow { .. } => Self::new(Kind::NotAllowed, error.to_string()),
+            engine::Error::Workflow { .. } | engine::Error::NoWorkflow(_) => {
+                Self::new(Kind::NotAllowed, error.to_string())
+            }
         }
     }
 }

@@ -52,7 +52,7 @@ pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap)
     (status = 404, description = "There is no such run.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>, Error> {
-    let found = store::run::with_job(app.engine.pool(), id).await?;
+    let found = store::standing::with_job(app.engine.pool(), id).await?;
     let (stored, job) = found.ok_or_else(|| Error::no("run", id))?;
     Ok(Json(Why::new(&stored, job.as_ref())))
 }

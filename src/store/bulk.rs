@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Connection, Result, job::signed, product::Product};
 use crate::core::{
+    branch,
     requirement::Requirement,
     run::{Action, Event, Run},
 };
@@ -43,6 +44,7 @@ pub async fn begin(
 ) -> Result<()> {
     let Beginning { requirement, actor, product, workflow_hash, run, action, keys, at } = beginning;
     let Action::Enqueue { step, queue, turn, attempts } = action else { return Ok(()) };
+    let branches: Vec<String> = runs.iter().map(|run| branch::name(&product.name, run)).collect();
     sqlx::query_file!(
         "src/store/sql/run_bulk.sql",
         requirements,
@@ -65,7 +67,8 @@ pub async fn begin(
         signed(*turn),
         queue.as_str(),
         signed(*attempts),
-        *keys
+        *keys,
+        &branches
     )
     .execute(connection)
     .await

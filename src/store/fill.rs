@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{Error, Pool, Result, partition};
 use crate::core::{
+    branch,
     run::{Event, Run},
     workflow::{Outcome, Workflow},
 };
@@ -73,7 +74,8 @@ pub async fn fill(pool: &Pool, workflow: &Workflow, fill: &Fill) -> Result<()> {
                     ends,
                     signed(fill.events.max(2)),
                     workflow.start,
-                    failed()
+                    failed(),
+                    branch::name("%1$s", "%2$s")
                 )
                 .execute(pool)
                 .await?;

@@ -1,42 +1,24 @@
-//! Postgres: the only room with SQL, one file per aggregate.
+//! Postgres: the only room with production SQL, one file per aggregate, in folders by what they hold.
 //!
-//! A function asks one question or makes one change; whoever needs several at once passes a
+//! A function asks one question or makes one change. A caller that needs several at once passes a
 //! connection inside a transaction. Every clock that decides something is the database's.
+//!
+//! ```text
+//! queue        jobs, who holds them, what holds them back
+//! history      runs and what happened to them
+//! catalog      what can be asked for, and how it is done
+//! maintenance  months, retention, export, checks
+//! ```
 
-pub mod archive;
-pub mod assessment;
-pub mod attempt;
-pub mod blob;
-pub mod budget;
+mod catalog;
+mod history;
+mod maintenance;
+mod queue;
+
 pub mod bulk;
-pub mod dead_letter;
-pub mod effect;
-pub mod event;
-pub mod failpoint;
 pub mod fill;
-pub mod idempotency;
-pub mod invariant;
-pub mod job;
-pub mod job_control;
-pub mod limit;
 pub mod limits_of_postgres;
-pub mod partition;
-pub mod product;
-pub mod rate;
-pub mod replay;
-pub mod requirement;
-pub mod retention;
-pub mod review;
-pub mod run;
-pub mod schedule;
-pub mod server;
-pub mod signal;
 pub mod throwaway;
-pub mod timer;
-pub mod transition;
-pub mod upkeep;
-pub mod wake;
-pub mod workflow;
 
 use std::{
     str::FromStr,
@@ -46,6 +28,13 @@ use std::{
 use chrono::{DateTime, SubsecRound as _, Utc};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
+
+pub use self::{
+    catalog::{idempotency, product, requirement, schedule, workflow},
+    history::{assessment, budget, effect, event, review, run, signal, transition},
+    maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
+    queue::{attempt, dead_letter, job, job_control, limit, rate, standing, timer, wake},
+};
 
 /// A connection that was taken from a pool.
 pub type PoolConn = sqlx::pool::PoolConnection<sqlx::Postgres>;

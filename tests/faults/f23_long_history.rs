@@ -1,6 +1,7 @@
 //! F23: a history of ten thousand events folds, and is read page by page.
 
 use aspora::{
+    core::subject::SubjectKind,
     http,
     store::fill::{self, Fill},
 };
@@ -20,7 +21,7 @@ const EVENTS: u32 = 10_000;
 async fn f23_a_history_of_ten_thousand_events_folds_and_is_read_page_by_page() {
     let ground = support::Ground::new().await;
     let long = Fill { runs: 1, events: EVENTS, days: 1, products: 1, first: 1 };
-    fill::fill(ground.pool(), &ground.engine.newest(), &long).await.unwrap();
+    fill::fill(ground.pool(), &ground.engine.newest(SubjectKind::Requirement).unwrap(), &long).await.unwrap();
     let broken = light::broken(&ground.engine).await;
     assert!(broken.is_empty(), "{broken:?}");
     let run: Uuid = ground.ask("select id from run").await;

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod layers;
+mod sizes;
+mod words;
 
 use std::{fs, path::Path};
 
@@ -22,4 +24,10 @@ fn files(folder: &str) -> Vec<(String, String)> {
 
 fn name(path: &Path, root: &Path) -> String {
     path.strip_prefix(root).unwrap().display().to_string()
+}
+
+/// A text file of the project.
+fn text(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("read {name}: {error}"))
 }

@@ -127,7 +127,7 @@ async fn products_and_limits_are_set_and_listed() {
         "Limited `model:openai` to 7 concurrent jobs.",
     );
     assert_prints(&run(&["limit", "set", "merge:acme/goals:main", "2"]).await, 1, "always 1");
-    assert_prints(&run(&["limit", "set", "goals", "2"]).await, 1, "known are product:<name>");
+    assert_prints(&run(&["limit", "set", "goals", "2"]).await, 1, "the forms are product:<name>");
     assert_prints(&run(&["limit", "set", "product:goals", "0"]).await, 2, "0");
     let listed = run(&["-o", "json", "limit", "list"]).await;
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();

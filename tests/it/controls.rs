@@ -96,7 +96,7 @@ async fn a_run_is_paused_and_resumed_over_rest_as_often_as_anybody_asks() {
         serde_json::from_str(&served.get(&format!("/api/v1/runs/{run}/why")).await.1).unwrap();
     assert_eq!(why_not["cause"], "paused");
     let sentence = why_not["sentence"].as_str().unwrap();
-    assert!(sentence.ends_with(" ago by api: waiting for legal; resume it to go on."), "{sentence}");
+    assert!(sentence.ends_with(" ago by api: waiting for legal; resume it to continue."), "{sentence}");
     let (_, list) = served.get("/api/v1/requirements?state=paused").await;
     assert!(list.contains(&run.to_string()), "{list}");
     let (status, view) = served.post(&format!("runs/{run}/resume"), &why).await;
@@ -142,12 +142,12 @@ async fn every_control_that_cannot_be_says_why_and_changes_nothing() {
     check(run, "pause", json!({"reason": " "}), 422, "invalid", "the reason is empty").await;
     check(run, "pause", json!({"reason": "x".repeat(501)}), 422, "invalid", "at most 500").await;
     check(run, "pause", json!({}), 422, "invalid", "missing field `reason`").await;
-    check(run, "run-now", why(), 409, "busy", "a worker is at `generate`").await;
+    check(run, "run-now", why(), 409, "busy", "a worker is running `generate`").await;
     let skip = |outcome: &str| json!({"reason": "r", "outcome": outcome});
-    check(run, "skip", skip("opened"), 409, "busy", "a worker is at `generate`").await;
+    check(run, "skip", skip("opened"), 409, "busy", "a worker is running `generate`").await;
     check(run, "skip", skip("done"), 422, "invalid", "is no outcome of any step").await;
     let step = |step: &str| json!({"reason": "r", "step": step});
-    check(run, "retry", step("gate"), 409, "busy", "a worker is at `generate`").await;
+    check(run, "retry", step("gate"), 409, "busy", "a worker is running `generate`").await;
     check(run, "fork", step("gate"), 409, "not-allowed", "cancel it first").await;
     assert_eq!(served.ground.picture().await, before);
     served.ground.engine.exhaust(&lease, "tester", "e").await.unwrap();
@@ -214,7 +214,7 @@ async fn the_shell_does_what_rest_does() {
     says(&["run", "pause", &run], 2, "--reason").await;
     says(&["run", "pause", &run, "--reason", "waiting for legal"], 0, "is paused at generate").await;
     says(&["run", "show", &run], 0, "by api: waiting for legal").await;
-    says(&["run", "why", &run], 0, "resume it to go on").await;
+    says(&["run", "why", &run], 0, "resume it to continue").await;
     says(&["run", "run-now", &run, "--reason", "r"], 1, "the run is paused; resume it first").await;
     says(&["run", "resume", &run, "--reason", "r", "-o", "json"], 0, "\"state\": \"active\"").await;
     says(&["run", "skip", &run, "--reason", "r", "--outcome", "opened"], 0, "is active at gate").await;

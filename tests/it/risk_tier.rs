@@ -133,7 +133,7 @@ fn no_policy_at_the_base_is_critical() {
 }
 
 #[test]
-fn errors_are_told_on_standard_error_with_their_exit_codes() {
+fn errors_go_to_standard_error_with_their_exit_codes() {
     let repository = Repository::new();
     let check = |arguments: &[&str], code, word: &str| {
         let output = repository.risk_tier(arguments);

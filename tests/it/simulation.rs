@@ -1,8 +1,8 @@
-//! A run among random events, in random graphs: the same seed gives the same life.
+//! Runs of random workflows under random events; the same seed gives the same run.
 //!
-//! Beside the run stands what an engine would hold for it: a job, a held job, a wake-up, nothing, or its
-//! end. Every action must fit what stands there, and what stands there must fit the run's state.
-//! `ASPORA_SIMULATIONS` sets how many lives are tried, `ASPORA_SEED` the first.
+//! Beside each run, the test tracks the rows that an engine would keep for it: a job, a job on hold, a timer,
+//! nothing, or its end. Every action must fit those rows, and the rows must fit the run's state.
+//! `ASPORA_SIMULATIONS` sets how many runs are simulated, `ASPORA_SEED` the first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,22 +13,22 @@ use std::{
 };
 
 use aspora::core::{
-    run::{Action, Event, Park, PauseCause, Progress, Run, State, Topic},
+    run::{Action, Event, Park, Pause, PauseCause, Progress, Run, State, Topic},
     workflow::{Activity, End, Outcome, Workflow},
 };
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-const LIVES: u64 = 10_000;
+const RUNS: u64 = 10_000;
 const EVENTS: usize = 200;
-/// Drawing a graph takes longer than living in it.
-const LIVES_OF_A_GRAPH: u64 = 10;
+/// Drawing a workflow takes longer than simulating a run of it.
+const RUNS_PER_WORKFLOW: u64 = 10;
 const ENDS: [(&str, &str); 4] =
     [("done", "succeeded"), ("gone", "failed"), ("person", "blocked"), ("closed", "cancelled")];
 
-/// What an engine holds for a run.
+/// What an engine keeps for a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Held {
+enum Kept {
     Nothing,
     Job { turn: u32, paused: bool },
     Timer(DateTime<Utc>),
@@ -97,7 +97,7 @@ fn drawn(dice: &mut Dice) -> String {
 }
 
 /// A fact that an engine may come with, whether it fits or not.
-fn happening(dice: &mut Dice, workflow: &Workflow, run: &Run, at: DateTime<Utc>) -> Event {
+fn random_event(dice: &mut Dice, workflow: &Workflow, run: &Run, at: DateTime<Utc>) -> Event {
     let reason = String::new();
     let turn = if dice.below(5) == 0 { run.turn.wrapping_sub(1) } else { run.turn };
     let possible = run.step().and_then(|step| workflow.steps.get(step)).map(|step| step.run.outcomes());
@@ -130,23 +130,23 @@ fn happening(dice: &mut Dice, workflow: &Workflow, run: &Run, at: DateTime<Utc>)
     }
 }
 
-impl Held {
-    /// What an engine holds once it has recorded `event` and done what was asked for.
+impl Kept {
+    /// What an engine keeps once it has recorded `event` and performed the actions.
     fn after(self, event: &Event, actions: &[Action]) -> Self {
         let begins = match (event, self) {
             (
                 Event::Answered { turn, .. } | Event::Parked { turn, .. } | Event::Exhausted { turn, .. },
-                Self::Job { turn: asked, .. },
+                Self::Job { turn: current, .. },
             ) => {
-                assert_eq!(*turn, asked, "an answer to another job than the one that was asked for");
+                assert_eq!(*turn, current, "an answer to another job");
                 Self::Nothing
             }
             (Event::RetriedFrom { .. }, Self::End(end)) => {
-                assert_ne!(end, End::Succeeded, "what succeeded begins again");
+                assert_ne!(end, End::Succeeded, "a run that succeeded was retried");
                 Self::Nothing
             }
             (event, Self::End(_)) => panic!("{event:?} after the end"),
-            (_, held) => held,
+            (_, kept) => kept,
         };
         actions.iter().fold(begins, Self::with)
     }
@@ -160,46 +160,42 @@ impl Held {
             (Action::SetTimer(until), Self::Nothing) => Self::Timer(*until),
             (Action::DropJob, Self::Job { .. }) | (Action::ClearTimer, Self::Timer(_)) => Self::Nothing,
             (Action::Finish(end), Self::Nothing) => Self::End(*end),
-            (action, held) => panic!("{action:?} while {held:?} stands"),
+            (action, kept) => panic!("{action:?} with {kept:?}"),
         }
     }
 
-    /// What must stand for a run in this state.
+    /// What an engine must keep for a run in this state.
     fn of(run: &Run) -> Self {
         match &run.state {
             State::At { .. } => Self::Job { turn: run.turn, paused: false },
-            State::Paused { queued: true, .. } => Self::Job { turn: run.turn, paused: true },
-            State::Paused { queued: false, .. } => Self::Nothing,
+            State::Paused(Pause { queued: true, .. }) => Self::Job { turn: run.turn, paused: true },
+            State::Paused(Pause { queued: false, .. }) => Self::Nothing,
             State::Waiting { park, .. } => Self::Timer(park.until),
             State::Ended { end, .. } => Self::End(*end),
         }
     }
 }
 
-/// What an event may not do to the numbers of a run.
+/// What must hold of the numbers of a run before and after an event.
 fn compare(workflow: &Workflow, old: &Run, new: &Run, actions: &[Action]) {
     let sum = |of: &BTreeMap<String, u32>| of.values().sum::<u32>();
-    let asked = actions.iter().filter(|action| matches!(action, Action::Enqueue { .. })).count();
-    assert_eq!(
-        (new.turn - old.turn) as usize,
-        asked,
-        "each job has a number of its own, and none is left out"
-    );
+    let enqueued = actions.iter().filter(|action| matches!(action, Action::Enqueue { .. })).count();
+    assert_eq!((new.turn - old.turn) as usize, enqueued, "each job has the next number");
     assert!((0..=1).contains(&(sum(&new.visits) - sum(&old.visits))), "two visits at once");
     for (step, graph) in &workflow.steps {
         let count = |of: &BTreeMap<String, u32>| of.get(step).copied().unwrap_or_default();
         assert!(count(&new.visits) >= count(&old.visits), "visits of {step} shrink");
-        assert!(count(&new.forgiven) >= count(&old.forgiven), "what was forgiven {step} shrinks");
-        assert!(count(&new.forgiven) <= count(&new.visits), "more forgiven {step} than visited");
+        assert!(count(&new.forgiven) >= count(&old.forgiven), "forgiven visits of {step} shrink");
+        assert!(count(&new.forgiven) <= count(&new.visits), "more visits of {step} forgiven than made");
         let used = count(&new.visits) - count(&new.forgiven);
         assert!(used <= graph.visits.unwrap_or(u32::MAX), "{step} was visited {used} times");
     }
 }
 
-/// One life, from its first event to at most its two hundredth; how many of them were accepted.
-fn live(seed: u64) -> usize {
+/// Simulates one run with at most 200 events; returns how many were accepted.
+fn simulate(seed: u64) -> usize {
     let mut dice = Dice(seed);
-    let workflow = graph(&mut Dice(seed / LIVES_OF_A_GRAPH));
+    let workflow = graph(&mut Dice(seed / RUNS_PER_WORKFLOW));
     let step = format!("s{}", dice.below(workflow.steps.len()));
     let (from_run, reason, progress) = (Uuid::nil(), String::new(), Progress::default());
     let first = match dice.below(4) {
@@ -207,29 +203,29 @@ fn live(seed: u64) -> usize {
         _ => Event::Started,
     };
     let (mut run, actions) = Run::begin(&workflow, &first, DateTime::UNIX_EPOCH).unwrap();
-    let mut held = Held::Nothing.after(&first, &actions);
+    let mut kept = Kept::Nothing.after(&first, &actions);
     let mut history = vec![(first, DateTime::UNIX_EPOCH)];
     for second in 0..=dice.below(EVENTS) {
         let at = DateTime::UNIX_EPOCH + Duration::from_secs(second as u64);
-        let event = happening(&mut dice, &workflow, &run, at);
+        let event = random_event(&mut dice, &workflow, &run, at);
         let Ok((next, actions)) = run.apply(&workflow, &event, at) else { continue };
         compare(&workflow, &run, &next, &actions);
-        held = held.after(&event, &actions);
-        assert_eq!(held, Held::of(&next), "{event:?} made {:?}", next.state);
+        kept = kept.after(&event, &actions);
+        assert_eq!(kept, Kept::of(&next), "{event:?} made {:?}", next.state);
         run = next;
         history.push((event, at));
         if matches!(run.state, State::Ended { end: End::Succeeded, .. }) || run.progress.merged.is_some() {
             break;
         }
     }
-    let told = history.iter().map(|(event, at)| (event, *at));
-    assert_eq!(Run::replay(&workflow, told).unwrap(), run, "the history does not give the run");
-    ends(&mut dice, &workflow, run);
+    let events = history.iter().map(|(event, at)| (event, *at));
+    assert_eq!(Run::replay(&workflow, events).unwrap(), run, "the history does not fold to the run");
+    assert_ends(&mut dice, &workflow, run);
     history.len()
 }
 
-/// Left to its activities, every run comes to an end.
-fn ends(dice: &mut Dice, workflow: &Workflow, mut run: Run) {
+/// Checks that the run ends when only its activities answer.
+fn assert_ends(dice: &mut Dice, workflow: &Workflow, mut run: Run) {
     let bounds: u32 = workflow.steps.values().filter_map(|step| step.visits).sum();
     let most = (bounds as usize + 2) * (workflow.steps.len() + 2);
     for _ in 0..most {
@@ -253,15 +249,15 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 #[test]
-fn whatever_happens_in_whatever_graph_a_run_keeps_its_laws() {
-    let (first, lives) = (number("ASPORA_SEED", 1), number("ASPORA_SIMULATIONS", LIVES));
+fn in_any_workflow_any_events_keep_the_rules_of_a_run() {
+    let (first, runs) = (number("ASPORA_SEED", 1), number("ASPORA_SIMULATIONS", RUNS));
     let mut accepted = 0;
-    for seed in first..first + lives {
-        accepted += panic::catch_unwind(|| live(seed)).unwrap_or_else(|failure| {
-            eprintln!("this was the life of seed {seed}: ASPORA_SEED={seed} ASPORA_SIMULATIONS=1");
+    for seed in first..first + runs {
+        accepted += panic::catch_unwind(|| simulate(seed)).unwrap_or_else(|failure| {
+            eprintln!("failed with seed {seed}: ASPORA_SEED={seed} ASPORA_SIMULATIONS=1");
             panic::resume_unwind(failure)
         });
     }
-    eprintln!("{lives} lives from seed {first}: {accepted} events accepted");
-    assert!(accepted as u64 > 10 * lives, "only {accepted} events of {lives} lives were accepted");
+    eprintln!("{runs} runs from seed {first}: {accepted} events accepted");
+    assert!(accepted as u64 > 10 * runs, "only {accepted} events of {runs} runs were accepted");
 }

@@ -1,20 +1,20 @@
-//! What model calls may use: limits, what is used, and whether one more call fits.
+//! Budgets of model calls: limits, usage, and whether one more call fits.
 //!
-//! A call is admitted by the most that it can use, before it is made. So what is used never goes over
-//! a limit, as long as a call uses no more than its estimate.
+//! A call is admitted before it is made, by the most that it can use. So usage never exceeds a limit, as long
+//! as a call uses no more than its estimate.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The most that a limit may be: programs that keep numbers as floats still read it exactly.
+/// The highest limit: programs that read numbers as floats still read it exactly.
 pub const LIMIT_MOST: u64 = (1 << 53) - 1;
-/// Tokens that each message of a prompt costs beside its text, generously.
+/// Tokens that each message of a prompt costs in addition to its text, estimated high.
 const MESSAGE_TOKENS: u64 = 16;
-/// Tokens that each call costs beside its messages, generously.
+/// Tokens that each call costs in addition to its messages, estimated high.
 const CALL_TOKENS: u64 = 64;
 
-/// Whose use is counted together.
+/// Whose usage is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -36,7 +36,7 @@ pub enum Unit {
     MicroDollars,
 }
 
-/// The most that may be used; nothing: no limit.
+/// The most that may be used; `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Tokens, read and written together.
@@ -57,7 +57,7 @@ pub struct Amount {
 /// What is used of a budget.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Used {
-    /// Held for calls whose cost is not known: they are being made, or were cut off and may have been paid.
+    /// Held for calls whose cost is unknown: they are running, or were cut off and may have been charged.
     pub reserved: Amount,
     /// Used by calls whose cost is known.
     pub settled: Amount,
@@ -68,7 +68,7 @@ pub struct Used {
 pub struct Estimate {
     /// Tokens, read and written together.
     pub tokens: u64,
-    /// Millionths of a dollar, where prices are known.
+    /// Millionths of a dollar, if prices are known.
     pub micro_dollars: Option<u64>,
 }
 
@@ -103,7 +103,7 @@ pub struct Exceeded {
     pub limit: u64,
     /// What is used of it.
     pub used: Used,
-    /// The most that the call can use; nothing where no prices are known, so that nobody can tell.
+    /// The most that the call can use; `None` if prices are unknown.
     pub wanted: Option<u64>,
 }
 
@@ -111,8 +111,8 @@ impl Estimate {
     /// The most that a call can use whose prompt has `bytes` of text in `messages` messages and whose
     /// answer has at most `most_output` tokens.
     ///
-    /// A token is taken to stand for two bytes at least. Text and code in any language have more; what a
-    /// call really used is settled whatever was estimated.
+    /// A token is assumed to cover at least two bytes. Text and code in any language have more per token. What
+    /// a call really used is settled, whatever the estimate was.
     #[must_use]
     pub fn of_call(bytes: usize, messages: usize, most_output: u64, price: Option<Price>) -> Self {
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -138,8 +138,8 @@ impl Price {
 /// Whether a call that can use `estimate` fits into one budget.
 ///
 /// # Errors
-/// [`Exceeded`] for the first unit that is short. A limit in dollars without a known price admits nothing:
-/// it could not be kept.
+/// [`Exceeded`] for the first unit that is short. A limit in dollars admits nothing if prices are unknown,
+/// because it could not be enforced.
 pub fn admit(scope: Scope, limits: Limits, used: Used, estimate: Estimate) -> Result<(), Exceeded> {
     let units = [
         (Unit::Tokens, limits.tokens, used.reserved.tokens, used.settled.tokens, Some(estimate.tokens)),
@@ -165,14 +165,14 @@ impl Account {
     /// Whether a call that can use `estimate` fits into all of these.
     ///
     /// # Errors
-    /// As [`admit`], for the first that is short.
+    /// As [`admit`], for the first account that is short.
     pub fn admit_all(accounts: &[Self], estimate: Estimate) -> Result<(), Exceeded> {
         accounts.iter().try_for_each(|it| admit(it.scope, it.limits, it.used, estimate))
     }
 }
 
 impl Amount {
-    /// Both units, capped at the highest number there is.
+    /// The sum of both units, saturating.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
         Self {
@@ -191,7 +191,7 @@ impl Used {
 }
 
 impl Scope {
-    /// The word that tables and people use.
+    /// The name in tables and for people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -338,8 +338,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for in whatever order, admitted calls that use no more than their estimate
-        /// never take a budget over its limit.
+        /// In any order, admitted calls that use no more than their estimate never exceed a limit.
         #[test]
         fn no_order_of_calls_goes_over_a_limit(
             limit in 0_u64..1_000,

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 /// Renames are off on purpose: a renamed file is a deletion and an addition, so both names are judged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// One entry a path, in git's order.
+    /// One entry per path, in git's order.
     pub files: Vec<FileChange>,
 }
 
 /// One path of a [`Change`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileChange {
-    /// The path inside the repository. Bytes that are not UTF-8 stand as `\xNN`, and `odd` is set.
+    /// The path inside the repository. Bytes that are not UTF-8 are written as `\xNN`, and `odd` is set.
     pub path: String,
     /// What happened to the path.
     pub kind: ChangeKind,
@@ -24,10 +24,10 @@ pub struct FileChange {
     pub old_mode: u32,
     /// The file mode after, likewise.
     pub new_mode: u32,
-    /// The path is not UTF-8, so no pattern can be trusted to match it: judged at the highest tier.
+    /// Whether the path is not UTF-8. Then no pattern can be trusted to match it, and the highest tier applies.
     #[serde(default)]
     pub odd: bool,
-    /// Only white space differs between the two versions of the file.
+    /// Whether only white space differs between the two versions of the file.
     #[serde(default)]
     pub blank: bool,
 }
@@ -58,7 +58,7 @@ impl Change {
     /// Reads the output of `git diff --raw -z --no-renames`; `blank` is left false everywhere.
     ///
     /// # Errors
-    /// [`NotARawDiff`] when an entry is cut short or unknown: the change is then unknown, never smaller.
+    /// [`NotARawDiff`] when an entry is truncated or unknown: the change is then unknown, never taken as smaller.
     pub fn from_raw_diff(raw: &[u8]) -> Result<Self, NotARawDiff> {
         let mut fields = raw.split(|&byte| byte == 0).peekable();
         let mut files = Vec::new();
@@ -71,7 +71,7 @@ impl Change {
             let parts: Vec<&str> =
                 head.strip_prefix(':').ok_or(refuse("no leading colon"))?.split(' ').collect();
             let [old_mode, new_mode, _, _, status] = parts[..] else {
-                return Err(refuse("its head has not five fields"));
+                return Err(refuse("its head does not have five fields"));
             };
             let mode = |text| u32::from_str_radix(text, 8).map_err(|_| refuse("a mode is not octal"));
             let kind = match status {

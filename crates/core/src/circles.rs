@@ -1,6 +1,6 @@
-//! Whether a run goes in circles: the same findings again, the same tree again, calls that lead nowhere.
+//! Whether a run goes in circles: the same findings again, the same tree again, or calls without a new head.
 //!
-//! All of it is told from what is stored, so that a restart forgets nothing.
+//! All of it is derived from stored data, so a restart forgets nothing.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +24,8 @@ pub struct Pushed {
 
 /// Why another fix of `head` would only cost money: its findings are those of an earlier round.
 ///
-/// Right after that round it is no progress; with others in between the run goes in circles. A round
-/// without actionable findings returns to nothing.
+/// If that round was the one before, there is no progress; if others lie between, the run goes in circles. A
+/// round without actionable findings is not compared.
 #[must_use]
 pub fn findings_return(rounds: &[Round], head: &str) -> Option<String> {
     let now = rounds.iter().position(|round| round.head == head)?;
@@ -47,15 +47,15 @@ pub fn findings_return(rounds: &[Round], head: &str) -> Option<String> {
     })
 }
 
-/// Why a patch of the last of `heads` would only cost money: it brings back the tree of an earlier one.
-/// `findings` are those that it was to mend.
+/// Why a fix of the last of `heads` would only cost money: it restores the tree of an earlier head.
+/// `findings` are those that it was meant to fix.
 #[must_use]
 pub fn tree_returns(heads: &[Pushed], tree: &str, findings: &BTreeSet<String>) -> Option<String> {
     let earlier = heads.get(..heads.len().checked_sub(1)?)?;
     let then = earlier.iter().rposition(|pushed| pushed.tree == tree)?;
-    let mended = if findings.is_empty() { "no findings".to_owned() } else { listed(findings) };
+    let meant = if findings.is_empty() { "no findings".to_owned() } else { listed(findings) };
     Some(format!(
-        "going in circles: the fix of head {} ({}) would bring back the tree {} of head {} ({}); it was to mend {mended}",
+        "going in circles: the fix of head {} ({}) would bring back the tree {} of head {} ({}); it was meant to fix {meant}",
         heads.len(),
         short(&heads[heads.len() - 1].head),
         short(tree),
@@ -64,7 +64,7 @@ pub fn tree_returns(heads: &[Pushed], tree: &str, findings: &BTreeSet<String>) -
     ))
 }
 
-/// Why no further call of the model is made: `answered` were, and none led to a new head.
+/// Why no further model call is made: `answered` calls led to no new head.
 #[must_use]
 pub fn too_many_calls(answered: u32, most: u32) -> Option<String> {
     (answered >= most).then(|| {
@@ -91,7 +91,7 @@ mod tests {
         findings.split_whitespace().map(str::to_owned).collect()
     }
 
-    /// Rounds as `head: fingerprints`, one after the other; asks about the last one.
+    /// Rounds as `head: fingerprints`, oldest first; checks the last one.
     #[track_caller]
     fn check(rounds: &[&str], expected: Option<&str>) {
         let round = |text: &&str| {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn findings_that_return_are_told_with_their_rounds() {
+    fn returning_findings_are_reported_with_their_rounds() {
         let circle = "going in circles: round 3 (c) has the findings of round 1 (a) again: x, y";
         check(&[], None);
         check(&["a: x"], None);
@@ -121,32 +121,32 @@ mod tests {
     }
 
     #[test]
-    fn a_head_that_nobody_reviewed_returns_to_nothing() {
+    fn a_head_without_a_review_is_not_compared() {
         let rounds = [Round { head: "a".to_owned(), findings: set("x") }];
         assert_eq!(findings_return(&rounds, "b"), None);
     }
 
     #[test]
-    fn a_tree_that_returns_is_told_with_its_heads() {
+    fn a_returning_tree_is_reported_with_its_heads() {
         let pushed = |head: &str, tree: &str| Pushed { head: head.to_owned(), tree: tree.to_owned() };
         let heads = [pushed("0123456789", "t1"), pushed("b", "t2"), pushed("c", "t3")];
         let find = |count: usize, tree: &str| tree_returns(&heads[..count], tree, &set("x y"));
         assert_eq!(find(0, "t1"), None);
-        assert_eq!(find(1, "t1"), None, "the tree of the head itself is no earlier one");
+        assert_eq!(find(1, "t1"), None, "the tree of the head itself is not an earlier one");
         assert_eq!(find(3, "t4"), None);
         assert_eq!(find(3, "t3"), None);
         assert_eq!(
             find(3, "t1").as_deref(),
             Some(
                 "going in circles: the fix of head 3 (c) would bring back the tree t1 of head 1 (0123456); it \
-                 was to mend x, y"
+                 was meant to fix x, y"
             )
         );
         assert_eq!(
             tree_returns(&heads[..2], "t1", &set("")).as_deref(),
             Some(
                 "going in circles: the fix of head 2 (b) would bring back the tree t1 of head 1 (0123456); it \
-                 was to mend no findings"
+                 was meant to fix no findings"
             )
         );
     }

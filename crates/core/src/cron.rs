@@ -1,4 +1,4 @@
-//! When something recurs: a cron expression of five fields, in UTC.
+//! Cron expressions of five fields, in UTC.
 
 use std::{fmt, str::FromStr};
 
@@ -7,7 +7,7 @@ use croner::parser::{CronParser, Seconds, Year};
 
 /// The most characters of an expression.
 pub const LIMIT: usize = 100;
-/// Missed ticks are counted up to here.
+/// The most missed ticks that are counted.
 const COUNTED: usize = 10_000;
 
 /// A cron expression: minute, hour, day of the month, month, day of the week. It ticks at most once a minute.
@@ -18,14 +18,14 @@ pub struct Cron {
 }
 
 impl Cron {
-    /// The first tick after a moment; `None` if there is none any more.
+    /// The first tick after a moment; `None` if no tick follows.
     #[must_use]
     pub fn next(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.pattern.find_next_occurrence(&after, false).ok()
     }
 
-    /// The tick that is due at `now`, given the first one that nobody has fired: the last that is not after
-    /// `now`, and how many come before it (at most 10,000 are counted).
+    /// The tick that is due at `now`, given the first that was not fired: the last one that is not after `now`,
+    /// and how many were missed before it (at most 10,000 are counted).
     #[must_use]
     pub fn due(&self, first: DateTime<Utc>, now: DateTime<Utc>) -> (DateTime<Utc>, usize) {
         let (mut tick, mut missed) = (first, 0);
@@ -53,7 +53,7 @@ impl fmt::Display for Cron {
 impl FromStr for Cron {
     type Err = String;
 
-    /// What is wrong, and what to do.
+    /// The error says what is wrong, and what to do.
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let help = "five fields are needed: minute, hour, day of the month, month, day of the week, as `0 6 * * mon-fri`";
@@ -97,13 +97,13 @@ mod tests {
         follows("30 4 31 * *", "2026-01-31T04:30", "2026-03-31T04:30");
         follows("0 0 29 2 *", "2026-03-01T00:00", "2028-02-29T00:00");
         follows("0 6 * * mon-fri", "2026-11-27T06:00", "2026-11-30T06:00");
-        // A clock that is put back or on somewhere does not matter here.
+        // Daylight saving time does not matter in UTC.
         follows("30 2 * * *", "2026-03-28T02:30", "2026-03-29T02:30");
         follows("30 1 * * *", "2026-10-25T01:30", "2026-10-26T01:30");
     }
 
     #[test]
-    fn of_those_that_were_missed_the_last_one_is_due() {
+    fn of_missed_ticks_the_last_is_due() {
         let due = |first, now| "0 * * * *".parse::<Cron>().unwrap().due(at(first), at(now));
         assert_eq!(due("2026-01-01T05:00", "2026-01-01T05:00"), (at("2026-01-01T05:00"), 0));
         assert_eq!(due("2026-01-01T05:00", "2026-01-01T05:59"), (at("2026-01-01T05:00"), 0));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression_is_refused_with_what_to_do() {
+    fn an_invalid_expression_is_refused_with_what_to_do() {
         let refused = |text: &str| text.parse::<Cron>().unwrap_err();
         assert!(refused("").contains("has 0 fields; five fields are needed"));
         assert!(refused("0 6 * *").contains("has 4 fields"));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn space_between_the_fields_means_nothing() {
+    fn white_space_between_fields_does_not_matter() {
         assert_eq!("  0\t6  * * *".parse::<Cron>().unwrap().to_string(), "0 6 * * *");
     }
 }

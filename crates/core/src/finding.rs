@@ -13,7 +13,7 @@ pub enum Severity {
     Info,
     /// Worth doing some day.
     Low,
-    /// Sent to remediation, but does not block once the rounds are spent.
+    /// Sent to remediation, but does not block once no rounds are left.
     Medium,
     /// Blocks the merge.
     High,
@@ -22,19 +22,19 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Blocks the merge for as long as it is open.
+    /// Whether it blocks the merge while it is open.
     #[must_use]
     pub const fn blocks(self) -> bool {
         matches!(self, Self::Critical | Self::High)
     }
 
-    /// Is sent to remediation.
+    /// Whether it is sent to remediation.
     #[must_use]
     pub const fn is_actionable(self) -> bool {
         matches!(self, Self::Critical | Self::High | Self::Medium)
     }
 
-    /// The word that people read, in lower case.
+    /// The name for people, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Severity {
 impl FromStr for Severity {
     type Err = std::convert::Infallible;
 
-    /// A word that we do not know counts as high: an unreadable alarm is still an alarm.
+    /// An unknown severity counts as high: an unreadable alarm is still an alarm.
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         Ok(match word.trim().to_ascii_lowercase().as_str() {
             "info" => Self::Info,
@@ -69,7 +69,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The file it is about, as the reviewer named it.
     pub path: String,
-    /// The line on the head, from 1, where the reviewer named one.
+    /// The line on the head, from 1, if the reviewer named one.
     pub line: Option<u32>,
     /// What is wrong, for people.
     pub message: String,
@@ -78,8 +78,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding whose fingerprint rests on the path, the message and the code line it points at,
-    /// but neither on the line's number nor on letter case, digits or spacing of the message.
+    /// A finding. Its fingerprint depends on the path, the message and the line of code that it points at, but
+    /// not on the line's number, nor on letter case, digits or spacing of the message.
     #[must_use]
     pub fn new(severity: Severity, path: &str, line: Option<u32>, message: &str, code: &str) -> Self {
         let essence: String =
@@ -96,7 +96,7 @@ impl Finding {
     }
 }
 
-/// The seed's way to count findings: "2 actionable (1 blocking)".
+/// Counts findings for people: "2 actionable (1 blocking)".
 #[must_use]
 pub fn tally(findings: &[Finding]) -> String {
     let actionable = findings.iter().filter(|finding| finding.severity.is_actionable()).count();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_survives_a_moved_line_and_another_wording_of_numbers() {
+    fn a_fingerprint_survives_a_moved_line_and_other_numbers() {
         let of = |line, message: &str, code: &str| {
             Finding::new(Severity::High, "a.py", line, message, code).fingerprint
         };
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tally_counts_as_the_seed_does() {
+    fn the_tally_counts_actionable_and_blocking_findings() {
         let finding = |severity| Finding::new(severity, "a.py", None, "m", "");
         assert_eq!(
             tally(&[finding(Severity::Critical), finding(Severity::Medium)]),

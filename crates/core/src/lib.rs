@@ -3,6 +3,7 @@
 //! Nothing here knows tokio, Postgres, GitHub, a clock or a random number: time
 //! comes in as an argument and everything that must happen goes out as a value.
 
+pub mod branch;
 pub mod budget;
 pub mod change;
 pub mod circles;
@@ -17,6 +18,7 @@ pub mod reason;
 pub mod requirement;
 pub mod run;
 pub mod sha;
+pub mod subject;
 pub mod why;
 pub mod words;
 pub mod workflow;

@@ -1,4 +1,4 @@
-//! Limits on how many jobs are held at once: the keys that a job carries, and those that a person may set.
+//! Concurrency limits: the keys that a job carries, and which of them a person may limit.
 
 use std::{fmt, str::FromStr};
 
@@ -9,9 +9,9 @@ use super::{
 
 /// The most that a limit may be set to.
 pub const MOST: i32 = 10_000;
-/// How many merges into one base branch are held at once; nothing changes that.
+/// How many merges into one base branch run at once; it cannot be changed.
 pub const MERGES: i32 = 1;
-/// The model provider where no other is named.
+/// The model provider when none is configured.
 pub const PROVIDER: &str = "default";
 
 /// What jobs with one key share.
@@ -25,19 +25,24 @@ pub enum Key {
     Model(String),
 }
 
-/// The keys of a job: a merge's its base branch's, which always comes first; its product's; and a model step's
-/// its provider's.
+/// Where a job's run works.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The product.
+    pub product: &'a str,
+    /// The repository, `owner/name`.
+    pub repository: &'a str,
+    /// The branch that the change is merged into.
+    pub base_branch: &'a str,
+}
+
+/// The keys of a job: its base branch's if only one such job may run per base branch, which always comes
+/// first; its product's; and its model provider's if it is in the queue for model calls.
 #[must_use]
-pub fn keys(
-    product: &str,
-    repository: &str,
-    base_branch: &str,
-    activity: Activity,
-    queue: Queue,
-    provider: &str,
-) -> Vec<String> {
+pub fn keys(target: &Target<'_>, activity: Activity, queue: Queue, provider: &str) -> Vec<String> {
+    let Target { product, repository, base_branch } = target;
     let mut keys = vec![format!("product:{product}")];
-    if activity == Activity::Merge {
+    if activity.spec().one_per_base {
         keys.insert(0, format!("merge:{repository}:{base_branch}"));
     }
     if queue == Queue::Llm {
@@ -47,7 +52,7 @@ pub fn keys(
 }
 
 impl Key {
-    /// The limit that nobody can change, if this key has one.
+    /// The limit of this key, if it is fixed.
     #[must_use]
     pub const fn fixed(&self) -> Option<i32> {
         match self {
@@ -74,7 +79,7 @@ impl FromStr for Key {
         let shown: String = text.chars().take(80).collect();
         let wrong = |what: &str| {
             format!(
-                "{shown:?} is no key of a limit: {what}; known are product:<name>, model:<provider> and \
+                "{shown:?} is not a limit key: {what}; the forms are product:<name>, model:<provider> and \
                  merge:<owner>/<repo>:<base>"
             )
         };
@@ -88,14 +93,15 @@ impl FromStr for Key {
                     .ok_or_else(|| wrong("a provider is 1 to 100 of a-z, A-Z, 0-9, -, _, . and :"))
             }
             "merge" => {
-                let (repository, base) = rest.split_once(':').ok_or_else(|| wrong("the base is missing"))?;
+                let (repository, base) =
+                    rest.split_once(':').ok_or_else(|| wrong("it has no base branch"))?;
                 let repository =
                     repository.parse().map_err(|error: super::requirement::Invalid| wrong(&error.message))?;
                 let fits = (1..=255).contains(&base.len()) && !base.chars().any(char::is_control);
                 fits.then(|| Self::Merge(repository, base.to_owned()))
                     .ok_or_else(|| wrong("a base is 1 to 255 bytes without control characters"))
             }
-            _ => Err(wrong("it begins with none of them")),
+            _ => Err(wrong("its kind is unknown")),
         }
     }
 }
@@ -104,31 +110,34 @@ impl FromStr for Key {
 mod tests {
     use super::*;
 
+    const TARGET: Target<'_> = Target { product: "wealth", repository: "acme/w", base_branch: "main" };
+
     fn check(activity: Activity, queue: Queue, expected: &[&str]) {
-        assert_eq!(keys("wealth", "acme/w", "main", activity, queue, "openai"), expected);
+        assert_eq!(keys(&TARGET, activity, queue, "openai"), expected);
     }
 
     #[test]
-    fn a_job_carries_its_product_and_what_it_shares_with_others() {
+    fn a_job_carries_the_keys_of_its_product_base_branch_and_model() {
         check(Activity::Gate, Queue::Github, &["product:wealth"]);
         check(Activity::Review, Queue::Llm, &["product:wealth", "model:openai"]);
         check(Activity::Merge, Queue::Github, &["merge:acme/w:main", "product:wealth"]);
     }
 
     #[test]
-    fn what_a_job_carries_is_a_key_that_reads_back() {
-        for key in keys("wealth", "acme/w", "release/1:x", Activity::Merge, Queue::Llm, PROVIDER) {
+    fn every_key_of_a_job_parses() {
+        let target = Target { base_branch: "release/1:x", ..TARGET };
+        for key in keys(&target, Activity::Merge, Queue::Llm, PROVIDER) {
             assert_eq!(key.parse::<Key>().unwrap().to_string(), key);
         }
     }
 
     #[test]
-    fn a_wrong_key_is_told_with_the_forms_that_are_known() {
+    fn the_error_of_a_wrong_key_lists_the_forms() {
         for wrong in
             ["", "product", "product:", "product:Wealth", "model:", "model:a b", "merge:acme/w", "job:1"]
         {
-            let told = wrong.parse::<Key>().unwrap_err();
-            assert!(told.contains("known are product:<name>"), "{told}");
+            let error = wrong.parse::<Key>().unwrap_err();
+            assert!(error.contains("the forms are product:<name>"), "{error}");
         }
         assert_eq!("merge:acme/w:main".parse::<Key>().unwrap().fixed(), Some(1));
         assert_eq!("product:wealth".parse::<Key>().unwrap().fixed(), None);

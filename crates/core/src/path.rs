@@ -1,7 +1,7 @@
-//! The only way a path that a model wrote becomes a path we write to.
+//! The only way a path that a model wrote becomes a path that is written to.
 //!
-//! A path that passes is the same file on Linux, macOS and Windows, reads as what it is, and
-//! never lands inside git's own folder.
+//! A path that passes is the same file on Linux, macOS and Windows, looks like what it is, and is never inside
+//! git's own folder.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -14,7 +14,7 @@ pub const PATH_LIMIT: usize = 1_024;
 pub const SEGMENT_LIMIT: usize = 200;
 /// How many characters of a rejected path an error quotes.
 const QUOTED: usize = 200;
-/// Names that Windows gives to devices, with any extension and in any letter case.
+/// Device names on Windows, with any extension and in any letter case.
 const DEVICES: [&str; 7] = ["con", "prn", "aux", "nul", "conin$", "conout$", "clock$"];
 
 /// A file's path inside a repository: relative, `/`-separated, harmless on every system.
@@ -51,7 +51,7 @@ impl RepoPath {
     }
 }
 
-/// The first two paths of a set that are one file where letter case does not count, if any.
+/// The first two paths of a set that are one file on a case-insensitive file system, if any.
 ///
 /// A file that is also the folder of another counts too: no checkout can hold both.
 pub fn collision<'a>(paths: impl IntoIterator<Item = &'a RepoPath>) -> Option<(&'a RepoPath, &'a RepoPath)> {
@@ -98,8 +98,8 @@ impl fmt::Display for RepoPath {
     }
 }
 
-/// A character that shows nothing or turns the reading direction (Unicode's default ignorables,
-/// with the line and paragraph separators): what is read would not be what is there.
+/// Whether a character is invisible or changes the reading direction (Unicode's default ignorables, and the line
+/// and paragraph separators): with it, a text would not be what it looks like.
 #[must_use]
 pub const fn is_invisible(c: char) -> bool {
     matches!(c,
@@ -125,7 +125,7 @@ fn wrong_with(text: &str) -> Option<&'static str> {
     } else if bytes[0] == b'/' {
         Some("it is absolute")
     } else if text.contains([':', '"', '<', '>', '|', '?', '*']) {
-        Some("it holds one of : \" < > | ? *, which some systems give a meaning")
+        Some("it holds one of : \" < > | ? *, which have a meaning on some systems")
     } else if !text.nfc().eq(text.chars()) {
         Some("it is not in Unicode's composed form (NFC)")
     } else {
@@ -155,7 +155,7 @@ fn wrong_with_segment(segment: &str) -> Option<&'static str> {
     }
 }
 
-/// Windows makes `GIT~1` from `.git`, and counts on when that is taken.
+/// Windows derives `GIT~1` from `.git`, and the next number if that is taken.
 fn is_short_name_of_git(folded: &str) -> bool {
     folded
         .strip_prefix("git~")
@@ -167,7 +167,7 @@ fn is_device(stem: &str) -> bool {
     DEVICES.contains(&stem) || numbered.is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
 }
 
-/// Upper and then lower case, so that `ß`, `ſ` and the Kelvin sign meet their plain letters.
+/// Upper and then lower case, so that `ß`, `ſ` and the Kelvin sign equal their plain letters.
 fn fold(text: &str) -> String {
     text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_paths_pass_and_stay_as_they_are() {
+    fn ordinary_paths_pass_unchanged() {
         for path in [
             "README.md",
             "src/core/path.rs",
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_never_lands_in_gits_own_folder() {
+    fn a_path_is_never_in_gits_own_folder() {
         for path in [
             ".git",
             ".git/config",
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_reads_as_what_it_is() {
+    fn a_path_looks_like_what_it_is() {
         for path in ["\0", "a\0b", "a\nb", "a\r", "\ta", "a\u{1b}[31m", "a\u{7f}", "a\u{85}b"] {
             check(path, "control");
         }
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_no_device_and_not_too_long() {
+    fn a_path_is_not_a_device_and_not_too_long() {
         for path in [
             "con",
             "CON",
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_collide_where_letter_case_does_not_count() {
+    fn paths_collide_if_they_differ_in_letter_case_only() {
         let paths =
             |texts: &[&str]| -> Vec<RepoPath> { texts.iter().map(|text| text.parse().unwrap()).collect() };
         for pair in
@@ -351,7 +351,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_passes_is_plain(text in r"(\PC|[./\\~:\x00\u{200c}gitGIT. ]){0,40}") {
+        fn a_path_that_passes_is_plain(text in r"(\PC|[./\\~:\x00\u{200c}gitGIT. ]){0,40}") {
             if let Ok(path) = text.parse::<RepoPath>() {
                 prop_assert_eq!(path.as_str(), &text);
                 prop_assert!(!std::path::Path::new(&text).is_absolute());

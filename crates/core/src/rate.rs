@@ -1,29 +1,29 @@
-//! What calls to the outside may cost: what its answers say about limits, and how a call is held back.
+//! Rate limits of calls to other servers: what their responses say, and how a call is held back.
 
 use std::time::Duration;
 
-/// The longest penalty that is believed, whatever an answer says.
+/// The longest penalty that is honoured, whatever a response says.
 pub const LONGEST: Duration = Duration::from_secs(3_600);
-/// The penalty for a limit that names no time.
+/// The penalty when a response gives no time.
 pub const UNNAMED: Duration = Duration::from_secs(60);
 
-/// A call that was not made, because a limit that all workers share holds it back.
+/// A call that was not made, because a rate limit that all workers share holds it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     /// The limit's key.
     pub key: String,
-    /// How long it holds from now.
+    /// For how long from now.
     pub wait: Duration,
-    /// It is a penalty, for which everybody waits, and not just a budget that is spent.
+    /// Whether it is a penalty, which holds back all callers, and not just an empty bucket.
     pub is_penalty: bool,
     /// Why, in a few words for people.
     pub why: String,
 }
 
-/// What one answer says about limits.
+/// What one response says about limits.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observed {
-    /// Nobody shall call for this long, and why.
+    /// For how long no call may be made, and why.
     pub penalty: Option<(Duration, String)>,
     /// What is left of the calls.
     pub calls: Option<RateWindow>,
@@ -31,16 +31,16 @@ pub struct Observed {
     pub tokens: Option<RateWindow>,
 }
 
-/// What is left of a limit, as the other side counts.
+/// What is left of a limit, as the server counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateWindow {
-    /// The whole.
+    /// The limit.
     pub limit: u32,
     /// What is left of it.
     pub remaining: u32,
-    /// When it is whole again.
+    /// In how long it is full again.
     pub full_in: Duration,
-    /// It comes back bit by bit until then, not all at once at the end.
+    /// Whether it refills gradually until then, not all at once at the end.
     pub is_gradual: bool,
 }
 
@@ -54,16 +54,16 @@ impl Wait {
 }
 
 impl RateWindow {
-    /// How much of it comes back in a second.
+    /// How much of it refills in a second.
     #[must_use]
     pub fn refill_per_s(&self) -> f64 {
-        // One that seems untouched was told in the moment in which it had filled up again.
+        // A window that seems unused was reported at the moment when it had refilled.
         let spent = f64::from(self.limit.saturating_sub(self.remaining).max(1));
         if self.is_gradual { spent / self.full_in.as_secs_f64().max(0.001) } else { 0.0 }
     }
 }
 
-/// A penalty of so many seconds as somebody named it: a negative one counts as unnamed, and none is
+/// The penalty for a response that names `seconds`: a negative number counts as unnamed, and no penalty is
 /// longer than [`LONGEST`].
 #[must_use]
 pub fn penalty(seconds: i64) -> Duration {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_absurd_penalty_is_not_believed() {
+    fn an_absurd_penalty_is_capped() {
         let check = |seconds, expected| assert_eq!(penalty(seconds).as_secs(), expected, "{seconds}");
         check(0, 0);
         check(7, 7);
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_comes_back_bit_by_bit_refills() {
+    fn only_a_gradual_window_refills() {
         let budget =
             RateWindow { limit: 60, remaining: 50, full_in: Duration::from_secs(10), is_gradual: true };
         let refill = |budget: RateWindow| format!("{:.2}", budget.refill_per_s());

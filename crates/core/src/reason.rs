@@ -1,4 +1,4 @@
-//! Why somebody does something to a run, in their own words.
+//! Why a person does something to a run, in that person's words.
 
 use std::{fmt, str::FromStr};
 
@@ -12,7 +12,7 @@ pub const LIMIT: usize = 500;
 pub struct Reason(String);
 
 impl Reason {
-    /// The words.
+    /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -30,7 +30,7 @@ impl FromStr for Reason {
         }
         let length = text.chars().count();
         if length > LIMIT {
-            return Err(wrong(format!("has {length} characters; at most {LIMIT} are kept")));
+            return Err(wrong(format!("has {length} characters; the limit is {LIMIT}")));
         }
         if text.chars().any(char::is_control) {
             return Err(wrong("holds a control character; write it in one line".to_owned()));
@@ -61,6 +61,6 @@ mod tests {
         check("a\nb", Err("holds a control character; write it in one line"));
         check("a\0b", Err("holds a control character; write it in one line"));
         check(&"ä".repeat(500), Ok(&"ä".repeat(500)));
-        check(&"ä".repeat(501), Err("has 501 characters; at most 500 are kept"));
+        check(&"ä".repeat(501), Err("has 501 characters; the limit is 500"));
     }
 }

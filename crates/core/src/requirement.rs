@@ -1,4 +1,4 @@
-//! What a product manager asks for, and of which product.
+//! Requirements: what a product manager asks for, and of which product.
 
 use std::{fmt, str::FromStr};
 
@@ -22,7 +22,7 @@ pub struct RepoName {
     name: String,
 }
 
-/// What is wrong with one field of what somebody sent.
+/// What is wrong with one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct Invalid {
@@ -35,21 +35,21 @@ pub struct Invalid {
 /// A requirement that has passed its checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
-    /// The product that shall have it.
+    /// The product that it is for.
     pub product: ProductName,
     /// One line; becomes the pull request's title.
     pub title: String,
-    /// Everything else that the model must know.
+    /// Everything else that the model needs to know.
     pub body: String,
-    /// 1 (first) to 5 (last); 3 unless said.
+    /// 1 (first) to 5 (last); 3 by default.
     pub priority: u8,
 }
 
 impl Requirement {
-    /// Checks every field and tells all that is wrong, not only the first.
+    /// Checks every field and returns all errors, not only the first.
     ///
     /// # Errors
-    /// One [`Invalid`] a field that is empty, too long, out of range or holds a NUL byte.
+    /// One [`Invalid`] for each field that is empty, too long, out of range or contains a NUL byte.
     pub fn new(product: &str, title: &str, body: &str, priority: u8) -> Result<Self, Vec<Invalid>> {
         let mut wrong = Vec::new();
         let title = title.trim();

@@ -14,7 +14,7 @@ use crate::{
     core::{
         reason::{self, Reason},
         run::State as Standing,
-        workflow::{Activity, End, Outcome, Workflow},
+        workflow::{End, Outcome, Workflow},
     },
     engine::Verb,
 };
@@ -108,7 +108,7 @@ pub(super) fn panel(view: &View) -> Markup {
 
 fn skip(view: &View, workflow: &Workflow) -> Markup {
     let step = view.stored.run.step().and_then(|name| workflow.steps.get(name));
-    let Some(step) = step.filter(|step| !matches!(step.run, Activity::Verdict | Activity::Merge)) else {
+    let Some(step) = step.filter(|step| step.run.is_skippable()) else {
         return html! {};
     };
     let choice = html! {

@@ -18,6 +18,7 @@ use crate::{
     core::{
         budget::{Account, Scope, Unit},
         run,
+        subject::Subject,
         why::{Cause, why},
     },
     store::{self, assessment, attempt, budget, effect, event, requirement, review},
@@ -52,8 +53,9 @@ async fn load(app: &App, id: &str) -> Result<View, Problem> {
     let id: Uuid = id.parse().map_err(|_| unreadable())?;
     let missing = || Problem::Missing(format!("There is no run {id}."));
     let pool = app.engine.pool();
-    let (stored, job) = store::run::with_job(pool, id).await?.ok_or_else(missing)?;
-    let requirement = store::requirement::get(pool, stored.spec.requirement_id).await?;
+    let (stored, job) = store::standing::with_job(pool, id).await?.ok_or_else(missing)?;
+    let Subject::Requirement(requirement) = stored.spec.subject;
+    let requirement = store::requirement::get(pool, requirement).await?;
     let after = stored.version.saturating_sub(EVENTS);
     Ok(View {
         forge: app.settings.forge_url.clone(),

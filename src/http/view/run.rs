@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     core::{
         run::{self, State},
+        subject::Subject,
         why::{Cause, Job, why},
     },
     store::{effect, run::StoredRun},
@@ -143,9 +144,10 @@ impl Run {
     #[must_use]
     pub fn new(stored: &StoredRun, spent: effect::Spent, forge_url: &str) -> Self {
         let (spec, run) = (&stored.spec, &stored.run);
+        let Subject::Requirement(requirement_id) = spec.subject;
         let mut view = Self {
             id: spec.id,
-            requirement_id: spec.requirement_id,
+            requirement_id,
             product: spec.product.clone(),
             repository: spec.repository.clone(),
             base_branch: spec.base_branch.clone(),
@@ -186,13 +188,13 @@ impl Run {
                 self.waiting_for = Some(park.reason.clone());
                 self.next_look = Some(park.until);
             }
-            State::Paused { was, by, reason, cause, since, .. } => {
-                self.since = was.entered();
+            State::Paused(pause) => {
+                self.since = pause.was.entered();
                 self.paused = Some(Paused {
-                    by: by.clone(),
-                    reason: reason.clone(),
-                    cause: cause.as_str().to_owned(),
-                    since: *since,
+                    by: pause.by.clone(),
+                    reason: pause.reason.clone(),
+                    cause: pause.cause.as_str().to_owned(),
+                    since: pause.since,
                 });
             }
             State::Ended { name, end, reason } => {

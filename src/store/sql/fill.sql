@@ -1,5 +1,5 @@
 -- Finished runs in bulk: numbers $1 to $2 of $3, born one after the other within the last $4 days.
--- $5 products, $6 the graph. The ends of their kinds: $7 the states, $8 the last events.
+-- $5 products, $6 the graph, $12 the format of a branch's name. The ends of their kinds: $7 the states, $8 the last events.
 with born as materialized (
     select i, f.product, f.at, f.kind,
            (lpad(to_hex((extract(epoch from f.at) * 1000)::bigint), 12, '0') || '7' || left(f.tail, 3)
@@ -22,7 +22,7 @@ asked as (
 began as (
     insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch, version, status,
                      ended_as, state, priority, created_at, updated_at, ended_at)
-    select id, requirement, $6, product, 'acme/' || product, 'main', 'aspora/' || product || '/' || id, $9, 'ended',
+    select id, requirement, $6, product, 'acme/' || product, 'main', format($12, product, id), $9, 'ended',
            ($7::jsonb[])[kind]->'state'->>'end', ($7::jsonb[])[kind], 3, at,
            at + interval '1 minute', at + interval '1 minute'
     from born

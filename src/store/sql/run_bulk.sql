@@ -1,6 +1,6 @@
 -- Many runs that begin alike: requirement, run, first event and job of each.
 with asked as (
-    select * from unnest($1::uuid[], $2::uuid[]) as asked (requirement, run)
+    select * from unnest($1::uuid[], $2::uuid[], $22::text[]) as asked (requirement, run, branch)
 ),
 required as (
     insert into requirement (id, product, title, body, priority, requested_by)
@@ -9,7 +9,7 @@ required as (
 begun as (
     insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch,
                      version, status, step, state, priority)
-    select run, requirement, $8, $3, $9, $10, 'aspora/' || $3 || '/' || run, 1, $11, $12, $13, $6 from asked
+    select run, requirement, $8, $3, $9, $10, branch, 1, $11, $12, $13, $6 from asked
 ),
 written as (
     insert into event (run_id, seq, at, actor, step, kind, body)

@@ -1,4 +1,4 @@
-//! Budgets: what is held before a call, what is settled after it, and who goes on when there is more.
+//! Budgets: what a call reserves, what it settles, and which runs resume when there is more.
 
 use aspora::{
     core::{
@@ -28,7 +28,7 @@ const fn limit(tokens: u64) -> Limits {
     Limits { tokens: Some(tokens), micro_dollars: None }
 }
 
-/// The same job, held for another attempt.
+/// The same job, claimed for another attempt.
 fn attempt(lease: &Lease, attempt: u32) -> Lease {
     Lease { attempt, ..lease.clone() }
 }
@@ -39,7 +39,7 @@ impl Ground {
         self.claim(Queue::Llm).await
     }
 
-    /// Reserves as a call does; what is refused leaves nothing behind.
+    /// Reserves as a call does; a refused reservation stores nothing.
     async fn reserve(&self, lease: &Lease, estimate: Estimate) -> Result<(), Exceeded> {
         let mut tx = self.pool().begin().await.unwrap();
         let reserved = budget::reserve(&mut tx, lease, "wealth", KEY, estimate).await.unwrap();
@@ -50,9 +50,9 @@ impl Ground {
         reserved
     }
 
-    async fn settle(&self, lease: &Lease, amount: Amount, tells: bool) {
+    async fn settle(&self, lease: &Lease, amount: Amount, usage_is_known: bool) {
         let mut tx = self.pool().begin().await.unwrap();
-        budget::settle(&mut tx, lease, KEY, amount, tells).await.unwrap();
+        budget::settle(&mut tx, lease, KEY, amount, usage_is_known).await.unwrap();
         tx.commit().await.unwrap();
         assert_budgets_add_up(self.pool()).await;
     }
@@ -83,14 +83,14 @@ impl Ground {
 }
 
 #[tokio::test]
-async fn two_workers_cannot_both_take_the_last_money() {
+async fn two_workers_cannot_both_reserve_the_last_of_a_budget() {
     let ground = Ground::new().await;
     ground.limit(Scope::Product, "wealth", limit(1_000)).await;
     let mut leases = Vec::new();
     for _ in 0..24 {
         leases.push(ground.begun().await);
     }
-    // Seven fit; which seven is open.
+    // Seven fit, no matter which.
     let asked = leases.iter().map(|lease| ground.reserve(lease, tokens(130)));
     let answers = futures::future::join_all(asked).await;
     let refused: Vec<Exceeded> = answers.into_iter().filter_map(Result::err).collect();
@@ -105,7 +105,7 @@ async fn two_workers_cannot_both_take_the_last_money() {
 }
 
 #[tokio::test]
-async fn a_call_is_reserved_once_an_attempt_and_settled_once() {
+async fn a_call_is_reserved_once_per_attempt_and_settled_once() {
     let ground = Ground::new().await;
     let lease = ground.begun().await;
     for _ in 0..2 {
@@ -121,7 +121,7 @@ async fn a_call_is_reserved_once_an_attempt_and_settled_once() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_cut_off_stays_held_until_a_later_attempt_tells_what_it_uses() {
+async fn a_call_that_was_cut_off_stays_reserved_until_a_later_attempt_shows_its_usage() {
     let ground = Ground::new().await;
     let first = ground.begun().await;
     let (second, third) = (attempt(&first, 2), attempt(&first, 3));
@@ -133,7 +133,7 @@ async fn a_call_that_was_cut_off_stays_held_until_a_later_attempt_tells_what_it_
     assert_eq!(ground.tokens(first.run).await, (200, 0), "a call that was turned away tells nothing");
     ground.settle(&third, used(40), true).await;
     assert_eq!(ground.tokens(first.run).await, (0, 80), "the first is taken to have used as much");
-    // The first worker was not dead after all, and knows better.
+    // The first worker was not dead after all, and reports the true usage.
     ground.settle(&first, used(55), true).await;
     assert_eq!(ground.tokens(first.run).await, (0, 95));
     let how = "select string_agg(settled_as, ' ' order by attempt) from reservation";
@@ -141,7 +141,7 @@ async fn a_call_that_was_cut_off_stays_held_until_a_later_attempt_tells_what_it_
 }
 
 #[tokio::test]
-async fn what_a_person_lets_go_is_used_up_only_if_the_call_comes_back() {
+async fn a_released_reservation_is_charged_only_if_the_call_returns_after_all() {
     let ground = Ground::new().await;
     let first = ground.begun().await;
     ground.reserve(&first, tokens(100)).await.unwrap();
@@ -159,10 +159,10 @@ async fn what_a_person_lets_go_is_used_up_only_if_the_call_comes_back() {
 }
 
 #[tokio::test]
-async fn the_totals_are_the_sums_whatever_happens() {
+async fn the_totals_are_always_the_sums_of_reservations() {
     let ground = Ground::new().await;
     let leases = [ground.begun().await, ground.begun().await, ground.begun().await];
-    // A fixed mix of everything, on several days.
+    // A fixed mix of calls, on several days.
     for step in 0_u32..60 {
         let lease = attempt(&leases[(step % 3) as usize], step % 7 + 1);
         match step % 5 {
@@ -184,7 +184,7 @@ async fn the_totals_are_the_sums_whatever_happens() {
 }
 
 #[tokio::test]
-async fn a_raised_budget_resumes_what_it_stopped_and_nothing_else() {
+async fn a_raised_budget_resumes_the_runs_that_it_paused_and_no_others() {
     let ground = Ground::new().await;
     ground.limit(Scope::Product, "wealth", limit(10)).await;
     let (short, other, persons) = (ground.short().await, ground.short().await, ground.short().await);
@@ -215,7 +215,7 @@ async fn a_raised_budget_resumes_what_it_stopped_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_new_day_resumes_what_the_last_one_stopped() {
+async fn a_new_day_resumes_the_runs_that_the_last_day_paused() {
     let ground = Ground::new().await;
     ground.limit(Scope::ProductDay, "wealth", limit(150)).await;
     let spent = ground.begun().await;

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::support::{Ground, assert_folds, assert_sound};
 
 /// The claim, as a worker prepares it.
-const CLAIM: &str = include_str!("../../../src/store/sql/job_claim.sql");
+const CLAIM: &str = include_str!("../../../src/store/queue/job_claim.sql");
 
 fn shipped() -> Workflow {
     Workflow::parse(include_str!("../../../workflows/requirement.toml")).unwrap()
@@ -21,22 +21,22 @@ fn asked_of(product: &str) -> Requirement {
 }
 
 #[tokio::test]
-async fn runs_that_begin_together_are_like_one_that_begins_alone() {
+async fn runs_that_begin_in_bulk_equal_one_that_begins_alone() {
     let ground = Ground::new().await;
     ground.accept().await;
     let runs = ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 3).await.unwrap();
     assert_eq!(runs.len(), 3);
     assert_sound(&ground.engine).await;
     let kinds = "select count(distinct (step, turn, queue, priority, max_attempts, keys)) from job";
-    assert_eq!(ground.ask::<i64>(kinds).await, 1, "a job differs from the one of a run that began alone");
+    assert_eq!(ground.ask::<i64>(kinds).await, 1, "the jobs differ");
     let kinds =
         "select count(distinct (product, repository, base_branch, status, step, version, state->'turn',
                  state->'visits', state->'progress', branch = 'aspora/wealth/' || id)) from run";
-    assert_eq!(ground.ask::<i64>(kinds).await, 1, "a run differs from the one that began alone");
+    assert_eq!(ground.ask::<i64>(kinds).await, 1, "the runs differ");
 }
 
 #[tokio::test]
-async fn more_runs_than_fit_one_transaction_all_begin_once() {
+async fn more_runs_than_fit_one_transaction_begin_once_each() {
     let ground = Ground::new().await;
     let runs = ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 1_001).await.unwrap();
     let counted = "select count(distinct run.id) from run join requirement on requirement.id = requirement_id
@@ -55,24 +55,24 @@ async fn runs_of_an_unknown_product_do_not_begin() {
     assert_eq!(ground.ask::<i64>("select count(*) from run").await, 0);
 }
 
-/// The number that follows a name in a line of a plan; 0 if it is not there.
+/// The number that follows a name in a line of a plan, or 0.
 fn number(line: &str, name: &str) -> u64 {
     let digits = line.split_once(name).and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next());
     digits.and_then(|digits| digits.parse().ok()).unwrap_or_default()
 }
 
-async fn claims_by_what_it_takes(ground: &Ground, guarded: bool) {
-    let mut line = ground.pool().acquire().await.unwrap();
+async fn claims_without_a_full_scan(ground: &Ground, guarded: bool) {
+    let mut connection = ground.pool().acquire().await.unwrap();
     let prepared = format!(
         "set plan_cache_mode = force_generic_plan;
          prepare claim (text[], bigint[], float8, text, boolean, boolean) as {CLAIM}"
     );
-    sqlx::raw_sql(AssertSqlSafe(prepared)).execute(&mut *line).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(prepared)).execute(&mut *connection).await.unwrap();
     let explained = format!(
         "explain (analyze, costs off, timing off) execute claim ('{{llm}}', '{{64}}', 30, 'tester', true, {guarded})"
     );
     let plan: Vec<String> = sqlx::raw_sql(AssertSqlSafe(explained))
-        .fetch_all(&mut *line)
+        .fetch_all(&mut *connection)
         .await
         .unwrap()
         .iter()
@@ -89,11 +89,11 @@ async fn claims_by_what_it_takes(ground: &Ground, guarded: bool) {
     let nodes = (0..plan.len()).map(|place| &plan[place..]);
     let read: Vec<&String> = nodes.filter(of_all).map(|lines| &lines[0]).collect();
     assert!(read.is_empty(), "{read:?} in\n{}", plan.join("\n"));
-    sqlx::raw_sql("deallocate claim").execute(&mut *line).await.unwrap();
+    sqlx::raw_sql("deallocate claim").execute(&mut *connection).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_claim_reads_no_table_from_end_to_end_however_much_is_queued() {
+async fn a_claim_scans_no_whole_table_however_long_the_queue_is() {
     let ground = Ground::new().await;
     ground.engine.accept_bulk(&shipped(), &asked_of("wealth"), 5_000).await.unwrap();
     let analyzed = async || {
@@ -103,14 +103,14 @@ async fn a_claim_reads_no_table_from_end_to_end_however_much_is_queued() {
     };
     analyzed().await;
     let held = "select count(*) from job where lease_token is not null";
-    claims_by_what_it_takes(&ground, false).await;
+    claims_without_a_full_scan(&ground, false).await;
     assert_eq!(ground.ask::<i64>(held).await, 64);
     let product = "product:wealth".parse().unwrap();
     limit::put(&mut ground.pool().acquire().await.unwrap(), &product, 1_000).await.unwrap();
-    // Of jobs that are gone.
+    // Rows of jobs that no longer exist.
     ground.execute("insert into key_hold select 'product:wealth', -n from generate_series(1, 500) n").await;
     analyzed().await;
-    claims_by_what_it_takes(&ground, true).await;
+    claims_without_a_full_scan(&ground, true).await;
     assert_eq!(ground.ask::<i64>(held).await, 128);
     assert_eq!(ground.ask::<i64>("select count(*) from key_hold where job < 0").await, 0, "they are swept");
 }

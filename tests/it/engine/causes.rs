@@ -1,4 +1,4 @@
-//! Why a run that is not over does not move: one cause, told from the run and its job as they are stored.
+//! Why a run that has not ended does not move: one cause, found from the stored run and its job.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use aspora::{
         workflow::Queue,
     },
     engine::Ack,
-    store::{job, limit, run, wake::Listener},
+    store::{job, limit, standing, wake::Listener},
 };
 use uuid::Uuid;
 
 use super::support::{Ground, advance, eventually};
 
 async fn cause(ground: &Ground, id: Uuid) -> Cause {
-    let (stored, job) = run::with_job(ground.pool(), id).await.unwrap().unwrap();
+    let (stored, job) = standing::with_job(ground.pool(), id).await.unwrap().unwrap();
     why(&stored.run, job.as_ref(), stored.now)
 }
 
-/// A cause by its name, with what tells it from others of its kind.
-async fn told(ground: &Ground, id: Uuid) -> String {
+/// A cause by its name, with its distinguishing facts.
+async fn summary(ground: &Ground, id: Uuid) -> String {
     match cause(ground, id).await {
         Cause::NoWorker { queue, .. } => format!("no worker of {queue}"),
         Cause::KeyLimit { key, held, most, .. } => format!("{key} {held}/{most}"),
@@ -39,14 +39,14 @@ async fn listening(ground: &Ground, served: &[Queue]) -> Listener {
 }
 
 #[tokio::test]
-async fn a_worker_is_there_as_long_as_its_ear_is_connected_and_only_for_its_own_queues() {
+async fn a_queue_is_served_while_a_worker_for_it_listens() {
     let ground = Ground::new().await;
     let id = ground.accept().await;
-    assert_eq!(told(&ground, id).await, "no worker of llm");
+    assert_eq!(summary(&ground, id).await, "no worker of llm");
     let others = listening(&ground, &[Queue::Default, Queue::Github]).await;
-    assert_eq!(told(&ground, id).await, "no worker of llm");
-    let ear = listening(&ground, &Queue::ALL).await;
-    assert_eq!(told(&ground, id).await, "queued");
+    assert_eq!(summary(&ground, id).await, "no worker of llm");
+    let listener = listening(&ground, &Queue::ALL).await;
+    assert_eq!(summary(&ground, id).await, "queued");
     let cut: Vec<bool> = sqlx::query_scalar(
         "select pg_terminate_backend(pid, 10000) from pg_stat_activity
          where datname = current_database() and application_name = 'aspora worker default,llm,github'",
@@ -55,84 +55,84 @@ async fn a_worker_is_there_as_long_as_its_ear_is_connected_and_only_for_its_own_
     .await
     .unwrap();
     assert_eq!(cut, [true]);
-    let mut ear = ear;
-    assert_eq!(ear.next().await.unwrap(), None);
-    assert_eq!(told(&ground, id).await, "queued", "it says again who it is");
-    drop(ear);
-    eventually("nobody serves it", async || told(&ground, id).await == "no worker of llm").await;
+    let mut listener = listener;
+    assert_eq!(listener.next().await.unwrap(), None);
+    assert_eq!(summary(&ground, id).await, "queued", "it reconnects under its name");
+    drop(listener);
+    eventually("no worker serves it", async || summary(&ground, id).await == "no worker of llm").await;
     drop(others);
 }
 
 #[tokio::test]
-async fn a_worker_that_holds_another_job_of_the_queue_is_there_too() {
+async fn a_queue_is_served_while_a_worker_holds_one_of_its_jobs() {
     let ground = Ground::new().await;
     let (first, second) = (ground.accept().await, ground.accept().await);
     let lease = ground.claim_all(Queue::Llm, 1).await.remove(0);
     let waits = if lease.run == first { second } else { first };
-    assert_eq!(told(&ground, waits).await, "queued");
+    assert_eq!(summary(&ground, waits).await, "queued");
     advance(ground.pool(), Ground::LEASE).await;
-    assert_eq!(told(&ground, waits).await, "no worker of llm");
+    assert_eq!(summary(&ground, waits).await, "no worker of llm");
 }
 
 #[tokio::test]
-async fn a_full_key_is_told_with_what_is_at_work_under_it() {
+async fn a_full_key_is_the_cause_with_its_count_and_limit() {
     let ground = Ground::new().await;
-    let _ear = listening(&ground, &Queue::ALL).await;
+    let _listener = listening(&ground, &Queue::ALL).await;
     let runs = [ground.accept().await, ground.accept().await];
     let key: Key = "product:wealth".parse().unwrap();
     limit::put(&mut ground.pool().acquire().await.unwrap(), &key, 1).await.unwrap();
     let lease = ground.claim_all(Queue::Llm, 2).await.remove(0);
     let waits = if lease.run == runs[0] { runs[1] } else { runs[0] };
-    assert_eq!(told(&ground, lease.run).await, "running on tester");
-    assert_eq!(told(&ground, waits).await, "product:wealth 1/1");
+    assert_eq!(summary(&ground, lease.run).await, "running on tester");
+    assert_eq!(summary(&ground, waits).await, "product:wealth 1/1");
     limit::put(&mut ground.pool().acquire().await.unwrap(), &key, 2).await.unwrap();
-    assert_eq!(told(&ground, waits).await, "queued");
+    assert_eq!(summary(&ground, waits).await, "queued");
     limit::put(&mut ground.pool().acquire().await.unwrap(), &key, 1).await.unwrap();
     assert!(job::give_back(ground.pool(), &lease).await.unwrap());
-    assert_eq!(told(&ground, waits).await, "queued", "nothing is held any more");
+    assert_eq!(summary(&ground, waits).await, "queued", "its only job was given back");
 }
 
 #[tokio::test]
-async fn a_merge_waits_for_the_one_before_it() {
+async fn a_merge_waits_for_the_merge_before_it() {
     let ground = Ground::new().await;
-    let _ear = listening(&ground, &Queue::ALL).await;
+    let _listener = listening(&ground, &Queue::ALL).await;
     let runs = [ground.accept().await, ground.accept().await];
     ground.execute("update job set keys = array['merge:acme/w:main', 'product:w'], guarded = true").await;
     let lease = ground.claim_all(Queue::Llm, 2).await.remove(0);
     let waits = if lease.run == runs[0] { runs[1] } else { runs[0] };
-    assert_eq!(told(&ground, waits).await, "merge:acme/w:main 1/1");
+    assert_eq!(summary(&ground, waits).await, "merge:acme/w:main 1/1");
 }
 
 #[tokio::test]
-async fn a_lost_worker_is_told_once_its_lease_has_run_out_and_two_make_a_suspect() {
+async fn a_lost_worker_is_the_cause_after_its_lease_and_two_make_a_suspect() {
     let ground = Ground::new().await;
-    let _ear = listening(&ground, &Queue::ALL).await;
+    let _listener = listening(&ground, &Queue::ALL).await;
     let id = ground.accept().await;
     ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, id).await, "running on tester");
+    assert_eq!(summary(&ground, id).await, "running on tester");
     advance(ground.pool(), Ground::LEASE).await;
-    assert_eq!(told(&ground, id).await, "tester lost, attempt 1");
+    assert_eq!(summary(&ground, id).await, "tester lost, attempt 1");
     ground.claim(Queue::Llm).await;
     advance(ground.pool(), Ground::LEASE).await;
-    assert_eq!(told(&ground, id).await, "lost 2, attempt 2");
+    assert_eq!(summary(&ground, id).await, "lost 2, attempt 2");
     let lease = ground.claim(Queue::Llm).await;
     assert!(job::give_back(ground.pool(), &lease).await.unwrap());
-    assert_eq!(told(&ground, id).await, "lost 2, attempt 3", "it was given back, and still runs alone");
+    assert_eq!(summary(&ground, id).await, "lost 2, attempt 3", "given back, but still a suspect");
 }
 
 #[tokio::test]
-async fn what_was_given_back_is_queued_and_what_could_not_be_read_is_left() {
+async fn a_job_given_back_is_queued_and_an_unreadable_run_needs_a_newer_release() {
     let ground = Ground::new().await;
-    let _ear = listening(&ground, &Queue::ALL).await;
+    let _listener = listening(&ground, &Queue::ALL).await;
     let id = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
     assert!(job::give_back(ground.pool(), &lease).await.unwrap());
-    assert_eq!(told(&ground, id).await, "queued");
+    assert_eq!(summary(&ground, id).await, "queued");
     let lease = ground.claim(Queue::Llm).await;
     assert!(job::leave(ground.pool(), &lease, Duration::from_secs(60)).await.unwrap());
-    assert_eq!(told(&ground, id).await, "too new for tester");
+    assert_eq!(summary(&ground, id).await, "too new for tester");
     advance(ground.pool(), Duration::from_secs(60)).await;
-    assert_eq!(told(&ground, id).await, "queued");
+    assert_eq!(summary(&ground, id).await, "queued");
     let lease = ground.claim(Queue::Llm).await;
     assert_eq!(ground.engine.fail(&lease, "tester", "503", None).await.unwrap(), Ack::Committed);
     assert!(

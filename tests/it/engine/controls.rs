@@ -1,11 +1,11 @@
-//! What people do to a run: once, however often they ask, and never against a worker that counts on its job.
+//! What people do to a run: each verb counts once, and never breaks a running attempt.
 
 use std::time::Duration;
 
 use aspora::{
     core::{
         reason::Reason,
-        run::{Event, Park, PauseCause, Progress, State, Topic},
+        run::{Event, Park, Pause, PauseCause, Progress, State, Topic},
         workflow::{
             End,
             Outcome::{self, Clean, Opened, Passed, Pushed},
@@ -25,24 +25,24 @@ fn reason() -> Reason {
     "waiting for legal".parse().unwrap()
 }
 
-async fn told(ground: &Ground, run: Uuid, verb: Verb) -> Result<Control, Error> {
+async fn control(ground: &Ground, run: Uuid, verb: Verb) -> Result<Control, Error> {
     let done = ground.engine.control(run, &verb, "pm@acme", &reason()).await;
     assert_sound(&ground.engine).await;
     done
 }
 
-/// The verb counts once; the second time the run is so already, and nothing at all has changed.
-async fn once(ground: &Ground, run: Uuid, verb: Verb) {
-    assert_eq!(told(ground, run, verb.clone()).await.unwrap(), Control::Applied);
+/// Applies a verb twice: the second time nothing changes.
+async fn applies_once(ground: &Ground, run: Uuid, verb: Verb) {
+    assert_eq!(control(ground, run, verb.clone()).await.unwrap(), Control::Applied);
     let before = ground.picture().await;
-    assert_eq!(told(ground, run, verb).await.unwrap(), Control::Unchanged);
+    assert_eq!(control(ground, run, verb).await.unwrap(), Control::Unchanged);
     assert_eq!(ground.picture().await, before);
 }
 
 async fn denied(ground: &Ground, run: Uuid, verb: Verb) -> Denied {
     let before = ground.picture().await;
-    let error = told(ground, run, verb).await.unwrap_err();
-    assert_eq!(ground.picture().await, before, "what is denied changes nothing");
+    let error = control(ground, run, verb).await.unwrap_err();
+    assert_eq!(ground.picture().await, before, "a denied verb changed something");
     let Error::Denied(denied) = error else { panic!("{error}") };
     denied
 }
@@ -66,7 +66,7 @@ async fn waiting(ground: &Ground) -> Uuid {
     run
 }
 
-/// A run that ended because a person is needed, at its gate.
+/// A run that ended as blocked at its gate.
 async fn blocked(ground: &Ground) -> Uuid {
     let run = ground.accept().await;
     let mut opened = answer(Opened);
@@ -79,14 +79,14 @@ async fn blocked(ground: &Ground) -> Uuid {
 }
 
 #[tokio::test]
-async fn no_claim_follows_the_acknowledgement_of_a_pause() {
+async fn no_claim_follows_an_acknowledged_pause() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
-    once(&ground, run, Verb::Pause).await;
+    applies_once(&ground, run, Verb::Pause).await;
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "a paused job was claimed");
     let row = event::after(ground.pool(), run, 1, 10).await.unwrap().remove(0);
     assert_eq!((row.kind.as_str(), row.actor.as_str()), ("paused", "pm@acme"));
-    once(&ground, run, Verb::Resume).await;
+    applies_once(&ground, run, Verb::Resume).await;
     let lease = ground.claim(Queue::Llm).await;
     assert_eq!((lease.run, lease.turn, lease.attempt), (run, 1, 1));
     assert_eq!(ground.kinds(run).await, ["started", "paused", "resumed"]);
@@ -97,9 +97,9 @@ async fn the_answer_of_a_running_attempt_counts_while_the_run_is_paused() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    once(&ground, run, Verb::Pause).await;
+    applies_once(&ground, run, Verb::Pause).await;
     let renewed = job::renew(ground.pool(), &[lease.job], &[lease.token], Ground::LEASE).await.unwrap();
-    assert_eq!(renewed, [lease.token], "whoever was at it may finish");
+    assert_eq!(renewed, [lease.token], "a running attempt may finish");
     let mut opened = answer(Opened);
     opened.progress = Progress { pull: Some(7), ..Progress::default() };
     assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Ack::Committed);
@@ -108,122 +108,124 @@ async fn the_answer_of_a_running_attempt_counts_while_the_run_is_paused() {
         (stored.run.progress.pull, stored.run.step(), stored.run.state.as_str()),
         (Some(7), Some("gate"), "paused")
     );
-    assert_eq!(ground.ask::<i64>("select count(*) from job").await, 0, "nothing more was asked for");
+    assert_eq!(ground.ask::<i64>("select count(*) from job").await, 0, "no new job is enqueued");
     assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     assert_eq!(ground.claim(Queue::Github).await.step, "gate");
 }
 
 #[tokio::test]
-async fn a_failed_attempt_of_a_paused_run_is_not_tried_again_until_it_is_resumed() {
+async fn a_failed_attempt_of_a_paused_run_is_retried_after_the_resume() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
     assert_eq!(ground.engine.fail(&lease, "tester", "503", None).await.unwrap(), Ack::Committed);
     advance(ground.pool(), Duration::from_secs(600)).await;
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
     assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
 }
 
 #[tokio::test]
-async fn news_and_clocks_leave_a_paused_run_alone() {
+async fn signals_and_timers_do_not_wake_a_paused_run() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
-    once(&ground, run, Verb::Pause).await;
+    applies_once(&ground, run, Verb::Pause).await;
     assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
     advance(ground.pool(), Duration::from_secs(3600)).await;
     assert_eq!(ground.engine.wake_due(100).await.unwrap(), 0);
     assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 1);
     assert_eq!(ground.run(run).await.run.state.as_str(), "paused");
-    once(&ground, run, Verb::Resume).await;
-    assert_eq!(ground.claim(Queue::Llm).await.turn, 2, "the step reads the world afresh");
+    applies_once(&ground, run, Verb::Resume).await;
+    assert_eq!(ground.claim(Queue::Llm).await.turn, 2, "the step is enqueued afresh");
     assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 0);
 }
 
 #[tokio::test]
-async fn a_step_that_parks_while_paused_leaves_its_news_for_the_resume() {
+async fn a_step_that_parks_while_paused_leaves_its_signals_for_the_resume() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
     assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
     park(&ground, &lease).await;
     assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 1);
     assert_eq!(ground.ask::<i64>("select count(*) from timer").await, 0);
     assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     assert_eq!(ground.claim(Queue::Llm).await.step, "generate");
 }
 
 #[tokio::test]
-async fn a_cancel_fences_off_the_worker_that_is_at_it() {
+async fn a_cancel_fences_off_a_running_attempt() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    once(&ground, run, Verb::Cancel).await;
+    applies_once(&ground, run, Verb::Cancel).await;
     let renewed = job::renew(ground.pool(), &[lease.job], &[lease.token], Ground::LEASE).await.unwrap();
-    assert!(renewed.is_empty(), "its renewal tells the worker to stop");
+    assert!(renewed.is_empty(), "the failed renewal stops the worker");
     let before = ground.picture().await;
     assert_eq!(ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Ack::Fenced);
     assert_eq!(ground.engine.halt(&lease, "tester", PauseCause::Budget, "r").await.unwrap(), Ack::Fenced);
     assert_eq!(ground.picture().await, before);
-    let State::Ended { name, end, reason } = ground.run(run).await.run.state else { panic!("it goes on") };
+    let State::Ended { name, end, reason } = ground.run(run).await.run.state else {
+        panic!("it has not ended")
+    };
     assert_eq!((name.as_str(), end, reason.as_str()), ("cancelled", End::Cancelled, "waiting for legal"));
-    assert_eq!(denied(&ground, run, Verb::Pause).await, Denied::Over(End::Cancelled));
+    assert_eq!(denied(&ground, run, Verb::Pause).await, Denied::Ended(End::Cancelled));
 }
 
 #[tokio::test]
-async fn a_cancel_ends_a_run_whose_graph_nobody_can_read() {
+async fn a_cancel_ends_a_run_whose_workflow_is_unreadable() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
     ground.follow(run, "run     = \"gate\"", "run     = \"lint\"").await;
-    assert!(matches!(told_raw(&ground, run, Verb::RunNow).await, Err(Error::Workflow { .. })));
-    assert_eq!(told_raw(&ground, run, Verb::Cancel).await.unwrap(), Control::Applied);
+    assert!(matches!(control_unchecked(&ground, run, Verb::RunNow).await, Err(Error::Workflow { .. })));
+    assert_eq!(control_unchecked(&ground, run, Verb::Cancel).await.unwrap(), Control::Applied);
     assert_eq!(ground.ask::<i64>("select count(*) from timer").await, 0);
-    assert!(matches!(told_raw(&ground, run, Verb::Retry(None)).await, Err(Error::Workflow { .. })));
+    assert!(matches!(control_unchecked(&ground, run, Verb::Retry(None)).await, Err(Error::Workflow { .. })));
 }
 
-async fn told_raw(ground: &Ground, run: Uuid, verb: Verb) -> Result<Control, Error> {
+async fn control_unchecked(ground: &Ground, run: Uuid, verb: Verb) -> Result<Control, Error> {
     ground.engine.control(run, &verb, "pm@acme", &reason()).await
 }
 
 #[tokio::test]
-async fn run_now_wakes_what_waits_and_makes_a_back_off_due() {
+async fn run_now_ends_a_wait_and_a_backoff() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
-    once(&ground, run, Verb::RunNow).await;
+    applies_once(&ground, run, Verb::RunNow).await;
     let lease = ground.claim(Queue::Llm).await;
     let held = denied(&ground, run, Verb::RunNow).await;
-    assert_eq!(held.to_string(), "a worker is at `generate`; wait until it has answered, or cancel the run");
+    assert_eq!(held.to_string(), "a worker is running `generate`; wait for its answer, or cancel the run");
     let hour = Some(Duration::from_secs(3600));
     assert_eq!(ground.engine.fail(&lease, "tester", "503", hour).await.unwrap(), Ack::Committed);
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-    once(&ground, run, Verb::RunNow).await;
+    applies_once(&ground, run, Verb::RunNow).await;
     assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
     let other = ground.accept().await;
-    assert_eq!(told(&ground, other, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, other, Verb::Pause).await.unwrap(), Control::Applied);
     assert_eq!(denied(&ground, other, Verb::RunNow).await, Denied::Paused);
 }
 
 #[tokio::test]
-async fn a_skip_needs_a_free_step_and_one_of_its_outcomes() {
+async fn a_skip_needs_an_idle_step_and_one_of_its_outcomes() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(denied(&ground, run, Verb::Skip(Opened)).await, Denied::Held("generate".to_owned()));
+    assert_eq!(denied(&ground, run, Verb::Skip(Opened)).await, Denied::Running("generate".to_owned()));
     ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap();
-    let strange = told(&ground, run, Verb::Skip(Pushed)).await.unwrap_err();
+    let strange = control(&ground, run, Verb::Skip(Pushed)).await.unwrap_err();
     assert_eq!(
         strange.to_string(),
         "`gate` never answers `pushed`; it answers `closed`, `passed`, `blocked`, `stopped`"
     );
-    assert_eq!(told(&ground, run, Verb::Skip(Passed)).await.unwrap(), Control::Applied);
-    assert_eq!(told(&ground, run, Verb::Skip(Clean)).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Skip(Passed)).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Skip(Clean)).await.unwrap(), Control::Applied);
     assert!(matches!(
-        told(&ground, run, Verb::Skip(Outcome::Cleared)).await,
+        control(&ground, run, Verb::Skip(Outcome::Cleared)).await,
         Err(Error::Refused(refused)) if refused.to_string().contains("nothing is merged that was not judged")
     ));
     assert_eq!(ground.claim(Queue::Github).await.step, "verdict");
@@ -231,21 +233,21 @@ async fn a_skip_needs_a_free_step_and_one_of_its_outcomes() {
 }
 
 #[tokio::test]
-async fn a_retry_goes_back_to_where_the_run_ended_and_keeps_what_it_knows() {
+async fn a_retry_goes_back_to_where_the_run_ended_and_keeps_its_progress() {
     let ground = Ground::new().await;
     let run = blocked(&ground).await;
-    once(&ground, run, Verb::Retry(None)).await;
+    applies_once(&ground, run, Verb::Retry(None)).await;
     let stored = ground.run(run).await;
     assert_eq!((stored.run.step(), stored.run.progress.pull), (Some("gate"), Some(7)));
     assert!(ground.ask::<bool>("select ended_at is null and ended_as is null from run").await);
     let lease = ground.claim(Queue::Github).await;
     let held = denied(&ground, run, Verb::Retry(Some("review".to_owned()))).await;
-    assert_eq!(held, Denied::Held("gate".to_owned()));
+    assert_eq!(held, Denied::Running("gate".to_owned()));
     ground.engine.answer(&lease, "tester", answer(Passed)).await.unwrap();
-    once(&ground, run, Verb::Retry(Some("gate".to_owned()))).await;
+    applies_once(&ground, run, Verb::Retry(Some("gate".to_owned()))).await;
     let begun = denied(&ground, run, Verb::Retry(Some("generate".to_owned()))).await;
-    assert_eq!(begun, Denied::Begun("generate".to_owned()));
-    let nowhere = told(&ground, run, Verb::Retry(Some("deploy".to_owned()))).await.unwrap_err();
+    assert_eq!(begun, Denied::HasCommits("generate".to_owned()));
+    let nowhere = control(&ground, run, Verb::Retry(Some("deploy".to_owned()))).await.unwrap_err();
     assert!(
         nowhere.to_string().starts_with("workflow `requirement` has no step `deploy`; it has "),
         "{nowhere}"
@@ -253,38 +255,38 @@ async fn a_retry_goes_back_to_where_the_run_ended_and_keeps_what_it_knows() {
 }
 
 #[tokio::test]
-async fn what_has_succeeded_is_neither_retried_nor_forked() {
+async fn a_run_that_succeeded_is_neither_retried_nor_forked() {
     let ground = Ground::new().await;
     let run = blocked(&ground).await;
-    told(&ground, run, Verb::Retry(None)).await.unwrap();
+    control(&ground, run, Verb::Retry(None)).await.unwrap();
     step(&ground, Queue::Github, Passed).await;
     step(&ground, Queue::Llm, Clean).await;
     step(&ground, Queue::Github, Outcome::Cleared).await;
     step(&ground, Queue::Github, Outcome::Merged).await;
-    let refused = told(&ground, run, Verb::Retry(None)).await.unwrap_err();
-    assert_eq!(refused.to_string(), "the run has succeeded; there is nothing to do again");
+    let refused = control(&ground, run, Verb::Retry(None)).await.unwrap_err();
+    assert_eq!(refused.to_string(), "the run has succeeded; there is nothing to retry");
     let refused = ground.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap_err();
     assert!(matches!(refused, Error::Denied(Denied::Merged)), "{refused}");
 }
 
 #[tokio::test]
-async fn a_fork_takes_the_branch_over_and_there_is_one_live_run_on_it() {
+async fn a_fork_takes_over_the_branch_and_is_its_only_live_run() {
     let ground = Ground::new().await;
     let run = blocked(&ground).await;
     let fork = ground.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap();
     assert_sound(&ground.engine).await;
     let (old, new) = (ground.run(run).await, ground.run(fork).await);
     assert_eq!(new.spec.branch, old.spec.branch);
-    assert_eq!((new.spec.parent, new.spec.requirement_id), (Some(run), old.spec.requirement_id));
+    assert_eq!((new.spec.parent, new.spec.subject), (Some(run), old.spec.subject));
     assert_eq!((new.run.step(), &new.run.progress), (Some("review"), &old.run.progress));
     assert_eq!(ground.kinds(fork).await, ["forked"]);
     assert!(matches!(
         ground.engine.fork(run, "gate", "pm@acme", &reason()).await,
-        Err(Error::Denied(Denied::BranchTaken(other))) if other == fork
+        Err(Error::Denied(Denied::BranchInUse(other))) if other == fork
     ));
-    assert_eq!(denied(&ground, run, Verb::Retry(None)).await, Denied::BranchTaken(fork));
-    assert_eq!(told(&ground, fork, Verb::Cancel).await.unwrap(), Control::Applied);
-    assert_eq!(told(&ground, run, Verb::Retry(None)).await.unwrap(), Control::Applied);
+    assert_eq!(denied(&ground, run, Verb::Retry(None)).await, Denied::BranchInUse(fork));
+    assert_eq!(control(&ground, fork, Verb::Cancel).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Retry(None)).await.unwrap(), Control::Applied);
     let fresh = ground.engine.fork(fork, "generate", "pm@acme", &reason()).await.unwrap();
     let stored = ground.run(fresh).await;
     assert_eq!(stored.spec.branch, format!("aspora/wealth/{fresh}"));
@@ -293,12 +295,12 @@ async fn a_fork_takes_the_branch_over_and_there_is_one_live_run_on_it() {
 }
 
 #[tokio::test]
-async fn a_fork_needs_a_run_that_has_ended_and_has_something_to_go_on_with() {
+async fn a_fork_needs_an_ended_run_and_a_later_step_its_pull_request() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let refused = ground.engine.fork(run, "generate", "pm@acme", &reason()).await.unwrap_err();
     assert_eq!(refused.to_string(), "the run has not ended; cancel it first");
-    told(&ground, run, Verb::Cancel).await.unwrap();
+    control(&ground, run, Verb::Cancel).await.unwrap();
     let refused = ground.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap_err();
     assert_eq!(refused.to_string(), "the run has no pull request yet; fork it from `generate`");
     let refused = ground.engine.fork(run, "deploy", "pm@acme", &reason()).await.unwrap_err();
@@ -308,7 +310,7 @@ async fn a_fork_needs_a_run_that_has_ended_and_has_something_to_go_on_with() {
 }
 
 #[tokio::test]
-async fn two_who_revive_one_branch_at_once_do_not_both_succeed() {
+async fn of_many_forks_of_one_branch_at_once_one_succeeds() {
     let ground = Ground::new().await;
     let run = blocked(&ground).await;
     let why = reason();
@@ -326,24 +328,24 @@ async fn a_halted_attempt_pauses_the_run_and_does_not_count() {
         let lease = ground.claim(Queue::Llm).await;
         let why = "the budget of 5 dollars is used up";
         let halted = ground.engine.halt(&lease, "worker", PauseCause::Budget, why).await.unwrap();
-        assert_eq!(halted, Ack::Committed, "round {round}: a halt never uses a job up");
+        assert_eq!(halted, Ack::Committed, "round {round}: a halt uses up no attempt");
         assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-        let State::Paused { by, cause, reason, queued, .. } = ground.run(run).await.run.state else {
-            panic!("it goes on")
+        let State::Paused(Pause { by, cause, reason, queued, .. }) = ground.run(run).await.run.state else {
+            panic!("it has not ended")
         };
         assert_eq!((by.as_str(), cause, reason.as_str(), queued), ("worker", PauseCause::Budget, why, true));
         assert_sound(&ground.engine).await;
-        assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
+        assert_eq!(control(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     }
     step(&ground, Queue::Llm, Opened).await;
 }
 
 #[tokio::test]
-async fn a_halt_of_a_run_that_somebody_paused_meanwhile_gives_the_job_up_all_the_same() {
+async fn a_halt_of_a_run_that_was_paused_meanwhile_still_gives_the_job_back() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
     assert_eq!(ground.engine.halt(&lease, "worker", PauseCause::Breaker, "r").await.unwrap(), Ack::Committed);
     assert_eq!(ground.kinds(run).await, ["started", "paused"]);
     assert!(ground.ask::<bool>("select lease_token is null and paused from job").await);
@@ -376,9 +378,9 @@ async fn a_dead_letter_is_redriven_once() {
     assert!(matches!(missing, Error::NoLetter(_)));
     let again = ground.claim(Queue::Llm).await;
     ground.engine.exhaust(&again, "tester", "the model is away").await.unwrap();
-    assert_eq!(letters(&ground).await.len(), 1, "a second death is a letter of its own");
-    told(&ground, run, Verb::Retry(None)).await.unwrap();
-    assert!(letters(&ground).await.is_empty(), "a retry settles it too");
+    assert_eq!(letters(&ground).await.len(), 1, "a second failure is a letter of its own");
+    control(&ground, run, Verb::Retry(None)).await.unwrap();
+    assert!(letters(&ground).await.is_empty(), "a retry settles the letter too");
 }
 
 #[tokio::test]
@@ -386,14 +388,14 @@ async fn a_paused_job_whose_worker_died_waits_for_the_resume() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
     advance(ground.pool(), Duration::from_secs(600)).await;
     assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
+    assert_eq!(control(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
     assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
 }
 
-/// An answer and the pause it races: whoever locks the job first goes first, and the other sees what it did.
+/// An answer races a pause: the first to lock the job goes first, and the other sees its result.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn controls_and_answers_at_once_neither_deadlock_nor_lose_a_run() {
     let ground = Ground::new().await;
@@ -403,22 +405,22 @@ async fn controls_and_answers_at_once_neither_deadlock_nor_lose_a_run() {
         let (engine, why) = (&ground.engine, reason());
         let verbs = [Verb::Pause, Verb::Resume, Verb::RunNow, Verb::Pause, Verb::Resume, Verb::Retry(None)];
         let controls = verbs.iter().cycle().take(24).map(|verb| engine.control(run, verb, "pm", &why));
-        let (answered, told) =
+        let (answered, controlled) =
             tokio::join!(engine.answer(&lease, "tester", answer(Opened)), join_all(controls));
         assert_eq!(answered.unwrap(), Ack::Committed);
-        for error in told.into_iter().filter_map(Result::err) {
+        for error in controlled.into_iter().filter_map(Result::err) {
             assert!(matches!(error, Error::Denied(_)), "{error}");
         }
         assert_folds(engine, run).await;
-        told_raw(&ground, run, Verb::Cancel).await.unwrap();
+        control_unchecked(&ground, run, Verb::Cancel).await.unwrap();
         assert_sound(engine).await;
     }
     assert_eq!(ground.ask::<i64>("select count(*) from job").await, 0);
 }
 
-/// A job that appears between the look at the jobs and the lock of the run is locked before the run after all.
+/// A job that is enqueued before the run is locked is itself locked before the run.
 #[tokio::test]
-async fn a_control_never_holds_a_run_whose_job_it_has_not_locked() {
+async fn a_control_locks_the_job_before_the_run() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -430,7 +432,7 @@ async fn a_control_never_holds_a_run_whose_job_it_has_not_locked() {
         ground.ask::<i64>("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").await > 0
     })
     .await;
-    // Whoever holds the job can still lock the run: the pause has not taken it first.
+    // The holder of the job can still lock the run: the pause did not lock the run first.
     sqlx::query("select 1 from run where id = $1 for update nowait")
         .bind(run)
         .execute(&mut *answering)
@@ -449,7 +451,7 @@ async fn every_control_is_in_the_history_with_its_actor_and_reason() {
     for verb in
         [Verb::Pause, Verb::Resume, Verb::Skip(Opened), Verb::Retry(Some("review".to_owned())), Verb::Cancel]
     {
-        assert_eq!(told(&ground, run, verb).await.unwrap(), Control::Applied);
+        assert_eq!(control(&ground, run, verb).await.unwrap(), Control::Applied);
     }
     let events = event::after(ground.pool(), run, 1, 100).await.unwrap();
     for row in &events {

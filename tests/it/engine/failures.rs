@@ -1,4 +1,4 @@
-//! Attempts that come to nothing: when they are tried again, how often, and what follows at the limit.
+//! Failed attempts: when they are retried, how often, and what follows the last.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::support::{Ground, advance, assert_sound, news};
 
-/// Fails the next attempt at `run` and tells when it will be tried again, as early and as late as that may be read.
+/// Fails the next attempt and returns the delay before its retry, as a lower and an upper bound.
 async fn failed(ground: &Ground, after: Option<Duration>) -> (TimeDelta, TimeDelta) {
     let lease = ground.claim(Queue::Llm).await;
     let before: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
@@ -31,12 +31,12 @@ async fn failed(ground: &Ground, after: Option<Duration>) -> (TimeDelta, TimeDel
                         from event where run_id = '{0}' and body->>'attempt' = '{1}'",
         lease.run, lease.attempt
     );
-    assert!(ground.ask::<bool>(&said).await, "the history names another moment than the job");
+    assert!(ground.ask::<bool>(&said).await, "the event and the job disagree on the time");
     (due - now, due - before)
 }
 
 #[tokio::test]
-async fn the_wait_after_a_failure_is_drawn_below_a_ceiling_that_doubles() {
+async fn the_delay_after_a_failure_is_random_below_a_ceiling_that_doubles() {
     let ground = Ground::new().await;
     let mut drawn = Vec::new();
     for _ in 0..12 {
@@ -50,12 +50,12 @@ async fn the_wait_after_a_failure_is_drawn_below_a_ceiling_that_doubles() {
         }
         ground.execute("update job set visible_at = 'infinity'").await;
     }
-    assert!(drawn.iter().any(|wait| *wait > TimeDelta::seconds(1)), "{drawn:?} is not drawn");
-    assert!(drawn.iter().any(|wait| *wait < TimeDelta::seconds(2)), "{drawn:?} is not drawn");
+    assert!(drawn.iter().any(|wait| *wait > TimeDelta::seconds(1)), "{drawn:?} is not random");
+    assert!(drawn.iter().any(|wait| *wait < TimeDelta::seconds(2)), "{drawn:?} is not random");
 }
 
 #[tokio::test]
-async fn those_who_were_told_the_same_moment_do_not_come_back_at_once() {
+async fn retries_at_the_same_server_given_time_are_spread() {
     let ground = Ground::new().await;
     let mut waits = Vec::new();
     for _ in 0..12 {
@@ -67,7 +67,7 @@ async fn those_who_were_told_the_same_moment_do_not_come_back_at_once() {
 }
 
 #[tokio::test]
-async fn the_wait_after_a_failure_obeys_the_other_side() {
+async fn the_delay_after_a_failure_respects_the_server() {
     let ground = Ground::new().await;
     ground.accept().await;
     let (least, most) = failed(&ground, Some(Duration::from_secs(40))).await;
@@ -87,13 +87,15 @@ async fn attempts(ground: &Ground, run: Uuid) -> Vec<String> {
 }
 
 async fn assert_needs_human(ground: &Ground, run: Uuid, why: &str) {
-    let State::Ended { name, end, reason } = ground.run(run).await.run.state else { panic!("it goes on") };
+    let State::Ended { name, end, reason } = ground.run(run).await.run.state else {
+        panic!("it has not ended")
+    };
     assert_eq!((name.as_str(), end, reason.as_str()), ("needs_human", End::Blocked, why));
     assert_sound(&ground.engine).await;
 }
 
 #[tokio::test]
-async fn the_last_failed_attempt_is_a_dead_letter_and_a_person_is_asked() {
+async fn the_last_failed_attempt_makes_a_dead_letter_and_blocks_the_run() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     for attempt in 1..=5 {
@@ -120,7 +122,7 @@ async fn a_worker_that_dies_in_an_attempt_has_used_it_up() {
         assert_eq!((lease.attempt, lease.is_spent()), (attempt, false));
         advance(ground.pool(), Ground::LEASE).await;
     }
-    // Whoever finds it spent may die as well; the next one finds it spent again.
+    // A worker that claims a job without attempts left may die as well; the next finds it the same.
     for _ in 0..2 {
         assert!(ground.claim(Queue::Llm).await.is_spent());
         advance(ground.pool(), Ground::LEASE).await;
@@ -135,7 +137,7 @@ async fn a_worker_that_dies_in_an_attempt_has_used_it_up() {
 }
 
 #[tokio::test]
-async fn failures_and_deaths_count_together() {
+async fn failures_and_lost_workers_count_together() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     for attempt in 1..=5 {
@@ -150,7 +152,7 @@ async fn failures_and_deaths_count_together() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_mended_is_not_tried_again() {
+async fn a_final_failure_is_not_retried() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -159,7 +161,7 @@ async fn what_cannot_be_mended_is_not_tried_again() {
     assert_needs_human(&ground, run, "`generate` failed: no such repository").await;
 }
 
-/// A run that waits for checks, with a graph that this release cannot read.
+/// A run that waits for checks, with a workflow that this release cannot read.
 async fn waiting_and_unreadable(ground: &Ground) -> Uuid {
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -170,15 +172,17 @@ async fn waiting_and_unreadable(ground: &Ground) -> Uuid {
     run
 }
 
-async fn assert_stranded(ground: &Ground, run: Uuid) {
-    let State::Ended { name, end, reason } = ground.run(run).await.run.state else { panic!("it goes on") };
+async fn assert_unsupported(ground: &Ground, run: Uuid) {
+    let State::Ended { name, end, reason } = ground.run(run).await.run.state else {
+        panic!("it has not ended")
+    };
     assert_eq!((name.as_str(), end), ("stranded", End::Blocked));
     assert!(reason.contains("this release cannot follow workflow") && reason.contains("deploy"), "{reason}");
     assert_sound(&ground.engine).await;
 }
 
 #[tokio::test]
-async fn a_run_whose_graph_has_an_unknown_activity_is_stranded_for_a_person() {
+async fn a_run_whose_workflow_has_an_unknown_activity_is_blocked() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     ground.follow(run, "run     = \"merge\"", "run     = \"deploy\"").await;
@@ -187,11 +191,11 @@ async fn a_run_whose_graph_has_an_unknown_activity_is_stranded_for_a_person() {
     let reason = ground.engine.workflow(&hash).await.unwrap_err().to_string();
     assert_eq!(ground.engine.block_unsupported(&lease, "tester", &reason).await.unwrap(), Ack::Committed);
     assert_eq!(attempts(&ground, run).await, [format!("1 failed {reason}")]);
-    assert_stranded(&ground, run).await;
+    assert_unsupported(&ground, run).await;
 }
 
 #[tokio::test]
-async fn a_waiting_run_whose_graph_is_unreadable_does_not_stop_the_clock() {
+async fn a_waiting_run_with_an_unreadable_workflow_does_not_stop_other_timers() {
     let ground = Ground::new().await;
     let stranded = waiting_and_unreadable(&ground).await;
     let behind = ground.accept().await;
@@ -203,14 +207,14 @@ async fn a_waiting_run_whose_graph_is_unreadable_does_not_stop_the_clock() {
 
     assert_eq!(ground.engine.wake_due(100).await.unwrap(), 2);
     assert_eq!(ground.claim(Queue::Llm).await.run, behind);
-    assert_stranded(&ground, stranded).await;
+    assert_unsupported(&ground, stranded).await;
 }
 
 #[tokio::test]
-async fn news_for_a_run_whose_graph_is_unreadable_are_taken() {
+async fn a_signal_for_a_run_with_an_unreadable_workflow_is_stored() {
     let ground = Ground::new().await;
     let run = waiting_and_unreadable(&ground).await;
     assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
     assert_eq!(store::signal::of_run(ground.pool(), run).await.unwrap().len(), 1);
-    assert_stranded(&ground, run).await;
+    assert_unsupported(&ground, run).await;
 }

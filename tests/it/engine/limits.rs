@@ -1,4 +1,4 @@
-//! How much may be worked on at once: held jobs by key, and open runs by product.
+//! Concurrency limits: running jobs by key, and open runs by product.
 
 use aspora::{
     core::{
@@ -21,7 +21,7 @@ fn row(key: &str, most: Option<i32>, held: i64) -> Row {
 }
 
 #[tokio::test]
-async fn the_list_shows_every_limit_and_everything_that_is_held() {
+async fn the_list_shows_every_limit_and_every_running_job() {
     let ground = Ground::new().await;
     for _ in 0..3 {
         ground.accept().await;
@@ -47,7 +47,7 @@ async fn the_list_shows_every_limit_and_everything_that_is_held() {
     assert!(limit::list(ground.pool()).await.unwrap().contains(&row("product:wealth", None, 1)));
 }
 
-/// Submits to `wealth`; whether it was taken.
+/// Submits to `wealth`; whether it was accepted.
 async fn submit(ground: &Ground) -> bool {
     let requirement = Requirement::new("wealth", "One more", "Please.", 3).unwrap();
     match ground.engine.accept(&requirement, "pm").await {

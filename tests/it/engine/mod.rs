@@ -1,4 +1,4 @@
-//! The durable part: what moves a run, what wakes it, who holds its job, and what is remembered of its acts.
+//! The engine and its tables: what moves a run, what wakes it, who holds its job, and what is stored of its acts.
 
 use crate::support;
 
@@ -16,4 +16,5 @@ mod rates;
 mod records;
 mod schedules;
 mod shares;
+mod subjects;
 mod waits;

@@ -1,4 +1,4 @@
-//! Taking requirements and answering steps: all or nothing, once, and only by whoever holds the job.
+//! Accepting requirements and answering steps: all or nothing, once, and only under the lease.
 
 use aspora::{
     core::{
@@ -25,7 +25,7 @@ const COUNT_ALL: &str = "select (select count(*) from requirement) + (select cou
     + (select count(*) from event) + (select count(*) from job)";
 
 #[tokio::test]
-async fn a_requirement_is_taken_with_its_run_its_first_event_and_one_job() {
+async fn an_accepted_requirement_has_a_run_a_first_event_and_one_job() {
     let ground = Ground::new().await;
     let accepted = ground.engine.accept(&requirement("wealth", 2), "pm@acme").await.unwrap();
 
@@ -43,7 +43,7 @@ async fn a_requirement_is_taken_with_its_run_its_first_event_and_one_job() {
 }
 
 #[tokio::test]
-async fn a_requirement_for_an_unknown_product_leaves_nothing() {
+async fn a_requirement_for_an_unknown_product_stores_nothing() {
     let ground = Ground::new().await;
     let refused = ground.engine.accept(&requirement("pensions", 3), "pm").await.unwrap_err();
     assert!(matches!(refused, Error::NoProduct(name) if name == "pensions"));
@@ -51,7 +51,7 @@ async fn a_requirement_for_an_unknown_product_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn taking_a_requirement_is_all_or_nothing() {
+async fn accepting_a_requirement_is_all_or_nothing() {
     let ground = Ground::new().await;
     let mut connection = ground.pool().acquire().await.unwrap();
     let mut tx = connection.begin().await.unwrap();
@@ -66,7 +66,7 @@ async fn taking_a_requirement_is_all_or_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_moves_the_run_and_asks_for_the_next_step() {
+async fn an_answer_moves_the_run_and_enqueues_the_next_step() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -84,10 +84,10 @@ async fn an_answer_moves_the_run_and_asks_for_the_next_step() {
 }
 
 #[tokio::test]
-async fn the_whole_road_folds_at_every_step() {
+async fn the_history_folds_after_every_step() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
-    let road = [
+    let path = [
         (Queue::Llm, Opened),
         (Queue::Github, Passed),
         (Queue::Llm, Findings),
@@ -96,17 +96,17 @@ async fn the_whole_road_folds_at_every_step() {
         (Queue::Github, Cleared),
         (Queue::Github, Merged),
     ];
-    for (queue, outcome) in road {
+    for (queue, outcome) in path {
         let lease = ground.claim(queue).await;
         assert_eq!(ground.engine.answer(&lease, "tester", answer(outcome)).await.unwrap(), Ack::Committed);
         assert_folds(&ground.engine, run).await;
     }
-    let State::Ended { end, .. } = ground.run(run).await.run.state else { panic!("it goes on") };
+    let State::Ended { end, .. } = ground.run(run).await.run.state else { panic!("it has not ended") };
     assert_eq!(end, End::Succeeded);
     assert_sound(&ground.engine).await;
 }
 
-/// Brings everything that an attempt can bring, and none of it may count.
+/// Reports everything that an attempt can report, and all of it is fenced off.
 async fn assert_late(ground: &Ground, lease: &Lease) {
     let (engine, before) = (&ground.engine, ground.picture().await);
     let park = Park {
@@ -122,11 +122,11 @@ async fn assert_late(ground: &Ground, lease: &Lease) {
         engine.block_unsupported(lease, "zombie", "e").await.unwrap(),
     ];
     assert_eq!(late, [Ack::Fenced; 5]);
-    assert_eq!(ground.picture().await, before, "somebody who is too late has changed something");
+    assert_eq!(ground.picture().await, before, "a fenced report changed something");
 }
 
 #[tokio::test]
-async fn a_late_answer_changes_nothing() {
+async fn a_report_after_the_lease_changes_nothing() {
     let ground = Ground::new().await;
     ground.accept().await;
     let zombie = ground.claim(Queue::Llm).await;
@@ -142,7 +142,7 @@ async fn a_late_answer_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_ten_times_at_once_counts_once() {
+async fn of_ten_equal_answers_at_once_one_is_recorded() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -154,7 +154,7 @@ async fn an_answer_that_comes_ten_times_at_once_counts_once() {
 }
 
 #[tokio::test]
-async fn an_answer_that_the_graph_does_not_know_changes_nothing() {
+async fn an_answer_without_a_transition_changes_nothing() {
     let ground = Ground::new().await;
     ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -165,7 +165,7 @@ async fn an_answer_that_the_graph_does_not_know_changes_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_read_an_older_version_saves_nothing() {
+async fn a_save_from_an_older_version_changes_nothing() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let stale = ground.run(run).await;
@@ -193,7 +193,7 @@ async fn whoever_read_an_older_version_saves_nothing() {
 }
 
 #[tokio::test]
-async fn the_history_refuses_to_be_changed() {
+async fn the_history_is_append_only() {
     let ground = Ground::new().await;
     ground.accept().await;
     for sql in ["update event set actor = 'nobody'", "delete from event"] {
@@ -204,7 +204,7 @@ async fn the_history_refuses_to_be_changed() {
 }
 
 #[tokio::test]
-async fn words_with_a_nul_are_recorded_without_it() {
+async fn text_with_a_nul_is_recorded_without_it() {
     let ground = Ground::new().await;
     ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;

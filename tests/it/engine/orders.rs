@@ -1,5 +1,5 @@
-//! Any order of claims, expiries, answers, failures and news: the invariants hold after every one of them,
-//! whoever holds the token counts and nobody else, and every run can still be brought to its end.
+//! Any order of claims, expiries, answers, failures and signals: the invariants hold after each of them, only the
+//! holder of the token is heard, and every run can still end.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -26,14 +26,14 @@ const CASES: u32 = 10;
 enum Step {
     Accept,
     Claim(Queue),
-    /// Leases are never forgotten here: the one that is picked may be long lost.
+    /// The picked lease may have been lost long ago.
     Answer(usize, usize),
     Park(usize),
     Fail(usize),
     Exhaust(usize),
     GiveBack(usize),
     Renew,
-    Hear(usize, Topic),
+    Signal(usize, Topic),
     Pass(u64),
     Clock,
 }
@@ -50,13 +50,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..100_usize).prop_map(Step::Exhaust),
         2 => (0..100_usize).prop_map(Step::GiveBack),
         1 => Just(Step::Renew),
-        4 => (0..100_usize, topic).prop_map(|(run, topic)| Step::Hear(run, topic)),
+        4 => (0..100_usize, topic).prop_map(|(run, topic)| Step::Signal(run, topic)),
         4 => (1..60_u64).prop_map(Step::Pass),
         2 => Just(Step::Clock),
     ]
 }
 
-/// What the model knows: every lease there ever was, and which token holds each job.
+/// The model: every lease so far, and the token that holds each job.
 struct World {
     ground: Ground,
     runs: Vec<Uuid>,
@@ -102,7 +102,7 @@ impl World {
                 self.counted(&lease, given);
             }
             Step::Renew => self.renew().await,
-            Step::Hear(run, topic) => {
+            Step::Signal(run, topic) => {
                 let run = self.runs[run % self.runs.len()];
                 self.ground.engine.receive_signal(&news(run, topic, &delivery.to_string())).await.unwrap();
             }
@@ -112,7 +112,7 @@ impl World {
     }
 
     fn pick(&self, index: usize) -> Option<Lease> {
-        // The youngest first, so that most of what is tried counts.
+        // The newest first, so that most reports are not fenced off.
         let count = self.leases.len();
         (count > 0).then(|| self.leases[count - 1 - index % count.min(6)].clone())
     }
@@ -124,7 +124,7 @@ impl World {
         }
     }
 
-    /// An attempt that is beyond the limit may only be buried, as a worker does.
+    /// A job without attempts left becomes a dead letter, as a worker does it.
     async fn answer(&mut self, lease: &Lease, outcome: usize) {
         let engine = &self.ground.engine;
         let moved = if lease.is_spent() {
@@ -143,10 +143,10 @@ impl World {
         let mut held: Vec<Uuid> = self.holder.values().copied().collect();
         renewed.sort();
         held.sort();
-        assert_eq!(renewed, held, "a renewal told something else than who holds what");
+        assert_eq!(renewed, held, "the renewed leases are not the current ones");
     }
 
-    /// What a lease brings counts if, and only if, it holds its job; afterwards it does not.
+    /// A report counts if, and only if, its lease holds the job; it ends the lease.
     fn counted(&mut self, lease: &Lease, did: bool) {
         let holds = self.holder.get(&lease.job) == Some(&lease.token);
         assert_eq!(did, holds, "{lease:?}");
@@ -155,7 +155,7 @@ impl World {
         }
     }
 
-    /// From wherever they are, all runs come to their end.
+    /// Brings all runs to their end.
     async fn settle(mut self) {
         for _ in 0..500 {
             if self.ground.ask::<i64>("select count(*) from run where status <> 'ended'").await == 0 {
@@ -171,12 +171,12 @@ impl World {
                 self.answer(&lease, 0).await;
             }
         }
-        panic!("a run does not come to its end");
+        panic!("a run does not end");
     }
 }
 
 #[test]
-fn no_order_of_claims_expiries_answers_failures_and_news_breaks_an_invariant() {
+fn no_order_of_claims_expiries_answers_failures_and_signals_breaks_an_invariant() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let config =
         Config { cases: CASES, max_shrink_iters: 64, failure_persistence: None, ..Config::default() };

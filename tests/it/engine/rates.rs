@@ -1,4 +1,4 @@
-//! Limits that all workers share: what may be taken, what closes them, and what becomes of a job they hold back.
+//! Rate limits that all workers share: what they admit, what closes them, and what happens to a job they hold back.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ async fn take(pool: &PgPool, names: &[&str]) -> Admission {
     rate::take(pool, &keys(names), &vec![1.0; names.len()]).await.unwrap().expect("every bucket exists")
 }
 
-/// How many of sixteen takers, five times each, were let through.
+/// How many calls of sixteen callers, five each, are admitted.
 async fn passed(ground: &Ground, name: &str) -> usize {
     let takers = (0..16).map(async |_| {
         let mut passed = 0;
@@ -47,7 +47,7 @@ async fn passed(ground: &Ground, name: &str) -> usize {
     join_all(takers).await.into_iter().sum()
 }
 
-/// The wait that a bucket asks for.
+/// The wait until a bucket admits the next call.
 async fn wait(ground: &Ground, name: &str) -> (Duration, String) {
     match take(ground.pool(), &[name]).await {
         Admission::Wait(wait) => (wait.wait, wait.why),
@@ -55,7 +55,7 @@ async fn wait(ground: &Ground, name: &str) -> (Duration, String) {
     }
 }
 
-/// The limit that the job of a run is held back by, and why that is closed.
+/// The limit that holds back the job of a run, and why it is closed.
 async fn held_back(ground: &Ground, run: uuid::Uuid) -> Option<(String, Option<String>)> {
     job::standing(ground.pool(), run).await.unwrap().unwrap().held_back
 }
@@ -65,9 +65,9 @@ fn seconds(count: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn sixteen_takers_at_once_never_take_more_than_there_is_and_what_flowed_in() {
+async fn sixteen_callers_at_once_never_take_more_than_the_bucket_holds() {
     let ground = Ground::new().await;
-    // So slow a flow that only the clock that is moved by hand fills it.
+    // The refill is so slow that only the clock moved by the test fills the bucket.
     rate::declare(ground.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
     assert_eq!(passed(&ground, "b").await, 10);
     advance(ground.pool(), seconds(5_000)).await;
@@ -90,7 +90,7 @@ async fn tokens_are_taken_from_all_buckets_or_from_none() {
 }
 
 #[tokio::test]
-async fn what_costs_more_than_a_bucket_holds_takes_a_full_one() {
+async fn a_call_that_costs_more_than_a_bucket_holds_takes_a_full_bucket() {
     let ground = Ground::new().await;
     rate::declare(ground.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
     let large = async || rate::take(ground.pool(), &keys(&["b"]), &[5_000.0]).await.unwrap().unwrap();
@@ -101,7 +101,7 @@ async fn what_costs_more_than_a_bucket_holds_takes_a_full_one() {
 }
 
 #[tokio::test]
-async fn a_penalty_closes_a_bucket_for_everybody_and_is_never_shortened() {
+async fn a_penalty_closes_a_bucket_for_all_callers_and_is_never_shortened() {
     let ground = Ground::new().await;
     rate::declare(ground.pool(), &[Bucket { capacity: None, ..bucket("b", 1.0, 0.0) }]).await.unwrap();
     assert_eq!(take(ground.pool(), &["b"]).await, Admission::Go);
@@ -119,27 +119,27 @@ async fn a_penalty_closes_a_bucket_for_everybody_and_is_never_shortened() {
 }
 
 #[tokio::test]
-async fn a_told_budget_counts_down_within_its_window_and_is_whole_after_it() {
+async fn an_observed_budget_counts_down_in_its_window_and_is_full_after_it() {
     let ground = Ground::new().await;
-    let told = async |remaining, full_in| {
+    let observe = async |remaining, full_in| {
         let budget = RateWindow { limit: 10, remaining, full_in: seconds(full_in), is_gradual: false };
         rate::observe(ground.pool(), "b", &budget).await.unwrap();
     };
-    told(7, 1_000).await;
-    // An answer that was overtaken says more than is left.
-    told(9, 1_000).await;
+    observe(7, 1_000).await;
+    // A late response reports more than is left.
+    observe(9, 1_000).await;
     assert_eq!(passed(&ground, "b").await, 7);
     assert!(wait(&ground, "b").await.0 <= seconds(1_000));
     advance(ground.pool(), seconds(500)).await;
     assert_eq!(passed(&ground, "b").await, 0, "nothing comes back before the window ends");
     advance(ground.pool(), seconds(501)).await;
     assert_eq!(passed(&ground, "b").await, 10);
-    told(4, 3_000).await;
-    assert_eq!(passed(&ground, "b").await, 4, "a new window counts as it is told");
+    observe(4, 3_000).await;
+    assert_eq!(passed(&ground, "b").await, 4, "a new window starts from what was observed");
 }
 
 #[tokio::test]
-async fn at_github_a_second_lies_between_any_two_changes() {
+async fn at_github_changes_are_a_second_apart() {
     let ground = Ground::new().await;
     let pace = || {
         let url = "http://127.0.0.1:1/".parse().unwrap();
@@ -162,7 +162,7 @@ async fn at_github_a_second_lies_between_any_two_changes() {
 }
 
 #[tokio::test]
-async fn what_one_worker_hears_holds_another_back() {
+async fn a_penalty_observed_by_one_worker_holds_back_another() {
     let ground = Ground::new().await;
     let url = "https://ghe.example/api/v3".parse().unwrap();
     let forge = |token: &str| ForgeThrottle::new(ground.pool().clone(), &url, &token.into());
@@ -186,7 +186,7 @@ async fn what_one_worker_hears_holds_another_back() {
 }
 
 #[tokio::test]
-async fn a_job_that_is_held_back_loses_no_attempt_and_its_history_does_not_grow() {
+async fn a_snoozed_job_uses_up_no_attempt_and_adds_no_event() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     rate::penalise(ground.pool(), "github:x", seconds(600), "rate limited (403)").await.unwrap();
@@ -211,7 +211,7 @@ async fn a_job_that_is_held_back_loses_no_attempt_and_its_history_does_not_grow(
 }
 
 #[tokio::test]
-async fn those_that_wait_for_one_window_do_not_come_back_at_one_moment() {
+async fn jobs_that_wait_for_one_window_are_spread() {
     let ground = Ground::new().await;
     for _ in 0..12 {
         ground.accept().await;

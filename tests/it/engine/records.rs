@@ -1,4 +1,4 @@
-//! What is remembered beside the history: answers to callers, reviews and judgements.
+//! What is stored beside the history: answers to callers, reviews and assessments.
 
 use aspora::{
     core::{
@@ -22,7 +22,7 @@ fn given(digest: &str) -> Given {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_keeps_its_first_answer_for_a_day_and_a_route() {
+async fn an_idempotency_key_keeps_its_first_answer_for_a_day_per_route() {
     let ground = Ground::new().await;
     let keep = async |key: &str, route: &str, given: &Given| {
         idempotency::keep(&mut ground.pool().acquire().await.unwrap(), key, route, given).await.unwrap()
@@ -59,7 +59,7 @@ async fn findings(ground: &Ground, run: uuid::Uuid) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_review_of_a_head_is_recorded_once_and_fixes_what_it_does_not_find_again() {
+async fn a_review_of_a_head_is_recorded_once_and_marks_what_is_gone_as_fixed() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -85,13 +85,13 @@ async fn a_review_of_a_head_is_recorded_once_and_fixes_what_it_does_not_find_aga
     assert_eq!(findings(&ground, run).await, third, "what was fixed at b stays fixed at b");
 
     let rounds = review::rounds(ground.pool(), run).await.unwrap();
-    let told: Vec<_> = rounds.iter().map(|round| (round.head.clone(), round.findings.len())).collect();
+    let counts: Vec<_> = rounds.iter().map(|round| (round.head.clone(), round.findings.len())).collect();
     let head = |name| sha(name).as_str().to_owned();
-    assert_eq!(told, [(head('a'), 2), (head('b'), 0), (head('c'), 0)], "low ones ask for nothing");
+    assert_eq!(counts, [(head('a'), 2), (head('b'), 0), (head('c'), 0)], "low findings are not actionable");
 }
 
 #[tokio::test]
-async fn a_review_is_complete_or_not_there() {
+async fn a_review_is_stored_whole_or_not_at_all() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -102,7 +102,7 @@ async fn a_review_is_complete_or_not_there() {
 }
 
 #[tokio::test]
-async fn a_judgement_is_kept_once_until_its_stage_says_something_else() {
+async fn an_assessment_is_stored_again_only_when_its_stage_changes() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let record = async |stage: &str, head: &Sha, report: &Value| {
@@ -121,7 +121,7 @@ async fn a_judgement_is_kept_once_until_its_stage_says_something_else() {
     assert_eq!(record("preflight", &sha('a'), &waits).await, 1);
     assert_eq!(record("preflight", &sha('a'), &waits).await, 1);
     assert_eq!(record("verdict", &sha('a'), &waits).await, 2);
-    assert_eq!(record("preflight", &sha('a'), &waits).await, 2, "another stage in between is no news");
+    assert_eq!(record("preflight", &sha('a'), &waits).await, 2, "another stage in between does not count");
     assert_eq!(record("preflight", &sha('a'), &passes).await, 3);
     assert_eq!(record("preflight", &sha('a'), &waits).await, 4, "it says something else than the last");
     assert_eq!(record("preflight", &sha('b'), &waits).await, 5);

@@ -1,4 +1,4 @@
-//! Schedules: each tick once, none lost, and what cannot be submitted is told.
+//! Schedules: each tick fires once, none is lost, and a failed submission is recorded.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use super::support::{Ground, assert_sound};
 
 const NAME: &str = "weekly";
 
-fn wish() -> Requirement {
+fn requirement() -> Requirement {
     Requirement::new("wealth", "Update what we depend on", "All of it.", 2).unwrap()
 }
 
 async fn set(ground: &Ground, cron: &str) -> Option<DateTime<Utc>> {
     let (cron, reason) = (cron.parse().unwrap(), "as agreed".parse().unwrap());
-    ground.engine.schedule(NAME, &cron, &wish(), "tester", &reason).await.unwrap().next_at
+    ground.engine.schedule(NAME, &cron, &requirement(), "tester", &reason).await.unwrap().next_at
 }
 
-/// Lets the next tick be so long ago.
+/// Makes the schedule due for so long.
 async fn due(ground: &Ground, ago: &str) {
     ground
         .execute(&format!("update schedule set next_at = date_trunc('minute', now() - interval '{ago}')"))
@@ -42,7 +42,7 @@ async fn hold(ground: &Ground, pause: bool) -> Option<DateTime<Utc>> {
 }
 
 #[tokio::test]
-async fn a_tick_submits_what_was_asked_for_and_names_the_next() {
+async fn a_tick_submits_the_requirement_and_sets_the_next() {
     let ground = Ground::new().await;
     let next = set(&ground, "*/5 * * * *").await.unwrap();
     assert!(next > Utc::now() && next <= Utc::now() + Duration::from_secs(301), "{next}");
@@ -60,7 +60,7 @@ async fn a_tick_submits_what_was_asked_for_and_names_the_next() {
 }
 
 #[tokio::test]
-async fn sixteen_that_look_at_once_fire_a_tick_once() {
+async fn sixteen_processes_at_once_fire_a_tick_once() {
     let ground = Ground::new().await;
     set(&ground, "0 6 * * *").await;
     for _ in 0..5 {
@@ -73,7 +73,7 @@ async fn sixteen_that_look_at_once_fire_a_tick_once() {
 }
 
 #[tokio::test]
-async fn what_was_missed_in_an_outage_is_made_up_for_once() {
+async fn ticks_missed_in_an_outage_are_made_up_for_once() {
     let ground = Ground::new().await;
     set(&ground, "* * * * *").await;
     due(&ground, "10 minutes").await;
@@ -85,7 +85,7 @@ async fn what_was_missed_in_an_outage_is_made_up_for_once() {
 }
 
 #[tokio::test]
-async fn a_tick_that_can_submit_nothing_says_why_and_the_next_one_comes() {
+async fn a_tick_that_cannot_submit_records_why_and_the_next_one_fires() {
     let ground = Ground::new().await;
     set(&ground, "* * * * *").await;
     product::cap(ground.pool(), &"wealth".parse().unwrap(), Some(1)).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_tick_that_can_submit_nothing_says_why_and_the_next_one_comes() {
     assert_eq!(ground.engine.fire_due().await.unwrap(), 1);
     let [tick] = &ticks(&ground).await[..] else { panic!() };
     assert!(tick.error.as_ref().is_some_and(|error| error.contains("at most 1 may be open")), "{tick:?}");
-    assert_eq!(ground.ask::<i64>("select count(*) from requirement").await, 1, "nothing of it stays");
+    assert_eq!(ground.ask::<i64>("select count(*) from requirement").await, 1, "nothing of it is stored");
 
     product::cap(ground.pool(), &"wealth".parse().unwrap(), None).await.unwrap();
     ground.execute("delete from tick").await;
@@ -109,9 +109,9 @@ async fn a_paused_schedule_does_not_tick_and_makes_up_for_nothing() {
     set(&ground, "0 6 * * *").await;
     due(&ground, "3 hours").await;
     assert_eq!(hold(&ground, true).await, None);
-    assert_eq!(hold(&ground, true).await, None, "asked for again it is the same");
+    assert_eq!(hold(&ground, true).await, None, "a repeated pause changes nothing");
     assert_eq!(ground.engine.fire_due().await.unwrap(), 0);
-    assert_eq!(set(&ground, "0 7 * * *").await, None, "set anew it stays paused");
+    assert_eq!(set(&ground, "0 7 * * *").await, None, "a replaced schedule stays paused");
     let next = hold(&ground, false).await.unwrap();
     assert!(next > Utc::now());
     assert_eq!(hold(&ground, false).await, Some(next));
@@ -119,13 +119,12 @@ async fn a_paused_schedule_does_not_tick_and_makes_up_for_nothing() {
     assert!(ticks(&ground).await.is_empty());
 }
 
-/// Whoever fires a tick may die in it at any time.
 #[tokio::test]
-async fn a_tick_that_was_cut_off_leaves_nothing_and_is_fired_by_the_next_who_looks() {
+async fn a_tick_whose_process_dies_stores_nothing_and_is_fired_again() {
     let ground = Ground::new().await;
     set(&ground, "0 6 * * *").await;
     due(&ground, "1 minute").await;
-    // The last statement of a tick is the one that says when the next comes.
+    // The last statement of a tick sets the next one.
     ground
         .execute(
             "create function die() returns trigger language plpgsql as
@@ -144,15 +143,14 @@ async fn a_tick_that_was_cut_off_leaves_nothing_and_is_fired_by_the_next_who_loo
     assert_sound(&ground.engine).await;
 }
 
-/// It would stand in the way of all others.
 #[tokio::test]
-async fn one_that_cannot_be_read_is_paused_and_the_others_tick() {
+async fn a_schedule_that_cannot_be_read_is_paused_and_the_others_tick() {
     let ground = Ground::new().await;
     set(&ground, "0 6 * * *").await;
     ground.execute("update schedule set cron = 'whenever it suits'").await;
     due(&ground, "2 minutes").await;
     let (cron, reason) = ("0 6 * * *".parse().unwrap(), "as agreed".parse().unwrap());
-    ground.engine.schedule("other", &cron, &wish(), "tester", &reason).await.unwrap();
+    ground.engine.schedule("other", &cron, &requirement(), "tester", &reason).await.unwrap();
     ground.execute("update schedule set next_at = now() where name = 'other'").await;
     assert_eq!(ground.engine.fire_due().await.unwrap(), 2);
     assert_eq!(hold(&ground, true).await, None, "it is paused");

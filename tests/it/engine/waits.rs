@@ -1,4 +1,4 @@
-//! Waiting runs: what wakes them, once, and that no news is lost on the way into the wait.
+//! Waiting runs: what wakes them, once, and that no signal is lost while a step parks.
 
 use std::time::Duration;
 
@@ -55,12 +55,12 @@ async fn a_parked_step_has_a_timer_and_no_job() {
     assert!(is_waiting(&ground, run).await);
     assert_eq!(ground.ask::<i64>("select count(*) from job").await, 0);
     assert_eq!(ground.ask::<String>("select ended_as from attempt_log").await, "parked");
-    assert_eq!(ground.engine.wake_due(100).await.unwrap(), 0, "its time has not come");
+    assert_eq!(ground.engine.wake_due(100).await.unwrap(), 0, "its timer is not due");
     assert_sound(&ground.engine).await;
 }
 
 #[tokio::test]
-async fn the_clock_wakes_a_run_once_when_its_time_has_come() {
+async fn a_due_timer_wakes_its_run_once() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
     advance(ground.pool(), Duration::from_secs(299)).await;
@@ -72,7 +72,7 @@ async fn the_clock_wakes_a_run_once_when_its_time_has_come() {
 }
 
 #[tokio::test]
-async fn news_wake_the_run_that_waits_for_them() {
+async fn a_signal_wakes_the_run_that_waits_for_it() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
     assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
@@ -81,18 +81,18 @@ async fn news_wake_the_run_that_waits_for_them() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_comes_ten_times_is_one_row_and_one_wake() {
+async fn ten_equal_deliveries_are_one_row_and_one_wake() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
     let delivery = news(run, Topic::Checks, "d1");
-    let heard = try_join_all((0..10).map(|_| ground.engine.receive_signal(&delivery))).await.unwrap();
-    assert_eq!(heard.iter().filter(|new| **new).count(), 1, "{heard:?}");
+    let received = try_join_all((0..10).map(|_| ground.engine.receive_signal(&delivery))).await.unwrap();
+    assert_eq!(received.iter().filter(|new| **new).count(), 1, "{received:?}");
     assert_eq!(signal::of_run(ground.pool(), run).await.unwrap().len(), 1);
     assert_woken(&ground, run, "signalled").await;
 }
 
 #[tokio::test]
-async fn news_find_their_run_by_the_pull_request_too() {
+async fn a_signal_finds_its_run_by_pull_request_too() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
     ground.execute("update run set pull = 7, state = jsonb_set(state, '{progress,pull}', '7')").await;
@@ -105,7 +105,7 @@ async fn news_find_their_run_by_the_pull_request_too() {
 }
 
 #[tokio::test]
-async fn news_about_something_else_are_kept_and_wake_nobody() {
+async fn signals_about_something_else_are_stored_and_wake_no_run() {
     let ground = Ground::new().await;
     let run = waiting(&ground).await;
     let topic = news(run, Topic::Push, "another topic");
@@ -123,7 +123,7 @@ async fn news_about_something_else_are_kept_and_wake_nobody() {
 }
 
 #[tokio::test]
-async fn news_for_a_run_that_is_over_change_nothing_in_it() {
+async fn a_signal_for_an_ended_run_changes_nothing_in_it() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -134,7 +134,7 @@ async fn news_for_a_run_that_is_over_change_nothing_in_it() {
 }
 
 #[tokio::test]
-async fn news_that_come_while_the_step_looks_end_its_wait_before_it_begins() {
+async fn a_signal_during_the_attempt_ends_the_wait_before_it_begins() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -143,14 +143,14 @@ async fn news_that_come_while_the_step_looks_end_its_wait_before_it_begins() {
     park(&ground, &lease).await;
     assert_eq!(untaken(&ground).await, 0);
     assert_woken(&ground, run, "signalled").await;
-    // The same news do not end the next wait.
+    // The same signal does not end the next wait.
     let lease = ground.claim(Queue::Llm).await;
     park(&ground, &lease).await;
     assert!(is_waiting(&ground, run).await);
 }
 
 #[tokio::test]
-async fn news_that_came_before_the_step_looked_do_not_end_its_wait() {
+async fn a_signal_before_the_attempt_does_not_end_the_wait() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap();
@@ -161,7 +161,7 @@ async fn news_that_came_before_the_step_looked_do_not_end_its_wait() {
 }
 
 #[tokio::test]
-async fn news_about_something_else_do_not_end_a_wait_before_it_begins() {
+async fn a_signal_of_another_topic_does_not_end_a_wait_before_it_begins() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
@@ -173,7 +173,7 @@ async fn news_about_something_else_do_not_end_a_wait_before_it_begins() {
 }
 
 #[tokio::test]
-async fn two_news_at_once_for_one_run_neither_deadlock_nor_wake_it_twice() {
+async fn two_signals_at_once_for_one_run_neither_deadlock_nor_wake_it_twice() {
     let ground = Ground::new().await;
     let mut runs = Vec::new();
     for _ in 0..50 {
@@ -182,12 +182,12 @@ async fn two_news_at_once_for_one_run_neither_deadlock_nor_wake_it_twice() {
     let pairs = runs.iter().flat_map(|run| {
         [news(*run, Topic::Checks, &format!("{run} a")), news(*run, Topic::Reviews, &format!("{run} b"))]
     });
-    let heard = pairs.map(|one| {
+    let received = pairs.map(|one| {
         let engine = ground.engine.clone();
         tokio::spawn(async move { engine.receive_signal(&one).await })
     });
-    for heard in try_join_all(heard).await.unwrap() {
-        assert!(heard.unwrap());
+    for received in try_join_all(received).await.unwrap() {
+        assert!(received.unwrap());
     }
     assert_eq!(ground.ask::<i64>("select count(*) from event where kind = 'signalled'").await, 50);
     assert_eq!(untaken(&ground).await, 50, "the second of each pair is for the attempt that follows");
@@ -195,7 +195,7 @@ async fn two_news_at_once_for_one_run_neither_deadlock_nor_wake_it_twice() {
 }
 
 #[tokio::test]
-async fn news_and_the_clock_at_once_wake_a_run_once() {
+async fn a_signal_and_a_timer_at_once_wake_a_run_once() {
     let ground = Ground::new().await;
     let mut runs = Vec::new();
     for _ in 0..20 {
@@ -217,19 +217,19 @@ async fn news_and_the_clock_at_once_wake_a_run_once() {
     assert_sound(&ground.engine).await;
 }
 
-/// The lost wake-up: whichever of the two is first, the run must not sleep over its news.
+/// The lost wake-up: whichever of the two comes first, the run must not wait.
 #[tokio::test]
-async fn no_run_sleeps_over_news_that_come_while_it_parks() {
+async fn no_run_misses_a_signal_that_comes_while_it_parks() {
     let ground = Ground::new().await;
     for _ in 0..40 {
         let run = ground.accept().await;
         let lease = ground.claim(Queue::Llm).await;
-        let (heard, ()) = tokio::join!(
+        let (received, ()) = tokio::join!(
             async { ground.engine.receive_signal(&news(run, Topic::Checks, &run.to_string())).await },
             park(&ground, &lease)
         );
-        assert!(heard.unwrap());
-        assert!(!is_waiting(&ground, run).await, "it sleeps over its news");
+        assert!(received.unwrap());
+        assert!(!is_waiting(&ground, run).await, "the signal was missed");
         let lease = ground.claim(Queue::Llm).await;
         ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap();
     }

@@ -78,8 +78,8 @@ async fn a_fix_that_restores_an_earlier_tree_is_not_pushed() {
     review → findings: 1 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 1 findings, 0 blockers, tests pass
     rerun → findings: 1 actionable (1 blocking) on def
-    remediate → unfixable: going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was to mend <hex>
-    needs_human (blocked): going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was to mend <hex>
+    remediate → unfixable: going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was meant to fix <hex>
+    needs_human (blocked): going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was meant to fix <hex>
     ");
     assert_eq!((world.model_calls(Task::Remediate), world.merges()), (2, 0));
     let branch = world.twin.branch("acme/wealth-product", &format!("aspora/wealth/{run}")).await.unwrap();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use aspora::{
-    core::run::{Event, Progress, Run, State},
+    core::run::{Event, Pause, Progress, Run, State},
     store::event::Row,
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn render(events: &[Row], run: &Run, mut names: Vec<(String, String)>
     match &run.state {
         State::Ended { name, end, reason } => writeln!(text, "{name} ({end}): {reason}").unwrap(),
         State::At { step, .. } => writeln!(text, "now at {step}").unwrap(),
-        State::Paused { by, reason, .. } => writeln!(text, "paused by {by}: {reason}").unwrap(),
+        State::Paused(Pause { by, reason, .. }) => writeln!(text, "paused by {by}: {reason}").unwrap(),
         State::Waiting { step, park, .. } => writeln!(text, "{step} waits for {}", park.reason).unwrap(),
     }
     without_request_ids(&named(text, &names))

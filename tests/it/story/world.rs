@@ -9,7 +9,7 @@ use std::{
 use aspora::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
     cli::app::{App, GitHub},
-    core::run::{Event, PauseCause, State},
+    core::run::{Event, Pause, PauseCause, State},
     dev::{
         ci::{Ci, product_ci},
         github::{APP, Phase, Twin},
@@ -283,7 +283,7 @@ impl World {
         self.until(run, &format!("pauses at {step}"), async || {
             let state = self.run(run).await.run.state;
             Some(()).filter(|()| {
-                matches!(state, State::Paused { queued: false, .. }) && state.step() == Some(step)
+                matches!(state, State::Paused(Pause { queued: false, .. })) && state.step() == Some(step)
             })
         })
         .await;
@@ -300,7 +300,7 @@ impl World {
     /// Waits until the run is paused; the cause and the reason.
     pub(crate) async fn until_paused(&self, run: Uuid) -> (PauseCause, String) {
         self.until(run, "pauses", async || match self.run(run).await.run.state {
-            State::Paused { cause, reason, .. } => Some((cause, reason)),
+            State::Paused(Pause { cause, reason, .. }) => Some((cause, reason)),
             State::Waiting { .. } | State::At { .. } => None,
             State::Ended { name, reason, .. } => panic!("ended as {name} and did not pause: {reason}"),
         })

@@ -1,4 +1,4 @@
-//! Carries an answer out on the files as they are: all of it, or none.
+//! Applies an answer to the files: all of it, or nothing.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use crate::path::RepoPath;
 pub struct Written {
     /// The file.
     pub path: RepoPath,
-    /// Its text before; nothing if there was no file.
+    /// Its text before; `None` if the file did not exist.
     pub before: Option<String>,
-    /// Its text after; nothing if it goes.
+    /// Its text after; `None` if it is deleted.
     pub after: Option<String>,
 }
 
-/// One block that does not fit, with what a model needs to mend it.
+/// One block that does not fit, with what a model needs to repair it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("block {block} (`{path}`): {failure}")]
 pub struct BlockFailed {
@@ -29,37 +29,37 @@ pub struct BlockFailed {
     pub path: RepoPath,
     /// What went wrong.
     pub failure: Failure,
-    /// The lines of the file that come nearest, each with its number; empty where nothing does.
+    /// The most similar lines of the file, each with its number; empty if there are none.
     pub nearest: String,
 }
 
 /// Why a block does not fit. Pairs and lines are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// The file to edit or delete is not there.
+    /// The file to edit or delete does not exist.
     NoSuchFile,
-    /// The SEARCH of this pair stands nowhere in the file.
+    /// The SEARCH of this pair is nowhere in the file.
     NotFound {
         /// Which pair of the block.
         pair: usize,
     },
-    /// The SEARCH stands nowhere, but its REPLACE does: the edit seems to be done already.
+    /// The SEARCH is nowhere in the file, but its REPLACE is: the edit seems to be done already.
     AlreadyApplied {
         /// Which pair of the block.
         pair: usize,
     },
-    /// The SEARCH stands at several places.
+    /// The SEARCH is at several places.
     Ambiguous {
         /// Which pair of the block.
         pair: usize,
-        /// Where it stands.
+        /// Where it is.
         lines: Vec<usize>,
     },
-    /// The SEARCH stands there but for an indentation that cannot be carried over.
+    /// The SEARCH is there, except for an indentation that cannot be translated.
     Indentation {
         /// Which pair of the block.
         pair: usize,
-        /// Where it stands.
+        /// Where it is.
         line: usize,
     },
     /// The file would be over [`FILE_LIMIT`].
@@ -93,13 +93,13 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Carries out the whole answer on the files that `read` gives (nothing: no such file).
+/// Applies the whole answer to the files that `read` returns (`None`: no such file).
 ///
-/// A file that would not change is left out, so an empty list means that nothing is to be done, as
-/// it is for a decline. A file that ends its lines in the Windows way keeps doing so.
+/// A file that would not change is left out, so an empty list means that there is nothing to do, as for a
+/// decline. A file with Windows line ends keeps them.
 ///
 /// # Errors
-/// Every block that does not fit; then no block counts.
+/// Every block that does not fit; then nothing is applied.
 pub fn apply(
     answer: &Answer,
     read: impl Fn(&RepoPath) -> Option<String>,
@@ -174,7 +174,7 @@ fn explain(none: NoPlace, number: usize, pair: &Replacement, bare: &[&str]) -> M
     }
 }
 
-/// The lines that the pair wants are there already.
+/// Whether the lines of the pair's REPLACE are there already.
 fn is_done(pair: &Replacement, bare: &[&str]) -> bool {
     pair.replace.iter().any(|line| !line.trim().is_empty()) && place::find(bare, &pair.replace).is_ok()
 }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn white_space_alone_does_not_hide_a_unique_place() {
+    fn white_space_does_not_hide_a_unique_place() {
         check(FILE, &pair("x = 1\n", "if y:\n    x = 3\n"), &FILE.replace("x = 1", "if y:\n        x = 3"));
         check(
             "\tif a:\n\t\tb\n",
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_carried_out_whole_or_not_at_all() {
+    fn an_answer_is_applied_whole_or_not_at_all() {
         let text = "=== file: new.py\nx\n=== end: new.py\n=== delete: old.py\n=== delete: none.py\n";
         let read = |path: &RepoPath| path.as_str().starts_with("old").then(|| "o\n".to_owned());
         let failed = apply(&Answer::parse(text).unwrap(), read).unwrap_err();

@@ -1,4 +1,4 @@
-//! The diff that people and reviewers read, always computed by us and never taken from a model.
+//! The diff that people and reviewers read. It is always computed here, never taken from a model.
 
 use similar::TextDiff;
 
@@ -7,8 +7,8 @@ use super::Written;
 /// Lines of context around a change, as git shows.
 const CONTEXT: usize = 3;
 
-/// A unified diff of one file as `git diff` prints it; nothing before: a new file, nothing after: a
-/// deleted one. Empty if the two are equal.
+/// A unified diff of one file as `git diff` prints it. Without `before` the file is new, without `after` it is
+/// deleted. Empty if the two are equal.
 #[must_use]
 pub fn unified_diff(path: &str, before: Option<&str>, after: Option<&str>) -> String {
     let name = |side, text: Option<&str>| match text {
@@ -20,8 +20,7 @@ pub fn unified_diff(path: &str, before: Option<&str>, after: Option<&str>) -> St
     printed.context_radius(CONTEXT).header(&name("a", before), &name("b", after)).to_string()
 }
 
-/// The unified diffs of several files one after the other, and whether the end had to be left out: only
-/// whole lines are given, at most `limit` bytes of them.
+/// The unified diffs of several files, in whole lines and at most `limit` bytes, and whether the end was cut.
 #[must_use]
 pub fn whole_diff(files: &[Written], limit: usize) -> (String, bool) {
     let mut all = String::new();
@@ -41,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_diff_reads_as_git_prints_it() {
+    fn a_diff_looks_like_gits() {
         assert_eq!(
             unified_diff("x.py", Some("a\nb\nc\nd\ne\n"), Some("a\nb\nc\nd\nf")),
             "--- a/x.py\n+++ b/x.py\n@@ -2,4 +2,4 @@\n b\n c\n d\n-e\n+f\n\\ No newline at end of file\n"

@@ -1,7 +1,7 @@
 //! What a model may do to a repository: whole files, exact edits and deletions, all or nothing.
 //!
-//! [`Answer::parse`] reads the text, [`apply`] carries it out on the files as they are. Neither
-//! guesses: what does not fit exactly is refused with what the model needs to mend it.
+//! [`Answer::parse`] reads the text, and [`apply`] applies it to the files. Neither guesses: an edit that does not
+//! fit exactly is refused, with what the model needs to repair it.
 
 mod apply;
 mod diff;
@@ -23,7 +23,7 @@ pub const FILE_LIMIT: usize = 1024 * 1024;
 /// The longest title, in characters.
 pub const TITLE_LIMIT: usize = 200;
 
-/// A model's whole answer to "generate", "mend" or "remediate".
+/// A model's whole answer when it generates, repairs or remediates a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The pull request's title, if the model gave one.
@@ -43,23 +43,23 @@ pub enum Intent {
     Decline(String),
 }
 
-/// What shall become of one file.
+/// What to do with one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Block {
     /// The file.
     pub path: RepoPath,
-    /// Its fate.
+    /// What to do with it.
     pub act: Act,
 }
 
 /// The three things that a block can do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// The file becomes this, whether or not it is there.
+    /// The file gets this content, whether or not it exists.
     Whole(String),
-    /// These replacements, one after another, on a file that is there; never empty.
+    /// These replacements, one after another, in an existing file; never empty.
     Edit(Vec<Replacement>),
-    /// The file goes.
+    /// The file is deleted.
     Delete,
 }
 
@@ -72,10 +72,10 @@ pub struct Replacement {
     pub replace: Vec<String>,
 }
 
-/// The rule by which an agent may not touch this path, if there is one.
+/// The rule that forbids agents to touch this path, if any.
 ///
-/// These files steer the factory, the forge, git itself or other agents, so no policy can open them:
-/// a change of them is people's work.
+/// These files control the factory, the forge, git or other agents, so no policy can allow them: only people
+/// change them.
 #[must_use]
 pub fn forbidden(path: &RepoPath) -> Option<&'static str> {
     let folded = path.folded();

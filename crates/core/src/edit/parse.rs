@@ -1,5 +1,5 @@
-//! Reads a model's answer. A block that is cut, doubled or unknown spoils the whole answer, since
-//! half of an answer is a change that nobody meant.
+//! Reads a model's answer. A block that is truncated, duplicated or unknown invalidates the whole answer, because
+//! half of an answer is a change that was never intended.
 
 use super::{
     ANSWER_LIMIT, Act, Answer, Block, FILE_LIMIT, FILES_LIMIT, Intent, Replacement, TITLE_LIMIT, forbidden,
@@ -26,7 +26,7 @@ pub enum Problem {
     /// The whole text is over [`ANSWER_LIMIT`].
     #[error("the answer has {0} bytes; the limit is {ANSWER_LIMIT}")]
     TooLong(usize),
-    /// Postgres' text cannot hold it, and no source file needs it.
+    /// Postgres text cannot contain it, and no source file needs it.
     #[error("the answer holds a NUL character")]
     Nul,
     /// Neither a block nor a decline: most often prose, or a diff in another format.
@@ -38,7 +38,7 @@ pub enum Problem {
     /// One block's content is over [`FILE_LIMIT`].
     #[error("the content for `{0}` is over {FILE_LIMIT} bytes")]
     FileTooLarge(RepoPath),
-    /// A path that is no path.
+    /// An invalid path.
     #[error(transparent)]
     Path(#[from] PathRejected),
     /// A path that no agent may touch.
@@ -49,7 +49,7 @@ pub enum Problem {
         /// The rule.
         rule: &'static str,
     },
-    /// Two blocks on one file, or on names that are one file where letter case does not count.
+    /// Two blocks for one file, or for names that are one file on a case-insensitive file system.
     #[error("`{0}` and `{1}` are one file; give each file one block")]
     Collision(RepoPath, RepoPath),
     /// The closing line is missing or names another path.
@@ -63,16 +63,16 @@ pub enum Problem {
     /// An `=== end:` outside of any block.
     #[error("`=== end:` closes nothing")]
     StrayEnd,
-    /// A word after `===` that is none of ours.
+    /// An unknown word after `===`.
     #[error("`=== {0}:` is unknown; known are title, file, edit, end, delete and decline")]
     Unknown(String),
     /// Two titles, or one that is empty or over [`TITLE_LIMIT`] characters.
     #[error("one title of 1 to {TITLE_LIMIT} characters is needed")]
     Title,
-    /// A decline beside blocks, a second decline, or one without a reason.
+    /// A decline together with blocks, a second decline, or one without a reason.
     #[error("a decline stands alone and has a reason")]
     Decline,
-    /// Something else than SEARCH/REPLACE pairs in an edit block.
+    /// Something other than SEARCH/REPLACE pairs in an edit block.
     #[error("an edit block holds SEARCH/REPLACE pairs only: {0}")]
     Edit(&'static str),
 }
@@ -213,7 +213,7 @@ impl<'a> Reader<'a> {
                 return Err(Problem::FileTooLarge(path.clone()).into());
             }
         }
-        // At the opening line, since that is the block to mend.
+        // At the opening line, because that is the block to repair.
         Err(Fault::There(start, Problem::Unclosed { path: path.clone(), seen }))
     }
 

@@ -1,30 +1,29 @@
-//! Finds the lines that a SEARCH means: exactly, else by ignoring white space; never by likeness.
+//! Finds the lines that a SEARCH means: exactly, or else ignoring white space, but never by similarity.
 
 /// How many lines around the nearest place are shown to the model.
 const AROUND: usize = 3;
 /// The most lines shown.
 const SHOWN: usize = 60;
 
-/// Where a SEARCH stands in a file, as a range of line indexes from 0, and how to indent what
-/// takes its place.
+/// Where a SEARCH is in a file, as a line index from 0, and how to indent its replacement.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) start: usize,
     pub(super) indents: Indents,
 }
 
-/// Why a SEARCH has no place.
+/// Why a SEARCH has no single place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoPlace {
-    /// It stands nowhere.
+    /// It is nowhere in the file.
     Missing,
-    /// It stands at all these lines, from 1.
+    /// It is at all these lines, from 1.
     Ambiguous(Vec<usize>),
-    /// It stands at this line, from 1, but with an indentation that cannot be carried over.
+    /// It is at this line, from 1, but with an indentation that cannot be translated.
     Indentation(usize),
 }
 
-/// From an indentation that the model wrote to the one in the file.
+/// Translates the indentations that the model wrote to those in the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Indents(Vec<(String, String)>);
 
@@ -52,8 +51,8 @@ pub(super) fn find(lines: &[&str], search: &[String]) -> Result<Place, NoPlace> 
     }
 }
 
-/// The lines of the file that are most like `search`, with their numbers; for the model to read,
-/// never for us to edit. Empty where nothing is alike.
+/// The lines of the file that are most similar to `search`, with their numbers. They are shown to the model and
+/// never edited. Empty if nothing is similar.
 pub(super) fn nearest(lines: &[&str], search: &[String]) -> String {
     let wanted: Vec<String> =
         search.iter().map(|line| squeeze(line)).filter(|line| !line.is_empty()).collect();
@@ -75,8 +74,8 @@ pub(super) fn shown(lines: &[&str], start: usize, count: usize) -> String {
 }
 
 impl Indents {
-    /// Nothing if one indentation would become two different ones, or two become one: then the
-    /// block's structure differs, and in some languages its meaning.
+    /// `None` if one indentation would become two, or two would become one: then the block's structure differs,
+    /// and in some languages its meaning.
     fn between(search: &[String], lines: &[&str]) -> Option<Self> {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for (wanted, line) in search.iter().zip(lines).filter(|(wanted, _)| !wanted.trim().is_empty()) {
@@ -90,8 +89,8 @@ impl Indents {
         Some(Self(pairs))
     }
 
-    /// The line as it belongs into the file: an indentation that was seen in SEARCH is exchanged; a
-    /// deeper one keeps what it has beyond the deepest that was seen.
+    /// The line as it belongs in the file: an indentation known from SEARCH is translated; a deeper one keeps what
+    /// it has beyond the deepest known one.
     pub(super) fn carry(&self, line: &str) -> String {
         if line.trim().is_empty() {
             return if self.0.is_empty() { line.to_owned() } else { String::new() };
@@ -103,7 +102,7 @@ impl Indents {
         }
     }
 
-    /// A line that stands further out than all of SEARCH: moved by what the outermost line moved.
+    /// A line further out than all of SEARCH moves as far as the outermost line does.
     fn shallower(&self, line: &str) -> String {
         let Some((from, to)) = self.0.iter().min_by_key(|(from, _)| from.len()) else {
             return line.to_owned();

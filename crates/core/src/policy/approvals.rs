@@ -4,7 +4,7 @@ use super::{
     Approval, ApprovalState, Demands, Facts, Node, Permission, Status, Tier, Wait, section::Section,
 };
 
-/// Judges the approvals of the head; `clean_review` is the review that may stand in for one person.
+/// Judges the approvals of the head. A clean review by the agent may count as one approval.
 pub(super) fn judge(facts: &Facts, demands: &Demands, tier: Tier, clean_review: bool) -> Section {
     let latest = latest(&facts.approvals);
     let refused: Vec<_> = latest.iter().filter(|review| asks_for_changes(review)).collect();
@@ -78,7 +78,7 @@ fn disqualification(review: &Approval, facts: &Facts, tier: Tier) -> Option<&'st
     }
 }
 
-/// Each person's latest review that says yes, no, or neither any more; a comment takes nothing back.
+/// Each person's latest review that approves, refuses or was dismissed; a comment withdraws nothing.
 fn latest(approvals: &[Approval]) -> Vec<&Approval> {
     let mut latest: Vec<&Approval> = Vec::new();
     for review in approvals.iter().filter(|review| review.state != ApprovalState::Commented) {
@@ -91,7 +91,7 @@ fn latest(approvals: &[Approval]) -> Vec<&Approval> {
     latest
 }
 
-/// Of two at one moment the one that is no approval counts.
+/// Of two at the same moment, the one that is not an approval counts.
 fn is_newer(review: &Approval, known: &Approval) -> bool {
     let refuses = |review: &Approval| review.state != ApprovalState::Approved;
     (review.submitted_at, refuses(review)) >= (known.submitted_at, refuses(known))

@@ -1,14 +1,14 @@
-//! The verdict as a tree that explains itself, and the one decision that follows from it.
+//! An assessment: the verdict as a tree with explanations, and the one decision that follows from it.
 //!
-//! There is no way to make or to read back an [`Assessment`] but to judge: a recorded decision is
-//! its [`Facts`](super::Facts), judged again.
+//! Only a judgement makes an [`Assessment`], and none can be read back: a recorded decision is its
+//! [`Facts`](super::Facts), judged again.
 
 use serde::Serialize;
 
 use super::{Classification, Clearance, Demands, Drift, Tier};
 use crate::{finding::Finding, sha::Sha};
 
-/// What the policy makes of one head SHA.
+/// What the policy says about one head SHA.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assessment {
     pub(super) phase: Phase,
@@ -24,7 +24,7 @@ pub struct Assessment {
     pub(super) clearance: Option<Clearance>,
 }
 
-/// When in a run the judgement is made.
+/// At which point of a run the judgement is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -34,7 +34,7 @@ pub enum Phase {
     Verdict,
 }
 
-/// What shall happen to the pull request now.
+/// What happens to the pull request now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum Decision {
@@ -45,12 +45,12 @@ pub enum Decision {
         /// All that is missing.
         on: Vec<Wait>,
     },
-    /// The base has moved: update the branch, which makes a new SHA and a new judgement.
-    /// Stands before waiting, for an update voids whatever would be waited for.
+    /// The base has moved: update the branch, which makes a new SHA and a new judgement. Comes before waiting,
+    /// because an update voids whatever the run would wait for.
     Behind,
     /// Something is wrong with this head.
     Blocked {
-        /// What an agent can mend; where it is empty, or no round is left, a person must act.
+        /// What an agent can fix. If it is empty, or no round is left, a person must act.
         remediable: Vec<Remedy>,
         /// All that is wrong, one sentence each.
         reasons: Vec<String>,
@@ -79,14 +79,14 @@ pub enum Wait {
         missing: u32,
         /// How many in all.
         needed: u32,
-        /// Only people count.
+        /// Whether only people count.
         human: bool,
     },
     /// The pull request is a draft.
     Draft,
 }
 
-/// One thing that an agent can mend.
+/// One thing that an agent can fix.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "mend", rename_all = "snake_case")]
 pub enum Remedy {
@@ -107,16 +107,16 @@ pub enum Remedy {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Stop {
-    /// Commits that are not ours are on the branch.
+    /// The branch has commits that are not the factory's.
     HumanTakeover {
-        /// Which.
+        /// The commits.
         commits: Vec<Sha>,
     },
-    /// Somebody closed the pull request.
+    /// The pull request was closed.
     Closed,
     /// The pull request has been merged already.
     Merged,
-    /// A policy that counts does not parse.
+    /// A policy that applies does not parse.
     PolicyBroken {
         /// The JSON pointer of what is wrong.
         pointer: String,
@@ -125,17 +125,17 @@ pub enum Stop {
     },
 }
 
-/// How a part of the verdict stands; the order is the order of what decides the whole.
+/// The status of a part of the verdict; the highest status among the parts decides the whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Not demanded here.
+    /// Not demanded.
     NotApplicable,
-    /// As it should be.
+    /// Satisfied.
     Satisfied,
-    /// Not yet.
+    /// Not satisfied yet.
     Waiting,
-    /// Wrong.
+    /// Failed.
     Failed,
 }
 
@@ -144,11 +144,11 @@ pub enum Status {
 pub struct Node {
     /// What is judged.
     pub name: String,
-    /// How it stands.
+    /// Its status.
     pub status: Status,
     /// Why, for people.
     pub sentence: String,
-    /// What it rests on.
+    /// Its parts.
     pub children: Vec<Self>,
 }
 
@@ -157,7 +157,7 @@ pub struct Node {
 pub struct CheckRow {
     /// The check's name.
     pub name: String,
-    /// How it stands.
+    /// Its state.
     pub state: CheckState,
     /// The same for people: `in progress`, `never reported`.
     pub detail: String,
@@ -167,13 +167,13 @@ pub struct CheckRow {
     pub url: Option<String>,
 }
 
-/// How a check stands; the order is the order of what decides among several reports.
+/// The state of a check; the highest state among several reports decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
-    /// The gate itself, which is reported and never waited for.
+    /// The gate itself, which is reported but never waited for.
     Itself,
-    /// Not demanded of this change.
+    /// Not demanded for this change.
     NotApplicable,
     /// Succeeded.
     Passed,
@@ -204,37 +204,37 @@ impl Assessment {
         &self.base
     }
 
-    /// The tier of the change; `critical` where no policy could say.
+    /// The tier of the change; `critical` if no policy could be read.
     #[must_use]
     pub fn tier(&self) -> Tier {
         self.classification.as_ref().map_or(Tier::Critical, |classification| classification.tier)
     }
 
-    /// SHA-256 of the base's policy, in hexadecimal; `None` where there is none or it does not parse.
+    /// SHA-256 of the base's policy, in hexadecimal; `None` if there is no policy or it does not parse.
     #[must_use]
     pub fn policy_digest(&self) -> Option<&str> {
         self.policy_digest.as_deref()
     }
 
-    /// Each path and what placed it; `None` where a policy does not parse.
+    /// Each path and what decided its tier; `None` if a policy does not parse.
     #[must_use]
     pub const fn classification(&self) -> Option<&Classification> {
         self.classification.as_ref()
     }
 
-    /// What this head needs; `None` where a policy does not parse.
+    /// What this head needs; `None` if a policy does not parse.
     #[must_use]
     pub const fn demands(&self) -> Option<&Demands> {
         self.demands.as_ref()
     }
 
-    /// What shall happen now.
+    /// What happens now.
     #[must_use]
     pub const fn decision(&self) -> &Decision {
         &self.decision
     }
 
-    /// The whole verdict, explained.
+    /// The whole verdict, with explanations.
     #[must_use]
     pub const fn tree(&self) -> &Node {
         &self.tree
@@ -246,7 +246,7 @@ impl Assessment {
         &self.checks
     }
 
-    /// The permission to merge this very head; only a verdict that is clear gives one.
+    /// The permission to merge exactly this head; only a clear verdict gives one.
     #[must_use]
     pub fn clearance(&self) -> Option<Clearance> {
         self.clearance.clone()
@@ -258,7 +258,7 @@ impl Node {
         Self { name: name.into(), status, sentence: sentence.into(), children: Vec::new() }
     }
 
-    /// A part that stands as the worst of its children does.
+    /// A part with the highest status of its children.
     pub(super) fn over(name: &str, sentence: impl Into<String>, children: Vec<Self>) -> Self {
         let status = children.iter().map(|child| child.status).max().unwrap_or(Status::NotApplicable);
         Self { name: name.to_owned(), status, sentence: sentence.into(), children }

@@ -8,48 +8,49 @@ use super::{
 };
 use crate::finding::tally;
 
-/// How one check stands, before it becomes a row.
-struct Stand {
+/// The state of one check, before it becomes a row.
+struct Standing {
     state: CheckState,
     detail: String,
     url: Option<String>,
-    /// A change of code could make it pass.
-    mendable: bool,
+    /// Whether a change of code could make it pass.
+    fixable: bool,
 }
 
 /// Judges every demanded check; `evidence` says whether a user interface changed.
 pub(super) fn judge(facts: &Facts, demands: &[CheckDemand], evidence: bool) -> (Section, Vec<CheckRow>) {
-    let stands: Vec<(&CheckDemand, Stand)> =
-        demands.iter().map(|check| (check, stand(facts, check, evidence))).collect();
+    let standings: Vec<(&CheckDemand, Standing)> =
+        demands.iter().map(|check| (check, standing(facts, check, evidence))).collect();
     let mut section = Section::fine(Node::over("checks", "", Vec::new()));
-    for (check, stand) in &stands {
-        record(&mut section, facts, check, stand);
+    for (check, standing) in &standings {
+        record(&mut section, facts, check, standing);
     }
-    let rows: Vec<CheckRow> = stands.into_iter().map(|(check, stand)| row(facts, check, stand)).collect();
+    let rows: Vec<CheckRow> =
+        standings.into_iter().map(|(check, standing)| row(facts, check, standing)).collect();
     section.node = node(&rows);
     (section, rows)
 }
 
-fn record(section: &mut Section, facts: &Facts, check: &CheckDemand, stand: &Stand) {
+fn record(section: &mut Section, facts: &Facts, check: &CheckDemand, standing: &Standing) {
     let name = check.name.clone();
-    match stand.state {
+    match standing.state {
         CheckState::Running | CheckState::Missing => {
-            section.waits.push(Wait::Check { name, progress: stand.detail.clone() });
+            section.waits.push(Wait::Check { name, progress: standing.detail.clone() });
         }
-        // What a review found is a section of its own, and is told there.
+        // The findings of a review are reported in a section of their own.
         CheckState::Failed if check.name == REVIEW_CHECK && facts.review_of_head().is_some() => {}
         CheckState::Failed => {
-            section.reasons.push(format!("check {name}: {}", stand.detail));
-            if stand.mendable {
-                section.remedies.push(Remedy::Check { name, url: stand.url.clone() });
+            section.reasons.push(format!("check {name}: {}", standing.detail));
+            if standing.fixable {
+                section.remedies.push(Remedy::Check { name, url: standing.url.clone() });
             }
         }
         CheckState::Itself | CheckState::NotApplicable | CheckState::Passed => {}
     }
 }
 
-fn row(facts: &Facts, check: &CheckDemand, stand: Stand) -> CheckRow {
-    let Stand { state, detail, url, .. } = stand;
+fn row(facts: &Facts, check: &CheckDemand, standing: Standing) -> CheckRow {
+    let Standing { state, detail, url, .. } = standing;
     CheckRow { name: check.name.clone(), state, detail, sha: facts.head.clone(), url }
 }
 
@@ -60,45 +61,45 @@ fn node(rows: &[CheckRow]) -> Node {
     Node::over("checks", format!("{passed} of {counted} checks have passed"), children)
 }
 
-/// The check is one that the verdict looks at.
+/// Whether the verdict depends on the check.
 pub(super) const fn counts(state: CheckState) -> bool {
     !matches!(state, CheckState::Itself | CheckState::NotApplicable)
 }
 
-fn stand(facts: &Facts, check: &CheckDemand, evidence: bool) -> Stand {
-    let stand = match check.name.as_str() {
-        GATE_CHECK => Stand::plain(CheckState::Itself, "is this gate, which does not wait for itself"),
+fn standing(facts: &Facts, check: &CheckDemand, evidence: bool) -> Standing {
+    let standing = match check.name.as_str() {
+        GATE_CHECK => Standing::plain(CheckState::Itself, "is this gate, which does not wait for itself"),
         REVIEW_CHECK => review(facts),
         EVIDENCE_CHECK if !evidence => {
-            Stand::plain(CheckState::NotApplicable, "not applicable: no user interface changed")
+            Standing::plain(CheckState::NotApplicable, "not applicable: no user interface changed")
         }
         _ => reported(facts, check),
     };
-    stand.unless_too_late(facts)
+    standing.unless_too_late(facts)
 }
 
-fn review(facts: &Facts) -> Stand {
+fn review(facts: &Facts) -> Standing {
     let Some(review) = facts.review_of_head() else {
-        return Stand::plain(CheckState::Missing, "this head has not been reviewed");
+        return Standing::plain(CheckState::Missing, "this head has not been reviewed");
     };
     if let Some(reason) = &review.failed {
-        return Stand::plain(CheckState::Failed, format!("the review failed: {reason}"));
+        return Standing::plain(CheckState::Failed, format!("the review failed: {reason}"));
     }
     let open: Vec<_> = review.open().cloned().collect();
     let clean = review.holding(facts.rounds_left).next().is_none();
-    Stand::plain(if clean { CheckState::Passed } else { CheckState::Failed }, tally(&open))
+    Standing::plain(if clean { CheckState::Passed } else { CheckState::Failed }, tally(&open))
 }
 
-/// Check runs and commit statuses of one name: each reporter's newest, the worst of them decides.
-fn reported(facts: &Facts, check: &CheckDemand) -> Stand {
+/// Check runs and commit statuses of one name: of each reporter's newest, the worst decides.
+fn reported(facts: &Facts, check: &CheckDemand) -> Standing {
     let runs = newest_runs(facts, check);
     if runs.is_empty() && check.app.is_some() {
-        return Stand::plain(CheckState::Missing, "not reported by its app");
+        return Standing::plain(CheckState::Missing, "not reported by its app");
     }
     let by_run = runs.into_iter().map(|run| of_run(run, check));
     let by_status = newest_status(facts, &check.name).into_iter().map(of_status);
-    let worst = by_run.chain(by_status).max_by_key(|stand| stand.state);
-    worst.unwrap_or_else(|| Stand::plain(CheckState::Missing, "not reported"))
+    let worst = by_run.chain(by_status).max_by_key(|standing| standing.state);
+    worst.unwrap_or_else(|| Standing::plain(CheckState::Missing, "not reported"))
 }
 
 /// The newest run of each app by (start, number); a queued run is newer than any that has started.
@@ -122,13 +123,13 @@ fn newest_runs<'a>(facts: &'a Facts, check: &CheckDemand) -> Vec<&'a CheckFact> 
 
 fn newest_status<'a>(facts: &'a Facts, name: &str) -> Option<&'a CommitStatus> {
     let valid = |status: &&CommitStatus| status.context == name && !facts.is_void(status.updated_at);
-    // Of two written at one moment the worse counts, for the forge's order is not promised.
+    // Of two written at the same moment the worse counts, because the forge does not guarantee their order.
     facts.statuses.iter().filter(valid).max_by_key(|status| {
         (status.updated_at, matches!(status.state, StatusState::Failure | StatusState::Error))
     })
 }
 
-fn of_run(run: &CheckFact, check: &CheckDemand) -> Stand {
+fn of_run(run: &CheckFact, check: &CheckDemand) -> Standing {
     let (state, detail) = match (run.status, run.conclusion) {
         (CheckStatus::Queued, _) => (CheckState::Running, "queued"),
         (CheckStatus::InProgress, _) => (CheckState::Running, "in progress"),
@@ -136,12 +137,12 @@ fn of_run(run: &CheckFact, check: &CheckDemand) -> Stand {
         (CheckStatus::Completed, Some(conclusion)) => concluded(run, conclusion, check),
         (CheckStatus::Completed, None) => (CheckState::Failed, "completed without a conclusion"),
     };
-    let mendable = matches!(run.conclusion, Some(Conclusion::Failure | Conclusion::TimedOut));
-    Stand { state, detail: detail.to_owned(), url: run.url.clone(), mendable }
+    let fixable = matches!(run.conclusion, Some(Conclusion::Failure | Conclusion::TimedOut));
+    Standing { state, detail: detail.to_owned(), url: run.url.clone(), fixable }
 }
 
 fn concluded(run: &CheckFact, conclusion: Conclusion, check: &CheckDemand) -> (CheckState, &'static str) {
-    // Where evidence is demanded, "not applicable" and "skipped" are no evidence.
+    // If evidence is demanded, neither `neutral` nor `skipped` is evidence.
     let evidence = check.name == EVIDENCE_CHECK;
     match conclusion {
         Conclusion::Success => (CheckState::Passed, "success"),
@@ -160,19 +161,19 @@ fn concluded(run: &CheckFact, conclusion: Conclusion, check: &CheckDemand) -> (C
     }
 }
 
-fn of_status(status: &CommitStatus) -> Stand {
-    let (state, detail, mendable) = match status.state {
+fn of_status(status: &CommitStatus) -> Standing {
+    let (state, detail, fixable) = match status.state {
         StatusState::Success => (CheckState::Passed, "success", false),
         StatusState::Pending => (CheckState::Running, "status pending", false),
         StatusState::Failure => (CheckState::Failed, "status failure", true),
         StatusState::Error => (CheckState::Failed, "status error", false),
     };
-    Stand { state, detail: detail.to_owned(), url: status.url.clone(), mendable }
+    Standing { state, detail: detail.to_owned(), url: status.url.clone(), fixable }
 }
 
-impl Stand {
+impl Standing {
     fn plain(state: CheckState, detail: impl Into<String>) -> Self {
-        Self { state, detail: detail.into(), url: None, mendable: false }
+        Self { state, detail: detail.into(), url: None, fixable: false }
     }
 
     fn unless_too_late(self, facts: &Facts) -> Self {

@@ -1,4 +1,4 @@
-//! Which tier a change has, and for each path the pattern or the rule that decided it.
+//! Which tier a change has, and for each path the pattern or rule that decided it.
 
 use std::collections::BTreeSet;
 
@@ -17,35 +17,35 @@ use crate::{
     requirement::ProductName,
 };
 
-/// What a change is placed under.
+/// What a change is classified under.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
     /// Whose policy decides.
     pub contract: Contract<'a>,
-    /// The products that the change may touch; one that the policy does not know means all of them.
+    /// The products that the change may touch; an unknown one means all products.
     pub products: &'a [ProductName],
-    /// How many changed files the forge counts; `None` where there is no forge to ask.
+    /// How many changed files the forge counts; `None` without a forge.
     pub forge_changed_files: Option<u32>,
 }
 
-/// Where a change stands.
+/// The tier of a change, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Classification {
-    /// The highest tier that anything asks for; `low` for an empty change.
+    /// The highest tier that any reason gives; `low` for an empty change.
     pub tier: Tier,
-    /// The floor demands a person, whatever the policy says.
+    /// Whether the floor demands a person, whatever the policy says.
     pub needs_human: bool,
     /// Every path, in git's order.
     pub paths: Vec<PathVerdict>,
-    /// What the change as a whole is, beyond its paths.
+    /// Reasons about the change as a whole.
     pub whole: Vec<Reason>,
     /// Changed files that name or lock dependencies.
     pub dependencies: Vec<String>,
-    /// What is odd but decides nothing, for people.
+    /// What is odd but does not decide the tier, for people.
     pub warnings: Vec<String>,
 }
 
-/// Where one path stands.
+/// The tier of one path, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PathVerdict {
     /// The path as git lists it.
@@ -54,7 +54,7 @@ pub struct PathVerdict {
     pub kind: ChangeKind,
     /// The highest tier of its reasons.
     pub tier: Tier,
-    /// Everything that places the path, the strictest first; never empty.
+    /// Every reason for its tier, the strictest first; never empty.
     pub reasons: Vec<Reason>,
 }
 
@@ -102,12 +102,12 @@ fn place(rules: &[&ProductRules], file: &FileChange, warnings: &mut BTreeSet<Str
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.tier));
     reasons.dedup();
     if reasons.is_empty() {
-        reasons.push(Reason::floor(Tier::Critical, "no policy places it"));
+        reasons.push(Reason::floor(Tier::Critical, "no policy covers it"));
     }
     PathVerdict { path: file.path.clone(), kind: file.kind, tier: reasons[0].tier, reasons }
 }
 
-/// The highest tier that matches; within it a pattern that says more than the catch-all.
+/// The highest tier that matches; within it, a pattern that is more specific than the catch-all.
 fn by_pattern(rules: &ProductRules, matching: &[usize]) -> Reason {
     let strictness = |&&index: &&usize| (rules.tiers[index], rules.patterns.text(index) != "**");
     match matching.iter().max_by_key(strictness) {
@@ -130,7 +130,7 @@ fn oddities(rules: &ProductRules, path: &str, matching: &[usize], reason: &Reaso
         odd.push(format!("{name}: {path:?} misses `{pattern}` in {tier} by letter case alone"));
     }
     if reason.tier == Tier::Low && lint::is_forgotten_money(path, &reason.rule) {
-        odd.push(format!("{name}: {path:?} looks like a money path, and only `**` in low places it"));
+        odd.push(format!("{name}: {path:?} looks like a money path, but matches only `**` in low"));
     }
     odd
 }
@@ -155,11 +155,10 @@ fn whole(ruling: &Ruling, scope: &Scope<'_>, change: &Change) -> Vec<Reason> {
 
 fn unknown_products(ruling: &Ruling, products: &[ProductName]) -> Vec<String> {
     let unknown = |policy: &Policy, name: &ProductName| !policy.products().any(|known| known == name);
-    let warn =
-        |name: &ProductName| {
-            ruling.policies.iter().any(|policy| unknown(policy, name)).then(|| {
-                format!("the policy knows no product {name}: the change is judged under every product")
-            })
-        };
+    let warn = |name: &ProductName| {
+        ruling.policies.iter().any(|policy| unknown(policy, name)).then(|| {
+            format!("the policy does not know the product {name}: the change is judged under every product")
+        })
+    };
     products.iter().filter_map(warn).collect()
 }

@@ -7,13 +7,13 @@ use crate::sha::Sha;
 
 /// Permission to merge one head SHA, made only by a [`judge`](super::judge) that finds nothing missing.
 ///
-/// It can be written down and cannot be read back: after a crash the recorded
-/// [`Facts`](super::Facts) are judged again. Nothing outside the policy can make one:
+/// It can be serialized but not deserialized: after a crash the recorded [`Facts`](super::Facts) are judged
+/// again. Nothing outside the policy can make one:
 ///
 /// ```compile_fail
 /// use aspora_core::policy::{Clearance, Tier};
 /// fn forge(head: aspora_core::sha::Sha) -> Clearance {
-///     Clearance { base: head.clone(), head, policy_digest: String::new(), tier: Tier::Low }
+///     Clearance { base: head.clone(), head, policy_digest: None, tier: Tier::Low }
 /// }
 /// ```
 ///
@@ -43,12 +43,12 @@ pub struct Clearance {
 }
 
 impl Clearance {
-    /// Only `judge` calls this, and only when it has decided `Clear`.
+    /// Called only by `judge`, and only if its decision is `Clear`.
     pub(super) const fn new(head: Sha, base: Sha, policy_digest: Option<String>, tier: Tier) -> Self {
         Self { head, base, policy_digest, tier }
     }
 
-    /// The head that may be merged, and no other.
+    /// The only head that may be merged.
     #[must_use]
     pub const fn head(&self) -> &Sha {
         &self.head
@@ -60,7 +60,7 @@ impl Clearance {
         &self.base
     }
 
-    /// SHA-256 of the policy that decided, in hexadecimal; `None` where the base has none.
+    /// SHA-256 of the policy that decided, in hexadecimal; `None` if the base has no policy.
     #[must_use]
     pub fn policy_digest(&self) -> Option<&str> {
         self.policy_digest.as_deref()

@@ -1,27 +1,27 @@
-//! Whose policy decides: the one at the base of the pull request, and never the head's alone.
+//! Which policy decides: the one at the base of the pull request, never the head's alone.
 
 use super::{Error, POLICY_PATH, Policy};
 
-/// The policy texts on both sides of a pull request; `None` where there is no such file.
+/// The policy texts on both sides of a pull request; `None` if the file does not exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Contract<'a> {
-    /// The text at the base commit: it decides.
+    /// The text at the base commit, which decides.
     pub base: Option<&'a str>,
-    /// The text at the head: where it differs, both are judged and the stricter part counts.
+    /// The text at the head: if it differs, both apply and the stricter part counts.
     pub head: Option<&'a str>,
 }
 
 /// A [`Contract`], parsed.
 #[derive(Debug, Clone)]
 pub(super) struct Ruling {
-    /// The policies that are judged together: the base's first, then the head's if it differs.
+    /// The policies that apply together: the base's first, then the head's if it differs.
     pub(super) policies: Vec<Policy>,
-    /// Why everything is critical, where a side has no policy.
+    /// Why everything is critical, if a side has no policy.
     pub(super) missing: Option<&'static str>,
 }
 
 impl Contract<'_> {
-    /// Parses the side or the sides that count.
+    /// Parses the policies that apply.
     ///
     /// # Errors
     /// The [`Error`] of the first side that is not a policy; its message names the side.
@@ -34,8 +34,8 @@ impl Contract<'_> {
             policies.push(parse("head", head)?);
         }
         let missing = match (self.base, self.head) {
-            (None, _) => Some("there is no risk policy at the base"),
-            (Some(_), None) => Some("the change takes the risk policy away"),
+            (None, _) => Some("the base has no risk policy"),
+            (Some(_), None) => Some("the change deletes the risk policy"),
             (Some(_), Some(_)) => None,
         };
         Ok(Ruling { policies, missing })

@@ -7,13 +7,13 @@ use super::{GATE_CHECK, REVIEW_CHECK, Tier};
 /// Everything one tier demands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Demands {
-    /// The checks that must have succeeded on the head, ourselves among them.
+    /// The checks that must have succeeded on the head, the factory's own included.
     pub checks: Vec<CheckDemand>,
     /// How many people must approve the head.
     pub approvals: u32,
-    /// Only people count, and at least one of them.
+    /// Whether only people count, and at least one is needed.
     pub human: bool,
-    /// The head must hold the newest commit of the base branch.
+    /// Whether the head must contain the newest commit of the base branch.
     pub up_to_date: bool,
 }
 
@@ -22,9 +22,9 @@ pub struct Demands {
 pub struct CheckDemand {
     /// The name as the forge reports it.
     pub name: String,
-    /// Only this app's report counts.
+    /// If set, only this app's report counts.
     pub app: Option<App>,
-    /// `skipped` counts as success.
+    /// Whether `skipped` counts as success.
     pub skipped_counts: bool,
 }
 
@@ -34,12 +34,12 @@ pub struct CheckDemand {
 pub enum App {
     /// The app's number on the forge.
     Id(u64),
-    /// The app's name in addresses.
+    /// The app's slug.
     Slug(String),
 }
 
 impl CheckDemand {
-    /// A check by whichever app, of which only `success` counts.
+    /// A check by any app, of which only `success` counts.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self { name: name.to_owned(), app: None, skipped_counts: false }
@@ -47,14 +47,14 @@ impl CheckDemand {
 }
 
 impl Demands {
-    /// What is demanded where there is no policy to say: our review, and two people.
+    /// What is demanded without a policy: the factory's review, and two people.
     #[must_use]
     pub fn without_a_policy() -> Self {
         let checks = vec![CheckDemand::named(GATE_CHECK), CheckDemand::named(REVIEW_CHECK)];
         Self { checks, approvals: 2, human: true, up_to_date: true }
     }
 
-    /// How many approvals a merge needs: where a person is demanded, at least one.
+    /// How many approvals a merge needs: at least one if a person is demanded.
     #[must_use]
     pub fn approvals_needed(&self) -> u32 {
         self.approvals.max(u32::from(self.human))

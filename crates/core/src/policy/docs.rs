@@ -1,21 +1,21 @@
-//! Docs drift: what must be written down when something else changes, at every tier.
+//! Docs drift: which documents must change when other paths do, at every tier.
 
 use serde::{Deserialize, Serialize};
 
 use super::rules::DocsRules;
 use crate::change::{Change, ChangeKind, FileChange};
 
-/// Something changed, and none of the documents that tell of it did.
+/// Paths changed, and none of the documents that describe them did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Drift {
     /// The paths that changed, in git's order.
     pub changed: Vec<String>,
-    /// The patterns of the documents of which at least one must be added or modified.
+    /// The patterns of the documents; at least one must be added or modified.
     pub satisfied_by: Vec<String>,
 }
 
 impl DocsRules {
-    /// The drift of a change, if it drifts.
+    /// The drift of a change, if there is any.
     #[must_use]
     pub fn drift(&self, change: &Change) -> Option<Drift> {
         let matches = |file: &&FileChange| self.require.is_match(&file.path);
@@ -27,7 +27,7 @@ impl DocsRules {
         Some(Drift { changed, satisfied_by: self.files.texts().to_vec() })
     }
 
-    /// A document that says something new: a deletion, a symlink, a mode or white space does not.
+    /// Whether the file is a document with new content: a deletion, a symlink, a mode or white space is not.
     fn is_written(&self, file: &FileChange) -> bool {
         let kind = matches!(file.kind, ChangeKind::Added | ChangeKind::Modified);
         let plain = matches!(file.new_mode, 0o100_644 | 0o100_755);
@@ -36,7 +36,7 @@ impl DocsRules {
 }
 
 impl Drift {
-    /// What changed and what would satisfy, for people.
+    /// What changed and what would satisfy the rule, for people.
     #[must_use]
     pub fn sentence(&self) -> String {
         let shown =
@@ -51,7 +51,7 @@ impl Drift {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Policy, rules::tests::SEED};
+    use super::super::{Policy, tests::SEED};
     use super::*;
 
     #[track_caller]
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_that_says_nothing_new_does_not_count() {
+    fn a_document_without_new_content_does_not_count() {
         check(Some(("docs/API.md", ChangeKind::Deleted, 0, false)), true);
         check(Some(("docs/API.md", ChangeKind::Modified, 0o100_644, true)), true);
         check(Some(("docs/API.md", ChangeKind::Added, 0o120_000, false)), true);

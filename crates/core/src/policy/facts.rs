@@ -1,6 +1,6 @@
-//! Everything a judgement rests on, in one value: recorded, it is judged again to the same answer.
+//! Everything that a judgement depends on, in one value: judged again, recorded facts give the same answer.
 //!
-//! Every fact belongs to one head SHA; whoever gathers them leaves out what belongs to another.
+//! Every fact is about one head SHA; facts about another are left out.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ use crate::{
 /// The facts about one head SHA of one pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// When the facts were gathered: the judgement's only clock.
+    /// When the facts were gathered; the judgement reads no other clock.
     pub at: DateTime<Utc>,
     /// The product that the requirement names.
     pub product: ProductName,
@@ -31,23 +31,23 @@ pub struct Facts {
     pub pull: u64,
     /// The newest commit of the base branch.
     pub base: Sha,
-    /// The head under judgement.
+    /// The head that is judged.
     pub head: Sha,
-    /// The policy's text at `base`; `None` where there is none.
+    /// The policy's text at `base`; `None` if there is none.
     pub base_policy: Option<String>,
-    /// The policy's text at `head`; `None` where there is none.
+    /// The policy's text at `head`; `None` if there is none.
     pub head_policy: Option<String>,
     /// `git diff --raw` of base...head.
     pub change: Change,
     /// How many changed files the forge counts.
     pub forge_changed_files: u32,
-    /// The head holds the newest commit of the base branch.
+    /// Whether the head contains the newest commit of the base branch.
     pub up_to_date: bool,
-    /// When the head was pushed: the clock of checks that never report starts here.
+    /// When the head was pushed; the deadline of checks counts from here.
     pub head_since: DateTime<Utc>,
-    /// This SHA had been the head before, and came back: nothing from before `head_since` counts.
+    /// Whether this SHA was the head before and came back: then nothing from before `head_since` counts.
     pub returned: bool,
-    /// After so many minutes a check that is not completed has failed; 60 unless said.
+    /// After this many minutes a check that is not completed has failed; 60 by default.
     #[serde(default = "default_deadline")]
     pub check_deadline_minutes: u32,
     /// Every check run on the head, of all pages.
@@ -56,9 +56,9 @@ pub struct Facts {
     pub statuses: Vec<CommitStatus>,
     /// The newest review of the Code Review Agent.
     pub review: Option<Review>,
-    /// Remediation rounds that are left; at 0 a medium finding no longer holds the merge up.
+    /// Remediation rounds that are left; at 0 a medium finding no longer blocks the merge.
     pub rounds_left: u32,
-    /// Every review by people and bots, old ones and those through Aspora included.
+    /// Every review by people and bots, including old ones and those given through Aspora.
     pub approvals: Vec<Approval>,
     /// The pull request itself.
     pub pull_state: PullFact,
@@ -69,14 +69,14 @@ pub struct Facts {
 pub struct Requester {
     /// The owner of the key that sent the requirement.
     pub name: String,
-    /// Their login on the forge, where it is known.
+    /// Their login on the forge, if known.
     pub login: Option<String>,
 }
 
 /// An account on the forge. Logins are compared without letter case, as the forge does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// The account's number, which outlives a rename.
+    /// The account's number, which survives a rename.
     pub id: Option<u64>,
     /// The account's name.
     pub login: String,
@@ -101,7 +101,7 @@ pub struct CheckFact {
     pub conclusion: Option<Conclusion>,
     /// Where people read more.
     pub url: Option<String>,
-    /// Our own app reported it.
+    /// Whether the factory's own app reported it.
     pub ours: bool,
 }
 
@@ -109,13 +109,13 @@ pub struct CheckFact {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckStatus {
-    /// Waits for a machine.
+    /// Waiting for a machine.
     Queued,
-    /// Runs.
+    /// Running.
     InProgress,
     /// Has a conclusion.
     Completed,
-    /// Waits for something else (`waiting`, `requested`, `pending` and words we do not know).
+    /// Waiting for something else (`waiting`, `requested`, `pending`, and unknown values).
     #[serde(other)]
     Pending,
 }
@@ -124,15 +124,15 @@ pub enum CheckStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Conclusion {
-    /// The only one that satisfies as it is.
+    /// The only one that always satisfies.
     Success,
     /// The check found something wrong.
     Failure,
-    /// Counts only from our own app.
+    /// Counts only from the factory's own app.
     Neutral,
-    /// Counts only where the policy accepts it.
+    /// Counts only if the policy accepts it.
     Skipped,
-    /// Somebody stopped it.
+    /// It was cancelled.
     Cancelled,
     /// It ran too long.
     TimedOut,
@@ -140,7 +140,7 @@ pub enum Conclusion {
     ActionRequired,
     /// The forge gave it up.
     Stale,
-    /// A word that we do not know: counts as a failure.
+    /// An unknown value: counts as a failure.
     #[serde(other)]
     Unknown,
 }
@@ -169,7 +169,7 @@ pub enum StatusState {
     Pending,
     /// The check found something wrong.
     Failure,
-    /// The check itself broke, or says a word that we do not know.
+    /// The check itself broke, or an unknown value.
     #[serde(other)]
     Error,
 }
@@ -208,7 +208,7 @@ pub enum FindingState {
     FixedAt(Sha),
     /// A later review no longer found it.
     Gone,
-    /// A person said that it does not matter.
+    /// A person dismissed it.
     Dismissed {
         /// Who.
         by: String,
@@ -220,9 +220,9 @@ pub enum FindingState {
 /// One review by a person or a bot, on the forge or through Aspora.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
-    /// Whose it is.
+    /// The reviewer.
     pub by: Person,
-    /// A bot's, an app's or our own: never counts as a person's.
+    /// Whether it is by a bot or an app, the factory's own included: it never counts as a person's.
     pub bot: bool,
     /// What the person may do in the repository.
     pub permission: Permission,
@@ -234,11 +234,11 @@ pub struct Approval {
     pub submitted_at: DateTime<Utc>,
 }
 
-/// What somebody may do in a repository; the order is the order of power.
+/// What an account may do in a repository, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Permission {
-    /// Nothing, or a word that we do not know.
+    /// Nothing, or an unknown value.
     None,
     /// Read.
     Read,
@@ -260,9 +260,9 @@ pub enum ApprovalState {
     Approved,
     /// No, until withdrawn.
     ChangesRequested,
-    /// Neither; changes nothing that the person said before.
+    /// Neither; an earlier review by the same person still counts.
     Commented,
-    /// Somebody took the review back.
+    /// The review was dismissed.
     Dismissed,
 }
 
@@ -271,23 +271,23 @@ pub enum ApprovalState {
 pub struct PullFact {
     /// Open, closed or merged.
     pub state: PullState,
-    /// Not ready to be merged, says its author.
+    /// Whether its author marked it as a draft.
     pub draft: bool,
     /// Who opened it.
     pub author: Person,
-    /// Everybody who wrote or committed a commit on it.
+    /// Every author and committer of its commits.
     pub committers: Vec<Person>,
-    /// Commits on the branch that are not ours: a person has taken over.
+    /// Commits on the branch that are not the factory's: a person has taken over.
     pub foreign_commits: Vec<Sha>,
 }
 
-/// Where a pull request stands.
+/// The state of a pull request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PullState {
     /// Can be merged.
     Open,
-    /// Somebody closed it.
+    /// It was closed.
     Closed,
     /// It has been merged.
     Merged,
@@ -300,7 +300,7 @@ impl Facts {
         std::iter::once(&self.product).chain(&self.other_products).cloned().collect()
     }
 
-    /// Whose policy decides.
+    /// Which policies apply.
     #[must_use]
     pub fn contract(&self) -> Contract<'_> {
         Contract { base: self.base_policy.as_deref(), head: self.head_policy.as_deref() }
@@ -310,12 +310,12 @@ impl Facts {
         Scope { contract: self.contract(), products, forge_changed_files: Some(self.forge_changed_files) }
     }
 
-    /// A push voids what was recorded before it, even where an old SHA is pushed back.
+    /// Whether a push voids what was recorded before it, which matters if an old SHA is pushed back.
     pub(super) fn is_void(&self, recorded: DateTime<Utc>) -> bool {
         self.returned && recorded < self.head_since
     }
 
-    /// A check that is not completed now never will be.
+    /// Whether checks that are not completed count as failed.
     pub(super) fn deadline_is_over(&self) -> bool {
         self.at - self.head_since >= Duration::minutes(i64::from(self.check_deadline_minutes))
     }
@@ -327,12 +327,12 @@ impl Facts {
 }
 
 impl Review {
-    /// The findings that are still there.
+    /// The open findings.
     pub fn open(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|found| found.state == FindingState::Open).map(|found| &found.finding)
     }
 
-    /// Open findings that hold the merge up: blocking ones, and while rounds are left all actionable ones.
+    /// Open findings that hold up the merge: blocking ones, and all actionable ones while rounds are left.
     pub fn holding(&self, rounds_left: u32) -> impl Iterator<Item = &Finding> {
         self.open().filter(move |finding| {
             finding.severity.blocks() || (rounds_left > 0 && finding.severity.is_actionable())
@@ -341,7 +341,7 @@ impl Review {
 }
 
 impl Person {
-    /// The same account, by its number where both have one, or else by its name.
+    /// Whether it is the same account, by number or by name.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         matches!((self.id, other.id), (Some(ours), Some(theirs)) if ours == theirs)

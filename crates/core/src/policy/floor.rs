@@ -1,6 +1,6 @@
-//! The floor under every policy: paths and modes that a policy may raise and can never lower.
+//! The floor under every policy: tiers of paths and modes that a policy may raise but never lower.
 //!
-//! Names are compared without letter case, as the file systems do that people check out on.
+//! Names are compared ignoring letter case, as many file systems do.
 
 use super::{Tier, glob::nfc, reason::Reason};
 use crate::change::{ChangeKind, FileChange};
@@ -45,7 +45,7 @@ const LOCK_FILES: [&str; 9] = [
     "gemfile.lock",
 ];
 
-/// Every rule of the floor that one changed path meets.
+/// Every rule of the floor that applies to one changed path.
 pub(super) fn reasons(file: &FileChange) -> Vec<Reason> {
     let path = nfc(&file.path).to_lowercase();
     let mut reasons = Vec::new();
@@ -65,7 +65,7 @@ pub(super) fn reasons(file: &FileChange) -> Vec<Reason> {
     reasons
 }
 
-/// The path names dependencies or locks them; the gate's report lists such paths.
+/// Whether the path declares or locks dependencies; the gate's report lists such paths.
 pub(super) fn is_dependency_file(path: &str) -> bool {
     let path = path.to_lowercase();
     let name = path.rsplit('/').next().unwrap_or(&path);
@@ -78,7 +78,7 @@ pub(super) fn is_dependency_file(path: &str) -> bool {
         || (path.contains("requirements/") && has_extension("txt"))
 }
 
-/// Files that steer the factory, the forge, git or an agent.
+/// The rule for files that control the factory, the forge, git or an agent.
 fn control_file(path: &str) -> Option<&'static str> {
     let parts = || path.split('/');
     let name = parts().next_back().unwrap_or(path);

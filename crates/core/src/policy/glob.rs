@@ -1,7 +1,7 @@
 //! Patterns over paths: globset with `literal_separator`, anchored at the root, case-sensitive.
 //!
-//! Both sides are compared in Unicode NFC, so that two spellings of `é` are one name, as they are
-//! on the file systems that people check out on. `p/**` also covers a file called `p` itself.
+//! Both sides are compared in Unicode NFC, so that two encodings of `é` are one name, as they are on many file
+//! systems. `p/**` also covers a file called `p` itself.
 
 use std::borrow::Cow;
 
@@ -20,9 +20,9 @@ const BRACE_LIMIT: usize = 3;
 pub(super) struct Patterns {
     texts: Vec<String>,
     exact: GlobSet,
-    /// The patterns in lower case; `None` where they are so already.
+    /// The patterns in lower case; `None` if they are in lower case already.
     folded: Option<GlobSet>,
-    /// Which pattern each glob of the sets stands for.
+    /// The pattern that each glob of the sets belongs to.
     owners: Vec<usize>,
 }
 
@@ -30,14 +30,14 @@ impl Patterns {
     /// Compiles patterns that [`refusal`] has passed.
     ///
     /// # Errors
-    /// What globset says of a set that is too large.
+    /// globset's error for a set that is too large.
     pub(super) fn new(texts: Vec<String>) -> Result<Self, globset::Error> {
         let mut owned: Vec<(usize, String)> = Vec::new();
         for (index, text) in texts.iter().enumerate() {
             owned.extend(forms(&nfc(text)).into_iter().map(|form| (index, form)));
         }
         let exact: Vec<Glob> = owned.iter().map(|(_, form)| compile(form)).collect::<Result<_, _>>()?;
-        // A range such as `[Z-a]` has no folded form; then the exact one stands in.
+        // A range such as `[Z-a]` has no lower-case form; the exact one is used instead.
         let fold = |((_, form), exact): (&(usize, String), &Glob)| {
             compile(&form.to_lowercase()).unwrap_or_else(|_| exact.clone())
         };
@@ -52,8 +52,8 @@ impl Patterns {
         self.owned(self.exact.matches(&*nfc(path)))
     }
 
-    /// The indices of the patterns that would match if letter case did not count; nothing where neither the
-    /// path nor a pattern has any, so that they are those of [`Patterns::matching`].
+    /// The indices of the patterns that match ignoring letter case; `None` if neither the path nor a pattern has
+    /// upper case, so that they are those of [`Patterns::matching`].
     pub(super) fn matching_in_any_case(&self, path: &str) -> Option<Vec<usize>> {
         let exact = nfc(path);
         let folded = exact.to_lowercase();
@@ -87,7 +87,7 @@ pub(super) fn refusal(pattern: &str) -> Option<String> {
         _ if pattern.len() > PATTERN_LIMIT => "has over 256 bytes; shorten it",
         _ if pattern.starts_with('/') => "begins with `/`; patterns are anchored at the root already",
         _ if pattern.starts_with("./") => "begins with `./`; patterns are anchored at the root already",
-        _ if pattern.starts_with('!') => "begins with `!`; a pattern cannot take paths away",
+        _ if pattern.starts_with('!') => "begins with `!`; a pattern cannot exclude paths",
         _ if pattern.ends_with('/') => "ends with `/`; write `/**` for what is below",
         _ if pattern.contains('\\') => "holds a backslash; write `[*]` for a literal star",
         _ if pattern.contains('\0') => "holds a NUL byte; no path has one",
@@ -103,10 +103,10 @@ pub(super) fn warning(pattern: &str) -> Option<String> {
     pattern
         .split('/')
         .any(lone)
-        .then(|| format!("`{pattern}`: `**` beside other characters behaves as one star"))
+        .then(|| format!("`{pattern}`: `**` next to other characters behaves like one star"))
 }
 
-/// Every path that `narrow` matches is surely matched by `wide` (says no when unsure).
+/// Whether `wide` surely matches every path that `narrow` matches; false if unsure.
 pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     let below = |stem: &str| {
         let plain = !stem.contains(['*', '?', '[', '{']);
@@ -115,7 +115,7 @@ pub(super) fn covers(wide: &str, narrow: &str) -> bool {
     wide == narrow || wide == "**" || wide.strip_suffix("/**").is_some_and(below)
 }
 
-/// Compares names as file systems do that hold `é` in one way. Most names have no letter that could be held in two.
+/// The name in NFC, the form in which many file systems compare names. Most names are ASCII and need no copy.
 pub(super) fn nfc(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }

@@ -1,7 +1,7 @@
-//! A JSON document that remembers where each value stands, for errors that point.
+//! A JSON document that knows the pointer of each value, for error messages.
 //!
-//! Duplicate keys are kept and then refused, for a reader who sees the first and a machine that
-//! takes the last would not agree on the policy.
+//! Duplicate keys are kept and then refused: a person who reads the first and a program that takes the last would
+//! not agree on the policy.
 
 use std::fmt;
 
@@ -88,7 +88,7 @@ impl<'a> At<'a> {
 
     fn member(&self, key: &'a str, value: &'a Value, first: bool) -> Result<(&'a str, Self), Error> {
         let pointer = format!("{}/{}", self.pointer, key.replace('~', "~0").replace('/', "~1"));
-        if first { Ok((key, At { value, pointer })) } else { Err(Error::new(pointer, "stands twice")) }
+        if first { Ok((key, At { value, pointer })) } else { Err(Error::new(pointer, "appears twice")) }
     }
 }
 

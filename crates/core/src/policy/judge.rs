@@ -1,4 +1,4 @@
-//! The judgement: from the facts about one head to the one thing that shall happen now.
+//! The judgement: from the facts about one head to the one decision that follows.
 
 use super::{
     Assessment, CheckDemand, CheckRow, Classification, Clearance, Decision, Demands, EVIDENCE_CHECK, Error,
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::finding::tally;
 
-/// Judges a head for the merge: everything that its tier demands must be there.
+/// Judges a head for the merge: it must meet everything that its tier demands.
 #[must_use]
 pub fn judge(facts: &Facts) -> Assessment {
     assess(facts, Phase::Verdict)
@@ -70,7 +70,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
 fn broken(error: &Error, facts: &Facts, phase: Phase) -> Assessment {
     let node = Node::leaf("policy", Status::Failed, error.to_string());
     let broken = Stop::PolicyBroken { pointer: error.pointer.clone(), message: error.message.clone() };
-    // A closed pull request or a person at work is the nearer reason to stop.
+    // A closed pull request or a person's takeover takes precedence.
     let reason = stop(facts).unwrap_or(broken);
     Assessment {
         phase,
@@ -87,7 +87,7 @@ fn broken(error: &Error, facts: &Facts, phase: Phase) -> Assessment {
     }
 }
 
-/// What stops a run at once, before anything else is weighed.
+/// What stops a run before anything else is considered.
 fn stop(facts: &Facts) -> Option<Stop> {
     let pull = &facts.pull_state;
     match pull.state {
@@ -206,7 +206,7 @@ fn freshness_section(facts: &Facts, demands: &Demands) -> Section {
     Section::fine(Node::leaf("up to date", status, sentence))
 }
 
-/// Findings count at every tier as soon as they are known, demanded review or not.
+/// Findings count at every tier as soon as they are known, whether or not a review is demanded.
 fn findings_section(facts: &Facts) -> Section {
     let Some(review) = facts.review_of_head() else {
         return Section::fine(Node::leaf("findings", Status::NotApplicable, "no review of this head yet"));
@@ -228,7 +228,7 @@ fn has_clean_review(facts: &Facts) -> bool {
         .is_some_and(|review| review.failed.is_none() && review.holding(facts.rounds_left).next().is_none())
 }
 
-/// What the head will need, shown before anything of it is demanded.
+/// What the head will need, shown before it is demanded.
 fn outlook(demands: &Demands, rows: &[CheckRow]) -> Node {
     let needed = demands.approvals_needed();
     let who = if demands.human { "approvals by people" } else { "approvals" };

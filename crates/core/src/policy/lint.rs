@@ -1,8 +1,8 @@
-//! What is odd about a product's rules but still works.
+//! Warnings about a product's rules that are odd but still work.
 
 use super::{Tier, glob::covers, rules::ProductRules};
 
-/// Words that a path with money in it tends to hold.
+/// Words that are common in paths of code that handles money.
 const MONEY_WORDS: [&str; 10] = [
     "trading",
     "trade",
@@ -23,7 +23,7 @@ pub(super) fn warnings(rules: &ProductRules) -> Vec<String> {
     warnings
 }
 
-/// A path about money that only a catch-all placed, so nobody has thought of it.
+/// Whether a path seems to handle money but matches only a catch-all, which is probably an oversight.
 pub(super) fn is_forgotten_money(path: &str, pattern: &str) -> bool {
     let path = path.to_lowercase();
     pattern == "**" && MONEY_WORDS.iter().any(|word| path.contains(word))

@@ -1,8 +1,8 @@
-//! The risk policy: which tier a change has, what that tier demands, and whether a head has it.
+//! The risk policy: which tier a change has, what that tier demands, and whether a head meets it.
 //!
-//! A policy is parsed ([`Policy`]), a change is placed ([`classify`]), facts about one head SHA are
-//! judged ([`judge`]) and only a judgement that finds nothing missing makes a [`Clearance`].
-//! Everything here is pure: the same [`Facts`] give the same [`Assessment`] for ever.
+//! A policy is parsed ([`Policy`]), a change is classified ([`classify`]), facts about one head SHA are judged
+//! ([`judge`]), and only a judgement that finds nothing missing makes a [`Clearance`]. Everything here is pure:
+//! the same [`Facts`] always give the same [`Assessment`].
 
 mod approvals;
 mod assessment;
@@ -19,6 +19,7 @@ mod glob;
 mod json;
 mod judge;
 mod lint;
+mod parse;
 mod reason;
 mod report;
 mod rules;
@@ -43,15 +44,15 @@ pub use reason::Reason;
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use tier::{Tier, UnknownTier};
 
-/// Where the policy stands in a repository.
+/// The path of the policy in a repository.
 pub const POLICY_PATH: &str = ".aspora/risk-policy.json";
-/// The check that we report ourselves; it is never waited for.
+/// The check that the factory reports itself; it is never waited for.
 pub const GATE_CHECK: &str = "risk-policy-gate";
-/// The check that our own review verdict satisfies.
+/// The check that the factory's own review satisfies.
 pub const REVIEW_CHECK: &str = "Code Review Agent";
-/// The check that is demanded only where a user interface changed.
+/// The check that is demanded only if a user interface changed.
 pub const EVIDENCE_CHECK: &str = "Browser Evidence";
-/// After so many minutes a check that is not completed has failed.
+/// After this many minutes a check that is not completed has failed.
 pub const CHECK_DEADLINE_MINUTES: u32 = 60;
-/// A change of more files than this is critical, for nobody reviews it (files).
+/// A change of more files than this is critical, because it is too large to review.
 pub const MOST_FILES: usize = 3_000;

@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 use super::Tier;
 use crate::requirement::ProductName;
 
-/// One ground for a tier.
+/// One reason for a tier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// The tier it asks for.
+    /// The tier.
     pub tier: Tier,
-    /// The pattern as the policy has it, or the rule in words.
+    /// The pattern in the policy, or the rule in words.
     pub rule: String,
     /// The product whose pattern it is; `None` for the floor and other built-in rules.
     pub product: Option<ProductName>,
-    /// It demands a person as well.
+    /// Whether it also demands a person.
     pub human: bool,
 }
 

@@ -11,7 +11,7 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// A part in which nothing is missing.
+    /// A part that is satisfied.
     pub(super) const fn fine(node: Node) -> Self {
         Self { node, waits: Vec::new(), remedies: Vec::new(), reasons: Vec::new() }
     }
@@ -21,7 +21,7 @@ impl Section {
         Self { waits: vec![wait], ..Self::fine(Node::leaf(name, Status::Waiting, sentence)) }
     }
 
-    /// A part that is wrong; without remedies a person must act.
+    /// A part that failed; without remedies a person must act.
     pub(super) fn failed(name: &str, sentence: String, remedies: Vec<Remedy>) -> Self {
         let node = Node::leaf(name, Status::Failed, sentence.clone());
         Self { remedies, reasons: vec![sentence], ..Self::fine(node) }

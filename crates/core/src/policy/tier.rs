@@ -1,24 +1,24 @@
-//! How much a change can hurt.
+//! How risky a change is.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// The risk of a change; the order is the order of strictness.
+/// The risk of a change, in ascending order of strictness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Tier {
-    /// Tests, docs, and what no rule calls worse.
+    /// Tests, docs, and everything that no rule puts higher.
     Low,
-    /// Worth a review.
+    /// Needs a review.
     Medium,
-    /// Worth evidence and an approval.
+    /// Needs evidence and an approval.
     High,
-    /// Worth a person.
+    /// Needs a person.
     Critical,
 }
 
-/// A word that names no tier.
+/// A text that is not a tier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a tier: critical, high, medium or low is needed")]
 pub struct UnknownTier(String);
@@ -27,7 +27,7 @@ impl Tier {
     /// Every tier, the least strict first.
     pub const ALL: [Self; 4] = [Self::Low, Self::Medium, Self::High, Self::Critical];
 
-    /// The word that the policy and people use.
+    /// The name in policies and for people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl Tier {
         }
     }
 
-    /// Must be up to date with its base before it merges, whatever a policy says.
+    /// Whether a change must be up to date with its base before it merges, whatever a policy says.
     #[must_use]
     pub const fn needs_up_to_date(self) -> bool {
         matches!(self, Self::High | Self::Critical)

@@ -1,40 +1,42 @@
 //! What people may do to a run, whatever it is doing.
 //!
-//! One rule for a paused run: only a resume takes the pause away. Whatever else moves it, moves the
-//! place where it will go on, and asks for nothing.
+//! One rule for a paused run: only a resume ends the pause. Anything else that moves a paused run moves the
+//! step it will resume at, and enqueues nothing.
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::{Action, Event, Refused, Run, State, lost};
-use crate::workflow::{Activity, End, Outcome, Workflow};
+use super::{Action, Event, Pause, Refused, Run, State, find_step};
+use crate::workflow::{End, Outcome, Workflow};
 
-/// The name of the end of a run that a person cancelled; graphs need not know it.
+/// The name of the end of a run that a person cancelled; no graph needs to define it.
 const CANCELLED: &str = "cancelled";
 
 impl Run {
     /// What [`Event::Cancelled`] makes of a run that has not ended; it needs no graph.
     ///
     /// # Errors
-    /// [`Refused::Illegal`] when the run is over.
+    /// [`Refused::Illegal`] when the run has ended.
     pub fn cancel(&self, reason: &str) -> Result<(Self, Vec<Action>), Refused> {
         if let State::Ended { .. } = self.state {
             return Err(Refused::Illegal { state: self.state.as_str(), event: CANCELLED });
         }
-        let mut actions = self.leave();
+        let mut actions = self.abandon();
         actions.push(Action::Finish(End::Cancelled));
         let (name, reason) = (CANCELLED.to_owned(), reason.to_owned());
         Ok((Self { state: State::Ended { name, end: End::Cancelled, reason }, ..self.clone() }, actions))
     }
 
-    /// How often the run has entered a step since a person last granted it afresh.
+    /// How many visits to a step count against its bound: those since a person last sent the run there.
     #[must_use]
     pub fn used(&self, step: &str) -> u32 {
-        let count = |of: &std::collections::BTreeMap<String, u32>| of.get(step).copied().unwrap_or_default();
+        let count = |of: &BTreeMap<String, u32>| of.get(step).copied().unwrap_or_default();
         count(&self.visits).saturating_sub(count(&self.forgiven))
     }
 
-    /// How often this run may still enter the step that `outcome` of `step` leads to; `None` where there
-    /// is no bound.
+    /// How often this run may still enter the step that `outcome` of `step` leads to; `None` if that step has
+    /// no bound.
     #[must_use]
     pub fn visits_left(&self, workflow: &Workflow, step: &str, outcome: Outcome) -> Option<u32> {
         let target = workflow.steps.get(step)?.on.get(&outcome)?;
@@ -49,95 +51,64 @@ impl Run {
         self.forgiven.contains_key(step) && self.used(step) == 1
     }
 
-    /// The step where a run that ended with `last` begins again: where `last` happened, or the step that
-    /// its rounds were spent for.
+    /// The step at which a run is retried that ended with the event `last` at `step`: the step that the
+    /// outcome leads to if its visits were used up, otherwise `step` itself.
     #[must_use]
-    pub fn ended_at<'w>(workflow: &'w Workflow, step: &'w str, last: &Event) -> &'w str {
+    pub fn retry_step<'w>(workflow: &'w Workflow, step: &'w str, last: &Event) -> &'w str {
         let (Event::Answered { outcome, .. } | Event::Skipped { outcome, .. }) = last else { return step };
         let to = workflow.steps.get(step).and_then(|it| it.on.get(outcome));
         to.filter(|to| workflow.steps.contains_key(*to)).map_or(step, String::as_str)
     }
 
-    pub(super) fn pause(&self, event: &Event, now: DateTime<Utc>) -> Result<(Self, Vec<Action>), Refused> {
-        let (queued, action) = match (&self.state, event) {
-            (State::At { .. }, Event::Paused { .. }) => (true, Action::HoldJob),
-            (State::Waiting { .. }, Event::Paused { .. }) => (false, Action::ClearTimer),
-            (_, event) => return Err(self.illegal(event)),
-        };
-        let Event::Paused { by, reason, cause } = event else { unreachable!("matched above") };
-        let (was, by, reason) = (Box::new(self.state.clone()), by.clone(), reason.clone());
-        let state = State::Paused { was, queued, by, reason, cause: *cause, since: now };
-        Ok((Self { state, ..self.clone() }, vec![action]))
-    }
-
     /// What an event makes of a paused run.
-    pub(super) fn while_paused(
+    pub(super) fn apply_while_paused(
         &self,
+        pause: &Pause,
         workflow: &Workflow,
         event: &Event,
         now: DateTime<Utc>,
     ) -> Result<(Self, Vec<Action>), Refused> {
-        let State::Paused { was, queued, .. } = &self.state else {
-            unreachable!("asked for paused runs only")
+        let unpaused = Self { state: (*pause.was).clone(), ..self.clone() };
+        let still_queued = match event {
+            Event::Resumed { .. } => return unpaused.resume(workflow, pause.queued),
+            Event::Failed { .. } if pause.queued => true,
+            Event::Answered { .. } | Event::Parked { .. } | Event::Exhausted { .. } if pause.queued => false,
+            Event::Skipped { .. } | Event::RetriedFrom { .. } => false,
+            event => return Err(self.illegal(event)),
         };
-        let bare = Self { state: (**was).clone(), ..self.clone() };
-        match event {
-            Event::Resumed { .. } => bare.go_on(workflow, *queued),
-            Event::Skipped { .. } | Event::RetriedFrom { .. } => {
-                self.still_paused(bare.apply(workflow, event, now)?, false)
-            }
-            Event::Failed { .. } if *queued => self.still_paused(bare.apply(workflow, event, now)?, true),
-            Event::Answered { .. } | Event::Parked { .. } | Event::Exhausted { .. } if *queued => {
-                self.still_paused(bare.apply(workflow, event, now)?, false)
-            }
-            event => Err(self.illegal(event)),
-        }
+        let (next, actions) = unpaused.apply(workflow, event, now)?;
+        Ok(self.stay_paused(pause, next, actions, still_queued))
     }
 
-    /// A run that would have moved to `next`: it is there, but nothing new is asked for.
-    fn still_paused(
+    /// The paused run whose wrapped state has become that of `next`: of the actions only those remain that
+    /// remove something or finish the run.
+    fn stay_paused(
         &self,
-        (next, actions): (Self, Vec<Action>),
-        still_queued: bool,
-    ) -> Result<(Self, Vec<Action>), Refused> {
-        let State::Paused { queued: had_job, by, reason, cause, since, .. } = &self.state else {
-            unreachable!("asked for paused runs only")
-        };
-        let kept = actions.into_iter().filter(|action| match action {
-            Action::DropJob => *had_job,
+        pause: &Pause,
+        next: Self,
+        mut actions: Vec<Action>,
+        queued: bool,
+    ) -> (Self, Vec<Action>) {
+        actions.retain(|action| match action {
+            Action::DropJob => pause.queued,
             Action::Finish(_) => true,
             _ => false,
         });
-        let kept = kept.collect();
         if matches!(next.state, State::Ended { .. }) {
-            return Ok((next, kept));
+            return (next, actions);
         }
-        let state = State::Paused {
-            was: Box::new(next.state),
-            queued: still_queued,
-            by: by.clone(),
-            reason: reason.clone(),
-            cause: *cause,
-            since: *since,
-        };
-        Ok((Self { state, turn: self.turn, ..next }, kept))
+        let pause = Pause { was: Box::new(next.state), queued, ..pause.clone() };
+        (Self { state: State::Paused(pause), turn: self.turn, ..next }, actions)
     }
 
-    /// A run that is no longer paused: its job is claimable again, or its step runs afresh.
-    fn go_on(self, workflow: &Workflow, queued: bool) -> Result<(Self, Vec<Action>), Refused> {
+    /// Ends a pause: the job is released, or if it is gone by now, the step is enqueued afresh.
+    fn resume(self, workflow: &Workflow, queued: bool) -> Result<(Self, Vec<Action>), Refused> {
         if queued {
             return Ok((self, vec![Action::ReleaseJob]));
         }
         let step = self.step().unwrap_or_default().to_owned();
         let since = self.state.entered().unwrap_or_default();
-        self.again(workflow, &step, since)
-    }
-
-    pub(super) fn run_now(&self, workflow: &Workflow) -> Result<(Self, Vec<Action>), Refused> {
-        match &self.state {
-            State::Waiting { step, since, .. } => self.clone().again_at_once(workflow, step, *since),
-            _ => Ok((self.clone(), vec![Action::MakeJobDue])),
-        }
+        self.enqueue(workflow, &step, since)
     }
 
     pub(super) fn skip(
@@ -148,8 +119,8 @@ impl Run {
         now: DateTime<Utc>,
     ) -> Result<(Self, Vec<Action>), Refused> {
         let name = self.step().unwrap_or_default();
-        let step = workflow.steps.get(name).ok_or_else(|| lost(workflow, name))?;
-        if matches!(step.run, Activity::Verdict | Activity::Merge) {
+        let step = find_step(workflow, name)?;
+        if !step.run.is_skippable() {
             return Err(Refused::Unskippable(name.to_owned()));
         }
         let to = step.on.get(&outcome).ok_or_else(|| Refused::NoOutcome {
@@ -157,7 +128,7 @@ impl Run {
             outcome,
             known: listed(step.on.keys().map(ToString::to_string)),
         })?;
-        self.then(self.clone().enter(workflow, to, reason, now)?)
+        Ok(self.abandon_for(self.clone().enter(workflow, to, reason, now)?))
     }
 
     pub(super) fn retry(
@@ -169,12 +140,12 @@ impl Run {
         if matches!(self.state, State::Ended { end: End::Succeeded, .. }) || self.progress.merged.is_some() {
             return Err(Refused::Succeeded);
         }
-        self.then(self.clone().sent_to(workflow, to, now)?)
+        Ok(self.abandon_for(self.clone().send_to(workflow, to, now)?))
     }
 
-    /// Enters a step because a person said so: its allowance is granted afresh, and the visits go on
-    /// counting, since the names of its effects hang on them.
-    pub(super) fn sent_to(
+    /// Enters a step because a person said so. Earlier visits no longer count against its bound, but stay
+    /// counted in `visits`, because the keys of effects contain the number of the visit.
+    pub(super) fn send_to(
         mut self,
         workflow: &Workflow,
         to: &str,
@@ -189,17 +160,17 @@ impl Run {
         self.enter(workflow, to, "", now)
     }
 
-    /// What the run held is given up before what follows is asked for.
-    fn then(&self, (run, actions): (Self, Vec<Action>)) -> Result<(Self, Vec<Action>), Refused> {
-        Ok((run, self.leave().into_iter().chain(actions).collect()))
+    /// A move away from what this run is doing: its job or timer is removed before anything new is enqueued.
+    fn abandon_for(&self, (next, actions): (Self, Vec<Action>)) -> (Self, Vec<Action>) {
+        (next, self.abandon().into_iter().chain(actions).collect())
     }
 
-    /// What takes away the job or the wake-up that the run has.
-    pub(super) fn leave(&self) -> Vec<Action> {
+    /// What removes the job or the timer that the run has.
+    pub(super) fn abandon(&self) -> Vec<Action> {
         match &self.state {
-            State::At { .. } | State::Paused { queued: true, .. } => vec![Action::DropJob],
+            State::At { .. } | State::Paused(Pause { queued: true, .. }) => vec![Action::DropJob],
             State::Waiting { .. } => vec![Action::ClearTimer],
-            State::Paused { queued: false, .. } | State::Ended { .. } => vec![],
+            State::Paused(Pause { queued: false, .. }) | State::Ended { .. } => vec![],
         }
     }
 }

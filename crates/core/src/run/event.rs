@@ -1,4 +1,4 @@
-//! What happens to a run, and what must then be done.
+//! What happens to a run, and the actions that follow.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -7,17 +7,17 @@ use uuid::Uuid;
 use super::{Park, Progress, Topic};
 use crate::workflow::{End, Outcome, Queue};
 
-/// What happened to a run; the history is a list of these. Who made it so stands beside it.
+/// What happened to a run; a history is a list of these. Its row also names the actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// The run began.
     Started,
-    /// The run began at a step of its own, with what an earlier run of the same requirement had come to know.
+    /// The run began at a given step, with what an earlier run about the same subject had learnt.
     Forked {
         /// The earlier run.
         from_run: Uuid,
-        /// The last event of the earlier run that this one rests on.
+        /// The last event of the earlier run at the time of the fork.
         from_seq: u32,
         /// The step where this one begins.
         step: String,
@@ -39,24 +39,24 @@ pub enum Event {
         #[serde(default)]
         progress: Progress,
     },
-    /// An activity found that it must wait.
+    /// An activity has to wait.
     Parked {
         /// The job it answers to.
         turn: u32,
-        /// For what.
+        /// For what, and for how long.
         park: Park,
         /// What was learnt on the way.
         #[serde(default)]
         progress: Progress,
     },
-    /// News came for a waiting run.
+    /// A signal came for a waiting run.
     Signalled {
-        /// What the news is about.
+        /// What the signal is about.
         topic: Topic,
     },
-    /// The time that a waiting run had set itself came.
+    /// The timer of a waiting run fired.
     Woken,
-    /// An attempt failed; the same job will be tried again.
+    /// An attempt failed; the same job will be retried.
     Failed {
         /// The job.
         turn: u32,
@@ -64,12 +64,12 @@ pub enum Event {
         attempt: u32,
         /// What went wrong, in a sentence for people.
         error: String,
-        /// When it will be tried again.
+        /// When it will be retried.
         retry_at: DateTime<Utc>,
     },
     /// This release cannot follow the run's graph.
     Stranded {
-        /// What it lacks, for the person who is asked.
+        /// What it lacks, in a sentence for people.
         reason: String,
     },
     /// The last attempt failed; the job is a dead letter.
@@ -81,38 +81,38 @@ pub enum Event {
         /// What went wrong last.
         error: String,
     },
-    /// Nothing more shall be asked for until somebody resumes it.
+    /// The run is paused: no new job is enqueued until it is resumed.
     Paused {
-        /// Who paused it; here too, because a paused run says so without its history.
+        /// Who paused it; stored in the event as well, because a paused run shows it without its history.
         by: String,
         /// Why, in words for people.
         reason: String,
         /// What kind of reason it is.
         cause: PauseCause,
     },
-    /// A paused run goes on.
+    /// A paused run was resumed.
     Resumed {
         /// Why, in words for people.
         reason: String,
     },
-    /// The run was ended by a person.
+    /// A person ended the run.
     Cancelled {
         /// Why, in words for people.
         reason: String,
     },
-    /// What the run waited for was not awaited any longer: its step is due now.
+    /// A person ended the run's wait: its step is due now.
     Hurried {
         /// Why, in words for people.
         reason: String,
     },
-    /// A person answered in the place of the step's activity.
+    /// A person answered in place of the step's activity.
     Skipped {
         /// The answer.
         outcome: Outcome,
         /// Why, in words for people.
         reason: String,
     },
-    /// A person sent the run back to a step, or let it begin again where it ended.
+    /// A person sent the run back to a step, or restarted an ended run.
     RetriedFrom {
         /// The step.
         step: String,
@@ -125,18 +125,18 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PauseCause {
-    /// A person wanted it so.
+    /// A person asked for it.
     Person,
     /// A budget is used up.
     Budget,
-    /// What the step needs has failed too often, here or in other runs.
+    /// A circuit breaker opened: the step failed too often, here or in other runs.
     Breaker,
 }
 
-/// What the engine must do in the transaction that records the event.
+/// What the engine does in the transaction that records the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Ask a worker of `queue` to do `step`.
+    /// Enqueue a job for `step`.
     Enqueue {
         /// The step.
         step: String,
@@ -147,17 +147,17 @@ pub enum Action {
         /// The most attempts it may take.
         attempts: u32,
     },
-    /// Let nobody claim the run's job; who holds it may finish.
+    /// Put the run's job on hold: it is not claimed, but a worker that has it may finish.
     HoldJob,
-    /// Let the run's job be claimed again.
+    /// Make the run's job claimable again.
     ReleaseJob,
-    /// Take the run's job away, also from a worker that holds it.
+    /// Delete the run's job, even while a worker has it.
     DropJob,
-    /// Let the run's job be claimed now, whatever its time was.
+    /// Make the run's job due now.
     MakeJobDue,
-    /// Remember to wake the run.
+    /// Set the timer that wakes the run.
     SetTimer(DateTime<Utc>),
-    /// Forget the wake-up.
+    /// Delete the timer.
     ClearTimer,
     /// The run is over.
     Finish(End),
@@ -174,47 +174,47 @@ pub enum Refused {
         /// The job the run is at.
         now: u32,
     },
-    /// The event means nothing in this state.
-    #[error("`{event}` means nothing to a run that is {state}")]
+    /// The event does not apply in this state.
+    #[error("`{event}` does not apply to a run that is {state}")]
     Illegal {
-        /// Where the run stands.
+        /// The run's state.
         state: &'static str,
         /// The event.
         event: &'static str,
     },
-    /// The workflow has no such step or road; it is not the one the run began with.
-    #[error("workflow `{workflow}` has no road from `{step}`")]
-    Lost {
+    /// The workflow has no such step or transition; it is not the one the run began with.
+    #[error("workflow `{workflow}` has no transition from `{step}`")]
+    NoTransition {
         /// The workflow's name.
         workflow: String,
-        /// The step without a road.
+        /// The step without a transition.
         step: String,
     },
-    /// Somebody named a step that the workflow does not have.
+    /// A caller named a step that the workflow does not have.
     #[error("workflow `{workflow}` has no step `{step}`; it has {known}")]
     NoStep {
         /// The workflow's name.
         workflow: String,
-        /// The name that is no step.
+        /// The name.
         step: String,
-        /// The steps there are, with commas.
+        /// The steps that it has, separated by commas.
         known: String,
     },
-    /// Somebody answered for a step what it cannot answer.
+    /// A caller answered for a step with an outcome that it does not have.
     #[error("`{step}` never answers `{outcome}`; it answers {known}")]
     NoOutcome {
         /// The step.
         step: String,
-        /// The answer that it never gives.
+        /// The outcome.
         outcome: Outcome,
-        /// The answers that it gives, with commas.
+        /// The outcomes that it has, separated by commas.
         known: String,
     },
-    /// Only the step itself may say this: what is merged has been judged.
+    /// Only the step itself may answer, because nothing is merged that was not judged.
     #[error("`{0}` cannot be skipped: nothing is merged that was not judged")]
     Unskippable(String),
-    /// The change is on the base branch: there is nothing to do again.
-    #[error("the run has succeeded; there is nothing to do again")]
+    /// The change is already on the base branch.
+    #[error("the run has succeeded; there is nothing to retry")]
     Succeeded,
 }
 
@@ -243,7 +243,7 @@ impl Event {
 }
 
 impl PauseCause {
-    /// The word that the API and people use.
+    /// The name in the API and for people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

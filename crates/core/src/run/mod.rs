@@ -1,7 +1,8 @@
-//! A run: one requirement on its way through a workflow.
+//! A run: one subject on its way through a workflow.
 //!
-//! [`Run::apply`] is the whole state machine. It says what an event makes of a run and what must
-//! then be done; it does nothing itself, so folding a run's history gives the run again.
+//! [`Run::apply`] is the whole state machine. It says what an event makes of a run and which actions follow;
+//! it performs none of them, so folding a run's history gives the run again. For the same reason the texts
+//! that it composes must not change: they are part of the stored runs.
 
 mod control;
 mod event;
@@ -14,23 +15,23 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     event::{Action, Event, PauseCause, Refused},
-    state::{Park, Progress, State, Topic},
+    state::{Park, Pause, Progress, State, Topic},
 };
-use super::workflow::{End, Retry, Workflow};
+use super::workflow::{End, Retry, Step, Workflow};
 
-/// Where a run stands and what it remembers.
+/// The state of a run and what it remembers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
-    /// Where it stands.
+    /// Its state.
     pub state: State,
-    /// The number of the job it last asked for, from 1: an answer to an older one is fenced off.
+    /// The number of the last job that it enqueued, from 1: an answer to an older one is fenced off.
     pub turn: u32,
     /// How often it has entered each step.
     pub visits: BTreeMap<String, u32>,
-    /// How many of these no longer count against a step's bound, because a person sent the run there.
+    /// How many of those visits no longer count against a step's bound, because a person sent the run there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub forgiven: BTreeMap<String, u32>,
-    /// What is known of its pull request.
+    /// What it has learnt about its pull request.
     pub progress: Progress,
 }
 
@@ -38,15 +39,15 @@ impl Run {
     /// A run at the first step of `workflow`.
     ///
     /// # Errors
-    /// [`Refused::Lost`] if the workflow was not checked by [`Workflow::parse`].
+    /// [`Refused::NoTransition`] if the workflow was not checked by [`Workflow::parse`].
     pub fn start(workflow: &Workflow, now: DateTime<Utc>) -> Result<(Self, Vec<Action>), Refused> {
         Self::blank(workflow, now).enter(workflow, &workflow.start, "", now)
     }
 
-    /// The run that the first event of a history begins: [`Event::Started`] or [`Event::Forked`].
+    /// The run that the first event of a history begins, which is [`Event::Started`] or [`Event::Forked`].
     ///
     /// # Errors
-    /// [`Refused::Illegal`] for any other event, [`Refused::NoStep`] for a fork at no step of `workflow`.
+    /// [`Refused::Illegal`] for any other event, [`Refused::NoStep`] for a fork at a step that `workflow` does not have.
     pub fn begin(
         workflow: &Workflow,
         first: &Event,
@@ -55,13 +56,13 @@ impl Run {
         match first {
             Event::Started => Self::start(workflow, now),
             Event::Forked { step, progress, .. } => {
-                Self { progress: progress.clone(), ..Self::blank(workflow, now) }.sent_to(workflow, step, now)
+                Self { progress: progress.clone(), ..Self::blank(workflow, now) }.send_to(workflow, step, now)
             }
             event => Err(Refused::Illegal { state: "not begun", event: event.as_str() }),
         }
     }
 
-    /// The run that a history makes, folded from its first event to its last.
+    /// The run that a history folds to.
     ///
     /// # Errors
     /// As [`Run::begin`] for the first event, which must be there, and as [`Run::apply`] for the others.
@@ -87,7 +88,7 @@ impl Run {
         }
     }
 
-    /// What `event` makes of this run, and what must then be done.
+    /// What `event` makes of this run, and the actions that follow.
     ///
     /// # Errors
     /// [`Refused`] when the event does not fit; the run stays as it is.
@@ -101,23 +102,28 @@ impl Run {
             (_, Event::Cancelled { reason }) => self.cancel(reason),
             (State::Ended { .. }, Event::Stranded { .. }) => Err(self.illegal(event)),
             (_, Event::Stranded { reason }) => Ok(self.block_unsupported(reason)),
-            (State::Paused { .. }, event) => self.while_paused(workflow, event, now),
-            (_, Event::Paused { .. }) => self.pause(event, now),
-            (State::At { .. } | State::Waiting { .. }, Event::Hurried { .. }) => self.run_now(workflow),
+            (State::Paused(pause), event) => self.apply_while_paused(pause, workflow, event, now),
+            (_, Event::RetriedFrom { step, .. }) => self.retry(workflow, step, now),
             (State::At { .. } | State::Waiting { .. }, Event::Skipped { outcome, reason }) => {
                 self.skip(workflow, *outcome, reason, now)
             }
-            (_, Event::RetriedFrom { step, .. }) => self.retry(workflow, step, now),
+            (State::At { .. }, Event::Paused { by, reason, cause }) => {
+                Ok((self.paused(true, by, reason, *cause, now), vec![Action::HoldJob]))
+            }
+            (State::Waiting { .. }, Event::Paused { by, reason, cause }) => {
+                Ok((self.paused(false, by, reason, *cause, now), vec![Action::ClearTimer]))
+            }
+            (State::At { .. }, Event::Hurried { .. }) => Ok((self.clone(), vec![Action::MakeJobDue])),
             (State::At { step, .. }, Event::Answered { turn, outcome, note, progress }) => {
                 self.is_current(*turn)?;
-                let to = workflow.steps.get(step).and_then(|it| it.on.get(outcome));
-                let to = to.ok_or_else(|| lost(workflow, step))?;
-                self.learning(progress).enter(workflow, to, note, now)
+                let to = find_step(workflow, step)?.on.get(outcome);
+                let to = to.ok_or_else(|| no_transition(workflow, step))?;
+                self.with_progress(progress).enter(workflow, to, note, now)
             }
             (State::At { step, since }, Event::Parked { turn, park, progress }) => {
                 self.is_current(*turn)?;
                 let state = State::Waiting { step: step.clone(), since: *since, park: park.clone() };
-                Ok((Self { state, ..self.learning(progress) }, vec![Action::SetTimer(park.until)]))
+                Ok((Self { state, ..self.with_progress(progress) }, vec![Action::SetTimer(park.until)]))
             }
             (State::At { .. }, Event::Failed { turn, .. }) => {
                 self.is_current(*turn)?;
@@ -131,24 +137,27 @@ impl Run {
                 };
                 self.clone().enter(workflow, &workflow.exhausted, &reason, now)
             }
-            (State::Waiting { step, since, park }, Event::Signalled { topic })
-                if park.topics.contains(topic) =>
-            {
-                self.clone().again_at_once(workflow, step, *since)
+            (State::Waiting { park, .. }, Event::Signalled { topic }) if !park.topics.contains(topic) => {
+                Err(self.illegal(event))
             }
-            (State::Waiting { step, since, .. }, Event::Woken) => {
-                self.clone().again_at_once(workflow, step, *since)
+            (
+                State::Waiting { step, since, .. },
+                Event::Signalled { .. } | Event::Woken | Event::Hurried { .. },
+            ) => {
+                let (run, mut actions) = self.clone().enqueue(workflow, step, *since)?;
+                actions.insert(0, Action::ClearTimer);
+                Ok((run, actions))
             }
             (_, event) => Err(self.illegal(event)),
         }
     }
 
-    /// What [`Event::Stranded`] makes of this run; beside a cancel the only move that needs no graph.
+    /// What [`Event::Stranded`] makes of this run. Like a cancel, it needs no graph.
     #[must_use]
     pub fn block_unsupported(&self, reason: &str) -> (Self, Vec<Action>) {
         let state =
             State::Ended { name: "stranded".to_owned(), end: End::Blocked, reason: reason.to_owned() };
-        let mut actions = self.leave();
+        let mut actions = self.abandon();
         actions.push(Action::Finish(End::Blocked));
         (Self { state, ..self.clone() }, actions)
     }
@@ -167,10 +176,17 @@ impl Run {
         if turn == self.turn { Ok(()) } else { Err(Refused::Fenced { got: turn, now: self.turn }) }
     }
 
-    fn learning(&self, news: &Progress) -> Self {
-        Self { progress: self.progress.with(news), ..self.clone() }
+    fn with_progress(&self, new: &Progress) -> Self {
+        Self { progress: self.progress.with(new), ..self.clone() }
     }
 
+    fn paused(&self, queued: bool, by: &str, reason: &str, cause: PauseCause, now: DateTime<Utc>) -> Self {
+        let (was, by, reason) = (Box::new(self.state.clone()), by.to_owned(), reason.to_owned());
+        let pause = Pause { was, queued, by, reason, cause, since: now };
+        Self { state: State::Paused(pause), ..self.clone() }
+    }
+
+    /// Enters the step or end `to`; a step whose visits are used up leads on to its `spent`.
     fn enter(
         mut self,
         workflow: &Workflow,
@@ -182,51 +198,34 @@ impl Run {
             self.state = State::Ended { name: to.to_owned(), end, reason: why.to_owned() };
             return Ok((self, vec![Action::Finish(end)]));
         }
-        let step = workflow.steps.get(to).ok_or_else(|| lost(workflow, to))?;
-        match (&step.spent, step.visits) {
-            (Some(spent), Some(most)) if self.used(to) >= most => {
+        match find_step(workflow, to)? {
+            Step { spent: Some(spent), visits: Some(most), .. } if self.used(to) >= *most => {
                 let reason = format!("all {most} rounds of `{to}` are spent; last: {why}");
                 self.enter(workflow, spent, &reason, now)
             }
             _ => {
                 *self.visits.entry(to.to_owned()).or_default() += 1;
-                self.again(workflow, to, now)
+                self.enqueue(workflow, to, now)
             }
         }
     }
 
-    /// A waiting run's step runs again.
-    fn again_at_once(
-        self,
-        workflow: &Workflow,
-        step: &str,
-        since: DateTime<Utc>,
-    ) -> Result<(Self, Vec<Action>), Refused> {
-        let (run, mut actions) = self.again(workflow, step, since)?;
-        actions.insert(0, Action::ClearTimer);
-        Ok((run, actions))
-    }
-
-    fn again(
+    /// Puts the run at step `to` with a new job.
+    fn enqueue(
         mut self,
         workflow: &Workflow,
         to: &str,
         since: DateTime<Utc>,
     ) -> Result<(Self, Vec<Action>), Refused> {
-        let step = workflow.steps.get(to).ok_or_else(|| lost(workflow, to))?;
+        let Step { queue, retry, .. } = find_step(workflow, to)?;
         self.turn += 1;
         self.state = State::At { step: to.to_owned(), since };
-        let enqueue = Action::Enqueue {
-            step: to.to_owned(),
-            queue: step.queue,
-            turn: self.turn,
-            attempts: step.retry.attempts,
-        };
-        Ok((self, vec![enqueue]))
+        let (step, turn, attempts) = (to.to_owned(), self.turn, retry.attempts);
+        Ok((self, vec![Action::Enqueue { step, queue: *queue, turn, attempts }]))
     }
 }
 
-/// The ceiling of the wait after the `attempt`-th failure; the true wait is drawn between nothing and this.
+/// The longest delay after the `attempt`-th failure; the actual delay is random, between zero and this.
 #[must_use]
 pub fn backoff_ceiling(retry: &Retry, attempt: u32) -> Duration {
     let doubled =
@@ -234,8 +233,12 @@ pub fn backoff_ceiling(retry: &Retry, attempt: u32) -> Duration {
     doubled.unwrap_or(retry.most).min(retry.most)
 }
 
-fn lost(workflow: &Workflow, step: &str) -> Refused {
-    Refused::Lost { workflow: workflow.name.clone(), step: step.to_owned() }
+fn find_step<'w>(workflow: &'w Workflow, name: &str) -> Result<&'w Step, Refused> {
+    workflow.steps.get(name).ok_or_else(|| no_transition(workflow, name))
+}
+
+fn no_transition(workflow: &Workflow, step: &str) -> Refused {
+    Refused::NoTransition { workflow: workflow.name.clone(), step: step.to_owned() }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a run stands, and what it waits for or has come to know.
+//! The state of a run, and what it waits for or has learnt.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -6,19 +6,19 @@ use serde::{Deserialize, Serialize};
 use super::PauseCause;
 use crate::{policy::Tier, sha::Sha, workflow::End};
 
-/// Where a run stands.
+/// The state of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum State {
-    /// A job for this step is queued or running. Put here by a start, an answer, a signal or a timer.
+    /// A job for this step is queued or running. A start, an outcome, a signal or a timer puts a run here.
     At {
         /// The step.
         step: String,
         /// When the run entered the step; waiting in it does not change that.
         since: DateTime<Utc>,
     },
-    /// The step waits without a job. Put here by [`Event::Parked`](super::Event::Parked); a signal or the
-    /// timer takes it out.
+    /// The step waits without a job. [`Event::Parked`](super::Event::Parked) puts a run here; a signal or
+    /// the timer takes it out.
     Waiting {
         /// The step that will run again.
         step: String,
@@ -27,48 +27,55 @@ pub enum State {
         /// What it waits for.
         park: Park,
     },
-    /// Nothing more is asked for until somebody resumes it. Put here by
-    /// [`Event::Paused`](super::Event::Paused); only [`Event::Resumed`](super::Event::Resumed) or an end
-    /// takes it out. A worker that was at it may still answer: `was` is then what follows.
-    Paused {
-        /// Where it goes on: never paused or ended itself.
-        was: Box<Self>,
-        /// Whether the job of the current turn is still in the table, held back.
-        queued: bool,
-        /// Who paused it: a person, or the factory by the name of a worker.
-        by: String,
-        /// Why, in words for people.
-        reason: String,
-        /// What kind of reason it is.
-        cause: PauseCause,
-        /// When it was paused.
-        since: DateTime<Utc>,
-    },
-    /// The run is over. Only a person's [`Event::RetriedFrom`](super::Event::RetriedFrom) takes it out, and
-    /// only where the change is not merged.
+    /// No new job is enqueued until the run is resumed. [`Event::Paused`](super::Event::Paused) puts a run
+    /// here; only [`Event::Resumed`](super::Event::Resumed) or an end takes it out.
+    Paused(Pause),
+    /// The run is over. Only [`Event::RetriedFrom`](super::Event::RetriedFrom) takes it out, and only if the
+    /// change is not merged.
     Ended {
         /// The end's name in the workflow, or `cancelled` or `stranded`.
         name: String,
-        /// What that means.
+        /// How the run ended.
         end: End,
         /// Why, in a sentence for people.
         reason: String,
     },
 }
 
-/// What a run has come to know of its pull request. A later fact replaces an earlier one.
+/// A pause: who made it, and the state that it wraps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// The state that a resume goes back to: never paused or ended itself. A worker that had begun its
+    /// attempt may still answer; then this is the state that follows from the answer.
+    pub was: Box<State>,
+    /// Whether the job of the current turn is still in the table, on hold.
+    pub queued: bool,
+    /// Who paused it: a person, or a worker by its name.
+    pub by: String,
+    /// Why, in words for people.
+    pub reason: String,
+    /// What kind of reason it is.
+    pub cause: PauseCause,
+    /// When it was paused.
+    pub since: DateTime<Utc>,
+}
+
+/// What a run has learnt about its pull request. A later fact replaces an earlier one.
+///
+/// It belongs to the run and not to one workflow: whatever a run is about, its change goes through a pull
+/// request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The base commit that the change rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<Sha>,
-    /// The head that we last pushed.
+    /// The head that the factory pushed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<Sha>,
     /// The pull request's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pull: Option<u64>,
-    /// The tier of the change, as last judged.
+    /// The tier of the change at its last assessment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Tier>,
     /// The commit on the base branch that merged the change.
@@ -76,14 +83,14 @@ pub struct Progress {
     pub merged: Option<Sha>,
 }
 
-/// What a waiting step waits for, and until when at most.
+/// What a waiting step waits for, and for how long at most.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Park {
     /// Why, in words that follow "waiting for".
     pub reason: String,
-    /// The topics whose news end the wait.
+    /// The topics whose signals end the wait.
     pub topics: Vec<Topic>,
-    /// When the step looks again even without news.
+    /// When the step runs again even without a signal.
     pub until: DateTime<Utc>,
 }
 
@@ -102,7 +109,7 @@ pub enum Topic {
 }
 
 impl State {
-    /// The word that tables and people use.
+    /// The name in tables and for people.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -118,7 +125,7 @@ impl State {
     pub fn step(&self) -> Option<&str> {
         match self {
             Self::At { step, .. } | Self::Waiting { step, .. } => Some(step),
-            Self::Paused { was, .. } => was.step(),
+            Self::Paused(pause) => pause.was.step(),
             Self::Ended { .. } => None,
         }
     }
@@ -128,28 +135,28 @@ impl State {
     pub fn entered(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::At { since, .. } | Self::Waiting { since, .. } => Some(*since),
-            Self::Paused { was, .. } => was.entered(),
+            Self::Paused(pause) => pause.was.entered(),
             Self::Ended { .. } => None,
         }
     }
 }
 
 impl Progress {
-    /// What is known once these news are in.
+    /// What is known once `new` facts are added.
     #[must_use]
-    pub fn with(&self, news: &Self) -> Self {
+    pub fn with(&self, new: &Self) -> Self {
         Self {
-            base: news.base.clone().or_else(|| self.base.clone()),
-            head: news.head.clone().or_else(|| self.head.clone()),
-            pull: news.pull.or(self.pull),
-            tier: news.tier.or(self.tier),
-            merged: news.merged.clone().or_else(|| self.merged.clone()),
+            base: new.base.clone().or_else(|| self.base.clone()),
+            head: new.head.clone().or_else(|| self.head.clone()),
+            pull: new.pull.or(self.pull),
+            tier: new.tier.or(self.tier),
+            merged: new.merged.clone().or_else(|| self.merged.clone()),
         }
     }
 }
 
 impl Topic {
-    /// The word that tables use.
+    /// The name in tables.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The laws of a run.
+//! How a run moves.
 
 mod control;
 
@@ -37,20 +37,20 @@ fn place(run: &Run) -> String {
     }
 }
 
-/// Tells the run these answers, one after the other, and writes down where it went.
+/// Applies these outcomes one after the other and compares the path of the run.
 #[track_caller]
 fn check(answers: &[Outcome], expected: &str) {
     let (workflow, mut run) = begun();
-    let mut road = vec![place(&run)];
+    let mut path = vec![place(&run)];
     for &outcome in answers {
         run = run.apply(&workflow, &answer(&run, outcome), now()).unwrap().0;
-        road.push(place(&run));
+        path.push(place(&run));
     }
-    assert_eq!(road.join(" > "), expected);
+    assert_eq!(path.join(" > "), expected);
 }
 
 #[test]
-fn the_story_of_the_seed() {
+fn the_whole_path_of_a_requirement_with_one_round_of_fixes() {
     check(
         &[Opened, Passed, Findings, Pushed, Clean, Cleared, Merged],
         "generate > gate > review > remediate > rerun > verdict > merge > done",
@@ -78,7 +78,7 @@ fn a_branch_that_is_behind_is_updated_and_reviewed_again() {
 }
 
 #[test]
-fn remediation_is_spent_after_three_rounds_and_says_so() {
+fn remediation_ends_after_three_rounds_with_a_reason() {
     let (workflow, mut run) = begun();
     for outcome in [Opened, Passed, Findings, Pushed, Findings, Pushed, Findings, Pushed, Findings] {
         run = run.apply(&workflow, &answer(&run, outcome), now()).unwrap().0;
@@ -89,7 +89,7 @@ fn remediation_is_spent_after_three_rounds_and_says_so() {
 }
 
 #[test]
-fn a_late_answer_is_fenced_off() {
+fn an_answer_to_an_older_job_is_fenced_off() {
     let (workflow, run) = begun();
     let late = answer(&run, Opened);
     let run = run.apply(&workflow, &late, now()).unwrap().0;
@@ -107,7 +107,7 @@ fn parked() -> (Workflow, Run) {
 }
 
 #[test]
-fn a_parked_step_runs_again_when_its_news_come() {
+fn a_parked_step_runs_again_when_its_signal_comes() {
     let (workflow, run) = parked();
     let (run, actions) = run.apply(&workflow, &Event::Signalled { topic: Topic::Checks }, now()).unwrap();
     assert!(
@@ -117,7 +117,7 @@ fn a_parked_step_runs_again_when_its_news_come() {
 }
 
 #[test]
-fn a_parked_step_runs_again_when_its_time_comes() {
+fn a_parked_step_runs_again_when_its_timer_fires() {
     let (workflow, run) = parked();
     let later = now() + chrono::TimeDelta::hours(1);
     let (run, _) = run.apply(&workflow, &Event::Woken, later).unwrap();
@@ -125,14 +125,14 @@ fn a_parked_step_runs_again_when_its_time_comes() {
 }
 
 #[test]
-fn news_about_something_else_do_not_wake_a_run() {
+fn a_signal_of_another_topic_does_not_wake_a_run() {
     let (workflow, run) = parked();
     let error = run.apply(&workflow, &Event::Signalled { topic: Topic::Reviews }, now()).unwrap_err();
-    assert_eq!(error.to_string(), "`signalled` means nothing to a run that is waiting");
+    assert_eq!(error.to_string(), "`signalled` does not apply to a run that is waiting");
 }
 
 #[test]
-fn an_exhausted_step_needs_a_person_and_says_why() {
+fn an_exhausted_step_blocks_the_run_with_a_reason() {
     let (workflow, run) = begun();
     let event = Event::Exhausted { turn: 1, attempts: 5, error: "the model is away".to_owned() };
     let (run, actions) = run.apply(&workflow, &event, now()).unwrap();
@@ -148,9 +148,9 @@ fn the_backoff_ceiling_doubles_up_to_its_most() {
     assert_eq!([1, 2, 3, 9, 40].map(seconds), [2, 4, 8, 512, 600]);
 }
 
-/// Whatever the agents and the forge answer, every run ends.
+/// Whatever the activities answer, every run ends.
 #[test]
-fn every_road_ends() {
+fn every_path_ends() {
     let (workflow, run) = begun();
     let (mut seen, mut ends, mut todo) = (BTreeSet::new(), BTreeSet::new(), vec![run]);
     while let Some(run) = todo.pop() {
@@ -172,7 +172,7 @@ fn every_road_ends() {
     assert_eq!(ends.len(), workflow.ends.len());
 }
 
-/// What may happen to a run, drawn from two numbers; an old `turn` now and then.
+/// An event for a run, drawn from two numbers; sometimes with an old `turn`.
 fn drawn(workflow: &Workflow, run: &Run, choice: usize, detail: u32) -> Option<Event> {
     let turn = run.turn.saturating_sub(detail / 4);
     let reason = || "r".to_owned();
@@ -204,7 +204,7 @@ fn drawn(workflow: &Workflow, run: &Run, choice: usize, detail: u32) -> Option<E
     })
 }
 
-/// The rows that a run's actions leave in the database: its job, whether that is held back, its timer.
+/// The rows that a run's actions leave in the database: its job, whether that is on hold, and its timer.
 #[derive(Debug, Default, PartialEq)]
 struct Rows {
     jobs: i32,
@@ -213,7 +213,7 @@ struct Rows {
 }
 
 impl Rows {
-    /// As the engine does it: what an attempt brings ends its job, then the actions follow.
+    /// As the engine does it: the event of an attempt ends its job, then the actions follow.
     fn follow(&mut self, event: &Event, actions: &[Action]) {
         if matches!(event, Event::Answered { .. } | Event::Parked { .. } | Event::Exhausted { .. }) {
             (self.jobs, self.held) = (self.jobs - 1, false);
@@ -236,15 +236,17 @@ impl Rows {
         match state {
             State::At { .. } => Self { jobs: 1, ..Self::default() },
             State::Waiting { .. } => Self { timers: 1, ..Self::default() },
-            State::Paused { queued, .. } => Self { jobs: i32::from(*queued), held: *queued, timers: 0 },
+            State::Paused(Pause { queued, .. }) => {
+                Self { jobs: i32::from(*queued), held: *queued, timers: 0 }
+            }
             State::Ended { .. } => Self::default(),
         }
     }
 }
 
 proptest! {
-    /// Any events in any order: what is accepted folds to the same run, what is refused changes nothing,
-    /// and a run that is not over always has a job or a timer or is paused.
+    /// Any events in any order: a run that has not ended always has a job or a timer or is paused, its
+    /// visits and turns only grow, and it succeeds only by a merge.
     #[test]
     fn no_order_of_events_loses_a_run(choices in proptest::collection::vec((0_usize..22, 0_u32..8), 1..120)) {
         let (workflow, mut run) = begun();
@@ -253,14 +255,14 @@ proptest! {
             let Some(event) = drawn(&workflow, &run, choice, detail) else { continue };
             let Ok((next, actions)) = run.apply(&workflow, &event, now()) else { continue };
             prop_assert!(next.turn >= run.turn && next.turn <= run.turn + 1);
-            // The names of effects hang on the visits.
+            // The keys of effects contain the number of the visit.
             prop_assert!(run.visits.iter().all(|(step, visits)| next.visits[step] >= *visits));
             rows.follow(&event, &actions);
             let expected = Rows::expected(&next.state);
             prop_assert_eq!(&rows, &expected, "{:?} after {:?}", next.state, event);
-            if let State::Paused { was, .. } = &next.state {
-                let goes_on = matches!(**was, State::At { .. } | State::Waiting { .. });
-                prop_assert!(goes_on, "{:?}", was);
+            if let State::Paused(Pause { was, .. }) = &next.state {
+                let can_resume = matches!(**was, State::At { .. } | State::Waiting { .. });
+                prop_assert!(can_resume, "{:?}", was);
             }
             if matches!(next.state, State::Ended { end: End::Succeeded, .. }) {
                 let merged = matches!(event, Event::Answered { outcome: Merged, .. });

@@ -1,10 +1,10 @@
-//! The laws of what people do to a run.
+//! What people may do to a run.
 
 use uuid::Uuid;
 
 use super::*;
 
-fn told(run: &Run, workflow: &Workflow, event: &Event) -> (Run, Vec<Action>) {
+fn moved(run: &Run, workflow: &Workflow, event: &Event) -> (Run, Vec<Action>) {
     run.apply(workflow, event, now()).unwrap_or_else(|refused| panic!("{event:?}: {refused}"))
 }
 
@@ -32,47 +32,47 @@ fn skip(outcome: Outcome) -> Event {
     Event::Skipped { outcome, reason: reason() }
 }
 
-/// A run that was given these answers.
+/// A run after these outcomes.
 fn after(answers: &[Outcome]) -> (Workflow, Run) {
     let (workflow, mut run) = begun();
     for &outcome in answers {
-        run = told(&run, &workflow, &answer(&run, outcome)).0;
+        run = moved(&run, &workflow, &answer(&run, outcome)).0;
     }
     (workflow, run)
 }
 
-/// Where a paused run goes on, and whether its job is still there.
+/// The step that a paused run resumes at, and whether its job is still queued.
 #[track_caller]
 fn paused_at(run: &Run) -> (&str, bool) {
-    let State::Paused { was, queued, .. } = &run.state else { panic!("{:?}", run.state) };
+    let State::Paused(Pause { was, queued, .. }) = &run.state else { panic!("{:?}", run.state) };
     (was.step().unwrap(), *queued)
 }
 
 #[test]
 fn a_paused_job_is_held_and_a_resume_releases_it() {
     let (workflow, run) = begun();
-    let (paused, actions) = told(&run, &workflow, &pause());
+    let (paused, actions) = moved(&run, &workflow, &pause());
     assert_eq!((paused_at(&paused), actions), (("generate", true), vec![Action::HoldJob]));
     assert_eq!(paused.step(), Some("generate"));
-    let (resumed, actions) = told(&paused, &workflow, &resume());
+    let (resumed, actions) = moved(&paused, &workflow, &resume());
     assert_eq!((&resumed, actions), (&run, vec![Action::ReleaseJob]));
 }
 
 #[test]
-fn the_answer_of_a_worker_that_was_at_it_counts_and_asks_for_nothing() {
+fn an_answer_while_paused_counts_and_enqueues_nothing() {
     let (workflow, run) = begun();
-    let paused = told(&run, &workflow, &pause()).0;
+    let paused = moved(&run, &workflow, &pause()).0;
     let progress = Progress { pull: Some(7), ..Progress::default() };
     let answer = Event::Answered { turn: 1, outcome: Opened, note: "opened".to_owned(), progress };
-    let (paused, actions) = told(&paused, &workflow, &answer);
+    let (paused, actions) = moved(&paused, &workflow, &answer);
     assert_eq!((paused_at(&paused), actions), (("gate", false), vec![]));
     assert_eq!((paused.progress.pull, paused.visits["gate"]), (Some(7), 1));
     assert_eq!(
         refusal(&paused, &workflow, &answer),
-        "`answered` means nothing to a run that is paused",
+        "`answered` does not apply to a run that is paused",
         "a job answers once"
     );
-    let (resumed, actions) = told(&paused, &workflow, &resume());
+    let (resumed, actions) = moved(&paused, &workflow, &resume());
     assert!(matches!(&actions[..], [Action::Enqueue { step, turn: 2, .. }] if step == "gate"), "{actions:?}");
     assert_eq!((place(&resumed).as_str(), resumed.visits["gate"]), ("gate", 1));
 }
@@ -80,78 +80,78 @@ fn the_answer_of_a_worker_that_was_at_it_counts_and_asks_for_nothing() {
 #[test]
 fn a_failed_attempt_keeps_a_paused_run_paused_with_its_job() {
     let (workflow, run) = begun();
-    let paused = told(&run, &workflow, &pause()).0;
+    let paused = moved(&run, &workflow, &pause()).0;
     let failed = Event::Failed { turn: 1, attempt: 1, error: "503".to_owned(), retry_at: now() };
-    let (still, actions) = told(&paused, &workflow, &failed);
+    let (still, actions) = moved(&paused, &workflow, &failed);
     assert_eq!((&still, actions), (&paused, vec![]));
 }
 
 #[test]
 fn a_step_that_parks_while_paused_sets_no_timer_and_runs_afresh_when_resumed() {
     let (workflow, run) = begun();
-    let paused = told(&run, &workflow, &pause()).0;
+    let paused = moved(&run, &workflow, &pause()).0;
     let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until: now() };
     let parked = Event::Parked { turn: 1, park, progress: Progress::default() };
-    let (paused, actions) = told(&paused, &workflow, &parked);
+    let (paused, actions) = moved(&paused, &workflow, &parked);
     assert_eq!((paused_at(&paused), actions), (("generate", false), vec![]));
     let news = Event::Signalled { topic: Topic::Checks };
-    assert_eq!(refusal(&paused, &workflow, &news), "`signalled` means nothing to a run that is paused");
-    let actions = told(&paused, &workflow, &resume()).1;
+    assert_eq!(refusal(&paused, &workflow, &news), "`signalled` does not apply to a run that is paused");
+    let actions = moved(&paused, &workflow, &resume()).1;
     assert!(matches!(&actions[..], [Action::Enqueue { turn: 2, .. }]), "{actions:?}");
 }
 
 #[test]
 fn a_pause_of_a_waiting_run_clears_its_timer() {
     let (workflow, run) = parked();
-    let (paused, actions) = told(&run, &workflow, &pause());
+    let (paused, actions) = moved(&run, &workflow, &pause());
     assert_eq!((paused_at(&paused), actions), (("generate", false), vec![Action::ClearTimer]));
-    let (resumed, actions) = told(&paused, &workflow, &resume());
+    let (resumed, actions) = moved(&paused, &workflow, &resume());
     assert!(matches!(&actions[..], [Action::Enqueue { turn: 2, .. }]), "{actions:?}");
     assert_eq!(resumed.state, State::At { step: "generate".to_owned(), since: now() });
 }
 
 #[test]
-fn an_end_that_comes_while_paused_ends_the_run() {
+fn an_answer_that_leads_to_an_end_ends_a_paused_run() {
     let (workflow, run) = begun();
-    let paused = told(&run, &workflow, &pause()).0;
-    let (ended, actions) = told(&paused, &workflow, &answer(&paused, Declined));
+    let paused = moved(&run, &workflow, &pause()).0;
+    let (ended, actions) = moved(&paused, &workflow, &answer(&paused, Declined));
     assert_eq!((place(&ended).as_str(), actions), ("rejected", vec![Action::Finish(End::Failed)]));
 }
 
 #[test]
-fn a_cancel_takes_away_whatever_the_run_has() {
+fn a_cancel_removes_the_job_or_the_timer() {
     let cancel = Event::Cancelled { reason: reason() };
     let finish = Action::Finish(End::Cancelled);
     let (workflow, run) = begun();
-    let (ended, actions) = told(&run, &workflow, &cancel);
+    let (ended, actions) = moved(&run, &workflow, &cancel);
     assert_eq!(actions, [Action::DropJob, finish.clone()]);
     let expected = State::Ended { name: "cancelled".to_owned(), end: End::Cancelled, reason: reason() };
     assert_eq!(ended.state, expected);
-    assert_eq!(refusal(&ended, &workflow, &cancel), "`cancelled` means nothing to a run that is ended");
-    let paused = told(&run, &workflow, &pause()).0;
-    assert_eq!(told(&paused, &workflow, &cancel).1, [Action::DropJob, finish.clone()]);
+    assert_eq!(refusal(&ended, &workflow, &cancel), "`cancelled` does not apply to a run that is ended");
+    let paused = moved(&run, &workflow, &pause()).0;
+    assert_eq!(moved(&paused, &workflow, &cancel).1, [Action::DropJob, finish.clone()]);
     let (workflow, waiting) = parked();
-    assert_eq!(told(&waiting, &workflow, &cancel).1, [Action::ClearTimer, finish.clone()]);
-    let paused = told(&waiting, &workflow, &pause()).0;
-    assert_eq!(told(&paused, &workflow, &cancel).1, [finish]);
+    assert_eq!(moved(&waiting, &workflow, &cancel).1, [Action::ClearTimer, finish.clone()]);
+    let paused = moved(&waiting, &workflow, &pause()).0;
+    assert_eq!(moved(&paused, &workflow, &cancel).1, [finish]);
 }
 
 #[test]
 fn run_now_ends_a_wait_and_makes_a_job_due() {
     let hurry = Event::Hurried { reason: reason() };
     let (workflow, waiting) = parked();
-    let actions = told(&waiting, &workflow, &hurry).1;
+    let actions = moved(&waiting, &workflow, &hurry).1;
     assert!(matches!(&actions[..], [Action::ClearTimer, Action::Enqueue { turn: 2, .. }]), "{actions:?}");
     let (workflow, run) = begun();
-    assert_eq!(told(&run, &workflow, &hurry), (run.clone(), vec![Action::MakeJobDue]));
-    let paused = told(&run, &workflow, &pause()).0;
-    assert_eq!(refusal(&paused, &workflow, &hurry), "`hurried` means nothing to a run that is paused");
+    assert_eq!(moved(&run, &workflow, &hurry), (run.clone(), vec![Action::MakeJobDue]));
+    let paused = moved(&run, &workflow, &pause()).0;
+    assert_eq!(refusal(&paused, &workflow, &hurry), "`hurried` does not apply to a run that is paused");
 }
 
 #[test]
-fn a_skip_takes_the_road_of_the_answer_and_gives_the_job_up() {
+fn a_skip_takes_the_transition_of_its_outcome_and_drops_the_job() {
     let (workflow, run) = after(&[Opened]);
-    let (run, actions) = told(&run, &workflow, &skip(Passed));
+    let (run, actions) = moved(&run, &workflow, &skip(Passed));
     assert!(
         matches!(&actions[..], [Action::DropJob, Action::Enqueue { step, .. }] if step == "review"),
         "{actions:?}"
@@ -163,29 +163,29 @@ fn a_skip_takes_the_road_of_the_answer_and_gives_the_job_up() {
 }
 
 #[test]
-fn what_judges_or_merges_cannot_be_skipped() {
+fn a_verdict_or_a_merge_cannot_be_skipped() {
     let (workflow, verdict) = after(&[Opened, Passed, Clean]);
-    let words = |step: &str| format!("`{step}` cannot be skipped: nothing is merged that was not judged");
-    assert_eq!(refusal(&verdict, &workflow, &skip(Cleared)), words("verdict"));
+    let message = |step: &str| format!("`{step}` cannot be skipped: nothing is merged that was not judged");
+    assert_eq!(refusal(&verdict, &workflow, &skip(Cleared)), message("verdict"));
     let (workflow, merge) = after(&[Opened, Passed, Clean, Cleared]);
-    assert_eq!(refusal(&merge, &workflow, &skip(Merged)), words("merge"));
-    let paused = told(&merge, &workflow, &pause()).0;
-    assert_eq!(refusal(&paused, &workflow, &skip(Merged)), words("merge"));
+    assert_eq!(refusal(&merge, &workflow, &skip(Merged)), message("merge"));
+    let paused = moved(&merge, &workflow, &pause()).0;
+    assert_eq!(refusal(&paused, &workflow, &skip(Merged)), message("merge"));
 }
 
 #[test]
-fn only_a_resume_takes_a_pause_away() {
+fn only_a_resume_ends_a_pause() {
     let (workflow, run) = after(&[Opened]);
-    let paused = told(&run, &workflow, &pause()).0;
-    let (skipped, actions) = told(&paused, &workflow, &skip(Passed));
+    let paused = moved(&run, &workflow, &pause()).0;
+    let (skipped, actions) = moved(&paused, &workflow, &skip(Passed));
     assert_eq!((paused_at(&skipped), actions), (("review", false), vec![Action::DropJob]));
-    let (sent, actions) = told(&skipped, &workflow, &retry("gate"));
+    let (sent, actions) = moved(&skipped, &workflow, &retry("gate"));
     assert_eq!((paused_at(&sent), actions), (("gate", false), vec![]));
     assert_eq!((sent.turn, sent.visits["gate"]), (run.turn, 2));
 }
 
 #[test]
-fn a_retry_grants_the_step_its_rounds_afresh_and_visits_go_on_counting() {
+fn a_retry_grants_new_rounds_and_keeps_counting_visits() {
     let rounds = [Opened, Passed, Findings, Pushed, Findings, Pushed, Findings, Pushed, Findings];
     let (workflow, mut run) = after(&rounds);
     assert_eq!((place(&run).as_str(), run.visits["remediate"]), ("needs_human", 3));
@@ -195,44 +195,44 @@ fn a_retry_grants_the_step_its_rounds_afresh_and_visits_go_on_counting() {
         note: String::new(),
         progress: Progress::default(),
     };
-    assert_eq!(Run::ended_at(&workflow, "rerun", &last), "remediate", "its rounds were spent");
-    run = told(&run, &workflow, &retry("remediate")).0;
+    assert_eq!(Run::retry_step(&workflow, "rerun", &last), "remediate", "its visits were used up");
+    run = moved(&run, &workflow, &retry("remediate")).0;
     assert_eq!((run.visits["remediate"], run.used("remediate")), (4, 1));
     assert!(run.was_sent_here());
     assert_eq!(run.visits_left(&workflow, "rerun", Findings), Some(2));
     for outcome in [Pushed, Findings, Pushed, Findings, Pushed, Findings] {
-        run = told(&run, &workflow, &answer(&run, outcome)).0;
+        run = moved(&run, &workflow, &answer(&run, outcome)).0;
     }
     assert_eq!((place(&run).as_str(), run.visits["remediate"]), ("needs_human", 6));
 }
 
 #[test]
-fn a_run_begins_again_at_the_step_where_it_ended() {
+fn a_run_is_retried_at_the_step_where_it_ended() {
     let workflow = workflow();
     let exhausted = Event::Exhausted { turn: 3, attempts: 5, error: "e".to_owned() };
-    assert_eq!(Run::ended_at(&workflow, "review", &exhausted), "review");
+    assert_eq!(Run::retry_step(&workflow, "review", &exhausted), "review");
     let stopped = Event::Answered {
         turn: 3,
         outcome: Outcome::Stopped,
         note: String::new(),
         progress: Progress::default(),
     };
-    assert_eq!(Run::ended_at(&workflow, "gate", &stopped), "gate");
-    assert_eq!(Run::ended_at(&workflow, "verdict", &Event::Cancelled { reason: reason() }), "verdict");
+    assert_eq!(Run::retry_step(&workflow, "gate", &stopped), "gate");
+    assert_eq!(Run::retry_step(&workflow, "verdict", &Event::Cancelled { reason: reason() }), "verdict");
 }
 
 #[test]
-fn what_has_succeeded_is_not_done_again() {
+fn a_run_that_succeeded_is_not_retried() {
     let (workflow, run) = after(&[Opened, Passed, Clean, Cleared, Merged]);
-    let words = "the run has succeeded; there is nothing to do again";
-    assert_eq!(refusal(&run, &workflow, &retry("gate")), words);
+    let message = "the run has succeeded; there is nothing to retry";
+    assert_eq!(refusal(&run, &workflow, &retry("gate")), message);
     let (workflow, mut run) = after(&[Opened, Closed]);
     run.progress.merged = Some("a".repeat(40).parse().unwrap());
-    assert_eq!(refusal(&run, &workflow, &retry("gate")), words);
+    assert_eq!(refusal(&run, &workflow, &retry("gate")), message);
 }
 
 #[test]
-fn a_retry_from_no_step_names_the_steps() {
+fn a_retry_from_an_unknown_step_lists_the_steps() {
     let (workflow, run) = begun();
     assert_eq!(
         refusal(&run, &workflow, &retry("deploy")),
@@ -242,17 +242,17 @@ fn a_retry_from_no_step_names_the_steps() {
 }
 
 #[test]
-fn a_retry_gives_up_what_the_run_had() {
+fn a_retry_drops_the_job_or_the_timer() {
     let (workflow, run) = begun();
-    let actions = told(&run, &workflow, &retry("gate")).1;
+    let actions = moved(&run, &workflow, &retry("gate")).1;
     assert!(matches!(&actions[..], [Action::DropJob, Action::Enqueue { .. }]), "{actions:?}");
     let (workflow, run) = parked();
-    let actions = told(&run, &workflow, &retry("gate")).1;
+    let actions = moved(&run, &workflow, &retry("gate")).1;
     assert!(matches!(&actions[..], [Action::ClearTimer, Action::Enqueue { .. }]), "{actions:?}");
 }
 
 #[test]
-fn a_fork_begins_at_its_step_with_what_was_known() {
+fn a_fork_begins_at_its_step_with_what_was_learnt() {
     let workflow = workflow();
     let progress = Progress { pull: Some(7), ..Progress::default() };
     let forked = Event::Forked {
@@ -276,10 +276,27 @@ fn a_fork_begins_at_its_step_with_what_was_known() {
 }
 
 #[test]
-fn a_run_that_an_earlier_release_saved_is_read() {
+fn a_run_saved_by_an_earlier_release_is_read() {
     let (_, run) = begun();
     let mut old = serde_json::to_value(&run).unwrap();
     assert!(old.get("forgiven").is_none(), "an earlier release reads what we write");
     old.as_object_mut().unwrap().remove("forgiven");
     assert_eq!(serde_json::from_value::<Run>(old).unwrap(), run);
+}
+
+#[test]
+fn a_paused_run_is_stored_as_earlier_releases_read_it() {
+    let (workflow, run) = begun();
+    let paused = moved(&run, &workflow, &pause()).0;
+    let stored = serde_json::json!({
+        "is": "paused",
+        "was": { "is": "at", "step": "generate", "since": "1970-01-01T00:00:00Z" },
+        "queued": true,
+        "by": "pm@acme",
+        "reason": "waiting for legal",
+        "cause": "person",
+        "since": "1970-01-01T00:00:00Z",
+    });
+    assert_eq!(serde_json::to_value(&paused.state).unwrap(), stored);
+    assert_eq!(serde_json::from_value::<State>(stored).unwrap(), paused.state);
 }

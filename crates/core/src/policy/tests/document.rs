@@ -1,0 +1,61 @@
+//! What a policy document may say.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[track_caller]
+fn refused(from: &str, to: &str, pointer: &str) {
+    assert!(SEED.contains(from), "{from}");
+    assert_eq!(Policy::parse(SEED.replacen(from, to, 1).as_bytes()).unwrap_err().pointer, pointer);
+}
+
+#[test]
+fn the_sample_policy_loads_without_a_warning() {
+    let policy = Policy::parse(SEED.as_bytes()).unwrap();
+    assert_eq!(policy.warnings(), Vec::<String>::new());
+    assert_eq!(policy.digest().len(), 64);
+    assert_eq!(policy.harness_gaps()[0].limit_minutes, 48 * 60);
+    let ecm = "ecm".parse().unwrap();
+    assert_eq!(policy.demands(&ecm, Tier::Medium), policy.demands(&ecm, Tier::High));
+}
+
+#[test]
+fn an_invalid_policy_is_refused_with_a_pointer() {
+    refused(r#""medium": ["#, r#""meduim": ["#, "/products/wealth/riskTierRules/meduim");
+    refused(
+        r#""requiredApprovals": 2"#,
+        r#""requiredApproval": 2"#,
+        "/products/wealth/mergePolicy/critical/requiredApproval",
+    );
+    refused(
+        r#""requiredApprovals": 2"#,
+        r#""requiredApprovals": -1"#,
+        "/products/wealth/mergePolicy/critical/requiredApprovals",
+    );
+    refused(r#""api/v1/trades/**""#, r#""/api""#, "/products/wealth/riskTierRules/critical/0");
+    refused(r#""version": "1""#, r#""version": "2""#, "/version");
+    refused(r#""ecm": {"#, r#""wealth": {"#, "/products/wealth");
+    refused(r#""products": {"#, r#""goods": {"#, "");
+    assert!(Policy::parse(&vec![b' '; 256 * 1024 + 1]).unwrap_err().message.contains("limit"));
+    assert!(Policy::parse(b"{").is_err());
+    assert!(Policy::parse(b"[[[[").is_err());
+}
+
+#[test]
+fn an_odd_policy_that_works_gives_a_warning() {
+    let warns = |from: &str, to: &str, word: &str| {
+        let policy = Policy::parse(SEED.replacen(from, to, 1).as_bytes()).unwrap();
+        assert!(policy.warnings().iter().any(|warning| warning.contains(word)), "{:?}", policy.warnings());
+    };
+    warns(r#""channels/**""#, r#""api/v1/x/**""#, "decides nothing");
+    warns(r#""channels/**""#, r#""chan**s""#, "one star");
+    warns(r#""docsDriftRules": {"#, r#""other": 1, "docsDriftRules": {"#, "/other");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Policy::parse(&bytes);
+    }
+}

@@ -1,0 +1,100 @@
+//! What approvals, reviews and the pull request decide.
+
+use super::*;
+
+#[track_caller]
+fn second_approval(expected: &str, alter: impl FnOnce(&mut Facts)) {
+    assert_eq!(decided(CRITICAL, alter), expected);
+}
+
+#[test]
+fn an_approval_counts_only_from_an_uninvolved_person_on_this_head() {
+    second_approval("clear", |_| ());
+    second_approval("waiting", |facts| facts.approvals[1].bot = true);
+    second_approval("waiting", |facts| facts.approvals[1].commit = sha(BASE));
+    second_approval("waiting", |facts| facts.approvals[1].permission = Permission::Triage);
+    second_approval("waiting", |facts| facts.approvals[1].state = ApprovalState::Dismissed);
+    second_approval("waiting", |facts| facts.approvals[1].by = person(1, "ann-renamed"));
+    second_approval("waiting", |facts| facts.pull_state.author = person(2, "ben"));
+    second_approval("waiting", |facts| facts.pull_state.committers.push(person(2, "ben")));
+    second_approval("waiting", |facts| facts.requester.login = Some("Ben".to_owned()));
+    second_approval("blocked", |facts| facts.approvals[1].state = ApprovalState::ChangesRequested);
+    second_approval("waiting", |facts| facts.approvals.truncate(1));
+    second_approval("waiting", |facts| facts.approvals.clear());
+}
+
+#[test]
+fn a_clean_review_counts_as_one_approval_if_no_person_is_demanded() {
+    assert_eq!(decided(HIGH, |facts| facts.approvals.clear()), "clear");
+    assert_eq!(decided(CRITICAL, |facts| facts.approvals.truncate(1)), "waiting");
+}
+
+#[test]
+fn changes_requested_by_a_person_block_every_tier_until_withdrawn() {
+    let refuse = |facts: &mut Facts| {
+        facts.approvals[0].state = ApprovalState::ChangesRequested;
+        facts.approvals[0].commit = sha(BASE);
+    };
+    assert_eq!(decided(LOW, refuse), "blocked");
+    let withdraw = |facts: &mut Facts| {
+        refuse(facts);
+        facts.approvals.push(Approval { submitted_at: now(), ..approval(1, "ann") });
+    };
+    assert_eq!(decided(LOW, withdraw), "clear");
+    let comment = |facts: &mut Facts| {
+        refuse(facts);
+        let comment = Approval { state: ApprovalState::Commented, submitted_at: now(), ..approval(1, "ann") };
+        facts.approvals.push(comment);
+    };
+    assert_eq!(decided(LOW, comment), "blocked");
+}
+
+#[test]
+fn a_missing_review_is_not_a_clean_review() {
+    assert_eq!(decided(HIGH, |facts| facts.review = None), "waiting");
+    let review = |facts: &mut Facts| facts.review.clone().unwrap();
+    assert_eq!(decided(HIGH, |f| f.review = Some(Review { head: sha(BASE), ..review(f) })), "waiting");
+    assert_eq!(
+        decided(HIGH, |f| f.review = Some(Review { failed: Some("no JSON".into()), ..review(f) })),
+        "blocked"
+    );
+}
+
+#[test]
+fn findings_block_the_merge_by_their_severity() {
+    let with = |severity, rounds| {
+        decided(HIGH, |facts| {
+            facts.rounds_left = rounds;
+            facts.review.as_mut().unwrap().findings.push(found(severity));
+        })
+    };
+    assert_eq!((with(Severity::Critical, 3), with(Severity::High, 1)), ("fixable", "fixable"));
+    assert_eq!((with(Severity::Critical, 0), with(Severity::High, 0)), ("blocked", "blocked"));
+    assert_eq!((with(Severity::Medium, 1), with(Severity::Medium, 0)), ("fixable", "clear"));
+    assert_eq!((with(Severity::Low, 3), with(Severity::Info, 3)), ("clear", "clear"));
+}
+
+#[test]
+fn a_pull_request_that_was_closed_or_taken_over_stops_the_run() {
+    assert_eq!(decided(LOW, |facts| facts.pull_state.foreign_commits.push(sha(BASE))), "stopped");
+    assert_eq!(decided(LOW, |facts| facts.pull_state.state = PullState::Closed), "stopped");
+    assert_eq!(decided(LOW, |facts| facts.pull_state.state = PullState::Merged), "stopped");
+    assert_eq!(decided(LOW, |facts| facts.pull_state.draft = true), "waiting");
+}
+
+#[test]
+fn high_and_critical_must_be_up_to_date() {
+    assert_eq!(decided(LOW, |facts| facts.up_to_date = false), "clear");
+    assert_eq!(decided(HIGH, |facts| facts.up_to_date = false), "behind");
+    assert_eq!(decided(CRITICAL, |facts| facts.up_to_date = false), "behind");
+}
+
+#[test]
+fn an_old_sha_that_is_pushed_back_keeps_no_evidence() {
+    let back = |facts: &mut Facts| {
+        facts.returned = true;
+        facts.head_since = facts.at - Duration::seconds(1);
+    };
+    assert_eq!(decided(LOW, back), "waiting");
+    assert_eq!(decided(CRITICAL, back), "waiting");
+}

@@ -1,0 +1,277 @@
+//! Why a run does not move: exactly one cause, for machines and in a sentence for people.
+//!
+//! [`why`] is total: for every run and job it names a cause.
+
+mod sentence;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::{
+    run::{PauseCause, Run, State},
+    workflow::End,
+};
+
+/// The job of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The queue it is in.
+    pub queue: String,
+    /// When it may be claimed; while a worker holds it, the end of the lease.
+    pub visible_at: DateTime<Utc>,
+    /// Attempts begun so far.
+    pub attempts: u32,
+    /// The most attempts.
+    pub most: u32,
+    /// The worker of the last attempt, and when the attempt began.
+    pub last: Option<(String, DateTime<Utc>)>,
+    /// A worker has it under a lease.
+    pub held: bool,
+    /// A worker had it until the lease expired.
+    pub expired: bool,
+    /// How many workers in a row were lost before that one.
+    pub lost: u32,
+    /// The error of the last failed attempt.
+    pub error: Option<String>,
+    /// The rate limit that held back its last call, and why the limit is closed.
+    pub held_back: Option<(String, Option<String>)>,
+    /// A key of the job that is at its limit.
+    pub full: Option<Full>,
+    /// A worker serves the queue.
+    pub served: bool,
+}
+
+/// A key at its limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Full {
+    /// The key.
+    pub key: String,
+    /// How many jobs with the key are running.
+    pub held: u32,
+    /// The most.
+    pub most: u32,
+}
+
+/// The one reason why a run does not move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// The run has ended.
+    Ended {
+        /// The end's name in the workflow.
+        name: String,
+        /// How the run ended.
+        end: End,
+        /// Why it ended there.
+        reason: String,
+    },
+    /// A step waits for a signal from outside.
+    Waiting {
+        /// The step.
+        step: String,
+        /// What it waits for.
+        reason: String,
+        /// When the run entered the step.
+        since: DateTime<Utc>,
+        /// When it runs again even without a signal.
+        next_look: DateTime<Utc>,
+    },
+    /// No job is enqueued until the run is resumed.
+    Paused {
+        /// The step that a resume continues at.
+        step: String,
+        /// Who paused it.
+        by: String,
+        /// Why.
+        reason: String,
+        /// What kind of reason it is.
+        cause: PauseCause,
+        /// When it was paused.
+        since: DateTime<Utc>,
+        /// Whether a worker is still running the attempt that it had begun, and may answer.
+        finishing: bool,
+    },
+    /// A worker is running the step.
+    Running {
+        /// The step.
+        step: String,
+        /// The worker.
+        worker: String,
+        /// When the attempt began.
+        since: DateTime<Utc>,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// The most attempts.
+        most: u32,
+    },
+    /// The worker's lease expired before it answered; the next free worker starts a new attempt.
+    WorkerLost {
+        /// The step.
+        step: String,
+        /// The worker.
+        worker: String,
+        /// When its lease expired.
+        since: DateTime<Utc>,
+        /// Which attempt was lost, from 1.
+        attempt: u32,
+        /// The most attempts.
+        most: u32,
+    },
+    /// An attempt failed, and the next is not due yet.
+    BackingOff {
+        /// The step.
+        step: String,
+        /// When the next attempt is due.
+        until: DateTime<Utc>,
+        /// What went wrong last.
+        error: String,
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// The most attempts.
+        most: u32,
+    },
+    /// A rate limit that all workers share held a call back; this is not a failure.
+    HeldBack {
+        /// The step.
+        step: String,
+        /// The limit's key.
+        key: String,
+        /// When the job is due again.
+        until: DateTime<Utc>,
+        /// Why the limit is closed, if the server gave a reason.
+        why: Option<String>,
+    },
+    /// The last worker was of an older release than the run, and left the job to a newer one.
+    NewerRelease {
+        /// The step.
+        step: String,
+        /// The worker that could not read it.
+        worker: String,
+        /// When it is offered again.
+        until: DateTime<Utc>,
+    },
+    /// The job is due, and no worker that serves its queue is connected.
+    NoWorker {
+        /// The step.
+        step: String,
+        /// The queue.
+        queue: String,
+        /// Since when it could have been claimed.
+        since: DateTime<Utc>,
+    },
+    /// The job is due, and one of its keys is at its limit.
+    KeyLimit {
+        /// The step.
+        step: String,
+        /// The key.
+        key: String,
+        /// How many jobs with the key are running.
+        held: u32,
+        /// The most.
+        most: u32,
+        /// Since when it could have been claimed.
+        since: DateTime<Utc>,
+    },
+    /// The job may be what killed its workers: a process runs only one such job at a time.
+    Suspect {
+        /// The step.
+        step: String,
+        /// How many workers in a row were lost.
+        lost: u32,
+        /// Since when it could have been claimed.
+        since: DateTime<Utc>,
+        /// Attempts begun so far.
+        attempt: u32,
+        /// The most attempts.
+        most: u32,
+    },
+    /// The job is due, and the workers of its queue are busy with others.
+    Queued {
+        /// The step.
+        step: String,
+        /// The queue.
+        queue: String,
+        /// Since when it could have been claimed.
+        since: DateTime<Utc>,
+    },
+    /// The run needs a job, and the table has none: it was changed by hand.
+    JobMissing {
+        /// The step.
+        step: String,
+        /// When the run entered the step.
+        since: DateTime<Utc>,
+    },
+}
+
+/// The cause, from the run and its job, at `now`.
+#[must_use]
+pub fn why(run: &Run, job: Option<&Job>, now: DateTime<Utc>) -> Cause {
+    match (&run.state, job) {
+        (State::Ended { name, end, reason }, _) => {
+            Cause::Ended { name: name.clone(), end: *end, reason: reason.clone() }
+        }
+        (State::Waiting { step, since, park }, _) => Cause::Waiting {
+            step: step.clone(),
+            reason: park.reason.clone(),
+            since: *since,
+            next_look: park.until,
+        },
+        (State::Paused(pause), job) => Cause::Paused {
+            step: pause.was.step().unwrap_or_default().to_owned(),
+            by: pause.by.clone(),
+            reason: pause.reason.clone(),
+            cause: pause.cause,
+            since: pause.since,
+            finishing: job.is_some_and(|job| job.held),
+        },
+        (State::At { step, since }, None) => Cause::JobMissing { step: step.clone(), since: *since },
+        (State::At { step, .. }, Some(job)) => of_job(step.clone(), job, now),
+    }
+}
+
+fn of_job(step: String, job: &Job, now: DateTime<Utc>) -> Cause {
+    let (attempt, most) = (job.attempts, job.most);
+    match &job.last {
+        Some((worker, since)) if job.held => {
+            Cause::Running { step, worker: worker.clone(), since: *since, attempt, most }
+        }
+        _ if job.visible_at <= now => of_due_job(step, job),
+        last => {
+            let until = job.visible_at;
+            match (&job.held_back, &job.error, last) {
+                (Some((key, why)), ..) => Cause::HeldBack { step, key: key.clone(), until, why: why.clone() },
+                (None, Some(error), _) => {
+                    Cause::BackingOff { step, until, error: error.clone(), attempt, most }
+                }
+                (None, None, last) => {
+                    let worker = last.as_ref().map_or("a worker", |(worker, _)| worker).to_owned();
+                    Cause::NewerRelease { step, worker, until }
+                }
+            }
+        }
+    }
+}
+
+/// What keeps a due job from being claimed. What affects the most jobs is checked first.
+fn of_due_job(step: String, job: &Job) -> Cause {
+    let (since, attempt, most) = (job.visible_at, job.attempts, job.most);
+    if !job.served {
+        return Cause::NoWorker { step, queue: job.queue.clone(), since };
+    }
+    if let Some(Full { key, held, most }) = job.full.clone() {
+        return Cause::KeyLimit { step, key, held, most, since };
+    }
+    match &job.last {
+        _ if job.lost > 0 => {
+            let lost = job.lost + u32::from(job.expired);
+            Cause::Suspect { step, lost, since, attempt, most }
+        }
+        Some((worker, _)) if job.expired => {
+            Cause::WorkerLost { step, worker: worker.clone(), since, attempt, most }
+        }
+        _ => Cause::Queued { step, queue: job.queue.clone(), since },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::run::{Park, Pause, Progress};
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
+}
+
+fn run(state: State) -> Run {
+    Run { state, turn: 1, visits: BTreeMap::new(), forgiven: BTreeMap::new(), progress: Progress::default() }
+}
+
+fn job() -> Job {
+    Job {
+        queue: "llm".to_owned(),
+        visible_at: at(0),
+        attempts: 0,
+        most: 5,
+        last: None,
+        held: false,
+        expired: false,
+        lost: 0,
+        error: None,
+        held_back: None,
+        full: None,
+        served: true,
+    }
+}
+
+fn begun(visible_at: i64) -> Job {
+    Job { attempts: 2, last: Some(("w1".to_owned(), at(10))), visible_at: at(visible_at), ..job() }
+}
+
+fn check(state: &State, job: Option<&Job>, sentence: &str) {
+    let cause = why(&run(state.clone()), job, at(100));
+    assert_eq!(cause.sentence(at(100)), sentence);
+}
+
+/// A run at `review` with this job, after 100 s.
+#[track_caller]
+fn at_review(job: &Job, sentence: &str) {
+    check(&State::At { step: "review".to_owned(), since: at(0) }, Some(job), sentence);
+}
+
+#[test]
+fn a_running_attempt_comes_first() {
+    let running = "`review` has been running for 1 min 30 s on w1, attempt 2 of 5.";
+    let failed = Job { error: Some("503".to_owned()), ..begun(130) };
+    at_review(&Job { held: true, ..begun(130) }, running);
+    at_review(&Job { held: true, ..failed.clone() }, running);
+    at_review(&Job { held: true, served: false, lost: 2, ..begun(130) }, running);
+    at_review(&failed, "`review` failed in attempt 2 of 5 and is retried in 30 s; last error: 503");
+}
+
+#[test]
+fn a_job_that_is_not_due_says_why_and_until_when() {
+    let limit = Some(("github:x:y".to_owned(), Some("429".to_owned())));
+    let job = Job { held_back: limit, error: Some("503".to_owned()), served: false, ..begun(130) };
+    at_review(&job, "`review` is held back by the rate limit github:x:y until 00:02:10 UTC: 429.");
+    at_review(&begun(130), "`review` needs a newer release than the one of w1; it is offered again in 30 s.");
+}
+
+#[test]
+fn a_due_job_says_what_keeps_it_from_being_claimed() {
+    let queued = "`review` has been queued for 1 min 40 s; the workers of `llm` are busy.";
+    at_review(&job(), queued);
+    let full = Some(Full { key: "model:default".to_owned(), held: 2, most: 2 });
+    let lost = Job { expired: true, ..begun(40) };
+    at_review(
+        &Job { served: false, full: full.clone(), ..job() },
+        "`review` has been due for 1 min 40 s, but no worker of the queue `llm` is connected: start one.",
+    );
+    at_review(
+        &Job { full, lost: 1, ..lost.clone() },
+        "`review` has been waiting 1 min 0 s for a slot: 2 of at most 2 jobs of model:default are running.",
+    );
+    at_review(
+        &Job { lost: 1, ..lost.clone() },
+        "`review` has lost 2 workers in a row, attempt 2 of 5, and has been waiting 1 min 0 s for a worker without another such job.",
+    );
+    at_review(
+        &lost,
+        "`review` lost its worker w1 1 min 0 s ago in attempt 2 of 5; the next free worker takes it.",
+    );
+}
+
+#[test]
+fn an_expired_delay_is_not_mentioned() {
+    let queued = "`review` has been queued for 1 s; the workers of `llm` are busy.";
+    let failed = Job { error: Some("503".to_owned()), ..begun(99) };
+    at_review(&failed, queued);
+    at_review(&Job { held_back: Some(("github:x:y".to_owned(), None)), ..failed }, queued);
+    // A worker gave it back.
+    at_review(&begun(99), queued);
+}
+
+#[test]
+fn a_run_without_its_job_says_so() {
+    let here = State::At { step: "review".to_owned(), since: at(0) };
+    let sentence = "`review`, entered 1 min 40 s ago, has no job: the job table was changed by hand.";
+    check(&here, None, sentence);
+}
+
+#[test]
+fn a_paused_run_says_who_paused_it_why_and_what_to_do() {
+    let paused = State::Paused(Pause {
+        was: Box::new(State::At { step: "review".to_owned(), since: at(0) }),
+        queued: true,
+        by: "pm@acme".to_owned(),
+        reason: "waiting for legal".to_owned(),
+        cause: PauseCause::Person,
+        since: at(-7_280),
+    });
+    check(
+        &paused,
+        Some(&job()),
+        "Paused 2 h 3 min ago by pm@acme: waiting for legal; resume it to continue.",
+    );
+    check(
+        &paused,
+        Some(&Job { held: true, ..begun(130) }),
+        "Paused 2 h 3 min ago by pm@acme: waiting for legal; a worker is still finishing its attempt; resume it to continue.",
+    );
+}
+
+#[test]
+fn a_waiting_run_says_for_what_and_an_ended_run_why() {
+    let park = Park { reason: "CI Pipeline".to_owned(), topics: vec![], until: at(7_300) };
+    let waiting = State::Waiting { step: "verdict".to_owned(), since: at(0), park };
+    check(
+        &waiting,
+        None,
+        "`verdict` has been waiting 1 min 40 s for CI Pipeline; it runs again in 2 h 0 min at the latest.",
+    );
+    let end = |reason: &str| State::Ended {
+        name: "done".to_owned(),
+        end: End::Succeeded,
+        reason: reason.to_owned(),
+    };
+    check(&end("merged as abc"), Some(&job()), "Done: merged as abc");
+    check(&end(""), None, "Done.");
+}

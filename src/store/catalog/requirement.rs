@@ -1,0 +1,223 @@
+//! What product managers asked for.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::core::requirement::Requirement;
+use crate::store::{Connection, Pool, Result};
+
+/// A requirement and how its run stands, as lists show it.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its id.
+    pub id: Uuid,
+    /// The product that shall have it.
+    pub product: String,
+    /// One line.
+    pub title: String,
+    /// All the rest; empty in lists.
+    pub body: String,
+    /// 1 (first) to 5 (last).
+    pub priority: i16,
+    /// Who asked, if known.
+    pub requested_by: Option<String>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// Its run.
+    pub run_id: Uuid,
+    /// `active`, `waiting` or `ended`.
+    pub status: String,
+    /// The step its run is at.
+    pub step: Option<String>,
+    /// How its run ended.
+    pub ended_as: Option<String>,
+    /// The repository its run works in, `owner/name`.
+    pub repository: String,
+    /// The pull request's number.
+    pub pull: Option<i64>,
+    /// Where it stands in its list.
+    pub listed_at: DateTime<Utc>,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The rows, newest first.
+    pub rows: Vec<Row>,
+    /// Where the next page begins, as [`Filter::before`]. A page of a search by text looks at a limited
+    /// number of titles: it may hold few rows, or none, and there may still be another.
+    pub next: Option<(DateTime<Utc>, Uuid)>,
+}
+
+/// How many titles a page of a search looks at.
+const LOOKS: i64 = 20_000;
+/// And where only runs in one state count, for whom each title is looked up.
+const LOOKS_IN_STATE: i64 = 5_000;
+/// The most rows of a page; the statements read one more.
+const MOST: usize = 100;
+/// Later than everything.
+const END_OF_TIME: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).unwrap();
+/// The states of runs that are over.
+const ENDS: [&str; 4] = ["succeeded", "failed", "blocked", "cancelled"];
+
+/// What a list of requirements is narrowed to, and where it goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only this product.
+    pub product: Option<String>,
+    /// Only this status or end.
+    pub state: Option<String>,
+    /// Only titles that hold this text, whatever its case.
+    pub text: Option<String>,
+    /// Only what is older than this one, as an earlier page ended.
+    pub before: Option<(DateTime<Utc>, Uuid)>,
+    /// The most rows, 1 to 100.
+    pub limit: i64,
+}
+
+/// Stores a requirement.
+///
+/// # Errors
+/// A foreign key violation for a product that does not exist.
+pub async fn insert(
+    connection: &mut Connection,
+    id: Uuid,
+    requirement: &Requirement,
+    requested_by: Option<&str>,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into requirement (id, product, title, body, priority, requested_by)
+         values ($1, $2, $3, $4, $5, $6)",
+        id,
+        requirement.product.as_str(),
+        requirement.title,
+        requirement.body,
+        i16::from(requirement.priority),
+        requested_by
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// One requirement.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select q.id, q.product, q.title, q.body, q.priority, q.requested_by, q.created_at,
+                  r.id as run_id, r.status, r.step, r.ended_as, r.repository, r.pull,
+                  q.created_at as listed_at
+           from requirement q join run r on r.requirement_id = q.id
+           where q.id = $1
+           order by r.created_at desc, r.id desc limit 1"#,
+        id
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// A page of requirements, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
+    let (at, id) = filter.before.unwrap_or((END_OF_TIME, Uuid::max()));
+    let floor = match filter.text {
+        Some(_) => {
+            let looks = if filter.state.is_some() { LOOKS_IN_STATE } else { LOOKS };
+            floor(pool, filter.product.as_deref(), at, id, looks).await?
+        }
+        None => None,
+    };
+    let (floor_at, floor_id) = floor.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
+    let Filter { product, text, state, .. } = filter;
+    let mut rows = match (state.as_deref(), product) {
+        (Some(state), _) => {
+            let one = [state];
+            let states: Vec<String> = (if state == "ended" { &ENDS[..] } else { &one[..] })
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let file = sqlx::query_file_as!(
+                Row,
+                "src/store/catalog/requirement_list_in_state.sql",
+                text.as_deref(),
+                at,
+                id,
+                floor_at,
+                floor_id,
+                product.as_deref(),
+                &states
+            );
+            file.fetch_all(pool).await?
+        }
+        (None, Some(product)) => {
+            let file = sqlx::query_file_as!(
+                Row,
+                "src/store/catalog/requirement_list_of_product.sql",
+                text.as_deref(),
+                at,
+                id,
+                floor_at,
+                floor_id,
+                product
+            );
+            file.fetch_all(pool).await?
+        }
+        (None, None) => {
+            let file = sqlx::query_file_as!(
+                Row,
+                "src/store/catalog/requirement_list.sql",
+                text.as_deref(),
+                at,
+                id,
+                floor_at,
+                floor_id
+            );
+            file.fetch_all(pool).await?
+        }
+    };
+    let size = usize::try_from(filter.limit).unwrap_or(0).min(MOST);
+    let more = rows.len() > size;
+    rows.truncate(size);
+    let next = if more { rows.last().map(|row| (row.listed_at, row.id)) } else { floor };
+    Ok(Page { rows, next })
+}
+
+/// The last place that a page of a search looks at; `None` when it sees the end of the list.
+async fn floor(
+    pool: &Pool,
+    product: Option<&str>,
+    at: DateTime<Utc>,
+    id: Uuid,
+    looks: i64,
+) -> Result<Option<(DateTime<Utc>, Uuid)>> {
+    let place = if let Some(product) = product {
+        sqlx::query!(
+            "select created_at, id from requirement where product = $4 and (created_at, id) < ($1, $2)
+             order by created_at desc, id desc offset $3 limit 1",
+            at,
+            id,
+            looks - 1,
+            product
+        )
+        .fetch_optional(pool)
+        .await?
+        .map(|row| (row.created_at, row.id))
+    } else {
+        sqlx::query!(
+            "select created_at, id from requirement where (created_at, id) < ($1, $2)
+             order by created_at desc, id desc offset $3 limit 1",
+            at,
+            id,
+            looks - 1
+        )
+        .fetch_optional(pool)
+        .await?
+        .map(|row| (row.created_at, row.id))
+    };
+    Ok(place)
+}

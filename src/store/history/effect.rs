@@ -1,0 +1,308 @@
+//! Acts on the outside world: the intent before the act, the observation after it.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::{Acquire, Postgres};
+use uuid::Uuid;
+
+use crate::store::{
+    Connection, Pool, Result,
+    blob::{self, Place},
+    failpoint,
+    job::Lease,
+};
+
+/// What is known of an effect when its act is about to be made.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Begun {
+    /// Nobody has tried it: act.
+    Fresh(Intent),
+    /// Somebody may have done it: look before acting.
+    Unknown(Intent),
+    /// It is done, and this came of it: do not act.
+    Done(Intent, Value),
+    /// The lease is lost or about to end: do nothing.
+    LeaseLost,
+}
+
+/// What was meant, as first written down.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intent {
+    /// The request of the first try; a later try acts on this one.
+    pub request: Value,
+    /// When it was first meant.
+    pub at: DateTime<Utc>,
+}
+
+/// An effect as it is stored.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Its name in its run.
+    pub key: String,
+    /// What kind of act it is.
+    pub kind: String,
+    /// What was meant.
+    pub request: Value,
+    /// How often it was tried: asking for one that is done is no try.
+    pub attempts: i32,
+    /// When it was first meant.
+    pub intended_at: DateTime<Utc>,
+    /// What came of it.
+    pub result: Option<Value>,
+    /// When that was known.
+    pub done_at: Option<DateTime<Utc>>,
+}
+
+/// Writes the intent down, if at least half a lease is left: a worker that renews in time always has
+/// two thirds of it, and one that was asleep must not act.
+///
+/// # Errors
+/// When the database does not answer; the act must then not be made.
+pub async fn begin<'c>(
+    on: impl Acquire<'c, Database = Postgres>,
+    lease: &Lease,
+    key: &str,
+    kind: &str,
+    request: &Value,
+) -> Result<Begun> {
+    let parts = blob::part(request);
+    let mut tx = on.begin().await?;
+    blob::keep(&mut tx, lease.run, Place::Effect, &parts).await?;
+    let begun = begin_in(&mut tx, lease, key, kind, &parts.document).await?;
+    failpoint::pass("intent.before")?;
+    if begun != Begun::LeaseLost {
+        tx.commit().await?;
+    }
+    failpoint::pass("intent.after")?;
+    Ok(begun)
+}
+
+async fn begin_in(
+    connection: &mut Connection,
+    lease: &Lease,
+    key: &str,
+    kind: &str,
+    request: &Value,
+) -> Result<Begun> {
+    let row = sqlx::query!(
+        r#"insert into effect (run_id, key, kind, request)
+           select run_id, $3, $4, $5 from job
+           where id = $1 and lease_token = $2 and visible_at > now() + make_interval(secs => $6)
+           on conflict (run_id, key) do update
+           set attempts = effect.attempts + case when effect.done_at is null then 1 else 0 end
+           returning request, intended_at, attempts, result"#,
+        lease.job,
+        lease.token,
+        key,
+        kind,
+        request,
+        lease.lasts.as_secs_f64() / 2.0
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(mut row) = row else { return Ok(Begun::LeaseLost) };
+    blob::fill(connection, documents(&mut row.request, &mut row.result).collect()).await?;
+    let intent = Intent { request: row.request, at: row.intended_at };
+    Ok(match row.result {
+        Some(result) => Begun::Done(intent, result),
+        None if row.attempts == 1 => Begun::Fresh(intent),
+        None => Begun::Unknown(intent),
+    })
+}
+
+/// Records what came of an effect. The first observation stays; it is true whoever makes it.
+///
+/// # Errors
+/// When the database does not answer; the next attempt then looks before acting.
+pub async fn observe<'c>(
+    on: impl Acquire<'c, Database = Postgres>,
+    run_id: Uuid,
+    key: &str,
+    result: &Value,
+) -> Result<()> {
+    failpoint::pass("observe.before")?;
+    let parts = blob::part(result);
+    let mut tx = on.begin().await?;
+    blob::keep(&mut tx, run_id, Place::Effect, &parts).await?;
+    observe_in(&mut tx, run_id, key, &parts.document).await?;
+    tx.commit().await?;
+    failpoint::pass("observe.after")
+}
+
+async fn observe_in(connection: &mut Connection, run_id: Uuid, key: &str, result: &Value) -> Result<()> {
+    sqlx::query!(
+        "update effect set result = $3, done_at = clock_timestamp()
+         where run_id = $1 and key = $2 and done_at is null",
+        run_id,
+        key,
+        result
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// One effect, if it was ever meant.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
+    let mut row = sqlx::query_as!(
+        Row,
+        "select key, kind, request, attempts, intended_at, result, done_at
+         from effect where run_id = $1 and key = $2",
+        run_id,
+        key
+    )
+    .fetch_optional(pool)
+    .await?;
+    whole(pool, row.as_mut_slice()).await?;
+    Ok(row)
+}
+
+/// All effects of a run, oldest first, without the diffs of pushes, which [`diffs`] gives.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
+    let mut rows = sqlx::query_as!(
+        Row,
+        r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",
+                  attempts, intended_at, result, done_at
+           from effect where run_id = $1 order by intended_at, key"#,
+        run_id
+    )
+    .fetch_all(pool)
+    .await?;
+    whole(pool, &mut rows).await?;
+    Ok(rows)
+}
+
+async fn whole(pool: &Pool, rows: &mut [Row]) -> Result<()> {
+    let all = rows.iter_mut().flat_map(|row| documents(&mut row.request, &mut row.result)).collect();
+    blob::fill(pool, all).await
+}
+
+fn documents<'a>(
+    request: &'a mut Value,
+    result: &'a mut Option<Value>,
+) -> impl Iterator<Item = &'a mut Value> {
+    std::iter::once(request).chain(result.as_mut())
+}
+
+/// The effects of a run and of those before it on the same branch, oldest first, as [`of_run`] gives them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_lineage(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",
+                  attempts, intended_at, result, done_at
+           from effect where run_id = any(lineage($1)) order by intended_at, key"#,
+        run_id
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// What came of an effect of this key in a run before this one on the same branch.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn inherited(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Value>> {
+    let found = sqlx::query_scalar!(
+        r#"select result as "result!" from effect
+           where run_id = any(lineage($1)) and run_id <> $1 and key = $2 and done_at is not null
+           order by done_at desc limit 1"#,
+        run_id,
+        key
+    );
+    found.fetch_optional(pool).await
+}
+
+/// What a push of a run changes, as it was kept when the push was meant.
+#[derive(Debug, Clone)]
+pub struct Diff {
+    /// The push's name in its run.
+    pub key: String,
+    /// When it was first meant.
+    pub at: DateTime<Utc>,
+    /// The commit that it changes.
+    pub parent: String,
+    /// The head that it made, once that is known.
+    pub head: Option<String>,
+    /// Unified, file after file.
+    pub text: String,
+    /// Whether the end was too long to be kept.
+    pub is_cut: bool,
+}
+
+/// The diffs of all pushes of a run that kept one, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
+    let mut rows = sqlx::query!(
+        r#"select key, intended_at as at, coalesce(request->>'parent', '') as "parent!",
+                  result->>'sha' as head, request->'diff' as "diff!",
+                  coalesce((request->>'diff_is_cut')::boolean, false) as "is_cut!"
+           from effect where run_id = $1 and kind = 'push' and request->>'diff' is not null
+           order by intended_at, key"#,
+        run_id
+    )
+    .fetch_all(pool)
+    .await?;
+    blob::fill(pool, rows.iter_mut().map(|row| &mut row.diff).collect()).await?;
+    let diffs = rows.into_iter().map(|row| Diff {
+        key: row.key,
+        at: row.at,
+        parent: row.parent,
+        head: row.head,
+        text: row.diff.as_str().unwrap_or_default().to_owned(),
+        is_cut: row.is_cut,
+    });
+    Ok(diffs.collect())
+}
+
+/// How many model calls were answered since the run last pushed a head, or since a person let it go on
+/// after it had made too many.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn calls_without_head(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Result<i64> {
+    sqlx::query_file_scalar!("src/store/history/effect_calls_without_head.sql", run_id)
+        .fetch_one(executor)
+        .await
+}
+
+/// What the model calls of a run have used so far, in tokens and micro-dollars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Answered calls.
+    pub calls: i64,
+    /// Tokens that were read.
+    pub input_tokens: i64,
+    /// Tokens that were written.
+    pub output_tokens: i64,
+    /// Millionths of a dollar, where prices are set.
+    pub micro_dollars: i64,
+}
+
+/// Adds up the answered model calls of a run.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn spent(pool: &Pool, run_id: Uuid) -> Result<Spent> {
+    sqlx::query_as!(
+        Spent,
+        r#"select count(*) as "calls!",
+                  coalesce(sum((result->'usage'->>'input_tokens')::bigint), 0)::bigint as "input_tokens!",
+                  coalesce(sum((result->'usage'->>'output_tokens')::bigint), 0)::bigint as "output_tokens!",
+                  coalesce(sum((result->>'micro_dollars')::bigint), 0)::bigint as "micro_dollars!"
+           from effect where run_id = $1 and kind = 'llm_call' and done_at is not null"#,
+        run_id
+    )
+    .fetch_one(pool)
+    .await
+}

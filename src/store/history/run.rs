@@ -1,0 +1,248 @@
+//! Runs: the folded state beside the history.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgExecutor, types::Json};
+use uuid::Uuid;
+
+use crate::{
+    core::{
+        run::{Run, State},
+        subject::Subject,
+    },
+    store::{Connection, Error, Pool, Result},
+};
+
+/// What a run is bound to when it begins.
+#[derive(Debug, Clone)]
+pub struct RunSpec {
+    /// The run's id.
+    pub id: Uuid,
+    /// What it is about.
+    pub subject: Subject,
+    /// The graph it follows.
+    pub workflow_hash: String,
+    /// The product.
+    pub product: String,
+    /// The repository, `owner/name`.
+    pub repository: String,
+    /// The branch that the change is merged into.
+    pub base_branch: String,
+    /// The branch that the change is made on.
+    pub branch: String,
+    /// 1 (first) to 5 (last).
+    pub priority: i16,
+    /// The run about the same subject that this one was forked from.
+    pub parent: Option<Uuid>,
+}
+
+/// A run as it is stored.
+#[derive(Debug, Clone)]
+pub struct StoredRun {
+    /// What it is bound to.
+    pub spec: RunSpec,
+    /// How many events its history has.
+    pub version: i32,
+    /// The folded history.
+    pub run: Run,
+    /// When it began.
+    pub created_at: DateTime<Utc>,
+    /// When it last moved.
+    pub updated_at: DateTime<Utc>,
+    /// The database's clock when this was read.
+    pub now: DateTime<Utc>,
+}
+
+/// Stores a run that begins.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn insert(connection: &mut Connection, spec: &RunSpec, run: &Run) -> Result<()> {
+    let (requirement_id, subject_id): (_, Option<Uuid>) = match spec.subject {
+        Subject::Requirement(id) => (Some(id), None),
+    };
+    sqlx::query!(
+        "insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch,
+                          version, status, step, state, priority, parent, pull, subject_kind, subject_id)
+         values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9, $10, $11, $12, $13, $14, $15)",
+        spec.id,
+        requirement_id,
+        spec.workflow_hash,
+        spec.product,
+        spec.repository,
+        spec.base_branch,
+        spec.branch,
+        run.state.as_str(),
+        run.step(),
+        Json(run) as _,
+        spec.priority,
+        spec.parent,
+        run.progress.pull.and_then(|number| i64::try_from(number).ok()),
+        spec.subject.kind().as_str(),
+        subject_id
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Reads a run and keeps everybody else from moving it until the transaction ends.
+///
+/// The lock is `for no key update`: rows that merely refer to the run (a signal, an effect) may be
+/// inserted meanwhile, and two that are being inserted cannot wait for each other.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<StoredRun>> {
+    let row = sqlx::query_as!(
+        Record,
+        r#"select id, subject_kind, coalesce(requirement_id, subject_id) as "subject_id!", workflow_hash,
+                  product, repository, base_branch, branch, version, state as "state: Json<Run>",
+                  priority, parent, created_at, updated_at, clock_timestamp() as "now!"
+           from run where id = $1 for no key update"#,
+        id
+    )
+    .fetch_optional(connection)
+    .await?;
+    row.map(StoredRun::try_from).transpose()
+}
+
+/// Reads a run.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<StoredRun>> {
+    let row = sqlx::query_as!(
+        Record,
+        r#"select id, subject_kind, coalesce(requirement_id, subject_id) as "subject_id!", workflow_hash,
+                  product, repository, base_branch, branch, version, state as "state: Json<Run>",
+                  priority, parent, created_at, updated_at, clock_timestamp() as "now!"
+           from run where id = $1"#,
+        id
+    )
+    .fetch_optional(executor)
+    .await?;
+    row.map(StoredRun::try_from).transpose()
+}
+
+/// Saves a run that has moved from `version` by `events` events; false if somebody moved it in between.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn save(
+    connection: &mut Connection,
+    id: Uuid,
+    version: i32,
+    events: i32,
+    run: &Run,
+) -> Result<bool> {
+    let ended_as = match &run.state {
+        State::Ended { end, .. } => Some(end.as_str()),
+        State::At { .. } | State::Waiting { .. } | State::Paused { .. } => None,
+    };
+    let pull = run.progress.pull.and_then(|number| i64::try_from(number).ok());
+    let done = sqlx::query!(
+        "update run
+         set version = version + $3, state = $4, status = $5, step = $6, ended_as = $7, pull = $8,
+             updated_at = clock_timestamp(),
+             ended_at = case when $7::text is null then null else clock_timestamp() end
+         where id = $1 and version = $2",
+        id,
+        version,
+        events,
+        Json(run) as _,
+        run.state.as_str(),
+        run.step(),
+        ended_as,
+        pull
+    )
+    .execute(connection)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Keeps everybody else from beginning a run on this branch until the transaction ends, and tells one that
+/// is live there besides `except`.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn live_on_branch(
+    connection: &mut Connection,
+    repository: &str,
+    branch: &str,
+    except: Uuid,
+) -> Result<Option<Uuid>> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('branch ' || $1 || ' ' || $2, 0))",
+        repository,
+        branch
+    )
+    .execute(&mut *connection)
+    .await?;
+    // A statement of its own: it must see what was committed while the lock was waited for.
+    sqlx::query_scalar!(
+        "select id from run where repository = $1 and branch = $2 and status <> 'ended' and id <> $3",
+        repository,
+        branch,
+        except
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// The run that works on this pull request.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_pull(pool: &Pool, repository: &str, pull: i64) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from run where repository = $1 and pull = $2 order by created_at desc limit 1",
+        repository,
+        pull
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+struct Record {
+    id: Uuid,
+    subject_kind: String,
+    subject_id: Uuid,
+    workflow_hash: String,
+    product: String,
+    repository: String,
+    base_branch: String,
+    branch: String,
+    version: i32,
+    state: Json<Run>,
+    priority: i16,
+    parent: Option<Uuid>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+}
+
+impl TryFrom<Record> for StoredRun {
+    type Error = Error;
+
+    fn try_from(row: Record) -> Result<Self> {
+        let subject = Subject::new(&row.subject_kind, row.subject_id);
+        Ok(Self {
+            spec: RunSpec {
+                id: row.id,
+                subject: subject.map_err(|unknown| Error::Decode(Box::new(unknown)))?,
+                workflow_hash: row.workflow_hash,
+                product: row.product,
+                repository: row.repository,
+                base_branch: row.base_branch,
+                branch: row.branch,
+                priority: row.priority,
+                parent: row.parent,
+            },
+            version: row.version,
+            run: row.state.0,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            now: row.now,
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! News from outside: stored first, so that none is lost.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::core::run::Topic;
+use crate::store::{Connection, Pool, Result};
+
+/// News as it came in.
+#[derive(Debug, Clone)]
+pub struct News {
+    /// The sender's own name of this delivery.
+    pub delivery: String,
+    /// What it is about.
+    pub topic: Topic,
+    /// The repository.
+    pub repository: String,
+    /// The branch, if it names one.
+    pub branch: Option<String>,
+    /// The pull request, if it names one.
+    pub pull: Option<i64>,
+    /// The commit, if it names one.
+    pub sha: Option<String>,
+}
+
+/// News as it is stored.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// What it is about.
+    pub topic: String,
+    /// The sender's own name of the delivery.
+    pub delivery: String,
+    /// When it came.
+    pub received_at: DateTime<Utc>,
+    /// When a step took notice.
+    pub taken_at: Option<DateTime<Utc>>,
+}
+
+/// Stores news and tells its id and the run it is for, if any; `None` when this delivery is known.
+///
+/// # Errors
+/// When the database does not answer; the sender must then send again.
+pub async fn insert(connection: &mut Connection, news: &News) -> Result<Option<(i64, Option<Uuid>)>> {
+    let row = sqlx::query!(
+        r#"insert into signal (delivery, topic, repository, branch, pull, sha, run_id)
+           values ($1, $2, $3, $4, $5, $6,
+                   (select id from run where repository = $3 and status <> 'ended'
+                    and (branch = $4 or pull = $5) limit 1))
+           on conflict (delivery) do nothing
+           returning id, run_id"#,
+        news.delivery,
+        news.topic.as_str(),
+        news.repository,
+        news.branch,
+        news.pull,
+        news.sha
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| (row.id, row.run_id)))
+}
+
+/// Takes notice of all news of a run about these topics; tells the topic of one that was new.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn take(connection: &mut Connection, run_id: Uuid, topics: &[Topic]) -> Result<Option<Topic>> {
+    let words: Vec<String> = topics.iter().map(|topic| topic.as_str().to_owned()).collect();
+    let taken = sqlx::query_scalar!(
+        "update signal set taken_at = clock_timestamp()
+         where run_id = $1 and taken_at is null and topic = any($2)
+         returning topic",
+        run_id,
+        &words
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(topics.iter().copied().find(|topic| taken.iter().any(|word| word == topic.as_str())))
+}
+
+/// The news of a run, oldest first, at most 1,000.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        "select topic, delivery, received_at, taken_at from signal where run_id = $1 order by id limit 1000",
+        run_id
+    )
+    .fetch_all(pool)
+    .await
+}

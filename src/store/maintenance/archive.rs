@@ -1,0 +1,211 @@
+//! Everything that is known of runs, as lines of JSON: one fact a line, in its table's own words.
+//!
+//! `{"fact": "event", "row": {…}}`. The run comes first, then its requirement and graph, then every table
+//! that names a run, each in order; the last line counts them. Long texts are put back. A page of rows is in memory at a time.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use futures::{Stream, stream};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use uuid::Uuid;
+
+use crate::store::{Error, Pool, Result, blob, partition::Month};
+
+/// Rows that are read at once of tables with short rows.
+const PAGE: i64 = 500;
+/// Rows that are read at once of tables whose rows may hold long texts.
+const LONG_PAGE: i64 = 10;
+/// The tables whose rows may hold long texts.
+const LONG: [&str; 3] = ["assessment", "effect", "requirement"];
+
+/// Everything that is known of one run, a line each without its end; nothing for a run that is not there.
+///
+/// The history goes as far as the run did when the first line was read: folding it gives that run.
+pub fn of_run(pool: Pool, id: Uuid) -> impl Stream<Item = Result<String>> {
+    lines(Reader::new(pool, id, id))
+}
+
+/// Everything that is known of the runs of a month, table by table.
+pub fn of_month(pool: Pool, month: &Month) -> impl Stream<Item = Result<String>> {
+    // The bounds are inclusive here, and no run is born with the least id of a month.
+    lines(Reader::new(pool, month.from, month.to))
+}
+
+/// Whether a month is over: all its runs have ended.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_complete(pool: &Pool, month: &Month, now: DateTime<Utc>) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select run_id_floor($3) >= $2 and not exists (
+               select from run where id >= $1 and id < $2 and status <> 'ended') as "complete!""#,
+        month.from,
+        month.to,
+        now
+    )
+    .fetch_one(pool)
+    .await
+}
+
+fn lines(reader: Reader) -> impl Stream<Item = Result<String>> {
+    stream::unfold(reader, async |mut reader| {
+        let next = reader.next().await;
+        if next.is_err() {
+            reader.todo.clear();
+            reader.read.clear();
+        }
+        Some((next.transpose()?, reader))
+    })
+}
+
+/// What is read of one table: its rows in the order of `key`, from the last `place` on.
+struct Table {
+    name: String,
+    /// The rows that belong to the runs, as SQL over `$1` (the first run's id) and `$2` (the last one's).
+    belongs: String,
+    /// The columns of the order, and their types.
+    key: Vec<(String, String)>,
+    place: Option<Vec<String>>,
+}
+
+struct Reader {
+    pool: Pool,
+    from: Uuid,
+    to: Uuid,
+    todo: VecDeque<Table>,
+    read: VecDeque<String>,
+    begun: bool,
+    /// How far the history goes, where one run is read.
+    version: Option<i64>,
+    /// How many facts were told; the last line tells it, so that a file that was cut off is seen.
+    told: u64,
+}
+
+impl Reader {
+    fn new(pool: Pool, from: Uuid, to: Uuid) -> Self {
+        Self {
+            pool,
+            from,
+            to,
+            todo: VecDeque::new(),
+            read: VecDeque::new(),
+            begun: false,
+            version: None,
+            told: 0,
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<String>> {
+        if !self.begun {
+            self.begun = true;
+            self.todo = tables(&self.pool).await?.into();
+        }
+        while self.read.is_empty() {
+            let Some(mut table) = self.todo.pop_front() else { return Ok(self.end()) };
+            let page = self.page(&mut table).await?;
+            if page {
+                self.todo.push_front(table);
+            }
+            // Of a run that is not there nothing else is told.
+            if !page && self.read.is_empty() && self.version.is_none() && self.from == self.to {
+                self.todo.clear();
+            }
+        }
+        self.told += 1;
+        Ok(self.read.pop_front())
+    }
+
+    /// The last line, once.
+    fn end(&mut self) -> Option<String> {
+        let told = std::mem::take(&mut self.told);
+        (told > 0).then(|| json!({ "fact": "end", "row": { "facts": told } }).to_string())
+    }
+
+    /// Reads a page; whether there may be another.
+    async fn page(&mut self, table: &mut Table) -> Result<bool> {
+        let limit = if LONG.contains(&table.name.as_str()) { LONG_PAGE } else { PAGE };
+        let mut query = sqlx::query_as(AssertSqlSafe(table.sql(limit))).bind(self.from).bind(self.to);
+        if let Some(place) = &table.place {
+            query = query.bind(place);
+        }
+        let mut rows: Vec<(Value, Vec<String>)> = query.fetch_all(&self.pool).await?;
+        blob::fill(&self.pool, rows.iter_mut().map(|(row, _)| row).collect()).await?;
+        let more = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
+        table.place = rows.last().map(|(_, place)| place.clone());
+        for (row, _) in rows {
+            if table.name == "run" && self.from == self.to {
+                self.version = row["version"].as_i64();
+            }
+            let is_later =
+                table.name == "event" && self.version.is_some_and(|last| row["seq"].as_i64() > Some(last));
+            if !is_later {
+                let line = serde_json::to_string(&json!({ "fact": table.name, "row": row }));
+                self.read.push_back(line.map_err(|error| Error::Encode(Box::new(error)))?);
+            }
+        }
+        Ok(more)
+    }
+}
+
+impl Table {
+    fn sql(&self, limit: i64) -> String {
+        let Self { name, belongs, key, place } = self;
+        let columns: Vec<&str> = key.iter().map(|(column, _)| column.as_str()).collect();
+        let order = columns.join(", ");
+        let place = match place {
+            Some(_) => {
+                let values = key.iter().enumerate();
+                let values: Vec<String> =
+                    values.map(|(at, (_, kind))| format!("($3::text[])[{}]::{kind}", at + 1)).collect();
+                format!("and ({order}) > ({})", values.join(", "))
+            }
+            None => String::new(),
+        };
+        let texts: Vec<String> = columns.iter().map(|column| format!("t.{column}::text")).collect();
+        format!(
+            "select to_jsonb(t), array[{}] from (
+                 select * from {name} where {belongs} {place} order by {order} limit {limit}) t",
+            texts.join(", ")
+        )
+    }
+}
+
+/// What is told of a run: itself, what it began with, and every table that names it.
+async fn tables(pool: &Pool) -> Result<Vec<Table>> {
+    let named = sqlx::query!(
+        r#"select c.relname::text as "name!",
+                  array_agg(a.attname::text order by array_position(i.indkey::int2[], a.attnum)) as "columns!",
+                  array_agg(format_type(a.atttypid, null) order by array_position(i.indkey::int2[], a.attnum)) as "kinds!"
+           from pg_class c
+           join pg_index i on i.indrelid = c.oid and i.indisprimary
+           join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey::int2[])
+           where c.relkind in ('r', 'p') and not c.relispartition and c.relname not in ('job', 'blob_use')
+             and c.relnamespace = (select relnamespace from pg_class where oid = 'run'::regclass)
+             and exists (select from pg_attribute r where r.attrelid = c.oid and r.attname = 'run_id'
+                         and r.atttypid = 'uuid'::regtype)
+           group by c.relname order by c.relname <> 'event', c.relname"#
+    )
+    .fetch_all(pool)
+    .await?;
+    let fixed = |name: &str, belongs: &str, column: &str, kind: &str| Table {
+        name: name.to_owned(),
+        belongs: belongs.to_owned(),
+        key: vec![(column.to_owned(), kind.to_owned())],
+        place: None,
+    };
+    let theirs = |column| format!("(select {column} from run where id between $1 and $2)");
+    let mut tables = vec![
+        fixed("run", "id between $1 and $2", "id", "uuid"),
+        fixed("requirement", &format!("id in {}", theirs("requirement_id")), "id", "uuid"),
+        fixed("workflow", &format!("hash in {}", theirs("workflow_hash")), "hash", "text"),
+    ];
+    tables.extend(named.into_iter().map(|row| {
+        let mut key: Vec<_> = row.columns.into_iter().zip(row.kinds).collect();
+        key.retain(|(column, _)| column != "run_id");
+        key.insert(0, ("run_id".to_owned(), "uuid".to_owned()));
+        Table { name: row.name, belongs: "run_id between $1 and $2".to_owned(), key, place: None }
+    }));
+    Ok(tables)
+}

@@ -1,0 +1,382 @@
+//! How long each class of rows is kept, and their end.
+//!
+//! What lies in months goes by the month: once all runs of it have ended, and the newest end is old
+//! enough. A month with a live run stays whole. Small tables are swept in batches.
+
+use std::{str::FromStr, time::Duration};
+
+use chrono::{DateTime, Utc};
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use crate::store::{Connection, Error, Pool, Result, blob, partition, partition::Month};
+
+/// How many rows of a small table are swept at once.
+const BATCH: i64 = 10_000;
+/// How long a drop waits for those at work; less than the time after which Postgres looks for deadlocks.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '500ms'";
+/// How often a drop is tried that found others at work.
+const TRIES: u32 = 20;
+/// Between two tries.
+const REST: Duration = Duration::from_millis(200);
+
+/// A class of rows with one keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Everything of a run, and its requirement.
+    Runs,
+    /// The events and attempts of ended runs.
+    History,
+    /// The acts of ended runs on the outside world.
+    Effects,
+    /// News that were taken, or that no live run waits for.
+    Signals,
+    /// Answers to Idempotency-Keys, which promise a day.
+    Answers,
+    /// Long texts that nothing refers to.
+    Blobs,
+}
+
+impl Class {
+    /// All of them, what drops the most last.
+    pub const ALL: [Self; 6] =
+        [Self::Answers, Self::Signals, Self::History, Self::Effects, Self::Runs, Self::Blobs];
+
+    /// The class in one word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::History => "history",
+            Self::Effects => "effects",
+            Self::Signals => "signals",
+            Self::Answers => "answers",
+            Self::Blobs => "blobs",
+        }
+    }
+
+    /// The tables that lie in months and go with it, a run's own last.
+    const fn tables(self) -> &'static [&'static str] {
+        match self {
+            Self::Runs => &partition::TABLES,
+            Self::History => &["event", "attempt"],
+            Self::Effects => &["effect"],
+            Self::Signals | Self::Answers | Self::Blobs => &[],
+        }
+    }
+}
+
+impl FromStr for Class {
+    type Err = String;
+
+    fn from_str(word: &str) -> std::result::Result<Self, String> {
+        Self::ALL.into_iter().find(|class| class.as_str() == word).ok_or_else(|| {
+            let words: Vec<&str> = Self::ALL.iter().map(|class| class.as_str()).collect();
+            format!("there is no class `{word}`; the classes are {}", words.join(", "))
+        })
+    }
+}
+
+/// How long a class is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// The class in one word.
+    pub class: String,
+    /// For so many days; none: for ever.
+    pub days: Option<f64>,
+    /// Since when that is so.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// What was swept, or what would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// The class.
+    pub class: Class,
+    /// The table or the month of it.
+    pub name: String,
+    /// How many rows, where they were counted.
+    pub rows: Option<i64>,
+    /// How many bytes, where they were counted.
+    pub bytes: Option<i64>,
+    /// Others were at work on it all the time: it goes another day.
+    pub is_busy: bool,
+}
+
+/// How long each class is kept.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn rules(pool: &Pool) -> Result<Vec<Rule>> {
+    sqlx::query_as!(
+        Rule,
+        "select class, extract(epoch from keep)::float8 / 86400 as days, updated_at
+         from retention order by class"
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Keeps a class for so many days, at least one, or for ever.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set(pool: &Pool, class: Class, days: Option<u32>) -> Result<()> {
+    sqlx::query!(
+        "insert into retention (class, keep) values ($1, make_interval(days => $2))
+         on conflict (class) do update set keep = excluded.keep, updated_at = now()",
+        class.as_str(),
+        days.map(|days| i32::try_from(days.max(1)).unwrap_or(i32::MAX))
+    )
+    .execute(pool)
+    .await
+    .map(|_| ())
+}
+
+/// Sweeps everything that was kept long enough. Dry: only tells what would go.
+///
+/// # Errors
+/// When the database does not answer; what was swept stays swept, and the next pass goes on.
+pub async fn sweep(connection: &mut Connection, is_dry: bool) -> Result<Vec<Swept>> {
+    let mut swept = Vec::new();
+    for class in Class::ALL {
+        let days = sqlx::query_scalar!(
+            "select extract(epoch from keep)::float8 / 86400 from retention where class = $1",
+            class.as_str()
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        let Some(days) = days.flatten() else { continue };
+        match class {
+            Class::Answers => swept.extend(answers(connection, days, is_dry).await?),
+            Class::Signals => swept.extend(signals(connection, days, is_dry).await?),
+            Class::Blobs => swept.extend(blobs(connection, days, is_dry).await?),
+            Class::History | Class::Effects | Class::Runs => {
+                swept.extend(months(connection, class, days, is_dry).await?);
+            }
+        }
+    }
+    Ok(swept)
+}
+
+/// The months of a class whose time has come.
+async fn months(connection: &mut Connection, class: Class, days: f64, is_dry: bool) -> Result<Vec<Swept>> {
+    let mut swept = Vec::new();
+    let now = crate::store::now(connection).await?;
+    for month in partition::months(&mut *connection, "run", Some(now)).await? {
+        if !is_over(connection, &month, days).await? {
+            continue;
+        }
+        let mut is_clear = true;
+        for table in class.tables() {
+            let name = format!("{table}_{}", month.name);
+            let Some(bytes) = size(connection, &name).await? else { continue };
+            if *table == "run" && is_clear && !is_dry {
+                swept.extend(small_tables(connection, &month).await?);
+            }
+            // The runs of a month stay until everything else of it is gone.
+            let gone = (*table != "run" || is_clear)
+                && (is_dry || drop_month(connection, table, &month, days).await?);
+            is_clear &= gone;
+            swept.push(Swept { class, name, rows: None, bytes: Some(bytes), is_busy: !gone });
+        }
+    }
+    if class == Class::Runs && !is_dry {
+        swept.extend(requirements(connection, days).await?);
+    }
+    Ok(swept)
+}
+
+/// Whether all runs of a month have ended, and the month and the newest end are old enough.
+async fn is_over(connection: &mut Connection, month: &Month, days: f64) -> Result<bool> {
+    let sql = format!(
+        "select coalesce(bool_and(status = 'ended'), true)
+            and greatest(max(ended_at), to_date('{0}', 'YYYY_MM')::timestamp at time zone 'utc' + interval '1 month')
+                < now() - make_interval(secs => $1::float8 * 86400)
+         from run_{0}",
+        month.name
+    );
+    sqlx::query_scalar(AssertSqlSafe(sql)).bind(days).fetch_one(connection).await
+}
+
+/// Drops a month of a table, if no run of it is live; false while others keep it busy.
+async fn drop_month(connection: &mut Connection, table: &str, month: &Month, days: f64) -> Result<bool> {
+    for _ in 0..TRIES {
+        match try_drop(connection, table, month, days).await {
+            Err(Error::Database(error)) if matches!(error.code().as_deref(), Some("55P03" | "40P01")) => {
+                tokio::time::sleep(REST).await;
+            }
+            done => return done,
+        }
+    }
+    Ok(false)
+}
+
+async fn try_drop(connection: &mut Connection, table: &str, month: &Month, days: f64) -> Result<bool> {
+    let mut tx = connection.begin().await?;
+    sqlx::raw_sql(LOCK_TIMEOUT).execute(&mut *tx).await?;
+    // From here on no run of this month moves: whether it is over is looked at again, for good.
+    let lock = format!("lock table run_{} in share row exclusive mode", month.name);
+    sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut *tx).await?;
+    if !is_over(&mut tx, month, days).await? {
+        return Ok(false);
+    }
+    let drop = format!("drop table if exists {table}_{}", month.name);
+    sqlx::raw_sql(AssertSqlSafe(drop)).execute(&mut *tx).await?;
+    sqlx::query!(
+        "delete from blob_use where run_id >= $1 and run_id < $2 and place = $3",
+        month.from,
+        month.to,
+        table
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// The size of a table, if it exists.
+async fn size(connection: &mut Connection, name: &str) -> Result<Option<i64>> {
+    sqlx::query_scalar!("select pg_total_relation_size(to_regclass($1))", name).fetch_one(connection).await
+}
+
+/// Takes the rows of a month's runs out of every table that does not lie in months, in batches.
+async fn small_tables(connection: &mut Connection, month: &Month) -> Result<Vec<Swept>> {
+    // Whoever refers to another such table goes before it.
+    let tables = sqlx::query_scalar!(
+        r#"select c.relname::text as "name!" from pg_attribute a join pg_class c on c.oid = a.attrelid
+           where a.attname = 'run_id' and a.atttypid = 'uuid'::regtype and c.relkind = 'r'
+             and not c.relispartition
+             and c.relnamespace = (select relnamespace from pg_class where oid = 'run'::regclass)
+           order by (select count(*) from pg_constraint f where f.conrelid = c.oid and f.contype = 'f') desc, 1"#
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut swept = Vec::new();
+    for table in tables {
+        let sql = format!(
+            "delete from {table} where ctid = any (array(
+                 select ctid from {table} where run_id >= $1 and run_id < $2 limit {BATCH}))"
+        );
+        let mut rows = 0;
+        loop {
+            let done = sqlx::query(AssertSqlSafe(sql.clone()))
+                .bind(month.from)
+                .bind(month.to)
+                .execute(&mut *connection)
+                .await?
+                .rows_affected();
+            rows += signed(done);
+            if done == 0 {
+                break;
+            }
+        }
+        swept.extend(told(Class::Runs, &format!("{table} of {}", month.name), rows));
+    }
+    Ok(swept)
+}
+
+/// Sweeps requirements whose runs are all gone.
+async fn requirements(connection: &mut Connection, days: f64) -> Result<Option<Swept>> {
+    let mut rows = 0;
+    loop {
+        let done = sqlx::query!(
+            "delete from requirement where id in (
+                 select id from requirement q where q.created_at < now() - make_interval(secs => $1::float8 * 86400)
+                 and not exists (select from run r where r.requirement_id = q.id)
+                 order by q.created_at, q.id limit $2)",
+            days,
+            BATCH
+        )
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+        rows += signed(done);
+        if done == 0 {
+            return Ok(told(Class::Runs, "requirement", rows));
+        }
+    }
+}
+
+/// Sweeps answers to Idempotency-Keys.
+async fn answers(connection: &mut Connection, days: f64, is_dry: bool) -> Result<Option<Swept>> {
+    if is_dry {
+        let rows = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from idempotency
+               where created_at < now() - make_interval(secs => $1::float8 * 86400)"#,
+            days
+        )
+        .fetch_one(connection)
+        .await?;
+        return Ok(told(Class::Answers, "idempotency", rows));
+    }
+    let mut rows = 0;
+    loop {
+        let done = sqlx::query!(
+            "delete from idempotency where created_at < now() - make_interval(secs => $1::float8 * 86400)
+             and ctid = any (array(select ctid from idempotency
+                                   where created_at < now() - make_interval(secs => $1::float8 * 86400) limit $2))",
+            days,
+            BATCH
+        )
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+        rows += signed(done);
+        if done == 0 {
+            return Ok(told(Class::Answers, "idempotency", rows));
+        }
+    }
+}
+
+/// Sweeps news that nobody waits for any more.
+async fn signals(connection: &mut Connection, days: f64, is_dry: bool) -> Result<Option<Swept>> {
+    if is_dry {
+        let rows = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from signal
+               where received_at < now() - make_interval(secs => $1::float8 * 86400)
+                 and (taken_at is not null or not exists (
+                      select from run where run.id = signal.run_id and run.status <> 'ended'))"#,
+            days
+        )
+        .fetch_one(connection)
+        .await?;
+        return Ok(told(Class::Signals, "signal", rows));
+    }
+    let mut rows = 0;
+    loop {
+        let done = sqlx::query!(
+            "delete from signal where id in (
+                 select id from signal where received_at < now() - make_interval(secs => $1::float8 * 86400)
+                 and (taken_at is not null or not exists (
+                      select from run where run.id = signal.run_id and run.status <> 'ended'))
+                 order by id limit $2)",
+            days,
+            BATCH
+        )
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+        rows += signed(done);
+        if done == 0 {
+            return Ok(told(Class::Signals, "signal", rows));
+        }
+    }
+}
+
+async fn blobs(connection: &mut Connection, days: f64, is_dry: bool) -> Result<Option<Swept>> {
+    let rows = if is_dry {
+        blob::idle(connection, days).await?
+    } else {
+        signed(blob::sweep(connection, days).await?)
+    };
+    Ok(told(Class::Blobs, "blob", rows))
+}
+
+fn told(class: Class, name: &str, rows: i64) -> Option<Swept> {
+    let swept = Swept { class, name: name.to_owned(), rows: Some(rows), bytes: None, is_busy: false };
+    (rows > 0).then_some(swept)
+}
+
+fn signed(rows: u64) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

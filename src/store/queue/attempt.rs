@@ -1,0 +1,76 @@
+//! Every try of every job. One that answered or failed stands in the history, one that was lost with its
+//! worker in a table of its own, and one that runs in its job.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::store::{
+    Connection, Pool, Result,
+    job::{Lease, signed},
+};
+
+/// One try of a job.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The job's number in its run.
+    pub turn: i32,
+    /// The try's number, from 1.
+    pub attempt: i32,
+    /// The step.
+    pub step: String,
+    /// Who tried.
+    pub worker: String,
+    /// When.
+    pub started_at: DateTime<Utc>,
+    /// Until when.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// `answered`, `parked`, `failed` or `lost`.
+    pub ended_as: Option<String>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// Records an attempt that ended without an answer or a failure of its own.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn end(
+    connection: &mut Connection,
+    lease: &Lease,
+    worker: &str,
+    ended_as: &str,
+    error: &str,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into attempt (run_id, turn, attempt, step, worker, started_at, ended_at, ended_as, error)
+         values ($1, $2, $3, $4, $5, $6, clock_timestamp(), $7, $8)
+         on conflict (run_id, turn, attempt) do nothing",
+        lease.run,
+        signed(lease.turn),
+        signed(lease.attempt),
+        lease.step,
+        worker,
+        lease.began_at,
+        ended_as,
+        error
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// All attempts of a run, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select turn as "turn!", attempt as "attempt!", coalesce(step, '') as "step!", worker as "worker!",
+                  started_at as "started_at!", ended_at, ended_as, error
+           from attempt_log where run_id = $1 order by turn, attempt"#,
+        run_id
+    )
+    .fetch_all(pool)
+    .await
+}

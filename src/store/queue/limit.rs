@@ -1,0 +1,81 @@
+//! How many jobs with one key may be held at once.
+
+use sqlx::Connection as _;
+
+use crate::core::limit::{Key, MERGES};
+use crate::store::{Connection, Pool, Result};
+
+/// A key, its limit and how many jobs with it are held now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The key.
+    pub key: String,
+    /// The most held at once; nothing: any number.
+    pub most: Option<i32>,
+    /// Held at this moment.
+    pub held: i64,
+}
+
+/// Sets a limit. What is held already stays held, and counts.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn put(connection: &mut Connection, key: &Key, most: i32) -> Result<()> {
+    let key = key.to_string();
+    let mut tx = connection.begin().await?;
+    // A job that is being enqueued or claimed at this moment would not know of the limit: those wait.
+    sqlx::query!("lock table job in share row exclusive mode").execute(&mut *tx).await?;
+    sqlx::query!(
+        "insert into key_limit (key, most) values ($1, $2)
+         on conflict (key) do update set most = excluded.most, updated_at = now()",
+        key,
+        most
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query!(
+        "with held as (
+             insert into key_hold (key, job)
+             select $1, id from job where $1 = any (keys) and lease_token is not null
+             on conflict do nothing
+         )
+         update job set guarded = true where $1 = any (keys) and not guarded",
+        key
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
+
+/// Removes a limit; false if there was none.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn remove(executor: impl sqlx::PgExecutor<'_>, key: &Key) -> Result<bool> {
+    let done =
+        sqlx::query!("delete from key_limit where key = $1", key.to_string()).execute(executor).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Every key that has a limit or is held, by name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(pool: &Pool) -> Result<Vec<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"with held as (
+               select key, count(*) as jobs
+               from job cross join unnest(keys) as key
+               where lease_token is not null and visible_at > now()
+               group by key
+           )
+           select key as "key!", coalesce(most, case when key like 'merge:%' then $1::integer end) as most,
+                  coalesce(jobs, 0) as "held!"
+           from key_limit full join held using (key)
+           order by key"#,
+        MERGES
+    )
+    .fetch_all(pool)
+    .await
+}

@@ -1,0 +1,11 @@
+//! Jobs: who does what next, who holds it, and what holds it back.
+
+pub mod attempt;
+pub mod dead_letter;
+pub mod job;
+pub mod job_control;
+pub mod limit;
+pub mod rate;
+pub mod standing;
+pub mod timer;
+pub mod wake;
