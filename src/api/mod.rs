@@ -17,6 +17,7 @@ mod product;
 mod requirement;
 mod run;
 mod schedule;
+mod summary;
 
 pub use assessment::Assessment;
 pub use attempt::Attempt;
@@ -35,3 +36,4 @@ pub use product::Product;
 pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};
 pub use schedule::{NewSchedule, Schedule, Tick};
+pub use summary::Summary;

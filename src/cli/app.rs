@@ -1,4 +1,4 @@
-//! Putting the rooms together: a server, a worker, or both, over one database.
+//! Wires the rooms together: a server, a worker, or both, over one database.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,58 +19,57 @@ use crate::{
     workspace::{Credentials, Remote, Sandbox, Signature, Unavailable, Workspaces},
 };
 
-/// How to reach GitHub and as whom.
+/// How to reach GitHub, and the account to use.
 #[derive(Debug, Clone)]
 pub struct GitHub {
-    /// The REST API.
+    /// Base URL of the REST API.
     pub api_url: Url,
-    /// Git and people, without a trailing slash.
+    /// Base URL for git and for links, without a trailing slash.
     pub url: String,
-    /// Who we are.
+    /// The account's token.
     pub token: SecretString,
 }
 
-/// Everything that the rooms must be told.
+/// The configuration of a server and a worker.
 #[derive(Debug, Clone)]
 pub struct App {
     /// Postgres.
     pub database_url: String,
-    /// Where people reach the server, without a trailing slash.
+    /// URL under which people reach the server, without a trailing slash.
     pub public_url: String,
-    /// Where mirrors live.
+    /// Directory of the mirrors.
     pub mirrors: std::path::PathBuf,
     /// The forge.
     pub forge: GitHub,
-    /// The forge is the twin.
+    /// Whether the forge is the GitHub twin.
     pub forge_is_stand_in: bool,
-    /// What webhooks are signed with.
+    /// The secrets that webhooks may be signed with.
     pub webhook_secrets: Vec<SecretString>,
     /// The model.
     pub model: llm::Config,
-    /// The model is the scripted one.
+    /// Whether the model is the scripted one.
     pub model_is_stand_in: bool,
-    /// How patient workers are.
+    /// Lease and poll intervals of workers.
     pub timing: Timing,
-    /// How often a waiting verdict looks even without news.
+    /// How often a waiting run polls the forge.
     pub polling: Polling,
-    /// How long running jobs may go on after a stop was asked for.
+    /// How long running jobs may continue during a shutdown.
     pub drain: Duration,
-    /// The most model calls that a run may have answered without pushing a new head.
+    /// Maximum number of model calls of a run without a new head.
     pub calls_without_head: u32,
 }
 
 impl App {
-    /// The engine over the database, whose schema is brought up to date.
+    /// Migrates the database and opens the engine over it.
     ///
     /// # Errors
     /// When the database cannot be reached or migrated, in one line.
     pub async fn engine(&self) -> anyhow::Result<Engine> {
         let pool = connect(&self.database_url, 16).await?;
-        for ailment in
-            store::server::ask(&pool).await.context("ask the server what it is like")?.health_issues()
-        {
-            anyhow::ensure!(!ailment.is_fatal, "{}", ailment.what);
-            tracing::warn!("{}", ailment.what);
+        let server = store::server::ask(&pool).await.context("read the settings of the database server")?;
+        for issue in server.health_issues() {
+            anyhow::ensure!(!issue.is_fatal, "{}", issue.what);
+            tracing::warn!("{}", issue.what);
         }
         store::migrate(&pool).await.context("migrate the database")?;
         Ok(Engine::open(pool).await?)
@@ -97,10 +96,10 @@ impl App {
         http::serve(listener, http::App { engine, settings: Arc::new(settings) }, stop).await
     }
 
-    /// Works until `stop` is cancelled.
+    /// Runs jobs until `stop` is cancelled.
     ///
     /// # Errors
-    /// When the forge's or the model's settings cannot be used.
+    /// When the settings of the forge or the model are invalid.
     pub async fn work(
         &self,
         engine: Engine,
@@ -115,10 +114,10 @@ impl App {
         worker::work(engine, reserved, Arc::new(factory), config, stop).await
     }
 
-    /// The mirrors.
+    /// The mirrors of the products' repositories.
     ///
     /// # Errors
-    /// When the forge's address cannot be used.
+    /// When the forge's URL is invalid.
     pub fn workspaces(&self) -> anyhow::Result<Workspaces> {
         let config = crate::workspace::Config {
             root: self.mirrors.clone(),
@@ -138,12 +137,12 @@ impl App {
             token: self.forge.token.clone(),
             timeouts: github::Timeouts::default(),
         };
-        let forge_pace = ForgeThrottle::new(pool.clone(), &self.forge.api_url, &self.forge.token);
-        let model_pace = ModelThrottle::new(pool.clone(), &self.model.base_url);
+        let forge_throttle = ForgeThrottle::new(pool.clone(), &self.forge.api_url, &self.forge.token);
+        let model_throttle = ModelThrottle::new(pool.clone(), &self.model.base_url);
         Ok(Factory {
             pool,
-            forge: Forge::new(forge)?.behind(Arc::new(forge_pace)),
-            model: llm::Model::new(self.model.clone())?.behind(Arc::new(model_pace)),
+            forge: Forge::new(forge)?.behind(Arc::new(forge_throttle)),
+            model: llm::Model::new(self.model.clone())?.behind(Arc::new(model_throttle)),
             workspaces: self.workspaces()?,
             sandbox,
             public_url: self.public_url.clone(),
@@ -153,31 +152,31 @@ impl App {
     }
 }
 
-/// A token that is cancelled by the first SIGTERM or Ctrl-C; the second ends the process at once.
+/// A token that the first SIGTERM or Ctrl-C cancels; the second exits the process at once.
 ///
 /// # Errors
-/// When signals cannot be listened to.
+/// When the signal handlers cannot be installed.
 pub fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let stop = CancellationToken::new();
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let told = stop.clone();
+    let cancelled = stop.clone();
     tokio::spawn(async move {
         for _ in 0..2 {
             tokio::select! {
                 _ = term.recv() => {}
                 _ = int.recv() => {}
             }
-            if told.is_cancelled() {
+            if cancelled.is_cancelled() {
                 std::process::exit(130);
             }
-            told.cancel();
+            cancelled.cancel();
         }
     });
     Ok(stop)
 }
 
-/// This process's name in attempts and events.
+/// The name of this process in attempts and events.
 #[must_use]
 pub fn process_name() -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
@@ -187,8 +186,8 @@ pub fn process_name() -> String {
 
 async fn connect(url: &str, connections: u32) -> anyhow::Result<Pool> {
     let connected = tokio::time::timeout(Duration::from_secs(10), store::connect(url, connections)).await;
-    let shown = url.split('@').next_back().unwrap_or("it");
+    let shown = url.split('@').next_back().unwrap_or("DATABASE_URL");
     connected.context("the database did not answer within 10 s")?.with_context(|| {
-        format!("connect to the database at {shown}; is Postgres running and DATABASE_URL right?")
+        format!("connect to the database at {shown}; check that Postgres runs and that DATABASE_URL is right")
     })
 }

@@ -1,4 +1,4 @@
-//! What the environment says: one table, read once, every wrong value named.
+//! Settings from environment variables: one table, read once; an invalid value is an error that names it.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -14,84 +14,83 @@ use crate::{
     worker,
 };
 
-/// Every variable that is read, with its default and what it means; held against the README's
-/// by `tests/docs.rs`.
+/// Every variable with its default and meaning. `tests/it/docs.rs` compares it with the README.
 pub const TABLE: &[(&str, &str, &str)] = &[
     ("DATABASE_URL", "", "Postgres; unset: `dev` and `demo` start their own"),
     ("ASPORA_LISTEN", "127.0.0.1:8080", "where the server listens"),
     ("ASPORA_PUBLIC_URL", "http://<listen>", "where people reach the server"),
     ("ASPORA_DATA", "<data home>/aspora", "where mirrors and the embedded parts live"),
-    ("ASPORA_LEASE_MS", "30000", "how long a worker's claim holds without a renewal"),
-    ("ASPORA_POLL_MS", "1000", "how long an idle queue rests before it looks again"),
+    ("ASPORA_LEASE_MS", "30000", "how long a worker's lease lasts without a renewal"),
+    ("ASPORA_POLL_MS", "1000", "how long an idle worker waits before it polls for jobs again"),
+    ("ASPORA_LOOK_MS", "15000", "how soon a waiting run polls GitHub in case a webhook was lost"),
     (
-        "ASPORA_LOOK_MS",
-        "15000",
-        "how soon a waiting run looks at the forge by itself, without having been told",
+        "ASPORA_DRAIN_MS",
+        "25000",
+        "how long running jobs may continue after SIGTERM before they return to the queue",
     ),
-    ("ASPORA_DRAIN_MS", "25000", "how long running jobs may go on after SIGTERM, before they are given back"),
     ("GITHUB_TOKEN", "", "an installation token; unset: `dev` and `demo` use the GitHub twin"),
     ("GITHUB_API_URL", "https://api.github.com", "GitHub's REST API"),
-    ("GITHUB_URL", "https://github.com", "GitHub for git and people"),
+    ("GITHUB_URL", "https://github.com", "GitHub for git and for links"),
+    ("GITHUB_WEBHOOK_SECRET", "", "the webhook secret; during a rotation two, separated by a comma"),
+    ("OPENAI_API_KEY", "", "the model's API key; unset: `dev` and `demo` use the scripted model"),
     (
-        "GITHUB_WEBHOOK_SECRET",
-        "",
-        "what GitHub signs webhooks with; two, separated by a comma, while it is changed",
+        "OPENAI_BASE_URL",
+        "https://api.openai.com/v1",
+        "any server with an OpenAI-compatible /chat/completions",
     ),
-    ("OPENAI_API_KEY", "", "the model's key; unset: `dev` and `demo` use the scripted model"),
-    ("OPENAI_BASE_URL", "https://api.openai.com/v1", "any server that speaks /chat/completions"),
-    ("ASPORA_MODEL", "gpt-5", "the model that writes"),
-    ("ASPORA_REVIEW_MODEL", "<ASPORA_MODEL>", "the model that reviews"),
+    ("ASPORA_MODEL", "gpt-5", "the model that writes code"),
+    ("ASPORA_REVIEW_MODEL", "<ASPORA_MODEL>", "the model that reviews code"),
     (
         "ASPORA_PRICES",
         "",
-        "micro-dollars per million tokens, `input,output`, to count the cost; a budget in dollars needs them",
+        "price in micro-dollars per million tokens, `input,output`; a budget in dollars needs it",
     ),
     (
         "ASPORA_MODEL_OUTPUT_TOKENS",
         "",
-        "the most tokens of an answer, as the model is told; unset: it is not, and budgets hold 32768 a call",
+        "output limit sent to the model, in tokens; unset: none is sent, and a call reserves 32768 in its budgets",
     ),
     (
         "ASPORA_MODEL_CALLS_WITHOUT_HEAD",
         "12",
-        "how many answered model calls a run may make without pushing a new head, before it is paused",
+        "how many model calls a run may make without pushing a new head before it is paused",
     ),
-    ("ASPORA_SERVER", "http://127.0.0.1:8080", "the server that `requirement` and `run` talk to"),
-    ("RUST_LOG", "warn,aspora=info", "what is logged"),
+    ("ASPORA_SERVER", "http://127.0.0.1:8080", "the server that client commands talk to"),
+    ("RUST_LOG", "warn,aspora=info", "log filter"),
 ];
 
-/// The environment, read.
+/// The settings of this process.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Postgres.
     pub database_url: Option<String>,
-    /// Where the server listens.
+    /// Address that the server listens on.
     pub listen: SocketAddr,
-    /// Where people reach the server, without a trailing slash.
+    /// URL under which people reach the server, without a trailing slash.
     pub public_url: Option<String>,
-    /// Where mirrors and the embedded parts live.
+    /// Directory of the mirrors and the embedded parts.
     pub data: PathBuf,
-    /// How patient workers are.
+    /// Lease and poll intervals of workers.
     pub timing: Timing,
-    /// How often a waiting run looks at the forge by itself.
+    /// How often a waiting run polls the forge.
     pub polling: Polling,
-    /// How long running jobs may go on after a stop was asked for.
+    /// How long running jobs may continue during a shutdown.
     pub drain: Duration,
-    /// The most model calls that a run may have answered without pushing a new head.
+    /// Maximum number of model calls of a run without a new head.
     pub calls_without_head: u32,
-    /// GitHub, if it is the real one.
+    /// GitHub, if it is configured.
     pub github: Option<GitHub>,
-    /// What webhooks are signed with.
+    /// The secrets that webhooks may be signed with.
     pub webhook_secrets: Vec<SecretString>,
-    /// The model, if it is a real one.
+    /// The model, if it is configured.
     pub model: Option<llm::Config>,
 }
 
 impl Settings {
-    /// Reads the process's environment.
+    /// Reads the environment.
     ///
     /// # Errors
-    /// The first value that cannot be used: its name, what is wrong with it, an example.
+    /// The first invalid value: its name, what is wrong with it and an example.
     pub fn from_env() -> anyhow::Result<Self> {
         Self::read(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
     }
@@ -99,14 +98,14 @@ impl Settings {
     fn read(get: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
         let listen = get("ASPORA_LISTEN").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
         let listen = listen.parse().with_context(|| {
-            format!("ASPORA_LISTEN is `{listen}`; an address such as 127.0.0.1:8080 is needed")
+            format!("ASPORA_LISTEN is `{listen}`; expected an address such as 127.0.0.1:8080")
         })?;
         let timing = Timing {
             lease: millis(&get, "ASPORA_LEASE_MS", Timing::default().lease, 100)?,
             poll: millis(&get, "ASPORA_POLL_MS", Timing::default().poll, 10)?,
         };
-        let look = millis(&get, "ASPORA_LOOK_MS", Polling::default().least, 100)?;
-        let polling = Polling { least: look, most: Polling::default().most.max(look) };
+        let least = millis(&get, "ASPORA_LOOK_MS", Polling::default().least, 100)?;
+        let polling = Polling { least, most: Polling::default().most.max(least) };
         let secrets = get("GITHUB_WEBHOOK_SECRET").unwrap_or_default();
         Ok(Self {
             database_url: get("DATABASE_URL"),
@@ -123,12 +122,12 @@ impl Settings {
         })
     }
 
-    /// The house that this environment describes, with every part real.
+    /// The configuration of a server or worker, without stand-ins.
     ///
     /// # Errors
-    /// Naming the variable that is missing.
-    pub fn house(&self) -> anyhow::Result<App> {
-        let missing = |name: &str| format!("{name} is not set; `aspora dev` does without it, by a stand-in");
+    /// Names the variable that is missing.
+    pub fn app(&self) -> anyhow::Result<App> {
+        let missing = |name: &str| format!("{name} is not set; only `aspora dev` has a stand-in for it");
         Ok(App {
             database_url: self.need_database()?.to_owned(),
             public_url: self.public_url(),
@@ -145,19 +144,19 @@ impl Settings {
         })
     }
 
-    /// Where people reach the server, without a trailing slash.
+    /// URL under which people reach the server, without a trailing slash.
     #[must_use]
     pub fn public_url(&self) -> String {
         self.public_url.clone().unwrap_or_else(|| format!("http://{}", self.listen))
     }
 
-    /// The database's URL, for the parts that cannot start one.
+    /// The URL of the database.
     ///
     /// # Errors
     /// When it is not set.
     pub fn need_database(&self) -> anyhow::Result<&str> {
         self.database_url.as_deref().context(
-            "DATABASE_URL is not set; give it a Postgres such as postgres://aspora@db.example/aspora, or run `aspora dev`",
+            "DATABASE_URL is not set; expected a URL such as postgres://aspora@db.example/aspora. `aspora dev` starts its own Postgres",
         )
     }
 }
@@ -165,7 +164,8 @@ impl Settings {
 fn github(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<GitHub>> {
     let Some(token) = get("GITHUB_TOKEN") else { return Ok(None) };
     let api = get("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
-    let api_url = Url::parse(&api).with_context(|| format!("GITHUB_API_URL is `{api}`, which is no URL"))?;
+    let api_url =
+        Url::parse(&api).with_context(|| format!("GITHUB_API_URL is `{api}`, which is not a URL"))?;
     let url = get("GITHUB_URL").unwrap_or_else(|| "https://github.com".to_owned());
     Ok(Some(GitHub { api_url, url: url.trim_end_matches('/').to_owned(), token: token.into() }))
 }
@@ -184,7 +184,7 @@ fn model(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<llm::Co
         let (input, output) = prices.split_once(',').unwrap_or_default();
         let (Some(input), Some(output)) = (read(input), read(output)) else {
             bail!(
-                "ASPORA_PRICES is `{prices}`; micro-dollars per million tokens are needed, such as 1250000,10000000"
+                "ASPORA_PRICES is `{prices}`; expected micro-dollars per million tokens, such as 1250000,10000000"
             );
         };
         config.prices = Some(llm::Prices { input, output });
@@ -196,7 +196,7 @@ fn count(get: &impl Fn(&str) -> Option<String>, name: &str) -> anyhow::Result<Op
     let Some(text) = get(name) else { return Ok(None) };
     match text.parse::<u32>() {
         Ok(value) if value >= 1 => Ok(Some(value)),
-        _ => bail!("{name} is `{text}`; a whole number from 1 to {} is needed", u32::MAX),
+        _ => bail!("{name} is `{text}`; expected a whole number from 1 to {}", u32::MAX),
     }
 }
 
@@ -209,12 +209,12 @@ fn millis(
     let Some(text) = get(name) else { return Ok(default) };
     match text.parse::<u64>() {
         Ok(value) if value >= least => Ok(Duration::from_millis(value)),
-        _ => bail!("{name} is `{text}`; milliseconds of {least} or more are needed"),
+        _ => bail!("{name} is `{text}`; expected at least {least} milliseconds"),
     }
 }
 
 fn data_home() -> anyhow::Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")));
-    Ok(home.context("neither ASPORA_DATA nor HOME is set; say where data shall be kept")?.join("aspora"))
+    Ok(home.context("neither ASPORA_DATA nor HOME is set; set ASPORA_DATA to a directory")?.join("aspora"))
 }

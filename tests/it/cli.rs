@@ -1,4 +1,4 @@
-//! The program as a shell meets it: what it prints and its exit codes.
+//! The command line: output and exit codes.
 
 use std::{
     process::{Output, Stdio},
@@ -18,32 +18,32 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support;
 
-async fn aspora(server: &str, words: &[&str]) -> Output {
+async fn aspora(server: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
-    command.args(words).env("ASPORA_SERVER", server).env_remove("DATABASE_URL").stdin(Stdio::null());
+    command.args(arguments).env("ASPORA_SERVER", server).env_remove("DATABASE_URL").stdin(Stdio::null());
     command.output().await.unwrap()
 }
 
-fn says(output: &Output, code: i32, what: &str) {
+fn assert_prints(output: &Output, code: i32, expected: &str) {
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     let text = String::from_utf8(text).unwrap();
     assert_eq!(output.status.code(), Some(code), "{text}");
-    assert!(text.contains(what), "`{what}` is not in: {text}");
+    assert!(text.contains(expected), "`{expected}` is not in: {text}");
     assert!(!text.contains('\u{1b}'), "no colours into a pipe: {text}");
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_one_line_that_helps() {
+async fn an_unreachable_server_is_explained_in_one_line() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    let unused = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let output = aspora(&nobody, &["requirement", "list"]).await;
-    says(&output, 1, "start one with `aspora dev`");
+    let output = aspora(&unused, &["requirement", "list"]).await;
+    assert_prints(&output, 1, "start one with `aspora dev`");
     assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
-    says(&aspora(&nobody, &["run", "show", "no-uuid"]).await, 2, "no-uuid");
+    assert_prints(&aspora(&unused, &["run", "show", "no-uuid"]).await, 2, "no-uuid");
 }
 
-/// A server over a database that knows the product `wealth`.
+/// A server whose database has the product `wealth`.
 struct Server {
     url: String,
     engine: Engine,
@@ -69,13 +69,17 @@ async fn serve() -> Server {
 async fn a_requirement_is_submitted_followed_and_shown() {
     let Server { url: server, engine, database, stop, serving } = serve().await;
     let submit = ["requirement", "submit", "-p", "health", "-t", "Risk", "--body", "All."];
-    says(&aspora(&server, &submit).await, 1, "known are `wealth`");
+    assert_prints(&aspora(&server, &submit).await, 1, "known are `wealth`");
     let submit = ["-o", "json", "requirement", "submit", "-p", "wealth", "-t", "Risk", "--body", "All."];
     let output = aspora(&server, &submit).await;
     let accepted: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let (id, run) = (accepted["id"].as_str().unwrap(), accepted["run_id"].as_str().unwrap());
-    says(&aspora(&server, &["requirement", "list"]).await, 0, id);
-    says(&aspora(&server, &["run", "why", run]).await, 0, "no worker of the queue `llm` is connected");
+    assert_prints(&aspora(&server, &["requirement", "list"]).await, 0, id);
+    assert_prints(
+        &aspora(&server, &["run", "why", run]).await,
+        0,
+        "no worker of the queue `llm` is connected",
+    );
     let watch = ["requirement", "watch", id];
     let watching = aspora(&server, &watch);
     let ending = async {
@@ -86,9 +90,9 @@ async fn a_requirement_is_submitted_followed_and_shown() {
         engine.answer(&lease, "w1", answer).await.unwrap();
     };
     let (watched, ()) = tokio::join!(watching, ending);
-    says(&watched, 3, "declined");
-    says(&aspora(&server, &["run", "show", run]).await, 0, "failed");
-    says(&aspora(&server, &["run", "events", run]).await, 0, "started");
+    assert_prints(&watched, 3, "declined");
+    assert_prints(&aspora(&server, &["run", "show", run]).await, 0, "failed");
+    assert_prints(&aspora(&server, &["run", "events", run]).await, 0, "started");
     stop.cancel();
     serving.await.unwrap().unwrap();
 }
@@ -110,24 +114,36 @@ async fn products_and_limits_are_set_and_listed() {
         "cargo",
         "test",
     ];
-    says(&run(&put).await, 0, "`goals` writes to acme/goals");
-    says(&run(&["product", "list"]).await, 0, "goals                       3        2  acme/goals (main)");
-    says(&run(&["limit", "list"]).await, 0, "     0      3  product:goals");
-    says(&run(&["limit", "set", "model:openai", "7"]).await, 0, "At most 7 jobs");
-    says(&run(&["limit", "set", "merge:acme/goals:main", "2"]).await, 1, "always 1");
-    says(&run(&["limit", "set", "goals", "2"]).await, 1, "the forms are product:<name>");
-    says(&run(&["limit", "set", "product:goals", "0"]).await, 2, "0");
+    assert_prints(&run(&put).await, 0, "Product `goals` uses the repository acme/goals");
+    assert_prints(
+        &run(&["product", "list"]).await,
+        0,
+        "goals                       3        2  acme/goals (main)",
+    );
+    assert_prints(&run(&["limit", "list"]).await, 0, "     0      3  product:goals");
+    assert_prints(
+        &run(&["limit", "set", "model:openai", "7"]).await,
+        0,
+        "Limited `model:openai` to 7 concurrent jobs.",
+    );
+    assert_prints(&run(&["limit", "set", "merge:acme/goals:main", "2"]).await, 1, "always 1");
+    assert_prints(&run(&["limit", "set", "goals", "2"]).await, 1, "the forms are product:<name>");
+    assert_prints(&run(&["limit", "set", "product:goals", "0"]).await, 2, "0");
     let listed = run(&["-o", "json", "limit", "list"]).await;
     let listed: serde_json::Value = serde_json::from_slice(&listed.stdout).unwrap();
     assert_eq!(listed[0], serde_json::json!({"key": "model:openai", "most": 7, "held": 0}));
-    says(&run(&["limit", "remove", "product:goals"]).await, 0, "Any number");
-    says(&run(&["limit", "remove", "product:goals"]).await, 1, "there is no limit for `product:goals`");
+    assert_prints(&run(&["limit", "remove", "product:goals"]).await, 0, "Removed the limit");
+    assert_prints(
+        &run(&["limit", "remove", "product:goals"]).await,
+        1,
+        "there is no limit for `product:goals`",
+    );
 
     let submit = ["requirement", "submit", "-p", "goals", "-t", "Risk", "--body", "All."];
     for _ in 0..2 {
-        says(&run(&submit).await, 0, "is stored");
+        assert_prints(&run(&submit).await, 0, "Submitted requirement");
     }
-    says(&run(&submit).await, 1, "`goals` has 2 open runs, and at most 2 may be open");
+    assert_prints(&run(&submit).await, 1, "`goals` has 2 open runs, and at most 2 may be open");
     server.stop.cancel();
     server.serving.await.unwrap().unwrap();
 }

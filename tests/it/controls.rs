@@ -231,10 +231,10 @@ async fn the_command_line_does_what_rest_does() {
     let lease = served.ground.claim(Queue::Llm).await;
     served.ground.engine.exhaust(&lease, "tester", "503").await.unwrap();
     says(&["dlq", "list"], 0, "generate x1: 503").await;
-    says(&["dlq", "list", "--product", "pensions"], 0, "there are no dead letters").await;
+    says(&["dlq", "list", "--product", "pensions"], 0, "No dead letters.").await;
     says(&["dlq", "redrive", "--reason", "r"], 2, "required").await;
     says(&["dlq", "redrive", "--error-contains", "503", "--reason", "r"], 0, "redriven").await;
-    says(&["dlq", "redrive", "--all", "--reason", "r"], 0, "there was nothing to redrive").await;
+    says(&["dlq", "redrive", "--all", "--reason", "r"], 0, "No dead letters to redrive.").await;
     says(&["dlq", "redrive", "99999", "--reason", "r"], 1, "there is no dead letter 99999").await;
 }
 

@@ -1,4 +1,4 @@
-//! The doctor: what it says of a sound database, and what of one in which something does not hold.
+//! `aspora doctor` on a healthy database, and on one with violated invariants or unsafe settings.
 
 use std::process::Output;
 
@@ -15,24 +15,24 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOpti
 use tokio::process::Command;
 use uuid::Uuid;
 
-async fn doctor(url: &str, words: &[&str]) -> Output {
+async fn doctor(url: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
-    command.arg("doctor").args(words).env("DATABASE_URL", url).output().await.unwrap()
+    command.arg("doctor").args(arguments).env("DATABASE_URL", url).output().await.unwrap()
 }
 
 fn text(output: &Output) -> String {
     String::from_utf8([output.stdout.as_slice(), &output.stderr].concat()).unwrap()
 }
 
-/// Every invariant that does not hold, by its name.
-async fn broken(ground: &Ground) -> Vec<Verdict> {
+/// The invariants that are violated.
+async fn violated(ground: &Ground) -> Vec<Verdict> {
     let mut verdicts = invariant::check(&mut ground.pool().acquire().await.unwrap(), 3).await.unwrap();
     verdicts.push(ground.engine.replay_all(3).await.unwrap());
     verdicts.into_iter().filter(|verdict| verdict.count > 0).collect()
 }
 
-/// What breaks each invariant, where `$run` is a run whose first job is held. Some break others too.
-const BREAKS: [(&str, &str); 15] = [
+/// Statements that violate each invariant; `$run` is a run whose first job is leased. Some violate others too.
+const VIOLATIONS: [(&str, &str); 15] = [
     ("one-cause", "delete from job"),
     ("one-cause", "insert into timer values ('$run', now())"),
     ("columns", "update run set pull = 7"),
@@ -76,73 +76,73 @@ const BREAKS: [(&str, &str); 15] = [
 ];
 
 #[tokio::test]
-async fn whatever_is_broken_is_found_and_nothing_else_of_a_sound_database() {
-    for (name, sql) in BREAKS {
+async fn each_violation_is_found_and_none_in_a_healthy_database() {
+    for (name, sql) in VIOLATIONS {
         let ground = Ground::new().await;
         ground.accept().await;
         let run = ground.accept().await;
         ground.claim_all(Queue::Llm, 2).await;
-        let before = broken(&ground).await;
+        let before = violated(&ground).await;
         assert!(before.is_empty(), "{before:?}");
         let sql = sql.replace("$run", &run.to_string());
         sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(ground.pool()).await.unwrap();
-        let found = broken(&ground).await;
-        assert!(found.iter().any(|verdict| verdict.name == name), "`{sql}` is told as {found:?}");
+        let found = violated(&ground).await;
+        assert!(found.iter().any(|verdict| verdict.name == name), "`{sql}` is reported as {found:?}");
     }
 }
 
 #[tokio::test]
-async fn what_nobody_does_is_told_only_where_a_worker_is() {
+async fn overdue_work_is_a_violation_only_while_a_worker_is_connected() {
     let ground = Ground::new().await;
     ground.accept().await;
     ground.claim(Queue::Llm).await;
     ground.execute("update job set visible_at = now() - interval '3 minutes'").await;
     ground.execute("insert into timer select id, now() - interval '3 minutes' from run").await;
     let late = async || {
-        let names = broken(&ground).await.into_iter().map(|verdict| verdict.name);
+        let names = violated(&ground).await.into_iter().map(|verdict| verdict.name);
         names.filter(|name| ["leases", "timers"].contains(name)).collect::<Vec<_>>()
     };
     assert!(late().await.is_empty());
-    let ear = Listener::open(ground.pool(), &[Queue::Llm]).await.unwrap();
+    let listener = Listener::open(ground.pool(), &[Queue::Llm]).await.unwrap();
     assert_eq!(late().await, ["leases", "timers"]);
-    drop(ear);
+    drop(listener);
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_left_open_is_told() {
+async fn an_idle_transaction_is_reported() {
     let ground = Ground::new().await;
     let options: PgConnectOptions = ground.database.url.parse().unwrap();
     let mut idle = PgConnection::connect_with(&options.application_name("aspora")).await.unwrap();
     sqlx::raw_sql("begin; select 1").execute(&mut idle).await.unwrap();
-    eventually("it is told", async || {
-        broken(&ground).await.iter().any(|verdict| verdict.name == "idle-transactions")
+    eventually("it is reported", async || {
+        violated(&ground).await.iter().any(|verdict| verdict.name == "idle-transactions")
     })
     .await;
 }
 
 #[tokio::test]
-async fn it_says_what_holds_what_does_not_and_by_its_exit_code_which() {
+async fn the_output_and_the_exit_code_tell_healthy_from_unhealthy() {
     let ground = Ground::new().await;
     let run = ground.accept().await;
     let lease = ground.claim(Queue::Llm).await;
     ground.engine.answer(&lease, "tester", answer(Outcome::Opened)).await.unwrap();
     let url = &ground.database.url;
-    let well = doctor(url, &["--invariants"]).await;
-    assert_eq!(well.status.code(), Some(0), "{}", text(&well));
-    assert!(text(&well).contains("ok   folds: ") && text(&well).contains("no worker is connected"));
+    let healthy = doctor(url, &["--invariants"]).await;
+    assert_eq!(healthy.status.code(), Some(0), "{}", text(&healthy));
+    assert!(text(&healthy).contains("ok   folds: ") && text(&healthy).contains("no worker is connected"));
 
     ground.execute("delete from job").await;
-    let ill = doctor(url, &["--invariants", "-o", "json"]).await;
-    assert_eq!(ill.status.code(), Some(1), "{}", text(&ill));
-    let told: Value = serde_json::from_slice(&ill.stdout).unwrap();
-    let verdicts = told["invariants"].as_array().unwrap();
+    let unhealthy = doctor(url, &["--invariants", "-o", "json"]).await;
+    assert_eq!(unhealthy.status.code(), Some(1), "{}", text(&unhealthy));
+    let found: Value = serde_json::from_slice(&unhealthy.stdout).unwrap();
+    let verdicts = found["invariants"].as_array().unwrap();
     let verdict = verdicts.iter().find(|verdict| verdict["name"] == "one-cause").unwrap();
     assert_eq!((&verdict["count"], &verdict["broken"][0]["run"]), (&1.into(), &run.to_string().into()));
-    assert_eq!(doctor(url, &[]).await.status.code(), Some(0), "nobody asked for the invariants");
+    assert_eq!(doctor(url, &[]).await.status.code(), Some(0), "invariants are checked only on request");
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_fit_is_told_with_what_to_do() {
+async fn an_unsuitable_database_is_reported_with_what_to_do() {
     let database = blank().await;
     let new = doctor(&database.url, &[]).await;
     assert_eq!(new.status.code(), Some(1));
@@ -150,18 +150,22 @@ async fn a_database_that_is_not_fit_is_told_with_what_to_do() {
     let early = doctor(&database.url, &["--invariants"]).await;
     assert_eq!(early.status.code(), Some(1));
     assert!(text(&early).contains("run `aspora migrate` first"), "{}", text(&early));
-    let nobody = doctor("postgres://127.0.0.1:1/none", &[]).await;
-    assert_eq!(nobody.status.code(), Some(1));
-    assert!(text(&nobody).starts_with("error: connect to the database in DATABASE_URL"), "{}", text(&nobody));
+    let unreachable = doctor("postgres://127.0.0.1:1/none", &[]).await;
+    assert_eq!(unreachable.status.code(), Some(1));
+    assert!(
+        text(&unreachable).starts_with("error: connect to the database in DATABASE_URL"),
+        "{}",
+        text(&unreachable)
+    );
 
     let set = "alter database {} set default_transaction_read_only = on; alter database {} set synchronous_commit = off";
     let name: String =
         sqlx::query_scalar("select current_database()").fetch_one(&database.pool).await.unwrap();
     let set = set.replace("{}", &format!("{name:?}"));
     sqlx::raw_sql(AssertSqlSafe(set)).execute(&database.pool).await.unwrap();
-    let ill = text(&doctor(&database.url, &[]).await);
-    assert!(ill.contains("BAD  default_transaction_read_only is on"), "{ill}");
-    assert!(ill.contains("BAD  synchronous_commit is off"), "{ill}");
+    let unhealthy = text(&doctor(&database.url, &[]).await);
+    assert!(unhealthy.contains("BAD  default_transaction_read_only is on"), "{unhealthy}");
+    assert!(unhealthy.contains("BAD  synchronous_commit is off"), "{unhealthy}");
     let mut worker = Command::new(env!("CARGO_BIN_EXE_aspora"));
     worker
         .arg("worker")

@@ -178,9 +178,9 @@ async fn a_run_is_readable_without_a_script() {
     let (status, page) = server.get(&format!("/runs/{run}")).await;
     assert_eq!(status, 200);
     for expected in [
-        "verdict waits for the check CI Pipeline plain",
+        r#"<td>verdict</td><td class="message">waiting for the check CI Pipeline plain"#,
         "https://forge.test/acme/wealth-product/pull/7",
-        "review answered findings: 1 actionable (1 blocking)",
+        r#"<td>review</td><td class="message">findings: 1 actionable (1 blocking)"#,
         "fixed at",
         "services/plain.py:12",
         "services/**",

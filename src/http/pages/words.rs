@@ -1,11 +1,19 @@
-//! Spans, times, money and links as the pages write them.
+//! How pages write events, durations, times, money and links.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
-use crate::core::policy::Tier;
+use crate::{
+    api::{Fact, Summary},
+    core::{policy::Tier, run},
+};
 
-/// A span in at most two units: `340 ms`, `1.6 s`, `12 s`, `3 min 5 s`, `2 h 14 min`, `3 d 4 h`.
+/// An event in words, the same as in terminals.
+pub(super) fn summary(event: &run::Event) -> Summary {
+    Fact::from(event.clone()).summary()
+}
+
+/// A duration in at most two units: `340 ms`, `1.6 s`, `12 s`, `3 min 5 s`, `2 h 14 min`, `3 d 4 h`.
 pub(super) fn span(span: TimeDelta) -> String {
     let seconds = span.num_seconds().max(0);
     let two = |big: i64, big_unit: &str, small: i64, small_unit: &str| match small {
@@ -49,7 +57,7 @@ pub(super) fn utc(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S%.3f UTC").to_string()
 }
 
-/// A sentence for people, with the parts between backticks set as code.
+/// A sentence, with the text between backticks set as code.
 pub(super) fn prose(sentence: &str) -> Markup {
     html! {
         @for (place, part) in sentence.split('`').enumerate() {
@@ -63,7 +71,7 @@ pub(super) fn tier(tier: Tier) -> Markup {
     tier_word(tier.as_str())
 }
 
-/// A tier or a severity as a badge; an unknown one gets no colour.
+/// A tier or a severity as a badge; any other word has no colour.
 pub(super) fn tier_word(word: &str) -> Markup {
     let class = match word {
         "info" | "low" => "tier low",
@@ -75,7 +83,7 @@ pub(super) fn tier_word(word: &str) -> Markup {
     html! { span class=(class) { (word) } }
 }
 
-/// A run's state, or how it ended, as a badge.
+/// The state of a run, or how it ended, as a badge.
 pub(super) fn state(word: &str) -> Markup {
     let class = match word {
         "active" => "badge running",
@@ -98,7 +106,7 @@ pub(super) fn pull(forge: &str, repository: &str, number: impl std::fmt::Display
     html! { a href={ (forge) "/" (repository) "/pull/" (number) } { "#" (number) } }
 }
 
-/// A link to an address that others gave; anything but http and https stays text.
+/// A link to a foreign URL; anything but http and https stays text.
 pub(super) fn link(url: &str, label: &str) -> Markup {
     let safe = url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
     html! {
@@ -111,7 +119,7 @@ pub(super) fn dollars(micro: i64) -> String {
     format!("${}.{:04}", micro / 1_000_000, micro.rem_euclid(1_000_000) / 100)
 }
 
-/// A count with its thousands separated: `12,345`.
+/// A count with thousands separators: `12,345`.
 pub(super) fn thousands(count: i64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
@@ -129,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_has_at_most_two_units() {
+    fn a_duration_has_at_most_two_units() {
         let check = |ms: i64, expected: &str| assert_eq!(span(TimeDelta::milliseconds(ms)), expected);
         check(340, "340 ms");
         check(1_650, "1.6 s");
@@ -142,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_becomes_a_link() {
+    fn only_http_urls_become_links() {
         let check =
             |url: &str, is: bool| assert_eq!(link(url, "x").into_string().contains("href"), is, "{url}");
         check("https://github.com/a", true);
@@ -152,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn money_and_counts_read_as_people_write_them() {
+    fn money_and_counts_are_formatted_for_people() {
         assert_eq!(dollars(1_234_567), "$1.2345");
         assert_eq!(thousands(1_234_567), "1,234,567");
         assert_eq!(thousands(123), "123");

@@ -1,23 +1,24 @@
-//! A base branch that moves on while a change is judged.
+//! A base branch that moves while a change is under way.
 
 use aspora::{dev::github::Phase, llm::Task};
 use insta::assert_snapshot;
 
 use super::{
+    forge::passing_ci,
     script::RISK_CHECKER,
-    world::{REPO, World, content},
+    world::{REPO, World},
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_base_that_moves_during_the_wait_is_brought_in_and_judged_anew() {
+async fn a_base_that_moves_while_checks_run_is_merged_into_the_branch() {
     let world = World::with(|setup| setup.ci = None).await;
     let run = world.submit(RISK_CHECKER).await;
-    world.waits_for(run, "CI Pipeline (not reported)").await;
+    world.until_waiting_for(run, "CI Pipeline (not reported)").await;
     let reviewed = world.head(run).await;
     world.push_as("asha", "main", "CHANGES.md", "A new morning.\n").await;
-    let head = world.leaves(run, &reviewed).await;
-    world.checks_pass(&head).await;
-    assert_eq!(world.settle(run).await, "done");
+    let head = world.until_head_changes(run, &reviewed).await;
+    world.pass_checks(&head).await;
+    assert_eq!(world.run_to_end(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 5 files, tests pass
@@ -32,13 +33,13 @@ async fn a_base_that_moves_during_the_wait_is_brought_in_and_judged_anew() {
     merge → merged: merged as the merge
     done (succeeded): merged as the merge
     ");
-    assert_eq!(world.asked(Task::Review), 3, "the new head is reviewed too");
-    world.nothing_twice();
+    assert_eq!(world.model_calls(Task::Review), 3, "the new head is reviewed too");
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_that_moves_after_the_verdict_is_noticed_before_the_merge() {
-    let world = World::with(|setup| setup.ci = Some(content())).await;
+    let world = World::with(|setup| setup.ci = Some(passing_ci())).await;
     let cleared = |twin: &aspora::dev::github::Twin, _: &str, path: &str, phase| {
         let passed = |run: &aspora::dev::github::CheckRun| {
             run.name == "risk-policy-gate" && run.conclusion.as_deref() == Some("success")
@@ -47,12 +48,12 @@ async fn a_base_that_moves_after_the_verdict_is_noticed_before_the_merge() {
             && path.contains("/check-runs/")
             && twin.check_runs(REPO).iter().any(passed)
     };
-    world.once_at(cleared, |twin| async move {
+    world.once_when(cleared, |twin| async move {
         let file: (&str, &[u8]) = ("CHANGES.md", b"A new morning.\n");
         twin.push_as("asha", REPO, "main", &[file]).await.unwrap();
     });
     let run = world.submit(RISK_CHECKER).await;
-    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.run_to_end(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 5 files, tests pass
@@ -68,17 +69,17 @@ async fn a_base_that_moves_after_the_verdict_is_noticed_before_the_merge() {
     merge → merged: merged as the merge
     done (succeeded): merged as the merge
     ");
-    world.nothing_twice();
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_base_that_conflicts_is_left_to_a_person() {
+async fn a_base_that_conflicts_needs_a_person() {
     let world = World::with(|setup| setup.ci = None).await;
     let run = world.submit(RISK_CHECKER).await;
-    world.waits_for(run, "CI Pipeline (not reported)").await;
+    world.until_waiting_for(run, "CI Pipeline (not reported)").await;
     let head = world.head(run).await;
     world.push_as("asha", "main", "services/risk_checker.py", "# I was quicker.\n").await;
-    assert_eq!(world.settle(run).await, "needs_human");
+    assert_eq!(world.run_to_end(run).await, "needs_human");
     let history = world.history(run).await;
     let conflict = "asha cannot be merged into the branch: services/risk_checker.py";
     assert!(history.ends_with(&format!("needs_human (blocked): {conflict}\n")), "{history}");

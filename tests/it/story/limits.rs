@@ -1,4 +1,4 @@
-//! Limits that are kept to, and keys that people must mend.
+//! Rate limits of GitHub and the model, and invalid credentials.
 
 use aspora::{
     core::run::Event,
@@ -14,14 +14,14 @@ use std::{sync::Mutex, time::Duration};
 use uuid::Uuid;
 
 use super::{
-    script::{WISH, and_content, file, generates},
-    support,
-    world::{KEY, REPO, Setup, TOKEN, World, content},
+    forge::passing_ci,
+    script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
+    world::{KEY, REPO, Setup, TOKEN, World},
 };
 
 fn simple(setup: &mut Setup) {
-    setup.ci = Some(content());
-    setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    setup.ci = Some(passing_ci());
+    setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
 }
 
 /// The error, and how long after the failure the next attempt will be made at the earliest.
@@ -33,89 +33,90 @@ fn failed(row: &Row) -> (String, TimeDelta) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn githubs_secondary_limit_is_waited_for_as_long_as_it_says() {
+async fn githubs_secondary_limit_is_waited_out() {
     let world = World::with(simple).await;
     let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
     world.twin.inject(FaultRule { method, path, nth: 1, fault: github::Fault::SecondaryLimit(120) }).unwrap();
-    let run = world.submit(WISH).await;
-    let (error, wait) = failed(&world.fails(run).await);
+    let run = world.submit(COUNT_ROUNDS).await;
+    let (error, wait) = failed(&world.until_failed(run).await);
     assert!(error.contains("rate limited (403)"), "{error}");
     assert!(wait > TimeDelta::seconds(118), "{wait}");
-    world.forget_back_offs(run, Duration::from_secs(60)).await;
-    assert!(world.twin.pulls(REPO).is_empty(), "half of the time is not enough");
-    assert_eq!(world.settle(run).await, "done");
-    assert_eq!(world.asked(Task::Generate), 1);
-    world.nothing_twice();
+    world.skip_back_off(run, Duration::from_secs(60)).await;
+    assert!(world.twin.pulls(REPO).is_empty(), "half of the penalty is not enough");
+    assert_eq!(world.run_to_end(run).await, "done");
+    assert_eq!(world.model_calls(Task::Generate), 1);
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_models_limit_is_waited_for_as_long_as_it_says() {
+async fn the_models_rate_limit_is_waited_out() {
     let world = World::with(simple).await;
     world.model.fail_next(Fault::Status(429, Some(120)));
-    let run = world.submit(WISH).await;
-    let (error, wait) = failed(&world.fails(run).await);
+    let run = world.submit(COUNT_ROUNDS).await;
+    let (error, wait) = failed(&world.until_failed(run).await);
     assert!(error.contains("the model is out of reach for now"), "{error}");
     assert!(wait > TimeDelta::seconds(118), "{wait}");
     assert_eq!(world.model.ledger().len(), 1);
-    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.run_to_end(run).await, "done");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_token_of_github_is_told_and_loses_nothing() {
+async fn an_invalid_github_token_is_reported_and_the_run_continues_with_a_valid_one() {
     let world = World::with(|setup| {
         simple(setup);
         setup.token = "a-token-that-was-revoked";
     })
     .await;
-    let run = world.submit(WISH).await;
-    let (error, _) = failed(&world.fails(run).await);
+    let run = world.submit(COUNT_ROUNDS).await;
+    let (error, _) = failed(&world.until_failed(run).await);
     assert!(error.contains("Authentication failed") && !error.contains("revoked"), "{error}");
     world.stop_worker().await;
-    world.start_worker(|house| house.forge.token = TOKEN.into());
-    assert_eq!(world.settle(run).await, "done");
-    world.nothing_twice();
+    world.start_worker(|app| app.forge.token = TOKEN.into());
+    assert_eq!(world.run_to_end(run).await, "done");
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_key_of_the_model_is_told_and_loses_nothing() {
+async fn an_invalid_model_key_is_reported_and_the_run_continues_with_a_valid_one() {
     let world = World::with(|setup| {
         simple(setup);
         setup.key = "a-key-that-was-revoked";
     })
     .await;
-    let run = world.submit(WISH).await;
-    let (error, _) = failed(&world.fails(run).await);
+    let run = world.submit(COUNT_ROUNDS).await;
+    let (error, _) = failed(&world.until_failed(run).await);
     assert!(error.contains("the model does not accept the key") && !error.contains("revoked"), "{error}");
     world.stop_worker().await;
-    world.start_worker(|house| house.model.api_key = KEY.into());
-    assert_eq!(world.settle(run).await, "done");
-    world.nothing_twice();
+    world.start_worker(|app| app.model.api_key = KEY.into());
+    assert_eq!(world.run_to_end(run).await, "done");
+    world.assert_nothing_twice();
 }
 
-/// How many REST calls the twin has seen.
+/// How many REST requests the twin received.
 fn calls(world: &World) -> usize {
     world.twin.ledger().iter().filter(|entry| !entry.path.contains(".git/")).count()
 }
 
-/// Waits until each of these runs is held back by a limit that workers share; its key.
+/// Waits until a shared rate limit holds each of these runs back; the keys of the limits.
 async fn held_back(world: &World, runs: &[Uuid]) -> Vec<String> {
     let mut keys = Vec::new();
     for run in runs {
         let found = Mutex::new(None);
-        support::eventually("the run is held back", async || {
-            let job = store::job::standing(&world.pool, *run).await.unwrap();
-            *found.lock().unwrap() = job.and_then(|job| job.held_back).map(|(key, _)| key);
-            found.lock().unwrap().is_some()
-        })
-        .await;
+        world
+            .eventually("the run is held back", async || {
+                let job = store::job::standing(&world.pool, *run).await.unwrap();
+                *found.lock().unwrap() = job.and_then(|job| job.held_back).map(|(key, _)| key);
+                found.lock().unwrap().is_some()
+            })
+            .await;
         keys.extend(found.into_inner().unwrap());
     }
     keys
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_one_workers_penalty_no_worker_calls_github_until_it_is_over() {
-    // Without a CI no run goes on to its merge and moves the base away under the others.
+async fn a_penalty_stops_all_workers_from_calling_github() {
+    // Without a CI no run reaches its merge, so the base does not move.
     let world = World::with(|setup| {
         simple(setup);
         setup.ci = None;
@@ -123,39 +124,39 @@ async fn after_one_workers_penalty_no_worker_calls_github_until_it_is_over() {
     .await;
     let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
     world.twin.inject(FaultRule { method, path, nth: 1, fault: github::Fault::SecondaryLimit(600) }).unwrap();
-    let first = world.submit(WISH).await;
-    world.fails(first).await;
+    let first = world.submit(COUNT_ROUNDS).await;
+    world.until_failed(first).await;
     let before = calls(&world);
-    // Whoever met the limit is gone; two others, who know nothing of it, take over.
+    // Replace the worker that hit the limit by two that did not.
     world.stop_worker().await;
     world.start_worker(|_| {});
     world.start_worker(|_| {});
     let mut runs = Vec::new();
     for number in 0..4 {
-        runs.push(world.submit(&format!("{WISH} {number}")).await);
+        runs.push(world.submit(&format!("{COUNT_ROUNDS} {number}")).await);
     }
     let keys = held_back(&world, &runs).await;
     assert!(keys.iter().all(|key| key.starts_with("github:127.0.0.1:") && *key == keys[0]), "{keys:?}");
-    assert_eq!(calls(&world), before, "nobody called in the penalty window");
+    assert_eq!(calls(&world), before, "no worker calls GitHub during the penalty");
     for run in &runs {
-        assert_eq!(world.events(*run).await.len(), 1, "a wait is no event");
-        assert!(attempt::of_run(&world.pool, *run).await.unwrap().is_empty(), "nor an attempt");
+        assert_eq!(world.events(*run).await.len(), 1, "a wait is not an event");
+        assert!(attempt::of_run(&world.pool, *run).await.unwrap().is_empty(), "a wait is not an attempt");
     }
-    world.forget_back_offs(first, Duration::from_secs(300)).await;
-    assert_eq!(calls(&world), before, "half of the time is not enough");
+    world.skip_back_off(first, Duration::from_secs(300)).await;
+    assert_eq!(calls(&world), before, "half of the penalty is not enough");
     for run in runs.iter().chain([&first]) {
-        world.forget_back_offs(*run, Duration::from_secs(700)).await;
+        world.skip_back_off(*run, Duration::from_secs(700)).await;
     }
-    support::eventually("every run has its pull request", async || world.twin.pulls(REPO).len() == 5).await;
-    // Each answer was paid for once, before and after the wait together.
-    assert_eq!(world.asked(Task::Generate), 5);
+    world.eventually("every run has its pull request", async || world.twin.pulls(REPO).len() == 5).await;
+    // Each answer is paid for once, although attempts before and after the wait need it.
+    assert_eq!(world.model_calls(Task::Generate), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_that_github_tells_is_never_overdrawn() {
+async fn githubs_rate_limit_window_is_never_exceeded() {
     let world = World::with(simple).await;
     world.twin.limit_rate(Some((3, 3600)));
-    let run = world.submit(WISH).await;
+    let run = world.submit(COUNT_ROUNDS).await;
     held_back(&world, &[run]).await;
     let ledger = world.twin.ledger();
     let statuses = ledger.iter().filter(|it| !it.path.contains(".git/")).map(|it| it.status);
@@ -163,25 +164,25 @@ async fn a_budget_that_github_tells_is_never_overdrawn() {
     assert_eq!(statuses.len(), 3, "{statuses:?}");
     assert!(statuses.iter().all(|status| *status != 403), "{statuses:?}");
     world.twin.limit_rate(None);
-    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.run_to_end(run).await, "done");
     let history = world.history(run).await;
     assert!(!history.contains("failed at attempt"), "{history}");
-    world.nothing_twice();
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn after_one_workers_penalty_no_worker_asks_the_model_until_it_is_over() {
+async fn a_penalty_stops_all_workers_from_calling_the_model() {
     let world = World::with(simple).await;
     world.model.fail_next(Fault::Status(429, Some(600)));
-    let first = world.submit(WISH).await;
-    world.fails(first).await;
+    let first = world.submit(COUNT_ROUNDS).await;
+    world.until_failed(first).await;
     world.stop_worker().await;
     world.start_worker(|_| {});
-    let second = world.submit(&format!("{WISH} again")).await;
+    let second = world.submit(&format!("{COUNT_ROUNDS} again")).await;
     let keys = held_back(&world, &[second]).await;
     assert!(keys[0].starts_with("model:127.0.0.1:"), "{keys:?}");
     assert_eq!(world.model.ledger().len(), 1);
-    world.forget_back_offs(second, Duration::from_secs(700)).await;
-    world.forget_back_offs(first, Duration::from_secs(700)).await;
-    support::eventually("both are asked", async || world.asked(Task::Generate) == 2).await;
+    world.skip_back_off(second, Duration::from_secs(700)).await;
+    world.skip_back_off(first, Duration::from_secs(700)).await;
+    world.eventually("both calls are answered", async || world.model_calls(Task::Generate) == 2).await;
 }

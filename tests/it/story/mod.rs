@@ -1,10 +1,12 @@
-//! Stories: requirements on their way through the whole factory, each a page.
+//! End-to-end tests: requirements from their submission to the merge, or to wherever they end.
 //!
-//! Nothing in between is replaced: the real server, worker, database, octocrab, async-openai and git, all in
-//! this process. Only the ends are stand-ins, the GitHub twin and a scripted model, which speak HTTP; and every
-//! exchange with the twin is held against GitHub's own description.
+//! Server, worker, database, octocrab, async-openai and git are real and run in this process. Only GitHub and the
+//! model are stand-ins, which speak HTTP; every request to the GitHub twin and every response is checked against
+//! GitHub's OpenAPI description.
+
 use crate::support;
 
+mod forge;
 mod history;
 mod script;
 mod world;

@@ -1,4 +1,4 @@
-//! Budgets: what a run may spend, what stops it, and what lets it go on.
+//! Budgets: what pauses a run and what resumes it.
 
 use std::time::Duration;
 
@@ -11,20 +11,23 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    script::{WISH, and_content, file, generates},
-    support::{assert_budgets_add_up, eventually},
-    world::{Setup, World, content},
+    forge::passing_ci,
+    script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
+    support::assert_budgets_add_up,
+    world::{Setup, World},
 };
 
 fn simple(setup: &mut Setup) {
-    setup.ci = Some(content());
-    setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    setup.ci = Some(passing_ci());
+    setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
 }
 
-/// The story's requirement, for a run that may use this much.
+/// Submits the requirement with this budget.
 async fn submit(world: &World, budget: Value) -> Uuid {
     world
-        .submit_as(json!({"product": "wealth", "title": WISH, "body": "Count them.", "budget": budget}))
+        .submit_as(
+            json!({"product": "wealth", "title": COUNT_ROUNDS, "body": "Count them.", "budget": budget}),
+        )
         .await
 }
 
@@ -34,28 +37,28 @@ async fn budget(world: &World, run: Uuid) -> Value {
     budget
 }
 
-/// The run goes to its merge, and nothing is held for it any more.
-async fn goes_on(world: &World, run: Uuid) {
-    assert_eq!(world.settle(run).await, "done", "{}", world.history(run).await);
-    world.nothing_twice();
+/// Asserts that the run is merged and that nothing stays reserved for it.
+async fn assert_merges(world: &World, run: Uuid) {
+    assert_eq!(world.run_to_end(run).await, "done", "{}", world.history(run).await);
+    world.assert_nothing_twice();
     assert_eq!(budget(world, run).await["run"]["reserved_tokens"], 0);
     assert_budgets_add_up(&world.pool).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_run_whose_budget_is_too_small_is_paused_and_goes_on_when_it_is_raised() {
+async fn a_run_is_paused_by_its_budget_and_resumed_when_it_is_raised() {
     let world = World::with(simple).await;
     let run = submit(&world, json!({"tokens": 1000})).await;
-    let (cause, reason) = world.pauses(run).await;
+    let (cause, reason) = world.until_paused(run).await;
     assert_eq!(cause, PauseCause::Budget);
     assert!(reason.starts_with("the run's budget of 1000 tokens is too small for the next call"), "{reason}");
     assert!(world.history(run).await.contains(&format!("generate paused: {reason}\n")));
     let (_, why) = world.call("GET", &format!("runs/{run}/why"), None).await;
     assert_eq!(why["cause"], "paused", "{why}");
     assert!(why["sentence"].as_str().unwrap().contains(&reason), "{why}");
-    assert!(world.model.ledger().is_empty(), "nothing was asked");
+    assert!(world.model.ledger().is_empty(), "the model was not called");
     let (_, effects) = world.call("GET", &format!("runs/{run}/effects"), None).await;
-    assert_eq!(effects, json!([]), "a call that is not admitted was never meant");
+    assert_eq!(effects, json!([]), "a call over budget leaves no effect");
 
     let raise = |tokens: u64| json!({"tokens": tokens, "reason": "it is worth it"});
     let path = format!("runs/{run}/budget");
@@ -64,8 +67,8 @@ async fn a_run_whose_budget_is_too_small_is_paused_and_goes_on_when_it_is_raised
     let (status, raised) = world.call("PUT", &path, Some(raise(10_000_000))).await;
     assert_eq!(status, 200, "{raised}");
     assert_eq!(raised["last_set"]["reason"], "it is worth it");
-    goes_on(&world, run).await;
-    // Whoever sees first that it fits resumes it: the request itself, or a worker's clock.
+    assert_merges(&world, run).await;
+    // Either the request itself resumes the run or a worker's timer, whichever comes first.
     assert!(world.history(run).await.contains("\ngenerate resumed: the "), "{}", world.history(run).await);
     let (_, view) = world.call("GET", &format!("runs/{run}"), None).await;
     let spent =
@@ -75,54 +78,54 @@ async fn a_run_whose_budget_is_too_small_is_paused_and_goes_on_when_it_is_raised
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_products_day_that_is_spent_stops_its_runs_until_somebody_raises_it() {
+async fn a_products_daily_budget_pauses_its_runs_until_it_is_raised() {
     let world = World::with(simple).await;
     let path = "products/wealth/budget";
     let (status, set) = world
         .call("PUT", path, Some(json!({"daily_tokens": 5, "tokens": 100_000_000, "reason": "thrift"})))
         .await;
     assert_eq!((status, &set["today"]["tokens"]), (200, &json!(5)), "{set}");
-    let run = world.submit(WISH).await;
-    let (cause, reason) = world.pauses(run).await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    let (cause, reason) = world.until_paused(run).await;
     assert_eq!(cause, PauseCause::Budget);
     assert!(reason.starts_with("the product's budget for this day of 5 tokens"), "{reason}");
     world.call("PUT", path, Some(json!({"reason": "no thrift"}))).await;
-    goes_on(&world, run).await;
+    assert_merges(&world, run).await;
     let (_, all) = world.call("GET", "budgets?product=wealth", None).await;
-    assert_eq!(all[0]["today"], all[0]["total"], "all of it was used today, and no limit is left: {all}");
+    assert_eq!(all[0]["today"], all[0]["total"], "everything was used today, and no limit remains: {all}");
     assert!(all[0]["total"]["settled_tokens"].as_u64().unwrap() > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_raised_budget_does_not_resume_what_a_person_paused() {
+async fn a_raised_budget_does_not_resume_a_run_that_a_person_paused() {
     let world = World::with(simple).await;
     let (_, _) = world.call("PUT", "products/wealth/budget", Some(json!({"tokens": 5, "reason": "r"}))).await;
-    let (short, paused) = (world.submit(WISH).await, world.submit(WISH).await);
-    world.pauses(short).await;
-    world.pauses(paused).await;
-    // A person resumes it and pauses it again: it is theirs now.
+    let (short, paused) = (world.submit(COUNT_ROUNDS).await, world.submit(COUNT_ROUNDS).await);
+    world.until_paused(short).await;
+    world.until_paused(paused).await;
+    // A person resumes it and pauses it again, so only a person may resume it.
     world.stop_worker().await;
     let reason = "waiting for legal".parse().unwrap();
     world.engine.resume(paused, "pm@acme", &reason).await.unwrap();
     world.engine.pause(paused, "pm@acme", &reason).await.unwrap();
     world.start_worker(|_| {});
     world.call("PUT", "products/wealth/budget", Some(json!({"reason": "r"}))).await;
-    assert_eq!(world.settle(short).await, "done");
-    assert_eq!(world.pauses(paused).await, (PauseCause::Person, "waiting for legal".to_owned()));
+    assert_eq!(world.run_to_end(short).await, "done");
+    assert_eq!(world.until_paused(paused).await, (PauseCause::Person, "waiting for legal".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_in_dollars_without_prices_lets_no_call_through_and_says_what_is_missing() {
+async fn a_budget_in_dollars_needs_prices() {
     let world = World::with(simple).await;
     let run = submit(&world, json!({"micro_dollars": 100_000_000})).await;
-    let (cause, reason) = world.pauses(run).await;
+    let (cause, reason) = world.until_paused(run).await;
     assert_eq!(cause, PauseCause::Budget);
     assert_eq!(
         reason,
         "the run's budget is $100.000000, and what a call costs is not known: set ASPORA_PRICES, or lift this limit"
     );
     world.call("PUT", &format!("runs/{run}/budget"), Some(json!({"reason": "lift it"}))).await;
-    goes_on(&world, run).await;
+    assert_merges(&world, run).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,33 +136,34 @@ async fn a_budget_in_dollars_counts_what_calls_cost() {
     })
     .await;
     let run = submit(&world, json!({"micro_dollars": 100_000_000})).await;
-    goes_on(&world, run).await;
+    assert_merges(&world, run).await;
     let (_, view) = world.call("GET", &format!("runs/{run}"), None).await;
     assert!(view["spent"]["micro_dollars"].as_u64().unwrap() > 0, "{view}");
     assert_eq!(view["budget"]["settled_micro_dollars"], view["spent"]["micro_dollars"], "{view}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_call_that_was_turned_away_costs_nothing_and_one_that_was_cut_off_stays_held() {
+async fn a_rejected_call_costs_nothing_and_an_interrupted_one_stays_reserved() {
     let world = World::with(simple).await;
     world.model.fail_next(Fault::Status(429, Some(120)));
     world.model.fail_next(Fault::Cut);
     world.model.fail_next(Fault::Status(429, Some(600)));
-    let run = world.submit(WISH).await;
-    world.fails(run).await;
-    let turned_away = budget(&world, run).await;
-    assert_eq!(turned_away["unsettled"], json!([]), "{turned_away}");
-    assert_eq!(turned_away["run"]["settled_tokens"], 0);
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_failed(run).await;
+    let rejected = budget(&world, run).await;
+    assert_eq!(rejected["unsettled"], json!([]), "{rejected}");
+    assert_eq!(rejected["run"]["settled_tokens"], 0);
 
-    eventually("the second call was cut off, the third turned away", async || {
-        let history = world.history(run).await;
-        if history.contains("failed at attempt 3") {
-            return true;
-        }
-        world.forget_back_offs(run, Duration::from_secs(3600)).await;
-        false
-    })
-    .await;
+    world
+        .eventually("the second call was interrupted, the third rejected", async || {
+            let history = world.history(run).await;
+            if history.contains("failed at attempt 3") {
+                return true;
+            }
+            world.skip_back_off(run, Duration::from_secs(3600)).await;
+            false
+        })
+        .await;
     world.stop_worker().await;
     let cut = budget(&world, run).await;
     let held = cut["unsettled"].as_array().unwrap();
@@ -174,8 +178,8 @@ async fn a_call_that_was_turned_away_costs_nothing_and_one_that_was_cut_off_stay
     );
 
     world.start_worker(|_| {});
-    goes_on(&world, run).await;
-    // Answered once, and taken to have used as much the other time.
+    assert_merges(&world, run).await;
+    // One answer, and one interrupted call that counts as much.
     let (_, view) = world.call("GET", &format!("runs/{run}"), None).await;
     let (_, effects) = world.call("GET", &format!("runs/{run}/effects"), None).await;
     let usage = &effects[0]["result"]["usage"];
@@ -186,18 +190,18 @@ async fn a_call_that_was_turned_away_costs_nothing_and_one_that_was_cut_off_stay
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_worker_that_ends_between_call_and_answer_leaves_the_call_held() {
+async fn a_worker_that_stops_during_a_call_leaves_it_reserved() {
     let world = World::with(simple).await;
     world.model.fail_next(Fault::Slow(Duration::from_secs(600)));
-    let run = world.submit(WISH).await;
-    eventually("the model is asked", async || !world.model.ledger().is_empty()).await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.eventually("the model is called", async || !world.model.ledger().is_empty()).await;
     let before = budget(&world, run).await;
     assert_eq!(before["unsettled"][0]["in_flight"], true, "{before}");
     let release = json!({"reason": "the bill does not show it"});
     let path = format!("runs/{run}/budget/release");
     let (_, kept) = world.call("POST", &path, Some(release.clone())).await;
-    assert_eq!(kept["released"], 0, "a call that is being made stays held: {kept}");
-    // The drain is over before the model answers: the attempt is dropped where it stands.
+    assert_eq!(kept["released"], 0, "a call in flight stays reserved: {kept}");
+    // The drain period ends before the model answers, so the attempt is aborted.
     world.stop_worker().await;
     let after = budget(&world, run).await;
     assert_eq!(after["unsettled"][0]["in_flight"], false, "{after}");
@@ -213,16 +217,16 @@ async fn a_worker_that_ends_between_call_and_answer_leaves_the_call_held() {
     let (_, again) = world.call("POST", &path, Some(release)).await;
     assert_eq!(again["released"], 0, "{again}");
     world.start_worker(|_| {});
-    goes_on(&world, run).await;
+    assert_merges(&world, run).await;
     let (_, view) = world.call("GET", &format!("runs/{run}"), None).await;
     let spent =
         view["spent"]["input_tokens"].as_u64().unwrap() + view["spent"]["output_tokens"].as_u64().unwrap();
-    assert_eq!(view["budget"]["settled_tokens"], spent, "what was let go stays let go: {view}");
-    assert_eq!(world.asked(Task::Generate), 2);
+    assert_eq!(view["budget"]["settled_tokens"], spent, "a released call stays released: {view}");
+    assert_eq!(world.model_calls(Task::Generate), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_that_does_not_fit_is_told_where_and_why() {
+async fn an_invalid_budget_is_rejected_with_its_field() {
     let world = World::with(simple).await;
     let check = async |method: &str, path: &str, body: Value, status: u16, pointer: Option<&str>| {
         let (got, problem) = world.call(method, path, Some(body)).await;
@@ -247,7 +251,8 @@ async fn a_budget_that_does_not_fit_is_told_where_and_why() {
         Some("/daily_tokens"),
     )
     .await;
-    let wish = json!({"product": "wealth", "title": WISH, "body": "b", "budget": {"micro_dollars": high}});
+    let wish =
+        json!({"product": "wealth", "title": COUNT_ROUNDS, "body": "b", "budget": {"micro_dollars": high}});
     check("POST", "requirements", wish, 422, Some("/budget/micro_dollars")).await;
     let (status, _) = world.call("GET", "budgets?product=nothing", None).await;
     assert_eq!(status, 404);

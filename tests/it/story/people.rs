@@ -1,4 +1,4 @@
-//! People beside the factory: they take over, close, and approve.
+//! People who push to, close, approve or block a pull request.
 
 use aspora::{
     dev::github::{BOT, Phase, ReviewEvent},
@@ -7,27 +7,28 @@ use aspora::{
 use insta::assert_snapshot;
 
 use super::{
-    script::{WISH, and_content, file, generates},
-    world::{REPO, World, content},
+    forge::passing_ci,
+    script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
+    world::{REPO, World},
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_head_that_a_stranger_moves_before_the_merge_is_not_merged() {
+async fn a_foreign_push_before_the_merge_stops_the_run() {
     let world = World::with(|setup| {
-        setup.ci = Some(content());
-        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+        setup.ci = Some(passing_ci());
+        setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
     })
     .await;
     let merge = |_: &_, method: &str, path: &str, phase| {
         phase == Phase::Before && method == "PUT" && path.ends_with("/merge")
     };
-    world.once_at(merge, |twin| async move {
+    world.once_when(merge, |twin| async move {
         let branch = twin.pulls(REPO)[0].head_ref.clone();
         let file: (&str, &[u8]) = ("lib/round.py", b"ROUND = 7\n");
         twin.push_as("stranger", REPO, &branch, &[file]).await.unwrap();
     });
-    let run = world.submit(WISH).await;
-    assert_eq!(world.settle(run).await, "needs_human");
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "needs_human");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 1 file, tests pass
@@ -35,8 +36,8 @@ async fn a_head_that_a_stranger_moves_before_the_merge_is_not_merged() {
     review → clean: 0 actionable (0 blocking) on abc
     verdict → cleared: low change at abc is cleared to merge
     merge → moved: the forge says that the head moved
-    gate → stopped: stopped at def: a person has taken over: def is not ours
-    needs_human (blocked): stopped at def: a person has taken over: def is not ours
+    gate → stopped: stopped at def: another author pushed def to the branch
+    needs_human (blocked): stopped at def: another author pushed def to the branch
     ");
     let refused = world.twin.ledger().into_iter().find(|it| it.path.ends_with("/merge")).unwrap();
     assert_eq!((refused.status, refused.applied, world.merges()), (409, false, 0));
@@ -46,31 +47,33 @@ async fn a_head_that_a_stranger_moves_before_the_merge_is_not_merged() {
 async fn a_pull_request_that_a_person_closes_stays_closed() {
     let world = World::with(|setup| {
         setup.ci = None;
-        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+        setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
     })
     .await;
-    let run = world.submit(WISH).await;
-    let reason = world.waits_for(run, "CI Pipeline").await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    let reason = world.until_waiting_for(run, "CI Pipeline").await;
     assert!(reason.ends_with("CI Pipeline (not reported)"), "{reason}");
     world.twin.close_pull("asha", REPO, 1).await.unwrap();
-    assert_eq!(world.settle(run).await, "closed");
+    assert_eq!(world.run_to_end(run).await, "closed");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 1 file, tests pass
     gate → passed: low change at abc is ready for review
     review → clean: 0 actionable (0 blocking) on abc
-    verdict → closed: stopped at abc: somebody closed the pull request
-    closed (cancelled): stopped at abc: somebody closed the pull request
+    verdict → closed: stopped at abc: the pull request was closed
+    closed (cancelled): stopped at abc: the pull request was closed
     ");
     assert_eq!((world.applied("POST", "/repos/*/*/pulls"), world.merges()), (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_critical_change_waits_for_two_people_who_may_approve_it() {
+async fn a_critical_change_waits_for_two_people_with_write_access() {
     let world = World::with(|setup| {
-        setup.ci = Some(content());
-        setup.script =
-            and_content(generates(&file("db/migrations/0002_round.sql", "create table round (n int);")));
+        setup.ci = Some(passing_ci());
+        setup.script = with_clean_reviews(generates(&file(
+            "db/migrations/0002_round.sql",
+            "create table round (n int);",
+        )));
     })
     .await;
     let (twin, approve) = (&world.twin, ReviewEvent::Approve);
@@ -79,23 +82,27 @@ async fn a_critical_change_waits_for_two_people_who_may_approve_it() {
     {
         twin.set_permission(REPO, login, permission).unwrap();
     }
-    let run = world.submit(WISH).await;
-    world.waits_for(run, "2 of 2 approvals by people on ").await;
-    assert!(twin.review_as(BOT, REPO, 1, approve, "fine").await.is_err(), "nobody approves their own");
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "2 of 2 approvals by people on ").await;
+    assert!(
+        twin.review_as(BOT, REPO, 1, approve, "fine").await.is_err(),
+        "an author cannot approve their own pull request"
+    );
     twin.review_as("helper[bot]", REPO, 1, approve, "fine").await.unwrap();
     twin.review_as("out", REPO, 1, approve, "fine").await.unwrap();
     let head = world.head(run).await;
     for check in ["harness-integration", "Security Scan"] {
         twin.set_check("scanner", REPO, &head, check, Some("success")).await.unwrap();
     }
-    let approvals = |missing| format!("{missing} of 2 approvals by people on {}, void on a push", &head[..7]);
-    world.waits_only_for(run, &approvals(2)).await;
+    let approvals =
+        |missing| format!("{missing} of 2 approvals by people on {}, reset by a new push", &head[..7]);
+    world.until_waiting_only_for(run, &approvals(2)).await;
     twin.review_as("asha", REPO, 1, approve, "good").await.unwrap();
-    world.waits_only_for(run, &approvals(1)).await;
+    world.until_waiting_only_for(run, &approvals(1)).await;
     twin.review_as("asha", REPO, 1, approve, "still good").await.unwrap();
     twin.comment_as("bilal", REPO, 1, "looking").await.unwrap();
     twin.review_as("bilal", REPO, 1, approve, "good").await.unwrap();
-    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.run_to_end(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 1 file, tests pass
@@ -105,21 +112,21 @@ async fn a_critical_change_waits_for_two_people_who_may_approve_it() {
     merge → merged: merged as the merge
     done (succeeded): merged as the merge
     ");
-    assert_eq!(world.asked(Task::Review), 1);
+    assert_eq!(world.model_calls(Task::Review), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_who_asks_for_changes_blocks_even_a_low_risk_change() {
+async fn requested_changes_block_even_a_low_risk_change() {
     let world = World::with(|setup| {
         setup.ci = None;
-        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+        setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
     })
     .await;
     world.twin.set_permission(REPO, "asha", "write").unwrap();
-    let run = world.submit(WISH).await;
-    world.waits_for(run, "CI Pipeline").await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "CI Pipeline").await;
     world.twin.review_as("asha", REPO, 1, ReviewEvent::RequestChanges, "not like this").await.unwrap();
-    assert_eq!(world.settle(run).await, "needs_human");
+    assert_eq!(world.run_to_end(run).await, "needs_human");
     let reason = world.reason(run).await;
     assert!(reason.contains("asha asked for changes; only they can withdraw it"), "{reason}");
     assert_eq!(world.merges(), 0);

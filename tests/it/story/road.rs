@@ -1,4 +1,4 @@
-//! The road of the seed, and the roads beside it that nothing disturbs.
+//! Requirements that reach the merge without a fault on the way.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,16 +10,17 @@ use aspora::{
 use insta::assert_snapshot;
 
 use super::{
-    script::{RISK_CHECKER, WISH, and_content, file, generates},
-    world::{REPO, TESTS, World, content},
+    forge::passing_ci,
+    script::{COUNT_ROUNDS, RISK_CHECKER, file, generates, with_clean_reviews},
+    world::{REPO, TESTS, World},
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_seeds_requirement_goes_the_whole_road() {
+async fn the_risk_checker_is_reviewed_remediated_and_merged() {
     let world = World::new().await;
     let clearances = clearances_at_the_merge(&world);
     let run = world.submit(RISK_CHECKER).await;
-    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.run_to_end(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 5 files, tests pass
@@ -32,11 +33,15 @@ async fn the_seeds_requirement_goes_the_whole_road() {
     done (succeeded): merged as the merge
     ");
     assert_eq!(*clearances.lock().unwrap(), Some(1), "the clearance is recorded before the merge");
-    world.nothing_twice();
+    world.assert_nothing_twice();
     assert_eq!(world.applied("POST", "/repos/*/*/pulls"), 1);
     assert_eq!(world.applied("POST", "/*/*.git/git-receive-pack"), 2);
     assert_eq!(
-        (world.asked(Task::Generate), world.asked(Task::Remediate), world.asked(Task::Review)),
+        (
+            world.model_calls(Task::Generate),
+            world.model_calls(Task::Remediate),
+            world.model_calls(Task::Review)
+        ),
         (1, 1, 2)
     );
     let comments = world.twin.review_comments(REPO).into_iter();
@@ -55,14 +60,14 @@ async fn the_seeds_requirement_goes_the_whole_road() {
     assert!(tests.passed && tests.output.ends_with("OK\n"), "{}", tests.output);
 }
 
-/// How many verdicts that clear the head are recorded when the merge is asked for.
+/// How many verdicts that clear the head are recorded at the time of the merge request.
 fn clearances_at_the_merge(world: &World) -> Arc<Mutex<Option<i64>>> {
     let (found, pool) = (Arc::new(Mutex::new(None)), world.pool.clone());
     let seen = Arc::clone(&found);
     let merge = |_: &_, method: &str, path: &str, phase| {
         phase == Phase::Before && method == "PUT" && path.ends_with("/merge")
     };
-    world.once_at(merge, move |twin| async move {
+    world.once_when(merge, move |twin| async move {
         let head = twin.pulls(REPO)[0].head_sha.clone();
         let count = "select count(*) from assessment
                      where stage = 'verdict' and decision = 'clear' and head_sha = $1";
@@ -85,10 +90,10 @@ fn our_checks(world: &World, last: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_document_left_behind_blocks_at_the_gate_and_is_remediated() {
+async fn a_missing_documentation_update_blocks_at_the_gate_and_is_remediated() {
     let world = World::new().await;
     let run = world.submit("Show the share of each holding").await;
-    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.run_to_end(run).await, "done");
     assert_snapshot!(world.history(run).await, @r#"
     started
     generate → opened: opened #1 on abc: 2 files, tests pass
@@ -101,15 +106,15 @@ async fn a_document_left_behind_blocks_at_the_gate_and_is_remediated() {
     "#);
     let api = world.twin.main_file(REPO, "docs/API.md").await.unwrap().unwrap();
     assert!(String::from_utf8(api).unwrap().contains("## GET /api/v1/holdings"));
-    assert_eq!(world.asked(Task::Review), 1, "no money goes into a review of a head that is blocked anyway");
-    world.nothing_twice();
+    assert_eq!(world.model_calls(Task::Review), 1, "a blocked head is not reviewed");
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_low_risk_change_does_not_need_the_review_check() {
+async fn a_low_risk_change_does_not_require_the_review_check() {
     let world = World::new().await;
     let run = world.submit("Show the progress towards a savings goal").await;
-    assert_eq!(world.settle(run).await, "done");
+    assert_eq!(world.run_to_end(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 3 files, tests pass
@@ -119,22 +124,22 @@ async fn a_low_risk_change_does_not_need_the_review_check() {
     merge → merged: merged as the merge
     done (succeeded): merged as the merge
     ");
-    let demanded = "select array(select jsonb_path_query(report, '$.checks[*].name') #>> '{}')
+    let required = "select array(select jsonb_path_query(report, '$.checks[*].name') #>> '{}')
                     from assessment where decision = 'clear' and stage = 'verdict'";
-    let demanded: Vec<String> = sqlx::query_scalar(demanded).fetch_one(&world.pool).await.unwrap();
-    assert_eq!(demanded, ["risk-policy-gate", "CI Pipeline"]);
+    let required: Vec<String> = sqlx::query_scalar(required).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(required, ["risk-policy-gate", "CI Pipeline"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_sandbox_the_run_says_that_the_tests_did_not_run() {
     let world = World::with(|setup| {
         setup.sandbox = Err(Unavailable { reason: "bubblewrap is not installed".to_owned() });
-        setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
-        setup.ci = Some(content());
+        setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
+        setup.ci = Some(passing_ci());
     })
     .await;
-    let run = world.submit(WISH).await;
-    assert_eq!(world.settle(run).await, "done");
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done");
     let history = world.history(run).await;
     assert!(history.contains("1 file, tests not run ("), "{history}");
     assert!(history.contains("bubblewrap is not installed"), "{history}");

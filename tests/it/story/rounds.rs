@@ -1,15 +1,16 @@
-//! Rounds of review and remediation: what ends them.
+//! Rounds of review and remediation, and what ends them.
 
 use aspora::{dev::model::Script, llm::Task};
 use insta::assert_snapshot;
 
 use super::{
-    script::{WISH, and_content, file, finds, generates},
-    world::{World, content},
+    forge::passing_ci,
+    script::{COUNT_ROUNDS, file, finds, generates, with_clean_reviews},
+    world::World,
 };
 
-/// A reviewer with another complaint about every head, and a model that mends each.
-pub(crate) fn never_content(severity: &str) -> Script {
+/// A reviewer with a new finding on every head, and a model that fixes each.
+pub(crate) fn new_finding_on_every_head(severity: &str) -> Script {
     const COMPLAINTS: [&str; 5] = ["too early", "too late", "too loud", "too quiet", "too plain"];
     let path = "lib/round.py";
     let mut script = generates(&file(path, "ROUND = 0"));
@@ -23,14 +24,14 @@ pub(crate) fn never_content(severity: &str) -> Script {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reviewer_that_is_never_content_is_stopped_after_three_rounds() {
+async fn a_reviewer_with_ever_new_findings_is_stopped_after_three_rounds() {
     let world = World::with(|setup| {
-        setup.script = never_content("high");
-        setup.ci = Some(content());
+        setup.script = new_finding_on_every_head("high");
+        setup.ci = Some(passing_ci());
     })
     .await;
-    let run = world.submit(WISH).await;
-    assert_eq!(world.settle(run).await, "needs_human");
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "needs_human");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 1 file, tests pass
@@ -44,36 +45,39 @@ async fn a_reviewer_that_is_never_content_is_stopped_after_three_rounds() {
     rerun → findings: 1 actionable (1 blocking) on jkl
     needs_human (blocked): all 3 rounds of `remediate` are spent; last: 1 actionable (1 blocking) on jkl
     ");
-    assert_eq!((world.asked(Task::Review), world.asked(Task::Remediate), world.merges()), (4, 3, 0));
+    assert_eq!(
+        (world.model_calls(Task::Review), world.model_calls(Task::Remediate), world.merges()),
+        (4, 3, 0)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_medium_finding_left_after_the_last_round_does_not_block() {
     let world = World::with(|setup| {
-        setup.script = never_content("medium");
-        setup.ci = Some(content());
+        setup.script = new_finding_on_every_head("medium");
+        setup.ci = Some(passing_ci());
     })
     .await;
-    let run = world.submit(WISH).await;
-    assert_eq!(world.settle(run).await, "done");
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done");
     let history = world.history(run).await;
     assert!(history.contains("rerun → findings: 1 actionable (0 blocking) on ghi\n"), "{history}");
     assert!(history.contains("rerun → clean: 1 actionable (0 blocking) on jkl\n"), "{history}");
-    assert_eq!(world.asked(Task::Remediate), 3);
-    world.nothing_twice();
+    assert_eq!(world.model_calls(Task::Remediate), 3);
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_finding_that_comes_again_stops_the_rounds_for_want_of_progress() {
+async fn a_finding_that_recurs_stops_the_rounds() {
     let world = World::with(|setup| {
-        setup.ci = Some(content());
+        setup.ci = Some(passing_ci());
         setup.script = generates(&file("lib/round.py", "ROUND = 0"))
             .with(Task::Review, &[], &[], &finds("high", "lib/round.py", "the round has no end"))
             .with(Task::Remediate, &[], &[], &file("lib/end.py", "END = None"));
     })
     .await;
-    let run = world.submit(WISH).await;
-    assert_eq!(world.settle(run).await, "needs_human");
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "needs_human");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 1 file, tests pass
@@ -84,7 +88,7 @@ async fn a_finding_that_comes_again_stops_the_rounds_for_want_of_progress() {
     remediate → unfixable: no progress: def has the same findings as abc
     needs_human (blocked): no progress: def has the same findings as abc
     ");
-    assert_eq!((world.asked(Task::Remediate), world.merges()), (1, 0), "no second round is paid for");
+    assert_eq!((world.model_calls(Task::Remediate), world.merges()), (1, 0), "no second round is paid for");
 }
 
 /// A module whose own test fails.
@@ -106,13 +110,13 @@ class Round(unittest.TestCase):
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_that_fails_is_remediated() {
     let world = World::with(|setup| {
-        let mended = file("lib/round.py", "ROUND = 1");
+        let fixed = file("lib/round.py", "ROUND = 1");
         let failing = ["check CI Pipeline: failure", "AssertionError: 0 != 1"];
-        setup.script = and_content(generates(FAILING).with(Task::Remediate, &failing, &[], &mended));
+        setup.script = with_clean_reviews(generates(FAILING).with(Task::Remediate, &failing, &[], &fixed));
     })
     .await;
-    let run = world.submit(WISH).await;
-    assert_eq!(world.settle(run).await, "done");
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
     generate → opened: opened #1 on abc: 2 files, tests fail
@@ -125,19 +129,19 @@ async fn a_check_that_fails_is_remediated() {
     merge → merged: merged as the merge
     done (succeeded): merged as the merge
     ");
-    world.nothing_twice();
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failing_check_that_the_model_cannot_mend_is_left_to_a_person() {
+async fn a_failing_check_that_the_model_cannot_fix_needs_a_person() {
     let world = World::with(|setup| {
         let declined = "=== decline: a round that begins with one contradicts the specification\n";
-        setup.script = and_content(generates(FAILING).with(Task::Remediate, &[], &[], declined));
+        setup.script = with_clean_reviews(generates(FAILING).with(Task::Remediate, &[], &[], declined));
     })
     .await;
-    let run = world.submit(WISH).await;
-    assert_eq!(world.settle(run).await, "needs_human");
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "needs_human");
     assert_eq!(world.reason(run).await, "a round that begins with one contradicts the specification");
     assert_eq!(world.merges(), 0);
-    assert_eq!(world.concluded("risk-policy-gate"), [Some("failure".to_owned())]);
+    assert_eq!(world.conclusions("risk-policy-gate"), [Some("failure".to_owned())]);
 }

@@ -1,4 +1,4 @@
-//! Webhooks that come ten times, never, or in the wrong order.
+//! Webhooks that arrive ten times, never, or in the wrong order.
 
 use std::time::Duration;
 
@@ -8,16 +8,17 @@ use sha2::Sha256;
 use uuid::Uuid;
 
 use super::{
-    script::{WISH, and_content, file, generates},
-    world::{SECRET, Setup, World, content},
+    forge::passing_ci,
+    script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
+    world::{SECRET, Setup, World},
 };
 
 fn waiting(setup: &mut Setup) {
     setup.ci = None;
-    setup.script = and_content(generates(&file("lib/round.py", "ROUND = 1")));
+    setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
 }
 
-/// Sends a delivery as the twin did; the status.
+/// Sends a delivery again, signed as the twin signs it; the status.
 async fn send_again(world: &World, delivery: &Delivery) -> u16 {
     let body = serde_json::to_vec(&delivery.payload).unwrap();
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
@@ -36,68 +37,68 @@ async fn signals(world: &World) -> i64 {
     sqlx::query_scalar("select count(*) from signal").fetch_one(&world.pool).await.unwrap()
 }
 
-async fn heard(world: &World, run: Uuid) -> usize {
+async fn signalled(world: &World, run: Uuid) -> usize {
     let events = world.events(run).await;
     events.iter().filter(|row| matches!(row.body.0, Event::Signalled { .. })).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_that_comes_ten_times_is_heard_once() {
+async fn a_webhook_that_arrives_ten_times_counts_once() {
     let world = World::with(waiting).await;
-    let run = world.submit(WISH).await;
-    world.waits_for(run, "CI Pipeline").await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "CI Pipeline").await;
     world.twin.settled().await;
     let sent = world.twin.webhooks().sent();
     assert!(!sent.is_empty(), "webhooks reach the server");
-    let (known, heard_before) = (signals(&world).await, heard(&world, run).await);
+    let (known, signalled_before) = (signals(&world).await, signalled(&world, run).await);
     assert!(known > 0);
     for delivery in sent.iter().cycle().take(10 * sent.len()) {
         assert_eq!(send_again(&world, delivery).await, 200);
     }
-    assert_eq!((signals(&world).await, heard(&world, run).await), (known, heard_before));
-    world.checks_pass(&world.head(run).await).await;
-    assert_eq!(world.settle(run).await, "done");
-    world.nothing_twice();
+    assert_eq!((signals(&world).await, signalled(&world, run).await), (known, signalled_before));
+    world.pass_checks(&world.head(run).await).await;
+    assert_eq!(world.run_to_end(run).await, "done");
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn webhooks_that_never_come_are_made_up_for_by_looking() {
+async fn lost_webhooks_are_made_up_for_by_polling() {
     let world = World::with(waiting).await;
     world.twin.webhooks().drop_next(u32::MAX);
-    let run = world.submit(WISH).await;
-    world.waits_for(run, "CI Pipeline").await;
-    world.checks_pass(&world.head(run).await).await;
-    assert_eq!(world.settle(run).await, "done");
-    assert_eq!((signals(&world).await, heard(&world, run).await), (0, 0));
-    world.nothing_twice();
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "CI Pipeline").await;
+    world.pass_checks(&world.head(run).await).await;
+    assert_eq!(world.run_to_end(run).await, "done");
+    assert_eq!((signals(&world).await, signalled(&world, run).await), (0, 0));
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_in_the_wrong_order_do_no_harm() {
     let world = World::with(|setup| {
         waiting(setup);
-        setup.ci = Some(content());
+        setup.ci = Some(passing_ci());
     })
     .await;
     world.twin.webhooks().reorder(6);
-    let run = world.submit(WISH).await;
-    assert_eq!(world.settle(run).await, "done");
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done");
     world.twin.settled().await;
     assert!(signals(&world).await > 0);
-    world.nothing_twice();
+    world.assert_nothing_twice();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_wakes_the_run_that_waits_for_it() {
+async fn a_webhook_wakes_the_waiting_run() {
     let world = World::with(|setup| {
         waiting(setup);
         let never = Duration::from_secs(3600);
         setup.polling = Polling { least: never, most: never };
     })
     .await;
-    let run = world.submit(WISH).await;
-    world.waits_for(run, "CI Pipeline").await;
-    world.checks_pass(&world.head(run).await).await;
-    assert_eq!(world.ends(run).await, "done");
-    assert!(heard(&world, run).await > 0, "{}", world.history(run).await);
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "CI Pipeline").await;
+    world.pass_checks(&world.head(run).await).await;
+    assert_eq!(world.until_ended(run).await, "done");
+    assert!(signalled(&world, run).await > 0, "{}", world.history(run).await);
 }

@@ -1,9 +1,9 @@
-//! The world of one story: a database, a GitHub twin, a scripted model, a server and a worker of its own.
+//! The environment of one story: a database, a GitHub twin, a scripted model, a server and a worker.
 
 use std::{
-    path::Path,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, Weak},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use aspora::{
@@ -11,8 +11,8 @@ use aspora::{
     cli::app::{App, GitHub},
     core::run::{Event, Pause, PauseCause, State},
     dev::{
-        ci::{CheckResult, Ci, product_ci},
-        github::{APP, Phase, Twin, TwinConfig, Webhook},
+        ci::{Ci, product_ci},
+        github::{APP, Phase, Twin},
         model::{MODEL, Script, ScriptedModel},
         product,
     },
@@ -25,11 +25,12 @@ use aspora::{
 use futures::FutureExt as _;
 use globset::GlobBuilder;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    forge::{CHECKS, assert_unique, twin},
     history,
     script::wealth,
     support::{self, TestDatabase, openapi::Judge},
@@ -37,52 +38,56 @@ use super::{
 
 /// The product's repository.
 pub(crate) const REPO: &str = "acme/wealth-product";
-/// What the twin accepts.
+/// The token that the twin accepts.
 pub(crate) const TOKEN: &str = "the-token-of-the-story";
-/// What the model accepts.
+/// The API key that the model accepts.
 pub(crate) const KEY: &str = "the-key-of-the-story";
-/// What webhooks are signed with.
+/// The secret that webhooks are signed with.
 pub(crate) const SECRET: &str = "the-secret-of-the-story";
 /// The command that runs the product's tests.
 pub(crate) const TESTS: [&str; 8] = ["python3", "-m", "unittest", "discover", "-s", "tests", "-t", "."];
-/// No story takes as long on any machine.
+/// How long a story waits for anything. It is for a wait that never ends, not for a slow machine.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// What differs between the stories' worlds.
+/// What a story can change about its world.
 pub(crate) struct Setup {
-    /// What the model answers.
+    /// The answers of the model.
     pub(crate) script: Script,
-    /// What checks the heads of pull requests.
+    /// The CI of the product's repository.
     pub(crate) ci: Option<Ci>,
-    /// Where the worker runs the product's tests.
+    /// The sandbox for the product's tests.
     pub(crate) sandbox: Result<Sandbox, Unavailable>,
     /// The product's first commit.
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
-    /// How often a waiting run looks by itself.
+    /// How often a waiting run polls the forge.
     pub(crate) polling: Polling,
-    /// The token that the worker was given.
+    /// The worker's token of the forge.
     pub(crate) token: &'static str,
-    /// The model's key that the worker was given.
+    /// The worker's API key of the model.
     pub(crate) key: &'static str,
-    /// What tokens cost.
+    /// The price of tokens.
     pub(crate) prices: Option<Prices>,
-    /// The most model calls without a new head.
+    /// Maximum number of model calls without a new head.
     pub(crate) calls_without_head: u32,
 }
 
-/// A story's world. At its end, everything that the twin answered must have been as GitHub describes it.
+/// The environment of one story. When it is dropped, every response of the twin must have matched GitHub's
+/// OpenAPI description.
 pub(crate) struct World {
     pub(crate) twin: Arc<Twin>,
     pub(crate) model: ScriptedModel,
     pub(crate) url: String,
     pub(crate) pool: store::Pool,
     pub(crate) engine: Engine,
-    house: App,
+    app: App,
     sandbox: Result<Sandbox, Unavailable>,
     judge: Arc<Judge>,
     stop: CancellationToken,
     worker: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
-    strangers: Mutex<Vec<(String, String)>>,
+    /// Why the server or the worker ended, if one did so without being stopped.
+    failure: watch::Sender<Option<String>>,
+    /// Commits that Aspora did not make, each with the name that the history shows for it.
+    foreign_commits: Mutex<Vec<(String, String)>>,
     client: reqwest::Client,
     folder: tempfile::TempDir,
     _database: TestDatabase,
@@ -94,7 +99,7 @@ impl World {
         Self::with(|_| {}).await
     }
 
-    /// As [`World::new`], but for what `change` changes.
+    /// As [`World::new`], with changes.
     pub(crate) async fn with(change: impl FnOnce(&mut Setup)) -> Self {
         let sandbox = Sandbox::find().await;
         let mut setup = Setup {
@@ -120,7 +125,7 @@ impl World {
         let twin = twin(folder.path(), &url, &setup, &judge).await;
         let model = ScriptedModel::start(([127, 0, 0, 1], 0).into(), setup.script, Some(KEY.into()));
         let model = model.await.unwrap();
-        let house = App {
+        let app = App {
             database_url: database.url.clone(),
             public_url: url.clone(),
             mirrors: folder.path().join("mirrors"),
@@ -151,53 +156,77 @@ impl World {
             url,
             pool,
             engine,
-            house,
+            app,
             sandbox: setup.sandbox,
             judge,
             stop: CancellationToken::new(),
             worker: Mutex::default(),
-            strangers: Mutex::default(),
+            failure: watch::Sender::default(),
+            foreign_commits: Mutex::default(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             folder,
             _database: database,
         };
-        let (house, engine, stop) = (world.house.clone(), world.engine.clone(), world.stop.clone());
-        tokio::spawn(async move { house.serve(engine, listener, stop).await.unwrap() });
+        let (app, engine, stop) = (world.app.clone(), world.engine.clone(), world.stop.clone());
+        let until = stop.clone();
+        world.spawn("server", stop, async move { app.serve(engine, listener, until).await });
         world.start_worker(|_| {});
         world
     }
 
-    /// Starts a worker in the house that `change` leaves.
+    /// Starts a worker, with changes to its configuration.
     pub(crate) fn start_worker(&self, change: impl FnOnce(&mut App)) {
-        let mut house = self.house.clone();
-        change(&mut house);
+        let mut app = self.app.clone();
+        change(&mut app);
         let (engine, sandbox, stop) = (self.engine.clone(), self.sandbox.clone(), self.stop.child_token());
         let until = stop.clone();
-        let work = async move { house.work(engine, "worker".to_owned(), sandbox, until).await.unwrap() };
-        *self.worker.lock().unwrap() = Some((stop, tokio::spawn(work)));
+        let work = async move { app.work(engine, "worker".to_owned(), sandbox, until).await };
+        let worker = self.spawn("worker", stop.clone(), work);
+        *self.worker.lock().unwrap() = Some((stop, worker));
     }
 
-    /// Stops the worker and waits until it has ended.
+    /// Stops the worker that was started last, and waits until it has ended.
     pub(crate) async fn stop_worker(&self) {
         let worker = self.worker.lock().unwrap().take();
         let (stop, worker) = worker.expect("a worker runs");
         stop.cancel();
         worker.await.unwrap();
+        assert_eq!(*self.failure.borrow(), None);
     }
 
-    /// A product manager asks for this over REST; the run that works on it.
+    /// Spawns the server or a worker. If it panics, fails or ends before `stop` is cancelled, whatever the story
+    /// waits for fails at once.
+    fn spawn(
+        &self,
+        name: &'static str,
+        stop: CancellationToken,
+        part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) -> JoinHandle<()> {
+        let failure = self.failure.clone();
+        tokio::spawn(async move {
+            let reason = match AssertUnwindSafe(part).catch_unwind().await {
+                Ok(Ok(())) if stop.is_cancelled() => return,
+                Ok(Ok(())) => "ended without being stopped".to_owned(),
+                Ok(Err(error)) => format!("failed: {error:#}"),
+                Err(_) => "panicked".to_owned(),
+            };
+            failure.send_replace(Some(format!("the {name} {reason}")));
+        })
+    }
+
+    /// Submits a requirement over REST; its run.
     pub(crate) async fn submit(&self, title: &str) -> Uuid {
         self.submit_as(json!({"product": "wealth", "title": title, "body": format!("{title}.")})).await
     }
 
-    /// As [`World::submit`], in these words.
+    /// As [`World::submit`], with this request body.
     pub(crate) async fn submit_as(&self, body: Value) -> Uuid {
         let (status, accepted) = self.call("POST", "requirements", Some(body)).await;
         assert_eq!(status, 202, "{accepted}");
         accepted["run_id"].as_str().unwrap().parse().unwrap()
     }
 
-    /// One request over REST; the status, and the answer.
+    /// Sends a REST request; the status and the body of the response.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let url = format!("{}/api/v1/{path}", self.url);
         let request = self.client.request(method.parse().unwrap(), url);
@@ -206,8 +235,8 @@ impl World {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    /// Somebody does this to a run over REST; what it answers.
-    pub(crate) async fn told(&self, run: Uuid, verb: &str, body: &Value) -> Value {
+    /// Controls a run over REST; the run after it.
+    pub(crate) async fn control(&self, run: Uuid, verb: &str, body: &Value) -> Value {
         let answer = self.client.post(format!("{}/api/v1/runs/{run}/{verb}", self.url)).json(body).send();
         let answer = answer.await.unwrap();
         let (status, view) = (answer.status(), answer.json::<Value>().await.unwrap());
@@ -215,20 +244,20 @@ impl World {
         view
     }
 
-    /// Lets the run go on to its end, with no back-off waited for; the end's name.
-    pub(crate) async fn settle(&self, run: Uuid) -> String {
+    /// Waits until the run ends, and skips its back-offs; the end's name.
+    pub(crate) async fn run_to_end(&self, run: Uuid) -> String {
         self.until(run, "ends", async || {
             let ended = self.ended(run).await;
             if ended.is_none() {
-                self.forget_back_offs(run, Duration::from_secs(3600)).await;
+                self.skip_back_off(run, Duration::from_secs(3600)).await;
             }
             ended
         })
         .await
     }
 
-    /// Lets the run go on to its end in its own time; the end's name.
-    pub(crate) async fn ends(&self, run: Uuid) -> String {
+    /// Waits until the run ends; the end's name.
+    pub(crate) async fn until_ended(&self, run: Uuid) -> String {
         self.until(run, "ends", async || self.ended(run).await).await
     }
 
@@ -239,8 +268,8 @@ impl World {
         }
     }
 
-    /// Lets the run go on until it waits for something in whose name `what` stands.
-    pub(crate) async fn waits_for(&self, run: Uuid, what: &str) -> String {
+    /// Waits until the run is waiting for something that contains `what`; all that it is waiting for.
+    pub(crate) async fn until_waiting_for(&self, run: Uuid, what: &str) -> String {
         self.until(run, &format!("waits for {what}"), async || match self.run(run).await.run.state {
             State::Waiting { park, .. } if park.reason.contains(what) => Some(park.reason),
             State::Waiting { .. } | State::At { .. } | State::Paused { .. } => None,
@@ -249,8 +278,8 @@ impl World {
         .await
     }
 
-    /// Lets the run go on until it is paused at this step with no worker at it.
-    pub(crate) async fn pauses_at(&self, run: Uuid, step: &str) {
+    /// Waits until the run is paused at this step and no worker is running it.
+    pub(crate) async fn until_paused_at(&self, run: Uuid, step: &str) {
         self.until(run, &format!("pauses at {step}"), async || {
             let state = self.run(run).await.run.state;
             Some(()).filter(|()| {
@@ -260,16 +289,16 @@ impl World {
         .await;
     }
 
-    /// Lets the run go on until it waits for this and nothing else.
-    pub(crate) async fn waits_only_for(&self, run: Uuid, what: &str) {
+    /// Waits until the run is waiting for exactly this.
+    pub(crate) async fn until_waiting_only_for(&self, run: Uuid, what: &str) {
         self.until(run, &format!("waits for {what} alone"), async || {
-            Some(self.waits_for(run, what).await).filter(|reason| reason == what)
+            Some(self.until_waiting_for(run, what).await).filter(|reason| reason == what)
         })
         .await;
     }
 
-    /// Lets the run go on until it is paused; the kind of the pause, and why.
-    pub(crate) async fn pauses(&self, run: Uuid) -> (PauseCause, String) {
+    /// Waits until the run is paused; the cause and the reason.
+    pub(crate) async fn until_paused(&self, run: Uuid) -> (PauseCause, String) {
         self.until(run, "pauses", async || match self.run(run).await.run.state {
             State::Paused(Pause { cause, reason, .. }) => Some((cause, reason)),
             State::Waiting { .. } | State::At { .. } => None,
@@ -278,8 +307,8 @@ impl World {
         .await
     }
 
-    /// Lets the run go on until an attempt has failed; that event.
-    pub(crate) async fn fails(&self, run: Uuid) -> event::Row {
+    /// Waits until an attempt of the run has failed; that event.
+    pub(crate) async fn until_failed(&self, run: Uuid) -> event::Row {
         self.until(run, "fails once", async || {
             let failed = |row: &event::Row| matches!(row.body.0, Event::Failed { .. });
             self.events(run).await.into_iter().find(failed)
@@ -287,39 +316,58 @@ impl World {
         .await
     }
 
-    /// Lets the run go on until it has another head than this; the new one.
-    pub(crate) async fn leaves(&self, run: Uuid, head: &str) -> String {
+    /// Waits until the run has another head than this; the new one.
+    pub(crate) async fn until_head_changes(&self, run: Uuid, head: &str) -> String {
         self.until(run, "gets another head", async || Some(self.head(run).await).filter(|now| now != head))
             .await
     }
 
+    /// Waits for something that is not about one run.
+    pub(crate) async fn eventually(&self, what: &str, check: impl AsyncFn() -> bool) {
+        let found = self.poll(async || check().await.then_some(())).await;
+        assert!(found.is_some(), "{what}: not after {DEADLINE:?}");
+    }
+
     async fn until<T>(&self, run: Uuid, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-        let begun = Instant::now();
-        loop {
-            if let Some(found) = look().await {
-                return found;
-            }
-            if begun.elapsed() > DEADLINE {
-                panic!("the run never {what}:\n{}", self.history(run).await);
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        match self.poll(look).await {
+            Some(found) => found,
+            None => panic!("the run never {what}:\n{}", self.history(run).await),
         }
     }
 
-    /// Moves the clocks of the run's back-off and of the limits forward. A job that is held stays held.
-    pub(crate) async fn forget_back_offs(&self, run: Uuid, time: Duration) {
+    /// Looks until there is something, but gives up after [`DEADLINE`], and panics as soon as the server or the
+    /// worker has failed.
+    async fn poll<T>(&self, look: impl AsyncFn() -> Option<T>) -> Option<T> {
+        let looking = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let mut failures = self.failure.subscribe();
+        tokio::select! {
+            biased;
+            failed = failures.wait_for(Option::is_some) => panic!("{}", failed.unwrap().as_deref().unwrap_or_default()),
+            found = timeout(DEADLINE, looking) => found.ok(),
+        }
+    }
+
+    /// Moves the clocks of the run's back-off and of the rate limits forward. A leased job keeps its lease.
+    pub(crate) async fn skip_back_off(&self, run: Uuid, time: Duration) {
         let update = "update job set visible_at = visible_at - $2 * interval '1 second'
                       where run_id = $1 and lease_token is null and visible_at > now()";
         sqlx::query(update).bind(run).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
         sqlx::query(support::RATES).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
     }
 
-    /// The run as it is stored.
+    /// The stored run.
     pub(crate) async fn run(&self, run: Uuid) -> StoredRun {
         store::run::get(&self.pool, run).await.unwrap().unwrap()
     }
 
-    /// The sentence that says why the run has ended.
+    /// The reason why the run has ended.
     pub(crate) async fn reason(&self, run: Uuid) -> String {
         match self.run(run).await.run.state {
             State::Ended { reason, .. } => reason,
@@ -329,43 +377,43 @@ impl World {
         }
     }
 
-    /// Everything that happened to the run.
+    /// The events of the run.
     pub(crate) async fn events(&self, run: Uuid) -> Vec<event::Row> {
         event::after(&self.pool, run, 0, 1000).await.unwrap()
     }
 
-    /// The history in lines, waits left out, with names in place of what differs from time to time.
+    /// The history, one line per event, without waits, and with names in place of ids that differ each time.
     pub(crate) async fn history(&self, run: Uuid) -> String {
         let (events, stored) = (self.events(run).await, self.run(run).await);
-        let mut names = self.strangers.lock().unwrap().clone();
+        let mut names = self.foreign_commits.lock().unwrap().clone();
         names.extend([
             (run.to_string(), "<run>".to_owned()),
             (self.twin.url(), "<forge>".to_owned()),
             (self.model.url(), "<model>".to_owned()),
         ]);
-        history::tell(&events, &stored.run, names)
+        history::render(&events, &stored.run, names)
     }
 
-    /// The run's head as it is known to the run.
+    /// The head that the run knows.
     pub(crate) async fn head(&self, run: Uuid) -> String {
         self.run(run).await.run.progress.head.unwrap().to_string()
     }
 
-    /// Somebody commits a file to a branch.
+    /// Pushes a commit with one file to a branch, as this user.
     pub(crate) async fn push_as(&self, user: &str, branch: &str, path: &str, text: &str) -> String {
         let sha = self.twin.push_as(user, REPO, branch, &[(path, text.as_bytes())]).await.unwrap();
-        self.strangers.lock().unwrap().push((sha.clone(), user.to_owned()));
+        self.foreign_commits.lock().unwrap().push((sha.clone(), user.to_owned()));
         sha
     }
 
-    /// Every check that a forge's CI would report passes on this head.
-    pub(crate) async fn checks_pass(&self, head: &str) {
+    /// Lets every check of the CI pass on this head.
+    pub(crate) async fn pass_checks(&self, head: &str) {
         for name in CHECKS {
             self.twin.set_check("ci", REPO, head, name, Some("success")).await.unwrap();
         }
     }
 
-    /// Runs a command in the sandbox over what is on the base branch now.
+    /// Runs a command in the sandbox, on the head of the base branch.
     pub(crate) async fn on_main(&self, argv: &[&str]) -> TestRun {
         let repository = self.folder.path().join("forge/repositories").join(format!("{REPO}.git"));
         let main = self.twin.branch(REPO, "main").await.unwrap().unwrap().parse().unwrap();
@@ -374,27 +422,27 @@ impl World {
         sandbox.run(worktree.path(), argv, Limits::default()).await.unwrap()
     }
 
-    /// The calls of the model for this task that were answered.
-    pub(crate) fn asked(&self, task: Task) -> usize {
+    /// How many model calls for this task were answered.
+    pub(crate) fn model_calls(&self, task: Task) -> usize {
         self.model.ledger().iter().filter(|entry| entry.task == Some(task) && entry.status == 200).count()
     }
 
-    /// How often a change to a path that fits was asked of the twin and made.
+    /// How many requests with this method and a matching path the twin applied.
     pub(crate) fn applied(&self, method: &str, path: &str) -> usize {
         let path = GlobBuilder::new(path).literal_separator(true).build().unwrap().compile_matcher();
         let ledger = self.twin.ledger();
         ledger.iter().filter(|it| it.applied && it.method == method && path.is_match(&it.path)).count()
     }
 
-    /// Whatever happened on the way: one branch, one pull request, one merge, one review a head and one of
-    /// our check runs a head and name.
-    pub(crate) fn nothing_twice(&self) {
+    /// Asserts that there is one pull request and one merge, one review per head, and one of our check runs per
+    /// head and name.
+    pub(crate) fn assert_nothing_twice(&self) {
         assert_eq!((self.twin.pulls(REPO).len(), self.merges()), (1, 1));
         assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/merge"), 1);
         let reviews = self.twin.reviews(REPO).into_iter().map(|review| review.commit_id);
-        all_differ(reviews.collect());
+        assert_unique(reviews.collect());
         let runs = self.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP);
-        all_differ(runs.map(|run| format!("{} {}", run.name, run.head_sha)).collect());
+        assert_unique(runs.map(|run| format!("{} {}", run.name, run.head_sha)).collect());
     }
 
     /// How many pull requests are merged.
@@ -402,14 +450,15 @@ impl World {
         self.twin.pulls(REPO).iter().filter(|pull| pull.merge.is_some()).count()
     }
 
-    /// What our check runs of this name concluded, oldest first.
-    pub(crate) fn concluded(&self, name: &str) -> Vec<Option<String>> {
+    /// The conclusions of our check runs with this name, oldest first.
+    pub(crate) fn conclusions(&self, name: &str) -> Vec<Option<String>> {
         let runs = self.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP && run.name == name);
         runs.map(|run| run.conclusion).collect()
     }
 
-    /// Calls `act` once with the twin, at the first request and phase that `when` picks, and waits for it.
-    pub(crate) fn once_at<F>(
+    /// Calls `act` once with the twin, at the first request and phase for which `when` is true. The request waits
+    /// for it.
+    pub(crate) fn once_when<F>(
         &self,
         when: impl Fn(&Twin, &str, &str, Phase) -> bool + Send + Sync + 'static,
         act: impl FnOnce(Arc<Twin>) -> F + Send + 'static,
@@ -431,49 +480,17 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
-        // A model that declines at once leaves nothing to judge: git is no part of the description.
+        // Nothing to judge is fine: if the model declines, there are only git requests, which GitHub does not describe.
         self.judge.close();
     }
 }
 
-/// What a forge's own CI reports.
-const CHECKS: [&str; 3] = ["CI Pipeline", "harness-smoke", "Browser Evidence"];
-
-/// A CI that passes everything at once and runs nothing.
-pub(crate) fn content() -> Ci {
-    let passed = |name: &str| CheckResult {
-        name: name.to_owned(),
-        conclusion: "success".to_owned(),
-        title: "passed".to_owned(),
-        summary: "passed".to_owned(),
-        text: None,
-    };
-    let run = move |_| async move { CHECKS.map(passed).to_vec() }.boxed();
-    Ci { names: CHECKS.map(str::to_owned).to_vec(), run: Arc::new(run) }
-}
-
-async fn twin(folder: &Path, url: &str, setup: &Setup, judge: &Arc<Judge>) -> Arc<Twin> {
-    let receiver = format!("{url}/api/v1/webhooks/github");
-    let config = TwinConfig {
-        data_dir: folder.join("forge"),
-        addr: ([127, 0, 0, 1], 0).into(),
-        public_url: None,
-        token: TOKEN.to_owned(),
-        webhook: Some(Webhook { url: receiver, secret: SECRET.to_owned() }),
-        ci: setup.ci.clone(),
-    };
-    let twin = Twin::start(config).await.unwrap();
-    twin.observe(judge.observer());
-    let files: Vec<(&str, &[u8])> =
-        setup.files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
-    twin.create_repository(REPO, &files).await.unwrap();
-    Arc::new(twin)
-}
-
-#[track_caller]
-fn all_differ(mut names: Vec<String>) {
-    names.sort();
-    let all = names.clone();
-    names.dedup();
-    assert_eq!(names, all, "something was made twice");
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "the worker failed")]
+async fn a_worker_that_fails_ends_the_story_at_once() {
+    let world = World::new().await;
+    world.stop_worker().await;
+    world.start_worker(|app| app.database_url = "postgres://127.0.0.1:1/none".to_owned());
+    let run = world.submit("Count the rounds").await;
+    world.until_ended(run).await;
 }

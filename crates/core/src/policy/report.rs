@@ -1,22 +1,23 @@
-//! An assessment for people: one line, and the Markdown of the gate's check run.
+//! An assessment in plain English: one line, and the Markdown of the gate's check run.
 //!
-//! Paths, names and messages come from outside; they are escaped, so that none of them can break a table, mention
-//! a person or add a link.
+//! Paths, names and messages are foreign text. They are escaped, so that none of them can break a table, mention
+//! a person or contain a link.
 
 use std::fmt::Write;
 
 use super::{
     Assessment, CheckRow, Classification, Decision, Node, PathVerdict, Phase, Status, Stop, Wait, checks,
 };
+use crate::words::counted;
 
-/// The most bytes of a check run's summary (the forge takes 65,535 characters).
+/// Maximum size of a check run's summary, in bytes. (GitHub accepts 65,535 characters.)
 const REPORT_LIMIT: usize = 65_000;
-/// The most bytes of one text from outside.
+/// Maximum size of one foreign text, in bytes.
 const TEXT_LIMIT: usize = 300;
-/// The most sentences in the one line.
+/// Maximum number of sentences on the one line.
 const LISTED: usize = 8;
-/// The end of a report that was cut.
-const CUT: &str = "\n\n… the report is cut here; the record holds all of it.\n";
+/// The end of a truncated report.
+const CUT: &str = "\n\n… the report is cut here; the run's record has all of it.\n";
 
 impl Assessment {
     /// The decision in one line.
@@ -30,7 +31,9 @@ impl Assessment {
             (Decision::Behind, _) => {
                 format!("{head} is behind its base; a {tier} change must be updated first")
             }
-            (Decision::Blocked { reasons, .. }, _) => format!("blocked on {head}: {}", some(reasons, "; ")),
+            (Decision::Blocked { reasons, .. }, _) => {
+                format!("blocked on {head}: {}", first_few(reasons, "; "))
+            }
             (Decision::Stopped { reason }, _) => format!("stopped at {head}: {}", reason.sentence()),
         }
     }
@@ -59,7 +62,9 @@ impl Assessment {
         {
             line(
                 &mut report,
-                format_args!("Policy at the head `{head}`: it differs, and the stricter part counts"),
+                format_args!(
+                    "Policy at the head `{head}`: it differs from the base, and the stricter rules apply"
+                ),
             );
         }
         self.missing(&mut report);
@@ -68,26 +73,27 @@ impl Assessment {
         if let Some(classification) = &self.classification {
             paths(&mut report, classification);
         }
-        cut(report)
+        truncate(report)
     }
 
     fn waiting(&self, on: &[Wait]) -> String {
-        let counted = self.checks.iter().filter(|row| checks::counts(row.state)).count();
+        let required = self.checks.iter().filter(|row| checks::counts(row.state)).count();
         let head = self.head.short();
         let mut open = Vec::new();
         let mut parts = Vec::new();
         for wait in on {
             match wait {
                 Wait::Check { name, progress } => open.push(format!("{name} ({progress})")),
-                // An approval is for one head.
+                // An approval counts for one head only.
                 Wait::Approvals { .. } => {
-                    parts.push(format!("{} on {head}, void on a push", wait.sentence()));
+                    parts.push(format!("{} on {head}, reset by a new push", wait.sentence()));
                 }
-                Wait::Draft => parts.push("the pull request to leave its draft".to_owned()),
+                Wait::Draft => parts.push("the pull request to leave draft state".to_owned()),
             }
         }
         if !open.is_empty() {
-            parts.push(format!("{} of {counted} checks on {head}: {}", open.len(), some(&open, ", ")));
+            let required = counted(required, "check");
+            parts.push(format!("{} of {required} on {head}: {}", open.len(), first_few(&open, ", ")));
         }
         parts.join(", and ")
     }
@@ -108,14 +114,14 @@ impl Assessment {
 }
 
 impl Wait {
-    /// What the run waits for, in a few words.
+    /// What is missing, in a few words.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
             Self::Check { name, progress } => format!("check {name}: {progress}"),
             Self::Approvals { missing, needed, human } => {
                 let who = if *human { " by people" } else { "" };
-                format!("{missing} of {needed} approvals{who}")
+                format!("{missing} of {}{who}", counted(needed, "approval"))
             }
             Self::Draft => "the pull request is a draft".to_owned(),
         }
@@ -123,19 +129,19 @@ impl Wait {
 }
 
 impl Stop {
-    /// Why, in one line.
+    /// The reason in one line.
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
-            Self::Closed => "somebody closed the pull request".to_owned(),
-            Self::Merged => "the pull request has been merged".to_owned(),
+            Self::Closed => "the pull request was closed".to_owned(),
+            Self::Merged => "the pull request was merged".to_owned(),
             Self::HumanTakeover { commits } => {
                 let commits: Vec<&str> = commits.iter().map(crate::sha::Sha::short).collect();
-                format!("a person has taken over: {} is not ours", some(&commits, ", "))
+                format!("another author pushed {} to the branch", first_few(&commits, ", "))
             }
             Self::PolicyBroken { pointer, message } => {
                 let pointer = if pointer.is_empty() { "/" } else { pointer };
-                format!("the policy is broken at {pointer}: {message}")
+                format!("the policy is invalid at {pointer}: {message}")
             }
         }
     }
@@ -151,7 +157,7 @@ fn verdict(report: &mut String, tree: &Node) {
 fn branch(report: &mut String, node: &Node, depth: usize) {
     let sentence = escape(&node.sentence);
     line(report, format_args!("{:depth$}- {} {}: {sentence}", "", mark(node.status), escape(&node.name)));
-    // The checks have their own table below.
+    // The checks have a table of their own.
     if node.name != "checks" {
         node.children.iter().for_each(|child| branch(report, child, depth + 2));
     }
@@ -165,7 +171,7 @@ fn check_matrix(report: &mut String, rows: &[CheckRow]) {
     for row in rows {
         let (mark, name, detail) = (mark(row.state.status()), escape(&row.name), escape(&row.detail));
         let name =
-            row.url.as_deref().and_then(address).map_or(name.clone(), |url| format!("[{name}]({url})"));
+            row.url.as_deref().and_then(safe_url).map_or(name.clone(), |url| format!("[{name}]({url})"));
         line(report, format_args!("| {mark} | {name} | {detail} | `{}` |", row.sha.short()));
     }
 }
@@ -207,7 +213,7 @@ const fn mark(status: Status) -> &'static str {
     }
 }
 
-/// A text from outside as one line of Markdown without any markup.
+/// Foreign text as Markdown that renders as plain text on one line.
 fn escape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in text.chars() {
@@ -216,7 +222,7 @@ fn escape(text: &str) -> String {
             '<' => plain.push_str("&lt;"),
             '>' => plain.push_str("&gt;"),
             '&' => plain.push_str("&amp;"),
-            // A zero-width space after it breaks mentions and bare addresses.
+            // The zero-width space breaks up mentions and bare URLs.
             '@' | ':' => plain.extend([character, '\u{200b}']),
             _ if character.is_control() || is_invisible(character) => {
                 plain.extend(character.escape_unicode())
@@ -231,19 +237,19 @@ fn escape(text: &str) -> String {
     plain
 }
 
-/// Marks that reorder or hide text.
+/// Whether a character is invisible or reorders text.
 const fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// The address, if it is safe in a link.
-fn address(url: &str) -> Option<&str> {
+/// The URL, if it is safe in a Markdown link.
+fn safe_url(url: &str) -> Option<&str> {
     let plain = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"()<>[]|\\`\"".contains(&byte));
     let web = url.starts_with("https://") || url.starts_with("http://");
     (plain && web && url.len() <= 2_000).then_some(url)
 }
 
-fn some<T: AsRef<str>>(texts: &[T], between: &str) -> String {
+fn first_few<T: AsRef<str>>(texts: &[T], between: &str) -> String {
     let shown: Vec<&str> = texts.iter().take(LISTED).map(AsRef::as_ref).collect();
     match texts.len().saturating_sub(LISTED) {
         0 => shown.join(between),
@@ -256,7 +262,7 @@ fn line(report: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(report, "{text}");
 }
 
-fn cut(mut report: String) -> String {
+fn truncate(mut report: String) -> String {
     if report.len() > REPORT_LIMIT {
         let end = report.floor_char_boundary(REPORT_LIMIT - CUT.len());
         report.truncate(report[..end].rfind('\n').unwrap_or(end));

@@ -1,17 +1,17 @@
-//! The findings, the external effects and the history of a run.
+//! Findings, effects and the history of a run.
 
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{super::words, view::View};
 use crate::{
-    core::words::sentence,
+    core::words::counted,
     store::{effect, review},
 };
 
-/// The newest events that the page lists; the rest is in the raw JSON.
+/// How many events the page lists, newest first; the raw JSON has all of them.
 const LISTED: usize = 200;
-/// The members of an effect's result that may hold the id that the forge or the model gave it.
+/// The fields of an effect's result that can hold its id at GitHub or the model.
 const REMOTE_IDS: [&str; 6] = ["number", "sha", "id", "head", "check_run", "url"];
 
 /// The findings by head.
@@ -50,21 +50,21 @@ fn findings_of(view: &View, rows: &[review::Row]) -> Markup {
     }
 }
 
-/// The external effects, each once.
+/// The effects, one row each.
 pub(super) fn effects(view: &View) -> Markup {
     html! {
         @if !view.effects.is_empty() {
             section {
                 h2 { "Effects" }
                 p.muted {
-                    "Each change on the forge and each model call, recorded before it is made. "
-                    "A second attempt first looks whether it was made."
+                    "Writes to GitHub and model calls. Each is recorded before it is made, "
+                    "so that another attempt can look for its result before it repeats it."
                 }
                 div.scroll tabindex="0" role="region" aria-label="Effects" { table {
                     thead { tr {
                         th scope="col" { "Key" } th scope="col" { "Kind" } th scope="col" { "Attempts" }
-                        th scope="col" { "Intended" }
-                        th scope="col" { "Done" } th scope="col" { "Remote id" }
+                        th scope="col" { "Recorded" }
+                        th scope="col" { "Done" } th scope="col" { "Remote ID" }
                     } }
                     tbody { @for row in &view.effects { (effect_line(row)) } }
                 } }
@@ -111,17 +111,18 @@ pub(super) fn history(view: &View) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="History" { table.history {
                 thead { tr {
                     th scope="col" { "No." } th scope="col" { "Time (UTC)" } th scope="col" { "Actor" }
-                    th scope="col" { "What happened" }
+                    th scope="col" { "Step" } th scope="col" { "Event" }
                 } }
                 tbody { @for row in view.events.iter().rev().take(LISTED) { tr id={ "event-" (row.seq) } {
                     td { (row.seq) }
                     td.nowrap { (words::clock(row.at)) }
                     td { (row.actor) }
-                    td.message { (sentence(row.step.as_deref(), &row.body)) }
+                    td { (row.step.as_deref().unwrap_or("–")) }
+                    td.message { (words::summary(&row.body)) }
                 } } }
             } }
             @if version > shown {
-                p.muted { (version - shown) " older events are in the raw JSON." }
+                p.muted { (counted(version - shown, "older event")) " not shown here: see the raw JSON." }
             }
         }
     }

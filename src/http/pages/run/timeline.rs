@@ -1,4 +1,4 @@
-//! The timeline: a row for each visit to a step, and how its time was spent.
+//! The timeline: one row per visit of a step, and how its time was spent.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
@@ -73,15 +73,16 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
         let to = events.get(place + 1).map_or(end, |next| next.at);
         match &*event.body {
             Event::Started | Event::Forked { .. } => turn = 1,
-            Event::Answered { turn: answered, outcome, .. } => {
+            Event::Answered { turn: answered, .. } => {
                 turn = i32::try_from(*answered).unwrap_or(0) + 1;
-                conclude(&mut visits, &outcome.to_string());
+                conclude(&mut visits, &event.body);
             }
-            Event::Exhausted { .. } => conclude(&mut visits, "gave up"),
-            Event::Stranded { .. } => conclude(&mut visits, "stranded"),
-            Event::Parked { turn: parked, park, .. } => {
+            Event::Exhausted { .. } | Event::Stranded { .. } | Event::Cancelled { .. } => {
+                conclude(&mut visits, &event.body);
+            }
+            Event::Parked { turn: parked, .. } => {
                 turn = i32::try_from(*parked).unwrap_or(0);
-                let note = format!("waiting for {}", park.reason);
+                let note = words::summary(&event.body).to_string();
                 push(
                     &mut visits,
                     event.step.as_deref(),
@@ -90,17 +91,12 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
                 continue;
             }
             Event::Signalled { .. } | Event::Woken => turn += 1,
-            Event::Skipped { outcome, .. } => {
+            Event::Skipped { .. } | Event::RetriedFrom { .. } => {
                 turn += 1;
-                conclude(&mut visits, &format!("skipped as {outcome}"));
+                conclude(&mut visits, &event.body);
             }
-            Event::RetriedFrom { step, .. } => {
-                turn += 1;
-                conclude(&mut visits, &format!("sent to {step}"));
-            }
-            Event::Cancelled { .. } => conclude(&mut visits, "cancelled"),
-            Event::Paused { reason, .. } => {
-                let note = format!("paused: {reason}");
+            Event::Paused { .. } => {
+                let note = words::summary(&event.body).to_string();
                 push(
                     &mut visits,
                     event.step.as_deref(),
@@ -197,9 +193,10 @@ fn push(visits: &mut Vec<Visit>, step: Option<&str>, stretch: Stretch) {
     }
 }
 
-fn conclude(visits: &mut [Visit], result: &str) {
+/// Ends the last visit with what happened in `event`.
+fn conclude(visits: &mut [Visit], event: &Event) {
     if let Some(last) = visits.last_mut() {
-        result.clone_into(&mut last.result);
+        last.result = words::summary(event).what;
     }
 }
 

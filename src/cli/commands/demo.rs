@@ -1,7 +1,7 @@
-//! `aspora demo`: the seed's requirement on its whole way to the merge, told as it happens.
+//! `aspora demo`: one requirement from its submission to the merge, printed as it happens.
 //!
-//! It talks to its own factory over REST like anybody else. A demo that was cut off goes on where it
-//! stopped; one that has ended begins anew in a clean folder.
+//! It talks to its own server over REST, like any client. An interrupted demo continues where it stopped; after
+//! a complete one, the next starts in an empty directory.
 
 use std::{
     fs,
@@ -12,29 +12,40 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{
-    Client, Exit,
-    app::stop_on_signal,
-    args::Demo,
-    home::DevServer,
-    print::Printer,
-    settings::Settings,
-    story::{plain, short},
+use super::{Client, Exit, Printer, plain};
+use crate::{
+    api::{Assessment, Fact, Finding, NewRequirement, Run},
+    cli::{app::stop_on_signal, dev_server::DevServer, settings::Settings, text::short},
+    core::words::counted,
 };
-use crate::api::{Assessment, Fact, Finding, NewRequirement, Run};
 
-/// The seed's requirement, in the seed's words.
+/// The requirement that the scripted model knows how to implement.
 const TITLE: &str = "Portfolio risk checker";
 const BODY: &str = "We need a portfolio risk checker for Wealth product";
 
-/// How far a demo got, kept in its folder.
+/// The arguments of `aspora demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Data directory, by default below the temporary directory. An interrupted demo there continues.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Port of the server; 0 picks a free port.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Keep serving the pages after the end, until interrupted.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// The progress of a demo, kept in its directory.
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
-    /// The key under which the requirement is handed in, once.
+    /// The idempotency key of the requirement.
     key: Uuid,
     ended: bool,
 }
@@ -46,55 +57,55 @@ struct Summary {
     /// How the run ended: `succeeded`, `failed`, `blocked`, `cancelled`.
     end: String,
     tier: Option<String>,
-    /// Rounds of remediation.
+    /// Remediation rounds.
     rounds: u32,
     findings: usize,
     merged_sha: Option<String>,
-    /// Steps that answered.
+    /// Steps that returned an outcome.
     steps: usize,
     /// From the start of the demo to the end of the run.
     wall_ms: u128,
 }
 
-/// Runs the demo; [`Exit::Done`] only if the change was merged.
+/// Runs the demo; [`Exit::Success`] only if the change was merged.
 ///
 /// # Errors
-/// When a part cannot start, or the factory goes away.
-pub(super) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit> {
+/// When a part cannot start or the server stops.
+pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit> {
     let (began, settings, stop) = (Instant::now(), Settings::from_env()?, stop_on_signal()?);
-    let folder = options.data.clone().unwrap_or_else(own_folder);
+    let folder = options.data.clone().unwrap_or_else(default_folder);
     let marker = prepare(&folder, options.data.is_some())?;
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
-    let home = DevServer::open(&settings, &folder, listen, stop.clone()).await?;
-    home.add_wealth().await?;
-    printer.aside(&format!("Aspora runs on {} ({})", home.url, home.stand_ins()))?;
-    let told = tell(&home, &marker, printer, began, stop).await;
-    let Ok((exit, run)) = told else {
-        home.close().await?;
-        return told.map(|(exit, _)| exit);
+    let server = DevServer::open(&settings, &folder, listen, stop.clone()).await?;
+    server.add_wealth().await?;
+    printer.aside(&format!("Aspora runs on {} ({})", server.url, server.describe_parts()))?;
+    let followed = follow(&server, &marker, printer, began, stop).await;
+    let Ok((exit, run)) = followed else {
+        server.close().await?;
+        return followed.map(|(exit, _)| exit);
     };
-    mark(&folder, &Marker { ended: true, ..marker })?;
+    save(&folder, &Marker { ended: true, ..marker })?;
     if options.keep {
-        printer.aside("Staying for a look around; Ctrl-C ends it.")?;
-        home.run().await?;
+        printer.aside("The server keeps running; press Ctrl-C to stop it.")?;
+        server.run().await?;
     } else {
-        home.close().await?;
+        server.close().await?;
         let program = std::env::args().next().unwrap_or_else(|| "aspora".to_owned());
         let page = format!("http://127.0.0.1:8080/runs/{run}");
-        printer.aside(&format!("Look around: {program} dev --data {}, then {page}", folder.display()))?;
+        printer.aside(&format!("To look around: {program} dev --data {}, then {page}", folder.display()))?;
     }
     Ok(exit)
 }
 
-/// Hands the requirement in, follows it to its end and shows what came of it.
-async fn tell(
-    home: &DevServer,
+/// Submits the requirement, follows its run to the end and prints the results.
+async fn follow(
+    server: &DevServer,
     marker: &Marker,
     printer: &Printer,
     began: Instant,
     stop: CancellationToken,
 ) -> anyhow::Result<(Exit, Uuid)> {
-    let client = Client::new(&home.url.parse()?)?;
+    let client = Client::new(&server.url.parse()?)?;
     let new = NewRequirement {
         budget: None,
         product: "wealth".to_owned(),
@@ -107,18 +118,18 @@ async fn tell(
     let mut steps = 0;
     let following = client.follow(accepted.run_id, |event| {
         steps += usize::from(matches!(event.fact, Fact::Answered { .. }));
-        printer.told(event)
+        printer.aside_event(event)
     });
     let run = tokio::select! {
         run = following => run?,
-        () = stop.cancelled() => bail!("stopped; run it again to go on"),
+        () = stop.cancelled() => bail!("interrupted; run it again to continue"),
     };
     let wall_ms = began.elapsed().as_millis();
     let findings = client.findings(run.id).await?;
     let verdict = client.assessments(run.id).await?.into_iter().find(|it| it.stage == "verdict");
-    printer.aside(&outcome(&run, &findings, verdict.as_ref()))?;
+    printer.aside(&results(&run, &findings, verdict.as_ref()))?;
     if run.progress.merged.is_some() {
-        printer.aside(&home.test_main(&run.repository, &run.base_branch).await?)?;
+        printer.aside(&server.test_main(&run.repository, &run.base_branch).await?)?;
     }
     let summary = Summary {
         run_id: run.id,
@@ -132,11 +143,11 @@ async fn tell(
     };
     let merged = summary.end == "succeeded" && summary.merged_sha.is_some();
     printer.result(&summary)?;
-    Ok((if merged { Exit::Done } else { Exit::NotSucceeded }, run.id))
+    Ok((if merged { Exit::Success } else { Exit::RunNotSucceeded }, run.id))
 }
 
-/// Findings, commits and the check matrix, for people.
-fn outcome(run: &Run, findings: &[Finding], verdict: Option<&Assessment>) -> String {
+/// The findings, the checks and the commits, as text.
+fn results(run: &Run, findings: &[Finding], verdict: Option<&Assessment>) -> String {
     let mut lines = vec![String::new()];
     for finding in findings {
         let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
@@ -154,14 +165,14 @@ fn outcome(run: &Run, findings: &[Finding], verdict: Option<&Assessment>) -> Str
     let progress = &run.progress;
     let commit = |sha: &Option<String>| sha.as_deref().map_or("none", short).to_owned();
     lines.push(format!(
-        "\n{}: base {}, head {}, merged as {}; tier {}; {} model calls, {} tokens",
+        "\n{}: base {}, head {}, merged as {}; tier {}; {}, {}",
         run.ended_as.as_deref().unwrap_or(&run.state),
         commit(&progress.base),
         commit(&progress.head),
         commit(&progress.merged),
         progress.tier.as_deref().unwrap_or("unknown"),
-        run.spent.calls,
-        run.spent.input_tokens + run.spent.output_tokens,
+        counted(run.spent.calls, "model call"),
+        counted(run.spent.input_tokens + run.spent.output_tokens, "token"),
     ));
     if let Some(reason) = run.reason.as_deref().filter(|_| progress.merged.is_none()) {
         lines.push(plain(reason));
@@ -170,7 +181,7 @@ fn outcome(run: &Run, findings: &[Finding], verdict: Option<&Assessment>) -> Str
     lines.join("\n")
 }
 
-/// A clean folder, or the one of a demo that was cut off, and the key of its requirement.
+/// Prepares the directory: an empty one, or that of an interrupted demo with its progress.
 fn prepare(folder: &Path, named: bool) -> anyhow::Result<Marker> {
     let file = folder.join("demo.json");
     let former: Option<Marker> = fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
@@ -180,25 +191,25 @@ fn prepare(folder: &Path, named: bool) -> anyhow::Result<Marker> {
         }
         if !named {
             fs::remove_dir_all(folder)
-                .with_context(|| format!("clear the last demo's {}", folder.display()))?;
+                .with_context(|| format!("delete {} of the previous demo", folder.display()))?;
         }
     }
-    fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
-    let (owner, we) = (fs::metadata(folder)?.uid(), rustix::process::geteuid().as_raw());
-    if owner != we {
-        bail!("{} belongs to somebody else; name another folder with --data", folder.display());
+    fs::create_dir_all(folder).with_context(|| format!("create directory {}", folder.display()))?;
+    let (owner, user) = (fs::metadata(folder)?.uid(), rustix::process::geteuid().as_raw());
+    if owner != user {
+        bail!("{} belongs to another user; choose another directory with --data", folder.display());
     }
     let marker = Marker { key: Uuid::new_v4(), ended: false };
-    mark(folder, &marker)?;
+    save(folder, &marker)?;
     Ok(marker)
 }
 
-fn mark(folder: &Path, marker: &Marker) -> anyhow::Result<()> {
+fn save(folder: &Path, marker: &Marker) -> anyhow::Result<()> {
     let text = serde_json::to_vec(marker)?;
-    fs::write(folder.join("demo.json"), text).context("note how far the demo is")
+    fs::write(folder.join("demo.json"), text).context("save the progress of the demo")
 }
 
-/// Below the temporary folder, which the account that Postgres runs under can enter.
-fn own_folder() -> PathBuf {
+/// Below the temporary directory, which the account that Postgres runs under can access.
+fn default_folder() -> PathBuf {
     std::env::temp_dir().join(format!("aspora-demo-{}", rustix::process::geteuid().as_raw()))
 }

@@ -1,4 +1,4 @@
-//! A whole factory in one process and one folder: what `aspora dev` and `aspora demo` stand on.
+//! Server, worker and stand-ins in one process and one directory, for `aspora dev` and `aspora demo`.
 
 use std::{fs::File, net::SocketAddr, path::Path, time::Duration};
 
@@ -21,30 +21,30 @@ use crate::{
     workspace::{Limits, Sandbox, Unavailable},
 };
 
-/// How soon a waiting run looks at the twin by itself: it is next door, and a lost webhook costs little.
-const LOOK_NEXT_DOOR: Polling = Polling { least: Duration::from_secs(2), most: Duration::from_secs(600) };
+/// How often a waiting run polls the GitHub twin: it is local, so polling is cheap.
+const TWIN_POLLING: Polling = Polling { least: Duration::from_secs(2), most: Duration::from_secs(600) };
 
-/// A running factory.
+/// A running server and worker with their stand-ins.
 pub struct DevServer {
-    /// Where people reach it.
+    /// URL under which people reach the server.
     pub url: String,
-    /// Its engine.
+    /// The engine.
     pub engine: Engine,
-    /// What was put up because the environment does not name the real thing.
-    pub stand: StandIns,
-    /// Where the products' tests run.
+    /// Stand-ins for the parts that the environment does not configure.
+    pub stand_ins: StandIns,
+    /// The sandbox for the products' tests.
     pub sandbox: Result<Sandbox, Unavailable>,
-    house: App,
+    app: App,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<anyhow::Result<()>>>,
     _lock: File,
 }
 
 impl DevServer {
-    /// Opens a factory in `folder`, on from where an earlier one there stopped.
+    /// Starts in `folder`, and continues what an earlier server there left.
     ///
     /// # Errors
-    /// When the folder is in use, the address is taken or a part cannot start.
+    /// When the directory or the address is in use, or a part cannot start.
     pub async fn open(
         settings: &Settings,
         folder: &Path,
@@ -64,46 +64,46 @@ impl DevServer {
             model: settings.model.is_none(),
         };
         let webhooks = format!("{local}/api/v1/webhooks/github");
-        let stand = StandIns::start(folder, needs, webhooks, sandbox.clone()).await?;
-        let house = house(settings, &stand, folder, url.clone())?;
-        let engine = house.engine().await?;
+        let stand_ins = StandIns::start(folder, needs, webhooks, sandbox.clone()).await?;
+        let app = app(settings, &stand_ins, folder, url.clone())?;
+        let engine = app.engine().await?;
         let tasks = vec![
             tokio::spawn({
-                let (house, engine, stop) = (house.clone(), engine.clone(), stop.clone());
-                async move { house.serve(engine, listener, stop).await }
+                let (app, engine, stop) = (app.clone(), engine.clone(), stop.clone());
+                async move { app.serve(engine, listener, stop).await }
             }),
             tokio::spawn({
-                let (house, engine, stop) = (house.clone(), engine.clone(), stop.clone());
+                let (app, engine, stop) = (app.clone(), engine.clone(), stop.clone());
                 let sandbox = sandbox.clone();
-                async move { house.work(engine, process_name(), sandbox, stop).await }
+                async move { app.work(engine, process_name(), sandbox, stop).await }
             }),
         ];
-        Ok(Self { url, engine, stand, sandbox, house, stop, tasks, _lock: lock })
+        Ok(Self { url, engine, stand_ins, sandbox, app, stop, tasks, _lock: lock })
     }
 
-    /// Registers the embedded product, if the forge is the twin.
+    /// Adds the embedded product, if the forge is the twin.
     ///
     /// # Errors
-    /// When the twin or the database does not take it.
+    /// When the twin or the database refuses it.
     pub async fn add_wealth(&self) -> anyhow::Result<()> {
-        if self.stand.twin().is_some() {
-            let (name, repository) = self.stand.wealth().await?;
+        if self.stand_ins.twin().is_some() {
+            let (name, repository) = self.stand_ins.wealth().await?;
             product::put(self.engine.pool(), &name, &repository, "main", &unittest()).await?;
         }
         Ok(())
     }
 
-    /// Registers a git repository of this machine as a product's.
+    /// Adds a product whose repository is a git repository on this machine.
     ///
     /// # Errors
-    /// When it is none, or the forge is not the twin.
+    /// When the directory is not a git repository, or the forge is not the twin.
     pub async fn add_local(&self, name: &ProductName, folder: &Path) -> anyhow::Result<()> {
-        let repository = self.stand.adopt(name, folder).await?;
+        let repository = self.stand_ins.adopt(name, folder).await?;
         product::put(self.engine.pool(), name, &repository, "main", &unittest()).await?;
         Ok(())
     }
 
-    /// Runs a product's tests on its base branch as it is now; a sentence for people.
+    /// Runs a product's tests on the head of its base branch; the result as a sentence.
     ///
     /// # Errors
     /// When the branch cannot be read.
@@ -112,7 +112,7 @@ impl DevServer {
             Ok(sandbox) => sandbox,
             Err(unavailable) => return Ok(unavailable.to_string()),
         };
-        let mirror = self.house.workspaces()?.mirror(&repository.parse()?);
+        let mirror = self.app.workspaces()?.mirror(&repository.parse()?);
         mirror.fetch().await?;
         let head =
             mirror.branch(branch).await?.with_context(|| format!("{repository} has no branch {branch}"))?;
@@ -120,40 +120,40 @@ impl DevServer {
         let argv: Vec<&str> = command.iter().map(String::as_str).collect();
         let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
         let last = run.output.lines().rev().find(|line| line.starts_with("Ran ")).unwrap_or_default();
-        let word = if run.passed { "pass" } else { "FAIL" };
-        Ok(format!("the product's tests {word} on {branch} at {} ({last})", head.short()))
+        let result = if run.passed { "pass" } else { "FAIL" };
+        Ok(format!("the product's tests {result} on {branch} at {} ({last})", head.short()))
     }
 
-    /// Which parts are stand-ins, for people.
+    /// Which parts are stand-ins, as a sentence.
     #[must_use]
-    pub fn stand_ins(&self) -> String {
+    pub fn describe_parts(&self) -> String {
         let part = |stand_in, what: &str, real: &str| match stand_in {
             true => format!("{what}: a stand-in on this machine"),
             false => format!("{what}: {real}"),
         };
         [
-            part(self.stand.database_url().is_some(), "database", "DATABASE_URL"),
-            part(self.house.forge_is_stand_in, "GitHub", &self.house.forge.url),
-            part(self.house.model_is_stand_in, "model", &self.house.model.base_url),
+            part(self.stand_ins.database_url().is_some(), "database", "DATABASE_URL"),
+            part(self.app.forge_is_stand_in, "GitHub", &self.app.forge.url),
+            part(self.app.model_is_stand_in, "model", &self.app.model.base_url),
         ]
         .join("; ")
     }
 
-    /// Waits until the factory stops by itself or is told to.
+    /// Waits until a part ends or `stop` is cancelled, then for all parts.
     ///
     /// # Errors
-    /// Why a part stopped by itself.
+    /// The error that ended a part.
     pub async fn run(self) -> anyhow::Result<()> {
         let (ended, _, rest) = select_all(self.tasks).await;
-        // One part alone is no factory.
+        // Neither the server nor the worker is of use without the other.
         self.stop.cancel();
         let mut all = vec![ended];
         all.extend(join_all(rest).await);
         self.engine.pool().close().await;
-        all.into_iter().try_for_each(|ended| ended.context("a part of the factory crashed")?)
+        all.into_iter().try_for_each(|ended| ended.context("the server or the worker panicked")?)
     }
 
-    /// Stops everything, giving back what has begun.
+    /// Shuts down: running jobs are returned to the queue.
     ///
     /// # Errors
     /// As [`DevServer::run`].
@@ -163,31 +163,35 @@ impl DevServer {
     }
 }
 
-/// The house over what is real and what stands in for the rest.
-fn house(settings: &Settings, stand: &StandIns, folder: &Path, url: String) -> anyhow::Result<App> {
-    let database_url = stand.database_url().or_else(|| settings.database_url.clone());
-    let (forge, polling) = match (stand.twin(), &settings.github) {
+/// The configuration from the environment, with stand-ins for the parts that it does not configure.
+fn app(settings: &Settings, stand_ins: &StandIns, folder: &Path, url: String) -> anyhow::Result<App> {
+    let database_url = stand_ins.database_url().or_else(|| settings.database_url.clone());
+    let (forge, polling) = match (stand_ins.twin(), &settings.github) {
         (Some(twin), _) => {
             let forge =
-                GitHub { api_url: twin.url().parse()?, url: twin.url(), token: stand.token().clone() };
-            (forge, LOOK_NEXT_DOOR)
+                GitHub { api_url: twin.url().parse()?, url: twin.url(), token: stand_ins.token().clone() };
+            (forge, TWIN_POLLING)
         }
         (None, Some(github)) => (github.clone(), settings.polling),
-        (None, None) => bail!("there is neither a forge nor a stand-in for one"),
+        (None, None) => bail!("neither GitHub nor its twin is configured"),
     };
     let mut webhook_secrets = settings.webhook_secrets.clone();
-    if stand.twin().is_some() {
-        webhook_secrets.push(stand.webhook_secret().clone());
+    if stand_ins.twin().is_some() {
+        webhook_secrets.push(stand_ins.webhook_secret().clone());
     }
     Ok(App {
-        database_url: database_url.context("there is neither a database nor a stand-in for one")?,
+        database_url: database_url.context("no database is configured")?,
         public_url: url,
         mirrors: folder.join("mirrors"),
         forge,
-        forge_is_stand_in: stand.twin().is_some(),
+        forge_is_stand_in: stand_ins.twin().is_some(),
         webhook_secrets,
         model_is_stand_in: settings.model.is_none(),
-        model: settings.model.clone().or_else(|| scripted_model(stand)).context("there is no model")?,
+        model: settings
+            .model
+            .clone()
+            .or_else(|| scripted_model(stand_ins))
+            .context("no model is configured")?,
         timing: settings.timing,
         polling,
         drain: settings.drain,
@@ -195,18 +199,21 @@ fn house(settings: &Settings, stand: &StandIns, folder: &Path, url: String) -> a
     })
 }
 
-fn scripted_model(stand: &StandIns) -> Option<llm::Config> {
-    stand.model().map(|model| llm::Config::new(&model.url(), stand.token().clone(), MODEL))
+fn scripted_model(stand_ins: &StandIns) -> Option<llm::Config> {
+    stand_ins.model().map(|model| llm::Config::new(&model.url(), stand_ins.token().clone(), MODEL))
 }
 
-/// One factory a folder: the twin's state has one writer.
+/// Locks the directory, because the twin's state has one writer.
 fn lock(folder: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(folder).with_context(|| format!("make the folder {}", folder.display()))?;
-    let file = File::create(folder.join("lock")).context("make the folder's lock")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("create directory {}", folder.display()))?;
+    let file = File::create(folder.join("lock")).context("create the lock file")?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => {
-            bail!("another aspora works in {}; stop it, or name another folder with --data", folder.display())
+            bail!(
+                "another aspora is running in {}; stop it, or choose another directory with --data",
+                folder.display()
+            )
         }
     }
 }

@@ -1,0 +1,126 @@
+//! A fact of a run's history in plain English, the same on pages and in terminals.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::Fact;
+use crate::core::words::{counted, one_line};
+
+/// What happened to a run, on one line, such as `gave up after 3 attempts: the model timed out`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// What happened, in a few words.
+    pub what: String,
+    /// The note, the reason or the error; empty if there is none. It can be foreign text.
+    pub detail: String,
+}
+
+impl Fact {
+    /// What happened. The step and the actor stand beside the fact, in [`Event`](super::Event).
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let (what, detail) = match self {
+            Self::Started => ("started".to_owned(), ""),
+            Self::Answered { outcome, note, .. } => (outcome.clone(), note.as_str()),
+            Self::Parked { waiting_for, .. } => (format!("waiting for {waiting_for}"), ""),
+            Self::Signalled { topic } => ("signal received".to_owned(), topic.as_str()),
+            Self::Woken => ("timer fired".to_owned(), ""),
+            Self::Failed { attempt, error, retry_at, .. } => {
+                let next = retry_at.format("%H:%M:%S UTC");
+                (format!("attempt {attempt} failed, next at {next}"), error.as_str())
+            }
+            Self::Stranded { reason } => ("not supported by this release".to_owned(), reason.as_str()),
+            Self::Exhausted { attempts, error, .. } => {
+                (format!("gave up after {}", counted(attempts, "attempt")), error.as_str())
+            }
+            Self::Forked { from_run, begins_at, reason, .. } => {
+                (format!("forked from run {from_run} at {begins_at}"), reason.as_str())
+            }
+            Self::Paused { reason, .. } => ("paused".to_owned(), reason.as_str()),
+            Self::Resumed { reason } => ("resumed".to_owned(), reason.as_str()),
+            Self::Cancelled { reason } => ("cancelled".to_owned(), reason.as_str()),
+            Self::Hurried { reason } => ("made due now".to_owned(), reason.as_str()),
+            Self::Skipped { outcome, reason } => (format!("skipped as {outcome}"), reason.as_str()),
+            Self::RetriedFrom { begins_at, reason } => (format!("retried from {begins_at}"), reason.as_str()),
+            Self::Other => ("unknown event".to_owned(), "it was recorded by a newer release"),
+        };
+        Summary { what: one_line(&what), detail: one_line(detail) }
+    }
+}
+
+impl Display for Summary {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::api::Progress;
+
+    #[track_caller]
+    fn check(fact: &Fact, expected: &str) {
+        assert_eq!(fact.summary().to_string(), expected);
+    }
+
+    fn answered(note: &str) -> Fact {
+        let (outcome, progress) = ("findings".to_owned(), Progress::default());
+        Fact::Answered { turn: 1, outcome, note: note.to_owned(), progress }
+    }
+
+    #[test]
+    fn every_fact_has_a_summary() {
+        let (error, at) = ("the model timed out".to_owned(), DateTime::UNIX_EPOCH);
+        check(&Fact::Started, "started");
+        check(&answered("2 actionable (1 blocking)"), "findings: 2 actionable (1 blocking)");
+        check(&answered(" "), "findings");
+        let (waiting_for, progress) = ("2 checks".to_owned(), Progress::default());
+        check(
+            &Fact::Parked { turn: 1, waiting_for, topics: vec![], until: at, progress },
+            "waiting for 2 checks",
+        );
+        check(&Fact::Signalled { topic: "checks".to_owned() }, "signal received: checks");
+        check(&Fact::Woken, "timer fired");
+        check(
+            &Fact::Failed { turn: 1, attempt: 2, error: error.clone(), retry_at: at },
+            "attempt 2 failed, next at 00:00:00 UTC: the model timed out",
+        );
+        check(
+            &Fact::Exhausted { turn: 1, attempts: 1, error },
+            "gave up after 1 attempt: the model timed out",
+        );
+        check(&Fact::Stranded { reason: "no `lint`".to_owned() }, "not supported by this release: no `lint`");
+        check(&Fact::Other, "unknown event: it was recorded by a newer release");
+    }
+
+    #[test]
+    fn what_people_did_is_said_with_their_reason() {
+        let (reason, begins_at) = (|| "why".to_owned(), || "review".to_owned());
+        let from_run = Uuid::nil();
+        check(
+            &Fact::Forked {
+                from_run,
+                from_seq: 9,
+                begins_at: begins_at(),
+                reason: reason(),
+                progress: Progress::default(),
+            },
+            "forked from run 00000000-0000-0000-0000-000000000000 at review: why",
+        );
+        check(&Fact::Paused { reason: reason(), cause: "person".to_owned() }, "paused: why");
+        check(&Fact::Resumed { reason: reason() }, "resumed: why");
+        check(&Fact::Cancelled { reason: reason() }, "cancelled: why");
+        check(&Fact::Hurried { reason: reason() }, "made due now: why");
+        check(&Fact::Skipped { outcome: "clean".to_owned(), reason: reason() }, "skipped as clean: why");
+        check(&Fact::RetriedFrom { begins_at: begins_at(), reason: reason() }, "retried from review: why");
+    }
+
+    #[test]
+    fn a_summary_is_one_line() {
+        check(&answered("a\r\n  b\u{1b}[31m\0c"), "findings: a b [31m c");
+    }
+}

@@ -1,0 +1,175 @@
+//! The routes of the REST API, one method each. All fail with a [`Failure`].
+
+use reqwest::Method;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Client, Failure};
+use crate::api::{
+    Accepted, Assessment, Control, DeadLetters, Events, Finding, Limit, Most, NewProductBudget, NewRelease,
+    NewRequirement, NewRunBudget, NewSchedule, Product, ProductBudget, Redrive, Redriven, Requirement,
+    Requirements, Run, RunBudget, Schedule, Why,
+};
+
+impl Client {
+    /// Submits a requirement, exactly once even if the connection breaks.
+    pub(crate) async fn submit(&self, new: &NewRequirement) -> Result<Accepted, Failure> {
+        self.submit_once(new, Uuid::new_v4()).await
+    }
+
+    /// Submits a requirement under an idempotency key, which the server remembers for a day.
+    pub(crate) async fn submit_once(&self, new: &NewRequirement, key: Uuid) -> Result<Accepted, Failure> {
+        self.post_once("/api/v1/requirements", new, key).await
+    }
+
+    /// Controls a run, exactly once even if the connection breaks; the run afterwards.
+    pub(crate) async fn control(&self, run: Uuid, verb: &str, body: &impl Serialize) -> Result<Run, Failure> {
+        self.post_once(&format!("/api/v1/runs/{run}/{verb}"), body, Uuid::new_v4()).await
+    }
+
+    /// A page of dead letters.
+    pub(crate) async fn dead_letters(&self, query: &[(&str, String)]) -> Result<DeadLetters, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/dead-letters").query(query)).await
+    }
+
+    /// Redrives dead letters.
+    pub(crate) async fn redrive(&self, redrive: &Redrive) -> Result<Redriven, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/dead-letters/redrive").json(redrive)).await
+    }
+
+    /// A page of requirements.
+    pub(crate) async fn requirements(&self, query: &[(&str, String)]) -> Result<Requirements, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/requirements").query(query)).await
+    }
+
+    /// One requirement.
+    pub(crate) async fn requirement(&self, id: Uuid) -> Result<Requirement, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/requirements/{id}"))).await
+    }
+
+    /// One run.
+    pub(crate) async fn run(&self, id: Uuid) -> Result<Run, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}"))).await
+    }
+
+    /// Why a run is where it is.
+    pub(crate) async fn why(&self, id: Uuid) -> Result<Why, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/why"))).await
+    }
+
+    /// The budgets of all products, or of one.
+    pub(crate) async fn budgets(&self, product: Option<&str>) -> Result<Vec<ProductBudget>, Failure> {
+        let query: Vec<_> = product.into_iter().map(|name| ("product", name)).collect();
+        self.json(self.request(Method::GET, "/api/v1/budgets").query(&query)).await
+    }
+
+    /// Replaces the limits of a product.
+    pub(crate) async fn set_product_budget(
+        &self,
+        product: &str,
+        new: &NewProductBudget,
+    ) -> Result<ProductBudget, Failure> {
+        self.json(self.request(Method::PUT, &format!("/api/v1/products/{product}/budget")).json(new)).await
+    }
+
+    /// The budget of a run.
+    pub(crate) async fn run_budget(&self, run: Uuid) -> Result<RunBudget, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/budget"))).await
+    }
+
+    /// Replaces the limits of a run.
+    pub(crate) async fn set_run_budget(&self, run: Uuid, new: &NewRunBudget) -> Result<RunBudget, Failure> {
+        self.json(self.request(Method::PUT, &format!("/api/v1/runs/{run}/budget")).json(new)).await
+    }
+
+    /// Releases what is reserved for interrupted calls of a run.
+    pub(crate) async fn release(&self, run: Uuid, reason: &str) -> Result<RunBudget, Failure> {
+        let new = NewRelease { reason: reason.to_owned() };
+        let path = format!("/api/v1/runs/{run}/budget/release");
+        self.json(self.request(Method::POST, &path).json(&new)).await
+    }
+
+    /// The review findings of a run.
+    pub(crate) async fn findings(&self, run: Uuid) -> Result<Vec<Finding>, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/findings"))).await
+    }
+
+    /// The policy's assessments of a run's heads, newest first.
+    pub(crate) async fn assessments(&self, run: Uuid) -> Result<Vec<Assessment>, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/assessments"))).await
+    }
+
+    /// All products, by name.
+    pub(crate) async fn products(&self) -> Result<Vec<Product>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/products")).await
+    }
+
+    /// Creates or replaces a product.
+    pub(crate) async fn put_product(&self, product: &Product) -> Result<Product, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/products").json(product)).await
+    }
+
+    /// Every key that has a limit or running jobs.
+    pub(crate) async fn limits(&self) -> Result<Vec<Limit>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/limits")).await
+    }
+
+    /// Sets how many jobs with a key may run concurrently.
+    pub(crate) async fn set_limit(&self, key: &str, most: i32) -> Result<Most, Failure> {
+        self.json(self.request(Method::PUT, &limit(key)).json(&Most { most })).await
+    }
+
+    /// Removes a limit.
+    pub(crate) async fn remove_limit(&self, key: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, &limit(key))).await.map(|_| ())
+    }
+
+    /// Every schedule, by name.
+    pub(crate) async fn schedules(&self) -> Result<Vec<Schedule>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/schedules")).await
+    }
+
+    /// A schedule with its latest ticks.
+    pub(crate) async fn schedule(&self, name: &str) -> Result<Schedule, Failure> {
+        self.json(self.request(Method::GET, &schedule(name))).await
+    }
+
+    /// Creates or replaces a schedule.
+    pub(crate) async fn set_schedule(&self, name: &str, new: &NewSchedule) -> Result<Schedule, Failure> {
+        self.json(self.request(Method::PUT, &schedule(name)).json(new)).await
+    }
+
+    /// Pauses or resumes a schedule, by `verb`.
+    pub(crate) async fn control_schedule(
+        &self,
+        name: &str,
+        verb: &str,
+        reason: String,
+    ) -> Result<Schedule, Failure> {
+        let path = format!("{}/{verb}", schedule(name));
+        self.json(self.request(Method::POST, &path).json(&Control { reason })).await
+    }
+
+    /// Removes a schedule.
+    pub(crate) async fn remove_schedule(&self, name: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, &schedule(name))).await.map(|_| ())
+    }
+
+    /// A page of a run's history.
+    pub(crate) async fn events(&self, run: Uuid, after: i32) -> Result<Events, Failure> {
+        let path = format!("/api/v1/runs/{run}/events?after={after}&limit=1000");
+        self.json(self.request(Method::GET, &path)).await
+    }
+}
+
+/// The route of one schedule.
+fn schedule(name: &str) -> String {
+    let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    format!("/api/v1/schedules/{}", name.replace('+', "%20"))
+}
+
+/// The route of one limit. A key contains slashes and colons.
+fn limit(key: &str) -> String {
+    let key: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
+    format!("/api/v1/limits/{}", key.replace('+', "%20"))
+}

@@ -1,0 +1,107 @@
+//! `aspora doctor`: checks the database's settings and schema, and the invariants of all runs.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{Exit, Printer, options::Database};
+use crate::{
+    core::words::counted,
+    engine::Engine,
+    store::{
+        self,
+        invariant::{self, Verdict},
+        server::{self, Server},
+    },
+};
+
+/// How many violations of each invariant are shown.
+const SHOWN: usize = 5;
+
+/// The arguments of `aspora doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Also check the invariants of all runs. Reads every event and changes nothing.
+    #[arg(long)]
+    invariants: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+/// Checks the database and prints the results.
+///
+/// # Errors
+/// When the database cannot be reached or read.
+pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Exit> {
+    let pool = options.database.connect(2).await?;
+    let server = server::ask(&pool).await.context("read the settings of the database server")?;
+    let missing = store::migrations_missing(&pool).await.context("read the applied migrations")?;
+    let issues = server.health_issues();
+    let mut text = String::new();
+    describe(&server, missing, &mut text);
+    let mut is_healthy = missing == 0 && issues.is_empty();
+    let mut found = json!({
+        "postgres": server.version,
+        "workers": server.workers,
+        "migrations_missing": missing,
+        "health_issues": issues.iter().map(|issue| issue.what).collect::<Vec<_>>(),
+    });
+    if options.invariants {
+        anyhow::ensure!(
+            missing == 0,
+            "the invariants need the schema of this release: run `aspora migrate` first"
+        );
+        let mut verdicts = invariant::check(&mut *pool.acquire().await?, SHOWN as i64).await?;
+        verdicts.push(Engine::open(pool).await?.replay_all(SHOWN).await?);
+        is_healthy &= verdicts.iter().all(|verdict| verdict.count == 0);
+        verdicts.iter().for_each(|verdict| describe_invariant(verdict, &mut text));
+        found["invariants"] = verdicts.iter().map(value).collect();
+    }
+    printer.say(&text, &found)?;
+    Ok(if is_healthy { Exit::Success } else { Exit::Unhealthy })
+}
+
+/// The server's version, schema, settings and workers, one line each.
+fn describe(server: &Server, missing: usize, text: &mut String) {
+    let _ = writeln!(text, "ok   connected to Postgres {}", server.version);
+    let _ = match missing {
+        0 => writeln!(text, "ok   the schema is up to date"),
+        _ => writeln!(text, "BAD  {} missing: run `aspora migrate`", counted(missing, "migration")),
+    };
+    let issues = server.health_issues();
+    for issue in &issues {
+        let _ = writeln!(text, "BAD  {}", issue.what);
+    }
+    if issues.is_empty() {
+        text.push_str("ok   commits are durable: fsync, full_page_writes, synchronous_commit\n");
+    }
+    let _ = match server.workers {
+        0 => writeln!(text, "note no worker is connected: runs wait until one starts"),
+        workers => writeln!(text, "ok   {} connected", counted(workers, "worker")),
+    };
+}
+
+fn describe_invariant(verdict: &Verdict, text: &mut String) {
+    let Verdict { name, says, count, broken } = verdict;
+    if *count == 0 {
+        let _ = writeln!(text, "ok   {name}: {says}");
+        return;
+    }
+    let _ = writeln!(text, "BAD  {name}: violated in {}: {says}", counted(count, "place"));
+    for one in broken {
+        let run = one.run.map(|run| format!("run {run}: ")).unwrap_or_default();
+        let _ = writeln!(text, "       {run}{}", one.what);
+    }
+    if *count > i64::try_from(broken.len()).unwrap_or(i64::MAX) {
+        text.push_str("       …\n");
+    }
+}
+
+fn value(verdict: &Verdict) -> Value {
+    let broken = verdict.broken.iter().map(|one| json!({ "run": one.run, "what": one.what }));
+    json!({
+        "name": verdict.name, "says": verdict.says, "count": verdict.count, "broken": broken.collect::<Vec<_>>(),
+    })
+}

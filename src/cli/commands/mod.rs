@@ -1,0 +1,21 @@
+//! The commands, one file each: its arguments and what it does.
+
+pub(super) mod archive;
+pub(super) mod bench;
+pub(super) mod budget;
+pub(super) mod demo;
+pub(super) mod dev;
+pub(super) mod dlq;
+pub(super) mod doctor;
+pub(super) mod limit;
+pub(super) mod migrate;
+pub(super) mod options;
+pub(super) mod product;
+pub(super) mod requirement;
+pub(super) mod retention;
+pub(super) mod run;
+pub(super) mod schedule;
+pub(super) mod serve;
+pub(super) mod worker;
+
+use super::{Client, Exit, Printer, text::plain};

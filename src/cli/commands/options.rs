@@ -1,0 +1,74 @@
+//! Arguments that several commands share.
+
+use std::{io::Read as _, path::Path, path::PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use uuid::Uuid;
+
+use crate::{
+    core::requirement::BODY_LIMIT,
+    store::{self, Pool},
+};
+
+/// Names one requirement or run.
+#[derive(Debug, Args)]
+pub(crate) struct Id {
+    /// The id.
+    pub(super) id: Uuid,
+}
+
+/// Names the database.
+#[derive(Debug, Args)]
+pub(crate) struct Database {
+    /// URL of the Postgres database.
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub(super) database_url: String,
+}
+
+impl Database {
+    /// Opens a pool of at most this many connections.
+    pub(super) async fn connect(&self, connections: u32) -> anyhow::Result<Pool> {
+        let pool = store::connect(&self.database_url, connections).await;
+        pool.context("connect to the database in DATABASE_URL")
+    }
+}
+
+/// The body of a requirement, given in exactly one way.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Body {
+    /// The body: everything the model needs to know beyond the title.
+    #[arg(short, long)]
+    body: Option<String>,
+    /// Read the body from a file; `-` means stdin.
+    #[arg(short = 'F', long, value_name = "FILE")]
+    body_file: Option<PathBuf>,
+    /// Read the body from stdin.
+    #[arg(value_name = "-", value_parser = ["-"])]
+    stdin: Option<String>,
+}
+
+impl Body {
+    /// The text, at most [`BODY_LIMIT`] bytes.
+    pub(super) fn read(self) -> anyhow::Result<String> {
+        let limit = u64::try_from(BODY_LIMIT + 1)?;
+        let mut text = String::new();
+        match (self.body, self.body_file) {
+            (Some(given), _) => return Ok(given),
+            (None, Some(file)) if file != Path::new("-") => {
+                let opened =
+                    std::fs::File::open(&file).with_context(|| format!("open {}", file.display()))?;
+                opened
+                    .take(limit)
+                    .read_to_string(&mut text)
+                    .with_context(|| format!("read {}", file.display()))?;
+            }
+            (None, _) => {
+                std::io::stdin().take(limit).read_to_string(&mut text).context("read stdin")?;
+            }
+        }
+        anyhow::ensure!(text.len() <= BODY_LIMIT, "the body is longer than {BODY_LIMIT} bytes; shorten it");
+        Ok(text)
+    }
+}

@@ -1,0 +1,74 @@
+//! `aspora product`.
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+
+use super::{Client, Exit, Printer, plain};
+use crate::api::Product;
+
+/// The subcommands of `aspora product`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// List the products with their limits.
+    List,
+    /// Create or replace a product; a limit that is not given is removed.
+    Put(Put),
+}
+
+/// The configuration of a product.
+#[derive(Debug, Args)]
+pub(crate) struct Put {
+    /// The product's name.
+    name: String,
+    /// The product's repository, `owner/name`.
+    repository: String,
+    /// The branch that changes are merged into.
+    #[arg(long, default_value = "main")]
+    base_branch: String,
+    /// Maximum number of open runs.
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+    backlog: Option<i32>,
+    /// Maximum number of concurrent jobs.
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+    concurrency: Option<i32>,
+    /// The command that runs the product's tests in the sandbox.
+    #[arg(last = true, value_name = "TEST_COMMAND")]
+    test_command: Vec<String>,
+}
+
+/// Runs a subcommand.
+///
+/// # Errors
+/// When the server refuses the request or cannot be reached.
+pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::List => {
+            let all = client.products().await?;
+            printer.say(&table(&all), &all)?;
+        }
+        Command::Put(Put { name, repository, base_branch, backlog, concurrency, test_command }) => {
+            let product = Product { name, repository, base_branch, test_command, backlog, concurrency };
+            let product = client.put_product(&product).await?;
+            let (name, repository) = (plain(&product.name), plain(&product.repository));
+            let text = format!("Product `{name}` uses the repository {repository}.");
+            printer.say(&text, &product)?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn table(products: &[Product]) -> String {
+    if products.is_empty() {
+        return "No products.".to_owned();
+    }
+    let mut text = format!("{:<20} {:>8} {:>8}  REPOSITORY\n", "PRODUCT", "JOBS", "BACKLOG");
+    for product in products {
+        let number = |limit: Option<i32>| limit.map_or_else(|| "any".to_owned(), |most| most.to_string());
+        let (jobs, backlog) = (number(product.concurrency), number(product.backlog));
+        let (name, repository, base) =
+            (plain(&product.name), plain(&product.repository), plain(&product.base_branch));
+        let _ = writeln!(text, "{name:<20} {jobs:>8} {backlog:>8}  {repository} ({base})");
+    }
+    text
+}

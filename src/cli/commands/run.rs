@@ -1,0 +1,195 @@
+//! `aspora run`.
+
+use std::fmt::Write as _;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Client, Exit, Printer, budget, options::Id, plain};
+use crate::{
+    api::{self, Run},
+    cli::text::short,
+    core::words::counted,
+};
+
+/// The subcommands of `aspora run`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show the state of a run.
+    Show(Id),
+    /// Print the history, oldest first.
+    Events(Events),
+    /// Explain in one sentence why the run is where it is.
+    Why(Id),
+    /// Pause the run: no new attempt starts; a running attempt may finish.
+    Pause(Control),
+    /// Resume a paused run.
+    Resume(Control),
+    /// Cancel the run and stop the worker that is running its step.
+    Cancel(Control),
+    /// Run the step now instead of waiting for its signal, timer or back-off.
+    RunNow(Control),
+    /// Skip the step and continue as if it had returned this outcome; `verdict` and `merge` cannot be skipped.
+    Skip(Skip),
+    /// Retry the run where it ended, or from a step; what it already knows is kept.
+    Retry(Retry),
+    /// Start a new run from a step of a run that has ended and is not merged.
+    Fork(Fork),
+    /// Print everything recorded about the run, one JSON object per line.
+    Export(Id),
+}
+
+/// A run, and the reason to control it.
+#[derive(Debug, Args)]
+pub(crate) struct Control {
+    /// Id of the run.
+    id: Uuid,
+    /// The reason, recorded in the history.
+    #[arg(short, long)]
+    reason: String,
+}
+
+/// The arguments of `skip`.
+#[derive(Debug, Args)]
+pub(crate) struct Skip {
+    #[command(flatten)]
+    control: Control,
+    /// One of the step's outcomes.
+    #[arg(long)]
+    outcome: String,
+}
+
+/// The arguments of `retry`.
+#[derive(Debug, Args)]
+pub(crate) struct Retry {
+    #[command(flatten)]
+    control: Control,
+    /// The step [default: where the run ended].
+    #[arg(long)]
+    step: Option<String>,
+}
+
+/// The arguments of `fork`.
+#[derive(Debug, Args)]
+pub(crate) struct Fork {
+    #[command(flatten)]
+    control: Control,
+    /// The step where the new run starts.
+    #[arg(long)]
+    step: String,
+}
+
+/// The arguments of `events`.
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Id of the run.
+    id: Uuid,
+    /// Print new events as they happen, until the run ends.
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// Runs a subcommand.
+///
+/// # Errors
+/// When the server refuses the request or cannot be reached.
+pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) -> anyhow::Result<Exit> {
+    match command {
+        Command::Show(Id { id }) => {
+            let run = client.run(id).await?;
+            printer.say(&page(&run), &run)?;
+        }
+        Command::Why(Id { id }) => {
+            let why = client.why(id).await?;
+            printer.say(&plain(&why.sentence), &why)?;
+        }
+        Command::Events(Events { id, follow: true }) => {
+            client.follow(id, |event| printer.event(event)).await?;
+        }
+        Command::Events(Events { id, .. }) => events(client, printer, id).await?,
+        Command::Export(Id { id }) => client.export(id, |piece| printer.bytes(piece)).await?,
+        Command::Pause(it) => control(client, printer, "pause", it).await?,
+        Command::Resume(it) => control(client, printer, "resume", it).await?,
+        Command::Cancel(it) => control(client, printer, "cancel", it).await?,
+        Command::RunNow(it) => control(client, printer, "run-now", it).await?,
+        Command::Skip(Skip { control: Control { id, reason }, outcome }) => {
+            post(client, printer, id, "skip", &view::Skip { reason, outcome }).await?;
+        }
+        Command::Retry(Retry { control: Control { id, reason }, step }) => {
+            post(client, printer, id, "retry", &view::Retry { reason, step }).await?;
+        }
+        Command::Fork(Fork { control: Control { id, reason }, step }) => {
+            post(client, printer, id, "fork", &view::Fork { reason, step }).await?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Sends a control that needs only a reason.
+async fn control(client: &Client, printer: &Printer, verb: &str, it: Control) -> anyhow::Result<()> {
+    post(client, printer, it.id, verb, &view::Control { reason: it.reason }).await
+}
+
+/// Sends a control and prints the state of the run after it.
+async fn post(
+    client: &Client,
+    printer: &Printer,
+    id: Uuid,
+    verb: &str,
+    body: &impl Serialize,
+) -> anyhow::Result<()> {
+    let run = client.control(id, verb, body).await?;
+    printer.say(&state(&run), &run)
+}
+
+/// A run and its state, in one line.
+fn state(run: &Run) -> String {
+    let state = run.ended_as.as_deref().unwrap_or(&run.state);
+    let step = run.step.as_deref().map(|step| format!(" at {step}")).unwrap_or_default();
+    plain(&format!("run {} is {state}{step}", run.id))
+}
+
+async fn events(client: &Client, printer: &Printer, run: Uuid) -> anyhow::Result<()> {
+    let mut after = Some(0);
+    while let Some(seq) = after {
+        let page = client.events(run, seq).await?;
+        for event in &page.items {
+            printer.event(event)?;
+        }
+        after = page.next_after;
+    }
+    Ok(())
+}
+
+fn page(run: &Run) -> String {
+    let mut text = String::new();
+    let mut row = |name: &str, value: Option<&str>| {
+        if let Some(value) = value {
+            let _ = writeln!(text, "{name:<12} {}", plain(value));
+        }
+    };
+    let progress = &run.progress;
+    row("run", Some(&run.id.to_string()));
+    row("requirement", Some(&run.requirement_id.to_string()));
+    row("product", Some(&format!("{} ({}, into {})", run.product, run.repository, run.base_branch)));
+    row("branch", Some(&run.branch));
+    row("state", Some(run.ended_as.as_deref().unwrap_or(&run.state)));
+    row("reason", run.reason.as_deref());
+    row("step", run.step.as_deref());
+    row("waiting for", run.waiting_for.as_deref());
+    let paused = run.paused.as_ref().map(|paused| format!("by {}: {}", paused.by, paused.reason));
+    row("paused", paused.as_deref());
+    row("forked from", run.forked_from.map(|id| id.to_string()).as_deref());
+    row("pull", run.pull_url.as_deref());
+    row("tier", progress.tier.as_deref());
+    row("head", progress.head.as_deref().map(short));
+    row("merged as", progress.merged.as_deref().map(short));
+    let spent = &run.spent;
+    let dollars = format!("{}.{:06}", spent.micro_dollars / 1_000_000, spent.micro_dollars % 1_000_000);
+    let tokens = spent.input_tokens + spent.output_tokens;
+    let (calls, tokens) = (counted(spent.calls, "model call"), counted(tokens, "token"));
+    row("spent", Some(&format!("{calls}, {tokens}, ${dollars}")));
+    row("budget", run.budget.as_ref().map(budget::used).as_deref());
+    text
+}

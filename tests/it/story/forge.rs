@@ -1,0 +1,58 @@
+//! The GitHub twin of a story, and its CI.
+
+use std::{path::Path, sync::Arc};
+
+use aspora::dev::{
+    ci::{CheckResult, Ci},
+    github::{Twin, TwinConfig, Webhook},
+};
+use futures::FutureExt as _;
+
+use super::{
+    support::openapi::Judge,
+    world::{REPO, SECRET, Setup, TOKEN},
+};
+
+/// The checks that the CI reports.
+pub(super) const CHECKS: [&str; 3] = ["CI Pipeline", "harness-smoke", "Browser Evidence"];
+
+/// A CI that runs nothing and passes every check at once.
+pub(crate) fn passing_ci() -> Ci {
+    let passed = |name: &str| CheckResult {
+        name: name.to_owned(),
+        conclusion: "success".to_owned(),
+        title: "passed".to_owned(),
+        summary: "passed".to_owned(),
+        text: None,
+    };
+    let run = move |_| async move { CHECKS.map(passed).to_vec() }.boxed();
+    Ci { names: CHECKS.map(str::to_owned).to_vec(), run: Arc::new(run) }
+}
+
+/// A twin that holds the product's repository and sends its webhooks to the server at `url`.
+pub(super) async fn twin(folder: &Path, url: &str, setup: &Setup, judge: &Arc<Judge>) -> Arc<Twin> {
+    let receiver = format!("{url}/api/v1/webhooks/github");
+    let config = TwinConfig {
+        data_dir: folder.join("forge"),
+        addr: ([127, 0, 0, 1], 0).into(),
+        public_url: None,
+        token: TOKEN.to_owned(),
+        webhook: Some(Webhook { url: receiver, secret: SECRET.to_owned() }),
+        ci: setup.ci.clone(),
+    };
+    let twin = Twin::start(config).await.unwrap();
+    twin.observe(judge.observer());
+    let files: Vec<(&str, &[u8])> =
+        setup.files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
+    twin.create_repository(REPO, &files).await.unwrap();
+    Arc::new(twin)
+}
+
+/// Asserts that there are no duplicates.
+#[track_caller]
+pub(super) fn assert_unique(mut names: Vec<String>) {
+    names.sort();
+    let all = names.clone();
+    names.dedup();
+    assert_eq!(names, all, "something was created twice");
+}
