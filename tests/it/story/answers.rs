@@ -71,7 +71,55 @@ async fn the_model_never_writes_ci_workflows() {
 /// An edit of lib/money.py that replaces this line.
 fn edit(search: &str) -> String {
     format!(
-        "=== title: feat: Round to four decimals\n=== edit: lib/money.py\n    assert!(reason.contains("none of 3 answers"), "{reason}");
+        "=== title: feat: Round to four decimals\n=== edit: lib/money.py\n<<<<<<< SEARCH\n{search}\n=======\n    \
+         return round(fraction, 4) + 0.0\n>>>>>>> REPLACE\n=== end: lib/money.py\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_does_not_apply_is_repaired_with_the_nearest_lines() {
+    let nearest = ["the SEARCH of pair 1 is not in the file", "6 |     return round(fraction, 3) + 0.0"];
+    let world = World::with(|setup| {
+        setup.ci = Some(passing_ci());
+        let script = generates(&edit("    return fraction.round(3)"));
+        let right = edit("    return round(fraction, 3) + 0.0");
+        setup.script = with_clean_reviews(script.with(Task::Repair, &nearest, &[], &right));
+    })
+    .await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done");
+    assert_eq!((world.model_calls(Task::Generate), world.model_calls(Task::Repair)), (1, 1));
+    let money = world.twin.main_file(REPO, "lib/money.py").await.unwrap().unwrap();
+    assert!(String::from_utf8(money).unwrap().contains("return round(fraction, 4) + 0.0"));
+    world.assert_nothing_twice();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_declines_ends_the_run_with_its_reason() {
+    let world = world("=== decline: the product has no rounds\n", "").await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "rejected");
+    assert_snapshot!(world.history(run).await, @r"
+    started
+    generate → declined: the product has no rounds
+    rejected (failed): the product has no rounds
+    ");
+    assert!(world.twin.pulls(REPO).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_review_is_never_clean() {
+    let world = World::with(|setup| {
+        setup.ci = Some(passing_ci());
+        setup.script = generates(&file("lib/round.py", "ROUND = 1"))
+            .with(Task::Review, &[], &[], "Looks good to me!")
+            .with(Task::Repair, &[], &[], "LGTM");
+    })
+    .await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "needs_human");
+    let reason = world.reason(run).await;
+    assert!(reason.contains("none of 3 answers"), "{reason}");
     assert_eq!((world.merges(), world.conclusions("Code Review Agent").len()), (0, 0));
 }
 
