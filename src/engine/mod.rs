@@ -56,10 +56,10 @@ pub enum Error {
     #[error("the database failed: {0}")]
     Store(#[from] store::Error),
     /// The run does not exist.
-    #[error("run {0} does not exist")]
+    #[error("there is no run {0}")]
     NoRun(Uuid),
     /// The product does not exist.
-    #[error("product `{0}` does not exist")]
+    #[error("there is no product `{0}`")]
     NoProduct(String),
     /// The product is at its limit of open runs.
     #[error("`{product}` has {open} open runs, and at most {most} may be open")]
@@ -78,7 +78,7 @@ pub enum Error {
     #[error(transparent)]
     Denied(#[from] Denied),
     /// The dead letter does not exist.
-    #[error("dead letter {0} does not exist")]
+    #[error("there is no dead letter {0}")]
     NoLetter(i64),
     /// This release ships no workflow for this kind of subject.
     #[error("this release has no workflow for a {0}")]

@@ -140,7 +140,7 @@ async fn a_refused_control_says_why_and_changes_nothing() {
     let why = || json!({"reason": "r"});
     check(missing, "pause", why(), 404, "not-found", "there is no run").await;
     check(run, "pause", json!({"reason": " "}), 422, "invalid", "the reason is empty").await;
-    check(run, "pause", json!({"reason": "x".repeat(501)}), 422, "invalid", "at most 500").await;
+    check(run, "pause", json!({"reason": "x".repeat(501)}), 422, "invalid", "the limit is 500").await;
     check(run, "pause", json!({}), 422, "invalid", "missing field `reason`").await;
     check(run, "run-now", why(), 409, "busy", "a worker is running `generate`").await;
     let skip = |outcome: &str| json!({"reason": "r", "outcome": outcome});
