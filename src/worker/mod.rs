@@ -7,7 +7,7 @@
 //! 2. Executor ([`executor`]): performs the activity, as long as the heartbeat (`queue/heartbeat.rs`) can renew
 //!    the lease. An answer, a wait, a failure, a panic, a timeout and a lost lease are one type: an `AttemptEnd`.
 //! 3. Completer (`engine/group_commit.rs`): records answers in batches. Every other end, and an answer that drops
-//!    out of its batch, is recorded in a transaction of its own (`engine/mod.rs`). With the answer the next step
+//!    out of its batch, is recorded in a transaction of its own (`engine/attempts.rs`). With the answer the next step
 //!    takes the row of the job; this worker may continue with it, or any worker claims it.
 //! 4. Rescuer: there is none. A job whose lease ran out is claimed like a new one, by the same statement.
 //!
