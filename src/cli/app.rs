@@ -66,7 +66,7 @@ impl App {
     /// When the database cannot be reached or migrated, in one line.
     pub async fn engine(&self) -> anyhow::Result<Engine> {
         let pool = connect(&self.database_url, 16).await?;
-        let server = store::server::ask(&pool).await.context("read the settings of the database server")?;
+        let server = store::server::read(&pool).await.context("read the settings of the database server")?;
         for issue in server.health_issues() {
             anyhow::ensure!(!issue.is_fatal, "{}", issue.what);
             tracing::warn!("{}", issue.what);

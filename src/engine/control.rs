@@ -266,7 +266,7 @@ impl Engine {
             if let Some(other) = store::run::live_on_branch(tx, repository, branch, id).await? {
                 return Err(Denied::BranchInUse(other).into());
             }
-            dead_letter::settle(tx, id, actor).await?;
+            dead_letter::mark_redriven(tx, id, actor).await?;
         }
         Ok(Some(event))
     }
@@ -275,7 +275,7 @@ impl Engine {
 /// Locks a run's job and then the run. A job that was enqueued in between is not locked, so this starts over.
 pub(super) async fn lock_with_job(tx: &mut Connection, run: Uuid) -> Result<LockedRun, Error> {
     for _ in 0..LOCK_TRIES {
-        let mut inner = store::inner(tx).await?;
+        let mut inner = store::savepoint(tx).await?;
         let job = job_control::lock(&mut inner, run).await?;
         let stored = lock(&mut inner, run).await?;
         if job.is_some() || !job_control::exists(&mut inner, run).await? {

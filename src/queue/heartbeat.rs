@@ -121,14 +121,14 @@ impl ReservedConnection {
         let timeout = lease / 3;
         let renew = async |conn: &mut store::Connection| job::renew(conn, jobs, tokens, lease).await;
         if self.conn.is_some()
-            && let Ok(renewed) = store::within(timeout, &mut self.conn, renew).await
+            && let Ok(renewed) = store::with_timeout(timeout, &mut self.conn, renew).await
         {
             return Ok(renewed);
         }
         self.conn = None;
         let connected = tokio::time::timeout(timeout, self.connect()).await;
         self.conn = Some(connected.unwrap_or(Err(store::Error::PoolTimedOut))?);
-        store::within(timeout, &mut self.conn, renew).await
+        store::with_timeout(timeout, &mut self.conn, renew).await
     }
 
     async fn connect(&mut self) -> store::Result<PoolConn> {

@@ -145,7 +145,7 @@ async fn query(
         None => Some(shared.pool.acquire().await?),
     };
     let claim = async |conn: &mut store::Connection| job::claim(conn, wanted, request).await;
-    let batch = store::within(shared.timing.lease * 2, &mut conn, claim).await?;
+    let batch = store::with_timeout(shared.timing.lease * 2, &mut conn, claim).await?;
     state.conn = conn;
     state.guarded = batch.guarded_due;
     if state.outage.take().is_some() {

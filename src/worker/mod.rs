@@ -151,5 +151,5 @@ async fn with_timeout<T>(
     query: impl Future<Output = Result<T, engine::Error>>,
 ) -> Result<T, engine::Error> {
     let answer = tokio::time::timeout(shared.timing.lease * 2, query).await;
-    answer.unwrap_or_else(|_| Err(engine::Error::Store(store::unanswered())))
+    answer.unwrap_or_else(|_| Err(engine::Error::Store(store::timed_out())))
 }

@@ -2,11 +2,11 @@
 
 use std::process::Output;
 
-use crate::support::{Ground, answer, blank, eventually};
+use crate::support::{TestEngine, answer, blank, eventually};
 use aspora::{
     core::workflow::{Outcome, Queue},
     store::{
-        invariant::{self, Verdict},
+        invariant::{self, Check},
         notify::Listener,
     },
 };
@@ -25,10 +25,10 @@ fn text(output: &Output) -> String {
 }
 
 /// The invariants that are violated.
-async fn violated(ground: &Ground) -> Vec<Verdict> {
-    let mut verdicts = invariant::check(&mut ground.pool().acquire().await.unwrap(), 3).await.unwrap();
-    verdicts.push(ground.engine.replay_all(3).await.unwrap());
-    verdicts.into_iter().filter(|verdict| verdict.count > 0).collect()
+async fn violated(test: &TestEngine) -> Vec<Check> {
+    let mut checks = invariant::check(&mut test.pool().acquire().await.unwrap(), 3).await.unwrap();
+    checks.push(test.engine.replay_all(3).await.unwrap());
+    checks.into_iter().filter(|check| check.count > 0).collect()
 }
 
 /// Statements that violate each invariant; `$run` is a run whose first job is leased. Some violate others too.
@@ -78,66 +78,66 @@ const VIOLATIONS: [(&str, &str); 15] = [
 #[tokio::test]
 async fn each_violation_is_found_and_none_in_a_healthy_database() {
     for (name, sql) in VIOLATIONS {
-        let ground = Ground::new().await;
-        ground.accept().await;
-        let run = ground.accept().await;
-        ground.claim_all(Queue::Llm, 2).await;
-        let before = violated(&ground).await;
+        let test = TestEngine::new().await;
+        test.accept().await;
+        let run = test.accept().await;
+        test.claim_all(Queue::Llm, 2).await;
+        let before = violated(&test).await;
         assert!(before.is_empty(), "{before:?}");
         let sql = sql.replace("$run", &run.to_string());
-        sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(ground.pool()).await.unwrap();
-        let found = violated(&ground).await;
-        assert!(found.iter().any(|verdict| verdict.name == name), "`{sql}` is reported as {found:?}");
+        sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(test.pool()).await.unwrap();
+        let found = violated(&test).await;
+        assert!(found.iter().any(|check| check.name == name), "`{sql}` is reported as {found:?}");
     }
 }
 
 #[tokio::test]
 async fn overdue_work_is_a_violation_only_while_a_worker_is_connected() {
-    let ground = Ground::new().await;
-    ground.accept().await;
-    ground.claim(Queue::Llm).await;
-    ground.execute("update job set visible_at = now() - interval '3 minutes'").await;
-    ground.execute("insert into timer select id, now() - interval '3 minutes' from run").await;
+    let test = TestEngine::new().await;
+    test.accept().await;
+    test.claim(Queue::Llm).await;
+    test.execute("update job set visible_at = now() - interval '3 minutes'").await;
+    test.execute("insert into timer select id, now() - interval '3 minutes' from run").await;
     let late = async || {
-        let names = violated(&ground).await.into_iter().map(|verdict| verdict.name);
+        let names = violated(&test).await.into_iter().map(|check| check.name);
         names.filter(|name| ["leases", "timers"].contains(name)).collect::<Vec<_>>()
     };
     assert!(late().await.is_empty());
-    let listener = Listener::open(ground.pool(), &[Queue::Llm]).await.unwrap();
+    let listener = Listener::open(test.pool(), &[Queue::Llm]).await.unwrap();
     assert_eq!(late().await, ["leases", "timers"]);
     drop(listener);
 }
 
 #[tokio::test]
 async fn an_idle_transaction_is_reported() {
-    let ground = Ground::new().await;
-    let options: PgConnectOptions = ground.database.url.parse().unwrap();
+    let test = TestEngine::new().await;
+    let options: PgConnectOptions = test.database.url.parse().unwrap();
     let mut idle = PgConnection::connect_with(&options.application_name("aspora")).await.unwrap();
     sqlx::raw_sql("begin; select 1").execute(&mut idle).await.unwrap();
     eventually("it is reported", async || {
-        violated(&ground).await.iter().any(|verdict| verdict.name == "idle-transactions")
+        violated(&test).await.iter().any(|check| check.name == "idle-transactions")
     })
     .await;
 }
 
 #[tokio::test]
 async fn the_output_and_the_exit_code_tell_healthy_from_unhealthy() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    ground.engine.answer(&lease, "tester", answer(Outcome::Opened)).await.unwrap();
-    let url = &ground.database.url;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    test.engine.answer(&lease, "tester", answer(Outcome::Opened)).await.unwrap();
+    let url = &test.database.url;
     let healthy = doctor(url, &["--invariants"]).await;
     assert_eq!(healthy.status.code(), Some(0), "{}", text(&healthy));
     assert!(text(&healthy).contains("ok   folds: ") && text(&healthy).contains("no worker is connected"));
 
-    ground.execute("delete from job").await;
+    test.execute("delete from job").await;
     let unhealthy = doctor(url, &["--invariants", "-o", "json"]).await;
     assert_eq!(unhealthy.status.code(), Some(1), "{}", text(&unhealthy));
     let found: Value = serde_json::from_slice(&unhealthy.stdout).unwrap();
-    let verdicts = found["invariants"].as_array().unwrap();
-    let verdict = verdicts.iter().find(|verdict| verdict["name"] == "one-cause").unwrap();
-    assert_eq!((&verdict["count"], &verdict["broken"][0]["run"]), (&1.into(), &run.to_string().into()));
+    let checks = found["invariants"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "one-cause").unwrap();
+    assert_eq!((&check["count"], &check["broken"][0]["run"]), (&1.into(), &run.to_string().into()));
     assert_eq!(doctor(url, &[]).await.status.code(), Some(0), "invariants are checked only on request");
 }
 

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::support::openapi::Judge;
+use crate::support::openapi::SpecChecker;
 use aspora::dev::{
     ci::{CheckResult, Ci},
     github::{BOT, CI_APP, Fault, FaultRule, Phase, ReviewEvent, Twin, TwinConfig, Webhook},
@@ -29,10 +29,10 @@ fn config(data: &Path) -> TwinConfig {
     }
 }
 
-/// A twin with a product, a branch `topic` ahead of `main`, and a judge of all its answers.
+/// A twin with a product, a branch `topic` ahead of `main`, and a spec of all its answers.
 struct World {
     twin: Twin,
-    judge: Arc<Judge>,
+    spec: Arc<SpecChecker>,
     data: tempfile::TempDir,
     head: String,
 }
@@ -47,12 +47,12 @@ impl World {
         let mut config = config(data.path());
         adapt(&mut config);
         let twin = Twin::start(config).await.unwrap();
-        let judge = Judge::new().unwrap();
-        twin.observe(judge.observer());
+        let spec = SpecChecker::new().unwrap();
+        twin.observe(spec.observer());
         twin.create_repository(REPO, &[("README.md", b"one\ntwo\nthree\n")]).await.unwrap();
         let files: [(&str, &[u8]); 2] = [("README.md", b"one\n2\nthree\n"), ("risk.py", b"a = 1\nb = 2\n")];
         let head = twin.push_as(BOT, REPO, "topic", &files).await.unwrap();
-        Self { twin, judge, data, head }
+        Self { twin, spec, data, head }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
@@ -117,7 +117,7 @@ async fn identity_and_repository_match_the_description() {
     assert_eq!(world.get("/repos/acme/unknown").await.0, 404);
     assert_eq!(world.post("issues", json!({"title": "Gap", "labels": ["harness-gap"]})).await.0, 201);
     assert_eq!(world.get("issues?labels=harness-gap").await.1[0]["title"], "Gap");
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_wrong_token_is_refused_everywhere() {
     assert!(answer.headers().contains_key("x-github-request-id"));
     let refs = format!("{}/info/refs?service=git-upload-pack", world.twin.git_url(REPO));
     assert_eq!(client.get(refs).basic_auth("x", Some("wrong")).send().await.unwrap().status(), 401);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_pull_request_is_opened_once_per_branch_and_found_by_it() {
     assert_eq!(world.get("pulls").await.1, json!([]));
     assert_eq!(world.patch("pulls/1", json!({"state": "open"})).await.1["state"], "open");
     assert_eq!(world.get("pulls/9").await.0, 404);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn lists_have_pages_with_links() {
     assert!(link.contains("per_page=1&page=2>; rel=\"next\"") && link.contains("rel=\"last\""), "{link}");
     let second = world.get("pulls/1/files?per_page=1&page=2").await.1;
     assert_eq!((second.as_array().unwrap().len(), &second[0]["filename"]), (1, &json!("risk.py")));
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn a_merge_of_a_stale_head_is_refused_and_main_does_not_move() {
     assert_eq!((&pull["merged"], &pull["merge_commit_sha"]), (&json!(true), &merged["sha"]));
     assert_eq!(world.get("pulls/1/merge").await.0, 204);
     assert_eq!(world.put("pulls/1/merge", json!({"sha": newer})).await.0, 405);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn a_conflict_is_not_mergeable_and_a_branch_behind_its_base_can_be_updated
     let pull = world.get("pulls/1").await.1;
     assert_eq!((&pull["mergeable"], &pull["mergeable_state"]), (&json!(false), &json!("dirty")));
     assert_eq!(world.put("pulls/1/merge", json!({})).await.0, 405);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn a_review_comments_only_on_lines_of_the_diff_and_authors_cannot_approve(
     let path = format!("pulls/1/reviews/{id}/dismissals");
     assert_eq!(world.put(&path, json!({"message": "stale"})).await.1["state"], "DISMISSED");
     assert_eq!(world.get(&format!("pulls/1/reviews/{id}")).await.0, 200);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn a_comment_is_added_edited_and_deleted() {
     assert_eq!(world.ask(Method::DELETE, &path, None).await.0, 204);
     assert_eq!(world.get(&path).await.0, 404);
     assert_eq!(world.post("issues/9/comments", json!({"body": "x"})).await.0, 404);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn checks_and_statuses_are_listed_latest_first_and_by_app() {
     assert_eq!((&combined["state"], &combined["total_count"]), (&json!("success"), &json!(1)));
     let listed = world.get(&format!("commits/{}/statuses", world.head)).await.1;
     assert_eq!(listed.as_array().unwrap().len(), 2);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 /// Requests a page like a browser, without a token: status, content security policy and text of the answer.
@@ -337,7 +337,7 @@ async fn every_html_url_leads_to_a_page_that_escapes_text() {
     shows(&world, "/", &[REPO]).await;
     world.put("pulls/1/merge", json!({"sha": world.head})).await;
     shows(&world, &path(&pull), &["merged", "Merged by", "class=\"plus\">+2\n"]).await;
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -387,25 +387,25 @@ async fn real_git_clones_and_pushes_and_the_pull_request_follows() {
     assert_eq!(pull["commits"], 2);
     let mut pushes = world.twin.ledger().into_iter().filter(|entry| entry.path.ends_with("git-receive-pack"));
     assert!(pushes.next_back().unwrap().applied);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
 async fn a_restarted_twin_continues_from_its_saved_state() {
-    let World { twin, judge, data, head } = World::new().await;
+    let World { twin, spec, data, head } = World::new().await;
     let new = json!({"title": "Risk", "head": "topic", "base": "main"});
     ask(&twin, Method::POST, "pulls", Some(new.clone())).await.unwrap();
     ask(&twin, Method::POST, "issues/1/comments", Some(json!({"body": "hello"}))).await.unwrap();
     let before = twin.pulls(REPO);
     drop(twin);
     let twin = Twin::start(config(data.path())).await.unwrap();
-    twin.observe(judge.observer());
+    twin.observe(spec.observer());
     assert_eq!(twin.pulls(REPO), before);
     assert_eq!(twin.comments(REPO)[0].body, "hello");
     assert_eq!(ask(&twin, Method::POST, "pulls", Some(new)).await.unwrap().status(), 422);
     let merged = ask(&twin, Method::PUT, "pulls/1/merge", Some(json!({"sha": head}))).await.unwrap();
     assert_eq!(merged.status(), 200);
-    judge.verdict();
+    spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -429,7 +429,7 @@ async fn a_request_that_failed_after_it_was_applied_stays_applied() {
     let ledger = world.twin.ledger();
     let answers: Vec<_> = ledger.iter().map(|entry| (entry.status, entry.applied)).collect();
     assert_eq!(answers, [(502, false), (500, true), (422, false)]);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -501,7 +501,7 @@ async fn webhooks_are_signed_and_in_order_unless_a_fault_disturbs_them() {
     world.twin.close_pull("ada", REPO, 1).await.unwrap();
     world.twin.settled().await;
     assert_eq!(names(&received), ["pull_request closed", "issue_comment created"]);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 fn ci() -> Ci {
@@ -530,7 +530,7 @@ async fn each_head_of_a_pull_request_is_checked_and_a_missing_result_is_a_failur
     assert_eq!(check(0), (json!("harness-smoke"), json!("failure")));
     assert_eq!(check(1), (json!("CI Pipeline"), json!("success")));
     assert_eq!(runs["check_runs"][0]["app"]["slug"], CI_APP);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]

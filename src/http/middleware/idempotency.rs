@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{error::Error, problem::Kind};
 use crate::store::{
     self, Connection, Pool,
-    idempotency::{self, Given},
+    idempotency::{self, StoredResponse},
 };
 
 /// The header that makes a POST safe to send again, as in the IETF draft.
@@ -41,11 +41,11 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// It took effect now.
-    Fresh(Given),
+    Fresh(StoredResponse),
     /// It took effect before: the same key, route and body.
-    Replayed(Given),
+    Replayed(StoredResponse),
     /// Its key was used with another body, which got this response.
-    KeyReused(Given),
+    KeyReused(StoredResponse),
     /// The first request with its key is still running.
     KeyBusy,
 }
@@ -103,8 +103,8 @@ impl Once {
         }))
     }
 
-    fn given(&self, reply: Reply) -> Given {
-        Given {
+    fn given(&self, reply: Reply) -> StoredResponse {
+        StoredResponse {
             request_digest: self.digest.clone(),
             status: i16::try_from(reply.status.as_u16()).unwrap_or(200),
             location: reply.location,
@@ -113,9 +113,9 @@ impl Once {
     }
 
     /// Keeps the reply. This waits for a concurrent request with the same key; false if that one commits.
-    async fn keep(&self, tx: &mut Connection, given: &Given) -> store::Result<bool> {
+    async fn keep(&self, tx: &mut Connection, given: &StoredResponse) -> store::Result<bool> {
         match &self.key {
-            Some(key) => idempotency::keep(tx, key, &self.route, given).await,
+            Some(key) => idempotency::insert(tx, key, &self.route, given).await,
             None => Ok(true),
         }
     }
@@ -150,7 +150,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     Err(Error::parameter("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
 }
 
-fn respond(given: &Given) -> Response {
+fn respond(given: &StoredResponse) -> Response {
     let status = u16::try_from(given.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
     let mut response = (status.unwrap_or(StatusCode::OK), Json(&given.response)).into_response();
     let location = given.location.as_deref().and_then(|path| HeaderValue::from_str(path).ok());

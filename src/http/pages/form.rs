@@ -24,7 +24,7 @@ use super::{
 use crate::{
     core::requirement::{Invalid, Requirement},
     engine::{self, Submission},
-    store::{self, Connection, idempotency::Given, product::Product},
+    store::{self, Connection, idempotency::StoredResponse, product::Product},
 };
 
 /// The route's name beside the tokens that were used on it.
@@ -155,7 +155,7 @@ fn reply(accepted: engine::Accepted) -> Reply {
     Reply { status: StatusCode::SEE_OTHER, location, body: json!({ "run": run, "requirement": requirement }) }
 }
 
-fn place(given: Given) -> String {
+fn place(given: StoredResponse) -> String {
     given.location.unwrap_or_else(|| "/".to_owned())
 }
 

@@ -12,7 +12,7 @@ use aspora::{
 };
 use uuid::Uuid;
 
-use super::support::{Ground, accept, answer, assert_sound};
+use super::support::{TestEngine, accept, answer, assert_sound};
 
 const OLD: &str = include_str!("../../../workflows/requirement.toml");
 
@@ -21,14 +21,14 @@ fn new() -> String {
     OLD.replacen("visits  = 8", "visits  = 9", 1)
 }
 
-async fn workflow_of(ground: &Ground, run: Uuid) -> String {
-    ground.run(run).await.spec.workflow_hash
+async fn workflow_of(test: &TestEngine, run: Uuid) -> String {
+    test.run(run).await.spec.workflow_hash
 }
 
 #[tokio::test]
 async fn new_runs_begin_with_the_newest_workflow_for_their_subject_and_keep_it() {
-    let ground = Ground::new().await;
-    let pool = ground.pool().clone();
+    let test = TestEngine::new().await;
+    let pool = test.pool().clone();
     let before = Engine::open_with(pool.clone(), &[OLD]).await.unwrap();
     let after = Engine::open_with(pool, &[OLD, &new()]).await.unwrap();
     let newest = |engine: &Engine| engine.newest(SubjectKind::Requirement).unwrap().hash.clone();
@@ -36,55 +36,54 @@ async fn new_runs_begin_with_the_newest_workflow_for_their_subject_and_keep_it()
     assert_ne!(old, new);
 
     let first = accept(&before, 3).await;
-    let lease = ground.claim(Queue::Llm).await;
+    let lease = test.claim(Queue::Llm).await;
     after.answer(&lease, "tester", answer(Closed)).await.unwrap();
     let second = accept(&after, 3).await;
     let reason: Reason = "the gate takes longer by now".parse().unwrap();
     let fork = after.fork(first, "generate", "pm@acme", &reason).await.unwrap();
 
-    assert_eq!(workflow_of(&ground, first).await, old);
-    assert_eq!(workflow_of(&ground, second).await, new);
-    assert_eq!(workflow_of(&ground, fork).await, new);
+    assert_eq!(workflow_of(&test, first).await, old);
+    assert_eq!(workflow_of(&test, second).await, new);
+    assert_eq!(workflow_of(&test, fork).await, new);
     assert_sound(&after).await;
 }
 
 #[tokio::test]
 async fn nothing_is_stored_about_a_subject_that_no_workflow_serves() {
-    let ground = Ground::new().await;
-    let engine = Engine::open_with(ground.pool().clone(), &[]).await.unwrap();
+    let test = TestEngine::new().await;
+    let engine = Engine::open_with(test.pool().clone(), &[]).await.unwrap();
     let requirement = Requirement::new("wealth", "Add a risk checker", "For portfolios.", 3).unwrap();
     let refused = engine.accept(&requirement, "pm@acme").await.unwrap_err();
     assert!(matches!(refused, Error::NoWorkflow(SubjectKind::Requirement)), "{refused}");
-    assert_eq!(ground.ask::<i64>("select count(*) from requirement").await, 0);
+    assert_eq!(test.query::<i64>("select count(*) from requirement").await, 0);
 }
 
 #[tokio::test]
 async fn a_run_about_a_subject_of_a_newer_release_is_left_to_it() {
-    let ground = Ground::new().await;
-    let (newer, known) = (ground.accept().await, ground.accept().await);
-    ground
-        .execute(&format!(
-            "update run set subject_kind = 'harness_gap', subject_id = gen_random_uuid(), requirement_id = null
+    let test = TestEngine::new().await;
+    let (newer, known) = (test.accept().await, test.accept().await);
+    test.execute(&format!(
+        "update run set subject_kind = 'harness_gap', subject_id = gen_random_uuid(), requirement_id = null
              where id = '{newer}'"
-        ))
-        .await;
-    let request = ClaimRequest { worker: "tester", lease: Ground::LEASE, suspects: true, guarded: true };
-    let mut connection = ground.pool().acquire().await.unwrap();
+    ))
+    .await;
+    let request = ClaimRequest { worker: "tester", lease: TestEngine::LEASE, suspects: true, guarded: true };
+    let mut connection = test.pool().acquire().await.unwrap();
     let claims = job::claim(&mut connection, &[(Queue::Llm, 10)], request).await.unwrap().claims;
     let read = |run: Uuid| claims.iter().find(|claim| claim.lease.run == run).unwrap().stored.as_ref();
     assert_eq!(read(newer).unwrap_err(), "this release does not know the subject kind `harness_gap`");
     assert!(read(known).is_ok());
-    let unreadable = store::run::get(ground.pool(), newer).await.unwrap_err();
+    let unreadable = store::run::get(test.pool(), newer).await.unwrap_err();
     assert!(matches!(unreadable, store::Error::Decode(_)), "{unreadable}");
 }
 
 #[tokio::test]
 async fn a_run_has_exactly_one_subject() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let stored = ground.run(run).await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let stored = test.run(run).await;
     let Subject::Requirement(requirement) = stored.spec.subject;
-    assert_eq!(ground.ask::<Uuid>("select id from requirement").await, requirement);
+    assert_eq!(test.query::<Uuid>("select id from requirement").await, requirement);
     for change in [
         "requirement_id = null",
         "subject_id = gen_random_uuid()",
@@ -93,7 +92,7 @@ async fn a_run_has_exactly_one_subject() {
         "subject_kind = 'harness_gap', subject_id = gen_random_uuid()",
     ] {
         let sql = sqlx::AssertSqlSafe(format!("update run set {change}"));
-        let refused = sqlx::query(sql).execute(ground.pool()).await.unwrap_err();
+        let refused = sqlx::query(sql).execute(test.pool()).await.unwrap_err();
         assert!(refused.to_string().contains("one_subject"), "{change}: {refused}");
     }
 }

@@ -4,83 +4,78 @@ use aspora::store::partition;
 use chrono::{TimeZone as _, Utc};
 use sqlx::{Connection as _, PgConnection};
 
-use super::support::{Ground, assert_folds};
+use super::support::{TestEngine, assert_folds};
 
 #[tokio::test]
 async fn a_run_lies_in_the_month_of_its_birth_with_all_that_happens_to_it() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let month: String = ground.ask("select to_char(now() at time zone 'utc', 'YYYY_MM')").await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let month: String = test.query("select to_char(now() at time zone 'utc', 'YYYY_MM')").await;
     for (table, key) in [("run", "id"), ("event", "run_id")] {
         let sql = format!("select tableoid::regclass::text from {table} where {key} = '{run}'");
-        assert_eq!(ground.ask::<String>(&sql).await, format!("{table}_{month}"));
+        assert_eq!(test.query::<String>(&sql).await, format!("{table}_{month}"));
     }
     let next: String =
-        ground.ask("select to_char(now() at time zone 'utc' + interval '2 months', 'YYYY_MM')").await;
-    assert!(ground.ask::<bool>(&format!("select to_regclass('event_{next}') is not null")).await);
+        test.query("select to_char(now() at time zone 'utc' + interval '2 months', 'YYYY_MM')").await;
+    assert!(test.query::<bool>(&format!("select to_regclass('event_{next}') is not null")).await);
 }
 
 #[tokio::test]
 async fn a_run_whose_month_was_not_made_is_kept_and_moves_into_it_later() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     let old = "018e0b00-0000-7000-8000-000000000001".parse().unwrap();
-    ground.execute(&format!("update run set id = '{old}' where id = '{run}'")).await;
-    ground
-        .execute(&format!(
-            "insert into event (run_id, seq, at, actor, step, kind, body)
+    test.execute(&format!("update run set id = '{old}' where id = '{run}'")).await;
+    test.execute(&format!(
+        "insert into event (run_id, seq, at, actor, step, kind, body)
              select '{old}', seq, at, actor, step, kind, body from event where run_id = '{run}'"
-        ))
-        .await;
+    ))
+    .await;
     let lies =
         "select tableoid::regclass::text from event where run_id = '018e0b00-0000-7000-8000-000000000001'";
-    assert_eq!(ground.ask::<String>(lies).await, "event_rest");
-    assert_folds(&ground.engine, old).await;
+    assert_eq!(test.query::<String>(lies).await, "event_rest");
+    assert_folds(&test.engine, old).await;
 
     let march = Utc.with_ymd_and_hms(2024, 3, 9, 0, 0, 0).unwrap();
-    assert_eq!(partition::make(ground.pool(), march, march).await.unwrap(), 4);
-    assert_eq!(ground.ask::<String>(lies).await, "event_2024_03");
-    assert_folds(&ground.engine, old).await;
-    let refused = sqlx::query("delete from event_2024_03").execute(ground.pool()).await.unwrap_err();
+    assert_eq!(partition::make(test.pool(), march, march).await.unwrap(), 4);
+    assert_eq!(test.query::<String>(lies).await, "event_2024_03");
+    assert_folds(&test.engine, old).await;
+    let refused = sqlx::query("delete from event_2024_03").execute(test.pool()).await.unwrap_err();
     assert!(refused.to_string().contains("append-only"), "{refused}");
-    let refused = sqlx::query("delete from event").execute(ground.pool()).await.unwrap_err();
+    let refused = sqlx::query("delete from event").execute(test.pool()).await.unwrap_err();
     assert!(refused.to_string().contains("append-only"), "{refused}");
-    assert_eq!(partition::make(ground.pool(), march, march).await.unwrap(), 0);
+    assert_eq!(partition::make(test.pool(), march, march).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn many_that_make_the_same_months_make_each_once() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let since = Utc.with_ymd_and_hms(2031, 1, 1, 0, 0, 0).unwrap();
     let until = Utc.with_ymd_and_hms(2031, 6, 30, 0, 0, 0).unwrap();
-    let all = (0..6).map(|_| partition::make(ground.pool(), since, until));
+    let all = (0..6).map(|_| partition::make(test.pool(), since, until));
     let made: i32 = futures::future::try_join_all(all).await.unwrap().into_iter().sum();
     assert_eq!(made, 6 * 4);
-    assert_eq!(
-        partition::prepare(ground.pool()).await.unwrap(),
-        0,
-        "the coming months were made at the start"
-    );
+    assert_eq!(partition::prepare(test.pool()).await.unwrap(), 0, "the coming months were made at the start");
 }
 
 /// What a session has looked up it keeps, and waiting for an advisory lock does not make it look again.
 #[tokio::test]
 async fn one_that_waited_while_another_made_the_month_finds_it_made() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let month = |month| Utc.with_ymd_and_hms(2031, month, 1, 0, 0, 0).unwrap();
-    let mut second = PgConnection::connect(&ground.database.url).await.unwrap();
+    let mut second = PgConnection::connect(&test.database.url).await.unwrap();
     let make = "select make_months($1, $1)";
     // Its plans are made by now, so that nothing in them looks at the catalog for another reason.
     let warm: i32 = sqlx::query_scalar(make).bind(month(1)).fetch_one(&mut second).await.unwrap();
     assert_eq!(warm, 4);
-    let mut first = ground.pool().begin().await.unwrap();
+    let mut first = test.pool().begin().await.unwrap();
     assert_eq!(sqlx::query_scalar::<_, i32>(make).bind(month(2)).fetch_one(&mut *first).await.unwrap(), 4);
     let waits = tokio::spawn(async move {
         sqlx::query_scalar::<_, i32>(make).bind(month(2)).fetch_one(&mut second).await
     });
     let waiting = "select count(*) from pg_locks join pg_database on pg_database.oid = database
                    where datname = current_database() and locktype = 'advisory' and not granted";
-    while ground.ask::<i64>(waiting).await == 0 {
+    while test.query::<i64>(waiting).await == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     first.commit().await.unwrap();
@@ -90,12 +85,12 @@ async fn one_that_waited_while_another_made_the_month_finds_it_made() {
 /// Postgres lets nobody drop a month that a foreign key refers to without a look at every row that does.
 #[tokio::test]
 async fn no_table_refers_to_one_that_lies_in_months() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let refers: Vec<String> = sqlx::query_scalar(
         "select conrelid::regclass || '.' || conname from pg_constraint c
          join pg_partitioned_table p on p.partrelid = c.confrelid where c.contype = 'f'",
     )
-    .fetch_all(ground.pool())
+    .fetch_all(test.pool())
     .await
     .unwrap();
     assert!(refers.is_empty(), "drop these references in their migration: {refers:?}");

@@ -2,7 +2,7 @@
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::support::{Ground, database};
+use super::support::{TestEngine, database};
 
 /// The statements of each release, as it was built with them.
 const RELEASED: [(&str, &str); 1] = [("0.1.0", include_str!("released/0.1.0.json"))];
@@ -42,8 +42,8 @@ async fn what_an_older_release_asks_can_still_be_asked() {
 
 #[tokio::test]
 async fn a_database_of_the_release_before_is_laid_in_months_with_all_its_rows() {
-    let ground = Ground::new().await;
-    let mut connection = PgConnection::connect(&ground.database.url).await.unwrap();
+    let test = TestEngine::new().await;
+    let mut connection = PgConnection::connect(&test.database.url).await.unwrap();
     let mut files: Vec<_> = std::fs::read_dir("migrations").unwrap().map(|it| it.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
     files.sort();

@@ -8,12 +8,12 @@ use aspora::store::{
 
 use super::{
     base::{exists, with_old_runs},
-    support::{Ground, assert_folds, assert_sound},
+    support::{TestEngine, assert_folds, assert_sound},
 };
 
-async fn sweep(ground: &Ground, class: Class, days: u32) -> Vec<Swept> {
-    retention::set(ground.pool(), class, Some(days)).await.unwrap();
-    upkeep::sweep(ground.pool(), false).await.unwrap().unwrap()
+async fn sweep(test: &TestEngine, class: Class, days: u32) -> Vec<Swept> {
+    retention::set(test.pool(), class, Some(days)).await.unwrap();
+    upkeep::sweep(test.pool(), false).await.unwrap().unwrap()
 }
 
 fn names(swept: &[Swept]) -> Vec<&str> {
@@ -22,51 +22,51 @@ fn names(swept: &[Swept]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_month_of_history_goes_once_its_newest_end_is_old_enough_and_its_runs_stay() {
-    let (ground, month, ids) = with_old_runs().await;
-    assert!(sweep(&ground, Class::History, 200).await.is_empty(), "none is so old");
-    let runs: i64 = ground.ask("select count(*) from run").await;
-    let swept = sweep(&ground, Class::History, 30).await;
+    let (test, month, ids) = with_old_runs().await;
+    assert!(sweep(&test, Class::History, 200).await.is_empty(), "none is so old");
+    let runs: i64 = test.query("select count(*) from run").await;
+    let swept = sweep(&test, Class::History, 30).await;
     assert!(names(&swept).contains(&format!("event_{month}").as_str()), "{swept:?}");
-    assert!(!exists(&ground, &format!("event_{month}")).await);
-    assert!(!exists(&ground, &format!("attempt_{month}")).await);
-    assert_eq!(ground.ask::<i64>("select count(*) from run").await, runs);
-    let young: i64 = ground
-        .ask(
+    assert!(!exists(&test, &format!("event_{month}")).await);
+    assert!(!exists(&test, &format!("attempt_{month}")).await);
+    assert_eq!(test.query::<i64>("select count(*) from run").await, runs);
+    let young: i64 = test
+        .query(
             "select count(*) from run r where ended_at > now() - interval '30 days'
               and not exists (select from event e where e.run_id = r.id)",
         )
         .await;
     assert_eq!(young, 0, "what is younger stays whole");
-    let newest = ground.ask("select id from run order by id desc limit 1").await;
-    assert_folds(&ground.engine, newest).await;
+    let newest = test.query("select id from run order by id desc limit 1").await;
+    assert_folds(&test.engine, newest).await;
     assert!(!ids.is_empty());
-    assert_eq!(names(&sweep(&ground, Class::History, 30).await), Vec::<&str>::new());
+    assert_eq!(names(&sweep(&test, Class::History, 30).await), Vec::<&str>::new());
 }
 
 #[tokio::test]
 async fn a_month_with_a_live_run_stays_whole() {
-    let (ground, month, ids) = with_old_runs().await;
-    ground
+    let (test, month, ids) = with_old_runs().await;
+    test
         .execute(&format!(
             "update run set status = 'waiting', step = 'verdict', ended_as = null, ended_at = null where id = '{}'",
             ids[0]
         ))
         .await;
     for class in [Class::History, Class::Effects, Class::Runs] {
-        let swept = sweep(&ground, class, 1).await;
+        let swept = sweep(&test, class, 1).await;
         assert!(!swept.iter().any(|one| one.name.ends_with(&month)), "{swept:?}");
     }
     for table in partition::TABLES {
-        assert!(exists(&ground, &format!("{table}_{month}")).await, "{table}");
+        assert!(exists(&test, &format!("{table}_{month}")).await, "{table}");
     }
-    let kept: i64 = ground.ask(&format!("select count(*) from event_{month}")).await;
+    let kept: i64 = test.query(&format!("select count(*) from event_{month}")).await;
     assert_eq!(kept, i64::try_from(ids.len() * 3).unwrap());
 }
 
 #[tokio::test]
 async fn the_runs_of_a_month_go_with_everything_that_names_them_and_no_other() {
-    let (ground, month, ids) = with_old_runs().await;
-    let alive = ground.accept().await;
+    let (test, month, ids) = with_old_runs().await;
+    let alive = test.accept().await;
     for id in [ids[0], alive] {
         for sql in [
             "insert into review (run_id, head_sha, turn, summary) values ('ID', 'h', 1, 's')",
@@ -79,110 +79,108 @@ async fn the_runs_of_a_month_go_with_everything_that_names_them_and_no_other() {
             "insert into effect (run_id, key, kind, request) values ('ID', 'k', 'push', '{}')",
             "insert into blob_use (run_id, place, hash) values ('ID', 'effect', '\\x00')",
         ] {
-            ground.execute(&sql.replace("ID", &id.to_string())).await;
+            test.execute(&sql.replace("ID", &id.to_string())).await;
         }
     }
-    let swept = sweep(&ground, Class::Runs, 30).await;
+    let swept = sweep(&test, Class::Runs, 30).await;
     assert!(names(&swept).contains(&format!("run_{month}").as_str()), "{swept:?}");
     for table in partition::TABLES {
-        assert!(!exists(&ground, &format!("{table}_{month}")).await, "{table}");
+        assert!(!exists(&test, &format!("{table}_{month}")).await, "{table}");
     }
     for table in ["review", "finding", "assessment", "signal", "dead_letter", "blob_use", "effect"] {
-        let left: uuid::Uuid = ground.ask(&format!("select run_id from {table}")).await;
+        let left: uuid::Uuid = test.query(&format!("select run_id from {table}")).await;
         assert_eq!(left, alive, "{table}");
     }
-    let orphans: i64 = ground
-        .ask("select count(*) from requirement q where not exists (select from run where requirement_id = q.id)")
+    let orphans: i64 = test
+        .query("select count(*) from requirement q where not exists (select from run where requirement_id = q.id)")
         .await;
     assert_eq!(orphans, 0);
-    assert!(ground.ask::<i64>("select count(*) from run").await > 1, "the young ones stay");
-    ground.execute(&format!("delete from dead_letter where run_id = '{alive}'")).await;
-    assert_sound(&ground.engine).await;
+    assert!(test.query::<i64>("select count(*) from run").await > 1, "the young ones stay");
+    test.execute(&format!("delete from dead_letter where run_id = '{alive}'")).await;
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
 async fn a_dry_run_tells_the_same_and_changes_nothing() {
-    let (ground, month, _) = with_old_runs().await;
-    retention::set(ground.pool(), Class::Runs, Some(30)).await.unwrap();
-    let dry = upkeep::sweep(ground.pool(), true).await.unwrap().unwrap();
-    assert!(exists(&ground, &format!("run_{month}")).await);
-    let wet = upkeep::sweep(ground.pool(), false).await.unwrap().unwrap();
+    let (test, month, _) = with_old_runs().await;
+    retention::set(test.pool(), Class::Runs, Some(30)).await.unwrap();
+    let dry = upkeep::sweep(test.pool(), true).await.unwrap().unwrap();
+    assert!(exists(&test, &format!("run_{month}")).await);
+    let wet = upkeep::sweep(test.pool(), false).await.unwrap().unwrap();
     let months = |swept: &[Swept]| -> Vec<String> {
         swept.iter().filter(|one| one.bytes.is_some()).map(|one| one.name.clone()).collect()
     };
     assert_eq!(months(&dry), months(&wet));
     assert!(months(&dry).contains(&format!("run_{month}")));
-    assert!(!exists(&ground, &format!("run_{month}")).await);
+    assert!(!exists(&test, &format!("run_{month}")).await);
 }
 
 #[tokio::test]
 async fn answers_and_news_go_by_their_age() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     for (age, name) in [("2 days", "old"), ("1 hour", "new")] {
-        ground
-            .execute(&format!(
-                "insert into idempotency (key, route, request_digest, status, response, created_at)
+        test.execute(&format!(
+            "insert into idempotency (key, route, request_digest, status, response, created_at)
                  values ('{name}', 'r', 'd', 202, '{{}}', now() - interval '{age}')"
-            ))
-            .await;
+        ))
+        .await;
         for (delivery, of, taken) in [
             ("taken", format!("'{run}'"), "now()"),
             ("waiting", format!("'{run}'"), "null"),
             ("nobody", "null".to_owned(), "null"),
         ] {
-            ground
-                .execute(&format!(
-                    "insert into signal (delivery, topic, repository, run_id, received_at, taken_at)
+            test.execute(&format!(
+                "insert into signal (delivery, topic, repository, run_id, received_at, taken_at)
                      values ('{name} {delivery}', 'pull', 'r', {of}, now() - interval '{age}', {taken})"
-                ))
-                .await;
+            ))
+            .await;
         }
     }
-    sweep(&ground, Class::Signals, 1).await;
-    assert_eq!(ground.ask::<String>("select string_agg(key, ',') from idempotency").await, "new");
-    let left: String = ground.ask("select string_agg(delivery, ',' order by delivery) from signal").await;
+    sweep(&test, Class::Signals, 1).await;
+    assert_eq!(test.query::<String>("select string_agg(key, ',') from idempotency").await, "new");
+    let left: String = test.query("select string_agg(delivery, ',' order by delivery) from signal").await;
     assert_eq!(left, "new nobody,new taken,new waiting,old waiting", "a live run still waits for old news");
 }
 
 #[tokio::test]
 async fn what_is_kept_for_ever_is_not_swept() {
-    let (ground, _, _) = with_old_runs().await;
-    let before = ground.picture().await;
-    assert!(upkeep::sweep(ground.pool(), false).await.unwrap().unwrap().is_empty());
-    assert_eq!(ground.picture().await, before);
-    retention::set(ground.pool(), Class::History, Some(1)).await.unwrap();
-    retention::set(ground.pool(), Class::History, None).await.unwrap();
-    assert!(upkeep::sweep(ground.pool(), false).await.unwrap().unwrap().is_empty());
+    let (test, _, _) = with_old_runs().await;
+    let before = test.snapshot().await;
+    assert!(upkeep::sweep(test.pool(), false).await.unwrap().unwrap().is_empty());
+    assert_eq!(test.snapshot().await, before);
+    retention::set(test.pool(), Class::History, Some(1)).await.unwrap();
+    retention::set(test.pool(), Class::History, None).await.unwrap();
+    assert!(upkeep::sweep(test.pool(), false).await.unwrap().unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn the_upkeep_is_done_once_a_day_however_many_look() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let looks = async || {
-        let all = (0..3).map(|_| upkeep::tend(ground.pool()));
+        let all = (0..3).map(|_| upkeep::run_if_due(test.pool()));
         let done = futures::future::try_join_all(all).await.unwrap();
         done.into_iter().flatten().count()
     };
     assert_eq!(looks().await, 1);
     assert_eq!(looks().await, 0, "it was done today");
-    ground.execute("update upkeep set done_at = done_at - interval '1 day'").await;
+    test.execute("update upkeep set done_at = done_at - interval '1 day'").await;
     assert_eq!(looks().await, 1);
 }
 
 #[tokio::test]
 async fn a_busy_month_is_left_for_another_day() {
-    let (ground, month, _) = with_old_runs().await;
-    retention::set(ground.pool(), Class::Effects, Some(30)).await.unwrap();
-    let mut reader = ground.pool().begin().await.unwrap();
+    let (test, month, _) = with_old_runs().await;
+    retention::set(test.pool(), Class::Effects, Some(30)).await.unwrap();
+    let mut reader = test.pool().begin().await.unwrap();
     let sql = sqlx::AssertSqlSafe(format!("select from effect_{month}"));
     sqlx::query(sql).execute(&mut *reader).await.unwrap();
-    let mut connection = ground.pool().acquire().await.unwrap();
+    let mut connection = test.pool().acquire().await.unwrap();
     let swept = retention::sweep(&mut connection, false).await.unwrap();
     let busy: Vec<&str> = swept.iter().filter(|one| one.is_busy).map(|one| one.name.as_str()).collect();
     assert_eq!(busy, [format!("effect_{month}")]);
-    assert!(exists(&ground, &format!("effect_{month}")).await);
+    assert!(exists(&test, &format!("effect_{month}")).await);
     reader.rollback().await.unwrap();
     retention::sweep(&mut connection, false).await.unwrap();
-    assert!(!exists(&ground, &format!("effect_{month}")).await);
+    assert!(!exists(&test, &format!("effect_{month}")).await);
 }

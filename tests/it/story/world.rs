@@ -33,7 +33,7 @@ use super::{
     forge::{CHECKS, assert_unique, twin},
     history,
     script::wealth,
-    support::{self, TestDatabase, openapi::Judge},
+    support::{self, TestDatabase, openapi::SpecChecker},
 };
 
 /// The product's repository.
@@ -81,7 +81,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     app: App,
     sandbox: Result<Sandbox, Unavailable>,
-    judge: Arc<Judge>,
+    spec: Arc<SpecChecker>,
     stop: CancellationToken,
     worker: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
     /// Why the server or the worker ended, if one did so without being stopped.
@@ -121,8 +121,8 @@ impl World {
         let (database, folder) = (support::database().await, tempfile::tempdir().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let judge = Judge::new().unwrap();
-        let twin = twin(folder.path(), &url, &setup, &judge).await;
+        let spec = SpecChecker::new().unwrap();
+        let twin = twin(folder.path(), &url, &setup, &spec).await;
         let model = ScriptedModel::start(([127, 0, 0, 1], 0).into(), setup.script, Some(KEY.into()));
         let model = model.await.unwrap();
         let app = App {
@@ -158,7 +158,7 @@ impl World {
             engine,
             app,
             sandbox: setup.sandbox,
-            judge,
+            spec,
             stop: CancellationToken::new(),
             worker: Mutex::default(),
             failure: watch::Sender::default(),
@@ -480,8 +480,8 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
-        // Nothing to judge is fine: if the model declines, there are only git requests, which GitHub does not describe.
-        self.judge.close();
+        // Nothing to spec is fine: if the model declines, there are only git requests, which GitHub does not describe.
+        self.spec.finish();
     }
 }
 

@@ -82,7 +82,7 @@ where
 }
 
 /// The answer that moves a run towards its merge.
-pub(crate) fn onwards(assignment: &Assignment) -> Reply {
+pub(crate) fn happy_reply(assignment: &Assignment) -> Reply {
     Reply::Answer(answer(match assignment.activity {
         Activity::Generate => Outcome::Opened,
         Activity::Gate => Outcome::Passed,
@@ -100,9 +100,9 @@ pub(crate) fn only_first_step(config: Config, slots: usize) -> Config {
 
 /// Counts events.
 #[derive(Clone, Default)]
-pub(crate) struct Tally(Arc<AtomicUsize>);
+pub(crate) struct Counter(Arc<AtomicUsize>);
 
-impl Tally {
+impl Counter {
     /// Counts one more and returns the sum.
     pub(crate) fn add(&self) -> usize {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
@@ -112,13 +112,13 @@ impl Tally {
         self.0.load(Ordering::SeqCst)
     }
 
-    pub(crate) async fn comes_to(&self, count: usize, what: &str) {
+    pub(crate) async fn reaches(&self, count: usize, what: &str) {
         eventually(what, async || self.count() >= count).await;
     }
 
     /// Counts one when the value is dropped, as happens to an attempt that ends or is cancelled.
     pub(crate) fn on_drop(&self) -> impl Drop + Send + use<> {
-        struct Counted(Tally);
+        struct Counted(Counter);
         impl Drop for Counted {
             fn drop(&mut self) {
                 self.0.add();
@@ -131,18 +131,18 @@ impl Tally {
 /// Holds attempts until it lets them go.
 #[derive(Clone)]
 pub(crate) struct Latch {
-    pub(crate) begun: Tally,
-    pub(crate) over: Tally,
+    pub(crate) begun: Counter,
+    pub(crate) over: Counter,
     go: Arc<Semaphore>,
 }
 
 impl Latch {
     pub(crate) fn new() -> Self {
-        Self { begun: Tally::default(), over: Tally::default(), go: Arc::new(Semaphore::new(0)) }
+        Self { begun: Counter::default(), over: Counter::default(), go: Arc::new(Semaphore::new(0)) }
     }
 
     /// Waits here until it is let go or cancelled; the latch counts both ends.
-    pub(crate) async fn hold(self) {
+    pub(crate) async fn wait(self) {
         let _over = self.over.on_drop();
         self.begun.add();
         self.go.acquire().await.unwrap().forget();
@@ -156,14 +156,14 @@ impl Latch {
         move |task| {
             let held = latch.clone();
             async move {
-                held.hold().await;
-                Ok(onwards(&task))
+                held.wait().await;
+                Ok(happy_reply(&task))
             }
             .boxed()
         }
     }
 
-    pub(crate) fn let_go(&self, attempts: usize) {
+    pub(crate) fn release(&self, attempts: usize) {
         self.go.add_permits(attempts);
     }
 }
