@@ -367,7 +367,7 @@ async fn patiently<T>(
     ask: impl Future<Output = Result<T, engine::Error>>,
 ) -> Result<T, engine::Error> {
     let answer = tokio::time::timeout(shared.timing.lease * 2, ask).await;
-    answer.unwrap_or_else(|_| Err(engine::Error::Store(store::unanswered())))
+    answer.unwrap_or_else(|_| Err(engine::Error::Store(store::timed_out())))
 }
 
 fn words(panic: &(dyn std::any::Any + Send)) -> String {

@@ -95,7 +95,7 @@ impl Attempt<'_> {
         let product = &self.task.run.spec.product;
         if let Err(exceeded) = budget::reserve(&mut tx, lease, product, key, estimate).await? {
             tx.rollback().await?;
-            budget::want(pool, lease.run, product, estimate).await?;
+            budget::record_refusal(pool, lease.run, product, estimate).await?;
             return Err(Failure::Halt { cause: PauseCause::Budget, reason: exceeded.to_string() });
         }
         tx.commit().await?;

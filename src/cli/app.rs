@@ -67,7 +67,7 @@ impl App {
     pub async fn engine(&self) -> anyhow::Result<Engine> {
         let pool = connect(&self.database_url, 16).await?;
         for ailment in
-            store::server::ask(&pool).await.context("ask the server what it is like")?.health_issues()
+            store::server::read(&pool).await.context("ask the server what it is like")?.health_issues()
         {
             anyhow::ensure!(!ailment.is_fatal, "{}", ailment.what);
             tracing::warn!("{}", ailment.what);

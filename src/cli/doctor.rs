@@ -10,7 +10,7 @@ use crate::{
     engine::Engine,
     store::{
         self,
-        invariant::{self, Verdict},
+        invariant::{self, Check},
         server::{self, Server},
     },
 };
@@ -25,7 +25,7 @@ const TOLD: usize = 5;
 pub(super) async fn run(printer: &Printer, what: Doctor) -> anyhow::Result<Exit> {
     let url = &what.database.database_url;
     let pool = store::connect(url, 2).await.context("connect to the database in DATABASE_URL")?;
-    let server = server::ask(&pool).await.context("ask the server what it is like")?;
+    let server = server::read(&pool).await.context("ask the server what it is like")?;
     let behind = store::migrations_missing(&pool).await.context("look which migrations were applied")?;
     let mut text = String::new();
     let mut is_well = told(&server, behind, &mut text);
@@ -40,11 +40,11 @@ pub(super) async fn run(printer: &Printer, what: Doctor) -> anyhow::Result<Exit>
             behind == 0,
             "the invariants are of this release's schema: run `aspora migrate` first"
         );
-        let mut verdicts = invariant::check(&mut *pool.acquire().await?, TOLD as i64).await?;
-        verdicts.push(Engine::open(pool).await?.replay_all(TOLD).await?);
-        is_well &= verdicts.iter().all(|verdict| verdict.count == 0);
-        verdicts.iter().for_each(|verdict| tell(verdict, &mut text));
-        found["invariants"] = verdicts.iter().map(value).collect();
+        let mut checks = invariant::check(&mut *pool.acquire().await?, TOLD as i64).await?;
+        checks.push(Engine::open(pool).await?.replay_all(TOLD).await?);
+        is_well &= checks.iter().all(|check| check.count == 0);
+        checks.iter().for_each(|check| tell(check, &mut text));
+        found["invariants"] = checks.iter().map(value).collect();
     }
     printer.say(&text, &found)?;
     Ok(if is_well { Exit::Done } else { Exit::Unhealthy })
@@ -76,25 +76,25 @@ fn told(server: &Server, behind: usize, text: &mut String) -> bool {
     is_well
 }
 
-fn tell(verdict: &Verdict, text: &mut String) {
-    let Verdict { name, says, count, broken } = verdict;
+fn tell(check: &Check, text: &mut String) {
+    let Check { name, rule, count, violations } = check;
     if *count == 0 {
-        let _ = writeln!(text, "ok   {name}: {says}");
+        let _ = writeln!(text, "ok   {name}: {rule}");
         return;
     }
-    let _ = writeln!(text, "BAD  {name}: not so in {count} places: {says}");
-    for one in broken {
+    let _ = writeln!(text, "BAD  {name}: not so in {count} places: {rule}");
+    for one in violations {
         let run = one.run.map(|run| format!("run {run}: ")).unwrap_or_default();
         let _ = writeln!(text, "       {run}{}", one.what);
     }
-    if *count > i64::try_from(broken.len()).unwrap_or(i64::MAX) {
+    if *count > i64::try_from(violations.len()).unwrap_or(i64::MAX) {
         text.push_str("       …\n");
     }
 }
 
-fn value(verdict: &Verdict) -> Value {
-    let broken = verdict.broken.iter().map(|one| json!({ "run": one.run, "what": one.what }));
+fn value(check: &Check) -> Value {
+    let violations = check.violations.iter().map(|one| json!({ "run": one.run, "what": one.what }));
     json!({
-        "name": verdict.name, "says": verdict.says, "count": verdict.count, "broken": broken.collect::<Vec<_>>(),
+        "name": check.name, "says": check.rule, "count": check.count, "broken": violations.collect::<Vec<_>>(),
     })
 }

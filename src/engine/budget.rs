@@ -11,7 +11,7 @@ use crate::{
         reason::Reason,
         run::{Event, PauseCause, State},
     },
-    store::budget::{self, Wanting},
+    store::budget::{self, UnfundedRun},
 };
 
 /// How many runs that want a call are looked at together.
@@ -65,11 +65,11 @@ impl Engine {
 
     async fn fund(
         &self,
-        is_asked_for: impl Fn(&Wanting) -> bool,
+        is_asked_for: impl Fn(&UnfundedRun) -> bool,
         actor: &str,
         why: &str,
     ) -> Result<Vec<Uuid>, Error> {
-        let wanting = budget::wanting(&self.pool, WANTING).await?;
+        let wanting = budget::unfunded_runs(&self.pool, WANTING).await?;
         let mut promised = Promised::default();
         // Those that go on already, but have not reserved their call yet.
         wanting.iter().filter(|it| !it.is_paused).for_each(|it| promised.add(it));
@@ -105,14 +105,14 @@ impl Engine {
 struct Promised(HashMap<String, Amount>);
 
 impl Promised {
-    fn add(&mut self, wanting: &Wanting) {
+    fn add(&mut self, wanting: &UnfundedRun) {
         let so_far = self.0.entry(wanting.product.clone()).or_default();
         let (tokens, micro_dollars) = (wanting.estimate.tokens, wanting.estimate.micro_dollars.unwrap_or(0));
         *so_far = so_far.plus(Amount { tokens, micro_dollars });
     }
 
     /// The accounts of a run, as if all that was promised to others were reserved.
-    fn beside(&self, wanting: &Wanting) -> Vec<Account> {
+    fn beside(&self, wanting: &UnfundedRun) -> Vec<Account> {
         let promised = self.0.get(&wanting.product).copied().unwrap_or_default();
         let mut accounts = wanting.accounts.clone();
         for account in accounts.iter_mut().filter(|account| account.scope != Scope::Run) {

@@ -263,7 +263,7 @@ impl Engine {
             if let Some(other) = store::run::live_on_branch(tx, repository, branch, id).await? {
                 return Err(Denied::BranchTaken(other).into());
             }
-            dead_letter::settle(tx, id, actor).await?;
+            dead_letter::mark_redriven(tx, id, actor).await?;
         }
         Ok(Some(event))
     }
@@ -272,7 +272,7 @@ impl Engine {
 /// Locks a run's job and then the run. A job that came in between is not locked: start over.
 pub(super) async fn held(tx: &mut Connection, run: Uuid) -> Result<Held, Error> {
     for _ in 0..LOOKS {
-        let mut inner = store::inner(tx).await?;
+        let mut inner = store::savepoint(tx).await?;
         let job = job_control::lock(&mut inner, run).await?;
         let stored = locked(&mut inner, run).await?;
         if job.is_some() || !job_control::exists(&mut inner, run).await? {

@@ -77,7 +77,7 @@ impl Engine {
         let (at, step, event) = (old.now, run.step(), &event);
         event::append(tx, event::New { run: id, seq: 1, at, actor, step, event, lease: None }).await?;
         self.act(tx, &spec, workflow, &actions).await?;
-        dead_letter::settle(tx, from, actor).await?;
+        dead_letter::mark_redriven(tx, from, actor).await?;
         Ok(id)
     }
 }

@@ -248,7 +248,7 @@ impl BatchCompleter {
         let record = async |conn: &mut store::Connection| {
             transition::record(conn, &self.worker, self.lease, group, tell).await
         };
-        let recorded = store::within(self.lease * 2, &mut conn, record).await?;
+        let recorded = store::with_timeout(self.lease * 2, &mut conn, record).await?;
         self.conn = conn;
         Ok(recorded)
     }

@@ -372,7 +372,7 @@ impl Engine {
         }
         let stored = locked(&mut tx, lease.run).await?;
         if let Event::Exhausted { attempts, error, .. } = &event {
-            dead_letter::bury(&mut tx, lease, *attempts, error).await?;
+            dead_letter::insert(&mut tx, lease, *attempts, error).await?;
         }
         let workflow = self.workflow(&stored.spec.workflow_hash).await?;
         let mut events = vec![event];

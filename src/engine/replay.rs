@@ -4,7 +4,7 @@ use super::{Engine, Error};
 use crate::{
     core::workflow::Workflow,
     store::{
-        invariant::{Broken, Verdict},
+        invariant::{Check, Violation},
         replay::{self, History},
     },
 };
@@ -18,20 +18,20 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Store`] when the database does not answer.
-    pub async fn replay_all(&self, most: usize) -> Result<Verdict, Error> {
-        let says = "folding the history of a run gives the run as it is stored";
-        let mut verdict = Verdict { name: "folds", says, count: 0, broken: Vec::new() };
+    pub async fn replay_all(&self, most: usize) -> Result<Check, Error> {
+        let rule = "folding the history of a run gives the run as it is stored";
+        let mut check = Check { name: "folds", rule, count: 0, violations: Vec::new() };
         let mut after = None;
         loop {
             let runs = replay::runs_after(self.pool(), after, TOGETHER).await?;
-            let Some(last) = runs.last() else { return Ok(verdict) };
+            let Some(last) = runs.last() else { return Ok(check) };
             after = Some(*last);
             for history in replay::histories(self.pool(), &runs).await? {
                 let Ok(workflow) = self.workflow(&history.workflow_hash).await else { continue };
                 let Some(what) = difference(&history, &workflow) else { continue };
-                verdict.count += 1;
-                if verdict.broken.len() < most {
-                    verdict.broken.push(Broken { run: Some(history.id), what });
+                check.count += 1;
+                if check.violations.len() < most {
+                    check.violations.push(Violation { run: Some(history.id), what });
                 }
             }
         }

@@ -36,7 +36,7 @@ impl Engine {
         if store::product::get(&mut *tx, product).await?.is_none() {
             return Err(Error::NoProduct(product.to_owned()));
         }
-        let before = schedule::locked(&mut tx, name).await?;
+        let before = schedule::lock(&mut tx, name).await?;
         let is_paused = before.is_some_and(|before| before.next_at.is_none());
         let now = store::now(&mut tx).await?;
         let row = Row {
@@ -69,7 +69,7 @@ impl Engine {
         reason: &Reason,
     ) -> Result<Option<Row>, Error> {
         let mut tx = self.pool.begin().await?;
-        let Some(before) = schedule::locked(&mut tx, name).await? else { return Ok(None) };
+        let Some(before) = schedule::lock(&mut tx, name).await? else { return Ok(None) };
         if before.next_at.is_none() == pause {
             return Ok(Some(before));
         }
@@ -114,7 +114,7 @@ impl Engine {
             tracing::warn!(schedule = %row.name, "schedule {} submitted nothing at {at}: {error}", row.name);
         }
         schedule::record(tx, &row.name, &tick).await?;
-        Ok(schedule::go_on(tx, &row.name, next).await?)
+        Ok(schedule::set_next(tx, &row.name, next).await?)
     }
 
     /// Submits the requirement, or says why it cannot be; then nothing of it stays.
@@ -127,7 +127,7 @@ impl Engine {
                 return Ok(Err(wrong.join("; ")));
             }
         };
-        let mut inner = store::inner(tx).await?;
+        let mut inner = store::savepoint(tx).await?;
         match self.accept_in(&mut inner, &requirement, &format!("schedule:{}", row.name)).await {
             Ok(accepted) => {
                 inner.commit().await?;

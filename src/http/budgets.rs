@@ -186,7 +186,7 @@ async fn of_run(app: &App, id: Uuid) -> Result<RunBudget, Error> {
     let pool = app.engine.pool();
     let product = runs::run(pool, id).await?.spec.product;
     let accounts = budget::accounts(pool, id, &product).await?;
-    let unsettled = budget::open(pool, id).await?.into_iter().map(Into::into).collect();
+    let unsettled = budget::open_reservations(pool, id).await?.into_iter().map(Into::into).collect();
     let last_set = budget::last_change(pool, Scope::Run, &id.to_string()).await?.map(Into::into);
     Ok(RunBudget {
         run_id: id,

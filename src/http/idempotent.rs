@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::error::{Error, Kind};
 use crate::store::{
     Connection, Pool,
-    idempotency::{self, Given},
+    idempotency::{self, StoredResponse},
 };
 
 /// The draft's header that makes a POST safe to send again.
@@ -72,7 +72,7 @@ impl Once {
     /// # Errors
     /// When the database does not answer.
     pub(super) async fn keep(&self, tx: &mut Connection, fresh: Fresh) -> Result<Option<Response>, Error> {
-        let given = Given {
+        let given = StoredResponse {
             request_digest: self.digest.clone(),
             status: i16::try_from(fresh.status.as_u16()).unwrap_or(200),
             location: fresh.location,
@@ -80,7 +80,7 @@ impl Once {
         };
         // This waits for a twin that uses the same key at this moment, and is refused if the twin commits.
         let kept = match &self.key {
-            Some(key) => idempotency::keep(tx, key, &self.route, &given).await?,
+            Some(key) => idempotency::insert(tx, key, &self.route, &given).await?,
             None => true,
         };
         Ok(kept.then(|| respond(&given, false)))
@@ -105,7 +105,7 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     Err(Error::parameter("Idempotency-Key", "must be 1 to 255 visible ASCII characters"))
 }
 
-fn respond(given: &Given, replayed: bool) -> Response {
+fn respond(given: &StoredResponse, replayed: bool) -> Response {
     let status = u16::try_from(given.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
     let body: &Value = &given.response;
     let mut response = (status.unwrap_or(StatusCode::OK), Json(body)).into_response();

@@ -121,14 +121,14 @@ impl Wire {
         let patience = lease / 3;
         let renew = async |conn: &mut store::Connection| job::renew(conn, jobs, tokens, lease).await;
         if self.conn.is_some()
-            && let Ok(renewed) = store::within(patience, &mut self.conn, renew).await
+            && let Ok(renewed) = store::with_timeout(patience, &mut self.conn, renew).await
         {
             return Ok(renewed);
         }
         self.conn = None;
         let joined = tokio::time::timeout(patience, self.join()).await;
         self.conn = Some(joined.unwrap_or(Err(store::Error::PoolTimedOut))?);
-        store::within(patience, &mut self.conn, renew).await
+        store::with_timeout(patience, &mut self.conn, renew).await
     }
 
     async fn join(&mut self) -> store::Result<PoolConn> {

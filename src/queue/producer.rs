@@ -122,7 +122,7 @@ async fn claim(
         None => Some(shared.pool.acquire().await?),
     };
     let claim = async |conn: &mut store::Connection| job::claim(conn, &wanted, request).await;
-    let taken = store::within(shared.timing.lease * 2, &mut conn, claim).await?;
+    let taken = store::with_timeout(shared.timing.lease * 2, &mut conn, claim).await?;
     state.conn = conn;
     if state.outage.take().is_some() {
         tracing::info!("jobs can be claimed again");

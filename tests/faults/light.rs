@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
 use aspora::{
     core::{requirement::Requirement, workflow::Workflow},
     engine::Engine,
-    store::{self, Pool, invariant, invariant::Verdict},
+    store::{self, Pool, invariant, invariant::Check},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -110,7 +110,7 @@ pub(crate) async fn open_runs(pool: &Pool) -> store::Result<usize> {
 }
 
 /// The invariants that do not hold.
-pub(crate) async fn broken(engine: &Engine) -> Vec<Verdict> {
+pub(crate) async fn broken(engine: &Engine) -> Vec<Check> {
     let mut line = engine.pool().acquire().await.unwrap();
     let mut verdicts = invariant::check(&mut line, 5).await.unwrap();
     drop(line);

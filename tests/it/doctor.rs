@@ -6,7 +6,7 @@ use crate::support::{Ground, answer, blank, eventually};
 use aspora::{
     core::workflow::{Outcome, Queue},
     store::{
-        invariant::{self, Verdict},
+        invariant::{self, Check},
         wake::Listener,
     },
 };
@@ -25,10 +25,10 @@ fn text(output: &Output) -> String {
 }
 
 /// Every invariant that does not hold, by its name.
-async fn broken(ground: &Ground) -> Vec<Verdict> {
-    let mut verdicts = invariant::check(&mut ground.pool().acquire().await.unwrap(), 3).await.unwrap();
-    verdicts.push(ground.engine.replay_all(3).await.unwrap());
-    verdicts.into_iter().filter(|verdict| verdict.count > 0).collect()
+async fn violated(ground: &Ground) -> Vec<Check> {
+    let mut checks = invariant::check(&mut ground.pool().acquire().await.unwrap(), 3).await.unwrap();
+    checks.push(ground.engine.replay_all(3).await.unwrap());
+    checks.into_iter().filter(|check| check.count > 0).collect()
 }
 
 /// What breaks each invariant, where `$run` is a run whose first job is held. Some break others too.
@@ -87,7 +87,7 @@ async fn whatever_is_broken_is_found_and_nothing_else_of_a_sound_database() {
         let sql = sql.replace("$run", &run.to_string());
         sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(ground.pool()).await.unwrap();
         let found = broken(&ground).await;
-        assert!(found.iter().any(|verdict| verdict.name == name), "`{sql}` is told as {found:?}");
+        assert!(found.iter().any(|check| check.name == name), "`{sql}` is told as {found:?}");
     }
 }
 
@@ -99,7 +99,7 @@ async fn what_nobody_does_is_told_only_where_a_worker_is() {
     ground.execute("update job set visible_at = now() - interval '3 minutes'").await;
     ground.execute("insert into timer select id, now() - interval '3 minutes' from run").await;
     let late = async || {
-        let names = broken(&ground).await.into_iter().map(|verdict| verdict.name);
+        let names = broken(&ground).await.into_iter().map(|check| check.name);
         names.filter(|name| ["leases", "timers"].contains(name)).collect::<Vec<_>>()
     };
     assert!(late().await.is_empty());
@@ -115,7 +115,7 @@ async fn a_transaction_that_is_left_open_is_told() {
     let mut idle = PgConnection::connect_with(&options.application_name("aspora")).await.unwrap();
     sqlx::raw_sql("begin; select 1").execute(&mut idle).await.unwrap();
     eventually("it is told", async || {
-        broken(&ground).await.iter().any(|verdict| verdict.name == "idle-transactions")
+        broken(&ground).await.iter().any(|check| check.name == "idle-transactions")
     })
     .await;
 }
@@ -135,9 +135,9 @@ async fn it_says_what_holds_what_does_not_and_by_its_exit_code_which() {
     let ill = doctor(url, &["--invariants", "-o", "json"]).await;
     assert_eq!(ill.status.code(), Some(1), "{}", text(&ill));
     let told: Value = serde_json::from_slice(&ill.stdout).unwrap();
-    let verdicts = told["invariants"].as_array().unwrap();
-    let verdict = verdicts.iter().find(|verdict| verdict["name"] == "one-cause").unwrap();
-    assert_eq!((&verdict["count"], &verdict["broken"][0]["run"]), (&1.into(), &run.to_string().into()));
+    let checks = told["invariants"].as_array().unwrap();
+    let check = checks.iter().find(|check| check["name"] == "one-cause").unwrap();
+    assert_eq!((&check["count"], &check["broken"][0]["run"]), (&1.into(), &run.to_string().into()));
     assert_eq!(doctor(url, &[]).await.status.code(), Some(0), "nobody asked for the invariants");
 }
 

@@ -144,13 +144,13 @@ async fn take(app: &App, draft: &Draft) -> Result<Sent, Problem> {
         Err(error) => return Err(error.into()),
     };
     let place = format!("/runs/{}", accepted.run);
-    let given = idempotency::Given {
+    let given = idempotency::StoredResponse {
         request_digest: digest.clone(),
         status: 303,
         location: Some(place.clone()),
         response: json!({ "run": accepted.run, "requirement": accepted.requirement }),
     };
-    if idempotency::keep(&mut tx, &key, ROUTE, &given).await? {
+    if idempotency::insert(&mut tx, &key, ROUTE, &given).await? {
         tx.commit().await?;
         return Ok(Sent::Taken(place));
     }

@@ -1,4 +1,4 @@
-//! Acts on the outside world: the intent before the act, the observation after it.
+//! Effects on the outside world: the intent is stored before the act, the observation after it.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -7,54 +7,54 @@ use uuid::Uuid;
 
 use crate::store::{
     Connection, Pool, Result,
-    blob::{self, Place},
+    blob::{self, Referrer},
     failpoint,
     job::Lease,
 };
 
-/// What is known of an effect when its act is about to be made.
+/// What is known of an effect before its act.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
-    /// Nobody has tried it: act.
+    /// This is the first attempt: act.
     Fresh(Intent),
-    /// Somebody may have done it: look before acting.
+    /// An earlier attempt may have acted: look before acting.
     Unknown(Intent),
-    /// It is done, and this came of it: do not act.
+    /// It is done, with this result: do not act.
     Done(Intent, Value),
-    /// The lease is lost or about to end: do nothing.
+    /// The lease is lost or about to expire: do nothing.
     LeaseLost,
 }
 
-/// What was meant, as first written down.
+/// The intent, as it was stored by the first attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intent {
-    /// The request of the first try; a later try acts on this one.
+    /// The request of the first attempt; later attempts use it too.
     pub request: Value,
-    /// When it was first meant.
+    /// When the intent was stored.
     pub at: DateTime<Utc>,
 }
 
-/// An effect as it is stored.
+/// A stored effect.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Its name in its run.
+    /// Its key, unique in its run.
     pub key: String,
-    /// What kind of act it is.
+    /// The kind of the act.
     pub kind: String,
-    /// What was meant.
+    /// The request.
     pub request: Value,
-    /// How often it was tried: asking for one that is done is no try.
+    /// How many attempts began it before it was done.
     pub attempts: i32,
-    /// When it was first meant.
+    /// When the intent was stored.
     pub intended_at: DateTime<Utc>,
-    /// What came of it.
+    /// The result, once it is known.
     pub result: Option<Value>,
-    /// When that was known.
+    /// When the result was stored.
     pub done_at: Option<DateTime<Utc>>,
 }
 
-/// Writes the intent down, if at least half a lease is left: a worker that renews in time always has
-/// two thirds of it, and one that was asleep must not act.
+/// Stores the intent, if at least half the lease is left: a worker that renews in time always has two thirds of it,
+/// and one that was suspended must not act.
 ///
 /// # Errors
 /// When the database does not answer; the act must then not be made.
@@ -65,10 +65,10 @@ pub async fn begin<'c>(
     kind: &str,
     request: &Value,
 ) -> Result<Begun> {
-    let parts = blob::part(request);
+    let extracted = blob::extract(request);
     let mut tx = on.begin().await?;
-    blob::keep(&mut tx, lease.run, Place::Effect, &parts).await?;
-    let begun = begin_in(&mut tx, lease, key, kind, &parts.document).await?;
+    blob::insert(&mut tx, lease.run, Referrer::Effect, &extracted).await?;
+    let begun = begin_in(&mut tx, lease, key, kind, &extracted.document).await?;
     failpoint::pass("intent.before")?;
     if begun != Begun::LeaseLost {
         tx.commit().await?;
@@ -101,7 +101,7 @@ async fn begin_in(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(mut row) = row else { return Ok(Begun::LeaseLost) };
-    blob::fill(connection, documents(&mut row.request, &mut row.result).collect()).await?;
+    blob::restore(connection, documents(&mut row.request, &mut row.result).collect()).await?;
     let intent = Intent { request: row.request, at: row.intended_at };
     Ok(match row.result {
         Some(result) => Begun::Done(intent, result),
@@ -110,7 +110,7 @@ async fn begin_in(
     })
 }
 
-/// Records what came of an effect. The first observation stays; it is true whoever makes it.
+/// Stores the result of an effect. The first one stays: it is true whichever attempt observed it.
 ///
 /// # Errors
 /// When the database does not answer; the next attempt then looks before acting.
@@ -121,10 +121,10 @@ pub async fn observe<'c>(
     result: &Value,
 ) -> Result<()> {
     failpoint::pass("observe.before")?;
-    let parts = blob::part(result);
+    let extracted = blob::extract(result);
     let mut tx = on.begin().await?;
-    blob::keep(&mut tx, run_id, Place::Effect, &parts).await?;
-    observe_in(&mut tx, run_id, key, &parts.document).await?;
+    blob::insert(&mut tx, run_id, Referrer::Effect, &extracted).await?;
+    observe_in(&mut tx, run_id, key, &extracted.document).await?;
     tx.commit().await?;
     failpoint::pass("observe.after")
 }
@@ -142,7 +142,7 @@ async fn observe_in(connection: &mut Connection, run_id: Uuid, key: &str, result
     .map(|_| ())
 }
 
-/// One effect, if it was ever meant.
+/// One effect, if its intent was stored.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -156,11 +156,11 @@ pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
     )
     .fetch_optional(pool)
     .await?;
-    whole(pool, row.as_mut_slice()).await?;
+    restore(pool, row.as_mut_slice()).await?;
     Ok(row)
 }
 
-/// All effects of a run, oldest first, without the diffs of pushes, which [`diffs`] gives.
+/// All effects of a run, oldest first, without the diffs of pushes, which [`diffs`] returns.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -174,13 +174,13 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     )
     .fetch_all(pool)
     .await?;
-    whole(pool, &mut rows).await?;
+    restore(pool, &mut rows).await?;
     Ok(rows)
 }
 
-async fn whole(pool: &Pool, rows: &mut [Row]) -> Result<()> {
+async fn restore(pool: &Pool, rows: &mut [Row]) -> Result<()> {
     let all = rows.iter_mut().flat_map(|row| documents(&mut row.request, &mut row.result)).collect();
-    blob::fill(pool, all).await
+    blob::restore(pool, all).await
 }
 
 fn documents<'a>(
@@ -190,7 +190,7 @@ fn documents<'a>(
     std::iter::once(request).chain(result.as_mut())
 }
 
-/// The effects of a run and of those before it on the same branch, oldest first, as [`of_run`] gives them.
+/// The effects of a run and of earlier runs on the same branch, oldest first, as [`of_run`] returns them.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -206,7 +206,7 @@ pub async fn of_lineage(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     .await
 }
 
-/// What came of an effect of this key in a run before this one on the same branch.
+/// The result of the effect of this key in the last earlier run on the same branch that has one.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -221,24 +221,24 @@ pub async fn inherited(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Va
     found.fetch_optional(pool).await
 }
 
-/// What a push of a run changes, as it was kept when the push was meant.
+/// The diff of a push, as it was stored with the intent.
 #[derive(Debug, Clone)]
 pub struct Diff {
-    /// The push's name in its run.
+    /// The key of the push.
     pub key: String,
-    /// When it was first meant.
+    /// When the intent was stored.
     pub at: DateTime<Utc>,
-    /// The commit that it changes.
+    /// The parent commit.
     pub parent: String,
-    /// The head that it made, once that is known.
+    /// The new head, once it is known.
     pub head: Option<String>,
-    /// Unified, file after file.
+    /// The diff in unified format.
     pub text: String,
-    /// Whether the end was too long to be kept.
+    /// Whether the end was cut off, as the diff was too long.
     pub is_cut: bool,
 }
 
-/// The diffs of all pushes of a run that kept one, oldest first.
+/// The diffs of all pushes of a run that have one, oldest first.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -253,7 +253,7 @@ pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
     )
     .fetch_all(pool)
     .await?;
-    blob::fill(pool, rows.iter_mut().map(|row| &mut row.diff).collect()).await?;
+    blob::restore(pool, rows.iter_mut().map(|row| &mut row.diff).collect()).await?;
     let diffs = rows.into_iter().map(|row| Diff {
         key: row.key,
         at: row.at,
@@ -265,8 +265,8 @@ pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
     Ok(diffs.collect())
 }
 
-/// How many model calls were answered since the run last pushed a head, or since a person let it go on
-/// after it had made too many.
+/// How many model calls were answered since the run last pushed a head, or since a person resumed it after too many
+/// of them.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -276,16 +276,16 @@ pub async fn calls_without_head(executor: impl sqlx::PgExecutor<'_>, run_id: Uui
         .await
 }
 
-/// What the model calls of a run have used so far, in tokens and micro-dollars.
+/// What the model calls of a run have used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
     /// Answered calls.
     pub calls: i64,
-    /// Tokens that were read.
+    /// Input tokens.
     pub input_tokens: i64,
-    /// Tokens that were written.
+    /// Output tokens.
     pub output_tokens: i64,
-    /// Millionths of a dollar, where prices are set.
+    /// Micro-dollars, where prices are configured.
     pub micro_dollars: i64,
 }
 

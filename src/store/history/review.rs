@@ -1,6 +1,6 @@
-//! Reviews and what they found. A review of a head is complete or it is not here.
+//! Reviews and their findings. Only complete reviews are stored.
 //!
-//! What was reviewed before a fork on the same branch counts for the fork.
+//! A fork on the same branch inherits the reviews of the runs before it.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -20,20 +20,20 @@ use crate::store::{
 pub struct Review {
     /// The head.
     pub head_sha: String,
-    /// What the reviewer said of it all.
+    /// The reviewer's summary.
     pub summary: String,
-    /// When it was complete.
+    /// When it was completed.
     pub reviewed_at: DateTime<Utc>,
 }
 
-/// A finding and what became of it.
+/// A finding and its state.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The head on which it was found.
     pub head_sha: String,
-    /// The same on every head.
+    /// Identifies the finding across heads.
     pub fingerprint: String,
-    /// One of the five words.
+    /// The severity, one of five.
     pub severity: String,
     /// The file.
     pub path: String,
@@ -43,7 +43,7 @@ pub struct Row {
     pub message: String,
     /// `open`, `fixed`, `gone` or `dismissed`.
     pub state: String,
-    /// The head on which it was seen to be fixed or gone.
+    /// The head on which it was fixed or gone.
     pub state_sha: Option<String>,
     /// Why it was dismissed.
     pub state_note: Option<String>,
@@ -64,8 +64,8 @@ impl Row {
     }
 }
 
-/// Records a complete review and its findings, all or nothing. A review of this head that is there
-/// stays; open findings of earlier heads that are not found again are fixed at this one.
+/// Stores a complete review and its findings in one transaction, unless there is one of this head. Open findings of
+/// earlier heads that are not found again become fixed at this one.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -117,7 +117,7 @@ pub async fn record(
     tx.commit().await
 }
 
-/// The review of this head, once it is complete.
+/// The review of this head.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -133,7 +133,7 @@ pub async fn of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Rev
     .await
 }
 
-/// All findings of a run, by review and then worst first.
+/// All findings of a run, by review and then by severity.
 ///
 /// # Errors
 /// When the database does not answer.

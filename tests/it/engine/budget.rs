@@ -75,7 +75,7 @@ impl Ground {
     async fn short(&self) -> Uuid {
         let lease = self.begun().await;
         let exceeded = self.reserve(&lease, tokens(100)).await.unwrap_err();
-        budget::want(self.pool(), lease.run, "wealth", tokens(100)).await.unwrap();
+        budget::record_refusal(self.pool(), lease.run, "wealth", tokens(100)).await.unwrap();
         let halted = self.engine.halt(&lease, "w1", PauseCause::Budget, &exceeded.to_string()).await;
         assert_eq!(halted.unwrap(), Ack::Committed);
         lease.run

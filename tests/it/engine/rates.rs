@@ -84,7 +84,7 @@ async fn tokens_are_taken_from_all_buckets_or_from_none() {
         assert_eq!(take(ground.pool(), &["b", "a"]).await, Admission::Go);
     }
     let Admission::Wait(held) = take(ground.pool(), &["a", "b"]).await else { panic!("b is empty") };
-    assert_eq!((held.key.as_str(), held.why.as_str()), ("b", "the budget is spent"));
+    assert_eq!((held.key.as_str(), held.why.as_str()), ("b", "the limit is used up"));
     assert_eq!(passed(&ground, "a").await, 3, "the refused call cost nothing");
     assert_eq!(rate::take(ground.pool(), &keys(&["a", "unknown"]), &[1.0, 1.0]).await.unwrap(), None);
 }

@@ -8,7 +8,7 @@ use aspora::{
     },
     store::{
         assessment,
-        idempotency::{self, Given},
+        idempotency::{self, StoredResponse},
         review,
     },
 };
@@ -16,16 +16,21 @@ use serde_json::{Value, json};
 
 use super::support::Ground;
 
-fn given(digest: &str) -> Given {
+fn given(digest: &str) -> StoredResponse {
     let location = Some("/api/v1/requirements/1".to_owned());
-    Given { request_digest: digest.to_owned(), status: 202, location, response: json!({"id": digest}) }
+    StoredResponse {
+        request_digest: digest.to_owned(),
+        status: 202,
+        location,
+        response: json!({"id": digest}),
+    }
 }
 
 #[tokio::test]
 async fn an_idempotency_key_keeps_its_first_answer_for_a_day_and_a_route() {
     let ground = Ground::new().await;
-    let keep = async |key: &str, route: &str, given: &Given| {
-        idempotency::keep(&mut ground.pool().acquire().await.unwrap(), key, route, given).await.unwrap()
+    let keep = async |key: &str, route: &str, given: &StoredResponse| {
+        idempotency::insert(&mut ground.pool().acquire().await.unwrap(), key, route, given).await.unwrap()
     };
     let get = async |key: &str, route: &str| idempotency::get(ground.pool(), key, route).await.unwrap();
     assert!(keep("k", "POST /requirements", &given("a")).await);

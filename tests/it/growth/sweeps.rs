@@ -160,7 +160,7 @@ async fn what_is_kept_for_ever_is_not_swept() {
 async fn the_upkeep_is_done_once_a_day_however_many_look() {
     let ground = Ground::new().await;
     let looks = async || {
-        let all = (0..3).map(|_| upkeep::tend(ground.pool()));
+        let all = (0..3).map(|_| upkeep::run_if_due(ground.pool()));
         let done = futures::future::try_join_all(all).await.unwrap();
         done.into_iter().flatten().count()
     };
