@@ -195,7 +195,7 @@ fn documents<'a>(
 /// # Errors
 /// When the database does not answer.
 pub async fn of_lineage(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
-    sqlx::query_as!(
+    let mut rows = sqlx::query_as!(
         Row,
         r#"select key, kind, case kind when 'push' then request - 'diff' else request end as "request!",
                   attempts, intended_at, result, done_at
@@ -203,7 +203,9 @@ pub async fn of_lineage(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
         run_id
     )
     .fetch_all(pool)
-    .await
+    .await?;
+    restore(pool, &mut rows).await?;
+    Ok(rows)
 }
 
 /// The result of the effect of this key in the last earlier run on the same branch that has one.
