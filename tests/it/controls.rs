@@ -6,10 +6,10 @@ use tokio::process::Command;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::{self, Ground, assert_sound};
+use crate::support::{self, TestEngine, assert_sound};
 
 struct Served {
-    ground: Ground,
+    test: TestEngine,
     url: String,
     client: reqwest::Client,
     stop: CancellationToken,
@@ -17,14 +17,14 @@ struct Served {
 
 impl Served {
     async fn new() -> Self {
-        let ground = Ground::new().await;
-        let app = support::app(ground.engine.clone());
+        let test = TestEngine::new().await;
+        let app = support::app(test.engine.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (url, stop) = (format!("http://{}", listener.local_addr().unwrap()), CancellationToken::new());
         let serving = http::serve(listener, app, stop.clone());
         tokio::spawn(async { serving.await.unwrap() });
         let policy = reqwest::redirect::Policy::none();
-        Self { ground, url, client: reqwest::Client::builder().redirect(policy).build().unwrap(), stop }
+        Self { test, url, client: reqwest::Client::builder().redirect(policy).build().unwrap(), stop }
     }
 
     async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -65,9 +65,9 @@ impl Served {
 
     /// A run whose first step is a dead letter.
     async fn died(&self, error: &str) -> Uuid {
-        let run = self.ground.accept().await;
-        let lease = self.ground.claim(Queue::Llm).await;
-        self.ground.engine.exhaust(&lease, "tester", error).await.unwrap();
+        let run = self.test.accept().await;
+        let lease = self.test.claim(Queue::Llm).await;
+        self.test.engine.exhaust(&lease, "tester", error).await.unwrap();
         run
     }
 }
@@ -81,7 +81,7 @@ impl Drop for Served {
 #[tokio::test]
 async fn a_run_is_paused_and_resumed_over_rest_as_often_as_anybody_asks() {
     let served = Served::new().await;
-    let run = served.ground.accept().await;
+    let run = served.test.accept().await;
     let why = json!({"reason": "waiting for legal"});
     for _ in 0..2 {
         let (status, view) = served.post(&format!("runs/{run}/pause"), &why).await;
@@ -101,7 +101,7 @@ async fn a_run_is_paused_and_resumed_over_rest_as_often_as_anybody_asks() {
     assert!(list.contains(&run.to_string()), "{list}");
     let (status, view) = served.post(&format!("runs/{run}/resume"), &why).await;
     assert_eq!((status, view["state"].as_str(), view.get("paused")), (200, Some("active"), None));
-    assert_sound(&served.ground.engine).await;
+    assert_sound(&served.test.engine).await;
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn the_same_key_gives_the_same_answer_and_does_nothing_twice() {
     assert_eq!((status, first["forked_from"].as_str()), (201, Some(run.to_string().as_str())));
     let (status, second) = served.post_with(&path, &body, Some("k1")).await;
     assert_eq!((status, &second["id"]), (201, &first["id"]));
-    assert_eq!(served.ground.ask::<i64>("select count(*) from run").await, 2);
+    assert_eq!(served.test.query::<i64>("select count(*) from run").await, 2);
     let other = json!({"reason": "for another reason", "step": "generate"});
     let (status, problem) = served.post_with(&path, &other, Some("k1")).await;
     assert_eq!((status, problem["code"].as_str()), (422, Some("key-reused")));
@@ -128,9 +128,9 @@ async fn the_same_key_gives_the_same_answer_and_does_nothing_twice() {
 #[tokio::test]
 async fn every_control_that_cannot_be_says_why_and_changes_nothing() {
     let served = Served::new().await;
-    let run = served.ground.accept().await;
-    let lease = served.ground.claim(Queue::Llm).await;
-    let before = served.ground.picture().await;
+    let run = served.test.accept().await;
+    let lease = served.test.claim(Queue::Llm).await;
+    let before = served.test.snapshot().await;
     let check = async |run: Uuid, verb: &str, body: Value, status: u16, code: &str, words: &str| {
         let (got, problem) = served.post(&format!("runs/{run}/{verb}"), &body).await;
         assert_eq!((got, problem["code"].as_str().unwrap()), (status, code), "{verb}: {problem}");
@@ -149,8 +149,8 @@ async fn every_control_that_cannot_be_says_why_and_changes_nothing() {
     let step = |step: &str| json!({"reason": "r", "step": step});
     check(run, "retry", step("gate"), 409, "busy", "a worker is at `generate`").await;
     check(run, "fork", step("gate"), 409, "not-allowed", "cancel it first").await;
-    assert_eq!(served.ground.picture().await, before);
-    served.ground.engine.exhaust(&lease, "tester", "e").await.unwrap();
+    assert_eq!(served.test.snapshot().await, before);
+    served.test.engine.exhaust(&lease, "tester", "e").await.unwrap();
     check(run, "pause", why(), 409, "not-allowed", "the run has ended as blocked").await;
     check(run, "cancel", why(), 409, "not-allowed", "the run has ended as blocked").await;
     check(run, "retry", step("deploy"), 422, "invalid", "has no step `deploy`").await;
@@ -172,7 +172,7 @@ async fn dead_letters_are_redriven_by_name_or_by_what_was_seen_and_never_all_by_
     let (_, rest) = served.get(&format!("/api/v1/dead-letters?limit=2&cursor={}", page["next_cursor"])).await;
     assert_eq!(serde_json::from_str::<Value>(&rest).unwrap()["items"].as_array().unwrap().len(), 1);
 
-    let before = served.ground.picture().await;
+    let before = served.test.snapshot().await;
     let check = async |body: Value, status: u16, code: &str, words: &str| {
         let (got, problem) = served.post("dead-letters/redrive", &body).await;
         assert_eq!((got, problem["code"].as_str().unwrap()), (status, code), "{problem}");
@@ -184,14 +184,14 @@ async fn dead_letters_are_redriven_by_name_or_by_what_was_seen_and_never_all_by_
     check(json!({"reason": "r", "filter": {"step": "generate"}}), 422, "invalid", "how many you saw").await;
     let two = json!({"reason": "r", "filter": {"error_contains": "503 FROM"}, "expect": 3});
     check(two, 409, "changed", "2 dead letters fit the filter, not 3").await;
-    assert_eq!(served.ground.picture().await, before, "none of these redrives anything");
+    assert_eq!(served.test.snapshot().await, before, "none of these redrives anything");
 
     let two = json!({"reason": "r", "filter": {"error_contains": "503 FROM"}, "expect": 2});
     let (status, done) = served.post("dead-letters/redrive", &two).await;
     assert_eq!(status, 200, "{done}");
     let words: Vec<_> = done["items"].as_array().unwrap().iter().map(|item| item["done"].clone()).collect();
     assert_eq!(words, ["redriven", "redriven"]);
-    assert_sound(&served.ground.engine).await;
+    assert_sound(&served.test.engine).await;
     let ids: Vec<_> = done["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect();
     let (_, again) =
         served.post("dead-letters/redrive", &json!({"reason": "r", "ids": [ids[0], 99_999]})).await;
@@ -205,7 +205,7 @@ async fn dead_letters_are_redriven_by_name_or_by_what_was_seen_and_never_all_by_
 #[tokio::test]
 async fn the_shell_does_what_rest_does() {
     let served = Served::new().await;
-    let run = served.ground.accept().await.to_string();
+    let run = served.test.accept().await.to_string();
     let says = async |words: &[&str], code: i32, what: &str| {
         let (got, text) = served.aspora(words).await;
         assert_eq!(got, code, "{words:?}: {text}");
@@ -222,8 +222,8 @@ async fn the_shell_does_what_rest_does() {
     says(&["run", "cancel", &run, "--reason", "r"], 0, "is cancelled").await;
     says(&["run", "fork", &run, "--reason", "r", "--step", "generate"], 0, "is active at generate").await;
     says(&["run", "events", &run], 0, "waiting for legal").await;
-    let lease = served.ground.claim(Queue::Llm).await;
-    served.ground.engine.exhaust(&lease, "tester", "503").await.unwrap();
+    let lease = served.test.claim(Queue::Llm).await;
+    served.test.engine.exhaust(&lease, "tester", "503").await.unwrap();
     says(&["dlq", "list"], 0, "generate x1: 503").await;
     says(&["dlq", "list", "--product", "pensions"], 0, "there are no dead letters").await;
     says(&["dlq", "redrive", "--reason", "r"], 2, "required").await;
@@ -235,7 +235,7 @@ async fn the_shell_does_what_rest_does() {
 #[tokio::test]
 async fn a_page_offers_what_the_run_allows_and_does_it_without_a_script() {
     let served = Served::new().await;
-    let run = served.ground.accept().await;
+    let run = served.test.accept().await;
     let offers = async |verbs: &[&str]| {
         let (_, page) = served.get(&format!("/runs/{run}")).await;
         let all = ["pause", "resume", "cancel", "run-now", "skip", "retry", "fork"];
@@ -255,14 +255,14 @@ async fn a_page_offers_what_the_run_allows_and_does_it_without_a_script() {
     let (status, page) = served.form(run, &[("verb", "run-now"), ("reason", "r")], "same-origin").await;
     assert!(status == 409 && page.contains("the run is paused; resume it first"), "{status} {page}");
     assert_eq!(served.form(run, &[("verb", "resume"), ("reason", "r")], "same-origin").await.0, 303);
-    let lease = served.ground.claim(Queue::Llm).await;
+    let lease = served.test.claim(Queue::Llm).await;
     offers(&["pause", "cancel"]).await;
-    served.ground.engine.exhaust(&lease, "tester", "e").await.unwrap();
+    served.test.engine.exhaust(&lease, "tester", "e").await.unwrap();
     offers(&["retry", "fork"]).await;
     assert_eq!(
         served.form(run, &[("verb", "retry"), ("reason", "r"), ("step", "")], "same-origin").await.0,
         303
     );
     offers(&["pause", "cancel", "skip", "retry"]).await;
-    assert_sound(&served.ground.engine).await;
+    assert_sound(&served.test.engine).await;
 }

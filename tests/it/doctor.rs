@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use crate::support::{Ground, answer, blank, eventually};
+use crate::support::{TestEngine, answer, blank, eventually};
 use aspora::{
     core::workflow::{Outcome, Queue},
     store::{
@@ -25,9 +25,9 @@ fn text(output: &Output) -> String {
 }
 
 /// Every invariant that does not hold, by its name.
-async fn violated(ground: &Ground) -> Vec<Check> {
-    let mut checks = invariant::check(&mut ground.pool().acquire().await.unwrap(), 3).await.unwrap();
-    checks.push(ground.engine.replay_all(3).await.unwrap());
+async fn violated(test: &TestEngine) -> Vec<Check> {
+    let mut checks = invariant::check(&mut test.pool().acquire().await.unwrap(), 3).await.unwrap();
+    checks.push(test.engine.replay_all(3).await.unwrap());
     checks.into_iter().filter(|check| check.count > 0).collect()
 }
 
@@ -78,60 +78,60 @@ const BREAKS: [(&str, &str); 15] = [
 #[tokio::test]
 async fn whatever_is_broken_is_found_and_nothing_else_of_a_sound_database() {
     for (name, sql) in BREAKS {
-        let ground = Ground::new().await;
-        ground.accept().await;
-        let run = ground.accept().await;
-        ground.claim_all(Queue::Llm, 2).await;
-        let before = broken(&ground).await;
+        let test = TestEngine::new().await;
+        test.accept().await;
+        let run = test.accept().await;
+        test.claim_all(Queue::Llm, 2).await;
+        let before = violated(&test).await;
         assert!(before.is_empty(), "{before:?}");
         let sql = sql.replace("$run", &run.to_string());
-        sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(ground.pool()).await.unwrap();
-        let found = broken(&ground).await;
+        sqlx::raw_sql(AssertSqlSafe(sql.clone())).execute(test.pool()).await.unwrap();
+        let found = violated(&test).await;
         assert!(found.iter().any(|check| check.name == name), "`{sql}` is told as {found:?}");
     }
 }
 
 #[tokio::test]
 async fn what_nobody_does_is_told_only_where_a_worker_is() {
-    let ground = Ground::new().await;
-    ground.accept().await;
-    ground.claim(Queue::Llm).await;
-    ground.execute("update job set visible_at = now() - interval '3 minutes'").await;
-    ground.execute("insert into timer select id, now() - interval '3 minutes' from run").await;
+    let test = TestEngine::new().await;
+    test.accept().await;
+    test.claim(Queue::Llm).await;
+    test.execute("update job set visible_at = now() - interval '3 minutes'").await;
+    test.execute("insert into timer select id, now() - interval '3 minutes' from run").await;
     let late = async || {
-        let names = broken(&ground).await.into_iter().map(|check| check.name);
+        let names = violated(&test).await.into_iter().map(|check| check.name);
         names.filter(|name| ["leases", "timers"].contains(name)).collect::<Vec<_>>()
     };
     assert!(late().await.is_empty());
-    let ear = Listener::open(ground.pool(), &[Queue::Llm]).await.unwrap();
+    let ear = Listener::open(test.pool(), &[Queue::Llm]).await.unwrap();
     assert_eq!(late().await, ["leases", "timers"]);
     drop(ear);
 }
 
 #[tokio::test]
 async fn a_transaction_that_is_left_open_is_told() {
-    let ground = Ground::new().await;
-    let options: PgConnectOptions = ground.database.url.parse().unwrap();
+    let test = TestEngine::new().await;
+    let options: PgConnectOptions = test.database.url.parse().unwrap();
     let mut idle = PgConnection::connect_with(&options.application_name("aspora")).await.unwrap();
     sqlx::raw_sql("begin; select 1").execute(&mut idle).await.unwrap();
     eventually("it is told", async || {
-        broken(&ground).await.iter().any(|check| check.name == "idle-transactions")
+        violated(&test).await.iter().any(|check| check.name == "idle-transactions")
     })
     .await;
 }
 
 #[tokio::test]
 async fn it_says_what_holds_what_does_not_and_by_its_exit_code_which() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    ground.engine.answer(&lease, "tester", answer(Outcome::Opened)).await.unwrap();
-    let url = &ground.database.url;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    test.engine.answer(&lease, "tester", answer(Outcome::Opened)).await.unwrap();
+    let url = &test.database.url;
     let well = doctor(url, &["--invariants"]).await;
     assert_eq!(well.status.code(), Some(0), "{}", text(&well));
     assert!(text(&well).contains("ok   folds: ") && text(&well).contains("no worker is connected"));
 
-    ground.execute("delete from job").await;
+    test.execute("delete from job").await;
     let ill = doctor(url, &["--invariants", "-o", "json"]).await;
     assert_eq!(ill.status.code(), Some(1), "{}", text(&ill));
     let told: Value = serde_json::from_slice(&ill.stdout).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{process::Output, sync::Arc};
 
-use crate::support::Ground;
+use crate::support::TestEngine;
 use aspora::http::{self, App, Settings};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -10,12 +10,12 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 struct Server {
     url: String,
-    ground: Ground,
+    test: TestEngine,
     _stop: DropGuard,
 }
 
 async fn serve() -> Server {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let settings = Settings {
@@ -25,10 +25,10 @@ async fn serve() -> Server {
         forge_is_stand_in: true,
         model_is_stand_in: true,
     };
-    let app = App { engine: ground.engine.clone(), settings: Arc::new(settings) };
+    let app = App { engine: test.engine.clone(), settings: Arc::new(settings) };
     let stop = CancellationToken::new();
     tokio::spawn(http::serve(listener, app, stop.clone()));
-    Server { url, ground, _stop: stop.drop_guard() }
+    Server { url, test, _stop: stop.drop_guard() }
 }
 
 impl Server {
@@ -67,12 +67,12 @@ async fn a_schedule_is_set_shown_held_and_removed() {
     assert_eq!(server.ask("GET", "", None).await, (200, json!([])));
     let (status, set) = server.ask("PUT", "/weekly", Some(&wish())).await;
     assert_eq!((status, &set["name"], &set["priority"]), (200, &json!("weekly"), &json!(3)), "{set}");
-    server.ground.execute("update schedule set next_at = now()").await;
-    assert_eq!(server.ground.engine.fire_due().await.unwrap(), 1);
+    server.test.execute("update schedule set next_at = now()").await;
+    assert_eq!(server.test.engine.fire_due().await.unwrap(), 1);
     let (status, shown) = server.ask("GET", "/weekly", None).await;
     assert_eq!(status, 200);
     let run = shown["ticks"][0]["run_id"].as_str().unwrap();
-    assert!(server.ground.ask::<bool>(&format!("select exists (select from run where id = '{run}')")).await);
+    assert!(server.test.query::<bool>(&format!("select exists (select from run where id = '{run}')")).await);
 
     let why = json!({ "reason": "the freeze" });
     let (status, paused) = server.ask("POST", "/weekly/pause", Some(&why)).await;
@@ -81,7 +81,7 @@ async fn a_schedule_is_set_shown_held_and_removed() {
     assert!(status == 200 && resumed["next_at"].is_string(), "{resumed}");
     assert_eq!(server.ask("DELETE", "/weekly", None).await.0, 204);
     assert_eq!(server.ask("DELETE", "/weekly", None).await.0, 404);
-    assert!(server.ground.ask::<bool>(&format!("select exists (select from run where id = '{run}')")).await);
+    assert!(server.test.query::<bool>(&format!("select exists (select from run where id = '{run}')")).await);
 }
 
 #[tokio::test]
@@ -130,8 +130,8 @@ async fn the_shell_sets_lists_shows_holds_and_removes_the_same() {
     ];
     let set = server.aspora(&[&set[..], &["--reason", "as agreed"]].concat()).await;
     assert!(set.status.success() && text(&set).contains("ticks next on "), "{}", text(&set));
-    server.ground.execute("update schedule set next_at = now() - interval '8 days'").await;
-    server.ground.engine.fire_due().await.unwrap();
+    server.test.execute("update schedule set next_at = now() - interval '8 days'").await;
+    server.test.engine.fire_due().await.unwrap();
     let shown = text(&server.aspora(&["schedule", "show", "weekly"]).await);
     assert!(shown.contains("by `0 6 * * mon` UTC") && shown.contains("  run "), "{shown}");
     let paused = server.aspora(&["schedule", "pause", "weekly", "-r", "the freeze"]).await;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::support::openapi::Judge;
+use crate::support::openapi::SpecChecker;
 use aspora::dev::{
     ci::{CheckResult, Ci},
     github::{BOT, CI_APP, Mode, Phase, Rule, Twin, TwinConfig, Verdict, Webhook},
@@ -29,10 +29,10 @@ fn config(data: &Path) -> TwinConfig {
     }
 }
 
-/// A twin with a product, a branch `topic` ahead of `main`, and a judge of all it answers.
+/// A twin with a product, a branch `topic` ahead of `main`, and a checker of all its answers.
 struct World {
     twin: Twin,
-    judge: Arc<Judge>,
+    spec: Arc<SpecChecker>,
     data: tempfile::TempDir,
     head: String,
 }
@@ -47,12 +47,12 @@ impl World {
         let mut config = config(data.path());
         adapt(&mut config);
         let twin = Twin::start(config).await.unwrap();
-        let judge = Judge::new().unwrap();
-        twin.observe(judge.observer());
+        let spec = SpecChecker::new().unwrap();
+        twin.observe(spec.observer());
         twin.create_repository(REPO, &[("README.md", b"one\ntwo\nthree\n")]).await.unwrap();
         let files: [(&str, &[u8]); 2] = [("README.md", b"one\n2\nthree\n"), ("risk.py", b"a = 1\nb = 2\n")];
         let head = twin.push_as(BOT, REPO, "topic", &files).await.unwrap();
-        Self { twin, judge, data, head }
+        Self { twin, spec, data, head }
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
@@ -117,7 +117,7 @@ async fn identity_and_repository_are_as_github_describes_them() {
     assert_eq!(world.get("/repos/acme/unknown").await.0, 404);
     assert_eq!(world.post("issues", json!({"title": "Gap", "labels": ["harness-gap"]})).await.0, 201);
     assert_eq!(world.get("issues?labels=harness-gap").await.1[0]["title"], "Gap");
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_wrong_token_is_refused_everywhere() {
     assert!(answer.headers().contains_key("x-github-request-id"));
     let refs = format!("{}/info/refs?service=git-upload-pack", world.twin.git_url(REPO));
     assert_eq!(client.get(refs).basic_auth("x", Some("wrong")).send().await.unwrap().status(), 401);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_pull_request_is_opened_once_and_found_by_its_branch() {
     assert_eq!(world.get("pulls").await.1, json!([]));
     assert_eq!(world.patch("pulls/1", json!({"state": "open"})).await.1["state"], "open");
     assert_eq!(world.get("pulls/9").await.0, 404);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -167,7 +167,7 @@ async fn a_list_is_paged_with_links() {
     assert!(link.contains("per_page=1&page=2>; rel=\"next\"") && link.contains("rel=\"last\""), "{link}");
     let second = world.get("pulls/1/files?per_page=1&page=2").await.1;
     assert_eq!((second.as_array().unwrap().len(), &second[0]["filename"]), (1, &json!("risk.py")));
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn a_merge_with_a_stale_head_is_refused_and_main_stays() {
     assert_eq!((&pull["merged"], &pull["merge_commit_sha"]), (&json!(true), &merged["sha"]));
     assert_eq!(world.get("pulls/1/merge").await.0, 204);
     assert_eq!(world.put("pulls/1/merge", json!({"sha": newer})).await.0, 405);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -202,7 +202,7 @@ async fn a_conflict_is_not_mergeable_and_a_late_branch_can_be_updated() {
     let pull = world.get("pulls/1").await.1;
     assert_eq!((&pull["mergeable"], &pull["mergeable_state"]), (&json!(false), &json!("dirty")));
     assert_eq!(world.put("pulls/1/merge", json!({})).await.0, 405);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -224,7 +224,7 @@ async fn a_review_comments_only_lines_of_the_diff_and_never_approves_its_own() {
     let path = format!("pulls/1/reviews/{id}/dismissals");
     assert_eq!(world.put(&path, json!({"message": "stale"})).await.1["state"], "DISMISSED");
     assert_eq!(world.get(&format!("pulls/1/reviews/{id}")).await.0, 200);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -240,7 +240,7 @@ async fn a_comment_lives_and_goes() {
     assert_eq!(world.ask(Method::DELETE, &path, None).await.0, 204);
     assert_eq!(world.get(&path).await.0, 404);
     assert_eq!(world.post("issues/9/comments", json!({"body": "x"})).await.0, 404);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn checks_and_statuses_are_told_latest_first_and_by_app() {
     assert_eq!((&combined["state"], &combined["total_count"]), (&json!("success"), &json!(1)));
     let listed = world.get(&format!("commits/{}/statuses", world.head)).await.1;
     assert_eq!(listed.as_array().unwrap().len(), 2);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 /// A page as a browser asks for it, without a token: the answer's status, policy and text.
@@ -333,7 +333,7 @@ async fn every_address_for_people_leads_to_a_page_where_text_stays_text() {
     shows(&world, "/", &[REPO]).await;
     world.put("pulls/1/merge", json!({"sha": world.head})).await;
     shows(&world, &path(&pull), &["merged", "Merged by", "class=\"plus\">+2\n"]).await;
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -383,25 +383,25 @@ async fn real_git_clones_and_pushes_and_the_pull_request_follows() {
     assert_eq!(pull["commits"], 2);
     let mut pushes = world.twin.ledger().into_iter().filter(|entry| entry.path.ends_with("git-receive-pack"));
     assert!(pushes.next_back().unwrap().applied);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
 async fn a_restarted_twin_goes_on_where_it_was() {
-    let World { twin, judge, data, head } = World::new().await;
+    let World { twin, spec, data, head } = World::new().await;
     let new = json!({"title": "Risk", "head": "topic", "base": "main"});
     ask(&twin, Method::POST, "pulls", Some(new.clone())).await.unwrap();
     ask(&twin, Method::POST, "issues/1/comments", Some(json!({"body": "hello"}))).await.unwrap();
     let before = twin.pulls(REPO);
     drop(twin);
     let twin = Twin::start(config(data.path())).await.unwrap();
-    twin.observe(judge.observer());
+    twin.observe(spec.observer());
     assert_eq!(twin.pulls(REPO), before);
     assert_eq!(twin.comments(REPO)[0].body, "hello");
     assert_eq!(ask(&twin, Method::POST, "pulls", Some(new)).await.unwrap().status(), 422);
     let merged = ask(&twin, Method::PUT, "pulls/1/merge", Some(json!({"sha": head}))).await.unwrap();
     assert_eq!(merged.status(), 200);
-    judge.verdict();
+    spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -425,7 +425,7 @@ async fn what_was_applied_counts_once_whatever_was_answered() {
     let ledger = world.twin.ledger();
     let told: Vec<_> = ledger.iter().map(|entry| (entry.status, entry.applied)).collect();
     assert_eq!(told, [(502, false), (500, true), (422, false)]);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]
@@ -497,7 +497,7 @@ async fn webhooks_are_signed_in_order_and_can_be_disturbed() {
     world.twin.close_pull("ada", REPO, 1).await.unwrap();
     world.twin.settled().await;
     assert_eq!(names(&heard), ["pull_request closed", "issue_comment created"]);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 fn ci() -> Ci {
@@ -526,7 +526,7 @@ async fn each_head_of_a_pull_request_is_checked_and_silence_is_a_failure() {
     assert_eq!(told(0), (json!("harness-smoke"), json!("failure")));
     assert_eq!(told(1), (json!("CI Pipeline"), json!("success")));
     assert_eq!(runs["check_runs"][0]["app"]["slug"], CI_APP);
-    world.judge.verdict();
+    world.spec.assert_conforms();
 }
 
 #[tokio::test]

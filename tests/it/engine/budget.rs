@@ -11,7 +11,7 @@ use aspora::{
 };
 use uuid::Uuid;
 
-use super::support::{Ground, assert_budgets_add_up, assert_sound};
+use super::support::{TestEngine, assert_budgets_add_up, assert_sound};
 
 const KEY: &str = "generate.1/model.1";
 const NOBODY: [Uuid; 0] = [];
@@ -33,7 +33,7 @@ fn attempt(lease: &Lease, attempt: u32) -> Lease {
     Lease { attempt, ..lease.clone() }
 }
 
-impl Ground {
+impl TestEngine {
     async fn begun(&self) -> Lease {
         self.accept().await;
         self.claim(Queue::Llm).await
@@ -84,14 +84,14 @@ impl Ground {
 
 #[tokio::test]
 async fn two_workers_cannot_both_take_the_last_money() {
-    let ground = Ground::new().await;
-    ground.limit(Scope::Product, "wealth", limit(1_000)).await;
+    let test = TestEngine::new().await;
+    test.limit(Scope::Product, "wealth", limit(1_000)).await;
     let mut leases = Vec::new();
     for _ in 0..24 {
-        leases.push(ground.begun().await);
+        leases.push(test.begun().await);
     }
     // Seven fit; which seven is open.
-    let asked = leases.iter().map(|lease| ground.reserve(lease, tokens(130)));
+    let asked = leases.iter().map(|lease| test.reserve(lease, tokens(130)));
     let answers = futures::future::join_all(asked).await;
     let refused: Vec<Exceeded> = answers.into_iter().filter_map(Result::err).collect();
     assert_eq!(refused.len(), 24 - 7);
@@ -99,136 +99,132 @@ async fn two_workers_cannot_both_take_the_last_money() {
         assert_eq!((exceeded.scope, exceeded.unit, exceeded.limit), (Scope::Product, Unit::Tokens, 1_000));
         assert!(exceeded.used.all().tokens <= 910, "it saw what was admitted and no more: {exceeded}");
     }
-    let accounts = budget::of_product(ground.pool(), "wealth").await.unwrap();
+    let accounts = budget::of_product(test.pool(), "wealth").await.unwrap();
     assert_eq!(accounts[0].used.reserved, used(910));
-    assert_budgets_add_up(ground.pool()).await;
+    assert_budgets_add_up(test.pool()).await;
 }
 
 #[tokio::test]
 async fn a_call_is_reserved_once_an_attempt_and_settled_once() {
-    let ground = Ground::new().await;
-    let lease = ground.begun().await;
+    let test = TestEngine::new().await;
+    let lease = test.begun().await;
     for _ in 0..2 {
-        assert_eq!(ground.reserve(&lease, tokens(100)).await, Ok(()));
-        assert_eq!(ground.tokens(lease.run).await, (100, 0));
+        assert_eq!(test.reserve(&lease, tokens(100)).await, Ok(()));
+        assert_eq!(test.tokens(lease.run).await, (100, 0));
     }
     for later in [30, 30, 99] {
-        ground.settle(&lease, used(later), true).await;
-        assert_eq!(ground.tokens(lease.run).await, (0, 30), "the first word stays");
+        test.settle(&lease, used(later), true).await;
+        assert_eq!(test.tokens(lease.run).await, (0, 30), "the first word stays");
     }
-    assert_eq!(ground.reserve(&lease, tokens(100)).await, Ok(()), "it was made in this attempt already");
-    assert_eq!(ground.tokens(lease.run).await, (0, 30));
+    assert_eq!(test.reserve(&lease, tokens(100)).await, Ok(()), "it was made in this attempt already");
+    assert_eq!(test.tokens(lease.run).await, (0, 30));
 }
 
 #[tokio::test]
 async fn a_call_that_was_cut_off_stays_held_until_a_later_attempt_tells_what_it_uses() {
-    let ground = Ground::new().await;
-    let first = ground.begun().await;
+    let test = TestEngine::new().await;
+    let first = test.begun().await;
     let (second, third) = (attempt(&first, 2), attempt(&first, 3));
     for lease in [&first, &second, &third] {
-        ground.reserve(lease, tokens(100)).await.unwrap();
+        test.reserve(lease, tokens(100)).await.unwrap();
     }
-    assert_eq!(ground.tokens(first.run).await, (300, 0), "each of them may have been paid");
-    ground.settle(&second, used(0), false).await;
-    assert_eq!(ground.tokens(first.run).await, (200, 0), "a call that was turned away tells nothing");
-    ground.settle(&third, used(40), true).await;
-    assert_eq!(ground.tokens(first.run).await, (0, 80), "the first is taken to have used as much");
+    assert_eq!(test.tokens(first.run).await, (300, 0), "each of them may have been paid");
+    test.settle(&second, used(0), false).await;
+    assert_eq!(test.tokens(first.run).await, (200, 0), "a call that was turned away tells nothing");
+    test.settle(&third, used(40), true).await;
+    assert_eq!(test.tokens(first.run).await, (0, 80), "the first is taken to have used as much");
     // The first worker was not dead after all, and knows better.
-    ground.settle(&first, used(55), true).await;
-    assert_eq!(ground.tokens(first.run).await, (0, 95));
+    test.settle(&first, used(55), true).await;
+    assert_eq!(test.tokens(first.run).await, (0, 95));
     let how = "select string_agg(settled_as, ' ' order by attempt) from reservation";
-    assert_eq!(ground.ask::<String>(how).await, "known known known");
+    assert_eq!(test.query::<String>(how).await, "known known known");
 }
 
 #[tokio::test]
 async fn what_a_person_lets_go_is_used_up_only_if_the_call_comes_back() {
-    let ground = Ground::new().await;
-    let first = ground.begun().await;
-    ground.reserve(&first, tokens(100)).await.unwrap();
+    let test = TestEngine::new().await;
+    let first = test.begun().await;
+    test.reserve(&first, tokens(100)).await.unwrap();
     let reason = "not on the bill".parse().unwrap();
-    let held = ground.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
-    assert_eq!((held, ground.tokens(first.run).await), (0, (100, 0)), "it is being made");
-    super::support::advance(ground.pool(), Ground::LEASE).await;
-    let released = ground.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
-    assert_eq!((released, ground.tokens(first.run).await), (1, (0, 0)));
-    assert_eq!(ground.ask::<String>("select note from reservation").await, "pm@acme: not on the bill");
-    let again = ground.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
+    let held = test.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
+    assert_eq!((held, test.tokens(first.run).await), (0, (100, 0)), "it is being made");
+    super::support::advance(test.pool(), TestEngine::LEASE).await;
+    let released = test.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
+    assert_eq!((released, test.tokens(first.run).await), (1, (0, 0)));
+    assert_eq!(test.query::<String>("select note from reservation").await, "pm@acme: not on the bill");
+    let again = test.engine.release_reservations(first.run, &reason, "pm@acme").await.unwrap();
     assert_eq!(again, 0);
-    ground.settle(&first, used(70), true).await;
-    assert_eq!(ground.tokens(first.run).await, (0, 70), "it was paid after all");
+    test.settle(&first, used(70), true).await;
+    assert_eq!(test.tokens(first.run).await, (0, 70), "it was paid after all");
 }
 
 #[tokio::test]
 async fn the_totals_are_the_sums_whatever_happens() {
-    let ground = Ground::new().await;
-    let leases = [ground.begun().await, ground.begun().await, ground.begun().await];
+    let test = TestEngine::new().await;
+    let leases = [test.begun().await, test.begun().await, test.begun().await];
     // A fixed mix of everything, on several days.
     for step in 0_u32..60 {
         let lease = attempt(&leases[(step % 3) as usize], step % 7 + 1);
         match step % 5 {
             0 | 1 => {
-                let _ = ground.reserve(&lease, tokens(u64::from(step) + 1)).await;
+                let _ = test.reserve(&lease, tokens(u64::from(step) + 1)).await;
             }
-            2 => ground.settle(&lease, used(u64::from(step) / 2), step % 2 == 0).await,
+            2 => test.settle(&lease, used(u64::from(step) / 2), step % 2 == 0).await,
             3 => {
                 let reason = "r".parse().unwrap();
-                ground.engine.release_reservations(lease.run, &reason, "pm").await.unwrap();
+                test.engine.release_reservations(lease.run, &reason, "pm").await.unwrap();
             }
             _ => {
-                ground.limit(Scope::ProductDay, "wealth", limit(u64::from(step) * 10)).await;
+                test.limit(Scope::ProductDay, "wealth", limit(u64::from(step) * 10)).await;
             }
         }
-        assert_budgets_add_up(ground.pool()).await;
+        assert_budgets_add_up(test.pool()).await;
     }
-    assert!(ground.ask::<i64>("select count(*) from reservation where settled_at is not null").await > 5);
+    assert!(test.query::<i64>("select count(*) from reservation where settled_at is not null").await > 5);
 }
 
 #[tokio::test]
 async fn a_raised_budget_resumes_what_it_stopped_and_nothing_else() {
-    let ground = Ground::new().await;
-    ground.limit(Scope::Product, "wealth", limit(10)).await;
-    let (short, other, persons) = (ground.short().await, ground.short().await, ground.short().await);
+    let test = TestEngine::new().await;
+    test.limit(Scope::Product, "wealth", limit(10)).await;
+    let (short, other, persons) = (test.short().await, test.short().await, test.short().await);
     let reason = "mine now".parse().unwrap();
-    ground.engine.resume(persons, "pm@acme", &reason).await.unwrap();
-    ground.engine.pause(persons, "pm@acme", &reason).await.unwrap();
-    assert_sound(&ground.engine).await;
+    test.engine.resume(persons, "pm@acme", &reason).await.unwrap();
+    test.engine.pause(persons, "pm@acme", &reason).await.unwrap();
+    assert_sound(&test.engine).await;
 
-    assert_eq!(ground.limit(Scope::Product, "wealth", limit(99)).await, NOBODY, "it is still too small");
+    assert_eq!(test.limit(Scope::Product, "wealth", limit(99)).await, NOBODY, "it is still too small");
     assert_eq!(
-        ground.limit(Scope::Run, &short.to_string(), limit(5_000)).await,
+        test.limit(Scope::Run, &short.to_string(), limit(5_000)).await,
         NOBODY,
         "the product is short"
     );
-    assert_eq!(ground.limit(Scope::Product, "wealth", limit(199)).await, [short], "there is room for one");
-    assert_eq!(
-        ground.engine.resume_funded().await.unwrap(),
-        NOBODY,
-        "what it was promised is not given twice"
-    );
-    assert_eq!(ground.limit(Scope::Product, "wealth", Limits::default()).await, [other]);
-    assert_eq!(ground.kinds(short).await, ["started", "paused", "resumed"]);
-    assert_eq!(ground.kinds(persons).await, ["started", "paused", "resumed", "paused"]);
-    assert_sound(&ground.engine).await;
-    let lease = ground.claim_all(Queue::Llm, 10).await.into_iter().find(|lease| lease.run == short).unwrap();
+    assert_eq!(test.limit(Scope::Product, "wealth", limit(199)).await, [short], "there is room for one");
+    assert_eq!(test.engine.resume_funded().await.unwrap(), NOBODY, "what it was promised is not given twice");
+    assert_eq!(test.limit(Scope::Product, "wealth", Limits::default()).await, [other]);
+    assert_eq!(test.event_kinds(short).await, ["started", "paused", "resumed"]);
+    assert_eq!(test.event_kinds(persons).await, ["started", "paused", "resumed", "paused"]);
+    assert_sound(&test.engine).await;
+    let lease = test.claim_all(Queue::Llm, 10).await.into_iter().find(|lease| lease.run == short).unwrap();
     assert_eq!((lease.attempt, lease.is_spent()), (2, false), "a halt costs no attempt");
-    assert_eq!(ground.reserve(&lease, tokens(100)).await, Ok(()));
+    assert_eq!(test.reserve(&lease, tokens(100)).await, Ok(()));
 }
 
 #[tokio::test]
 async fn a_new_day_resumes_what_the_last_one_stopped() {
-    let ground = Ground::new().await;
-    ground.limit(Scope::ProductDay, "wealth", limit(150)).await;
-    let spent = ground.begun().await;
-    ground.reserve(&spent, tokens(120)).await.unwrap();
-    ground.settle(&spent, used(120), true).await;
-    let short = ground.short().await;
-    assert_eq!(ground.engine.resume_funded().await.unwrap(), NOBODY);
+    let test = TestEngine::new().await;
+    test.limit(Scope::ProductDay, "wealth", limit(150)).await;
+    let spent = test.begun().await;
+    test.reserve(&spent, tokens(120)).await.unwrap();
+    test.settle(&spent, used(120), true).await;
+    let short = test.short().await;
+    assert_eq!(test.engine.resume_funded().await.unwrap(), NOBODY);
     // A day passes.
-    ground.execute("update reservation set day = day - 1").await;
-    ground
+    test.execute("update reservation set day = day - 1").await;
+    test
         .execute("update budget_use set key = 'wealth/' || ((now() at time zone 'utc')::date - 1) where scope = 'product_day'")
         .await;
-    assert_budgets_add_up(ground.pool()).await;
-    assert_eq!(ground.engine.resume_funded().await.unwrap(), [short]);
-    assert_eq!(ground.engine.resume_funded().await.unwrap(), NOBODY);
+    assert_budgets_add_up(test.pool()).await;
+    assert_eq!(test.engine.resume_funded().await.unwrap(), [short]);
+    assert_eq!(test.engine.resume_funded().await.unwrap(), NOBODY);
 }

@@ -13,18 +13,18 @@ use aspora::{
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use super::support::{Ground, accept, advance, answer, assert_sound};
+use super::support::{TestEngine, accept, advance, answer, assert_sound};
 
 #[tokio::test]
 async fn no_job_is_claimed_twice_by_many_at_once() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     for _ in 0..40 {
-        ground.accept().await;
+        test.accept().await;
     }
     let claimers = (0..8).map(async |_| {
         let mut mine = Vec::new();
         loop {
-            let claimed = ground.claim_all(Queue::Llm, 3).await;
+            let claimed = test.claim_all(Queue::Llm, 3).await;
             assert!(claimed.len() <= 3);
             if claimed.is_empty() {
                 return mine;
@@ -35,33 +35,33 @@ async fn no_job_is_claimed_twice_by_many_at_once() {
     let all: Vec<_> = join_all(claimers).await.into_iter().flatten().collect();
     let (jobs, tokens): (BTreeSet<_>, BTreeSet<_>) = all.iter().map(|lease| (lease.job, lease.token)).unzip();
     assert_eq!((all.len(), jobs.len(), tokens.len()), (40, 40, 40));
-    assert_sound(&ground.engine).await;
+    assert_sound(&test.engine).await;
 }
 
 /// A claim that met a locked row and waited would hold up every worker of the queue.
 #[tokio::test]
 async fn a_claim_passes_over_a_job_that_somebody_is_just_claiming() {
-    let ground = Ground::new().await;
-    let (first, second) = (ground.accept().await, ground.accept().await);
-    let mut tx = ground.pool().begin().await.unwrap();
+    let test = TestEngine::new().await;
+    let (first, second) = (test.accept().await, test.accept().await);
+    let mut tx = test.pool().begin().await.unwrap();
     sqlx::query("select 1 from job where run_id = $1 for update")
         .bind(first)
         .execute(&mut *tx)
         .await
         .unwrap();
-    let claimed = tokio::time::timeout(Duration::from_secs(20), ground.claim(Queue::Llm)).await.unwrap();
+    let claimed = tokio::time::timeout(Duration::from_secs(20), test.claim(Queue::Llm)).await.unwrap();
     assert_eq!(claimed.run, second);
 }
 
 #[tokio::test]
 async fn the_first_priority_comes_first_and_then_the_oldest() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let mut runs = Vec::new();
     for priority in [5, 1, 3, 1] {
-        runs.push(accept(&ground.engine, priority).await);
+        runs.push(accept(&test.engine, priority).await);
     }
     let claimed = async |limit| -> Vec<_> {
-        ground.claim_all(Queue::Llm, limit).await.into_iter().map(|lease| lease.run).collect()
+        test.claim_all(Queue::Llm, limit).await.into_iter().map(|lease| lease.run).collect()
     };
     assert!(claimed(0).await.is_empty());
     assert_eq!(claimed(3).await, [runs[1], runs[3], runs[2]]);
@@ -70,118 +70,118 @@ async fn the_first_priority_comes_first_and_then_the_oldest() {
 
 #[tokio::test]
 async fn a_job_is_claimed_from_its_queue_when_it_is_due_and_free() {
-    let ground = Ground::new().await;
-    ground.accept().await;
-    assert!(ground.claim_all(Queue::Github, 10).await.is_empty(), "it is in another queue");
-    let lease = ground.claim(Queue::Llm).await;
-    advance(ground.pool(), Ground::LEASE - Duration::from_secs(10)).await;
-    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is held");
-    ground.engine.fail(&lease, "tester", "e", Some(Duration::from_secs(40))).await.unwrap();
-    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
-    advance(ground.pool(), Duration::from_secs(43)).await;
-    assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
+    let test = TestEngine::new().await;
+    test.accept().await;
+    assert!(test.claim_all(Queue::Github, 10).await.is_empty(), "it is in another queue");
+    let lease = test.claim(Queue::Llm).await;
+    advance(test.pool(), TestEngine::LEASE - Duration::from_secs(10)).await;
+    assert!(test.claim_all(Queue::Llm, 10).await.is_empty(), "it is held");
+    test.engine.fail(&lease, "tester", "e", Some(Duration::from_secs(40))).await.unwrap();
+    assert!(test.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
+    advance(test.pool(), Duration::from_secs(43)).await;
+    assert_eq!(test.claim(Queue::Llm).await.attempt, 2);
 }
 
 #[tokio::test]
 async fn a_job_that_is_given_back_is_claimable_at_once_and_the_attempt_does_not_count() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     for _ in 0..7 {
-        let lease = ground.claim(Queue::Llm).await;
+        let lease = test.claim(Queue::Llm).await;
         assert!(!lease.is_spent());
-        assert!(job::give_back(ground.pool(), &lease).await.unwrap());
-        assert!(!job::give_back(ground.pool(), &lease).await.unwrap(), "it is not ours any more");
+        assert!(job::give_back(test.pool(), &lease).await.unwrap());
+        assert!(!job::give_back(test.pool(), &lease).await.unwrap(), "it is not ours any more");
     }
     for failure in 1..=5 {
-        assert_eq!(ground.kinds(run).await.len(), failure, "the limit came too early");
-        let lease = ground.claim(Queue::Llm).await;
-        ground.engine.fail(&lease, "tester", "e", None).await.unwrap();
-        advance(ground.pool(), Duration::from_secs(600)).await;
+        assert_eq!(test.event_kinds(run).await.len(), failure, "the limit came too early");
+        let lease = test.claim(Queue::Llm).await;
+        test.engine.fail(&lease, "tester", "e", None).await.unwrap();
+        advance(test.pool(), Duration::from_secs(600)).await;
     }
-    assert_eq!(ground.kinds(run).await.last().unwrap(), "exhausted");
+    assert_eq!(test.event_kinds(run).await.last().unwrap(), "exhausted");
     let ends = "select string_agg(ended_as, ' ' order by attempt) from attempt_log";
     let expected = [["lost"; 7].as_slice(), &["failed"; 5]].concat().join(" ");
-    assert_eq!(ground.ask::<String>(ends).await, expected);
-    assert_sound(&ground.engine).await;
+    assert_eq!(test.query::<String>(ends).await, expected);
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
 async fn a_thief_is_not_robbed_by_a_job_given_back_late() {
-    let ground = Ground::new().await;
-    ground.accept().await;
-    let zombie = ground.claim(Queue::Llm).await;
-    advance(ground.pool(), Ground::LEASE).await;
-    let heir = ground.claim(Queue::Llm).await;
-    assert!(!job::give_back(ground.pool(), &zombie).await.unwrap());
-    assert_eq!(ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Ack::Committed);
+    let test = TestEngine::new().await;
+    test.accept().await;
+    let zombie = test.claim(Queue::Llm).await;
+    advance(test.pool(), TestEngine::LEASE).await;
+    let heir = test.claim(Queue::Llm).await;
+    assert!(!job::give_back(test.pool(), &zombie).await.unwrap());
+    assert_eq!(test.engine.answer(&heir, "heir", answer(Opened)).await.unwrap(), Ack::Committed);
 }
 
 #[tokio::test]
 async fn a_renewal_prolongs_what_is_held_and_tells_what_is_lost() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     for _ in 0..3 {
-        ground.accept().await;
+        test.accept().await;
     }
-    let leases = ground.claim_all(Queue::Llm, 3).await;
+    let leases = test.claim_all(Queue::Llm, 3).await;
     let [held, stolen, finished] = leases.as_slice() else { panic!("{leases:?}") };
-    ground.engine.answer(finished, "tester", answer(Opened)).await.unwrap();
+    test.engine.answer(finished, "tester", answer(Opened)).await.unwrap();
     let thief = uuid::Uuid::new_v4();
-    ground.execute(&format!("update job set lease_token = '{thief}' where id = {}", stolen.job)).await;
-    advance(ground.pool(), Ground::LEASE / 2).await;
+    test.execute(&format!("update job set lease_token = '{thief}' where id = {}", stolen.job)).await;
+    advance(test.pool(), TestEngine::LEASE / 2).await;
 
     let (jobs, tokens): (Vec<_>, Vec<_>) = leases.iter().map(|lease| (lease.job, lease.token)).unzip();
-    let renewed = job::renew(ground.pool(), &jobs, &tokens, Ground::LEASE).await.unwrap();
+    let renewed = job::renew(test.pool(), &jobs, &tokens, TestEngine::LEASE).await.unwrap();
     assert_eq!(renewed, [held.token]);
     // Both holds on one job, as a process has them that claimed again what it had lost.
     let renewed =
-        job::renew(ground.pool(), &[stolen.job; 2], &[stolen.token, thief], Ground::LEASE).await.unwrap();
+        job::renew(test.pool(), &[stolen.job; 2], &[stolen.token, thief], TestEngine::LEASE).await.unwrap();
     assert_eq!(renewed, [thief]);
     let left =
         "select bool_and(visible_at > now() + interval '20 seconds') from job where lease_token is not null";
-    assert!(ground.ask::<bool>(left).await);
+    assert!(test.query::<bool>(left).await);
 }
 
-async fn begin(ground: &Ground, lease: &job::Lease, request: &Value) -> Begun {
-    effect::begin(ground.pool(), lease, "generate.1.push", "push", request).await.unwrap()
+async fn begin(test: &TestEngine, lease: &job::Lease, request: &Value) -> Begun {
+    effect::begin(test.pool(), lease, "generate.1.push", "push", request).await.unwrap()
 }
 
 #[tokio::test]
 async fn an_effect_is_fresh_then_unknown_then_done_with_what_was_first_meant_and_seen() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    let Begun::Fresh(first) = begin(&ground, &lease, &json!({"sha": "a"})).await else { panic!("not fresh") };
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    let Begun::Fresh(first) = begin(&test, &lease, &json!({"sha": "a"})).await else { panic!("not fresh") };
     assert_eq!(first.request, json!({"sha": "a"}));
 
-    advance(ground.pool(), Ground::LEASE).await;
-    let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(begin(&ground, &lease, &json!({"sha": "b"})).await, Begun::Unknown(first.clone()));
+    advance(test.pool(), TestEngine::LEASE).await;
+    let lease = test.claim(Queue::Llm).await;
+    assert_eq!(begin(&test, &lease, &json!({"sha": "b"})).await, Begun::Unknown(first.clone()));
 
     for seen in ["first", "second"] {
-        effect::observe(ground.pool(), run, "generate.1.push", &json!(seen)).await.unwrap();
+        effect::observe(test.pool(), run, "generate.1.push", &json!(seen)).await.unwrap();
     }
-    assert_eq!(begin(&ground, &lease, &json!({"sha": "c"})).await, Begun::Done(first, json!("first")));
-    let row = effect::get(ground.pool(), run, "generate.1.push").await.unwrap().unwrap();
+    assert_eq!(begin(&test, &lease, &json!({"sha": "c"})).await, Begun::Done(first, json!("first")));
+    let row = effect::get(test.pool(), run, "generate.1.push").await.unwrap().unwrap();
     assert_eq!((row.attempts, row.kind.as_str(), row.result), (2, "push", Some(json!("first"))));
 }
 
 #[tokio::test]
 async fn nobody_acts_without_a_hold_that_lasts() {
-    let ground = Ground::new().await;
-    ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    advance(ground.pool(), Ground::LEASE / 2 + Duration::from_secs(1)).await;
-    let before = ground.picture().await;
-    assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "less than half of it is left");
-    advance(ground.pool(), Ground::LEASE).await;
-    assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "it has run out");
-    assert_eq!(ground.ask::<i64>("select count(*) from effect").await, 0, "{before}");
+    let test = TestEngine::new().await;
+    test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    advance(test.pool(), TestEngine::LEASE / 2 + Duration::from_secs(1)).await;
+    let before = test.snapshot().await;
+    assert_eq!(begin(&test, &lease, &json!(1)).await, Begun::LeaseLost, "less than half of it is left");
+    advance(test.pool(), TestEngine::LEASE).await;
+    assert_eq!(begin(&test, &lease, &json!(1)).await, Begun::LeaseLost, "it has run out");
+    assert_eq!(test.query::<i64>("select count(*) from effect").await, 0, "{before}");
 
-    let heir = ground.claim(Queue::Llm).await;
-    assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "somebody else holds the job");
-    assert!(matches!(begin(&ground, &heir, &json!(2)).await, Begun::Fresh(_)));
-    assert_eq!(begin(&ground, &lease, &json!(1)).await, Begun::LeaseLost, "the effect is somebody else's");
-    assert_eq!(ground.ask::<i32>("select attempts from effect").await, 1);
-    ground.engine.answer(&heir, "heir", answer(Opened)).await.unwrap();
-    assert_eq!(begin(&ground, &heir, &json!(2)).await, Begun::LeaseLost, "the job is done");
+    let heir = test.claim(Queue::Llm).await;
+    assert_eq!(begin(&test, &lease, &json!(1)).await, Begun::LeaseLost, "somebody else holds the job");
+    assert!(matches!(begin(&test, &heir, &json!(2)).await, Begun::Fresh(_)));
+    assert_eq!(begin(&test, &lease, &json!(1)).await, Begun::LeaseLost, "the effect is somebody else's");
+    assert_eq!(test.query::<i32>("select attempts from effect").await, 1);
+    test.engine.answer(&heir, "heir", answer(Opened)).await.unwrap();
+    assert_eq!(begin(&test, &heir, &json!(2)).await, Begun::LeaseLost, "the job is done");
 }

@@ -19,233 +19,233 @@ use chrono::TimeDelta;
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::support::{Ground, advance, answer, assert_folds, assert_sound, news};
+use super::support::{TestEngine, advance, answer, assert_folds, assert_sound, news};
 
 fn reason() -> Reason {
     "waiting for legal".parse().unwrap()
 }
 
-async fn told(ground: &Ground, run: Uuid, verb: Verb) -> Result<Control, Error> {
-    let done = ground.engine.control(run, &verb, "pm@acme", &reason()).await;
-    assert_sound(&ground.engine).await;
+async fn told(test: &TestEngine, run: Uuid, verb: Verb) -> Result<Control, Error> {
+    let done = test.engine.control(run, &verb, "pm@acme", &reason()).await;
+    assert_sound(&test.engine).await;
     done
 }
 
 /// The verb counts once; the second time the run is so already, and nothing at all has changed.
-async fn once(ground: &Ground, run: Uuid, verb: Verb) {
-    assert_eq!(told(ground, run, verb.clone()).await.unwrap(), Control::Applied);
-    let before = ground.picture().await;
-    assert_eq!(told(ground, run, verb).await.unwrap(), Control::Unchanged);
-    assert_eq!(ground.picture().await, before);
+async fn once(test: &TestEngine, run: Uuid, verb: Verb) {
+    assert_eq!(told(test, run, verb.clone()).await.unwrap(), Control::Applied);
+    let before = test.snapshot().await;
+    assert_eq!(told(test, run, verb).await.unwrap(), Control::Unchanged);
+    assert_eq!(test.snapshot().await, before);
 }
 
-async fn denied(ground: &Ground, run: Uuid, verb: Verb) -> Denied {
-    let before = ground.picture().await;
-    let error = told(ground, run, verb).await.unwrap_err();
-    assert_eq!(ground.picture().await, before, "what is denied changes nothing");
+async fn denied(test: &TestEngine, run: Uuid, verb: Verb) -> Denied {
+    let before = test.snapshot().await;
+    let error = told(test, run, verb).await.unwrap_err();
+    assert_eq!(test.snapshot().await, before, "what is denied changes nothing");
     let Error::Denied(denied) = error else { panic!("{error}") };
     denied
 }
 
-async fn step(ground: &Ground, queue: Queue, outcome: Outcome) {
-    let lease = ground.claim(queue).await;
-    assert_eq!(ground.engine.answer(&lease, "tester", answer(outcome)).await.unwrap(), Ack::Committed);
+async fn step(test: &TestEngine, queue: Queue, outcome: Outcome) {
+    let lease = test.claim(queue).await;
+    assert_eq!(test.engine.answer(&lease, "tester", answer(outcome)).await.unwrap(), Ack::Committed);
 }
 
-async fn park(ground: &Ground, lease: &Lease) {
-    let until = ground.run(lease.run).await.now + TimeDelta::minutes(5);
+async fn park(test: &TestEngine, lease: &Lease) {
+    let until = test.run(lease.run).await.now + TimeDelta::minutes(5);
     let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
-    let parked = ground.engine.park(lease, "tester", park, Progress::default()).await.unwrap();
+    let parked = test.engine.park(lease, "tester", park, Progress::default()).await.unwrap();
     assert_eq!(parked, Ack::Committed);
 }
 
-async fn waiting(ground: &Ground) -> Uuid {
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    park(ground, &lease).await;
+async fn waiting(test: &TestEngine) -> Uuid {
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    park(test, &lease).await;
     run
 }
 
 /// A run that ended because a person is needed, at its gate.
-async fn blocked(ground: &Ground) -> Uuid {
-    let run = ground.accept().await;
+async fn blocked(test: &TestEngine) -> Uuid {
+    let run = test.accept().await;
     let mut opened = answer(Opened);
     let head = "a".repeat(40).parse().unwrap();
     opened.progress = Progress { pull: Some(7), head: Some(head), ..Progress::default() };
-    let lease = ground.claim(Queue::Llm).await;
-    ground.engine.answer(&lease, "tester", opened).await.unwrap();
-    step(ground, Queue::Github, Outcome::Stopped).await;
+    let lease = test.claim(Queue::Llm).await;
+    test.engine.answer(&lease, "tester", opened).await.unwrap();
+    step(test, Queue::Github, Outcome::Stopped).await;
     run
 }
 
 #[tokio::test]
 async fn no_claim_follows_the_acknowledgement_of_a_pause() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    once(&ground, run, Verb::Pause).await;
-    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "a paused job was claimed");
-    let row = event::after(ground.pool(), run, 1, 10).await.unwrap().remove(0);
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    once(&test, run, Verb::Pause).await;
+    assert!(test.claim_all(Queue::Llm, 10).await.is_empty(), "a paused job was claimed");
+    let row = event::after(test.pool(), run, 1, 10).await.unwrap().remove(0);
     assert_eq!((row.kind.as_str(), row.actor.as_str()), ("paused", "pm@acme"));
-    once(&ground, run, Verb::Resume).await;
-    let lease = ground.claim(Queue::Llm).await;
+    once(&test, run, Verb::Resume).await;
+    let lease = test.claim(Queue::Llm).await;
     assert_eq!((lease.run, lease.turn, lease.attempt), (run, 1, 1));
-    assert_eq!(ground.kinds(run).await, ["started", "paused", "resumed"]);
+    assert_eq!(test.event_kinds(run).await, ["started", "paused", "resumed"]);
 }
 
 #[tokio::test]
 async fn the_answer_of_a_running_attempt_counts_while_the_run_is_paused() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    once(&ground, run, Verb::Pause).await;
-    let renewed = job::renew(ground.pool(), &[lease.job], &[lease.token], Ground::LEASE).await.unwrap();
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    once(&test, run, Verb::Pause).await;
+    let renewed = job::renew(test.pool(), &[lease.job], &[lease.token], TestEngine::LEASE).await.unwrap();
     assert_eq!(renewed, [lease.token], "whoever was at it may finish");
     let mut opened = answer(Opened);
     opened.progress = Progress { pull: Some(7), ..Progress::default() };
-    assert_eq!(ground.engine.answer(&lease, "tester", opened).await.unwrap(), Ack::Committed);
-    let stored = ground.run(run).await;
+    assert_eq!(test.engine.answer(&lease, "tester", opened).await.unwrap(), Ack::Committed);
+    let stored = test.run(run).await;
     assert_eq!(
         (stored.run.progress.pull, stored.run.step(), stored.run.state.as_str()),
         (Some(7), Some("gate"), "paused")
     );
-    assert_eq!(ground.ask::<i64>("select count(*) from job").await, 0, "nothing more was asked for");
-    assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
-    assert_eq!(ground.claim(Queue::Github).await.step, "gate");
+    assert_eq!(test.query::<i64>("select count(*) from job").await, 0, "nothing more was asked for");
+    assert_sound(&test.engine).await;
+    assert_eq!(told(&test, run, Verb::Resume).await.unwrap(), Control::Applied);
+    assert_eq!(test.claim(Queue::Github).await.step, "gate");
 }
 
 #[tokio::test]
 async fn a_failed_attempt_of_a_paused_run_is_not_tried_again_until_it_is_resumed() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
-    assert_eq!(ground.engine.fail(&lease, "tester", "503", None).await.unwrap(), Ack::Committed);
-    advance(ground.pool(), Duration::from_secs(600)).await;
-    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-    assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
-    assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    assert_eq!(told(&test, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(test.engine.fail(&lease, "tester", "503", None).await.unwrap(), Ack::Committed);
+    advance(test.pool(), Duration::from_secs(600)).await;
+    assert!(test.claim_all(Queue::Llm, 10).await.is_empty());
+    assert_sound(&test.engine).await;
+    assert_eq!(told(&test, run, Verb::Resume).await.unwrap(), Control::Applied);
+    assert_eq!(test.claim(Queue::Llm).await.attempt, 2);
 }
 
 #[tokio::test]
 async fn news_and_clocks_leave_a_paused_run_alone() {
-    let ground = Ground::new().await;
-    let run = waiting(&ground).await;
-    once(&ground, run, Verb::Pause).await;
-    assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
-    advance(ground.pool(), Duration::from_secs(3600)).await;
-    assert_eq!(ground.engine.wake_due(100).await.unwrap(), 0);
-    assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 1);
-    assert_eq!(ground.run(run).await.run.state.as_str(), "paused");
-    once(&ground, run, Verb::Resume).await;
-    assert_eq!(ground.claim(Queue::Llm).await.turn, 2, "the step reads the world afresh");
-    assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 0);
+    let test = TestEngine::new().await;
+    let run = waiting(&test).await;
+    once(&test, run, Verb::Pause).await;
+    assert!(test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
+    advance(test.pool(), Duration::from_secs(3600)).await;
+    assert_eq!(test.engine.wake_due(100).await.unwrap(), 0);
+    assert_eq!(test.query::<i64>("select count(*) from signal where taken_at is null").await, 1);
+    assert_eq!(test.run(run).await.run.state.as_str(), "paused");
+    once(&test, run, Verb::Resume).await;
+    assert_eq!(test.claim(Queue::Llm).await.turn, 2, "the step reads the world afresh");
+    assert_eq!(test.query::<i64>("select count(*) from signal where taken_at is null").await, 0);
 }
 
 #[tokio::test]
 async fn a_step_that_parks_while_paused_leaves_its_news_for_the_resume() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
-    assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
-    park(&ground, &lease).await;
-    assert_eq!(ground.ask::<i64>("select count(*) from signal where taken_at is null").await, 1);
-    assert_eq!(ground.ask::<i64>("select count(*) from timer").await, 0);
-    assert_sound(&ground.engine).await;
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
-    assert_eq!(ground.claim(Queue::Llm).await.step, "generate");
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    assert_eq!(told(&test, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert!(test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
+    park(&test, &lease).await;
+    assert_eq!(test.query::<i64>("select count(*) from signal where taken_at is null").await, 1);
+    assert_eq!(test.query::<i64>("select count(*) from timer").await, 0);
+    assert_sound(&test.engine).await;
+    assert_eq!(told(&test, run, Verb::Resume).await.unwrap(), Control::Applied);
+    assert_eq!(test.claim(Queue::Llm).await.step, "generate");
 }
 
 #[tokio::test]
 async fn a_cancel_fences_off_the_worker_that_is_at_it() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    once(&ground, run, Verb::Cancel).await;
-    let renewed = job::renew(ground.pool(), &[lease.job], &[lease.token], Ground::LEASE).await.unwrap();
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    once(&test, run, Verb::Cancel).await;
+    let renewed = job::renew(test.pool(), &[lease.job], &[lease.token], TestEngine::LEASE).await.unwrap();
     assert!(renewed.is_empty(), "its renewal tells the worker to stop");
-    let before = ground.picture().await;
-    assert_eq!(ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Ack::Fenced);
-    assert_eq!(ground.engine.halt(&lease, "tester", PauseCause::Budget, "r").await.unwrap(), Ack::Fenced);
-    assert_eq!(ground.picture().await, before);
-    let State::Ended { name, end, reason } = ground.run(run).await.run.state else { panic!("it goes on") };
+    let before = test.snapshot().await;
+    assert_eq!(test.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Ack::Fenced);
+    assert_eq!(test.engine.halt(&lease, "tester", PauseCause::Budget, "r").await.unwrap(), Ack::Fenced);
+    assert_eq!(test.snapshot().await, before);
+    let State::Ended { name, end, reason } = test.run(run).await.run.state else { panic!("it goes on") };
     assert_eq!((name.as_str(), end, reason.as_str()), ("cancelled", End::Cancelled, "waiting for legal"));
-    assert_eq!(denied(&ground, run, Verb::Pause).await, Denied::Over(End::Cancelled));
+    assert_eq!(denied(&test, run, Verb::Pause).await, Denied::Over(End::Cancelled));
 }
 
 #[tokio::test]
 async fn a_cancel_ends_a_run_whose_graph_nobody_can_read() {
-    let ground = Ground::new().await;
-    let run = waiting(&ground).await;
-    ground.follow(run, "run     = \"gate\"", "run     = \"lint\"").await;
-    assert!(matches!(told_raw(&ground, run, Verb::RunNow).await, Err(Error::Workflow { .. })));
-    assert_eq!(told_raw(&ground, run, Verb::Cancel).await.unwrap(), Control::Applied);
-    assert_eq!(ground.ask::<i64>("select count(*) from timer").await, 0);
-    assert!(matches!(told_raw(&ground, run, Verb::Retry(None)).await, Err(Error::Workflow { .. })));
+    let test = TestEngine::new().await;
+    let run = waiting(&test).await;
+    test.edit_workflow(run, "run     = \"gate\"", "run     = \"lint\"").await;
+    assert!(matches!(told_raw(&test, run, Verb::RunNow).await, Err(Error::Workflow { .. })));
+    assert_eq!(told_raw(&test, run, Verb::Cancel).await.unwrap(), Control::Applied);
+    assert_eq!(test.query::<i64>("select count(*) from timer").await, 0);
+    assert!(matches!(told_raw(&test, run, Verb::Retry(None)).await, Err(Error::Workflow { .. })));
 }
 
-async fn told_raw(ground: &Ground, run: Uuid, verb: Verb) -> Result<Control, Error> {
-    ground.engine.control(run, &verb, "pm@acme", &reason()).await
+async fn told_raw(test: &TestEngine, run: Uuid, verb: Verb) -> Result<Control, Error> {
+    test.engine.control(run, &verb, "pm@acme", &reason()).await
 }
 
 #[tokio::test]
 async fn run_now_wakes_what_waits_and_makes_a_back_off_due() {
-    let ground = Ground::new().await;
-    let run = waiting(&ground).await;
-    once(&ground, run, Verb::RunNow).await;
-    let lease = ground.claim(Queue::Llm).await;
-    let held = denied(&ground, run, Verb::RunNow).await;
+    let test = TestEngine::new().await;
+    let run = waiting(&test).await;
+    once(&test, run, Verb::RunNow).await;
+    let lease = test.claim(Queue::Llm).await;
+    let held = denied(&test, run, Verb::RunNow).await;
     assert_eq!(held.to_string(), "a worker is at `generate`; wait until it has answered, or cancel the run");
     let hour = Some(Duration::from_secs(3600));
-    assert_eq!(ground.engine.fail(&lease, "tester", "503", hour).await.unwrap(), Ack::Committed);
-    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-    once(&ground, run, Verb::RunNow).await;
-    assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
-    let other = ground.accept().await;
-    assert_eq!(told(&ground, other, Verb::Pause).await.unwrap(), Control::Applied);
-    assert_eq!(denied(&ground, other, Verb::RunNow).await, Denied::Paused);
+    assert_eq!(test.engine.fail(&lease, "tester", "503", hour).await.unwrap(), Ack::Committed);
+    assert!(test.claim_all(Queue::Llm, 10).await.is_empty());
+    once(&test, run, Verb::RunNow).await;
+    assert_eq!(test.claim(Queue::Llm).await.attempt, 2);
+    let other = test.accept().await;
+    assert_eq!(told(&test, other, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(denied(&test, other, Verb::RunNow).await, Denied::Paused);
 }
 
 #[tokio::test]
 async fn a_skip_needs_a_free_step_and_one_of_its_outcomes() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(denied(&ground, run, Verb::Skip(Opened)).await, Denied::Held("generate".to_owned()));
-    ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap();
-    let strange = told(&ground, run, Verb::Skip(Pushed)).await.unwrap_err();
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    assert_eq!(denied(&test, run, Verb::Skip(Opened)).await, Denied::Held("generate".to_owned()));
+    test.engine.answer(&lease, "tester", answer(Opened)).await.unwrap();
+    let strange = told(&test, run, Verb::Skip(Pushed)).await.unwrap_err();
     assert_eq!(
         strange.to_string(),
         "`gate` never answers `pushed`; it answers `closed`, `passed`, `blocked`, `stopped`"
     );
-    assert_eq!(told(&ground, run, Verb::Skip(Passed)).await.unwrap(), Control::Applied);
-    assert_eq!(told(&ground, run, Verb::Skip(Clean)).await.unwrap(), Control::Applied);
+    assert_eq!(told(&test, run, Verb::Skip(Passed)).await.unwrap(), Control::Applied);
+    assert_eq!(told(&test, run, Verb::Skip(Clean)).await.unwrap(), Control::Applied);
     assert!(matches!(
-        told(&ground, run, Verb::Skip(Outcome::Cleared)).await,
+        told(&test, run, Verb::Skip(Outcome::Cleared)).await,
         Err(Error::Refused(refused)) if refused.to_string().contains("nothing is merged that was not judged")
     ));
-    assert_eq!(ground.claim(Queue::Github).await.step, "verdict");
-    assert_eq!(ground.kinds(run).await, ["started", "answered", "skipped", "skipped"]);
+    assert_eq!(test.claim(Queue::Github).await.step, "verdict");
+    assert_eq!(test.event_kinds(run).await, ["started", "answered", "skipped", "skipped"]);
 }
 
 #[tokio::test]
 async fn a_retry_goes_back_to_where_the_run_ended_and_keeps_what_it_knows() {
-    let ground = Ground::new().await;
-    let run = blocked(&ground).await;
-    once(&ground, run, Verb::Retry(None)).await;
-    let stored = ground.run(run).await;
+    let test = TestEngine::new().await;
+    let run = blocked(&test).await;
+    once(&test, run, Verb::Retry(None)).await;
+    let stored = test.run(run).await;
     assert_eq!((stored.run.step(), stored.run.progress.pull), (Some("gate"), Some(7)));
-    assert!(ground.ask::<bool>("select ended_at is null and ended_as is null from run").await);
-    let lease = ground.claim(Queue::Github).await;
-    let held = denied(&ground, run, Verb::Retry(Some("review".to_owned()))).await;
+    assert!(test.query::<bool>("select ended_at is null and ended_as is null from run").await);
+    let lease = test.claim(Queue::Github).await;
+    let held = denied(&test, run, Verb::Retry(Some("review".to_owned()))).await;
     assert_eq!(held, Denied::Held("gate".to_owned()));
-    ground.engine.answer(&lease, "tester", answer(Passed)).await.unwrap();
-    once(&ground, run, Verb::Retry(Some("gate".to_owned()))).await;
-    let begun = denied(&ground, run, Verb::Retry(Some("generate".to_owned()))).await;
+    test.engine.answer(&lease, "tester", answer(Passed)).await.unwrap();
+    once(&test, run, Verb::Retry(Some("gate".to_owned()))).await;
+    let begun = denied(&test, run, Verb::Retry(Some("generate".to_owned()))).await;
     assert_eq!(begun, Denied::Begun("generate".to_owned()));
-    let nowhere = told(&ground, run, Verb::Retry(Some("deploy".to_owned()))).await.unwrap_err();
+    let nowhere = told(&test, run, Verb::Retry(Some("deploy".to_owned()))).await.unwrap_err();
     assert!(
         nowhere.to_string().starts_with("workflow `requirement` has no step `deploy`; it has "),
         "{nowhere}"
@@ -254,153 +254,153 @@ async fn a_retry_goes_back_to_where_the_run_ended_and_keeps_what_it_knows() {
 
 #[tokio::test]
 async fn what_has_succeeded_is_neither_retried_nor_forked() {
-    let ground = Ground::new().await;
-    let run = blocked(&ground).await;
-    told(&ground, run, Verb::Retry(None)).await.unwrap();
-    step(&ground, Queue::Github, Passed).await;
-    step(&ground, Queue::Llm, Clean).await;
-    step(&ground, Queue::Github, Outcome::Cleared).await;
-    step(&ground, Queue::Github, Outcome::Merged).await;
-    let refused = told(&ground, run, Verb::Retry(None)).await.unwrap_err();
+    let test = TestEngine::new().await;
+    let run = blocked(&test).await;
+    told(&test, run, Verb::Retry(None)).await.unwrap();
+    step(&test, Queue::Github, Passed).await;
+    step(&test, Queue::Llm, Clean).await;
+    step(&test, Queue::Github, Outcome::Cleared).await;
+    step(&test, Queue::Github, Outcome::Merged).await;
+    let refused = told(&test, run, Verb::Retry(None)).await.unwrap_err();
     assert_eq!(refused.to_string(), "the run has succeeded; there is nothing to do again");
-    let refused = ground.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap_err();
+    let refused = test.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap_err();
     assert!(matches!(refused, Error::Denied(Denied::Merged)), "{refused}");
 }
 
 #[tokio::test]
 async fn a_fork_takes_the_branch_over_and_there_is_one_live_run_on_it() {
-    let ground = Ground::new().await;
-    let run = blocked(&ground).await;
-    let fork = ground.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap();
-    assert_sound(&ground.engine).await;
-    let (old, new) = (ground.run(run).await, ground.run(fork).await);
+    let test = TestEngine::new().await;
+    let run = blocked(&test).await;
+    let fork = test.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap();
+    assert_sound(&test.engine).await;
+    let (old, new) = (test.run(run).await, test.run(fork).await);
     assert_eq!(new.spec.branch, old.spec.branch);
     assert_eq!((new.spec.parent, new.spec.requirement_id), (Some(run), old.spec.requirement_id));
     assert_eq!((new.run.step(), &new.run.progress), (Some("review"), &old.run.progress));
-    assert_eq!(ground.kinds(fork).await, ["forked"]);
+    assert_eq!(test.event_kinds(fork).await, ["forked"]);
     assert!(matches!(
-        ground.engine.fork(run, "gate", "pm@acme", &reason()).await,
+        test.engine.fork(run, "gate", "pm@acme", &reason()).await,
         Err(Error::Denied(Denied::BranchTaken(other))) if other == fork
     ));
-    assert_eq!(denied(&ground, run, Verb::Retry(None)).await, Denied::BranchTaken(fork));
-    assert_eq!(told(&ground, fork, Verb::Cancel).await.unwrap(), Control::Applied);
-    assert_eq!(told(&ground, run, Verb::Retry(None)).await.unwrap(), Control::Applied);
-    let fresh = ground.engine.fork(fork, "generate", "pm@acme", &reason()).await.unwrap();
-    let stored = ground.run(fresh).await;
+    assert_eq!(denied(&test, run, Verb::Retry(None)).await, Denied::BranchTaken(fork));
+    assert_eq!(told(&test, fork, Verb::Cancel).await.unwrap(), Control::Applied);
+    assert_eq!(told(&test, run, Verb::Retry(None)).await.unwrap(), Control::Applied);
+    let fresh = test.engine.fork(fork, "generate", "pm@acme", &reason()).await.unwrap();
+    let stored = test.run(fresh).await;
     assert_eq!(stored.spec.branch, format!("aspora/wealth/{fresh}"));
     assert_eq!(stored.run.progress, Progress::default());
-    assert_sound(&ground.engine).await;
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
 async fn a_fork_needs_a_run_that_has_ended_and_has_something_to_go_on_with() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let refused = ground.engine.fork(run, "generate", "pm@acme", &reason()).await.unwrap_err();
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let refused = test.engine.fork(run, "generate", "pm@acme", &reason()).await.unwrap_err();
     assert_eq!(refused.to_string(), "the run has not ended; cancel it first");
-    told(&ground, run, Verb::Cancel).await.unwrap();
-    let refused = ground.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap_err();
+    told(&test, run, Verb::Cancel).await.unwrap();
+    let refused = test.engine.fork(run, "review", "pm@acme", &reason()).await.unwrap_err();
     assert_eq!(refused.to_string(), "the run has no pull request yet; fork it from `generate`");
-    let refused = ground.engine.fork(run, "deploy", "pm@acme", &reason()).await.unwrap_err();
+    let refused = test.engine.fork(run, "deploy", "pm@acme", &reason()).await.unwrap_err();
     assert!(refused.to_string().contains("has no step `deploy`"), "{refused}");
-    let nobody = ground.engine.fork(Uuid::nil(), "review", "pm@acme", &reason()).await.unwrap_err();
+    let nobody = test.engine.fork(Uuid::nil(), "review", "pm@acme", &reason()).await.unwrap_err();
     assert!(matches!(nobody, Error::NoRun(_)));
 }
 
 #[tokio::test]
 async fn two_who_revive_one_branch_at_once_do_not_both_succeed() {
-    let ground = Ground::new().await;
-    let run = blocked(&ground).await;
+    let test = TestEngine::new().await;
+    let run = blocked(&test).await;
     let why = reason();
-    let forks = join_all((0..6).map(|_| ground.engine.fork(run, "review", "pm@acme", &why))).await;
+    let forks = join_all((0..6).map(|_| test.engine.fork(run, "review", "pm@acme", &why))).await;
     assert_eq!(forks.iter().filter(|fork| fork.is_ok()).count(), 1, "{forks:?}");
-    assert_eq!(ground.ask::<i64>("select count(*) from run where status <> 'ended'").await, 1);
-    assert_sound(&ground.engine).await;
+    assert_eq!(test.query::<i64>("select count(*) from run where status <> 'ended'").await, 1);
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
 async fn a_halted_attempt_pauses_the_run_and_does_not_count() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     for round in 1..=7 {
-        let lease = ground.claim(Queue::Llm).await;
+        let lease = test.claim(Queue::Llm).await;
         let why = "the budget of 5 dollars is used up";
-        let halted = ground.engine.halt(&lease, "worker", PauseCause::Budget, why).await.unwrap();
+        let halted = test.engine.halt(&lease, "worker", PauseCause::Budget, why).await.unwrap();
         assert_eq!(halted, Ack::Committed, "round {round}: a halt never uses a job up");
-        assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-        let State::Paused { by, cause, reason, queued, .. } = ground.run(run).await.run.state else {
+        assert!(test.claim_all(Queue::Llm, 10).await.is_empty());
+        let State::Paused { by, cause, reason, queued, .. } = test.run(run).await.run.state else {
             panic!("it goes on")
         };
         assert_eq!((by.as_str(), cause, reason.as_str(), queued), ("worker", PauseCause::Budget, why, true));
-        assert_sound(&ground.engine).await;
-        assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
+        assert_sound(&test.engine).await;
+        assert_eq!(told(&test, run, Verb::Resume).await.unwrap(), Control::Applied);
     }
-    step(&ground, Queue::Llm, Opened).await;
+    step(&test, Queue::Llm, Opened).await;
 }
 
 #[tokio::test]
 async fn a_halt_of_a_run_that_somebody_paused_meanwhile_gives_the_job_up_all_the_same() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
-    assert_eq!(ground.engine.halt(&lease, "worker", PauseCause::Breaker, "r").await.unwrap(), Ack::Committed);
-    assert_eq!(ground.kinds(run).await, ["started", "paused"]);
-    assert!(ground.ask::<bool>("select lease_token is null and paused from job").await);
-    assert_sound(&ground.engine).await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    assert_eq!(told(&test, run, Verb::Pause).await.unwrap(), Control::Applied);
+    assert_eq!(test.engine.halt(&lease, "worker", PauseCause::Breaker, "r").await.unwrap(), Ack::Committed);
+    assert_eq!(test.event_kinds(run).await, ["started", "paused"]);
+    assert!(test.query::<bool>("select lease_token is null and paused from job").await);
+    assert_sound(&test.engine).await;
 }
 
-async fn letters(ground: &Ground) -> Vec<i64> {
+async fn letters(test: &TestEngine) -> Vec<i64> {
     let filter = aspora::store::dead_letter::Filter::default();
-    let rows = aspora::store::dead_letter::list(ground.pool(), &filter, None, 100).await.unwrap();
+    let rows = aspora::store::dead_letter::list(test.pool(), &filter, None, 100).await.unwrap();
     rows.into_iter().map(|row| row.id).collect()
 }
 
 #[tokio::test]
 async fn a_dead_letter_is_redriven_once() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    ground.engine.exhaust(&lease, "tester", "the model is away").await.unwrap();
-    let letter = letters(&ground).await[0];
-    assert_eq!(ground.engine.redrive(letter, "pm@acme", &reason()).await.unwrap(), Control::Applied);
-    assert_sound(&ground.engine).await;
-    let stored = ground.run(run).await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    test.engine.exhaust(&lease, "tester", "the model is away").await.unwrap();
+    let letter = letters(&test).await[0];
+    assert_eq!(test.engine.redrive(letter, "pm@acme", &reason()).await.unwrap(), Control::Applied);
+    assert_sound(&test.engine).await;
+    let stored = test.run(run).await;
     assert_eq!((stored.run.step(), stored.run.visits["generate"]), (Some("generate"), 2));
-    let before = ground.picture().await;
-    assert_eq!(ground.engine.redrive(letter, "pm@acme", &reason()).await.unwrap(), Control::Unchanged);
-    assert_eq!(ground.picture().await, before);
-    assert!(letters(&ground).await.is_empty());
-    assert_eq!(ground.ask::<String>("select redriven_by from dead_letter").await, "pm@acme");
-    let missing = ground.engine.redrive(letter + 1, "pm@acme", &reason()).await.unwrap_err();
+    let before = test.snapshot().await;
+    assert_eq!(test.engine.redrive(letter, "pm@acme", &reason()).await.unwrap(), Control::Unchanged);
+    assert_eq!(test.snapshot().await, before);
+    assert!(letters(&test).await.is_empty());
+    assert_eq!(test.query::<String>("select redriven_by from dead_letter").await, "pm@acme");
+    let missing = test.engine.redrive(letter + 1, "pm@acme", &reason()).await.unwrap_err();
     assert!(matches!(missing, Error::NoLetter(_)));
-    let again = ground.claim(Queue::Llm).await;
-    ground.engine.exhaust(&again, "tester", "the model is away").await.unwrap();
-    assert_eq!(letters(&ground).await.len(), 1, "a second death is a letter of its own");
-    told(&ground, run, Verb::Retry(None)).await.unwrap();
-    assert!(letters(&ground).await.is_empty(), "a retry settles it too");
+    let again = test.claim(Queue::Llm).await;
+    test.engine.exhaust(&again, "tester", "the model is away").await.unwrap();
+    assert_eq!(letters(&test).await.len(), 1, "a second death is a letter of its own");
+    told(&test, run, Verb::Retry(None)).await.unwrap();
+    assert!(letters(&test).await.is_empty(), "a retry settles it too");
 }
 
 #[tokio::test]
 async fn a_paused_job_whose_worker_died_waits_for_the_resume() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    ground.claim(Queue::Llm).await;
-    assert_eq!(told(&ground, run, Verb::Pause).await.unwrap(), Control::Applied);
-    advance(ground.pool(), Duration::from_secs(600)).await;
-    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-    assert_eq!(told(&ground, run, Verb::Resume).await.unwrap(), Control::Applied);
-    assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    test.claim(Queue::Llm).await;
+    assert_eq!(told(&test, run, Verb::Pause).await.unwrap(), Control::Applied);
+    advance(test.pool(), Duration::from_secs(600)).await;
+    assert!(test.claim_all(Queue::Llm, 10).await.is_empty());
+    assert_eq!(told(&test, run, Verb::Resume).await.unwrap(), Control::Applied);
+    assert_eq!(test.claim(Queue::Llm).await.attempt, 2);
 }
 
 /// An answer and the pause it races: whoever locks the job first goes first, and the other sees what it did.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn controls_and_answers_at_once_neither_deadlock_nor_lose_a_run() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     for _ in 0..6 {
-        let run = ground.accept().await;
-        let lease = ground.claim(Queue::Llm).await;
-        let (engine, why) = (&ground.engine, reason());
+        let run = test.accept().await;
+        let lease = test.claim(Queue::Llm).await;
+        let (engine, why) = (&test.engine, reason());
         let verbs = [Verb::Pause, Verb::Resume, Verb::RunNow, Verb::Pause, Verb::Resume, Verb::Retry(None)];
         let controls = verbs.iter().cycle().take(24).map(|verb| engine.control(run, verb, "pm", &why));
         let (answered, told) =
@@ -410,24 +410,24 @@ async fn controls_and_answers_at_once_neither_deadlock_nor_lose_a_run() {
             assert!(matches!(error, Error::Denied(_)), "{error}");
         }
         assert_folds(engine, run).await;
-        told_raw(&ground, run, Verb::Cancel).await.unwrap();
+        told_raw(&test, run, Verb::Cancel).await.unwrap();
         assert_sound(engine).await;
     }
-    assert_eq!(ground.ask::<i64>("select count(*) from job").await, 0);
+    assert_eq!(test.query::<i64>("select count(*) from job").await, 0);
 }
 
 /// A job that appears between the look at the jobs and the lock of the run is locked before the run after all.
 #[tokio::test]
 async fn a_control_never_holds_a_run_whose_job_it_has_not_locked() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    let mut answering = ground.pool().begin().await.unwrap();
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    let mut answering = test.pool().begin().await.unwrap();
     assert!(job_control::lock(&mut answering, run).await.unwrap().is_some());
-    let (engine, why) = (ground.engine.clone(), reason());
+    let (engine, why) = (test.engine.clone(), reason());
     let pausing = tokio::spawn(async move { engine.pause(run, "pm", &why).await });
     super::support::eventually("the pause waits for the job", async || {
-        ground.ask::<i64>("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").await > 0
+        test.query::<i64>("select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'").await > 0
     })
     .await;
     // Whoever holds the job can still lock the run: the pause has not taken it first.
@@ -438,20 +438,20 @@ async fn a_control_never_holds_a_run_whose_job_it_has_not_locked() {
         .unwrap();
     answering.rollback().await.unwrap();
     assert_eq!(pausing.await.unwrap().unwrap(), Control::Applied);
-    assert_eq!(ground.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Ack::Committed);
-    assert_sound(&ground.engine).await;
+    assert_eq!(test.engine.answer(&lease, "tester", answer(Opened)).await.unwrap(), Ack::Committed);
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
 async fn every_control_is_in_the_history_with_its_actor_and_reason() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     for verb in
         [Verb::Pause, Verb::Resume, Verb::Skip(Opened), Verb::Retry(Some("review".to_owned())), Verb::Cancel]
     {
-        assert_eq!(told(&ground, run, verb).await.unwrap(), Control::Applied);
+        assert_eq!(told(&test, run, verb).await.unwrap(), Control::Applied);
     }
-    let events = event::after(ground.pool(), run, 1, 100).await.unwrap();
+    let events = event::after(test.pool(), run, 1, 100).await.unwrap();
     for row in &events {
         assert_eq!(row.actor, "pm@acme", "{row:?}");
         let body = serde_json::to_value(&row.body.0).unwrap();
@@ -459,5 +459,5 @@ async fn every_control_is_in_the_history_with_its_actor_and_reason() {
     }
     assert!(matches!(events[3].body.0, Event::RetriedFrom { .. }));
     let kinds = ["started", "paused", "resumed", "skipped", "retried_from", "cancelled"];
-    assert_eq!(ground.kinds(run).await, kinds);
+    assert_eq!(test.event_kinds(run).await, kinds);
 }

@@ -13,42 +13,39 @@ use aspora::{
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::support::{Ground, advance, assert_sound, news};
+use super::support::{TestEngine, advance, assert_sound, news};
 
 /// Fails the next attempt at `run` and tells when it will be tried again, as early and as late as that may be read.
-async fn failed(ground: &Ground, after: Option<Duration>) -> (TimeDelta, TimeDelta) {
-    let lease = ground.claim(Queue::Llm).await;
-    let before: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
-    assert_eq!(
-        ground.engine.fail(&lease, "tester", "the model is away", after).await.unwrap(),
-        Ack::Committed
-    );
-    let now: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
+async fn failed(test: &TestEngine, after: Option<Duration>) -> (TimeDelta, TimeDelta) {
+    let lease = test.claim(Queue::Llm).await;
+    let before: DateTime<Utc> = test.query("select clock_timestamp()").await;
+    assert_eq!(test.engine.fail(&lease, "tester", "the model is away", after).await.unwrap(), Ack::Committed);
+    let now: DateTime<Utc> = test.query("select clock_timestamp()").await;
     let sql = format!("select visible_at from job where run_id = '{}' and lease_token is null", lease.run);
-    let due: DateTime<Utc> = ground.ask(&sql).await;
+    let due: DateTime<Utc> = test.query(&sql).await;
     let said = format!(
         "select max(body->>'retry_at')::timestamptz = (select visible_at from job where run_id = '{0}')
                         from event where run_id = '{0}' and body->>'attempt' = '{1}'",
         lease.run, lease.attempt
     );
-    assert!(ground.ask::<bool>(&said).await, "the history names another moment than the job");
+    assert!(test.query::<bool>(&said).await, "the history names another moment than the job");
     (due - now, due - before)
 }
 
 #[tokio::test]
 async fn the_wait_after_a_failure_is_drawn_below_a_ceiling_that_doubles() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let mut drawn = Vec::new();
     for _ in 0..12 {
-        ground.accept().await;
+        test.accept().await;
         for ceiling in [2, 4] {
-            let (least, most) = failed(&ground, None).await;
+            let (least, most) = failed(&test, None).await;
             assert!(least <= TimeDelta::seconds(ceiling), "{least} is above {ceiling} s");
             assert!(most >= TimeDelta::zero(), "{most} has passed already");
             drawn.push(least);
-            advance(ground.pool(), Duration::from_secs(8)).await;
+            advance(test.pool(), Duration::from_secs(8)).await;
         }
-        ground.execute("update job set visible_at = 'infinity'").await;
+        test.execute("update job set visible_at = 'infinity'").await;
     }
     assert!(drawn.iter().any(|wait| *wait > TimeDelta::seconds(1)), "{drawn:?} is not drawn");
     assert!(drawn.iter().any(|wait| *wait < TimeDelta::seconds(2)), "{drawn:?} is not drawn");
@@ -56,11 +53,11 @@ async fn the_wait_after_a_failure_is_drawn_below_a_ceiling_that_doubles() {
 
 #[tokio::test]
 async fn those_who_were_told_the_same_moment_do_not_come_back_at_once() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let mut waits = Vec::new();
     for _ in 0..12 {
-        ground.accept().await;
-        waits.push(failed(&ground, Some(Duration::from_secs(40))).await.1.num_milliseconds());
+        test.accept().await;
+        waits.push(failed(&test, Some(Duration::from_secs(40))).await.1.num_milliseconds());
     }
     let (first, last) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
     assert!(last - first > 200, "{waits:?} is one moment");
@@ -68,149 +65,149 @@ async fn those_who_were_told_the_same_moment_do_not_come_back_at_once() {
 
 #[tokio::test]
 async fn the_wait_after_a_failure_obeys_the_other_side() {
-    let ground = Ground::new().await;
-    ground.accept().await;
-    let (least, most) = failed(&ground, Some(Duration::from_secs(40))).await;
+    let test = TestEngine::new().await;
+    test.accept().await;
+    let (least, most) = failed(&test, Some(Duration::from_secs(40))).await;
     assert!(least <= TimeDelta::seconds(42) && most >= TimeDelta::seconds(40), "{least} to {most}");
-    advance(ground.pool(), Duration::from_secs(42)).await;
-    let (least, most) = failed(&ground, Some(Duration::from_secs(1))).await;
+    advance(test.pool(), Duration::from_secs(42)).await;
+    let (least, most) = failed(&test, Some(Duration::from_secs(1))).await;
     assert!(least <= TimeDelta::seconds(4) && most >= TimeDelta::seconds(1), "{least} to {most}");
 }
 
 /// The attempts of a run as `number ended_as error`.
-async fn attempts(ground: &Ground, run: Uuid) -> Vec<String> {
-    let rows = attempt::of_run(ground.pool(), run).await.unwrap();
+async fn attempts(test: &TestEngine, run: Uuid) -> Vec<String> {
+    let rows = attempt::of_run(test.pool(), run).await.unwrap();
     let line = |row: attempt::Row| {
         format!("{} {} {}", row.attempt, row.ended_as.unwrap_or_default(), row.error.unwrap_or_default())
     };
     rows.into_iter().map(line).collect()
 }
 
-async fn assert_needs_human(ground: &Ground, run: Uuid, why: &str) {
-    let State::Ended { name, end, reason } = ground.run(run).await.run.state else { panic!("it goes on") };
+async fn assert_needs_human(test: &TestEngine, run: Uuid, why: &str) {
+    let State::Ended { name, end, reason } = test.run(run).await.run.state else { panic!("it goes on") };
     assert_eq!((name.as_str(), end, reason.as_str()), ("needs_human", End::Blocked, why));
-    assert_sound(&ground.engine).await;
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
 async fn the_last_failed_attempt_is_a_dead_letter_and_a_person_is_asked() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     for attempt in 1..=5 {
-        assert_eq!(ground.ask::<i64>("select count(*) from dead_letter").await, 0);
-        let lease = ground.claim(Queue::Llm).await;
+        assert_eq!(test.query::<i64>("select count(*) from dead_letter").await, 0);
+        let lease = test.claim(Queue::Llm).await;
         assert_eq!((lease.attempt, lease.is_spent()), (attempt, false));
         let error = format!("error {attempt}");
-        assert_eq!(ground.engine.fail(&lease, "tester", &error, None).await.unwrap(), Ack::Committed);
-        advance(ground.pool(), Duration::from_secs(600)).await;
+        assert_eq!(test.engine.fail(&lease, "tester", &error, None).await.unwrap(), Ack::Committed);
+        advance(test.pool(), Duration::from_secs(600)).await;
     }
-    assert_eq!(ground.ask::<String>("select attempts || ' ' || error from dead_letter").await, "5 error 5");
+    assert_eq!(test.query::<String>("select attempts || ' ' || error from dead_letter").await, "5 error 5");
     let expected: Vec<_> = (1..=5).map(|n| format!("{n} failed error {n}")).collect();
-    assert_eq!(attempts(&ground, run).await, expected);
-    assert_eq!(ground.kinds(run).await, ["started", "failed", "failed", "failed", "failed", "exhausted"]);
-    assert_needs_human(&ground, run, "`generate` failed 5 times, last: error 5").await;
+    assert_eq!(attempts(&test, run).await, expected);
+    assert_eq!(test.event_kinds(run).await, ["started", "failed", "failed", "failed", "failed", "exhausted"]);
+    assert_needs_human(&test, run, "`generate` failed 5 times, last: error 5").await;
 }
 
 #[tokio::test]
 async fn a_worker_that_dies_in_an_attempt_has_used_it_up() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     for attempt in 1..=5 {
-        let lease = ground.claim(Queue::Llm).await;
+        let lease = test.claim(Queue::Llm).await;
         assert_eq!((lease.attempt, lease.is_spent()), (attempt, false));
-        advance(ground.pool(), Ground::LEASE).await;
+        advance(test.pool(), TestEngine::LEASE).await;
     }
     // Whoever finds it spent may die as well; the next one finds it spent again.
     for _ in 0..2 {
-        assert!(ground.claim(Queue::Llm).await.is_spent());
-        advance(ground.pool(), Ground::LEASE).await;
+        assert!(test.claim(Queue::Llm).await.is_spent());
+        advance(test.pool(), TestEngine::LEASE).await;
     }
-    let lease = ground.claim(Queue::Llm).await;
+    let lease = test.claim(Queue::Llm).await;
     assert!(lease.is_spent());
-    assert_eq!(ground.engine.exhaust(&lease, "tester", "all died").await.unwrap(), Ack::Committed);
+    assert_eq!(test.engine.exhaust(&lease, "tester", "all died").await.unwrap(), Ack::Committed);
     let expected: Vec<_> = (1..=5).map(|n| format!("{n} lost the worker stopped answering")).collect();
-    assert_eq!(attempts(&ground, run).await, expected);
-    assert_eq!(ground.ask::<i32>("select attempts from dead_letter").await, 5);
-    assert_needs_human(&ground, run, "`generate` failed 5 times, last: all died").await;
+    assert_eq!(attempts(&test, run).await, expected);
+    assert_eq!(test.query::<i32>("select attempts from dead_letter").await, 5);
+    assert_needs_human(&test, run, "`generate` failed 5 times, last: all died").await;
 }
 
 #[tokio::test]
 async fn failures_and_deaths_count_together() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     for attempt in 1..=5 {
-        let lease = ground.claim(Queue::Llm).await;
+        let lease = test.claim(Queue::Llm).await;
         if attempt % 2 == 1 {
-            ground.engine.fail(&lease, "tester", "e", None).await.unwrap();
+            test.engine.fail(&lease, "tester", "e", None).await.unwrap();
         }
-        advance(ground.pool(), Duration::from_secs(600)).await;
+        advance(test.pool(), Duration::from_secs(600)).await;
     }
-    assert!(ground.claim_all(Queue::Llm, 10).await.is_empty());
-    assert_needs_human(&ground, run, "`generate` failed 5 times, last: e").await;
+    assert!(test.claim_all(Queue::Llm, 10).await.is_empty());
+    assert_needs_human(&test, run, "`generate` failed 5 times, last: e").await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_mended_is_not_tried_again() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    assert_eq!(ground.engine.exhaust(&lease, "tester", "no such repository").await.unwrap(), Ack::Committed);
-    assert_eq!(attempts(&ground, run).await, ["1 failed no such repository"]);
-    assert_needs_human(&ground, run, "`generate` failed: no such repository").await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    assert_eq!(test.engine.exhaust(&lease, "tester", "no such repository").await.unwrap(), Ack::Committed);
+    assert_eq!(attempts(&test, run).await, ["1 failed no such repository"]);
+    assert_needs_human(&test, run, "`generate` failed: no such repository").await;
 }
 
 /// A run that waits for checks, with a graph that this release cannot read.
-async fn waiting_and_unreadable(ground: &Ground) -> Uuid {
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    let until = ground.run(run).await.now + TimeDelta::minutes(5);
+async fn waiting_and_unreadable(test: &TestEngine) -> Uuid {
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    let until = test.run(run).await.now + TimeDelta::minutes(5);
     let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
-    ground.engine.park(&lease, "tester", park, Progress::default()).await.unwrap();
-    ground.follow(run, "run     = \"merge\"", "run     = \"deploy\"").await;
+    test.engine.park(&lease, "tester", park, Progress::default()).await.unwrap();
+    test.edit_workflow(run, "run     = \"merge\"", "run     = \"deploy\"").await;
     run
 }
 
-async fn assert_stranded(ground: &Ground, run: Uuid) {
-    let State::Ended { name, end, reason } = ground.run(run).await.run.state else { panic!("it goes on") };
+async fn assert_stranded(test: &TestEngine, run: Uuid) {
+    let State::Ended { name, end, reason } = test.run(run).await.run.state else { panic!("it goes on") };
     assert_eq!((name.as_str(), end), ("stranded", End::Blocked));
     assert!(reason.contains("this release cannot follow workflow") && reason.contains("deploy"), "{reason}");
-    assert_sound(&ground.engine).await;
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
 async fn a_run_whose_graph_has_an_unknown_activity_is_stranded_for_a_person() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    ground.follow(run, "run     = \"merge\"", "run     = \"deploy\"").await;
-    let lease = ground.claim(Queue::Llm).await;
-    let hash = ground.run(run).await.spec.workflow_hash;
-    let reason = ground.engine.workflow(&hash).await.unwrap_err().to_string();
-    assert_eq!(ground.engine.block_unsupported(&lease, "tester", &reason).await.unwrap(), Ack::Committed);
-    assert_eq!(attempts(&ground, run).await, [format!("1 failed {reason}")]);
-    assert_stranded(&ground, run).await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    test.edit_workflow(run, "run     = \"merge\"", "run     = \"deploy\"").await;
+    let lease = test.claim(Queue::Llm).await;
+    let hash = test.run(run).await.spec.workflow_hash;
+    let reason = test.engine.workflow(&hash).await.unwrap_err().to_string();
+    assert_eq!(test.engine.block_unsupported(&lease, "tester", &reason).await.unwrap(), Ack::Committed);
+    assert_eq!(attempts(&test, run).await, [format!("1 failed {reason}")]);
+    assert_stranded(&test, run).await;
 }
 
 #[tokio::test]
 async fn a_waiting_run_whose_graph_is_unreadable_does_not_stop_the_clock() {
-    let ground = Ground::new().await;
-    let stranded = waiting_and_unreadable(&ground).await;
-    let behind = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    let until = ground.run(behind).await.now + TimeDelta::minutes(5);
+    let test = TestEngine::new().await;
+    let stranded = waiting_and_unreadable(&test).await;
+    let behind = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    let until = test.run(behind).await.now + TimeDelta::minutes(5);
     let park = Park { reason: "checks".to_owned(), topics: vec![], until };
-    ground.engine.park(&lease, "tester", park, Progress::default()).await.unwrap();
-    advance(ground.pool(), Duration::from_secs(600)).await;
+    test.engine.park(&lease, "tester", park, Progress::default()).await.unwrap();
+    advance(test.pool(), Duration::from_secs(600)).await;
 
-    assert_eq!(ground.engine.wake_due(100).await.unwrap(), 2);
-    assert_eq!(ground.claim(Queue::Llm).await.run, behind);
-    assert_stranded(&ground, stranded).await;
+    assert_eq!(test.engine.wake_due(100).await.unwrap(), 2);
+    assert_eq!(test.claim(Queue::Llm).await.run, behind);
+    assert_stranded(&test, stranded).await;
 }
 
 #[tokio::test]
 async fn news_for_a_run_whose_graph_is_unreadable_are_taken() {
-    let ground = Ground::new().await;
-    let run = waiting_and_unreadable(&ground).await;
-    assert!(ground.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
-    assert_eq!(store::signal::of_run(ground.pool(), run).await.unwrap().len(), 1);
-    assert_stranded(&ground, run).await;
+    let test = TestEngine::new().await;
+    let run = waiting_and_unreadable(&test).await;
+    assert!(test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert_eq!(store::signal::of_run(test.pool(), run).await.unwrap().len(), 1);
+    assert_stranded(&test, run).await;
 }

@@ -18,7 +18,7 @@ use proptest::{
 };
 use uuid::Uuid;
 
-use super::support::{Ground, advance, answer, assert_sound, news};
+use super::support::{TestEngine, advance, answer, assert_sound, news};
 
 const CASES: u32 = 10;
 
@@ -58,7 +58,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What the model knows: every lease there ever was, and which token holds each job.
 struct World {
-    ground: Ground,
+    test: TestEngine,
     runs: Vec<Uuid>,
     leases: Vec<Lease>,
     holder: HashMap<i64, Uuid>,
@@ -66,14 +66,14 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let ground = Ground::new().await;
-        let runs = vec![ground.accept().await, ground.accept().await];
-        Self { ground, runs, leases: Vec::new(), holder: HashMap::new() }
+        let test = TestEngine::new().await;
+        let runs = vec![test.accept().await, test.accept().await];
+        Self { test, runs, leases: Vec::new(), holder: HashMap::new() }
     }
 
     async fn take(&mut self, step: Step, delivery: usize) {
         match step {
-            Step::Accept => self.runs.push(self.ground.accept().await),
+            Step::Accept => self.runs.push(self.test.accept().await),
             Step::Claim(queue) => self.claim(queue, 2).await,
             Step::Answer(lease, outcome) => {
                 let Some(lease) = self.pick(lease) else { return };
@@ -81,33 +81,33 @@ impl World {
             }
             Step::Park(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
-                let until = self.ground.run(lease.run).await.now + TimeDelta::seconds(30);
+                let until = self.test.run(lease.run).await.now + TimeDelta::seconds(30);
                 let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
-                let moved = self.ground.engine.park(&lease, "w", park, Progress::default()).await.unwrap();
+                let moved = self.test.engine.park(&lease, "w", park, Progress::default()).await.unwrap();
                 self.counted(&lease, moved == Ack::Committed);
             }
             Step::Fail(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
-                let moved = self.ground.engine.fail(&lease, "w", "e", None).await.unwrap();
+                let moved = self.test.engine.fail(&lease, "w", "e", None).await.unwrap();
                 self.counted(&lease, moved == Ack::Committed);
             }
             Step::Exhaust(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
-                let moved = self.ground.engine.exhaust(&lease, "w", "e").await.unwrap();
+                let moved = self.test.engine.exhaust(&lease, "w", "e").await.unwrap();
                 self.counted(&lease, moved == Ack::Committed);
             }
             Step::GiveBack(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
-                let given = job::give_back(self.ground.pool(), &lease).await.unwrap();
+                let given = job::give_back(self.test.pool(), &lease).await.unwrap();
                 self.counted(&lease, given);
             }
             Step::Renew => self.renew().await,
             Step::Hear(run, topic) => {
                 let run = self.runs[run % self.runs.len()];
-                self.ground.engine.receive_signal(&news(run, topic, &delivery.to_string())).await.unwrap();
+                self.test.engine.receive_signal(&news(run, topic, &delivery.to_string())).await.unwrap();
             }
-            Step::Pass(seconds) => advance(self.ground.pool(), Duration::from_secs(seconds)).await,
-            Step::Clock => drop(self.ground.engine.wake_due(100).await.unwrap()),
+            Step::Pass(seconds) => advance(self.test.pool(), Duration::from_secs(seconds)).await,
+            Step::Clock => drop(self.test.engine.wake_due(100).await.unwrap()),
         }
     }
 
@@ -118,7 +118,7 @@ impl World {
     }
 
     async fn claim(&mut self, queue: Queue, limit: usize) {
-        for lease in self.ground.claim_all(queue, limit).await {
+        for lease in self.test.claim_all(queue, limit).await {
             self.holder.insert(lease.job, lease.token);
             self.leases.push(lease);
         }
@@ -126,11 +126,11 @@ impl World {
 
     /// An attempt that is beyond the limit may only be buried, as a worker does.
     async fn answer(&mut self, lease: &Lease, outcome: usize) {
-        let engine = &self.ground.engine;
+        let engine = &self.test.engine;
         let moved = if lease.is_spent() {
             engine.exhaust(lease, "w", "every attempt ended with its worker").await.unwrap()
         } else {
-            let hash = self.ground.run(lease.run).await.spec.workflow_hash;
+            let hash = self.test.run(lease.run).await.spec.workflow_hash;
             let outcomes = engine.workflow(&hash).await.unwrap().steps[&lease.step].run.outcomes();
             engine.answer(lease, "w", answer(outcomes[outcome % outcomes.len()])).await.unwrap()
         };
@@ -139,7 +139,7 @@ impl World {
 
     async fn renew(&self) {
         let (jobs, tokens): (Vec<_>, Vec<_>) = self.leases.iter().map(|it| (it.job, it.token)).unzip();
-        let mut renewed = job::renew(self.ground.pool(), &jobs, &tokens, Ground::LEASE).await.unwrap();
+        let mut renewed = job::renew(self.test.pool(), &jobs, &tokens, TestEngine::LEASE).await.unwrap();
         let mut held: Vec<Uuid> = self.holder.values().copied().collect();
         renewed.sort();
         held.sort();
@@ -158,11 +158,11 @@ impl World {
     /// From wherever they are, all runs come to their end.
     async fn settle(mut self) {
         for _ in 0..500 {
-            if self.ground.ask::<i64>("select count(*) from run where status <> 'ended'").await == 0 {
-                return assert_sound(&self.ground.engine).await;
+            if self.test.query::<i64>("select count(*) from run where status <> 'ended'").await == 0 {
+                return assert_sound(&self.test.engine).await;
             }
-            advance(self.ground.pool(), Duration::from_secs(1200)).await;
-            self.ground.engine.wake_due(100).await.unwrap();
+            advance(self.test.pool(), Duration::from_secs(1200)).await;
+            self.test.engine.wake_due(100).await.unwrap();
             let known = self.leases.len();
             for queue in Queue::ALL {
                 self.claim(queue, 100).await;
@@ -186,7 +186,7 @@ fn no_order_of_claims_expiries_answers_failures_and_news_breaks_an_invariant() {
             let mut world = World::new().await;
             for (delivery, step) in steps.into_iter().enumerate() {
                 world.take(step, delivery).await;
-                assert_sound(&world.ground.engine).await;
+                assert_sound(&world.test.engine).await;
             }
             world.settle().await;
         });

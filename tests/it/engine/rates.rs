@@ -20,7 +20,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
 use sqlx::PgPool;
 
-use super::support::{Ground, advance, assert_sound};
+use super::support::{TestEngine, advance, assert_sound};
 
 fn bucket(key: &str, capacity: f64, refill_per_s: f64) -> Bucket {
     Bucket { key: key.to_owned(), capacity: Some(capacity), refill_per_s }
@@ -36,11 +36,11 @@ async fn take(pool: &PgPool, names: &[&str]) -> Admission {
 }
 
 /// How many of sixteen takers, five times each, were let through.
-async fn passed(ground: &Ground, name: &str) -> usize {
+async fn passed(test: &TestEngine, name: &str) -> usize {
     let takers = (0..16).map(async |_| {
         let mut passed = 0;
         for _ in 0..5 {
-            passed += usize::from(take(ground.pool(), &[name]).await == Admission::Go);
+            passed += usize::from(take(test.pool(), &[name]).await == Admission::Go);
         }
         passed
     });
@@ -48,16 +48,16 @@ async fn passed(ground: &Ground, name: &str) -> usize {
 }
 
 /// The wait that a bucket asks for.
-async fn wait(ground: &Ground, name: &str) -> (Duration, String) {
-    match take(ground.pool(), &[name]).await {
+async fn wait(test: &TestEngine, name: &str) -> (Duration, String) {
+    match take(test.pool(), &[name]).await {
         Admission::Wait(wait) => (wait.wait, wait.why),
         Admission::Go => panic!("`{name}` is open"),
     }
 }
 
 /// The limit that the job of a run is held back by, and why that is closed.
-async fn held_back(ground: &Ground, run: uuid::Uuid) -> Option<(String, Option<String>)> {
-    job::standing(ground.pool(), run).await.unwrap().unwrap().held_back
+async fn held_back(test: &TestEngine, run: uuid::Uuid) -> Option<(String, Option<String>)> {
+    job::standing(test.pool(), run).await.unwrap().unwrap().held_back
 }
 
 fn seconds(count: u64) -> Duration {
@@ -66,84 +66,84 @@ fn seconds(count: u64) -> Duration {
 
 #[tokio::test]
 async fn sixteen_takers_at_once_never_take_more_than_there_is_and_what_flowed_in() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     // So slow a flow that only the clock that is moved by hand fills it.
-    rate::declare(ground.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
-    assert_eq!(passed(&ground, "b").await, 10);
-    advance(ground.pool(), seconds(5_000)).await;
-    assert_eq!(passed(&ground, "b").await, 5);
-    advance(ground.pool(), seconds(1_000_000)).await;
-    assert_eq!(passed(&ground, "b").await, 10, "a bucket holds no more than it can");
+    rate::declare(test.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
+    assert_eq!(passed(&test, "b").await, 10);
+    advance(test.pool(), seconds(5_000)).await;
+    assert_eq!(passed(&test, "b").await, 5);
+    advance(test.pool(), seconds(1_000_000)).await;
+    assert_eq!(passed(&test, "b").await, 10, "a bucket holds no more than it can");
 }
 
 #[tokio::test]
 async fn tokens_are_taken_from_all_buckets_or_from_none() {
-    let ground = Ground::new().await;
-    rate::declare(ground.pool(), &[bucket("a", 5.0, 0.001), bucket("b", 2.0, 0.001)]).await.unwrap();
+    let test = TestEngine::new().await;
+    rate::declare(test.pool(), &[bucket("a", 5.0, 0.001), bucket("b", 2.0, 0.001)]).await.unwrap();
     for _ in 0..2 {
-        assert_eq!(take(ground.pool(), &["b", "a"]).await, Admission::Go);
+        assert_eq!(take(test.pool(), &["b", "a"]).await, Admission::Go);
     }
-    let Admission::Wait(held) = take(ground.pool(), &["a", "b"]).await else { panic!("b is empty") };
+    let Admission::Wait(held) = take(test.pool(), &["a", "b"]).await else { panic!("b is empty") };
     assert_eq!((held.key.as_str(), held.why.as_str()), ("b", "the limit is used up"));
-    assert_eq!(passed(&ground, "a").await, 3, "the refused call cost nothing");
-    assert_eq!(rate::take(ground.pool(), &keys(&["a", "unknown"]), &[1.0, 1.0]).await.unwrap(), None);
+    assert_eq!(passed(&test, "a").await, 3, "the refused call cost nothing");
+    assert_eq!(rate::take(test.pool(), &keys(&["a", "unknown"]), &[1.0, 1.0]).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn what_costs_more_than_a_bucket_holds_takes_a_full_one() {
-    let ground = Ground::new().await;
-    rate::declare(ground.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
-    let large = async || rate::take(ground.pool(), &keys(&["b"]), &[5_000.0]).await.unwrap().unwrap();
+    let test = TestEngine::new().await;
+    rate::declare(test.pool(), &[bucket("b", 10.0, 0.001)]).await.unwrap();
+    let large = async || rate::take(test.pool(), &keys(&["b"]), &[5_000.0]).await.unwrap().unwrap();
     assert_eq!(large().await, Admission::Go);
     assert_ne!(large().await, Admission::Go);
-    advance(ground.pool(), seconds(20_000)).await;
+    advance(test.pool(), seconds(20_000)).await;
     assert_eq!(large().await, Admission::Go);
 }
 
 #[tokio::test]
 async fn a_penalty_closes_a_bucket_for_everybody_and_is_never_shortened() {
-    let ground = Ground::new().await;
-    rate::declare(ground.pool(), &[Bucket { capacity: None, ..bucket("b", 1.0, 0.0) }]).await.unwrap();
-    assert_eq!(take(ground.pool(), &["b"]).await, Admission::Go);
-    rate::penalise(ground.pool(), "b", seconds(1_000), "first").await.unwrap();
-    rate::penalise(ground.pool(), "b", seconds(10), "second").await.unwrap();
-    assert_eq!(passed(&ground, "b").await, 0);
-    let (left, why) = wait(&ground, "b").await;
+    let test = TestEngine::new().await;
+    rate::declare(test.pool(), &[Bucket { capacity: None, ..bucket("b", 1.0, 0.0) }]).await.unwrap();
+    assert_eq!(take(test.pool(), &["b"]).await, Admission::Go);
+    rate::penalise(test.pool(), "b", seconds(1_000), "first").await.unwrap();
+    rate::penalise(test.pool(), "b", seconds(10), "second").await.unwrap();
+    assert_eq!(passed(&test, "b").await, 0);
+    let (left, why) = wait(&test, "b").await;
     assert!(left > seconds(100) && left <= seconds(1_000), "{left:?}");
     assert_eq!(why, "first");
-    advance(ground.pool(), seconds(1_001)).await;
-    assert_eq!(take(ground.pool(), &["b"]).await, Admission::Go);
-    rate::penalise(ground.pool(), "b", seconds(1_000_000_000), "absurd").await.unwrap();
-    let (left, _) = wait(&ground, "b").await;
+    advance(test.pool(), seconds(1_001)).await;
+    assert_eq!(take(test.pool(), &["b"]).await, Admission::Go);
+    rate::penalise(test.pool(), "b", seconds(1_000_000_000), "absurd").await.unwrap();
+    let (left, _) = wait(&test, "b").await;
     assert!(left <= seconds(3_600), "{left:?}");
 }
 
 #[tokio::test]
 async fn a_told_budget_counts_down_within_its_window_and_is_whole_after_it() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let told = async |remaining, full_in| {
         let budget = RateWindow { limit: 10, remaining, full_in: seconds(full_in), is_gradual: false };
-        rate::observe(ground.pool(), "b", &budget).await.unwrap();
+        rate::observe(test.pool(), "b", &budget).await.unwrap();
     };
     told(7, 1_000).await;
     // An answer that was overtaken says more than is left.
     told(9, 1_000).await;
-    assert_eq!(passed(&ground, "b").await, 7);
-    assert!(wait(&ground, "b").await.0 <= seconds(1_000));
-    advance(ground.pool(), seconds(500)).await;
-    assert_eq!(passed(&ground, "b").await, 0, "nothing comes back before the window ends");
-    advance(ground.pool(), seconds(501)).await;
-    assert_eq!(passed(&ground, "b").await, 10);
+    assert_eq!(passed(&test, "b").await, 7);
+    assert!(wait(&test, "b").await.0 <= seconds(1_000));
+    advance(test.pool(), seconds(500)).await;
+    assert_eq!(passed(&test, "b").await, 0, "nothing comes back before the window ends");
+    advance(test.pool(), seconds(501)).await;
+    assert_eq!(passed(&test, "b").await, 10);
     told(4, 3_000).await;
-    assert_eq!(passed(&ground, "b").await, 4, "a new window counts as it is told");
+    assert_eq!(passed(&test, "b").await, 4, "a new window counts as it is told");
 }
 
 #[tokio::test]
 async fn at_github_a_second_lies_between_any_two_changes() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let pace = || {
         let url = "http://127.0.0.1:1/".parse().unwrap();
-        ForgeThrottle::new(ground.pool().clone(), &url, &"token".into()).as_at_github()
+        ForgeThrottle::new(test.pool().clone(), &url, &"token".into()).as_at_github()
     };
     pace().pass(Effort::Create).await.unwrap();
     let bucket = async |name: &str| {
@@ -151,7 +151,7 @@ async fn at_github_a_second_lies_between_any_two_changes() {
             "select tokens || ' of ' || capacity || ' and ' || refill_per_s * 3600 from rate where key = '{}/{name}'",
             pace().key()
         );
-        ground.ask::<String>(&sql).await
+        test.query::<String>(&sql).await
     };
     assert_eq!(bucket("changes").await, "0 of 1 and 3600");
     assert_eq!(bucket("points").await, "295 of 300 and 36000", "a change costs five points");
@@ -163,9 +163,9 @@ async fn at_github_a_second_lies_between_any_two_changes() {
 
 #[tokio::test]
 async fn what_one_worker_hears_holds_another_back() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let url = "https://ghe.example/api/v3".parse().unwrap();
-    let forge = |token: &str| ForgeThrottle::new(ground.pool().clone(), &url, &token.into());
+    let forge = |token: &str| ForgeThrottle::new(test.pool().clone(), &url, &token.into());
     let observed =
         Observed { penalty: Some((seconds(60), "rate limited (429)".to_owned())), ..Observed::default() };
     forge("one").pass(Effort::Read).await.unwrap();
@@ -174,57 +174,57 @@ async fn what_one_worker_hears_holds_another_back() {
     assert_eq!((held.key.as_str(), held.why.as_str()), (forge("one").key(), "rate limited (429)"));
     forge("another account").pass(Effort::Read).await.unwrap();
 
-    let model = || ModelThrottle::new(ground.pool().clone(), "https://api.example/v1");
+    let model = || ModelThrottle::new(test.pool().clone(), "https://api.example/v1");
     model().observe("large", observed).await;
     assert_eq!(model().pass("large", 10).await.unwrap_err().key, "model:api.example/large");
     model().pass("small", 10).await.unwrap();
     let spent = RateWindow { limit: 1_000, remaining: 0, full_in: seconds(600), is_gradual: true };
     model().observe("small", Observed { tokens: Some(spent), ..Observed::default() }).await;
     assert_eq!(model().pass("small", 100).await.unwrap_err().key, "model:api.example/small/tokens");
-    advance(ground.pool(), seconds(300)).await;
+    advance(test.pool(), seconds(300)).await;
     model().pass("small", 400).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_job_that_is_held_back_loses_no_attempt_and_its_history_does_not_grow() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    rate::penalise(ground.pool(), "github:x", seconds(600), "rate limited (403)").await.unwrap();
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    rate::penalise(test.pool(), "github:x", seconds(600), "rate limited (403)").await.unwrap();
     for _ in 0..7 {
-        let lease = ground.claim(Queue::Llm).await;
+        let lease = test.claim(Queue::Llm).await;
         assert_eq!((lease.attempt, lease.most), (1, 5));
-        assert_eq!(ground.engine.snooze(&lease, seconds(600), "github:x").await.unwrap(), Ack::Committed);
-        assert_eq!(ground.engine.snooze(&lease, seconds(600), "github:x").await.unwrap(), Ack::Fenced);
-        assert!(ground.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
-        let (key, why) = held_back(&ground, run).await.unwrap();
+        assert_eq!(test.engine.snooze(&lease, seconds(600), "github:x").await.unwrap(), Ack::Committed);
+        assert_eq!(test.engine.snooze(&lease, seconds(600), "github:x").await.unwrap(), Ack::Fenced);
+        assert!(test.claim_all(Queue::Llm, 10).await.is_empty(), "it is not due");
+        let (key, why) = held_back(&test, run).await.unwrap();
         assert_eq!(key, "github:x");
         assert!(why.is_none_or(|why| why == "rate limited (403)"), "while the penalty lasts");
-        advance(ground.pool(), seconds(603)).await;
+        advance(test.pool(), seconds(603)).await;
     }
-    assert_eq!(ground.kinds(run).await, ["started"]);
-    assert!(attempt::of_run(ground.pool(), run).await.unwrap().is_empty());
-    assert_eq!(held_back(&ground, run).await, None, "the wait is over");
-    let lease = ground.claim(Queue::Llm).await;
-    ground.engine.fail(&lease, "tester", "the model is away", None).await.unwrap();
-    assert_eq!(held_back(&ground, run).await, None, "this wait is for a failure");
-    assert_sound(&ground.engine).await;
+    assert_eq!(test.event_kinds(run).await, ["started"]);
+    assert!(attempt::of_run(test.pool(), run).await.unwrap().is_empty());
+    assert_eq!(held_back(&test, run).await, None, "the wait is over");
+    let lease = test.claim(Queue::Llm).await;
+    test.engine.fail(&lease, "tester", "the model is away", None).await.unwrap();
+    assert_eq!(held_back(&test, run).await, None, "this wait is for a failure");
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
 async fn those_that_wait_for_one_window_do_not_come_back_at_one_moment() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     for _ in 0..12 {
-        ground.accept().await;
+        test.accept().await;
     }
-    let before: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
-    for lease in ground.claim_all(Queue::Llm, 12).await {
-        ground.engine.snooze(&lease, seconds(60), "github:x").await.unwrap();
+    let before: DateTime<Utc> = test.query("select clock_timestamp()").await;
+    for lease in test.claim_all(Queue::Llm, 12).await {
+        test.engine.snooze(&lease, seconds(60), "github:x").await.unwrap();
     }
-    let after: DateTime<Utc> = ground.ask("select clock_timestamp()").await;
-    let first: DateTime<Utc> = ground.ask("select min(visible_at) from job").await;
-    let last: DateTime<Utc> = ground.ask("select max(visible_at) from job").await;
+    let after: DateTime<Utc> = test.query("select clock_timestamp()").await;
+    let first: DateTime<Utc> = test.query("select min(visible_at) from job").await;
+    let last: DateTime<Utc> = test.query("select max(visible_at) from job").await;
     assert!(first >= before + TimeDelta::seconds(60), "never before the window ends");
     assert!(last <= after + TimeDelta::seconds(62), "and not long after it");
     let spread = "select stddev(extract(epoch from visible_at))::float8 from job";
-    assert!(ground.ask::<f64>(spread).await > 0.1, "the moments are drawn");
+    assert!(test.query::<f64>(spread).await > 0.1, "the moments are drawn");
 }

@@ -14,7 +14,7 @@ use aspora::{
 };
 use serde_json::{Value, json};
 
-use super::support::Ground;
+use super::support::TestEngine;
 
 fn given(digest: &str) -> StoredResponse {
     let location = Some("/api/v1/requirements/1".to_owned());
@@ -28,18 +28,18 @@ fn given(digest: &str) -> StoredResponse {
 
 #[tokio::test]
 async fn an_idempotency_key_keeps_its_first_answer_for_a_day_and_a_route() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let keep = async |key: &str, route: &str, given: &StoredResponse| {
-        idempotency::insert(&mut ground.pool().acquire().await.unwrap(), key, route, given).await.unwrap()
+        idempotency::insert(&mut test.pool().acquire().await.unwrap(), key, route, given).await.unwrap()
     };
-    let get = async |key: &str, route: &str| idempotency::get(ground.pool(), key, route).await.unwrap();
+    let get = async |key: &str, route: &str| idempotency::get(test.pool(), key, route).await.unwrap();
     assert!(keep("k", "POST /requirements", &given("a")).await);
     assert!(!keep("k", "POST /requirements", &given("b")).await, "the key is used");
     assert_eq!(get("k", "POST /requirements").await, Some(given("a")));
     assert_eq!(get("k", "POST /products").await, None);
     assert!(keep("k", "POST /products", &given("c")).await);
 
-    ground.execute("update idempotency set created_at = created_at - interval '24 hours'").await;
+    test.execute("update idempotency set created_at = created_at - interval '24 hours'").await;
     assert_eq!(get("k", "POST /requirements").await, None);
     assert!(keep("k", "POST /requirements", &given("d")).await, "the day is over");
     assert_eq!(get("k", "POST /requirements").await, Some(given("d")));
@@ -54,8 +54,8 @@ fn finding(severity: Severity, path: &str) -> Finding {
 }
 
 /// The findings of all reviews as `head path state at`.
-async fn findings(ground: &Ground, run: uuid::Uuid) -> Vec<String> {
-    let rows = review::findings(ground.pool(), run).await.unwrap();
+async fn findings(test: &TestEngine, run: uuid::Uuid) -> Vec<String> {
+    let rows = review::findings(test.pool(), run).await.unwrap();
     let line = |row: review::Row| {
         let at = row.state_sha.map(|sha| format!(" {}", &sha[..1])).unwrap_or_default();
         format!("{} {} {}{at}", &row.head_sha[..1], row.path, row.state)
@@ -65,31 +65,31 @@ async fn findings(ground: &Ground, run: uuid::Uuid) -> Vec<String> {
 
 #[tokio::test]
 async fn a_review_of_a_head_is_recorded_once_and_fixes_what_it_does_not_find_again() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
     let found = [
         finding(Severity::Low, "low.py"),
         finding(Severity::Critical, "risk.py"),
         finding(Severity::High, "a.py"),
     ];
-    review::record(ground.pool(), &lease, &sha('a'), "three", &found).await.unwrap();
+    review::record(test.pool(), &lease, &sha('a'), "three", &found).await.unwrap();
     let first = ["a risk.py open", "a a.py open", "a low.py open"];
-    assert_eq!(findings(&ground, run).await, first, "the worst first");
+    assert_eq!(findings(&test, run).await, first, "the worst first");
 
-    review::record(ground.pool(), &lease, &sha('a'), "none", &[]).await.unwrap();
-    assert_eq!(findings(&ground, run).await, first, "the review of this head is there");
-    let kept = review::of_head(ground.pool(), run, sha('a').as_str()).await.unwrap().unwrap();
+    review::record(test.pool(), &lease, &sha('a'), "none", &[]).await.unwrap();
+    assert_eq!(findings(&test, run).await, first, "the review of this head is there");
+    let kept = review::of_head(test.pool(), run, sha('a').as_str()).await.unwrap().unwrap();
     assert_eq!(kept.summary, "three");
 
-    review::record(ground.pool(), &lease, &sha('b'), "one again", &found[..1]).await.unwrap();
+    review::record(test.pool(), &lease, &sha('b'), "one again", &found[..1]).await.unwrap();
     let second = ["a risk.py fixed b", "a a.py fixed b", "a low.py open", "b low.py open"];
-    assert_eq!(findings(&ground, run).await, second);
-    review::record(ground.pool(), &lease, &sha('c'), "none", &[]).await.unwrap();
+    assert_eq!(findings(&test, run).await, second);
+    review::record(test.pool(), &lease, &sha('c'), "none", &[]).await.unwrap();
     let third = ["a risk.py fixed b", "a a.py fixed b", "a low.py fixed c", "b low.py fixed c"];
-    assert_eq!(findings(&ground, run).await, third, "what was fixed at b stays fixed at b");
+    assert_eq!(findings(&test, run).await, third, "what was fixed at b stays fixed at b");
 
-    let rounds = review::rounds(ground.pool(), run).await.unwrap();
+    let rounds = review::rounds(test.pool(), run).await.unwrap();
     let told: Vec<_> = rounds.iter().map(|round| (round.head.clone(), round.findings.len())).collect();
     let head = |name| sha(name).as_str().to_owned();
     assert_eq!(told, [(head('a'), 2), (head('b'), 0), (head('c'), 0)], "low ones ask for nothing");
@@ -97,19 +97,19 @@ async fn a_review_of_a_head_is_recorded_once_and_fixes_what_it_does_not_find_aga
 
 #[tokio::test]
 async fn a_review_is_complete_or_not_there() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
     let found = [finding(Severity::High, "a.py"), finding(Severity::High, "nul\0.py")];
-    review::record(ground.pool(), &lease, &sha('a'), "two", &found).await.unwrap_err();
-    assert!(review::of_head(ground.pool(), run, sha('a').as_str()).await.unwrap().is_none());
-    assert!(findings(&ground, run).await.is_empty());
+    review::record(test.pool(), &lease, &sha('a'), "two", &found).await.unwrap_err();
+    assert!(review::of_head(test.pool(), run, sha('a').as_str()).await.unwrap().is_none());
+    assert!(findings(&test, run).await.is_empty());
 }
 
 #[tokio::test]
 async fn a_judgement_is_kept_once_until_its_stage_says_something_else() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     let record = async |stage: &str, head: &Sha, report: &Value| {
         let new = assessment::New {
             stage,
@@ -119,8 +119,8 @@ async fn a_judgement_is_kept_once_until_its_stage_says_something_else() {
             facts: &json!({}),
             report,
         };
-        assessment::record(ground.pool(), run, &new).await.unwrap();
-        assessment::of_run(ground.pool(), run).await.unwrap().len()
+        assessment::record(test.pool(), run, &new).await.unwrap();
+        assessment::of_run(test.pool(), run).await.unwrap().len()
     };
     let (waits, passes) = (json!({"checks": "waiting"}), json!({"checks": "passed"}));
     assert_eq!(record("preflight", &sha('a'), &waits).await, 1);
@@ -130,6 +130,6 @@ async fn a_judgement_is_kept_once_until_its_stage_says_something_else() {
     assert_eq!(record("preflight", &sha('a'), &passes).await, 3);
     assert_eq!(record("preflight", &sha('a'), &waits).await, 4, "it says something else than the last");
     assert_eq!(record("preflight", &sha('b'), &waits).await, 5);
-    let last = assessment::last(ground.pool(), run, "verdict").await.unwrap().unwrap();
+    let last = assessment::last(test.pool(), run, "verdict").await.unwrap().unwrap();
     assert_eq!((last.head_sha.as_str(), last.report), (sha('a').as_str(), waits));
 }

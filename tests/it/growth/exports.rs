@@ -1,4 +1,4 @@
-//! What is written out is everything, and the history in it gives the run.
+//! An export has everything of a run, and folding its history gives the run.
 
 use std::process::Stdio;
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
-use super::{base, support::Ground};
+use super::{base, support::TestEngine};
 
 fn read(lines: &[String]) -> Vec<(String, Value)> {
     let fact = |line: &String| -> (String, Value) {
@@ -27,7 +27,7 @@ fn read(lines: &[String]) -> Vec<(String, Value)> {
     lines.iter().map(fact).collect()
 }
 
-/// Folds the events of an export by the graph of the export, and compares with its run.
+/// Folds the events of an export with the workflow in it, and compares with the run in it.
 fn assert_folds(facts: &[(String, Value)]) {
     let all =
         |name: &str| facts.iter().filter(|(fact, _)| fact == name).map(|(_, row)| row).collect::<Vec<_>>();
@@ -47,23 +47,23 @@ fn assert_folds(facts: &[(String, Value)]) {
     assert_eq!(all("end")[0]["facts"], facts.len() - 1);
 }
 
-/// A run with a long answer and an effect with long texts, in the middle of its way.
-async fn run_of(ground: &Ground, text: &str) -> Uuid {
-    let run = ground.accept().await;
-    let lease = ground.claim(Queue::Llm).await;
-    effect::begin(ground.pool(), &lease, "call", "llm_call", &json!({ "prompt": text })).await.unwrap();
+/// An open run with a long answer and an effect with long texts.
+async fn run_of(test: &TestEngine, text: &str) -> Uuid {
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    effect::begin(test.pool(), &lease, "call", "llm_call", &json!({ "prompt": text })).await.unwrap();
     let answer = Answer { outcome: Outcome::Opened, note: text.to_owned(), progress: Progress::default() };
-    ground.engine.answer(&lease, "tester", answer).await.unwrap();
+    test.engine.answer(&lease, "tester", answer).await.unwrap();
     run
 }
 
 #[tokio::test]
 async fn the_history_in_an_export_folds_to_the_run_in_it() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     let text = "long ".repeat(blob::INLINE);
-    let run = run_of(&ground, &text).await;
-    run_of(&ground, "another").await;
-    let lines: Vec<String> = archive::of_run(ground.pool().clone(), run).try_collect().await.unwrap();
+    let run = run_of(&test, &text).await;
+    run_of(&test, "another").await;
+    let lines: Vec<String> = archive::of_run(test.pool().clone(), run).try_collect().await.unwrap();
     let facts = read(&lines);
     assert_folds(&facts);
     let names: Vec<&str> = facts.iter().map(|(fact, _)| fact.as_str()).collect();
@@ -74,20 +74,20 @@ async fn the_history_in_an_export_folds_to_the_run_in_it() {
 
 #[tokio::test]
 async fn an_export_has_every_page_of_a_long_history() {
-    let ground = Ground::new().await;
-    base::filled(&ground, aspora::store::fill::Fill { runs: 1, events: 1201, days: 1, ..Default::default() })
+    let test = TestEngine::new().await;
+    base::filled(&test, aspora::store::fill::Fill { runs: 1, events: 1201, days: 1, ..Default::default() })
         .await;
-    let run = ground.ask("select id from run").await;
-    let lines: Vec<String> = archive::of_run(ground.pool().clone(), run).try_collect().await.unwrap();
+    let run = test.query("select id from run").await;
+    let lines: Vec<String> = archive::of_run(test.pool().clone(), run).try_collect().await.unwrap();
     assert_eq!(lines.len(), 1 + 1 + 1 + 1201 + 1);
     assert_folds(&read(&lines));
 }
 
 #[tokio::test]
 async fn an_export_over_http_is_a_line_a_fact_and_404_for_no_run() {
-    let ground = Ground::new().await;
-    let run = run_of(&ground, "short").await;
-    let routes = http::router(super::support::app(ground.engine.clone()));
+    let test = TestEngine::new().await;
+    let run = run_of(&test, "short").await;
+    let routes = http::router(super::support::app(test.engine.clone()));
     let get = async |id: Uuid| {
         let request = Request::get(format!("/api/v1/runs/{id}/export")).body(Body::empty()).unwrap();
         let response = routes.clone().oneshot(request).await.unwrap();
@@ -105,22 +105,25 @@ async fn an_export_over_http_is_a_line_a_fact_and_404_for_no_run() {
 
 #[tokio::test]
 async fn an_archive_has_a_file_for_every_month_that_is_over() {
-    let (ground, month, ids) = base::with_old_runs().await;
+    let (test, month, ids) = base::with_old_runs().await;
     let out = tempfile::tempdir().unwrap();
     let archive = async || {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_aspora"));
         command.args(["archive", "--before", "2099-01-01", "--out"]).arg(out.path());
-        command.env("DATABASE_URL", &ground.database.url).stdin(Stdio::null());
+        command.env("DATABASE_URL", &test.database.url).stdin(Stdio::null());
         let output = command.output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
     let live = ids[1];
-    ground.execute(&format!("update run set status = 'active', step = 's', ended_as = null, ended_at = null where id = '{live}'")).await;
+    test.execute(&format!(
+        "update run set status = 'active', step = 's', ended_as = null, ended_at = null where id = '{live}'"
+    ))
+    .await;
     let file = out.path().join(format!("runs-{month}.ndjson"));
     assert!(archive().await.contains("a run of this month is not over"));
     assert!(!file.exists());
-    ground.execute(&format!("update run set status = 'ended', step = null, ended_as = 'failed', ended_at = now() where id = '{live}'")).await;
+    test.execute(&format!("update run set status = 'ended', step = null, ended_as = 'failed', ended_at = now() where id = '{live}'")).await;
     assert!(archive().await.contains(&format!("runs-{month}.ndjson is written")));
     let text = std::fs::read_to_string(&file).unwrap();
     let facts = read(&text.lines().map(str::to_owned).collect::<Vec<_>>());
@@ -128,6 +131,6 @@ async fn an_archive_has_a_file_for_every_month_that_is_over() {
     assert_eq!((count("run"), count("requirement"), count("event")), (ids.len(), ids.len(), 3 * ids.len()));
     assert_eq!(count("workflow"), 1);
     assert!(archive().await.contains("is there already"));
-    let now: String = ground.ask("select to_char(now() at time zone 'utc', 'YYYY_MM')").await;
-    assert!(!out.path().join(format!("runs-{now}.ndjson")).exists(), "this month goes on");
+    let now: String = test.query("select to_char(now() at time zone 'utc', 'YYYY_MM')").await;
+    assert!(!out.path().join(format!("runs-{now}.ndjson")).exists(), "this month is not over");
 }

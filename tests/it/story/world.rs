@@ -32,7 +32,7 @@ use uuid::Uuid;
 use super::{
     history,
     script::wealth,
-    support::{self, TestDatabase, openapi::Judge},
+    support::{self, TestDatabase, openapi::SpecChecker},
 };
 
 /// The product's repository.
@@ -79,7 +79,7 @@ pub(crate) struct World {
     pub(crate) engine: Engine,
     house: App,
     sandbox: Result<Sandbox, Unavailable>,
-    judge: Arc<Judge>,
+    spec: Arc<SpecChecker>,
     stop: CancellationToken,
     worker: Mutex<Option<(CancellationToken, JoinHandle<()>)>>,
     strangers: Mutex<Vec<(String, String)>>,
@@ -116,8 +116,8 @@ impl World {
         let (database, folder) = (support::database().await, tempfile::tempdir().unwrap());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let judge = Judge::new().unwrap();
-        let twin = twin(folder.path(), &url, &setup, &judge).await;
+        let spec = SpecChecker::new().unwrap();
+        let twin = twin(folder.path(), &url, &setup, &spec).await;
         let model = ScriptedModel::start(([127, 0, 0, 1], 0).into(), setup.script, Some(KEY.into()));
         let model = model.await.unwrap();
         let house = App {
@@ -153,7 +153,7 @@ impl World {
             engine,
             house,
             sandbox: setup.sandbox,
-            judge,
+            spec,
             stop: CancellationToken::new(),
             worker: Mutex::default(),
             strangers: Mutex::default(),
@@ -431,8 +431,8 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
-        // A model that declines at once leaves nothing to judge: git is no part of the description.
-        self.judge.close();
+        // A model that declines at once leaves nothing to check: git is no part of the description.
+        self.spec.finish();
     }
 }
 
@@ -452,7 +452,7 @@ pub(crate) fn content() -> Ci {
     Ci { names: CHECKS.map(str::to_owned).to_vec(), run: Arc::new(run) }
 }
 
-async fn twin(folder: &Path, url: &str, setup: &Setup, judge: &Arc<Judge>) -> Arc<Twin> {
+async fn twin(folder: &Path, url: &str, setup: &Setup, spec: &Arc<SpecChecker>) -> Arc<Twin> {
     let receiver = format!("{url}/api/v1/webhooks/github");
     let config = TwinConfig {
         data_dir: folder.join("forge"),
@@ -463,7 +463,7 @@ async fn twin(folder: &Path, url: &str, setup: &Setup, judge: &Arc<Judge>) -> Ar
         ci: setup.ci.clone(),
     };
     let twin = Twin::start(config).await.unwrap();
-    twin.observe(judge.observer());
+    twin.observe(spec.observer());
     let files: Vec<(&str, &[u8])> =
         setup.files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
     twin.create_repository(REPO, &files).await.unwrap();

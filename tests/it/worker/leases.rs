@@ -12,8 +12,8 @@ use aspora::{
 use uuid::Uuid;
 
 use super::{
-    crew::{Latch, config, only_first_step, work},
-    support::{Ground, advance, answer, assert_sound, eventually},
+    harness::{Latch, config, only_first_step, work},
+    support::{TestEngine, advance, answer, assert_sound, eventually},
 };
 
 /// One slot for the first step, and leases that are renewed every second.
@@ -23,11 +23,11 @@ fn quick(slots: usize) -> Config {
 }
 
 /// Takes the job of the only run away from whoever holds it.
-async fn steal(ground: &Ground) -> Lease {
+async fn steal(test: &TestEngine) -> Lease {
     let token = Uuid::new_v4();
     let set = format!("update job set lease_token = '{token}', visible_at = now() + interval '1 hour'");
-    ground.execute(&set).await;
-    let (job, run) = (ground.ask("select id from job").await, ground.ask("select run_id from job").await);
+    test.execute(&set).await;
+    let (job, run) = (test.query("select id from job").await, test.query("select run_id from job").await);
     let lasts = Duration::from_secs(3600);
     Lease {
         job,
@@ -41,66 +41,66 @@ async fn steal(ground: &Ground) -> Lease {
         lost: 0,
         keys: vec![],
         guarded: false,
-        began_at: ground.ask("select now()").await,
+        began_at: test.query("select now()").await,
         lasts,
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_whose_lease_is_stolen_is_cancelled() {
-    let ground = Ground::new().await;
-    ground.accept().await;
+    let test = TestEngine::new().await;
+    test.accept().await;
     let latch = Latch::new();
-    let worker = work(&ground.engine, quick(1), latch.handler()).await;
-    latch.begun.comes_to(1, "the job is begun").await;
-    let thief = steal(&ground).await;
-    latch.over.comes_to(1, "the handler is cancelled").await;
-    assert_eq!(ground.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Ack::Committed);
+    let worker = work(&test.engine, quick(1), latch.handler()).await;
+    latch.started.reaches(1, "the job is begun").await;
+    let thief = steal(&test).await;
+    latch.ended.reaches(1, "the handler is cancelled").await;
+    assert_eq!(test.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Ack::Committed);
     worker.stop().await;
-    assert_sound(&ground.engine).await;
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_of_a_handler_whose_lease_was_stolen_is_refused() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     let latch = Latch::new();
     // Its leases are renewed so seldom that it does not notice.
-    let worker = work(&ground.engine, only_first_step(config("victim"), 1), latch.handler()).await;
-    latch.begun.comes_to(1, "the job is begun").await;
-    let thief = steal(&ground).await;
-    let before = ground.picture().await;
-    latch.let_go(1);
+    let worker = work(&test.engine, only_first_step(config("victim"), 1), latch.handler()).await;
+    latch.started.reaches(1, "the job is begun").await;
+    let thief = steal(&test).await;
+    let before = test.snapshot().await;
+    latch.release(1);
     worker.stop().await;
-    assert_eq!(ground.picture().await, before, "the victim has changed something");
-    assert_eq!(ground.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Ack::Committed);
-    assert_eq!(ground.kinds(run).await, ["started", "answered"]);
+    assert_eq!(test.snapshot().await, before, "the victim has changed something");
+    assert_eq!(test.engine.answer(&thief, "thief", answer(Opened)).await.unwrap(), Ack::Committed);
+    assert_eq!(test.event_kinds(run).await, ["started", "answered"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_kept_for_as_long_as_its_handler_needs() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     let latch = Latch::new();
-    let worker = work(&ground.engine, quick(2), latch.handler()).await;
-    latch.begun.comes_to(1, "the job is begun").await;
+    let worker = work(&test.engine, quick(2), latch.handler()).await;
+    latch.started.reaches(1, "the job is begun").await;
     let renewed = "select visible_at > created_at + interval '8 seconds' from job";
-    eventually("it was renewed twice", async || ground.ask::<bool>(renewed).await).await;
-    latch.let_go(1);
-    eventually("it has answered", async || ground.kinds(run).await == ["started", "answered"]).await;
-    assert_eq!(latch.begun.count(), 1, "it was done twice");
+    eventually("it was renewed twice", async || test.query::<bool>(renewed).await).await;
+    latch.release(1);
+    eventually("it has answered", async || test.event_kinds(run).await == ["started", "answered"]).await;
+    assert_eq!(latch.started.count(), 1, "it was done twice");
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f6_a_lease_is_kept_while_every_connection_of_the_pool_is_taken() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
-    let pool = aspora::store::connect(&ground.database.url, 2).await.unwrap();
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let pool = aspora::store::connect(&test.database.url, 2).await.unwrap();
     let engine = aspora::engine::Engine::open(pool.clone()).await.unwrap();
     let latch = Latch::new();
     let worker = work(&engine, quick(1), latch.handler()).await;
-    latch.begun.comes_to(1, "the job is begun").await;
+    latch.started.reaches(1, "the job is begun").await;
     // All but the one by which the worker listens.
     let mut taken = Vec::new();
     while let Ok(line) = pool.acquire().await {
@@ -108,48 +108,48 @@ async fn f6_a_lease_is_kept_while_every_connection_of_the_pool_is_taken() {
     }
     assert!(!taken.is_empty());
     let renewed = "select visible_at > began_at + interval '15 seconds' from job";
-    eventually("it is renewed all the while", async || ground.ask::<bool>(renewed).await).await;
+    eventually("it is renewed all the while", async || test.query::<bool>(renewed).await).await;
     drop(taken);
-    latch.let_go(1);
-    eventually("it has answered", async || ground.kinds(run).await == ["started", "answered"]).await;
-    assert_eq!(latch.begun.count(), 1, "it was done twice");
+    latch.release(1);
+    eventually("it has answered", async || test.event_kinds(run).await == ["started", "answered"]).await;
+    assert_eq!(latch.started.count(), 1, "it was done twice");
     worker.stop().await;
-    assert_sound(&ground.engine).await;
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_is_cancelled_though_its_own_process_claimed_the_job_again() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     let latch = Latch::new();
-    let worker = work(&ground.engine, quick(2), latch.handler()).await;
-    latch.begun.comes_to(1, "the job is begun").await;
+    let worker = work(&test.engine, quick(2), latch.handler()).await;
+    latch.started.reaches(1, "the job is begun").await;
     eventually("the process claims it again", async || {
-        advance(ground.pool(), Duration::from_secs(3)).await;
-        latch.begun.count() >= 2
+        advance(test.pool(), Duration::from_secs(3)).await;
+        latch.started.count() >= 2
     })
     .await;
-    eventually("only the newest handler is left", async || latch.begun.count() == latch.over.count() + 1)
+    eventually("only the newest handler is left", async || latch.started.count() == latch.ended.count() + 1)
         .await;
-    latch.let_go(1);
-    eventually("it has answered", async || ground.kinds(run).await == ["started", "answered"]).await;
+    latch.release(1);
+    eventually("it has answered", async || test.event_kinds(run).await == ["started", "answered"]).await;
     worker.stop().await;
-    assert_sound(&ground.engine).await;
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handler_is_cancelled_when_a_hanging_database_keeps_its_lease_from_being_renewed() {
-    let ground = Ground::new().await;
-    ground.accept().await;
+    let test = TestEngine::new().await;
+    test.accept().await;
     let latch = Latch::new();
-    let worker = work(&ground.engine, quick(1), latch.handler()).await;
-    latch.begun.comes_to(1, "the job is begun").await;
-    let mut tx = ground.pool().begin().await.unwrap();
+    let worker = work(&test.engine, quick(1), latch.handler()).await;
+    latch.started.reaches(1, "the job is begun").await;
+    let mut tx = test.pool().begin().await.unwrap();
     sqlx::query("select 1 from job for update").execute(&mut *tx).await.unwrap();
-    latch.over.comes_to(1, "the handler is cancelled").await;
+    latch.ended.reaches(1, "the handler is cancelled").await;
     tx.rollback().await.unwrap();
-    latch.let_go(1);
+    latch.release(1);
     worker.stop().await;
-    assert!(ground.claim_all(Queue::Github, 10).await.len() <= 1);
-    assert_sound(&ground.engine).await;
+    assert!(test.claim_all(Queue::Github, 10).await.len() <= 1);
+    assert_sound(&test.engine).await;
 }

@@ -4,7 +4,7 @@
 use crate::support;
 
 mod attempts;
-mod crew;
+mod harness;
 mod leases;
 mod outage;
 mod stops;

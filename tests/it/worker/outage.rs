@@ -19,7 +19,7 @@ use aspora::{
 use serde_json::json;
 
 use super::{
-    crew::{LONG, Tally, config, onwards, work},
+    harness::{Counter, LONG, config, happy_reply, work},
     support::{accept, assert_sound, engine, eventually},
 };
 
@@ -33,7 +33,7 @@ async fn act(pool: &Pool, world: &World, task: Assignment) -> Result<Reply, Fail
     let (run, key) = (task.lease.run, format!("{}.{}", task.lease.step, task.lease.turn));
     let name = format!("{run} {key}");
     let done = match effect::begin(pool, &task.lease, &key, "push", &json!({})).await? {
-        Begun::Done(..) => return Ok(onwards(&task)),
+        Begun::Done(..) => return Ok(happy_reply(&task)),
         Begun::LeaseLost => return Err(Failure::LeaseLost),
         Begun::Unknown(_) => world.lock().unwrap().contains_key(&name),
         Begun::Fresh(_) => false,
@@ -42,7 +42,7 @@ async fn act(pool: &Pool, world: &World, task: Assignment) -> Result<Reply, Fail
         *world.lock().unwrap().entry(name).or_default() += 1;
     }
     effect::observe(pool, run, &key, &json!("done")).await?;
-    Ok(onwards(&task))
+    Ok(happy_reply(&task))
 }
 
 async fn ended(pool: &Pool) -> i64 {
@@ -62,7 +62,7 @@ async fn a_killed_postgres_loses_nothing_and_nothing_is_done_twice() {
     for _ in 0..RUNS {
         accept(&engine, 3).await;
     }
-    let (world, performed) = (World::default(), Tally::default());
+    let (world, performed) = (World::default(), Counter::default());
     let slots = [(Queue::Default, 0), (Queue::Llm, 3), (Queue::Github, 3)];
     let mut config = Config { slots, ..config("one") };
     config.timing.lease = Duration::from_secs(5);
@@ -75,7 +75,7 @@ async fn a_killed_postgres_loses_nothing_and_nothing_is_done_twice() {
     .await;
 
     for outage in 1..=3 {
-        performed.comes_to(outage * 15, "work goes on").await;
+        performed.reaches(outage * 15, "work goes on").await;
         cluster.kill().unwrap();
         cluster.restart().unwrap();
     }
@@ -108,8 +108,8 @@ async fn an_idle_worker_hears_again_after_postgres_was_killed() {
     let engine = engine(pool.clone()).await;
     let mut config = config("one");
     config.timing.poll = LONG;
-    let worker = work(&engine, config, async |task| Ok(onwards(&task))).await;
-    super::crew::listeners(&pool, 1).await;
+    let worker = work(&engine, config, async |task| Ok(happy_reply(&task))).await;
+    super::harness::listeners(&pool, 1).await;
 
     cluster.kill().unwrap();
     cluster.restart().unwrap();

@@ -12,8 +12,8 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOpti
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    crew::{LONG, Latch, config, listeners, only_first_step, onwards, work},
-    support::{Ground, assert_sound, eventually},
+    harness::{LONG, Latch, config, happy_reply, listeners, only_first_step, work},
+    support::{TestEngine, assert_sound, eventually},
 };
 
 /// A worker that does not look for jobs by itself within a test.
@@ -25,51 +25,51 @@ fn idle(name: &str) -> Config {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_job_may_finish_and_no_other_is_begun() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     let latch = Latch::new();
-    let worker = work(&ground.engine, config("one"), latch.handler()).await;
-    latch.begun.comes_to(1, "the job is begun").await;
+    let worker = work(&test.engine, config("one"), latch.handler()).await;
+    latch.started.reaches(1, "the job is begun").await;
     worker.ask_to_stop();
-    ground.accept().await;
-    latch.let_go(100);
+    test.accept().await;
+    latch.release(100);
     worker.stopped().await;
-    assert_eq!(ground.kinds(run).await, ["started", "answered"]);
-    assert_eq!(latch.begun.count(), 1, "another job was begun after the stop");
-    assert_eq!(ground.ask::<i64>("select count(*) from job where lease_token is null").await, 2);
-    assert_sound(&ground.engine).await;
+    assert_eq!(test.event_kinds(run).await, ["started", "answered"]);
+    assert_eq!(latch.started.count(), 1, "another job was begun after the stop");
+    assert_eq!(test.query::<i64>("select count(*) from job where lease_token is null").await, 2);
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_does_not_finish_in_time_is_given_to_another_worker_at_once() {
-    let ground = Ground::new().await;
-    let run = ground.accept().await;
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
     let latch = Latch::new();
     let hasty = Config { drain: Duration::from_millis(100), ..config("leaving") };
-    let leaving = work(&ground.engine, hasty, latch.handler()).await;
-    latch.begun.comes_to(1, "the job is begun").await;
+    let leaving = work(&test.engine, hasty, latch.handler()).await;
+    latch.started.reaches(1, "the job is begun").await;
     // Neither the lease (a minute) nor the rest (an hour) of this one ends within the test.
-    let staying = work(&ground.engine, idle("staying"), async |task| Ok(onwards(&task))).await;
-    listeners(ground.pool(), 2).await;
+    let staying = work(&test.engine, idle("staying"), async |task| Ok(happy_reply(&task))).await;
+    listeners(test.pool(), 2).await;
 
     leaving.stop().await;
-    assert_eq!(latch.over.count(), 1);
-    eventually("the other one goes on", async || ground.run(run).await.run.step().is_none()).await;
+    assert_eq!(latch.ended.count(), 1);
+    eventually("the other one goes on", async || test.run(run).await.run.step().is_none()).await;
     let attempts =
         "select string_agg(worker || ' ' || ended_as, ', ' order by attempt) from attempt_log where turn = 1";
-    assert_eq!(ground.ask::<String>(attempts).await, "leaving lost, staying answered");
+    assert_eq!(test.query::<String>(attempts).await, "leaving lost, staying answered");
     staying.stop().await;
-    assert_sound(&ground.engine).await;
+    assert_sound(&test.engine).await;
 }
 
 const HELD: &str = "select count(*) from job where lease_token is not null";
 
-fn shared(ground: &Ground, over: &CancellationToken) -> Shared {
+fn shared(test: &TestEngine, over: &CancellationToken) -> Shared {
     let timing = config("one").timing;
     Shared {
-        pool: ground.pool().clone(),
-        heartbeat: Heartbeat::start(ground.pool().clone(), timing.lease, over.clone()),
-        notifier: Notifier::listen(ground.pool().clone(), vec![Queue::Llm], over.clone()),
+        pool: test.pool().clone(),
+        heartbeat: Heartbeat::start(test.pool().clone(), timing.lease, over.clone()),
+        notifier: Notifier::listen(test.pool().clone(), vec![Queue::Llm], over.clone()),
         timing,
         worker: "one".into(),
         stop: CancellationToken::new(),
@@ -80,81 +80,82 @@ fn shared(ground: &Ground, over: &CancellationToken) -> Shared {
 /// Its worker may be busy for long with what it began before the stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_just_being_claimed_at_the_stop_is_given_back_at_once() {
-    let ground = Ground::new().await;
-    ground.accept().await;
-    let (over, mut tx) = (CancellationToken::new(), ground.pool().begin().await.unwrap());
+    let test = TestEngine::new().await;
+    test.accept().await;
+    let (over, mut tx) = (CancellationToken::new(), test.pool().begin().await.unwrap());
     sqlx::query("lock table job in access exclusive mode").execute(&mut *tx).await.unwrap();
-    let shared = shared(&ground, &over);
+    let shared = shared(&test, &over);
     let _sources = Source::open(&shared, [(Queue::Llm, 2)]);
     let claiming = "select count(*) from pg_locks where not granted and database =
                     (select oid from pg_database where datname = current_database())";
-    eventually("the claim hangs", async || ground.ask::<i64>(claiming).await > 0).await;
+    eventually("the claim hangs", async || test.query::<i64>(claiming).await > 0).await;
     shared.stop.cancel();
     tx.rollback().await.unwrap();
     eventually("it is given back", async || {
         let error = "select count(*) from attempt_log where error = 'the worker was shut down'";
-        ground.ask::<i64>(error).await == 1
+        test.query::<i64>(error).await == 1
     })
     .await;
     over.cancel();
-    assert_eq!(ground.claim(Queue::Llm).await.attempt, 2);
+    assert_eq!(test.claim(Queue::Llm).await.attempt, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_claimed_and_not_begun_is_given_back() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     for _ in 0..3 {
-        ground.accept().await;
+        test.accept().await;
     }
     let over = CancellationToken::new();
-    let (_, mut source) = Source::open(&shared(&ground, &over), [(Queue::Llm, 2)]).remove(0);
-    eventually("two are claimed", async || ground.ask::<i64>(HELD).await == 2).await;
+    let (_, mut source) = Source::open(&shared(&test, &over), [(Queue::Llm, 2)]).remove(0);
+    eventually("two are claimed", async || test.query::<i64>(HELD).await == 2).await;
 
     let context = WorkerContext::new("one");
     poll_fn(|waker| source.poll_close(waker, &context)).await.unwrap();
     over.cancel();
-    assert_eq!(ground.ask::<i64>(HELD).await, 0);
-    assert_eq!(ground.claim_all(Queue::Llm, 10).await.len(), 3, "they are not due");
-    assert_sound(&ground.engine).await;
+    assert_eq!(test.query::<i64>(HELD).await, 0);
+    assert_eq!(test.claim_all(Queue::Llm, 10).await.len(), 3, "they are not due");
+    assert_sound(&test.engine).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_job_wakes_an_idle_worker() {
-    let ground = Ground::new().await;
-    let worker = work(&ground.engine, idle("one"), async |task| Ok(onwards(&task))).await;
-    listeners(ground.pool(), 1).await;
+    let test = TestEngine::new().await;
+    let worker = work(&test.engine, idle("one"), async |task| Ok(happy_reply(&task))).await;
+    listeners(test.pool(), 1).await;
     for _ in 0..3 {
-        let run = ground.accept().await;
-        eventually("the run ends", async || ground.run(run).await.run.step().is_none()).await;
+        let run = test.accept().await;
+        eventually("the run ends", async || test.run(run).await.run.step().is_none()).await;
     }
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f24_a_worker_whose_ear_was_cut_off_listens_again() {
-    let ground = Ground::new().await;
-    let worker = work(&ground.engine, only_first_step(idle("one"), 4), async |task| Ok(onwards(&task))).await;
+    let test = TestEngine::new().await;
+    let worker =
+        work(&test.engine, only_first_step(idle("one"), 4), async |task| Ok(happy_reply(&task))).await;
     for _ in 0..3 {
-        listeners(ground.pool(), 1).await;
+        listeners(test.pool(), 1).await;
         let killed: Vec<bool> = sqlx::query_scalar(
             "select pg_terminate_backend(pid, 10000) from pg_stat_activity
              where datname = current_database() and query like 'LISTEN%'",
         )
-        .fetch_all(ground.pool())
+        .fetch_all(test.pool())
         .await
         .unwrap();
         assert_eq!(killed, [true]);
-        let run = ground.accept().await;
-        eventually("the job is done", async || ground.kinds(run).await == ["started", "answered"]).await;
+        let run = test.accept().await;
+        eventually("the job is done", async || test.event_kinds(run).await == ["started", "answered"]).await;
     }
     worker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn f24_a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
-    let ground = Ground::new().await;
+    let test = TestEngine::new().await;
     // From elsewhere: nobody may shut out others from the database that it is in.
-    let options = PgConnectOptions::from_str(&ground.database.url).unwrap();
+    let options = PgConnectOptions::from_str(&test.database.url).unwrap();
     let name = options.get_database().unwrap().to_owned();
     let mut outside = PgConnection::connect_with(&options.database("postgres")).await.unwrap();
     let mut admit = async |whether: bool| {
@@ -163,10 +164,10 @@ async fn f24_a_notice_that_nobody_heard_is_made_up_for_once_somebody_listens() {
     };
     admit(false).await;
     let over = CancellationToken::new();
-    let wake = Notifier::listen(ground.pool().clone(), vec![Queue::Llm], over.clone());
+    let wake = Notifier::listen(test.pool().clone(), vec![Queue::Llm], over.clone());
     // Every bell has rung once to begin with.
     wake.news().await;
-    ground.accept().await;
+    test.accept().await;
     admit(true).await;
     let rung = tokio::time::timeout(Duration::from_secs(60), wake.news()).await;
     assert!(rung.is_ok(), "the bell was not rung");

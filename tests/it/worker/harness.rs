@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::support::{answer, eventually};
 
-/// A rest so long that only a notice can end it within a test.
+/// A polling interval so long that within a test only a notification ends it.
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
 struct Scripted<F>(F);
@@ -44,7 +44,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Asks it to stop, as a SIGTERM does, and waits until it has.
+    /// Stops it, as SIGTERM does, and waits until it has ended.
     pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.stopped().await;
@@ -60,7 +60,7 @@ impl Worker {
     }
 }
 
-/// A patient worker: its leases outlast the test, and it looks for jobs 20 times a second.
+/// A worker whose leases outlast the test and that polls 20 times a second.
 pub(crate) fn config(name: &str) -> Config {
     let timing = Timing { lease: Duration::from_secs(60), poll: Duration::from_millis(50) };
     Config { timing, drain: Duration::from_secs(30), ..Config::named(name) }
@@ -81,8 +81,8 @@ where
     Worker { stop, working }
 }
 
-/// The answer that leads a run on towards its merge.
-pub(crate) fn onwards(assignment: &Assignment) -> Reply {
+/// The answer that moves a run towards its merge.
+pub(crate) fn happy_reply(assignment: &Assignment) -> Reply {
     Reply::Answer(answer(match assignment.activity {
         Activity::Generate => Outcome::Opened,
         Activity::Gate => Outcome::Passed,
@@ -93,17 +93,17 @@ pub(crate) fn onwards(assignment: &Assignment) -> Reply {
     }))
 }
 
-/// One slot, and only for the first step.
+/// Slots for the first step only.
 pub(crate) fn only_first_step(config: Config, slots: usize) -> Config {
     Config { slots: [(Queue::Default, 0), (Queue::Llm, slots), (Queue::Github, 0)], ..config }
 }
 
-/// Counts how often a thing has come about.
+/// Counts events of a test.
 #[derive(Clone, Default)]
-pub(crate) struct Tally(Arc<AtomicUsize>);
+pub(crate) struct Counter(Arc<AtomicUsize>);
 
-impl Tally {
-    /// Counts one more and tells how many that makes.
+impl Counter {
+    /// Counts one more; the new count.
     pub(crate) fn add(&self) -> usize {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -112,13 +112,13 @@ impl Tally {
         self.0.load(Ordering::SeqCst)
     }
 
-    pub(crate) async fn comes_to(&self, count: usize, what: &str) {
+    pub(crate) async fn reaches(&self, count: usize, what: &str) {
         eventually(what, async || self.count() >= count).await;
     }
 
     /// Counts one when the value is dropped, as happens to an attempt that ends or is cancelled.
     pub(crate) fn on_drop(&self) -> impl Drop + Send + use<> {
-        struct Counted(Tally);
+        struct Counted(Counter);
         impl Drop for Counted {
             fn drop(&mut self) {
                 self.0.add();
@@ -128,47 +128,47 @@ impl Tally {
     }
 }
 
-/// An attempt that goes on until it is let go.
+/// Holds attempts until they are released.
 #[derive(Clone)]
 pub(crate) struct Latch {
-    pub(crate) begun: Tally,
-    pub(crate) over: Tally,
-    go: Arc<Semaphore>,
+    pub(crate) started: Counter,
+    pub(crate) ended: Counter,
+    permits: Arc<Semaphore>,
 }
 
 impl Latch {
     pub(crate) fn new() -> Self {
-        Self { begun: Tally::default(), over: Tally::default(), go: Arc::new(Semaphore::new(0)) }
+        Self { started: Counter::default(), ended: Counter::default(), permits: Arc::new(Semaphore::new(0)) }
     }
 
-    /// Waits here until it is let go or cancelled; the latch counts both ends.
-    pub(crate) async fn hold(self) {
-        let _over = self.over.on_drop();
-        self.begun.add();
-        self.go.acquire().await.unwrap().forget();
+    /// Waits until released or cancelled; the latch counts the start and either end.
+    pub(crate) async fn wait(self) {
+        let _ended = self.ended.on_drop();
+        self.started.add();
+        self.permits.acquire().await.unwrap().forget();
     }
 
-    /// A handler that is held by this latch, and then leads its run on.
+    /// A handler that waits for this latch and then answers with success.
     pub(crate) fn handler(
         &self,
     ) -> impl Fn(Assignment) -> BoxFuture<'static, Result<Reply, Failure>> + use<> {
         let latch = self.clone();
         move |task| {
-            let held = latch.clone();
+            let latch = latch.clone();
             async move {
-                held.hold().await;
-                Ok(onwards(&task))
+                latch.wait().await;
+                Ok(happy_reply(&task))
             }
             .boxed()
         }
     }
 
-    pub(crate) fn let_go(&self, attempts: usize) {
-        self.go.add_permits(attempts);
+    pub(crate) fn release(&self, attempts: usize) {
+        self.permits.add_permits(attempts);
     }
 }
 
-/// Waits until `count` workers listen for notices.
+/// Waits until `count` workers listen for notifications.
 pub(crate) async fn listeners(pool: &store::Pool, count: i64) {
     eventually("the workers listen", async || {
         let sql = "select count(*) from pg_stat_activity where datname = current_database() and query like 'LISTEN%'";
