@@ -178,9 +178,17 @@ impl Budget {
     }
 }
 
-impl From<budget::Open> for Unsettled {
-    fn from(row: budget::Open) -> Self {
-        let budget::Open { effect_key, turn, attempt, tokens, micro_dollars, reserved_at, in_flight } = row;
+impl From<budget::OpenReservation> for Unsettled {
+    fn from(row: budget::OpenReservation) -> Self {
+        let budget::OpenReservation {
+            effect_key,
+            turn,
+            attempt,
+            tokens,
+            micro_dollars,
+            reserved_at,
+            in_flight,
+        } = row;
         Self { call: effect_key, turn, attempt, tokens, micro_dollars, reserved_at, in_flight }
     }
 }

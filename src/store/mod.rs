@@ -1,13 +1,13 @@
 //! Postgres: the only room with production SQL, one file per aggregate, in folders by what they hold.
 //!
-//! A function asks one question or makes one change. A caller that needs several at once passes a
-//! connection inside a transaction. Every clock that decides something is the database's.
+//! A function runs one query or makes one change. A caller that needs several at once passes a connection inside a
+//! transaction. Every decision about time uses the database's clock.
 //!
 //! ```text
-//! queue        jobs, who holds them, what holds them back
-//! history      runs and what happened to them
-//! catalog      what can be asked for, and how it is done
-//! maintenance  months, retention, export, checks
+//! queue        jobs, their leases, limits, timers and dead letters
+//! history      runs, their events, effects, reviews and cost
+//! catalog      products, requirements, workflows, schedules
+//! maintenance  partitions, retention, export, checks
 //! ```
 
 mod catalog;
@@ -35,39 +35,39 @@ pub use self::{
 /// A connection that was taken from a pool.
 pub type PoolConn = sqlx::pool::PoolConnection<sqlx::Postgres>;
 
-/// The database's clock, carried on by this machine's stopwatch: no later than the true one, by at most the
-/// way of an answer. For telling when something happened; what is due, the database decides itself.
+/// The database's clock, continued by this machine's monotonic clock. It is behind by at most the time that the
+/// response took, and never ahead. It only records when something happened; the database decides what is due.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
-    told: DateTime<Utc>,
-    heard: Instant,
+    reading: DateTime<Utc>,
+    read_at: Instant,
 }
 
 impl Clock {
-    /// The clock of a database that has just said `told`.
+    /// The clock of a database that has just returned `reading`.
     #[must_use]
-    pub fn at(told: DateTime<Utc>) -> Self {
-        Self { told, heard: Instant::now() }
+    pub fn at(reading: DateTime<Utc>) -> Self {
+        Self { reading, read_at: Instant::now() }
     }
 
-    /// What the database's clock shows now, in whole microseconds, as the database keeps them.
+    /// The current time in whole microseconds, the precision of the database.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        (self.told + self.heard.elapsed()).trunc_subsecs(6)
+        (self.reading + self.read_at.elapsed()).trunc_subsecs(6)
     }
 }
 
-/// What a question to the database comes to.
+/// The result of a query.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The schema's versions, in order.
 static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
-/// How long a connection that is lent or taken back may take to say that it is well.
-const HEALTHY: Duration = Duration::from_secs(2);
+/// The timeout of the ping before a connection is acquired and after it is released.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A pool of at most `connections` connections. Waiting for one ends after 5 s, a statement after 30 s. One that
-/// does not say within 2 s that it is well, when it is lent or taken back, leaves its place to another.
+/// A pool of at most `connections` connections. Acquiring one times out after 5 s, a statement after 30 s. A
+/// connection that does not answer a ping within 2 s, before it is acquired or after it is released, is replaced.
 ///
 /// # Errors
 /// When the URL cannot be read or the first connection cannot be made within 5 s.
@@ -75,8 +75,8 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
     let options = PgConnectOptions::from_str(url)?.application_name("aspora").options([
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "10s"),
-        // Every statement is written to have one good plan. Making it anew for each value costs more
-        // than the work itself, the more so the more months there are; so do compiling and helpers.
+        // Every statement is written to have one good plan. Planning it for each value costs more than the work
+        // itself, and more with each partition; so do JIT compilation and parallel workers.
         ("plan_cache_mode", "force_generic_plan"),
         ("jit", "off"),
         ("max_parallel_workers_per_gather", "0"),
@@ -84,37 +84,37 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(Duration::from_secs(5))
-        // A pool asks by itself, but would wait for ever where a machine between has forgotten the connection:
-        // so we ask instead before it lends one, and first when it takes one back.
+        // The pool's own ping has no timeout: it would wait for ever where a machine in between has forgotten the
+        // connection. So we ping, before a connection is acquired and after it is released.
         .test_before_acquire(false)
-        .before_acquire(|line, _| Box::pin(async { Ok(is_well(line).await) }))
-        .after_release(|line, _| Box::pin(async { Ok(is_well(line).await) }))
+        .before_acquire(|conn, _| Box::pin(async { Ok(is_alive(conn).await) }))
+        .after_release(|conn, _| Box::pin(async { Ok(is_alive(conn).await) }))
         .connect_with(options)
         .await
 }
 
-async fn is_well(line: &mut Connection) -> bool {
-    let told = tokio::time::timeout(HEALTHY, sqlx::Connection::ping(line)).await;
-    matches!(told, Ok(Ok(())))
+async fn is_alive(conn: &mut Connection) -> bool {
+    let pinged = tokio::time::timeout(PING_TIMEOUT, sqlx::Connection::ping(conn)).await;
+    matches!(pinged, Ok(Ok(())))
 }
 
-/// Brings the schema to this release's version. Two at once are fine: the second waits.
+/// Migrates the schema to this release's version. Processes may do it at the same time: the second waits.
 ///
 /// # Errors
-/// When a migration fails (nothing of it stays) or the database is of a later release.
+/// When a migration fails (it is rolled back) or the database has migrations of a later release.
 pub async fn migrate(pool: &Pool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
     MIGRATOR.run(pool).await
 }
 
-/// How many migrations of this release the database has not seen.
+/// How many migrations of this release have not been applied to the database.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn migrations_missing(pool: &Pool) -> Result<usize> {
-    // The migrator's own table, which is not there before the first migration.
-    let is_there: bool =
+    // The migrator's own table does not exist before the first migration.
+    let exists: bool =
         sqlx::query_scalar("select to_regclass('_sqlx_migrations') is not null").fetch_one(pool).await?;
-    let applied: Vec<i64> = if is_there {
+    let applied: Vec<i64> = if exists {
         sqlx::query_scalar("select version from _sqlx_migrations where success").fetch_all(pool).await?
     } else {
         Vec::new()
@@ -122,36 +122,36 @@ pub async fn migrations_missing(pool: &Pool) -> Result<usize> {
     Ok(MIGRATOR.iter().filter(|migration| !applied.contains(&migration.version)).count())
 }
 
-/// What is asked over this connection must be answered within `patience`. A machine between may have forgotten
-/// the connection; then neither side would ever hear of it. It is given up, so that its pool opens another.
+/// Runs a query with a timeout. A machine in between may have forgotten the connection, and neither side would ever
+/// learn of it; so after a timeout the connection is closed, and the pool opens another.
 ///
 /// # Errors
-/// As what is asked, and [`Error::Io`] when time is up. Whether it was done is then not known.
-pub async fn within<T>(
-    patience: Duration,
+/// Those of the query, and [`timed_out`]; whether the query was executed is then not known.
+pub async fn with_timeout<T>(
+    timeout: Duration,
     conn: &mut Option<PoolConn>,
-    ask: impl AsyncFnOnce(&mut Connection) -> Result<T>,
+    query: impl AsyncFnOnce(&mut Connection) -> Result<T>,
 ) -> Result<T> {
     let Some(connection) = conn.as_mut() else { return Err(Error::PoolClosed) };
-    let answer = tokio::time::timeout(patience, ask(connection)).await;
-    answer.unwrap_or_else(|_| {
-        // Returned, it would be asked after its health, which would last as long.
+    let result = tokio::time::timeout(timeout, query(connection)).await;
+    result.unwrap_or_else(|_| {
+        // Released to the pool, it would be pinged, which would time out as well.
         drop(conn.take().map(PoolConn::detach));
-        Err(unanswered())
+        Err(timed_out())
     })
 }
 
-/// What is told of a question that was not answered in time.
+/// The error of a query that was not answered in time, an [`Error::Io`].
 #[must_use]
-pub fn unanswered() -> Error {
+pub fn timed_out() -> Error {
     Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the database does not answer"))
 }
 
-/// A transaction inside of one: rolled back, it gives up what it locked.
+/// Sets a savepoint in the current transaction: a nested transaction, whose rollback also releases its locks.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn inner(connection: &mut Connection) -> Result<sqlx::Transaction<'_, sqlx::Postgres>> {
+pub async fn savepoint(connection: &mut Connection) -> Result<sqlx::Transaction<'_, sqlx::Postgres>> {
     sqlx::Connection::begin(connection).await
 }
 
@@ -163,7 +163,7 @@ pub async fn ping(pool: &Pool) -> Result<()> {
     sqlx::query!("select 1 as one").fetch_one(pool).await.map(|_| ())
 }
 
-/// The database's clock, the only one that decides anything.
+/// The time of the database's clock.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -171,7 +171,7 @@ pub async fn now(connection: &mut Connection) -> Result<DateTime<Utc>> {
     sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(connection).await
 }
 
-/// Whether a failed statement may succeed when tried again: the connection, not the question, was at fault.
+/// Whether a failed statement may succeed when retried, because the connection failed and not the statement.
 #[must_use]
 pub fn is_transient(error: &Error) -> bool {
     match error {
@@ -179,7 +179,7 @@ pub fn is_transient(error: &Error) -> bool {
             true
         }
         Error::Database(error) => {
-            // Connection exceptions, too many connections, shutdowns and serialisation losses.
+            // Connection exceptions, insufficient resources, operator intervention, transaction rollbacks.
             let code = error.code().unwrap_or_default();
             ["08", "53", "57", "40"].iter().any(|class| code.starts_with(class))
         }

@@ -1,66 +1,61 @@
-//! Whoever breaks things: draws a fault, brings it about, mends it, and counts.
+//! The nemesis: chooses a fault at random, injects it, ends it, and counts it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use aspora::dev::postgres::Cluster;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use sqlx::{Connection as _, PgConnection};
 use tokio::time::Instant;
 
-use crate::{
-    crew::{Crew, Reach},
-    dice::Dice,
-    floor::LEASE,
-    proxy::{Line, Proxy},
-};
+use crate::env::{Crash, Dice, KillScope, LEASE, LinkState, Proxy, TestPostgres, WorkerProcs};
 
-/// The workers of each crew.
-pub(crate) const CREW: usize = 2;
-/// At least so long between two deaths of Postgres: it needs some of that to come back.
-const POSTGRES: Duration = Duration::from_secs(20);
+/// The number of workers of each kind.
+pub(crate) const WORKERS: usize = 2;
+/// The minimum between two crashes of Postgres, which needs a part of it to recover.
+const CRASH_INTERVAL: Duration = Duration::from_secs(20);
 
 pub(crate) struct Nemesis {
-    pub(crate) crews: Vec<Crew>,
-    pub(crate) cluster: Arc<Cluster>,
+    pub(crate) workers: Vec<WorkerProcs>,
+    pub(crate) postgres: TestPostgres,
     pub(crate) proxy: Arc<Proxy>,
     pub(crate) url: String,
     pub(crate) dice: Dice,
     pub(crate) counts: BTreeMap<&'static str, usize>,
-    pub(crate) last_death: Instant,
+    pub(crate) last_crash: Instant,
 }
 
 impl Nemesis {
-    /// Breaks one thing after the other until `end`.
-    pub(crate) async fn rage(&mut self, end: Instant) {
+    /// Injects one fault after the other until `end`.
+    pub(crate) async fn run(&mut self, end: Instant) {
         while Instant::now() < end {
-            let rest = Duration::from_millis(200 + self.dice.below(2_000));
-            tokio::time::sleep(rest.min(end.saturating_duration_since(Instant::now()))).await;
-            let fault = self.strike().await;
+            let pause = Duration::from_millis(200 + self.dice.below(2_000));
+            tokio::time::sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
+            let fault = self.inject().await;
             *self.counts.entry(fault).or_default() += 1;
-            self.crews.iter().for_each(|crew| crew.fill_up(CREW));
+            self.workers.iter().for_each(|workers| workers.top_up(WORKERS));
         }
     }
 
-    async fn strike(&mut self) -> &'static str {
-        let crew = self.crews[self.dice.below(self.crews.len() as u64) as usize].clone();
+    /// Injects a random fault; its name in the report.
+    async fn inject(&mut self) -> &'static str {
+        let workers = self.workers[self.dice.below(self.workers.len() as u64) as usize].clone();
         match self.dice.below(14) {
             0..=2 => {
-                let reach = if self.dice.below(2) == 0 { Reach::Process } else { Reach::Group };
-                crew.kill_one(self.dice.below(100) as usize, reach);
+                let scope = if self.dice.below(2) == 0 { KillScope::Process } else { KillScope::Group };
+                workers.kill_nth(self.dice.below(100) as usize, scope);
                 "kill"
             }
             3..=5 => {
-                self.put_to_sleep(&crew).await;
+                self.suspend(&workers).await;
                 "stop"
             }
             6 | 7 => {
-                if let Some(worker) = crew.one(self.dice.below(100) as usize) {
-                    crew.signal(worker, Signal::TERM);
+                if let Some(worker) = workers.nth(self.dice.below(100) as usize) {
+                    workers.signal(worker, Signal::TERM);
                 }
                 "term"
             }
             8 => {
-                self.cut_backends().await;
+                self.terminate_backends().await;
                 "backends"
             }
             9 => {
@@ -68,56 +63,49 @@ impl Nemesis {
                 "cut"
             }
             10 => {
-                let lasts = self.some_leases();
-                self.proxy.be(Line::Silent, lasts).await;
+                let duration = self.some_leases();
+                self.proxy.set_for(LinkState::Blocked, duration).await;
                 "silent"
             }
             11 => {
-                self.proxy.be(Line::Deaf, Duration::from_millis(20 + self.dice.below(400))).await;
+                let duration = Duration::from_millis(20 + self.dice.below(400));
+                self.proxy.set_for(LinkState::NoResponses, duration).await;
                 "deaf"
             }
-            _ if self.last_death.elapsed() < POSTGRES => {
+            _ if self.last_crash.elapsed() < CRASH_INTERVAL => {
                 self.proxy.cut();
                 "cut"
             }
-            choice => self.kill_postgres(choice == 12).await,
+            12 => self.crash_postgres(Crash::Kill, "postgres-kill").await,
+            _ => self.crash_postgres(Crash::ImmediateShutdown, "postgres-immediate").await,
         }
     }
 
+    /// 0.3 to 3.3 leases.
     fn some_leases(&mut self) -> Duration {
         LEASE.mul_f64(0.3 + self.dice.below(300) as f64 / 100.0)
     }
 
-    /// Stops a worker for up to three leases; then it goes on where it was.
-    async fn put_to_sleep(&mut self, crew: &Crew) {
-        let Some(worker) = crew.one(self.dice.below(100) as usize) else { return };
-        crew.signal(worker, Signal::STOP);
+    /// Suspends a worker for some leases.
+    async fn suspend(&mut self, workers: &WorkerProcs) {
+        let Some(worker) = workers.nth(self.dice.below(100) as usize) else { return };
+        workers.signal(worker, Signal::STOP);
         tokio::time::sleep(self.some_leases()).await;
-        crew.signal(worker, Signal::CONT);
+        workers.signal(worker, Signal::CONT);
     }
 
-    /// Some of the sessions of the product die in whatever they are doing.
-    async fn cut_backends(&mut self) {
-        let Ok(mut line) = PgConnection::connect(&self.url).await else { return };
+    /// Terminates half of the product's sessions in the middle of their statements.
+    async fn terminate_backends(&mut self) {
+        let Ok(mut connection) = PgConnection::connect(&self.url).await else { return };
         let sql = "select count(pg_terminate_backend(pid)) from pg_stat_activity
                    where application_name like 'aspora%' and pid <> pg_backend_pid() and random() < 0.5";
-        let _ = sqlx::query(sql).execute(&mut line).await;
+        let _ = sqlx::query(sql).execute(&mut connection).await;
     }
 
-    async fn kill_postgres(&mut self, is_kill: bool) -> &'static str {
-        let cluster = Arc::clone(&self.cluster);
-        let died = tokio::task::spawn_blocking(move || {
-            match cluster.pid() {
-                Some(postmaster) if !is_kill => {
-                    let pid = Pid::from_raw(i32::try_from(postmaster)?);
-                    kill_process(pid.ok_or_else(|| anyhow::anyhow!("no pid"))?, Signal::QUIT)?;
-                }
-                _ => cluster.kill()?,
-            }
-            cluster.restart()
-        });
-        died.await.unwrap().unwrap();
-        self.last_death = Instant::now();
-        if is_kill { "postgres-kill" } else { "postgres-immediate" }
+    async fn crash_postgres(&mut self, crash: Crash, name: &'static str) -> &'static str {
+        let postgres = self.postgres.clone();
+        tokio::task::spawn_blocking(move || postgres.crash(crash)).await.unwrap();
+        self.last_crash = Instant::now();
+        name
     }
 }

@@ -1,4 +1,4 @@
-//! Where a run can be struck: before and after every request that it makes.
+//! The points of a run at which a test can inject a fault: before and after every request that it makes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use aspora::{
 };
 use uuid::Uuid;
 
-/// One place in a run: the n-th such request of an attempt at a visit of a step, before or after it.
+/// A point before or after the n-th request of its kind in an attempt at a visit of a step.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Boundary {
     step: String,
@@ -18,9 +18,9 @@ pub(crate) struct Boundary {
     after: bool,
 }
 
-/// Which job a run is at, and how often that was tried.
+/// The job of a run, and the number of its attempt.
 #[derive(Debug, Clone)]
-pub(crate) struct Job {
+pub(crate) struct CurrentJob {
     pub(crate) step: String,
     pub(crate) visit: u32,
     pub(crate) turn: u32,
@@ -28,39 +28,38 @@ pub(crate) struct Job {
     pub(crate) most: u32,
 }
 
-/// Names boundaries as the requests of one run pass by.
+/// Names the boundaries of one run as its requests come in.
 #[derive(Default)]
-pub(crate) struct Namer {
+pub(crate) struct BoundaryNamer {
     attempt: (u32, u32),
     seen: BTreeMap<String, usize>,
 }
 
-/// The boundaries that are still to be struck.
+/// The boundaries at which a fault is still to be injected.
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
-    open: BTreeSet<Boundary>,
-    pub(crate) struck: usize,
+    remaining: BTreeSet<Boundary>,
+    pub(crate) hits: usize,
 }
 
-impl Job {
-    /// Where the run is just now; nothing when it is between two jobs or the database is down.
+impl CurrentJob {
+    /// `None` when the run is between two jobs or the database is down.
     pub(crate) async fn of(pool: &Pool, run: Uuid) -> Option<Self> {
         let stored = store::run::get(pool, run).await.ok()??;
-        let standing = store::job::standing(pool, run).await.ok()??;
+        let job = store::job::standing(pool, run).await.ok()??;
         let step = stored.run.step()?.to_owned();
         let visit = stored.run.visits.get(&step).copied()?;
-        let (attempt, most) = (standing.attempts, standing.most);
-        Some(Self { step, visit, turn: stored.run.turn, attempt, most })
+        Some(Self { step, visit, turn: stored.run.turn, attempt: job.attempts, most: job.most })
     }
 }
 
-impl Namer {
-    pub(crate) fn name(&mut self, job: &Job, request: &RequestSeen, phase: Phase) -> Boundary {
+impl BoundaryNamer {
+    pub(crate) fn name(&mut self, job: &CurrentJob, request: &RequestSeen, phase: Phase) -> Boundary {
         if self.attempt != (job.turn, job.attempt) {
             self.attempt = (job.turn, job.attempt);
             self.seen.clear();
         }
-        let name = format!("{} {}", request.method, template(&request.path));
+        let name = format!("{} {}", request.method, path_template(&request.path));
         let nth = self.seen.entry(name.clone()).or_default();
         if phase == Phase::Before {
             *nth += 1;
@@ -72,29 +71,28 @@ impl Namer {
 
 impl Targets {
     pub(crate) fn of(boundaries: Vec<Boundary>) -> Self {
-        Self { open: boundaries.into_iter().collect(), struck: 0 }
+        Self { remaining: boundaries.into_iter().collect(), hits: 0 }
     }
 
     /// True once for every boundary.
-    pub(crate) fn strike(&mut self, boundary: &Boundary) -> bool {
-        let strikes = self.open.remove(boundary);
-        self.struck += usize::from(strikes);
-        strikes
+    pub(crate) fn hit(&mut self, boundary: &Boundary) -> bool {
+        let is_hit = self.remaining.remove(boundary);
+        self.hits += usize::from(is_hit);
+        is_hit
     }
 
-    pub(crate) fn open(&self) -> &BTreeSet<Boundary> {
-        &self.open
+    pub(crate) const fn remaining(&self) -> &BTreeSet<Boundary> {
+        &self.remaining
     }
 }
 
-/// A path without what differs from run to run: commits, branches and numbers.
-fn template(path: &str) -> String {
-    let name = |part: &str| {
+/// A path without the parts that differ from run to run: the repository, commits, branches and numbers.
+fn path_template(path: &str) -> String {
+    let generalise = |part: &str| {
         let is_sha = part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
         let varies = is_sha || part.parse::<u64>().is_ok() || part.parse::<Uuid>().is_ok();
         if varies { "*".to_owned() } else { part.to_owned() }
     };
-    // The repository's name is the product's, which is each run's own.
-    let own = if path.starts_with("/repos/") { 4 } else { 3 };
-    path.split('/').skip(own).map(name).collect::<Vec<_>>().join("/")
+    let repository = if path.starts_with("/repos/") { 4 } else { 3 };
+    path.split('/').skip(repository).map(generalise).collect::<Vec<_>>().join("/")
 }

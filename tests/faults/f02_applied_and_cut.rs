@@ -1,4 +1,6 @@
-//! F2: the forge does what it is asked, and the answer is lost. Whoever asked looks before it asks again.
+//! F2: the forge applies a change, and the response is lost. The next attempt looks before it acts again.
+
+use std::time::Duration;
 
 use aspora::{
     dev::github::{Fault, FaultRule},
@@ -6,13 +8,12 @@ use aspora::{
 };
 
 use crate::{
-    floor::{Floor, Ground},
-    invariants,
+    env::{FaultEnv, TestPostgres, invariants},
     support::skip_waits,
 };
 
-/// Everything that changes the forge, and which of them goes wrong; the last is a push. A check run that is set
-/// once more to what it says already is no second effect: that is done until it is answered.
+/// Every request that changes the forge, and which of them fail; the last is a push. Setting a check run to what it
+/// is already has no second effect, so it is repeated until it is answered.
 const CHANGES: [(&str, &str, u32); 5] = [
     ("POST", "/repos/**", EVERY),
     ("PUT", "/repos/**", EVERY),
@@ -22,43 +23,43 @@ const CHANGES: [(&str, &str, u32); 5] = [
 ];
 const EVERY: u32 = 0;
 
-/// Answers changes so, for good.
-fn always(floor: &Floor, fault: Fault) {
+/// Makes every change fail in this fault.
+fn fail_changes(env: &FaultEnv, fault: Fault) {
     for (method, path, nth) in CHANGES {
         let rule = FaultRule { method: method.to_owned(), path: path.to_owned(), nth, fault };
-        floor.twin.inject(rule).unwrap();
+        env.twin.inject(rule).unwrap();
     }
 }
 
-/// Lets waits between attempts pass until nothing more is to do.
-async fn hurry(pool: &Pool) {
+/// Skips the back-offs between attempts, for ever.
+async fn skip_back_offs(pool: &Pool) {
     loop {
         skip_waits(pool).await;
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 
-/// A run that never hears that a change was made; every one of them has been made once.
-async fn is_made_once(fault: Fault) {
-    let ground = Ground::new();
-    let floor = ground.floor("aspora").await;
-    let begun = floor.begin("p").await;
-    always(&floor, fault);
-    floor.crew.hire();
+/// A run that gets no answer to any change; each change is made once.
+async fn assert_made_once(fault: Fault) {
+    let postgres = TestPostgres::start();
+    let env = postgres.fault_env("aspora").await;
+    let started = env.start_run("p").await;
+    fail_changes(&env, fault);
+    env.workers.spawn();
     tokio::select! {
-        _ = floor.ended(&begun) => {}
-        () = hurry(floor.pool()) => {}
+        _ = env.wait_for_end(&started) => {}
+        () = skip_back_offs(env.pool()) => {}
     }
-    invariants::hold(&floor, &begun, None).await;
-    invariants::model_was_asked(&floor, 1, 0);
+    invariants::assert_hold(&env, &started, None).await;
+    invariants::assert_model_calls(&env, 1, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f2_no_change_that_was_made_and_not_answered_is_made_twice() {
-    is_made_once(Fault::ApplyThenCut).await;
+async fn f2_a_change_that_was_applied_and_not_answered_is_not_made_twice() {
+    assert_made_once(Fault::ApplyThenCut).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f2_no_change_that_was_made_and_answered_as_failed_is_made_twice() {
-    is_made_once(Fault::ApplyThenError(502)).await;
+async fn f2_a_change_that_was_applied_and_answered_as_failed_is_not_made_twice() {
+    assert_made_once(Fault::ApplyThenError(502)).await;
 }

@@ -1,4 +1,4 @@
-//! F3: Postgres dies or stops at once, again and again, while the worker lives on.
+//! F3: Postgres crashes again and again while the worker lives on.
 
 use std::{
     collections::BTreeSet,
@@ -8,47 +8,19 @@ use std::{
     },
 };
 
-use aspora::dev::{
-    github::{Phase, RequestSeen},
-    postgres::Cluster,
-};
-use rustix::process::{Pid, Signal, kill_process};
+use aspora::dev::github::{Phase, RequestSeen};
 
 use crate::{
-    boundary::Job,
-    floor::{Begun, Floor, Ground, here, side_by_side, until},
-    invariants,
+    boundary::CurrentJob,
+    env::{Crash, FaultEnv, StartedRun, TestPostgres, block_on, invariants, spawn_all},
 };
 
-/// How Postgres ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Death {
-    /// `kill -9` of the postmaster.
-    Killed,
-    /// An immediate stop: every connection is cut, nothing is written that was not yet.
-    Immediate,
-}
+/// The places where Postgres has crashed: step, visit, request.
+type Crashed = Arc<Mutex<BTreeSet<(String, u32, String)>>>;
 
-impl Death {
-    fn come(self, cluster: &Cluster) {
-        match self {
-            Self::Killed => cluster.kill().unwrap(),
-            Self::Immediate => {
-                let postmaster = Pid::from_raw(i32::try_from(cluster.pid().unwrap()).unwrap()).unwrap();
-                kill_process(postmaster, Signal::QUIT).unwrap();
-            }
-        }
-        cluster.restart().unwrap();
-    }
-}
-
-/// Where Postgres has died already.
-type Graves = BTreeSet<(String, u32, String)>;
-
-/// Whether Postgres dies around this request: before the first one of a step, and after everything
-/// that changes the forge, whose record is then lost. The third attempt of a job is left in peace,
-/// as the waits between attempts grow.
-fn strikes(job: &Job, request: &RequestSeen, phase: Phase, graves: &mut Graves) -> bool {
+/// Whether Postgres crashes around this request: before the first one of a step, and after each that changes the
+/// forge, whose record is then lost. The third attempt of a job is left alone, as back-offs grow.
+fn crashes_at(job: &CurrentJob, request: &RequestSeen, phase: Phase, crashed: &Crashed) -> bool {
     let place = match phase {
         Phase::Before => "first request".to_owned(),
         Phase::AfterApply if request.mutating => {
@@ -56,77 +28,80 @@ fn strikes(job: &Job, request: &RequestSeen, phase: Phase, graves: &mut Graves) 
         }
         Phase::AfterApply => return false,
     };
-    job.attempt < 3 && graves.insert((job.step.clone(), job.visit, place))
+    job.attempt < 3 && crashed.lock().unwrap().insert((job.step.clone(), job.visit, place))
 }
 
-/// A run whose Postgres dies so, wherever it has not died before; tells how often.
-async fn survived(death: Death, graves: Arc<Mutex<Graves>>) -> usize {
-    let ground = Ground::new();
-    let floor = ground.floor("aspora").await;
-    let begun = floor.begin("p").await;
-    let deaths = Arc::new(AtomicUsize::new(0));
-    arm(&floor, &begun, death, (&ground, graves, Arc::clone(&deaths)));
-    let worker = floor.crew.hire();
-    floor.ended(&begun).await;
-    assert_eq!(floor.crew.ended(worker), None, "the worker lives on");
-    let deaths = deaths.load(Ordering::SeqCst);
-    invariants::hold(&floor, &begun, None).await;
-    invariants::model_was_asked(&floor, 1, deaths);
-    deaths
+/// A run during which Postgres crashes wherever it has not yet; how often it did.
+async fn survive(crash: Crash, crashed: Crashed) -> usize {
+    let postgres = TestPostgres::start();
+    let env = postgres.fault_env("aspora").await;
+    let started = env.start_run("p").await;
+    let crashes = crash_on_requests(&postgres, &env, &started, crash, crashed);
+    let worker = env.workers.spawn();
+    env.wait_for_end(&started).await;
+    assert_eq!(env.workers.exit_status(worker), None, "the worker lives on");
+    let crashes = crashes.load(Ordering::SeqCst);
+    invariants::assert_hold(&env, &started, None).await;
+    invariants::assert_model_calls(&env, 1, crashes);
+    crashes
 }
 
-type Told<'a> = (&'a Ground, Arc<Mutex<Graves>>, Arc<AtomicUsize>);
-
-fn arm(floor: &Floor, begun: &Begun, death: Death, (ground, graves, deaths): Told<'_>) {
-    let (pool, run, cluster) = (floor.pool().clone(), begun.run, Arc::clone(&ground.cluster));
-    floor.twin.on_request(Arc::new(move |request, phase| {
-        let Some(job) = here(Job::of(&pool, run)) else { return };
-        if strikes(&job, request, phase, &mut graves.lock().unwrap()) {
-            println!("{death:?} {phase:?} {} {} at {job:?}", request.method, request.path);
-            deaths.fetch_add(1, Ordering::SeqCst);
-            tokio::task::block_in_place(|| death.come(&cluster));
+/// Crashes Postgres in the twin's hook; the number of crashes so far.
+fn crash_on_requests(
+    postgres: &TestPostgres,
+    env: &FaultEnv,
+    started: &StartedRun,
+    crash: Crash,
+    crashed: Crashed,
+) -> Arc<AtomicUsize> {
+    let (pool, run, postgres) = (env.pool().clone(), started.run, postgres.clone());
+    let crashes = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&crashes);
+    env.twin.on_request(Arc::new(move |request, phase| {
+        let Some(job) = block_on(CurrentJob::of(&pool, run)) else { return };
+        if crashes_at(&job, request, phase, &crashed) {
+            println!("{crash:?} {phase:?} {} {} at {job:?}", request.method, request.path);
+            counter.fetch_add(1, Ordering::SeqCst);
+            postgres.crash(crash);
         }
     }));
+    crashes
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f3_postgres_killed_or_stopped_at_once_at_every_step_loses_nothing_that_was_committed() {
-    let graves = Arc::new(Mutex::new(Graves::new()));
-    let both = [Death::Killed, Death::Immediate].map(|death| survived(death, Arc::clone(&graves)));
-    let deaths = side_by_side(both).await;
-    let places = graves.lock().unwrap().len();
-    assert!(places >= 16 && deaths.iter().all(|count| *count >= 3), "{deaths:?} at {places} places");
+async fn f3_postgres_that_crashes_at_every_step_loses_nothing_that_was_committed() {
+    let crashed = Crashed::default();
+    let both = [Crash::Kill, Crash::ImmediateShutdown].map(|crash| survive(crash, Arc::clone(&crashed)));
+    let crashes = spawn_all(both).await;
+    let places = crashed.lock().unwrap().len();
+    assert!(places >= 16 && crashes.iter().all(|count| *count >= 3), "{crashes:?} at {places} places");
 }
 
-/// The acknowledgement of some commits is lost: the backends die while a call of the model's answer,
-/// a claim or an event is being written, which the worker can only find out by reading again.
+/// Some commits are not acknowledged: their backend dies while it records a call of the model, a claim or an event.
+/// The worker can only find out by reading again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f3_backends_killed_after_any_event_lose_nothing_that_was_committed() {
-    let ground = Ground::new();
-    let floor = ground.floor("aspora").await;
-    floor.crew.hire();
-    // A worker keeps few connections: it takes more than one run until enough of them were cut.
+    let postgres = TestPostgres::start();
+    let env = postgres.fault_env("aspora").await;
+    env.workers.spawn();
+    // A worker has few connections, so it takes several runs until enough of them were cut.
     let (mut all, mut cuts) = (Vec::new(), 0);
     while cuts < 8 {
-        let begun = floor.begin(&format!("p{}", all.len())).await;
-        cuts += cut_after_any_event(&floor, &begun).await;
-        all.push(begun);
+        let started = env.start_run(&format!("p{}", all.len())).await;
+        cuts += cut_after_each_event(&env, &started).await;
+        all.push(started);
     }
-    for begun in &all {
-        invariants::hold(&floor, begun, None).await;
+    for started in &all {
+        invariants::assert_hold(&env, started, None).await;
     }
-    invariants::model_was_asked(&floor, all.len(), usize::try_from(cuts).unwrap());
+    invariants::assert_model_calls(&env, all.len(), usize::try_from(cuts).unwrap());
 }
 
-/// Cuts every connection of the product after each event of a run that is seen; tells how many were cut.
-async fn cut_after_any_event(floor: &Floor, begun: &Begun) -> i64 {
+/// Cuts every connection of the workers after each event that is seen; how many were cut.
+async fn cut_after_each_event(env: &FaultEnv, started: &StartedRun) -> i64 {
     let (mut version, mut cuts) = (1, 0);
     loop {
-        let stored = until("the next event", async || {
-            let stored = floor.look(begun.run).await;
-            (stored.version > version).then_some(stored)
-        })
-        .await;
+        let stored = env.wait_for_event(started, version).await;
         if stored.run.step().is_none() {
             return cuts;
         }
@@ -135,7 +110,7 @@ async fn cut_after_any_event(floor: &Floor, begun: &Begun) -> i64 {
             "select count(pg_terminate_backend(pid)) from pg_stat_activity
              where datname = current_database() and application_name like 'aspora%' and pid <> pg_backend_pid()",
         )
-        .fetch_one(floor.pool())
+        .fetch_one(env.pool())
         .await
         .unwrap();
         cuts += cut;

@@ -1,50 +1,49 @@
-//! F4: the server only reads for a while, as one does that is no longer the primary.
+//! F4: the server is read-only for a while, as one that is no longer the primary.
 
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::{
-    crew::Crew,
-    floor::{Ground, until},
-    light::{self, Light},
+    env::{StubRuns, TestPostgres, invariants, open_runs, stub_workers},
+    support::wait::{eventually, until},
 };
 
-/// Lets every new session only read, or read and write again, and ends all others.
-async fn only_reads(admin: &mut PgConnection, whether: bool) {
-    let sql = format!("alter database light set default_transaction_read_only = {whether}");
+/// Makes new sessions read-only, or writable again, and ends all others.
+async fn set_read_only(admin: &mut PgConnection, is_read_only: bool) {
+    let sql = format!("alter database stub set default_transaction_read_only = {is_read_only}");
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *admin).await.unwrap();
-    sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'light'")
+    sqlx::query("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'stub'")
         .execute(admin)
         .await
         .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f4_a_worker_whose_server_only_reads_waits_until_it_writes_again() {
-    let (ground, folder) = (Ground::new(), tempfile::tempdir().unwrap());
-    tokio::task::block_in_place(|| ground.cluster.create_database("light").unwrap());
-    let url = ground.cluster.url("light");
-    let mut light = Light::open(&url, 4).await;
-    let words = ["bench-worker", "--lease-ms", "1000", "--drain-ms", "5000", "--answers-within-ms", "50"];
-    let crew = Crew::called_with(&words, vec![("DATABASE_URL", url.clone())], folder.path());
-    let worker = crew.hire();
-    light.begin(200).await;
-    let pool = light.engine().pool().clone();
-    until("the work to begin", async || (Light::steps(&pool).await? > 20).then_some(())).await;
+async fn f4_a_worker_whose_server_is_read_only_waits_until_it_can_write() {
+    let (postgres, folder) = (TestPostgres::start(), tempfile::tempdir().unwrap());
+    let url = postgres.create_database("stub");
+    let mut stub_runs = StubRuns::open(&url, 4).await;
+    let args = ["--drain-ms", "5000", "--answers-within-ms", "50"];
+    let workers = stub_workers(&url, Duration::from_secs(1), &args, folder.path());
+    let worker = workers.spawn();
+    stub_runs.start(200).await;
+    let pool = stub_runs.engine().pool().clone();
+    let steps = async || until("Postgres answers", async || StubRuns::steps(&pool).await).await;
+    eventually("the work begins", async || steps().await > 20).await;
 
-    let mut admin = PgConnection::connect(&ground.cluster.url("postgres")).await.unwrap();
-    only_reads(&mut admin, true).await;
-    let before = until("an answer", async || Light::steps(&pool).await).await;
+    let mut admin = PgConnection::connect(&postgres.cluster.url("postgres")).await.unwrap();
+    set_read_only(&mut admin, true).await;
+    let before = steps().await;
+    // That nothing is written can only be observed over a time.
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(until("an answer", async || Light::steps(&pool).await).await, before, "it was written");
-    assert_eq!(crew.ended(worker), None, "{:?}", crew.logs());
-    only_reads(&mut admin, false).await;
+    assert_eq!(steps().await, before, "steps were written");
+    assert_eq!(workers.exit_status(worker), None, "{:?}", workers.logs());
+    set_read_only(&mut admin, false).await;
 
-    until("all runs to end", async || (light::open_runs(&pool).await.ok()? == 0).then_some(())).await;
-    assert_eq!(crew.ended(worker), None, "the worker lives on");
-    let tally = light.tally().await;
+    eventually("all runs end", async || open_runs(&pool).await.is_ok_and(|open| open == 0)).await;
+    assert_eq!(workers.exit_status(worker), None, "the worker lives on");
+    let tally = stub_runs.tally().await;
     assert_eq!((tally.lost, tally.uneven), (0, 0), "{tally:?}");
-    let broken = light::broken(light.engine()).await;
-    assert!(broken.is_empty(), "{broken:?}");
+    invariants::assert_store_is_sound(stub_runs.engine()).await;
 }

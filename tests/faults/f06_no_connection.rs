@@ -1,5 +1,5 @@
-//! F6: all connections are taken. Callers are told to come again; that whoever works keeps its leases, the
-//! tests of the worker hold.
+//! F6: all connections of the pool are taken. Callers are asked to retry. That workers keep their leases is a test of
+//! the worker (`tests/it/worker/leases.rs`).
 
 use aspora::{engine::Engine, http, store};
 use axum::{
@@ -11,19 +11,19 @@ use tower::ServiceExt as _;
 use crate::support;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f6_a_caller_is_told_to_come_again_while_all_connections_are_taken() {
-    let ground = support::Ground::new().await;
-    let pool = store::connect(&ground.database.url, 1).await.unwrap();
+async fn f6_a_caller_is_asked_to_retry_while_all_connections_are_taken() {
+    let test = support::TestEngine::new().await;
+    let pool = store::connect(&test.database.url, 1).await.unwrap();
     let engine = Engine::open(pool.clone()).await.unwrap();
     let routes = http::router(support::app(engine));
-    let ask = async || {
+    let get = async || {
         let request = Request::get("/api/v1/requirements").body(Body::empty()).unwrap();
         routes.clone().oneshot(request).await.unwrap()
     };
     let taken = pool.acquire().await.unwrap();
-    let refused = ask().await;
+    let refused = get().await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()[header::RETRY_AFTER], "5");
     drop(taken);
-    assert_eq!(ask().await.status(), StatusCode::OK);
+    assert_eq!(get().await.status(), StatusCode::OK);
 }

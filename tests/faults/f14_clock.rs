@@ -5,14 +5,12 @@ use std::{collections::BTreeSet, path::PathBuf};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{
-    crew::Crew,
-    floor::{Ground, LEASE, until},
-    light,
-    light::Light,
+    env::{LEASE, StubRuns, TestPostgres, invariants, open_runs, stub_workers},
+    support::eventually,
 };
 
-/// The library that lies about the time to whatever is started with it.
-fn liar() -> PathBuf {
+/// The library of faketime, which a program loads to get a wrong time.
+fn faketime() -> PathBuf {
     let places = ["/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib64/faketime/libfaketimeMT.so.1"];
     let found = places.iter().flat_map(|place| {
         let (before, after) = place.split_once('*').unwrap_or((place, ""));
@@ -26,28 +24,26 @@ fn liar() -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f14_a_wrong_clock_ends_no_lease_early_and_writes_no_wrong_time() {
-    let ground = Ground::new();
-    tokio::task::block_in_place(|| ground.cluster.create_database("light").unwrap());
-    let (url, folder) = (ground.cluster.url("light"), tempfile::tempdir().unwrap());
-    let mut light = Light::open(&url, 4).await;
-    let lease = (LEASE * 5).as_millis().to_string();
-    let words = ["bench-worker", "--lease-ms", &lease, "--drain-ms", "5000", "--answers-within-ms", "100"];
-    let crew = Crew::called_with(&words, vec![("DATABASE_URL", url)], folder.path());
-    let liar = liar().display().to_string();
+    let postgres = TestPostgres::start();
+    let (url, folder) = (postgres.create_database("stub"), tempfile::tempdir().unwrap());
+    let mut stub_runs = StubRuns::open(&url, 4).await;
+    let args = ["--drain-ms", "5000", "--answers-within-ms", "100"];
+    let workers = stub_workers(&url, LEASE * 5, &args, folder.path());
+    let faketime = faketime().display().to_string();
     for skew in ["+1h", "-1h", "+0"] {
-        // The clock that only measures spans goes right on every machine.
-        let lies = [
-            ("LD_PRELOAD", liar.clone()),
+        // The monotonic clock is right on every machine.
+        let variables = [
+            ("LD_PRELOAD", faketime.clone()),
             ("FAKETIME", skew.to_owned()),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
         ];
-        crew.hire_with(&lies);
+        workers.spawn_with(&variables);
     }
-    light.begin(400).await;
-    let pool = light.engine().pool().clone();
-    until("all runs to end", async || (light::open_runs(&pool).await.unwrap() == 0).then_some(())).await;
+    stub_runs.start(400).await;
+    let pool = stub_runs.engine().pool().clone();
+    eventually("all runs end", async || open_runs(&pool).await.unwrap() == 0).await;
 
-    let tally = light.tally().await;
+    let tally = stub_runs.tally().await;
     assert_eq!((tally.lost, tally.uneven, tally.given_up), (0, 0, 0), "{tally:?}");
     let lost: Vec<String> = sqlx::query_scalar("select worker from attempt").fetch_all(&pool).await.unwrap();
     assert!(lost.is_empty(), "leases ended early: {lost:?}");
@@ -55,11 +51,10 @@ async fn f14_a_wrong_clock_ends_no_lease_early_and_writes_no_wrong_time() {
         sqlx::query_as("select min(at), max(at) from event").fetch_one(&pool).await.unwrap();
     let off = (Utc::now() - first).abs().max((Utc::now() - last).abs());
     assert!(off < TimeDelta::minutes(10), "events from {first} to {last}");
-    let workers: Vec<String> = sqlx::query_scalar("select distinct actor from event where kind = 'answered'")
+    let actors: Vec<String> = sqlx::query_scalar("select distinct actor from event where kind = 'answered'")
         .fetch_all(&pool)
         .await
         .unwrap();
-    assert_eq!(BTreeSet::from_iter(workers).len(), 3, "each of them has done its part");
-    let broken = light::broken(light.engine()).await;
-    assert!(broken.is_empty(), "{broken:?}");
+    assert_eq!(BTreeSet::from_iter(actors).len(), 3, "each worker has answered");
+    invariants::assert_store_is_sound(stub_runs.engine()).await;
 }

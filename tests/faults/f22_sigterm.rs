@@ -1,4 +1,4 @@
-//! F22: a worker is asked to go while the model is slow.
+//! F22: a worker gets SIGTERM while it waits for a slow model.
 
 use std::time::Duration;
 
@@ -7,76 +7,77 @@ use rustix::process::Signal;
 use tokio::time::Instant;
 
 use crate::{
-    floor::{Begun, Floor, Ground, until},
-    invariants,
+    env::{FaultEnv, StartedRun, TestPostgres, invariants},
+    support::wait::{eventually, until},
 };
 
-/// A lease that nobody waits for in a test: a job is given back or it is not.
-fn patient() -> (&'static str, String) {
+/// A lease that does not expire during the test, so that only giving a job back frees it.
+fn long_lease() -> (&'static str, String) {
     ("ASPORA_LEASE_MS", "120000".to_owned())
 }
 
-/// A run whose worker waits for the model, which takes its time.
-async fn waiting(floor: &Floor, drain: Duration, answer_after: Duration) -> (Begun, u32) {
-    let begun = floor.begin("p").await;
-    floor.model.fail_next(Fault::Slow(answer_after));
-    let worker = floor.crew.hire_with(&[("ASPORA_DRAIN_MS", drain.as_millis().to_string()), patient()]);
-    until("the call of the model", async || (floor.model.ledger().len() == 1).then_some(())).await;
-    (begun, worker)
+/// A run whose worker waits for the model; the worker's process id.
+async fn waiting_for_model(env: &FaultEnv, drain: Duration, answer_after: Duration) -> (StartedRun, u32) {
+    let started = env.start_run("p").await;
+    env.model.fail_next(Fault::Slow(answer_after));
+    let worker = env.workers.spawn_with(&[("ASPORA_DRAIN_MS", drain.as_millis().to_string()), long_lease()]);
+    eventually("the call of the model", async || env.model.ledger().len() == 1).await;
+    (started, worker)
 }
 
-async fn gone(floor: &Floor, worker: u32) {
-    floor.crew.signal(worker, Signal::TERM);
-    let status = until("the worker to go", async || floor.crew.ended(worker)).await;
-    assert_eq!(status.code(), Some(0), "a worker that was asked to go goes in peace: {status}");
+async fn terminate(env: &FaultEnv, worker: u32) {
+    env.workers.signal(worker, Signal::TERM);
+    let status = until("the worker ends", async || env.workers.exit_status(worker)).await;
+    assert_eq!(status.code(), Some(0), "a worker that was asked to stop ends with success: {status}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f22_a_worker_that_is_asked_to_go_finishes_what_it_can() {
-    let ground = Ground::new();
-    let floor = ground.floor("aspora").await;
-    let (begun, worker) = waiting(&floor, Duration::from_secs(25), Duration::from_secs(2)).await;
-    gone(&floor, worker).await;
-    let attempts = store::attempt::of_run(floor.pool(), begun.run).await.unwrap();
+async fn f22_a_worker_that_is_asked_to_stop_finishes_the_attempts_that_it_can() {
+    let postgres = TestPostgres::start();
+    let env = postgres.fault_env("aspora").await;
+    let (started, worker) = waiting_for_model(&env, Duration::from_secs(25), Duration::from_secs(2)).await;
+    terminate(&env, worker).await;
+    let attempts = store::attempt::of_run(env.pool(), started.run).await.unwrap();
     let ended: Vec<_> = attempts.iter().map(|attempt| attempt.ended_as.as_deref()).collect();
-    assert_eq!(ended, [Some("answered")], "it finishes its attempt and begins no other");
-    floor.crew.hire_with(&[patient()]);
-    invariants::hold(&floor, &begun, Some(0)).await;
-    invariants::model_was_asked(&floor, 1, 0);
+    assert_eq!(ended, [Some("answered")], "it finishes its attempt and starts no other");
+    env.workers.spawn_with(&[long_lease()]);
+    invariants::assert_hold(&env, &started, Some(0)).await;
+    invariants::assert_model_calls(&env, 1, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f22_a_worker_that_must_go_gives_its_job_back_to_be_begun_again_within_two_seconds() {
-    let ground = Ground::new();
-    let floor = ground.floor("aspora").await;
-    let (begun, worker) = waiting(&floor, Duration::from_millis(200), Duration::from_secs(60)).await;
-    floor.crew.hire_with(&[patient()]);
+async fn f22_a_worker_that_must_stop_gives_its_job_back_and_another_starts_it_within_two_seconds() {
+    let postgres = TestPostgres::start();
+    let env = postgres.fault_env("aspora").await;
+    let (started, worker) =
+        waiting_for_model(&env, Duration::from_millis(200), Duration::from_secs(60)).await;
+    env.workers.spawn_with(&[long_lease()]);
     let asked = Instant::now();
-    gone(&floor, worker).await;
-    let went = Instant::now();
-    assert!(went - asked < Duration::from_secs(10), "it went only after {:?}", went - asked);
+    terminate(&env, worker).await;
+    let ended = Instant::now();
+    assert!(ended - asked < Duration::from_secs(10), "it ended only after {:?}", ended - asked);
     let second = async || {
-        let attempts = store::attempt::of_run(floor.pool(), begun.run).await.unwrap();
+        let attempts = store::attempt::of_run(env.pool(), started.run).await.unwrap();
         attempts.into_iter().find(|attempt| attempt.attempt == 2)
     };
     let second = until("the second attempt", second).await;
-    assert!(went.elapsed() < Duration::from_secs(2), "begun again only after {:?}", went.elapsed());
+    assert!(ended.elapsed() < Duration::from_secs(2), "started again only after {:?}", ended.elapsed());
     assert!(!second.worker.ends_with(&format!("/{worker}")));
-    invariants::hold(&floor, &begun, Some(1)).await;
-    invariants::model_was_asked(&floor, 1, 1);
-    let first = &store::attempt::of_run(floor.pool(), begun.run).await.unwrap()[0];
-    let told = (first.ended_as.as_deref(), first.error.as_deref());
-    assert_eq!(told, (Some("lost"), Some("the worker was shut down")), "nobody waited for its lease");
+    invariants::assert_hold(&env, &started, Some(1)).await;
+    invariants::assert_model_calls(&env, 1, 1);
+    let first = &store::attempt::of_run(env.pool(), started.run).await.unwrap()[0];
+    let first = (first.ended_as.as_deref(), first.error.as_deref());
+    assert_eq!(first, (Some("lost"), Some("the worker was shut down")), "it did not wait for its lease");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn f22_a_job_that_was_given_back_has_as_many_attempts_left_as_before() {
-    let ground = Ground::new();
-    let floor = ground.floor("aspora").await;
-    let (begun, worker) = waiting(&floor, Duration::ZERO, Duration::from_secs(60)).await;
-    let before = store::job::standing(floor.pool(), begun.run).await.unwrap().unwrap();
-    gone(&floor, worker).await;
-    let after = store::job::standing(floor.pool(), begun.run).await.unwrap().unwrap();
+    let postgres = TestPostgres::start();
+    let env = postgres.fault_env("aspora").await;
+    let (started, worker) = waiting_for_model(&env, Duration::ZERO, Duration::from_secs(60)).await;
+    let before = store::job::standing(env.pool(), started.run).await.unwrap().unwrap();
+    terminate(&env, worker).await;
+    let after = store::job::standing(env.pool(), started.run).await.unwrap().unwrap();
     assert_ne!(after.state, aspora::core::job::JobState::Running);
     let left = |job: &aspora::core::why::Job| job.most - job.attempts;
     assert_eq!(left(&after), left(&before) + 1, "the attempt does not count");

@@ -1,4 +1,4 @@
-//! The tests of the shell: each room against something real, the whole factory against its stand-ins.
+//! The tests of the shell: each room against the real thing, the whole product against its stand-ins.
 //!
 //! They are one program, so that the support is compiled and GitHub's description read once. One test:
 //! `cargo test --test it engine::claims`.

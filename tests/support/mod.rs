@@ -1,15 +1,16 @@
-//! What the tests of the shell stand on: one private Postgres per checkout, a fresh database per test,
-//! and GitHub's own description to judge what goes over the wire.
+//! Shared by all test programs: one private Postgres per checkout, a fresh database and engine per test, waiting
+//! for conditions, and a checker of what goes over the wire against GitHub's published description.
+//!
+//! `tests/it` uses all of it; a program that uses a part says so where it includes this module.
 
-#![allow(dead_code, unused_imports, reason = "each test binary uses its own part of the support")]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on shall stop")]
-
-mod ground;
 pub(crate) mod openapi;
 mod postgres;
+mod test_engine;
+pub(crate) mod wait;
 
-pub(crate) use ground::{
-    Ground, RATES, accept, advance, answer, app, assert_budgets_add_up, assert_folds, assert_sound, claim,
-    engine, eventually, news, skip_waits,
-};
 pub(crate) use postgres::{TestDatabase, blank, database, migrate};
+pub(crate) use test_engine::{
+    RATES, TestEngine, accept, advance, answer, app, assert_budgets_add_up, assert_folds, assert_sound,
+    claim, engine, news, skip_waits,
+};
+pub(crate) use wait::eventually;

@@ -1,7 +1,7 @@
-//! GitHub's published OpenAPI description as a judge of every exchange with the twin.
+//! Checks every exchange with the twin against GitHub's published OpenAPI description.
 //!
-//! The description comes from npm (`@octokit/openapi`) into `target/openapi` once; one validator is
-//! made for each operation when it is first met.
+//! npm installs the description (`@octokit/openapi`) into `target/openapi` once. The validator of an operation is
+//! built when it is first used.
 
 use std::{
     collections::HashMap,
@@ -34,54 +34,54 @@ const EXCEPTIONS: &[(&str, &str, u16, &str)] = &[
     ),
 ];
 
-/// Judges exchanges, and keeps what is wrong.
-pub(crate) struct Judge {
-    faults: Mutex<Vec<String>>,
-    judged: Mutex<Vec<String>>,
+/// Checks exchanges and collects the deviations.
+pub(crate) struct SpecChecker {
+    deviations: Mutex<Vec<String>>,
+    checked: Mutex<Vec<String>>,
 }
 
-impl Judge {
-    /// A judge with GitHub's description at hand.
+impl SpecChecker {
+    /// A checker that has read GitHub's description.
     ///
     /// # Errors
     /// When the description is missing and cannot be installed.
     pub(crate) fn new() -> anyhow::Result<Arc<Self>> {
         description()?;
-        Ok(Arc::new(Self { faults: Mutex::default(), judged: Mutex::default() }))
+        Ok(Arc::new(Self { deviations: Mutex::default(), checked: Mutex::default() }))
     }
 
-    /// To be given to `Twin::observe`.
+    /// The callback for `Twin::observe`.
     pub(crate) fn observer(self: &Arc<Self>) -> Observer {
-        let judge = Arc::clone(self);
-        Arc::new(move |exchange| judge.hear(exchange))
+        let checker = Arc::clone(self);
+        Arc::new(move |exchange| checker.observe(exchange))
     }
 
-    fn hear(&self, exchange: &Exchange) {
-        let told = judge(exchange);
+    fn observe(&self, exchange: &Exchange) {
+        let deviations = check(exchange);
         let name = format!("{} {} {}", exchange.method, exchange.path, exchange.status);
-        self.judged.lock().expect("nobody panicked with it").push(name.clone());
-        let wrong = told.into_iter().map(|fault| format!("{name}: {fault}"));
-        self.faults.lock().expect("nobody panicked with it").extend(wrong);
+        self.checked.lock().expect("no holder has panicked").push(name.clone());
+        let deviations = deviations.into_iter().map(|deviation| format!("{name}: {deviation}"));
+        self.deviations.lock().expect("no holder has panicked").extend(deviations);
     }
 
-    /// The verdict at the end of a test that has not failed already; one that asked nothing has none.
-    pub(crate) fn close(&self) {
-        let asked = !self.judged.lock().expect("nobody panicked with it").is_empty();
-        if asked && !std::thread::panicking() {
-            self.verdict();
+    /// Called at the end of a test: asserts conformance unless the test has failed already or made no request.
+    pub(crate) fn finish(&self) {
+        let has_checked = !self.checked.lock().expect("no holder has panicked").is_empty();
+        if has_checked && !std::thread::panicking() {
+            self.assert_conforms();
         }
     }
 
-    /// Fails with everything that was wrong, or when nothing was judged at all.
-    pub(crate) fn verdict(&self) {
-        let faults = self.faults.lock().expect("nobody panicked with it");
-        assert!(faults.is_empty(), "not as GitHub describes it:\n{}", faults.join("\n"));
-        assert!(!self.judged.lock().expect("nobody panicked with it").is_empty(), "no exchange was judged");
+    /// Panics with every deviation, or when no exchange was checked at all.
+    pub(crate) fn assert_conforms(&self) {
+        let deviations = self.deviations.lock().expect("no holder has panicked");
+        assert!(deviations.is_empty(), "not as GitHub describes it:\n{}", deviations.join("\n"));
+        assert!(!self.checked.lock().expect("no holder has panicked").is_empty(), "no exchange was checked");
     }
 }
 
-/// What GitHub's description has against an exchange.
-pub(crate) fn judge(exchange: &Exchange) -> Vec<String> {
+/// How an exchange deviates from GitHub's description.
+fn check(exchange: &Exchange) -> Vec<String> {
     let description = match description() {
         Ok(description) => description,
         Err(error) => return vec![error.to_string()],
@@ -89,15 +89,15 @@ pub(crate) fn judge(exchange: &Exchange) -> Vec<String> {
     let Some((template, operation)) = description.operation(&exchange.method, &exchange.path) else {
         return vec!["GitHub has no such route".to_owned()];
     };
-    let mut faults = description.query_faults(operation, &exchange.query);
+    let mut deviations = description.check_query(operation, &exchange.query);
     let key = format!("{} {template}", exchange.method);
     let request = operation.pointer("/requestBody/content/application~1json/schema");
     let refused = exchange.status >= 400;
     if let (Some(schema), Some(body), false) = (request, &exchange.request_body, refused) {
-        faults.extend(description.faults(&format!("{key} request"), schema, body));
+        deviations.extend(description.check(&format!("{key} request"), schema, body));
     }
-    faults.extend(description.answer_faults(&key, template, operation, exchange));
-    faults
+    deviations.extend(description.check_response(&key, template, operation, exchange));
+    deviations
 }
 
 /// The description, read once.
@@ -121,26 +121,27 @@ impl Description {
         Ok(Self { document, validators: Mutex::default() })
     }
 
-    /// The path template and operation of a request; a fixed segment goes before a named one.
+    /// The path template and operation of a request; a fixed segment is preferred to a parameter.
     fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value)> {
         let paths = self.document["paths"].as_object()?;
         let method = method.to_lowercase();
-        let fitting = paths.iter().filter(|(template, of)| of.get(&method).is_some() && fits(template, path));
-        let (template, of) = fitting.min_by_key(|(template, _)| {
+        let matching =
+            paths.iter().filter(|(template, of)| of.get(&method).is_some() && matches_path(template, path));
+        let (template, of) = matching.min_by_key(|(template, _)| {
             let swallows = template.split('/').count() != path.split('/').count();
             (swallows, template.matches('{').count())
         })?;
         Some((template, &of[&method]))
     }
 
-    fn query_faults(&self, operation: &Value, query: &str) -> Vec<String> {
+    fn check_query(&self, operation: &Value, query: &str) -> Vec<String> {
         let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
         let known: Vec<&Value> = parameters.iter().map(|parameter| self.resolve(parameter)).collect();
         let pairs = url::form_urlencoded::parse(query.as_bytes());
-        pairs.filter_map(|(name, value)| query_fault(&known, &name, &value, self)).collect()
+        pairs.filter_map(|(name, value)| check_parameter(&known, &name, &value, self)).collect()
     }
 
-    fn answer_faults(&self, key: &str, template: &str, operation: &Value, it: &Exchange) -> Vec<String> {
+    fn check_response(&self, key: &str, template: &str, operation: &Value, it: &Exchange) -> Vec<String> {
         let Some(answer) = operation["responses"].get(it.status.to_string()) else {
             let excused = EXCEPTIONS.iter().any(|(method, path, status, _)| {
                 (*method == "*" || *method == it.method)
@@ -150,15 +151,15 @@ impl Description {
             let basic = json!({"$ref": "#/components/schemas/basic-error"});
             let body = it.response_body.clone().unwrap_or_default();
             return match excused {
-                true => self.faults("basic error", &basic, &body),
-                false => vec!["GitHub does not answer with this status".to_owned()],
+                true => self.check("basic error", &basic, &body),
+                false => vec!["GitHub does not respond with this status".to_owned()],
             };
         };
         let content = &self.resolve(answer)["content"];
         match (content.pointer("/application~1json/schema"), &it.response_body) {
-            (Some(schema), Some(body)) => self.faults(&format!("{key} {}", it.status), schema, body),
-            (Some(_), None) => vec!["the answer has no body".to_owned()],
-            (None, Some(_)) => vec!["the answer has a body where GitHub has none".to_owned()],
+            (Some(schema), Some(body)) => self.check(&format!("{key} {}", it.status), schema, body),
+            (Some(_), None) => vec!["the response has no body".to_owned()],
+            (None, Some(_)) => vec!["the response has a body where GitHub has none".to_owned()],
             (None, None) => Vec::new(),
         }
     }
@@ -169,7 +170,7 @@ impl Description {
         target.unwrap_or(value)
     }
 
-    fn faults(&self, key: &str, schema: &Value, body: &Value) -> Vec<String> {
+    fn check(&self, key: &str, schema: &Value, body: &Value) -> Vec<String> {
         match self.validator(key, schema) {
             Ok(validator) => validator
                 .iter_errors(body)
@@ -180,17 +181,17 @@ impl Description {
     }
 
     fn validator(&self, key: &str, schema: &Value) -> anyhow::Result<Arc<Validator>> {
-        if let Some(known) = self.validators.lock().expect("nobody panicked with it").get(key) {
+        if let Some(known) = self.validators.lock().expect("no holder has panicked").get(key) {
             return Ok(Arc::clone(known));
         }
         let whole = json!({"allOf": [schema], "components": self.reachable(schema)});
         let built = jsonschema::draft4::options().should_validate_formats(true).build(&whole);
         let built = Arc::new(built.map_err(|error| anyhow::anyhow!(error.to_string()))?);
-        self.validators.lock().expect("nobody panicked with it").insert(key.to_owned(), Arc::clone(&built));
+        self.validators.lock().expect("no holder has panicked").insert(key.to_owned(), Arc::clone(&built));
         Ok(built)
     }
 
-    /// The schemas that one needs, and those that they need, so that the rest is not compiled.
+    /// The schemas that a schema refers to, directly or not, so that the rest is not compiled.
     fn reachable(&self, schema: &Value) -> Value {
         let mut schemas = serde_json::Map::new();
         let mut names = references(schema);
@@ -205,7 +206,7 @@ impl Description {
     }
 }
 
-fn query_fault(known: &[&Value], name: &str, value: &str, description: &Description) -> Option<String> {
+fn check_parameter(known: &[&Value], name: &str, value: &str, description: &Description) -> Option<String> {
     let Some(parameter) = known.iter().find(|one| one["name"] == *name && one["in"] == "query") else {
         return Some(format!("GitHub does not know the query parameter `{name}`"));
     };
@@ -214,12 +215,12 @@ fn query_fault(known: &[&Value], name: &str, value: &str, description: &Descript
         Some("integer") => number.unwrap_or_else(|_| value.into()),
         _ => Value::from(value),
     };
-    let faults =
-        description.faults(&format!("query {name} {}", parameter["schema"]), &parameter["schema"], &typed);
-    faults.into_iter().next()
+    let deviations =
+        description.check(&format!("query {name} {}", parameter["schema"]), &parameter["schema"], &typed);
+    deviations.into_iter().next()
 }
 
-fn fits(template: &str, path: &str) -> bool {
+fn matches_path(template: &str, path: &str) -> bool {
     let (mut names, mut segments) = (template.split('/'), path.split('/'));
     loop {
         match (names.next(), segments.next()) {
@@ -244,7 +245,7 @@ fn references(schema: &Value) -> Vec<String> {
     }
 }
 
-/// Rewrites OpenAPI's `nullable` as JSON Schema has it.
+/// Rewrites OpenAPI's `nullable` to JSON Schema.
 fn allow_null(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -260,7 +261,7 @@ fn allow_null(value: &mut Value) {
     }
 }
 
-/// The description's file; npm brings it when it is not there.
+/// The path of the description, installed by npm when it is missing.
 fn install() -> anyhow::Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/openapi");
     let file = folder.join("node_modules/@octokit/openapi/generated/api.github.com.json");

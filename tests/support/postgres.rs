@@ -1,7 +1,7 @@
 //! A fresh database per test, copied from a template that is migrated once per version of the schema.
 //!
-//! The cluster lies in `target/test-postgres`, is shared by all test processes of the checkout, and stays running
-//! for the next ones. It is never the machine's own Postgres.
+//! The cluster is in `target/test-postgres`, is shared by all test processes of the checkout, and keeps running for
+//! later ones. It is never the machine's own Postgres.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
-/// The advisory lock under which a template is made; any number that only we use.
+/// The advisory lock under which a template is created; any number that only we use.
 const TEMPLATE_LOCK: i64 = 0x6173_706f_7261;
 /// Connections of one test; the cluster has 60 and four tests run at a time.
 const POOL_SIZE: u32 = 8;
 
-/// A database of one test's own, dropped with this value.
+/// The database of one test, dropped with this value.
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
     pub(crate) pool: PgPool,
@@ -31,7 +31,7 @@ pub(crate) async fn database() -> TestDatabase {
     database_like(&cluster, &template).await
 }
 
-/// A fresh database with nothing in it.
+/// A fresh, empty database.
 pub(crate) async fn blank() -> TestDatabase {
     let cluster = tokio::task::spawn_blocking(cluster).await.expect("start the test cluster");
     database_like(&cluster, "template0").await
@@ -47,7 +47,7 @@ async fn database_like(cluster: &Cluster, template: &str) -> TestDatabase {
     TestDatabase { url, pool, name }
 }
 
-/// Brings a database to the schema that the tests are for: the folder as it is now, as the template's name says.
+/// Applies the migrations from the folder as it is now, like the hash in the template's name.
 pub(crate) async fn migrate(pool: &PgPool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
     let migrator = sqlx::migrate::Migrator::new(folder).await.expect("read migrations/");
@@ -55,7 +55,7 @@ pub(crate) async fn migrate(pool: &PgPool) {
 }
 
 impl Drop for TestDatabase {
-    /// Drops the database on a thread with its own runtime, as the test's runtime may be at its end.
+    /// Drops the database on a thread with its own runtime, as the test's runtime may be shutting down.
     fn drop(&mut self) {
         let name = self.name.clone();
         let dropped = thread::spawn(move || {
@@ -72,7 +72,7 @@ impl Drop for TestDatabase {
     }
 }
 
-/// The cluster of this checkout, started once per process, with what killed tests left behind swept away.
+/// The cluster of this checkout, started by the first process that needs it.
 fn cluster() -> Arc<Cluster> {
     static CLUSTER: OnceLock<Arc<Cluster>> = OnceLock::new();
     let start = || {
@@ -86,7 +86,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("test-postgres")
 }
 
-/// The name of the migrated template, made by the first test that asks for this version of the schema.
+/// The name of the migrated template, created by the first test that needs this version of the schema.
 async fn template(cluster: &Cluster) -> String {
     let name = format!("template_{}", &schema_version()[..16]);
     let mut admin = connect(cluster, "postgres").await;
@@ -104,7 +104,7 @@ async fn template(cluster: &Cluster) -> String {
     name
 }
 
-/// Migrates under another name first: an interrupted migration leaves no template that looks whole.
+/// Migrates under another name first, so that an interrupted migration leaves no incomplete template.
 async fn make_template(cluster: &Cluster, admin: &mut PgConnection, name: &str) {
     execute(admin, "drop database if exists unfinished with (force)".to_owned()).await;
     execute(admin, "create database unfinished".to_owned()).await;
@@ -115,7 +115,7 @@ async fn make_template(cluster: &Cluster, admin: &mut PgConnection, name: &str) 
     execute(admin, format!(r#"alter database unfinished rename to "{name}""#)).await;
 }
 
-/// Drops the databases of test processes that were killed before they could.
+/// Drops the databases of test processes that were killed.
 async fn sweep(admin: &mut PgConnection) {
     let names: Vec<String> =
         sqlx::query_scalar("select datname from pg_database where datname like 'test\\_%'")

@@ -1,13 +1,13 @@
-//! What was answered to a caller's Idempotency-Key. Kept for a day.
+//! The responses to requests with an Idempotency-Key, valid for a day.
 
 use serde_json::Value;
 
 use crate::store::{Connection, Pool, Result};
 
-/// An answer that was given.
+/// A stored response.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Given {
-    /// The digest of the request that got it.
+pub struct StoredResponse {
+    /// The digest of the request.
     pub request_digest: String,
     /// The status code.
     pub status: i16,
@@ -17,13 +17,13 @@ pub struct Given {
     pub response: Value,
 }
 
-/// The answer that this key got on this route within the last day.
+/// The response to this key on this route within the last day.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn get(pool: &Pool, key: &str, route: &str) -> Result<Option<Given>> {
+pub async fn get(pool: &Pool, key: &str, route: &str) -> Result<Option<StoredResponse>> {
     sqlx::query_as!(
-        Given,
+        StoredResponse,
         "select request_digest, status, location, response from idempotency
          where key = $1 and route = $2 and created_at > now() - interval '24 hours'",
         key,
@@ -33,11 +33,16 @@ pub async fn get(pool: &Pool, key: &str, route: &str) -> Result<Option<Given>> {
     .await
 }
 
-/// Keeps an answer, in the transaction that makes it true; false if somebody else used the key meanwhile.
+/// Stores a response in the transaction of the request; false when another request has used the key meanwhile.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn keep(connection: &mut Connection, key: &str, route: &str, given: &Given) -> Result<bool> {
+pub async fn insert(
+    connection: &mut Connection,
+    key: &str,
+    route: &str,
+    new: &StoredResponse,
+) -> Result<bool> {
     let done = sqlx::query!(
         "insert into idempotency (key, route, request_digest, status, location, response)
          values ($1, $2, $3, $4, $5, $6)
@@ -47,10 +52,10 @@ pub async fn keep(connection: &mut Connection, key: &str, route: &str, given: &G
          where idempotency.created_at <= now() - interval '24 hours'",
         key,
         route,
-        given.request_digest,
-        given.status,
-        given.location,
-        given.response
+        new.request_digest,
+        new.status,
+        new.location,
+        new.response
     )
     .execute(connection)
     .await?;

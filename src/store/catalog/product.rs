@@ -12,15 +12,15 @@ pub struct Product {
     pub repository: String,
     /// The branch that changes are merged into.
     pub base_branch: String,
-    /// The command that runs the product's tests in the sandbox; empty: it has none.
+    /// The command that runs the product's tests in the sandbox; empty when there is none.
     pub test_command: Vec<String>,
-    /// The most runs that may be open at once; nothing: any number.
+    /// The maximum of open runs; `None`: any number.
     pub backlog: Option<i32>,
-    /// The most jobs that are worked on at once; nothing: any number.
+    /// The maximum of held jobs; `None`: any number.
     pub concurrency: Option<i32>,
 }
 
-/// Adds a product or brings an existing one to these values. Runs that began earlier keep theirs.
+/// Creates or updates a product. Runs that started earlier keep their values.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -62,7 +62,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
     .await
 }
 
-/// All products, by name.
+/// All products, sorted by name.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -77,7 +77,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     .await
 }
 
-/// Sets how many runs of a product may be open at once; nothing: any number.
+/// Sets the maximum of open runs of a product; `None`: any number.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -92,13 +92,13 @@ pub async fn cap(
         .map(|_| ())
 }
 
-/// How many runs of a product are open, and how many may be, if that is limited. With a limit the product
-/// stays locked until the transaction ends, so that nobody else opens a run in between.
+/// The maximum of open runs of a product and how many are open; `None` without a limit. With a limit, the product is
+/// locked until the transaction ends, so that no other transaction opens a run in between.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn open_runs(connection: &mut Connection, name: &str) -> Result<Option<(i32, i64)>> {
-    // A lock without a look would let two that come together both see room.
+    // The count must see what was committed while this waited for the lock, so it is a statement of its own.
     let locked = sqlx::query_scalar!(
         r#"select backlog as "backlog!" from product where name = $1 and backlog is not null
            for no key update"#,

@@ -1,4 +1,4 @@
-//! What product managers asked for.
+//! Requirements, as product managers submitted them.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,22 +6,22 @@ use uuid::Uuid;
 use crate::core::requirement::Requirement;
 use crate::store::{Connection, Pool, Result};
 
-/// A requirement and how its run stands, as lists show it.
+/// A requirement and the state of its run.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Its id.
     pub id: Uuid,
-    /// The product that shall have it.
+    /// The product.
     pub product: String,
-    /// One line.
+    /// The title, one line.
     pub title: String,
-    /// All the rest; empty in lists.
+    /// The body; empty in lists.
     pub body: String,
     /// 1 (first) to 5 (last).
     pub priority: i16,
-    /// Who asked, if known.
+    /// Who submitted it, if known.
     pub requested_by: Option<String>,
-    /// When.
+    /// When it was submitted.
     pub created_at: DateTime<Utc>,
     /// Its run.
     pub run_id: Uuid,
@@ -35,7 +35,7 @@ pub struct Row {
     pub repository: String,
     /// The pull request's number.
     pub pull: Option<i64>,
-    /// Where it stands in its list.
+    /// The time by which lists are sorted.
     pub listed_at: DateTime<Utc>,
 }
 
@@ -44,34 +44,34 @@ pub struct Row {
 pub struct Page {
     /// The rows, newest first.
     pub rows: Vec<Row>,
-    /// Where the next page begins, as [`Filter::before`]. A page of a search by text looks at a limited
-    /// number of titles: it may hold few rows, or none, and there may still be another.
+    /// The cursor of the next page, for [`Filter::before`]. A page of a search by text scans a limited number of titles:
+    /// it may have few rows, or none, and there may still be another page.
     pub next: Option<(DateTime<Utc>, Uuid)>,
 }
 
-/// How many titles a page of a search looks at.
-const LOOKS: i64 = 20_000;
-/// And where only runs in one state count, for whom each title is looked up.
-const LOOKS_IN_STATE: i64 = 5_000;
-/// The most rows of a page; the statements read one more.
+/// How many titles a page of a search scans.
+const SCAN_LIMIT: i64 = 20_000;
+/// As [`SCAN_LIMIT`], for runs in one state, where each run needs a lookup of its title.
+const SCAN_LIMIT_IN_STATE: i64 = 5_000;
+/// The maximum of rows of a page; the statements read one more.
 const MOST: usize = 100;
-/// Later than everything.
+/// Later than every requirement.
 const END_OF_TIME: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).unwrap();
-/// The states of runs that are over.
+/// The ways in which runs end.
 const ENDS: [&str; 4] = ["succeeded", "failed", "blocked", "cancelled"];
 
-/// What a list of requirements is narrowed to, and where it goes on.
+/// Filters and pages a list of requirements.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Only this product.
     pub product: Option<String>,
-    /// Only this status or end.
+    /// Only runs with this status or end.
     pub state: Option<String>,
-    /// Only titles that hold this text, whatever its case.
+    /// Only titles that contain this text, ignoring case.
     pub text: Option<String>,
-    /// Only what is older than this one, as an earlier page ended.
+    /// Only requirements before this cursor.
     pub before: Option<(DateTime<Utc>, Uuid)>,
-    /// The most rows, 1 to 100.
+    /// The maximum of rows, 1 to 100.
     pub limit: i64,
 }
 
@@ -125,14 +125,14 @@ pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Row>> {
 /// When the database does not answer.
 pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
     let (at, id) = filter.before.unwrap_or((END_OF_TIME, Uuid::max()));
-    let floor = match filter.text {
+    let scan_end = match filter.text {
         Some(_) => {
-            let looks = if filter.state.is_some() { LOOKS_IN_STATE } else { LOOKS };
-            floor(pool, filter.product.as_deref(), at, id, looks).await?
+            let limit = if filter.state.is_some() { SCAN_LIMIT_IN_STATE } else { SCAN_LIMIT };
+            scan_end(pool, filter.product.as_deref(), at, id, limit).await?
         }
         None => None,
     };
-    let (floor_at, floor_id) = floor.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
+    let (end_at, end_id) = scan_end.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
     let Filter { product, text, state, .. } = filter;
     let mut rows = match (state.as_deref(), product) {
         (Some(state), _) => {
@@ -147,8 +147,8 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
                 text.as_deref(),
                 at,
                 id,
-                floor_at,
-                floor_id,
+                end_at,
+                end_id,
                 product.as_deref(),
                 &states
             );
@@ -161,8 +161,8 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
                 text.as_deref(),
                 at,
                 id,
-                floor_at,
-                floor_id,
+                end_at,
+                end_id,
                 product
             );
             file.fetch_all(pool).await?
@@ -174,8 +174,8 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
                 text.as_deref(),
                 at,
                 id,
-                floor_at,
-                floor_id
+                end_at,
+                end_id
             );
             file.fetch_all(pool).await?
         }
@@ -183,25 +183,25 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
     let size = usize::try_from(filter.limit).unwrap_or(0).min(MOST);
     let more = rows.len() > size;
     rows.truncate(size);
-    let next = if more { rows.last().map(|row| (row.listed_at, row.id)) } else { floor };
+    let next = if more { rows.last().map(|row| (row.listed_at, row.id)) } else { scan_end };
     Ok(Page { rows, next })
 }
 
-/// The last place that a page of a search looks at; `None` when it sees the end of the list.
-async fn floor(
+/// The last requirement that a page of a search scans; `None` when it reaches the end of the list.
+async fn scan_end(
     pool: &Pool,
     product: Option<&str>,
     at: DateTime<Utc>,
     id: Uuid,
-    looks: i64,
+    limit: i64,
 ) -> Result<Option<(DateTime<Utc>, Uuid)>> {
-    let place = if let Some(product) = product {
+    let last = if let Some(product) = product {
         sqlx::query!(
             "select created_at, id from requirement where product = $4 and (created_at, id) < ($1, $2)
              order by created_at desc, id desc offset $3 limit 1",
             at,
             id,
-            looks - 1,
+            limit - 1,
             product
         )
         .fetch_optional(pool)
@@ -213,11 +213,11 @@ async fn floor(
              order by created_at desc, id desc offset $3 limit 1",
             at,
             id,
-            looks - 1
+            limit - 1
         )
         .fetch_optional(pool)
         .await?
         .map(|row| (row.created_at, row.id))
     };
-    Ok(place)
+    Ok(last)
 }

@@ -1,5 +1,5 @@
--- The newest requirements whose runs stand or ended so, between two places of the list. Each state of each
--- product lies in order: the newest of each are taken, and of those the newest.
+-- The newest requirements whose runs are in these states, between two cursors. An index has each state of each product
+-- in order: the newest of each are taken, and of those the newest.
 select q.id as "id!", q.product as "product!", q.title as "title!", '' as "body!", q.priority as "priority!",
        q.requested_by, q.created_at as "created_at!", r.id as "run_id!", r.status as "status!", r.step, r.ended_as,
        r.repository as "repository!", r.pull, r.created_at as "listed_at!"
@@ -10,7 +10,7 @@ cross join lateral (
     from run r
     join requirement w on w.id = r.requirement_id
     where coalesce(r.ended_as, r.status) = wanted and r.product = p.name
-      -- A fork is another run of the same requirement: the newest is the one that counts.
+      -- A fork is another run of the same requirement; the newest run is shown.
       and not exists (
           select from run other
           where other.requirement_id = r.requirement_id and (other.created_at, other.id) > (r.created_at, r.id)

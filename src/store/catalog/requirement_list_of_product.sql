@@ -1,9 +1,9 @@
--- The newest requirements of a product between two places of the list.
+-- The newest requirements of a product between two cursors.
 select q.id, q.product, q.title, '' as "body!", q.priority, q.requested_by, q.created_at,
        r.id as run_id, r.status, r.step, r.ended_as, r.repository, r.pull, q.created_at as listed_at
 from requirement q
 join lateral (
-    -- A fork is another run of the same requirement: the newest is the one that counts.
+    -- A fork is another run of the same requirement; the newest run is shown.
     select id, status, step, ended_as, repository, pull from run
     where run.requirement_id = q.id order by created_at desc, id desc limit 1
 ) r on true

@@ -1,4 +1,4 @@
-//! Schedules and what became of their ticks.
+//! Schedules and their ticks.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -6,14 +6,14 @@ use uuid::Uuid;
 
 use crate::store::{Connection, Pool, Result};
 
-/// A schedule, as somebody has set it.
+/// A schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// Its name.
     pub name: String,
-    /// When it ticks.
+    /// The cron expression.
     pub cron: String,
-    /// For which product.
+    /// The product.
     pub product: String,
     /// The title of its requirements.
     pub title: String,
@@ -21,24 +21,24 @@ pub struct Row {
     pub body: String,
     /// 1 (first) to 5 (last).
     pub priority: i16,
-    /// The next tick; nothing while it is paused.
+    /// The next tick; `None` while it is paused.
     pub next_at: Option<DateTime<Utc>>,
     /// Who last set, paused or resumed it.
     pub updated_by: String,
-    /// Why.
+    /// The reason they gave.
     pub reason: String,
-    /// When.
+    /// When that was.
     pub updated_at: DateTime<Utc>,
 }
 
-/// What became of a tick.
+/// A tick and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tick {
-    /// The moment that the expression names.
+    /// The time that the expression names.
     pub at: DateTime<Utc>,
     /// When it was fired.
     pub fired_at: DateTime<Utc>,
-    /// Earlier ticks that nobody fired in time.
+    /// How many earlier ticks were missed.
     pub missed: i32,
     /// The requirement that was submitted.
     pub requirement_id: Option<Uuid>,
@@ -48,7 +48,7 @@ pub struct Tick {
     pub error: Option<String>,
 }
 
-/// All of them, by name.
+/// All schedules, sorted by name.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -62,7 +62,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Row>> {
     .await
 }
 
-/// One of them.
+/// One schedule.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -77,11 +77,11 @@ pub async fn get(pool: &Pool, name: &str) -> Result<Option<Row>> {
     .await
 }
 
-/// One of them, locked until the transaction ends.
+/// Reads a schedule and locks it until the transaction ends.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn locked(connection: &mut Connection, name: &str) -> Result<Option<Row>> {
+pub async fn lock(connection: &mut Connection, name: &str) -> Result<Option<Row>> {
     sqlx::query_as!(
         Row,
         "select name, cron, product, title, body, priority, next_at, updated_by, reason, updated_at
@@ -92,10 +92,10 @@ pub async fn locked(connection: &mut Connection, name: &str) -> Result<Option<Ro
     .await
 }
 
-/// Sets a schedule, whether there was one of its name or not; what its ticks came to is kept.
+/// Creates or updates a schedule; its ticks are kept.
 ///
 /// # Errors
-/// A foreign key violation when the product is not there.
+/// A foreign key violation when the product does not exist.
 pub async fn put(connection: &mut Connection, row: &Row) -> Result<()> {
     sqlx::query!(
         "insert into schedule (name, cron, product, title, body, priority, next_at, updated_by, reason)
@@ -119,7 +119,7 @@ pub async fn put(connection: &mut Connection, row: &Row) -> Result<()> {
     .map(|_| ())
 }
 
-/// Removes a schedule and what its ticks came to; what they submitted stays. False if there is none.
+/// Removes a schedule and its ticks; the requirements that they submitted stay. False when there is none.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -144,7 +144,7 @@ pub async fn ticks(pool: &Pool, name: &str, limit: i64) -> Result<Vec<Tick>> {
     .await
 }
 
-/// A schedule that is due, locked until the transaction ends; one that somebody else is firing is passed over.
+/// Reads and locks a schedule that is due; skips those that another transaction has locked.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -158,10 +158,10 @@ pub async fn take_due(connection: &mut Connection) -> Result<Option<Row>> {
     .await
 }
 
-/// Records a tick.
+/// Stores a tick.
 ///
 /// # Errors
-/// A unique violation when it has been fired before.
+/// A unique violation when it was fired before.
 pub async fn record(connection: &mut Connection, name: &str, tick: &Tick) -> Result<()> {
     sqlx::query!(
         "insert into tick (schedule, at, missed, requirement_id, run_id, error) values ($1, $2, $3, $4, $5, $6)",
@@ -177,11 +177,11 @@ pub async fn record(connection: &mut Connection, name: &str, tick: &Tick) -> Res
     .map(|_| ())
 }
 
-/// Says when a schedule ticks next.
+/// Sets the next tick of a schedule.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn go_on(connection: &mut Connection, name: &str, next_at: Option<DateTime<Utc>>) -> Result<()> {
+pub async fn set_next(connection: &mut Connection, name: &str, next_at: Option<DateTime<Utc>>) -> Result<()> {
     sqlx::query!("update schedule set next_at = $2 where name = $1", name, next_at)
         .execute(connection)
         .await

@@ -1,8 +1,8 @@
-//! The graphs that runs began with, by content hash.
+//! The workflows of runs, by content hash.
 
 use crate::store::{Pool, Result};
 
-/// Remembers a graph; one that is known stays as it is.
+/// Stores a workflow, unless its hash is stored already.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -18,10 +18,10 @@ pub async fn keep(pool: &Pool, hash: &str, name: &str, source: &str) -> Result<(
     .map(|_| ())
 }
 
-/// The text of a graph.
+/// The source of a workflow.
 ///
 /// # Errors
-/// [`sqlx::Error::RowNotFound`] for a hash that was never kept.
+/// [`sqlx::Error::RowNotFound`] for an unknown hash.
 pub async fn source(pool: &Pool, hash: &str) -> Result<String> {
     sqlx::query_scalar!("select source from workflow where hash = $1", hash).fetch_one(pool).await
 }

@@ -1,4 +1,4 @@
-//! What the policy said of a head, with every fact it rests on.
+//! Assessments of heads by the policy, with the facts that they are based on.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -6,60 +6,60 @@ use uuid::Uuid;
 
 use crate::store::{
     Connection, Pool, Result,
-    blob::{self, Place},
+    blob::{self, Referrer},
 };
 
-/// One judgement.
+/// A stored assessment.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Its number; later ones are higher.
+    /// Its number, in ascending order.
     pub id: i64,
     /// `preflight` or `verdict`.
     pub stage: String,
-    /// The head that was judged.
+    /// The head that was assessed.
     pub head_sha: String,
-    /// The tier of its change.
+    /// The risk tier of the change.
     pub tier: String,
-    /// What was decided, in one word.
+    /// The decision.
     pub decision: String,
-    /// Every fact it rests on.
+    /// The facts.
     pub facts: Value,
-    /// The judgement, which explains itself.
+    /// The assessment with its reasons.
     pub report: Value,
-    /// When.
+    /// When it was assessed.
     pub assessed_at: DateTime<Utc>,
 }
 
-/// What is to be recorded.
+/// An assessment to be stored.
 #[derive(Debug, Clone)]
 pub struct New<'a> {
     /// `preflight` or `verdict`.
     pub stage: &'a str,
-    /// The head that was judged.
+    /// The head that was assessed.
     pub head_sha: &'a str,
-    /// The tier of its change, in lower case.
+    /// The risk tier of the change, in lower case.
     pub tier: &'a str,
-    /// What was decided, in one word.
+    /// The decision.
     pub decision: &'a str,
-    /// Every fact it rests on.
+    /// The facts.
     pub facts: &'a Value,
-    /// The judgement.
+    /// The assessment with its reasons.
     pub report: &'a Value,
 }
 
-/// Records a judgement; one that says the same of the same head as the last of its stage is not kept twice.
+/// Stores an assessment, unless the last one of its stage has the same head and report.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn record(pool: &Pool, run_id: Uuid, new: &New<'_>) -> Result<()> {
-    let (facts, report) = (blob::part(new.facts), blob::part(new.report));
+    let (facts, report) = (blob::extract(new.facts), blob::extract(new.report));
     let stored = New { facts: &facts.document, report: &report.document, ..*new };
-    if facts.is_whole() && report.is_whole() {
+    if facts.has_no_blobs() && report.has_no_blobs() {
         return record_in(&mut *pool.acquire().await?, run_id, &stored).await;
     }
     let mut tx = pool.begin().await?;
-    blob::keep(&mut tx, run_id, Place::Assessment, &facts).await?;
-    blob::keep(&mut tx, run_id, Place::Assessment, &report).await?;
+    blob::insert(&mut tx, run_id, Referrer::Assessment, &facts).await?;
+    blob::insert(&mut tx, run_id, Referrer::Assessment, &report).await?;
     record_in(&mut tx, run_id, &stored).await?;
     tx.commit().await
 }
@@ -85,7 +85,7 @@ async fn record_in(connection: &mut Connection, run_id: Uuid, new: &New<'_>) -> 
     .map(|_| ())
 }
 
-/// The last judgement of a stage.
+/// The last assessment of a stage.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -99,11 +99,11 @@ pub async fn last(pool: &Pool, run_id: Uuid, stage: &str) -> Result<Option<Row>>
     )
     .fetch_optional(pool)
     .await?;
-    whole(pool, row.as_mut_slice()).await?;
+    restore(pool, row.as_mut_slice()).await?;
     Ok(row)
 }
 
-/// All judgements of a run and of those before it on the same branch, newest first, at most 100.
+/// The assessments of a run and of earlier runs on the same branch, newest first, at most 100.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -116,10 +116,10 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     )
     .fetch_all(pool)
     .await?;
-    whole(pool, &mut rows).await?;
+    restore(pool, &mut rows).await?;
     Ok(rows)
 }
 
-async fn whole(pool: &Pool, rows: &mut [Row]) -> Result<()> {
-    blob::fill(pool, rows.iter_mut().flat_map(|row| [&mut row.facts, &mut row.report]).collect()).await
+async fn restore(pool: &Pool, rows: &mut [Row]) -> Result<()> {
+    blob::restore(pool, rows.iter_mut().flat_map(|row| [&mut row.facts, &mut row.report]).collect()).await
 }

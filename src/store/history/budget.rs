@@ -1,13 +1,12 @@
-//! Budgets: limits, and what model calls hold and have used of them.
+//! Budgets: limits, and what model calls reserve and have used of them.
 //!
-//! A call is reserved at the most that it can use before it is made, and settled at what it used after
-//! it. One that was cut off in between stays reserved, for it may have been paid: until a later attempt
-//! at the same call tells what such a call uses (then the earlier ones are assumed to have used as much),
-//! until it is answered after all, or until a person says that it was not paid.
+//! The maximum of a call is reserved before it is made, and settled at what it used after it. A call that was cut off
+//! stays reserved, for it may have been charged: until a later attempt at the same call shows its usage (then the
+//! earlier ones are assumed to have used as much), until it is answered late, or until a person releases it as not
+//! charged.
 //!
-//! Every sum is a row of `budget_use`, changed in the transaction that changes the reservation. Those
-//! rows are locked in one order (run, product, day), so that two workers cannot both take the last money
-//! and cannot wait for each other.
+//! The totals are rows of `budget_use`, changed in the transaction that changes the reservation. They are locked in one
+//! order (run, product, day), so that two workers can neither both take the last money nor deadlock.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -20,47 +19,47 @@ use crate::store::{
 
 /// A reservation that is not settled.
 #[derive(Debug, Clone)]
-pub struct Open {
-    /// The call, by its effect's key.
+pub struct OpenReservation {
+    /// The key of the call's effect.
     pub effect_key: String,
-    /// The job.
+    /// The number of the job in its run.
     pub turn: i32,
     /// The attempt, from 1.
     pub attempt: i32,
-    /// The most that it can have used.
+    /// The maximum of tokens that it can have used.
     pub tokens: i64,
-    /// The most that it can have cost; 0 where no prices were known.
+    /// The maximum that it can have cost; 0 where no prices were known.
     pub micro_dollars: i64,
-    /// Since when it is held.
+    /// When it was reserved.
     pub reserved_at: DateTime<Utc>,
-    /// The attempt is still under way.
+    /// Whether the attempt is still running.
     pub in_flight: bool,
 }
 
-/// A run whose next call did not fit.
+/// A run whose next call did not fit its budgets.
 #[derive(Debug, Clone)]
-pub struct Wanting {
+pub struct UnfundedRun {
     /// The run.
     pub run_id: Uuid,
     /// Its product.
     pub product: String,
-    /// What its next call wants.
+    /// The estimate of its next call.
     pub estimate: Estimate,
-    /// It is still paused for it; else it goes on, but has not reserved the call yet.
+    /// Whether it is still paused for it; otherwise it was resumed, but has not reserved the call yet.
     pub is_paused: bool,
-    /// What the call counts against.
+    /// The accounts of the call.
     pub accounts: Vec<Account>,
 }
 
-impl Wanting {
-    /// Whether a change of limits under this key, a run's id or a product's name, concerns it.
+impl UnfundedRun {
+    /// Whether a change of the limits of this key, a run's id or a product's name, concerns it.
     #[must_use]
     pub fn concerns(&self, key: &str) -> bool {
         self.product == key || self.run_id.to_string() == key
     }
 }
 
-/// Who last set the limits of a scope, and why.
+/// The last change of the limits of a scope.
 #[derive(Debug, Clone)]
 pub struct Change {
     /// Why.
@@ -71,8 +70,7 @@ pub struct Change {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Holds the most that a call can use, in the caller's transaction. The same call in the same attempt is
-/// held once, however often this is asked.
+/// Reserves the maximum of a call, in the caller's transaction. Repeated by the same attempt it reserves nothing more.
 ///
 /// After [`Exceeded`] the transaction must be rolled back.
 ///
@@ -85,7 +83,7 @@ pub async fn reserve(
     key: &str,
     estimate: Estimate,
 ) -> Result<std::result::Result<(), Exceeded>> {
-    let (tokens, micro_dollars) = (wide(estimate.tokens), wide(estimate.micro_dollars.unwrap_or(0)));
+    let (tokens, micro_dollars) = (to_db(estimate.tokens), to_db(estimate.micro_dollars.unwrap_or(0)));
     let day = sqlx::query_scalar!(
         "insert into reservation (run_id, effect_key, turn, attempt, product, day, tokens, micro_dollars)
          values ($1, $2, $3, $4, $5, (now() at time zone 'utc')::date, $6, $7)
@@ -107,8 +105,8 @@ pub async fn reserve(
     let mut accounts = accounts_on(&mut *tx, Some(lease.run), product, Some(day)).await?;
     for account in &mut accounts {
         let held = &mut account.used.reserved;
-        held.tokens = held.tokens.saturating_sub(narrow(tokens));
-        held.micro_dollars = held.micro_dollars.saturating_sub(narrow(micro_dollars));
+        held.tokens = held.tokens.saturating_sub(from_db(tokens));
+        held.micro_dollars = held.micro_dollars.saturating_sub(from_db(micro_dollars));
     }
     if let Err(exceeded) = Account::admit_all(&accounts, estimate) {
         return Ok(Err(exceeded));
@@ -117,15 +115,21 @@ pub async fn reserve(
     Ok(Ok(()))
 }
 
-/// Settles an attempt's call at what it used; the second time nothing changes. With `tells`, earlier
-/// attempts at the same call that are still held are assumed to have used as much.
+/// Settles an attempt's call at what it used; repeated it changes nothing. If `is_typical`, earlier attempts at the
+/// same call that are still reserved are assumed to have used as much.
 ///
 /// # Errors
-/// When the database does not answer; the call then stays held.
-pub async fn settle(tx: &mut Connection, lease: &Lease, key: &str, used: Amount, tells: bool) -> Result<()> {
+/// When the database does not answer; the call then stays reserved.
+pub async fn settle(
+    tx: &mut Connection,
+    lease: &Lease,
+    key: &str,
+    used: Amount,
+    is_typical: bool,
+) -> Result<()> {
     lock(tx, lease.run, Some(key)).await?;
     close(tx, lease.run, key, (signed(lease.turn), signed(lease.attempt)), used, "known", None).await?;
-    if !tells {
+    if !is_typical {
         return Ok(());
     }
     let earlier = sqlx::query!(
@@ -145,15 +149,16 @@ pub async fn settle(tx: &mut Connection, lease: &Lease, key: &str, used: Amount,
     Ok(())
 }
 
-/// Lets go of what a run holds for calls that were cut off, because a person says that they were not
-/// paid; calls that are being made stay held. Tells how many were let go.
+/// Releases the reservations of calls that were cut off, because a person says that they were not charged. Those of
+/// running calls stay. How many were released.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn release(tx: &mut Connection, run_id: Uuid, note: &str) -> Result<u32> {
     lock(tx, run_id, None).await?;
-    let open =
-        sqlx::query_file_as!(Open, "src/store/history/budget_open.sql", run_id).fetch_all(&mut *tx).await?;
+    let open = sqlx::query_file_as!(OpenReservation, "src/store/history/budget_open.sql", run_id)
+        .fetch_all(&mut *tx)
+        .await?;
     let mut released = 0;
     for row in open.into_iter().filter(|row| !row.in_flight) {
         let attempt = (row.turn, row.attempt);
@@ -163,7 +168,7 @@ pub async fn release(tx: &mut Connection, run_id: Uuid, note: &str) -> Result<u3
     Ok(released)
 }
 
-/// Reservations are locked before totals, so that nobody who closes several waits for another who does.
+/// Reservations are locked before totals, so that two transactions that close several cannot deadlock.
 async fn lock(tx: &mut Connection, run_id: Uuid, key: Option<&str>) -> Result<()> {
     sqlx::query_scalar!(
         r#"select 1 as "one!" from reservation
@@ -193,8 +198,8 @@ async fn close(
         key,
         turn,
         attempt,
-        wide(used.tokens),
-        wide(used.micro_dollars),
+        to_db(used.tokens),
+        to_db(used.micro_dollars),
         how,
         note
     )
@@ -219,7 +224,7 @@ async fn close(
     .map(|_| ())
 }
 
-/// The accounts that a call of this run counts against today: the run's, its product's, the day's.
+/// The accounts of a call of this run today: the run's, its product's and the day's.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -279,8 +284,8 @@ pub async fn set(
              updated_by = excluded.updated_by, updated_at = now()",
         scope.as_str(),
         key,
-        limits.tokens.map(wide),
-        limits.micro_dollars.map(wide),
+        limits.tokens.map(to_db),
+        limits.micro_dollars.map(to_db),
         reason,
         actor
     )
@@ -289,7 +294,7 @@ pub async fn set(
     .map(|_| ())
 }
 
-/// Who last set the limits of a scope, and why.
+/// The last change of the limits of a scope.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -304,40 +309,39 @@ pub async fn last_change(pool: &Pool, scope: Scope, key: &str) -> Result<Option<
     .await
 }
 
-/// What a run holds for calls whose cost is not known, oldest first.
+/// The reservations of a run whose cost is not known, oldest first.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn open(pool: &Pool, run_id: Uuid) -> Result<Vec<Open>> {
-    sqlx::query_file_as!(Open, "src/store/history/budget_open.sql", run_id).fetch_all(pool).await
+pub async fn open_reservations(pool: &Pool, run_id: Uuid) -> Result<Vec<OpenReservation>> {
+    sqlx::query_file_as!(OpenReservation, "src/store/history/budget_open.sql", run_id).fetch_all(pool).await
 }
 
-/// Remembers what a run wanted that was refused.
+/// Stores the estimate of a call that was refused, so that the run can be resumed when it fits.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn want(pool: &Pool, run_id: Uuid, product: &str, estimate: Estimate) -> Result<()> {
+pub async fn record_refusal(pool: &Pool, run_id: Uuid, product: &str, estimate: Estimate) -> Result<()> {
     sqlx::query!(
         "insert into budget_want (run_id, product, tokens, micro_dollars) values ($1, $2, $3, $4)
          on conflict (run_id) do update
          set tokens = excluded.tokens, micro_dollars = excluded.micro_dollars, since = now()",
         run_id,
         product,
-        wide(estimate.tokens),
-        estimate.micro_dollars.map(wide)
+        to_db(estimate.tokens),
+        estimate.micro_dollars.map(to_db)
     )
     .execute(pool)
     .await
     .map(|_| ())
 }
 
-/// The runs whose next call did not fit, the most urgent first, then those that have waited longest; at
-/// most `limit`.
+/// The runs whose next call did not fit, by priority and then by how long they have waited; at most `limit`.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn wanting(pool: &Pool, limit: i64) -> Result<Vec<Wanting>> {
-    let mut all: Vec<Wanting> = Vec::new();
+pub async fn unfunded_runs(pool: &Pool, limit: i64) -> Result<Vec<UnfundedRun>> {
+    let mut all: Vec<UnfundedRun> = Vec::new();
     for row in sqlx::query_file!("src/store/history/budget_wanting.sql", limit).fetch_all(pool).await? {
         let account = Account {
             scope: scope(&row.scope),
@@ -347,20 +351,21 @@ pub async fn wanting(pool: &Pool, limit: i64) -> Result<Vec<Wanting>> {
                 settled: amount(row.settled_tokens, row.settled_micro_dollars),
             },
         };
-        // The accounts of a run stand one after the other.
+        // The rows of a run are adjacent.
         if let Some(last) = all.last_mut().filter(|last| last.run_id == row.run_id) {
             last.accounts.push(account);
             continue;
         }
-        let estimate = Estimate { tokens: narrow(row.tokens), micro_dollars: row.micro_dollars.map(narrow) };
+        let estimate =
+            Estimate { tokens: from_db(row.tokens), micro_dollars: row.micro_dollars.map(from_db) };
         let (run_id, product, is_paused) = (row.run_id, row.product, row.is_paused);
-        all.push(Wanting { run_id, product, estimate, is_paused, accounts: vec![account] });
+        all.push(UnfundedRun { run_id, product, estimate, is_paused, accounts: vec![account] });
     }
     Ok(all)
 }
 
-fn scope(word: &str) -> Scope {
-    match word {
+fn scope(name: &str) -> Scope {
+    match name {
         "run" => Scope::Run,
         "product" => Scope::Product,
         _ => Scope::ProductDay,
@@ -368,18 +373,18 @@ fn scope(word: &str) -> Scope {
 }
 
 fn limits(tokens: Option<i64>, micro_dollars: Option<i64>) -> Limits {
-    Limits { tokens: tokens.map(narrow), micro_dollars: micro_dollars.map(narrow) }
+    Limits { tokens: tokens.map(from_db), micro_dollars: micro_dollars.map(from_db) }
 }
 
 const fn amount(tokens: i64, micro_dollars: i64) -> Amount {
-    Amount { tokens: narrow(tokens), micro_dollars: narrow(micro_dollars) }
+    Amount { tokens: from_db(tokens), micro_dollars: from_db(micro_dollars) }
 }
 
-/// No call uses as much as the highest limit; sums of what is capped there do not overflow.
-fn wide(count: u64) -> i64 {
+/// Capped at the highest limit, which no call reaches, so that sums do not overflow.
+fn to_db(count: u64) -> i64 {
     i64::try_from(count.min(LIMIT_MOST)).unwrap_or(i64::MAX)
 }
 
-const fn narrow(count: i64) -> u64 {
+const fn from_db(count: i64) -> u64 {
     if count < 0 { 0 } else { count.unsigned_abs() }
 }

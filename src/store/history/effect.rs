@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::store::{
     Connection, Pool, Result,
-    blob::{self, Place},
+    blob::{self, Referrer},
     failpoint,
     job::Lease,
 };
@@ -34,7 +34,7 @@ pub struct Intent {
     pub at: DateTime<Utc>,
 }
 
-/// An effect as it is stored.
+/// A stored effect.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// Its key, unique in its run.
@@ -65,10 +65,10 @@ pub async fn begin<'c>(
     kind: &str,
     request: &Value,
 ) -> Result<Begun> {
-    let parts = blob::part(request);
+    let extracted = blob::extract(request);
     let mut tx = on.begin().await?;
-    blob::keep(&mut tx, lease.run, Place::Effect, &parts).await?;
-    let begun = begin_in(&mut tx, lease, key, kind, &parts.document).await?;
+    blob::insert(&mut tx, lease.run, Referrer::Effect, &extracted).await?;
+    let begun = begin_in(&mut tx, lease, key, kind, &extracted.document).await?;
     failpoint::pass("intent.before")?;
     if begun != Begun::LeaseLost {
         tx.commit().await?;
@@ -101,7 +101,7 @@ async fn begin_in(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(mut row) = row else { return Ok(Begun::LeaseLost) };
-    blob::fill(connection, documents(&mut row.request, &mut row.result).collect()).await?;
+    blob::restore(connection, documents(&mut row.request, &mut row.result).collect()).await?;
     let intent = Intent { request: row.request, at: row.intended_at };
     Ok(match row.result {
         Some(result) => Begun::Done(intent, result),
@@ -121,10 +121,10 @@ pub async fn observe<'c>(
     result: &Value,
 ) -> Result<()> {
     failpoint::pass("observe.before")?;
-    let parts = blob::part(result);
+    let extracted = blob::extract(result);
     let mut tx = on.begin().await?;
-    blob::keep(&mut tx, run_id, Place::Effect, &parts).await?;
-    observe_in(&mut tx, run_id, key, &parts.document).await?;
+    blob::insert(&mut tx, run_id, Referrer::Effect, &extracted).await?;
+    observe_in(&mut tx, run_id, key, &extracted.document).await?;
     tx.commit().await?;
     failpoint::pass("observe.after")
 }
@@ -156,11 +156,11 @@ pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
     )
     .fetch_optional(pool)
     .await?;
-    whole(pool, row.as_mut_slice()).await?;
+    restore(pool, row.as_mut_slice()).await?;
     Ok(row)
 }
 
-/// All effects of a run, oldest first, without the diffs of pushes, which [`diffs`] gives.
+/// All effects of a run, oldest first, without the diffs of pushes, which [`diffs`] returns.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -174,13 +174,13 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     )
     .fetch_all(pool)
     .await?;
-    whole(pool, &mut rows).await?;
+    restore(pool, &mut rows).await?;
     Ok(rows)
 }
 
-async fn whole(pool: &Pool, rows: &mut [Row]) -> Result<()> {
+async fn restore(pool: &Pool, rows: &mut [Row]) -> Result<()> {
     let all = rows.iter_mut().flat_map(|row| documents(&mut row.request, &mut row.result)).collect();
-    blob::fill(pool, all).await
+    blob::restore(pool, all).await
 }
 
 fn documents<'a>(
@@ -216,7 +216,7 @@ pub async fn done_in_lineage(pool: &Pool, run_id: Uuid, kind: &str) -> Result<Ve
     )
     .fetch_all(pool)
     .await?;
-    blob::fill(pool, rows.iter_mut().map(|row| &mut row.result).collect()).await?;
+    blob::restore(pool, rows.iter_mut().map(|row| &mut row.result).collect()).await?;
     Ok(rows)
 }
 
@@ -242,17 +242,17 @@ pub struct Diff {
     pub key: String,
     /// When it was first recorded.
     pub at: DateTime<Utc>,
-    /// The commit that it changes.
+    /// The parent commit.
     pub parent: String,
     /// The new head, once it was pushed.
     pub head: Option<String>,
-    /// Unified, file after file.
+    /// The diff in unified format.
     pub text: String,
     /// Whether it was cut at the end.
     pub is_cut: bool,
 }
 
-/// The diffs of all pushes of a run that kept one, oldest first.
+/// The diffs of all pushes of a run that have one, oldest first.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -267,7 +267,7 @@ pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
     )
     .fetch_all(pool)
     .await?;
-    blob::fill(pool, rows.iter_mut().map(|row| &mut row.diff).collect()).await?;
+    blob::restore(pool, rows.iter_mut().map(|row| &mut row.diff).collect()).await?;
     let diffs = rows.into_iter().map(|row| Diff {
         key: row.key,
         at: row.at,
@@ -290,16 +290,16 @@ pub async fn calls_without_head(executor: impl sqlx::PgExecutor<'_>, run_id: Uui
         .await
 }
 
-/// What the model calls of a run have used so far, in tokens and micro-dollars.
+/// What the model calls of a run have used so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
     /// Answered calls.
     pub calls: i64,
-    /// Tokens that were read.
+    /// Input tokens.
     pub input_tokens: i64,
-    /// Tokens that were written.
+    /// Output tokens.
     pub output_tokens: i64,
-    /// Millionths of a dollar, where prices are set.
+    /// Micro-dollars, where prices are configured.
     pub micro_dollars: i64,
 }
 

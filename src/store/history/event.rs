@@ -1,4 +1,4 @@
-//! A run's history: appended, never changed.
+//! The history of a run, which is append-only.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -8,22 +8,22 @@ use uuid::Uuid;
 use crate::core::run::Event;
 use crate::store::{
     Connection, Error, Pool, Result,
-    blob::{self, Place},
+    blob::{self, Referrer},
     job::{Lease, signed},
 };
 
-/// One fact of a run's history.
+/// An event of a run.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Its place in the history, from 1 and without gaps.
+    /// Its number in the history, from 1 without gaps.
     pub seq: i32,
     /// When it happened, by the database's clock.
     pub at: DateTime<Utc>,
-    /// Who made it so: a worker's name, `webhook`, `clock`, or a caller.
+    /// Who caused it: a worker's name, `webhook`, `clock`, or a caller.
     pub actor: String,
     /// The step that the run was at.
     pub step: Option<String>,
-    /// The event's name.
+    /// The event's kind.
     pub kind: String,
     /// The event.
     pub body: Json<Event>,
@@ -34,29 +34,28 @@ pub struct Row {
 pub struct New<'a> {
     /// The run.
     pub run: Uuid,
-    /// Its place in the history.
+    /// Its number in the history.
     pub seq: i32,
-    /// The moment that it was applied with, so that folding the history gives the stored run to the
-    /// microsecond.
+    /// The time with which it was applied, so that folding the history gives the stored run to the microsecond.
     pub at: DateTime<Utc>,
-    /// Who made it so.
+    /// Who caused it.
     pub actor: &'a str,
-    /// The step that the run was at before.
+    /// The step that the run was at before the event.
     pub step: Option<&'a str>,
     /// The event.
     pub event: &'a Event,
-    /// The attempt that brought it, if one did.
+    /// The lease of the attempt that caused it, if one did.
     pub lease: Option<&'a Lease>,
 }
 
 /// Appends an event.
 ///
 /// # Errors
-/// A unique violation when the place in the history is taken.
+/// A unique violation when the number is already used.
 pub async fn append(connection: &mut Connection, new: New<'_>) -> Result<()> {
     let body = serde_json::to_value(new.event).map_err(|error| Error::Encode(Box::new(error)))?;
-    let parts = blob::part(&body);
-    blob::keep(&mut *connection, new.run, Place::Event, &parts).await?;
+    let extracted = blob::extract(&body);
+    blob::insert(&mut *connection, new.run, Referrer::Event, &extracted).await?;
     sqlx::query!(
         "insert into event (run_id, seq, at, actor, step, kind, body, attempt, began_at)
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
@@ -66,7 +65,7 @@ pub async fn append(connection: &mut Connection, new: New<'_>) -> Result<()> {
         new.actor,
         new.step,
         new.event.as_str(),
-        parts.document,
+        extracted.document,
         new.lease.map(|lease| signed(lease.attempt)),
         new.lease.map(|lease| lease.began_at)
     )
@@ -105,7 +104,7 @@ pub async fn after(pool: &Pool, run_id: Uuid, seq: i32, limit: i64) -> Result<Ve
     )
     .fetch_all(pool)
     .await?;
-    blob::fill(pool, rows.iter_mut().map(|row| &mut row.body).collect()).await?;
+    blob::restore(pool, rows.iter_mut().map(|row| &mut row.body).collect()).await?;
     let row = |row| {
         let Record { seq, at, actor, step, kind, body } = row;
         let body = serde_json::from_value(body).map_err(|error| Error::Decode(Box::new(error)))?;

@@ -1,4 +1,4 @@
-//! Runs, what happened to them, what they did outside, and what it cost.
+//! Runs, their events, effects, signals, reviews, assessments and cost.
 
 pub mod assessment;
 pub mod budget;

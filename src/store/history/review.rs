@@ -32,7 +32,7 @@ pub struct Review {
 pub struct Row {
     /// The head on which it was found.
     pub head_sha: String,
-    /// The same on every head.
+    /// Identifies the finding across heads.
     pub fingerprint: String,
     /// `critical`, `high`, `medium`, `low` or `info`.
     pub severity: String,
@@ -135,7 +135,7 @@ pub async fn record(
     tx.commit().await
 }
 
-/// The review of this head, once it is complete.
+/// The review of this head.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! Runs: the folded state beside the history.
+//! Runs: the state that is folded from the history.
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgExecutor, types::Json};
@@ -12,7 +12,7 @@ use crate::{
     store::{Connection, Error, Pool, Result},
 };
 
-/// What a run is bound to when it begins.
+/// What is fixed when a run starts.
 #[derive(Debug, Clone)]
 pub struct RunSpec {
     /// The run's id.
@@ -35,24 +35,24 @@ pub struct RunSpec {
     pub parent: Option<Uuid>,
 }
 
-/// A run as it is stored.
+/// A stored run.
 #[derive(Debug, Clone)]
 pub struct StoredRun {
-    /// What it is bound to.
+    /// What is fixed.
     pub spec: RunSpec,
-    /// How many events its history has.
+    /// The number of its events.
     pub version: i32,
-    /// The folded history.
+    /// The state, folded from the events.
     pub run: Run,
-    /// When it began.
+    /// When it started.
     pub created_at: DateTime<Utc>,
-    /// When it last moved.
+    /// When its last event happened.
     pub updated_at: DateTime<Utc>,
     /// The database's clock when this was read.
     pub now: DateTime<Utc>,
 }
 
-/// Stores a run that begins.
+/// Stores a new run.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -85,10 +85,10 @@ pub async fn insert(connection: &mut Connection, spec: &RunSpec, run: &Run) -> R
     .map(|_| ())
 }
 
-/// Reads a run and keeps everybody else from moving it until the transaction ends.
+/// Reads a run and locks it until the transaction ends.
 ///
-/// The lock is `for no key update`: rows that merely refer to the run (a signal, an effect) may be
-/// inserted meanwhile, and two that are being inserted cannot wait for each other.
+/// The lock is `for no key update`: rows that only refer to the run (a signal, an effect) can be inserted meanwhile, and
+/// two inserts cannot deadlock.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -124,7 +124,7 @@ pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Store
     row.map(StoredRun::try_from).transpose()
 }
 
-/// Saves a run that has moved from `version` by `events` events; false if somebody moved it in between.
+/// Stores the new state of a run after `events` events; false when its version is no longer `version`.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -160,8 +160,8 @@ pub async fn save(
     Ok(done.rows_affected() == 1)
 }
 
-/// Keeps everybody else from beginning a run on this branch until the transaction ends, and tells one that
-/// is live there besides `except`.
+/// Locks a branch, so that no other transaction starts a run on it, and returns an open run on it other than
+/// `except`.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -178,7 +178,7 @@ pub async fn live_on_branch(
     )
     .execute(&mut *connection)
     .await?;
-    // A statement of its own: it must see what was committed while the lock was waited for.
+    // A statement of its own, so that it sees what was committed while this one waited for the lock.
     sqlx::query_scalar!(
         "select id from run where repository = $1 and branch = $2 and status <> 'ended' and id <> $3",
         repository,
@@ -189,7 +189,7 @@ pub async fn live_on_branch(
     .await
 }
 
-/// The run that works on this pull request.
+/// The last run that has this pull request.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! News from outside: stored first, so that none is lost.
+//! Signals from outside, stored before anything else, so that none is lost.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -6,40 +6,40 @@ use uuid::Uuid;
 use crate::core::run::Topic;
 use crate::store::{Connection, Pool, Result};
 
-/// News as it came in.
+/// A signal to be stored.
 #[derive(Debug, Clone)]
 pub struct News {
-    /// The sender's own name of this delivery.
+    /// The sender's id of the delivery.
     pub delivery: String,
     /// What it is about.
     pub topic: Topic,
     /// The repository.
     pub repository: String,
-    /// The branch, if it names one.
+    /// The branch, if there is one.
     pub branch: Option<String>,
-    /// The pull request, if it names one.
+    /// The pull request, if there is one.
     pub pull: Option<i64>,
-    /// The commit, if it names one.
+    /// The commit, if there is one.
     pub sha: Option<String>,
 }
 
-/// News as it is stored.
+/// A stored signal.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// What it is about.
     pub topic: String,
-    /// The sender's own name of the delivery.
+    /// The sender's id of the delivery.
     pub delivery: String,
-    /// When it came.
+    /// When it was received.
     pub received_at: DateTime<Utc>,
-    /// When a step took notice.
+    /// When a step took it.
     pub taken_at: Option<DateTime<Utc>>,
 }
 
-/// Stores news and tells its id and the run it is for, if any; `None` when this delivery is known.
+/// Stores a signal: its id and the run that it concerns, if any. `None` when this delivery is already stored.
 ///
 /// # Errors
-/// When the database does not answer; the sender must then send again.
+/// When the database does not answer; the sender must then retry.
 pub async fn insert(connection: &mut Connection, news: &News) -> Result<Option<(i64, Option<Uuid>)>> {
     let row = sqlx::query!(
         r#"insert into signal (delivery, topic, repository, branch, pull, sha, run_id)
@@ -60,25 +60,25 @@ pub async fn insert(connection: &mut Connection, news: &News) -> Result<Option<(
     Ok(row.map(|row| (row.id, row.run_id)))
 }
 
-/// Takes notice of all news of a run about these topics; tells the topic of one that was new.
+/// Takes all signals of a run about these topics; the topic of one that was not taken before.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn take(connection: &mut Connection, run_id: Uuid, topics: &[Topic]) -> Result<Option<Topic>> {
-    let words: Vec<String> = topics.iter().map(|topic| topic.as_str().to_owned()).collect();
+    let names: Vec<String> = topics.iter().map(|topic| topic.as_str().to_owned()).collect();
     let taken = sqlx::query_scalar!(
         "update signal set taken_at = clock_timestamp()
          where run_id = $1 and taken_at is null and topic = any($2)
          returning topic",
         run_id,
-        &words
+        &names
     )
     .fetch_all(connection)
     .await?;
-    Ok(topics.iter().copied().find(|topic| taken.iter().any(|word| word == topic.as_str())))
+    Ok(topics.iter().copied().find(|topic| taken.iter().any(|name| name == topic.as_str())))
 }
 
-/// The news of a run, oldest first, at most 1,000.
+/// The signals of a run, oldest first, at most 1,000.
 ///
 /// # Errors
 /// When the database does not answer.

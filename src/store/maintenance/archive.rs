@@ -1,7 +1,8 @@
-//! Everything that is known of runs, as lines of JSON: one fact a line, in its table's own words.
+//! The export of runs as lines of JSON, one row of a table a line, with the names of its columns.
 //!
-//! `{"fact": "event", "row": {…}}`. The run comes first, then its requirement and graph, then every table
-//! that names a run, each in order; the last line counts them. Long texts are put back. A page of rows is in memory at a time.
+//! `{"fact": "event", "row": {…}}`. The run comes first, then its requirement and workflow, then every table with a
+//! `run_id`, each in order; the last line counts them. Long texts are restored. One page of rows is in memory at a
+//! time.
 
 use std::collections::VecDeque;
 
@@ -16,27 +17,27 @@ use crate::store::{
     partition::Month,
 };
 
-/// Rows that are read at once of tables with short rows.
+/// Rows of a page of a table with short rows.
 const PAGE: i64 = 500;
-/// Rows that are read at once of tables whose rows may hold long texts.
+/// Rows of a page of a table whose rows may have long texts.
 const LONG_PAGE: i64 = 10;
-/// The tables whose rows may hold long texts.
+/// The tables whose rows may have long texts.
 const LONG: [&str; 3] = ["assessment", "effect", "requirement"];
 
-/// Everything that is known of one run, a line each without its end; nothing for a run that is not there.
+/// Exports one run, as lines without line ends; nothing for a run that does not exist.
 ///
-/// The history goes as far as the run did when the first line was read: folding it gives that run.
+/// The history ends at the version that the run had when the first line was read: folding it gives that run.
 pub fn of_run(pool: Pool, id: Uuid) -> impl Stream<Item = Result<String>> {
     lines(Reader::new(pool, id, id))
 }
 
-/// Everything that is known of the runs of a month, table by table.
+/// Exports the runs of a month, table by table.
 pub fn of_month(pool: Pool, month: &Month) -> impl Stream<Item = Result<String>> {
-    // The bounds are inclusive here, and no run is born with the least id of a month.
+    // The bounds are inclusive here, and no run has the lower bound of a month as its id.
     lines(Reader::new(pool, month.from, month.to))
 }
 
-/// Whether a month is over: all its runs have ended.
+/// Whether a month is over and all its runs have ended.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -56,34 +57,34 @@ fn lines(reader: Reader) -> impl Stream<Item = Result<String>> {
     stream::unfold(reader, async |mut reader| {
         let next = reader.next().await;
         if next.is_err() {
-            reader.todo.clear();
-            reader.read.clear();
+            reader.tables.clear();
+            reader.lines.clear();
         }
         Some((next.transpose()?, reader))
     })
 }
 
-/// What is read of one table: its rows in the order of `key`, from the last `place` on.
+/// Reads the rows of one table in the order of `key`, from `cursor` on.
 struct Table {
     name: Identifier,
     /// The rows that belong to the runs, as SQL over `$1` (the first run's id) and `$2` (the last one's).
     belongs: &'static str,
     /// The columns of the order, and the casts from text to their types.
     key: Vec<(Identifier, &'static str)>,
-    place: Option<Vec<String>>,
+    cursor: Option<Vec<String>>,
 }
 
 struct Reader {
     pool: Pool,
     from: Uuid,
     to: Uuid,
-    todo: VecDeque<Table>,
-    read: VecDeque<String>,
-    begun: bool,
-    /// How far the history goes, where one run is read.
+    tables: VecDeque<Table>,
+    lines: VecDeque<String>,
+    has_begun: bool,
+    /// The version of the run, where a single one is exported.
     version: Option<i64>,
-    /// How many facts were told; the last line tells it, so that a file that was cut off is seen.
-    told: u64,
+    /// How many lines were returned. The last line says it, so that a truncated file is recognised.
+    count: u64,
 }
 
 impl Reader {
@@ -92,53 +93,53 @@ impl Reader {
             pool,
             from,
             to,
-            todo: VecDeque::new(),
-            read: VecDeque::new(),
-            begun: false,
+            tables: VecDeque::new(),
+            lines: VecDeque::new(),
+            has_begun: false,
             version: None,
-            told: 0,
+            count: 0,
         }
     }
 
     async fn next(&mut self) -> Result<Option<String>> {
-        if !self.begun {
-            self.begun = true;
-            self.todo = tables(&self.pool).await?.into();
+        if !self.has_begun {
+            self.has_begun = true;
+            self.tables = tables(&self.pool).await?.into();
         }
-        while self.read.is_empty() {
-            let Some(mut table) = self.todo.pop_front() else { return Ok(self.end()) };
-            let page = self.page(&mut table).await?;
-            if page {
-                self.todo.push_front(table);
+        while self.lines.is_empty() {
+            let Some(mut table) = self.tables.pop_front() else { return Ok(self.end()) };
+            let has_more = self.read_page(&mut table).await?;
+            if has_more {
+                self.tables.push_front(table);
             }
-            // Of a run that is not there nothing else is told.
-            if !page && self.read.is_empty() && self.version.is_none() && self.from == self.to {
-                self.todo.clear();
+            // Nothing is exported of a run that does not exist.
+            if !has_more && self.lines.is_empty() && self.version.is_none() && self.from == self.to {
+                self.tables.clear();
             }
         }
-        self.told += 1;
-        Ok(self.read.pop_front())
+        self.count += 1;
+        Ok(self.lines.pop_front())
     }
 
     /// The last line, once.
     fn end(&mut self) -> Option<String> {
-        let told = std::mem::take(&mut self.told);
-        (told > 0).then(|| json!({ "fact": "end", "row": { "facts": told } }).to_string())
+        let count = std::mem::take(&mut self.count);
+        (count > 0).then(|| json!({ "fact": "end", "row": { "facts": count } }).to_string())
     }
 
     /// Reads a page; whether there may be another.
-    async fn page(&mut self, table: &mut Table) -> Result<bool> {
+    async fn read_page(&mut self, table: &mut Table) -> Result<bool> {
         let name = table.name.as_str();
         let limit = if LONG.contains(&name) { LONG_PAGE } else { PAGE };
         let query = sqlx::query_as(table.statement().into_sql());
         let mut query = query.bind(self.from).bind(self.to).bind(limit);
-        if let Some(place) = &table.place {
-            query = query.bind(place);
+        if let Some(cursor) = &table.cursor {
+            query = query.bind(cursor);
         }
         let mut rows: Vec<(Value, Vec<String>)> = query.fetch_all(&self.pool).await?;
-        blob::fill(&self.pool, rows.iter_mut().map(|(row, _)| row).collect()).await?;
+        blob::restore(&self.pool, rows.iter_mut().map(|(row, _)| row).collect()).await?;
         let more = rows.len() == usize::try_from(limit).unwrap_or(usize::MAX);
-        table.place = rows.last().map(|(_, place)| place.clone());
+        table.cursor = rows.last().map(|(_, cursor)| cursor.clone());
         for (row, _) in rows {
             if name == "run" && self.from == self.to {
                 self.version = row["version"].as_i64();
@@ -147,7 +148,7 @@ impl Reader {
                 name == "event" && self.version.is_some_and(|last| row["seq"].as_i64() > Some(last));
             if !is_later {
                 let line = serde_json::to_string(&json!({ "fact": name, "row": row }));
-                self.read.push_back(line.map_err(|error| Error::Encode(Box::new(error)))?);
+                self.lines.push_back(line.map_err(|error| Error::Encode(Box::new(error)))?);
             }
         }
         Ok(more)
@@ -155,9 +156,9 @@ impl Reader {
 }
 
 impl Table {
-    /// The next page of at most `$3` rows, after the place `$4` if there is one.
+    /// The next page of at most `$3` rows, after the cursor `$4` if there is one.
     fn statement(&self) -> Statement {
-        let Self { name, belongs, key, place } = self;
+        let Self { name, belongs, key, cursor } = self;
         let column = |statement: Statement, (column, _): &(Identifier, _)| statement.identifier(column);
         let text = |statement: Statement, (column, _): &(Identifier, _)| {
             statement.text("t.").identifier(column).text("::text")
@@ -171,7 +172,7 @@ impl Table {
             .identifier(name)
             .text(" where ")
             .text(belongs);
-        if place.is_some() {
+        if cursor.is_some() {
             let values = PLACES.into_iter().zip(key);
             statement =
                 statement.text(" and (").list(key, column).text(") > (").list(values, value).text(")");
@@ -180,7 +181,7 @@ impl Table {
     }
 }
 
-/// The elements of a place: no key has more columns.
+/// The elements of a cursor: no key has more columns.
 const PLACES: [&str; 8] = ["[1]", "[2]", "[3]", "[4]", "[5]", "[6]", "[7]", "[8]"];
 
 /// The cast from text to a type that a key may have.
@@ -197,7 +198,7 @@ fn cast(kind: &str) -> Result<&'static str> {
     })
 }
 
-/// What is told of a run: itself, what it began with, and every table that names it.
+/// The tables of a run: `run` itself, what it started from, and every table with a `run_id`.
 async fn tables(pool: &Pool) -> Result<Vec<Table>> {
     let named = sqlx::query!(
         r#"select c.relname::text as "name!",
@@ -216,7 +217,7 @@ async fn tables(pool: &Pool) -> Result<Vec<Table>> {
     .await?;
     let fixed = |name, belongs, column, cast| -> Result<Table> {
         let key = vec![(Identifier::new(column)?, cast)];
-        Ok(Table { name: Identifier::new(name)?, belongs, key, place: None })
+        Ok(Table { name: Identifier::new(name)?, belongs, key, cursor: None })
     };
     let requirements = "id in (select requirement_id from run where id between $1 and $2)";
     let workflows = "hash in (select workflow_hash from run where id between $1 and $2)";
@@ -235,7 +236,7 @@ async fn tables(pool: &Pool) -> Result<Vec<Table>> {
             name: Identifier::new(row.name)?,
             belongs: "run_id between $1 and $2",
             key,
-            place: None,
+            cursor: None,
         });
     }
     Ok(tables)

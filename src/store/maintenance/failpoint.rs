@@ -1,14 +1,14 @@
-//! Places where a test makes a process die or a call fail: right before and after whatever becomes durable.
+//! Failpoints: places right before and after each commit where a test makes the process die or the call fail.
 //!
 //! | point | where |
 //! |---|---|
-//! | `claim.before`, `claim.after` | a claim is one statement: before it is sent, and once it is committed |
-//! | `intent.before`, `intent.after` | an act is written down before it is made: before the commit, and between it and the act |
-//! | `observe.before`, `observe.after` | what came of the act: between the act's end and the commit, and after it |
-//! | `finish.before`, `finish.after` | an answer, alone or in a group, with the job that follows and the notice of it: before the commit, and after it |
+//! | `claim.before`, `claim.after` | before the statement of a claim is sent, and after it has committed |
+//! | `intent.before`, `intent.after` | before the commit of an intent, and between the commit and the act |
+//! | `observe.before`, `observe.after` | between the act and the commit of its result, and after the commit |
+//! | `finish.before`, `finish.after` | before the commit of answers, their next jobs and notifications, and after the commit |
 //!
-//! Only builds with debug assertions have them; in a release [`pass`] is nothing. The environment arms them:
-//! `ASPORA_FAILPOINTS=claim.after:3:abort,finish.before:1:error` strikes the third and the first pass. A mode is
+//! Only builds with debug assertions have them; in a release build [`pass`] does nothing. The environment arms them:
+//! `ASPORA_FAILPOINTS=claim.after:3:abort,finish.before:1:error` fails the third and the first pass. A mode is
 //! `abort`, `panic` or `error`.
 
 use crate::store::{Error, Result};
@@ -25,22 +25,22 @@ pub const POINTS: [&str; 8] = [
     "finish.after",
 ];
 
-/// Passes a point, unless it is armed for this pass.
+/// Passes a point; aborts the process when it is armed with `abort` for this pass.
 ///
 /// # Errors
-/// A broken connection, if that is what is armed.
+/// A broken connection, when it is armed with `error`.
 ///
 /// # Panics
-/// If that is what is armed.
+/// When it is armed with `panic`.
 pub fn pass(point: &'static str) -> Result<()> {
     if !cfg!(debug_assertions) {
         return Ok(());
     }
-    let strike = armed::strike(point);
-    if strike.is_some() {
+    let mode = armed::mode(point);
+    if mode.is_some() {
         eprintln!("failpoint {point}");
     }
-    match strike {
+    match mode {
         None => Ok(()),
         Some("error") => Err(Error::Io(std::io::Error::other(format!("failpoint {point}")))),
         Some("panic") => panic!("failpoint {point}"),
@@ -54,30 +54,30 @@ mod armed {
         atomic::{AtomicUsize, Ordering},
     };
 
-    struct Strike {
+    struct Armed {
         point: String,
         nth: usize,
         mode: String,
         passed: AtomicUsize,
     }
 
-    /// What is armed for this pass of a point.
-    pub(in crate::store) fn strike(point: &str) -> Option<&'static str> {
-        static ARMED: OnceLock<Vec<Strike>> = OnceLock::new();
+    /// The mode that is armed for this pass of a point.
+    pub(in crate::store) fn mode(point: &str) -> Option<&'static str> {
+        static ARMED: OnceLock<Vec<Armed>> = OnceLock::new();
         let armed = ARMED.get_or_init(|| read(&std::env::var("ASPORA_FAILPOINTS").unwrap_or_default()));
         armed
             .iter()
-            .filter(|strike| strike.point == point)
-            .find(|strike| strike.passed.fetch_add(1, Ordering::SeqCst) + 1 == strike.nth)
-            .map(|strike| strike.mode.as_str())
+            .filter(|armed| armed.point == point)
+            .find(|armed| armed.passed.fetch_add(1, Ordering::SeqCst) + 1 == armed.nth)
+            .map(|armed| armed.mode.as_str())
     }
 
-    fn read(words: &str) -> Vec<Strike> {
-        let strike = |word: &str| {
-            let [point, nth, mode] = word.split(':').collect::<Vec<_>>().try_into().ok()?;
+    fn read(text: &str) -> Vec<Armed> {
+        let armed = |item: &str| {
+            let [point, nth, mode] = item.split(':').collect::<Vec<_>>().try_into().ok()?;
             let (nth, passed) = (nth.parse().ok()?, AtomicUsize::new(0));
-            Some(Strike { point: point.to_owned(), nth, mode: mode.to_owned(), passed })
+            Some(Armed { point: point.to_owned(), nth, mode: mode.to_owned(), passed })
         };
-        words.split(',').filter_map(strike).collect()
+        text.split(',').filter_map(armed).collect()
     }
 }

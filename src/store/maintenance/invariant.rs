@@ -1,77 +1,78 @@
-//! What holds at every moment of every run, whatever has happened: asked of the database, not believed.
+//! Checks of the invariants that hold for every run at every moment.
 //!
-//! Each invariant is a statement that finds what breaks it, so on a sound database each finds nothing. That
-//! the forge has what the effects say, the database cannot show.
+//! Each invariant is a query for its violations, so on a sound database each finds nothing. Whether the forge has what
+//! the effects say, the database cannot show.
 
 use uuid::Uuid;
 
 use crate::store::{Connection, Result};
 
-/// An invariant and what breaks it.
+/// The check of one invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// Its name.
+pub struct Check {
+    /// The name of the invariant.
     pub name: &'static str,
-    /// What holds.
-    pub says: &'static str,
-    /// How often it does not.
+    /// The invariant, for people.
+    pub rule: &'static str,
+    /// How many violations there are.
     pub count: i64,
-    /// The first of those, as many as were asked for.
-    pub broken: Vec<Broken>,
+    /// The first violations, up to the requested number.
+    pub violations: Vec<Violation>,
 }
 
-/// One place where an invariant does not hold.
+/// A violation of an invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
-    /// The run, if it is about one.
+pub struct Violation {
+    /// The run, if the violation concerns one.
     pub run: Option<Uuid>,
     /// What is wrong, for people.
     pub what: String,
 }
 
-/// Asks one statement after the other; each gives its breaches and how many there are in all.
-macro_rules! ask {
-    ($connection:expr, $most:expr, $($name:literal, $file:literal, $says:literal;)*) => {{
-        let mut verdicts = Vec::new();
+/// Runs one query after the other; each returns its first violations and the number of all.
+macro_rules! checks {
+    ($connection:expr, $most:expr, $($name:literal, $file:literal, $rule:literal;)*) => {{
+        let mut checks = Vec::new();
         $({
             let rows = sqlx::query_file!($file, $most).fetch_all(&mut *$connection).await?;
             let count = rows.first().map_or(0, |row| row.count);
-            let broken = rows.into_iter().map(|row| Broken { run: row.run_id, what: row.what }).collect();
-            verdicts.push(Verdict { name: $name, says: $says, count, broken });
+            let violations =
+                rows.into_iter().map(|row| Violation { run: row.run_id, what: row.what }).collect();
+            checks.push(Check { name: $name, rule: $rule, count, violations });
         })*
-        verdicts
+        checks
     }};
 }
 
-/// Every invariant that the database can show, with at most `most` examples of what breaks each. Reads every
-/// run and every event, so on a large database it takes its time.
+/// Checks every invariant, with at most `most` violations of each. Reads every run and every event, so it is slow on
+/// a large database.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn check(connection: &mut Connection, most: i64) -> Result<Vec<Verdict>> {
+pub async fn check(connection: &mut Connection, most: i64) -> Result<Vec<Check>> {
     let mut tx = sqlx::Connection::begin(connection).await?;
     sqlx::query!("set local statement_timeout = 0").execute(&mut *tx).await?;
-    let verdicts = ask! { tx, most,
+    let checks = checks! { tx, most,
         "one-cause", "src/store/maintenance/invariant/one_cause.sql",
             "a run has its job, its timer, its pause or its end, and only one of them";
-        "columns", "src/store/maintenance/invariant/columns.sql", "the columns of a run say what its state says";
+        "columns", "src/store/maintenance/invariant/columns.sql", "the columns of a run agree with its state";
         "gapless", "src/store/maintenance/invariant/gapless.sql", "a history has every event from the first to the last";
         "answered-once", "src/store/maintenance/invariant/answered_once.sql", "no job is answered twice";
-        "open-attempts", "src/store/maintenance/invariant/open_attempts.sql", "an attempt is open only while its job stands";
+        "open-attempts", "src/store/maintenance/invariant/open_attempts.sql", "an attempt is open only while its job exists";
         "attempts", "src/store/maintenance/invariant/attempts.sql",
-            "no job is tried more often than it may be, and what is given up is a dead letter";
-        "effects", "src/store/maintenance/invariant/effects.sql", "of a run that succeeded every act has a known outcome";
+            "no job has more attempts than its limit, and one that used them up is a dead letter";
+        "effects", "src/store/maintenance/invariant/effects.sql", "every effect of a run that succeeded has a result";
         "merged-as-judged", "src/store/maintenance/invariant/merged_as_judged.sql",
             "only a head that was cleared before is merged";
         "one-at-a-branch", "src/store/maintenance/invariant/one_at_a_branch.sql",
             "a branch has one run, and a base branch one merge at a time";
         "nobodys-rows", "src/store/maintenance/invariant/nobodys_rows.sql", "every row belongs to a run";
-        "money", "src/store/maintenance/invariant/money.sql", "what is counted as used is the sum of the calls";
-        "leases", "src/store/maintenance/invariant/leases.sql", "where a worker is, no lease stays run out";
-        "timers", "src/store/maintenance/invariant/timers.sql", "where a worker is, timers fire when they are due";
+        "money", "src/store/maintenance/invariant/money.sql", "the totals of a budget are the sums of its calls";
+        "leases", "src/store/maintenance/invariant/leases.sql", "where a worker is connected, no lease stays expired";
+        "timers", "src/store/maintenance/invariant/timers.sql", "where a worker is connected, timers fire when they are due";
         "idle-transactions", "src/store/maintenance/invariant/idle_transactions.sql",
-            "no transaction of ours is left open";
+            "no transaction of ours is left open and idle";
     };
     tx.commit().await?;
-    Ok(verdicts)
+    Ok(checks)
 }

@@ -1,4 +1,4 @@
-//! The database itself: months, retention, export, large texts, checks of what must hold.
+//! The database itself: partitions, retention, export, long texts, checks.
 
 pub mod archive;
 pub mod blob;

@@ -1,4 +1,4 @@
-//! The months in which runs and their rows lie.
+//! The monthly partitions of runs and their rows.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgExecutor;
@@ -6,23 +6,23 @@ use uuid::Uuid;
 
 use crate::store::{Pool, Result};
 
-/// The tables that lie in months. A run's own rows go last: the others are judged by them.
+/// The partitioned tables. `run` is last, as the partitions of the others are dropped by the state of their runs.
 pub const TABLES: [&str; 4] = ["event", "attempt", "effect", "run"];
 
-/// One month of one table.
+/// A partition of a table.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Month {
-    /// The month as partitions are named by it, `2026_11`.
+    /// The suffix of the partition's name, `2026_11`.
     pub name: String,
-    /// The least id of a run that was born in it.
+    /// The lower bound of the ids of its runs.
     pub from: Uuid,
-    /// The least id of a run that was born after it.
+    /// The upper bound of the ids of its runs, exclusive.
     pub to: Uuid,
 }
 
-/// Makes the partitions of this month and the next two; what is there stays. Tells how many were made.
+/// Creates the missing partitions of this month and the next two; how many were created.
 ///
-/// Any number of callers may do it at once, and a run whose month nobody made is still stored.
+/// Any number of callers may do it at once. A run whose month has no partition is stored in the default one.
 ///
 /// # Errors
 /// When the database does not answer or this role may not create tables.
@@ -32,7 +32,7 @@ pub async fn prepare(pool: &Pool) -> Result<i32> {
         .await
 }
 
-/// Makes the partitions of every month between two moments; what is there stays.
+/// Creates the missing partitions of every month between two moments; how many were created.
 ///
 /// # Errors
 /// As [`prepare`].
@@ -40,7 +40,7 @@ pub async fn make(pool: &Pool, since: DateTime<Utc>, until: DateTime<Utc>) -> Re
     sqlx::query_scalar!(r#"select make_months($1, $2) as "made!""#, since, until).fetch_one(pool).await
 }
 
-/// The months of a table that end before `before`, oldest first; without one, all of them.
+/// The partitions of a table whose month ends before `before`, or all of them, oldest first.
 ///
 /// # Errors
 /// When the database does not answer.

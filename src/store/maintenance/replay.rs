@@ -1,4 +1,4 @@
-//! What counts afterwards: whole histories, to be folded again, and what is left over.
+//! Whole histories to be folded again, and counts for tests and benchmarks.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize as _;
@@ -11,18 +11,18 @@ use crate::core::{
 };
 use crate::store::{Pool, Result};
 
-/// A run and everything that happened to it.
+/// A run and its events.
 #[derive(Debug)]
 pub struct History {
     /// The run.
     pub id: Uuid,
-    /// The graph it follows, by hash.
+    /// The hash of its workflow.
     pub workflow_hash: String,
-    /// How many events it claims to have.
+    /// How many events the run says it has.
     pub version: i32,
-    /// The folded history, as stored.
+    /// The stored state.
     pub state: Value,
-    /// The places of its events, in order.
+    /// The sequence numbers of its events, in order.
     pub seqs: Vec<i32>,
     /// When each happened.
     pub ats: Vec<DateTime<Utc>>,
@@ -31,10 +31,10 @@ pub struct History {
 }
 
 impl History {
-    /// The events, or why this release cannot read one of them.
+    /// Parses the events.
     ///
     /// # Errors
-    /// With the place of the event that cannot be read.
+    /// With the number of an event that this release cannot read.
     pub fn read(&self) -> std::result::Result<Vec<Event>, String> {
         let read = |(seq, body): (&i32, &Value)| {
             Event::deserialize(body).map_err(|error| format!("event {seq} cannot be read: {error}"))
@@ -42,19 +42,19 @@ impl History {
         self.seqs.iter().zip(&self.events).map(read).collect()
     }
 
-    /// Folds these events of its own, and compares: why that does not give the run as it is stored.
+    /// Folds these, its own, events and compares with the stored state: how they differ, if they do.
     #[must_use]
     pub fn differs(&self, workflow: &Workflow, events: &[Event]) -> Option<String> {
         let run = match Run::replay(workflow, events.iter().zip(self.ats.iter().copied())) {
             Ok(run) => run,
-            Err(refused) => return Some(format!("its history cannot be folded: {refused}")),
+            Err(error) => return Some(format!("its history cannot be folded: {error}")),
         };
         let same = Run::deserialize(&self.state).is_ok_and(|stored| stored == run);
         (!same).then(|| "its history gives another state".to_owned())
     }
 }
 
-/// The histories of these runs, in no order; one that is not there is left out.
+/// The histories of these runs, in no order, without those of runs that do not exist or have no events.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -75,7 +75,7 @@ pub async fn histories(pool: &Pool, runs: &[Uuid]) -> Result<Vec<History>> {
     .await
 }
 
-/// The next runs by their ids, at most `limit`, after one of them or from the first.
+/// The next runs in the order of their ids, after `after` or from the first, at most `limit`.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -86,7 +86,7 @@ pub async fn runs_after(pool: &Pool, after: Option<Uuid>, limit: i64) -> Result<
         .await
 }
 
-/// Whether any job is left, due or not.
+/// Whether there is any job, due or not.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -94,7 +94,7 @@ pub async fn has_jobs(pool: &Pool) -> Result<bool> {
     sqlx::query_scalar!(r#"select exists (select from job) as "any!""#).fetch_one(pool).await
 }
 
-/// How many requirements there are, each with exactly one run that has a job.
+/// How many runs have a requirement and a job.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,7 +1,7 @@
-//! How long each class of rows is kept, and their end.
+//! How long each class of rows is kept, and their deletion.
 //!
-//! What lies in months goes by the month: once all runs of it have ended, and the newest end is old
-//! enough. A month with a live run stays whole. Small tables are swept in batches.
+//! A monthly partition is dropped once all its runs have ended and the last end is old enough. A month with an open
+//! run stays whole. Rows of small tables are deleted in batches.
 
 use std::{str::FromStr, time::Duration};
 
@@ -15,38 +15,38 @@ use crate::store::{
     partition::Month,
 };
 
-/// How many rows of a small table are swept at once.
+/// How many rows of a small table are deleted at once.
 const BATCH: i64 = 10_000;
-/// How long a drop waits for those at work; less than the time after which Postgres looks for deadlocks.
+/// How long a drop waits for locks; less than `deadlock_timeout`, after which Postgres looks for deadlocks.
 const LOCK_TIMEOUT: &str = "set local lock_timeout = '500ms'";
-/// How often a drop is tried that found others at work.
+/// How often a drop is tried that did not get its locks.
 const TRIES: u32 = 20;
-/// Between two tries.
-const REST: Duration = Duration::from_millis(200);
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
 
-/// A class of rows with one keep.
+/// A class of rows that are kept for the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// Everything of a run, and its requirement.
+    /// Runs with all their rows, and their requirements.
     Runs,
     /// The events and attempts of ended runs.
     History,
-    /// The acts of ended runs on the outside world.
+    /// The effects of ended runs.
     Effects,
-    /// News that were taken, or that no live run waits for.
+    /// Signals that were taken, or whose run has ended.
     Signals,
-    /// Answers to Idempotency-Keys, which promise a day.
+    /// Stored responses of Idempotency-Keys, which are valid for a day.
     Answers,
-    /// Long texts that nothing refers to.
+    /// Long texts without references.
     Blobs,
 }
 
 impl Class {
-    /// All of them, what drops the most last.
+    /// All classes, in the order in which they are deleted.
     pub const ALL: [Self; 6] =
         [Self::Answers, Self::Signals, Self::History, Self::Effects, Self::Runs, Self::Blobs];
 
-    /// The class in one word.
+    /// The name of the class.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,7 +59,7 @@ impl Class {
         }
     }
 
-    /// The tables that lie in months and go with it, a run's own last.
+    /// The partitioned tables of the class, `run` last.
     const fn tables(self) -> &'static [&'static str] {
         match self {
             Self::Runs => &partition::TABLES,
@@ -73,10 +73,10 @@ impl Class {
 impl FromStr for Class {
     type Err = String;
 
-    fn from_str(word: &str) -> std::result::Result<Self, String> {
-        Self::ALL.into_iter().find(|class| class.as_str() == word).ok_or_else(|| {
-            let words: Vec<&str> = Self::ALL.iter().map(|class| class.as_str()).collect();
-            format!("there is no class `{word}`; the classes are {}", words.join(", "))
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Self::ALL.into_iter().find(|class| class.as_str() == text).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|class| class.as_str()).collect();
+            format!("unknown class `{text}`; the classes are {}", names.join(", "))
         })
     }
 }
@@ -84,30 +84,30 @@ impl FromStr for Class {
 /// How long a class is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// The class in one word.
+    /// The name of the class.
     pub class: String,
-    /// For so many days; none: for ever.
+    /// How many days; `None`: for ever.
     pub days: Option<f64>,
-    /// Since when that is so.
+    /// When this was set.
     pub updated_at: DateTime<Utc>,
 }
 
-/// What was swept, or what would be.
+/// What was deleted, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Swept {
     /// The class.
     pub class: Class,
-    /// The table or the month of it.
+    /// The table or its partition.
     pub name: String,
-    /// How many rows, where they were counted.
+    /// How many rows; `None` for a dropped partition.
     pub rows: Option<i64>,
-    /// How many bytes, where they were counted.
+    /// How many bytes, for a dropped partition.
     pub bytes: Option<i64>,
-    /// Others were at work on it all the time: it goes another day.
+    /// Whether it is still there, as its locks were not available; the next sweep tries again.
     pub is_busy: bool,
 }
 
-/// How long each class is kept.
+/// All retention rules.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -121,7 +121,7 @@ pub async fn rules(pool: &Pool) -> Result<Vec<Rule>> {
     .await
 }
 
-/// Keeps a class for so many days, at least one, or for ever.
+/// Sets for how many days a class is kept, at least one; `None`: for ever.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -137,10 +137,10 @@ pub async fn set(pool: &Pool, class: Class, days: Option<u32>) -> Result<()> {
     .map(|_| ())
 }
 
-/// Sweeps everything that was kept long enough. Dry: only tells what would go.
+/// Deletes everything that was kept long enough. A dry run only reports what would be deleted.
 ///
 /// # Errors
-/// When the database does not answer; what was swept stays swept, and the next pass goes on.
+/// When the database does not answer; what was deleted stays deleted, and the next sweep continues.
 pub async fn sweep(connection: &mut Connection, is_dry: bool) -> Result<Vec<Swept>> {
     let mut swept = Vec::new();
     for class in Class::ALL {
@@ -163,7 +163,7 @@ pub async fn sweep(connection: &mut Connection, is_dry: bool) -> Result<Vec<Swep
     Ok(swept)
 }
 
-/// The months of a class whose time has come.
+/// Drops the partitions of a class that are old enough.
 async fn months(connection: &mut Connection, class: Class, days: f64, is_dry: bool) -> Result<Vec<Swept>> {
     let mut swept = Vec::new();
     let now = crate::store::now(connection).await?;
@@ -171,18 +171,18 @@ async fn months(connection: &mut Connection, class: Class, days: f64, is_dry: bo
         if !is_over(connection, &month, days).await? {
             continue;
         }
-        let mut is_clear = true;
+        let mut others_are_gone = true;
         for table in class.tables() {
             let name = format!("{table}_{}", month.name);
             let Some(bytes) = size(connection, &name).await? else { continue };
-            if *table == "run" && is_clear && !is_dry {
+            if *table == "run" && others_are_gone && !is_dry {
                 swept.extend(small_tables(connection, &month).await?);
             }
-            // The runs of a month stay until everything else of it is gone.
-            let gone = (*table != "run" || is_clear)
+            // The runs of a month are dropped after everything else of that month.
+            let is_gone = (*table != "run" || others_are_gone)
                 && (is_dry || drop_month(connection, table, &month, days).await?);
-            is_clear &= gone;
-            swept.push(Swept { class, name, rows: None, bytes: Some(bytes), is_busy: !gone });
+            others_are_gone &= is_gone;
+            swept.push(Swept { class, name, rows: None, bytes: Some(bytes), is_busy: !is_gone });
         }
     }
     if class == Class::Runs && !is_dry {
@@ -191,7 +191,7 @@ async fn months(connection: &mut Connection, class: Class, days: f64, is_dry: bo
     Ok(swept)
 }
 
-/// Whether all runs of a month have ended, and the month and the newest end are old enough.
+/// Whether all runs of a month have ended, and the month and the last end are old enough.
 async fn is_over(connection: &mut Connection, month: &Month, days: f64) -> Result<bool> {
     let statement = Statement::new(
         "select coalesce(bool_and(status = 'ended'), true)
@@ -208,14 +208,14 @@ fn in_month(table: &str, month: &Month) -> Result<Identifier> {
     Identifier::new(format!("{table}_{}", month.name))
 }
 
-/// Drops a month of a table, if no run of it is live; false while others keep it busy.
+/// Drops a partition, if all runs of its month have ended; false when its locks were not available.
 async fn drop_month(connection: &mut Connection, table: &str, month: &Month, days: f64) -> Result<bool> {
     for _ in 0..TRIES {
         match try_drop(connection, table, month, days).await {
             Err(Error::Database(error)) if matches!(error.code().as_deref(), Some("55P03" | "40P01")) => {
-                tokio::time::sleep(REST).await;
+                tokio::time::sleep(PAUSE).await;
             }
-            done => return done,
+            result => return result,
         }
     }
     Ok(false)
@@ -249,9 +249,9 @@ async fn size(connection: &mut Connection, name: &str) -> Result<Option<i64>> {
     sqlx::query_scalar!("select pg_total_relation_size(to_regclass($1))", name).fetch_one(connection).await
 }
 
-/// Takes the rows of a month's runs out of every table that does not lie in months, in batches.
+/// Deletes the rows of a month's runs from every table that is not partitioned, in batches.
 async fn small_tables(connection: &mut Connection, month: &Month) -> Result<Vec<Swept>> {
-    // Whoever refers to another such table goes before it.
+    // Tables with foreign keys to others of these come first.
     let tables = sqlx::query_scalar!(
         r#"select c.relname::text as "name!" from pg_attribute a join pg_class c on c.oid = a.attrelid
            where a.attname = 'run_id' and a.atttypid = 'uuid'::regtype and c.relkind = 'r'
@@ -283,12 +283,12 @@ async fn small_tables(connection: &mut Connection, month: &Month) -> Result<Vec<
                 break;
             }
         }
-        swept.extend(told(Class::Runs, &format!("{table} of {}", month.name), rows));
+        swept.extend(counted(Class::Runs, &format!("{table} of {}", month.name), rows));
     }
     Ok(swept)
 }
 
-/// Sweeps requirements whose runs are all gone.
+/// Deletes requirements without runs.
 async fn requirements(connection: &mut Connection, days: f64) -> Result<Option<Swept>> {
     let mut rows = 0;
     loop {
@@ -305,12 +305,12 @@ async fn requirements(connection: &mut Connection, days: f64) -> Result<Option<S
         .rows_affected();
         rows += signed(done);
         if done == 0 {
-            return Ok(told(Class::Runs, "requirement", rows));
+            return Ok(counted(Class::Runs, "requirement", rows));
         }
     }
 }
 
-/// Sweeps answers to Idempotency-Keys.
+/// Deletes stored responses of Idempotency-Keys.
 async fn answers(connection: &mut Connection, days: f64, is_dry: bool) -> Result<Option<Swept>> {
     if is_dry {
         let rows = sqlx::query_scalar!(
@@ -320,7 +320,7 @@ async fn answers(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         )
         .fetch_one(connection)
         .await?;
-        return Ok(told(Class::Answers, "idempotency", rows));
+        return Ok(counted(Class::Answers, "idempotency", rows));
     }
     let mut rows = 0;
     loop {
@@ -336,12 +336,12 @@ async fn answers(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         .rows_affected();
         rows += signed(done);
         if done == 0 {
-            return Ok(told(Class::Answers, "idempotency", rows));
+            return Ok(counted(Class::Answers, "idempotency", rows));
         }
     }
 }
 
-/// Sweeps news that nobody waits for any more.
+/// Deletes signals that were taken or whose run has ended.
 async fn signals(connection: &mut Connection, days: f64, is_dry: bool) -> Result<Option<Swept>> {
     if is_dry {
         let rows = sqlx::query_scalar!(
@@ -353,7 +353,7 @@ async fn signals(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         )
         .fetch_one(connection)
         .await?;
-        return Ok(told(Class::Signals, "signal", rows));
+        return Ok(counted(Class::Signals, "signal", rows));
     }
     let mut rows = 0;
     loop {
@@ -371,21 +371,21 @@ async fn signals(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         .rows_affected();
         rows += signed(done);
         if done == 0 {
-            return Ok(told(Class::Signals, "signal", rows));
+            return Ok(counted(Class::Signals, "signal", rows));
         }
     }
 }
 
 async fn blobs(connection: &mut Connection, days: f64, is_dry: bool) -> Result<Option<Swept>> {
     let rows = if is_dry {
-        blob::idle(connection, days).await?
+        blob::count_unused(connection, days).await?
     } else {
         signed(blob::sweep(connection, days).await?)
     };
-    Ok(told(Class::Blobs, "blob", rows))
+    Ok(counted(Class::Blobs, "blob", rows))
 }
 
-fn told(class: Class, name: &str, rows: i64) -> Option<Swept> {
+fn counted(class: Class, name: &str, rows: i64) -> Option<Swept> {
     let swept = Swept { class, name: name.to_owned(), rows: Some(rows), bytes: None, is_busy: false };
     (rows > 0).then_some(swept)
 }

@@ -1,40 +1,40 @@
-//! What the server must be like for a commit to be worth its name.
+//! The settings that the Postgres server needs, so that commits are durable.
 
 use crate::store::{Pool, Result};
 
-/// A Postgres server, by its own word.
+/// A Postgres server and its settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Its version, as `15.20`.
     pub version: String,
-    /// It follows another server, which alone takes changes.
+    /// Whether it is a standby, which accepts no writes.
     pub is_standby: bool,
-    /// Sessions may only read.
+    /// `default_transaction_read_only`.
     pub is_read_only: bool,
-    /// `fsync`: what is committed survives a crash of the machine.
+    /// `fsync`: commits survive a crash of the machine.
     pub fsync: bool,
-    /// `full_page_writes`: a page that was half written is mended after a crash.
+    /// `full_page_writes`: a partially written page is restored after a crash.
     pub full_page_writes: bool,
-    /// `synchronous_commit`: a commit is answered once it is on the disk.
+    /// `synchronous_commit`: a commit is acknowledged once it is on disk.
     pub synchronous_commit: bool,
-    /// Worker processes that are connected now.
+    /// How many worker processes are connected.
     pub workers: i64,
 }
 
-/// Something about a server that must be mended.
+/// A problem with a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthIssue {
-    /// What is wrong and what to do.
+    /// What is wrong and how to fix it.
     pub what: &'static str,
-    /// Nothing can be done on such a server; otherwise it works, and may forget.
+    /// Whether nothing works on such a server; otherwise commits may be lost.
     pub is_fatal: bool,
 }
 
-/// Asks the server what it is like.
+/// Reads the settings of the server.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn ask(pool: &Pool) -> Result<Server> {
+pub async fn read(pool: &Pool) -> Result<Server> {
     sqlx::query_as!(
         Server,
         r#"select current_setting('server_version') as "version!", pg_is_in_recovery() as "is_standby!",
@@ -50,28 +50,28 @@ pub async fn ask(pool: &Pool) -> Result<Server> {
 }
 
 impl Server {
-    /// All that is wrong with it; nothing where a commit is kept.
+    /// All problems; none where commits are durable.
     #[must_use]
     pub fn health_issues(&self) -> Vec<HealthIssue> {
         let mut health_issues = Vec::new();
-        let mut tell = |ails: bool, is_fatal: bool, what: &'static str| {
-            if ails {
+        let mut check = |is_issue: bool, is_fatal: bool, what: &'static str| {
+            if is_issue {
                 health_issues.push(HealthIssue { what, is_fatal });
             }
         };
-        tell(
+        check(
             self.is_standby,
             true,
-            "the server is a standby and takes no changes: name the primary in DATABASE_URL",
+            "the server is a standby and accepts no writes: set DATABASE_URL to the primary",
         );
-        tell(
+        check(
             self.is_read_only,
             true,
             "default_transaction_read_only is on, so nothing can be written: turn it off for this role or database",
         );
-        tell(!self.fsync, false, "fsync is off: a crash of the machine may destroy the database");
-        tell(!self.full_page_writes, false, "full_page_writes is off: a crash may leave torn pages");
-        tell(
+        check(!self.fsync, false, "fsync is off: a crash of the machine may destroy the database");
+        check(!self.full_page_writes, false, "full_page_writes is off: a crash may leave torn pages");
+        check(
             !self.synchronous_commit,
             false,
             "synchronous_commit is off: what was answered with 201 may be lost in a crash",

@@ -1,5 +1,4 @@
-//! What must be done once a day, by whichever process comes first: months ahead, and the end of what was
-//! kept long enough.
+//! The daily upkeep, done by whichever process is first: partitions for coming months, and retention.
 
 use std::time::Duration;
 
@@ -11,44 +10,44 @@ use crate::store::{
     retention::{self, Swept},
 };
 
-/// How often a process looks whether a day has passed.
-const LOOK: Duration = Duration::from_secs(3600);
-/// How long one statement of the upkeep may take.
-const PATIENCE: &str = "set statement_timeout = '15min'";
-/// The advisory lock of whoever is at it; any number that only we use.
+/// How often a process checks whether the upkeep is due.
+const CHECK_INTERVAL: Duration = Duration::from_secs(3600);
+/// The upkeep's statements may take longer than others.
+const STATEMENT_TIMEOUT: &str = "set statement_timeout = '15min'";
+/// The advisory lock of the process that does the upkeep; any number that only we use.
 const LOCK: i64 = 0x6173_706f_6461_7931;
 
 /// Does the upkeep once a day among all processes, until `stop`.
 pub async fn daily(pool: Pool, stop: CancellationToken) {
     loop {
-        match tend(&pool).await {
+        match run_if_due(&pool).await {
             Ok(None) => {}
             Ok(Some(swept)) => tracing::info!(swept = swept.len(), "the daily upkeep is done"),
-            Err(error) => tracing::warn!(%error, "the daily upkeep failed and is tried again: {error}"),
+            Err(error) => tracing::warn!(%error, "the daily upkeep failed and will be retried: {error}"),
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(CHECK_INTERVAL) => {}
         }
     }
 }
 
-/// Does the upkeep if it was not done within the last day; `None` when it was or somebody is at it.
+/// Does the upkeep if it was not done within the last day; `None` when it was, or when another process is doing it.
 ///
 /// # Errors
-/// When the database does not answer; it is then done by the next who looks.
-pub async fn tend(pool: &Pool) -> Result<Option<Vec<Swept>>> {
+/// When the database does not answer; the next process to check then does it.
+pub async fn run_if_due(pool: &Pool) -> Result<Option<Vec<Swept>>> {
     if !is_due(pool).await? {
         return Ok(None);
     }
-    let done = alone(pool, async |connection| {
-        // Somebody may have done it between the look and the lock.
+    let done = with_lock(pool, async |connection| {
+        // Another process may have done it between the check and the lock.
         if !is_due(&mut *connection).await? {
             return Ok(None);
         }
         partition::prepare(pool).await?;
         let swept = retention::sweep(connection, false).await?;
-        // Nobody else does that for a table that lies in parts.
+        // Autovacuum does not analyze partitioned tables.
         sqlx::raw_sql("analyze run").execute(&mut *connection).await?;
         sqlx::query!(
             "insert into upkeep (task) values ('daily') on conflict (task) do update set done_at = now()"
@@ -70,19 +69,22 @@ async fn is_due(executor: impl PgExecutor<'_>) -> Result<bool> {
     .await
 }
 
-/// Sweeps what was kept long enough, now; `None` when somebody is at it. Dry: only tells what would go.
+/// Applies the retention rules now; `None` when another process is doing the upkeep. A dry run only reports.
 ///
 /// # Errors
-/// When the database does not answer; what was swept stays swept.
+/// When the database does not answer; what was deleted stays deleted.
 pub async fn sweep(pool: &Pool, is_dry: bool) -> Result<Option<Vec<Swept>>> {
-    alone(pool, async |connection| retention::sweep(connection, is_dry).await).await
+    with_lock(pool, async |connection| retention::sweep(connection, is_dry).await).await
 }
 
-/// On a connection of its own, which takes the lock with it however this ends.
-async fn alone<T>(pool: &Pool, work: impl AsyncFnOnce(&mut Connection) -> Result<T>) -> Result<Option<T>> {
+/// Works under the lock, on a connection of its own that is closed afterwards, so that the lock is always released.
+async fn with_lock<T>(
+    pool: &Pool,
+    work: impl AsyncFnOnce(&mut Connection) -> Result<T>,
+) -> Result<Option<T>> {
     let mut connection = pool.acquire().await?;
     connection.close_on_drop();
-    sqlx::raw_sql(PATIENCE).execute(&mut *connection).await?;
+    sqlx::raw_sql(STATEMENT_TIMEOUT).execute(&mut *connection).await?;
     let is_ours = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "ours!""#, LOCK)
         .fetch_one(&mut *connection)
         .await?;

@@ -1,5 +1,5 @@
-//! Every try of every job. One that answered or failed stands in the history, one that was lost with its
-//! worker in a table of its own, and one that runs in its job.
+//! Attempts at jobs. One that answered or failed is in the history, one that was lost with its worker is in a table of
+//! its own, and one that runs is in its job.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -9,20 +9,20 @@ use crate::store::{
     job::{Lease, signed},
 };
 
-/// One try of a job.
+/// An attempt at a job.
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The job's number in its run.
     pub turn: i32,
-    /// The try's number, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: i32,
     /// The step.
     pub step: String,
-    /// Who tried.
+    /// The worker.
     pub worker: String,
-    /// When.
+    /// When it started.
     pub started_at: DateTime<Utc>,
-    /// Until when.
+    /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
     /// `answered`, `parked`, `failed` or `lost`.
     pub ended_as: Option<String>,
@@ -30,7 +30,7 @@ pub struct Row {
     pub error: Option<String>,
 }
 
-/// Records an attempt that ended without an answer or a failure of its own.
+/// Stores an attempt that ended without an answer or a failure of its own.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! Jobs that used up their attempts, and what became of them.
+//! Dead letters: jobs that used up their attempts.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -8,10 +8,10 @@ use crate::store::{
     job::{Lease, signed},
 };
 
-/// A job that used up its attempts, while nobody has given its run another chance.
+/// A dead letter that was not redriven.
 #[derive(Debug, Clone)]
 pub struct Row {
-    /// Its number; later ones are higher.
+    /// Its number, in ascending order.
     pub id: i64,
     /// The run.
     pub run_id: Uuid,
@@ -21,43 +21,43 @@ pub struct Row {
     pub step: String,
     /// The job's number in its run.
     pub turn: i32,
-    /// The attempts that were made.
+    /// How many attempts were made.
     pub attempts: i32,
-    /// What went wrong last.
+    /// The last error.
     pub error: String,
-    /// When it died.
+    /// When the last attempt failed.
     pub died_at: DateTime<Utc>,
 }
 
-/// Which dead letters are meant; nothing said means all.
+/// Selects dead letters; an empty filter selects all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Only this product.
     pub product: Option<String>,
     /// Only this step.
     pub step: Option<String>,
-    /// Only errors that hold this text, whatever its case.
+    /// Only errors that contain this text, ignoring case.
     pub error_contains: Option<String>,
-    /// Only what died before this moment.
+    /// Only those from before this moment.
     pub died_before: Option<DateTime<Utc>>,
 }
 
-/// A dead letter as somebody who wants to redrive it sees it.
+/// What a redrive needs of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
     /// The run.
     pub run_id: Uuid,
-    /// The step that died.
+    /// The step.
     pub step: String,
-    /// Its run was given another chance.
+    /// Whether it was redriven.
     pub redriven: bool,
 }
 
-/// Remembers a job that used up its attempts.
+/// Stores a job that used up its attempts.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn bury(connection: &mut Connection, lease: &Lease, attempts: u32, error: &str) -> Result<()> {
+pub async fn insert(connection: &mut Connection, lease: &Lease, attempts: u32, error: &str) -> Result<()> {
     sqlx::query!(
         "insert into dead_letter (run_id, step, turn, attempts, error) values ($1, $2, $3, $4, $5)",
         lease.run,
@@ -71,8 +71,8 @@ pub async fn bury(connection: &mut Connection, lease: &Lease, attempts: u32, err
     .map(|_| ())
 }
 
-/// The dead letters that nobody has redriven, newest first, at most `limit`; `before` is the id that an
-/// earlier page ended with.
+/// The dead letters that were not redriven, newest first, at most `limit`; `before` is the last id of the previous
+/// page.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -105,11 +105,11 @@ pub async fn get(connection: &mut Connection, id: i64) -> Result<Option<Letter>>
     .await
 }
 
-/// Notes that a run was given another chance; its letters are settled.
+/// Marks the dead letters of a run as redriven.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn settle(connection: &mut Connection, run_id: Uuid, by: &str) -> Result<()> {
+pub async fn mark_redriven(connection: &mut Connection, run_id: Uuid, by: &str) -> Result<()> {
     sqlx::query!(
         "update dead_letter set redriven_at = clock_timestamp(), redriven_by = $2
          where run_id = $1 and redriven_at is null",

@@ -1,29 +1,29 @@
-//! How many jobs with one key may be held at once.
+//! Limits of how many jobs with one key are held at once.
 
 use sqlx::Connection as _;
 
 use crate::core::limit::{Key, MERGES};
 use crate::store::{Connection, Pool, Result};
 
-/// A key, its limit and how many jobs with it are held now.
+/// A key, its limit and how many jobs hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The key.
     pub key: String,
-    /// The most held at once; nothing: any number.
+    /// The limit; `None`: any number.
     pub most: Option<i32>,
-    /// Held at this moment.
+    /// How many jobs hold it now.
     pub held: i64,
 }
 
-/// Sets a limit. What is held already stays held, and counts.
+/// Sets a limit. Jobs that hold the key already keep it, and count.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn put(connection: &mut Connection, key: &Key, most: i32) -> Result<()> {
     let key = key.to_string();
     let mut tx = connection.begin().await?;
-    // A job that is being enqueued or claimed at this moment would not know of the limit: those wait.
+    // A transaction that enqueues or claims a job now would not see the limit, so it waits for us.
     sqlx::query!("lock table job in share row exclusive mode").execute(&mut *tx).await?;
     sqlx::query!(
         "insert into key_limit (key, most) values ($1, $2)
@@ -47,7 +47,7 @@ pub async fn put(connection: &mut Connection, key: &Key, most: i32) -> Result<()
     tx.commit().await
 }
 
-/// Removes a limit; false if there was none.
+/// Removes a limit; false when there is none.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -57,7 +57,7 @@ pub async fn remove(executor: impl sqlx::PgExecutor<'_>, key: &Key) -> Result<bo
     Ok(done.rows_affected() == 1)
 }
 
-/// Every key that has a limit or is held, by name.
+/// Every key that has a limit or is held, sorted.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -1,4 +1,4 @@
-//! Jobs: who does what next, who holds it, and what holds it back.
+//! Jobs: their leases, attempts, limits, timers and dead letters.
 
 pub mod attempt;
 pub mod dead_letter;

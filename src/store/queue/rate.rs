@@ -1,35 +1,34 @@
-//! Buckets of tokens that all workers share, and the penalties that close them.
+//! Token buckets that all workers share, and the penalties that close them.
 //!
-//! Taking is strict, by the database's clock, and one round trip; whoever takes sees every penalty that
-//! was recorded before.
+//! Taking tokens is one round trip, uses the database's clock, and sees every penalty that was stored before.
 
 use std::time::Duration;
 
 use crate::core::rate::{LONGEST, RateWindow, Wait};
 use crate::store::{Pool, Result};
 
-/// A limit that is known before the other side has said anything.
+/// A bucket with a limit that is known before the server has reported one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bucket {
     /// Its key.
     pub key: String,
-    /// The most tokens at once; nothing: no limit is known, but somebody may name one, or close it.
+    /// The maximum of tokens; `None`: no limit is known, but one may be observed, and a penalty can close it.
     pub capacity: Option<f64>,
-    /// Tokens that come back in a second.
+    /// Tokens that are refilled in a second.
     pub refill_per_s: f64,
 }
 
-/// What came of taking.
+/// The result of taking tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Admission {
     /// The tokens are taken: make the call.
     Go,
-    /// Nothing is taken: make no call before that.
+    /// Nothing is taken: make no call before the wait is over.
     Wait(Wait),
 }
 
-/// Takes so many tokens from each of these buckets, from all or from none; each key once. `None`: one of
-/// them does not exist, and nothing is taken; [`declare`] makes it.
+/// Takes tokens from all of these buckets or from none; the keys must be distinct. `None`: one of them does not exist,
+/// and nothing is taken; [`declare`] creates it.
 ///
 /// # Errors
 /// When the database does not answer; nothing is taken then, and no call may be made.
@@ -48,14 +47,14 @@ pub async fn take(pool: &Pool, keys: &[String], costs: &[f64]) -> Result<Option<
         (Some(seconds), Some(key)) => {
             let wait = Duration::try_from_secs_f64(seconds.max(0.001)).unwrap_or(LONGEST);
             let is_penalty = row.reason.is_some();
-            let why = row.reason.unwrap_or_else(|| "the budget is spent".to_owned());
+            let why = row.reason.unwrap_or_else(|| "the limit is used up".to_owned());
             Admission::Wait(Wait { key, wait, is_penalty, why })
         }
         _ => Admission::Go,
     }))
 }
 
-/// Makes these buckets, full; those that exist stay as they are.
+/// Creates those of these buckets that do not exist, full.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -78,7 +77,7 @@ pub async fn declare(pool: &Pool, buckets: &[Bucket]) -> Result<()> {
     .map(|_| ())
 }
 
-/// Closes a bucket for so long from now, at most [`LONGEST`]; one that is closed for longer stays so.
+/// Closes a bucket for this long, at most [`LONGEST`]; one that is closed for longer stays closed.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -98,19 +97,19 @@ pub async fn penalise(pool: &Pool, key: &str, penalty: Duration, why: &str) -> R
     .map(|_| ())
 }
 
-/// Brings a bucket to what the other side says of it. Within one window answers may overtake each other,
-/// so that the smallest remainder counts; a new window or another limit counts at once.
+/// Sets a bucket to what the server reports. Responses within one window may arrive out of order, so the smallest
+/// remainder counts; a new window or another limit counts at once.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn observe(pool: &Pool, key: &str, budget: &RateWindow) -> Result<()> {
+pub async fn observe(pool: &Pool, key: &str, window: &RateWindow) -> Result<()> {
     sqlx::query_file!(
         "src/store/queue/rate_observe.sql",
         key,
-        f64::from(budget.limit.max(1)),
-        f64::from(budget.remaining.min(budget.limit)),
-        budget.refill_per_s(),
-        budget.full_in.min(LONGEST * 24).as_secs_f64()
+        f64::from(window.limit.max(1)),
+        f64::from(window.remaining.min(window.limit)),
+        window.refill_per_s(),
+        window.full_in.min(LONGEST * 24).as_secs_f64()
     )
     .execute(pool)
     .await

@@ -1,4 +1,4 @@
-//! A run together with its job, for whoever asks why it does not move.
+//! A run together with its job, to explain why it does not move.
 
 use uuid::Uuid;
 
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// One run and its job, both as they were at one moment.
+/// A run and its job, from one snapshot.
 ///
 /// # Errors
 /// When the database does not answer.

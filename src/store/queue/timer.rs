@@ -1,14 +1,14 @@
-//! The wake-ups of waiting runs.
+//! The timers of waiting runs.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::store::{Connection, Pool, Result};
 
-/// Remembers to wake a run.
+/// Sets the timer of a run.
 ///
 /// # Errors
-/// A unique violation when the run has a wake-up already.
+/// A unique violation when the run has a timer.
 pub async fn set(connection: &mut Connection, run_id: Uuid, due_at: DateTime<Utc>) -> Result<()> {
     sqlx::query!("insert into timer (run_id, due_at) values ($1, $2)", run_id, due_at)
         .execute(connection)
@@ -16,7 +16,7 @@ pub async fn set(connection: &mut Connection, run_id: Uuid, due_at: DateTime<Utc
         .map(|_| ())
 }
 
-/// Forgets a wake-up.
+/// Deletes the timer of a run.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -24,7 +24,7 @@ pub async fn clear(connection: &mut Connection, run_id: Uuid) -> Result<()> {
     sqlx::query!("delete from timer where run_id = $1", run_id).execute(connection).await.map(|_| ())
 }
 
-/// Whether a run's wake-up has come.
+/// Whether the timer of a run is due.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -37,7 +37,7 @@ pub async fn is_due(connection: &mut Connection, run_id: Uuid) -> Result<bool> {
     .await
 }
 
-/// The runs whose wake-up has come, the longest overdue first, at most `limit`.
+/// The runs whose timer is due, the earliest first, at most `limit`.
 ///
 /// # Errors
 /// When the database does not answer.

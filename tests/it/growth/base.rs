@@ -1,4 +1,4 @@
-//! Runs of other times.
+//! A database with runs of earlier months.
 
 use aspora::{
     bench::fill::{Fill, fill},
@@ -10,7 +10,7 @@ use super::support::TestEngine;
 
 const SHIPPED: &str = include_str!("../../../workflows/requirement.toml");
 
-/// A test engine with sixty finished runs of the last 150 days; tells the oldest whole month and its runs.
+/// A test engine with sixty ended runs of the last 150 days, the suffix of their oldest month, and its runs.
 pub(crate) async fn with_old_runs() -> (TestEngine, String, Vec<Uuid>) {
     let test = TestEngine::new().await;
     filled(&test, Fill { runs: 60, days: 150, ..Fill::default() }).await;

@@ -1,4 +1,4 @@
-//! Long texts lie apart, once, and nobody who reads sees it.
+//! Long texts are stored once in a table of their own, and readers get them back.
 
 use aspora::{
     core::{
@@ -21,7 +21,7 @@ async fn blobs(test: &TestEngine) -> i64 {
 }
 
 #[tokio::test]
-async fn the_long_texts_of_an_effect_lie_apart_and_are_read_as_they_were() {
+async fn the_long_texts_of_an_effect_are_blobs_and_are_restored() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
@@ -51,7 +51,7 @@ async fn the_long_texts_of_an_effect_lie_apart_and_are_read_as_they_were() {
 }
 
 #[tokio::test]
-async fn the_same_text_is_kept_once_for_effects_judgements_and_events() {
+async fn the_same_text_is_stored_once_for_effects_assessments_and_events() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
@@ -84,7 +84,7 @@ async fn the_same_text_is_kept_once_for_effects_judgements_and_events() {
 }
 
 #[tokio::test]
-async fn a_blob_goes_when_nothing_refers_to_it_and_nobody_has_kept_it_for_a_while() {
+async fn a_blob_is_swept_when_it_has_no_references_and_was_not_stored_again_for_a_while() {
     let test = TestEngine::new().await;
     let lease = {
         test.accept().await;
@@ -95,14 +95,14 @@ async fn a_blob_goes_when_nothing_refers_to_it_and_nobody_has_kept_it_for_a_whil
     let sweep = async || blob::sweep(&mut test.pool().acquire().await.unwrap(), 7.0).await.unwrap();
     test.execute("delete from blob_use where hash = (select hash from blob where body like 'idle %'::bytea)")
         .await;
-    assert_eq!(sweep().await, 0, "it was just kept");
+    assert_eq!(sweep().await, 0, "it was just stored");
     test.execute("update blob set used_at = now() - interval '8 days'").await;
     assert_eq!(sweep().await, 1);
     assert!(test.query::<bool>("select body like 'used %'::bytea from blob").await);
 }
 
 #[tokio::test]
-async fn whoever_keeps_a_blob_before_the_sweeper_comes_has_it() {
+async fn a_blob_that_is_stored_again_before_the_sweep_stays() {
     let test = TestEngine::new().await;
     let first = {
         test.accept().await;
@@ -112,14 +112,14 @@ async fn whoever_keeps_a_blob_before_the_sweeper_comes_has_it() {
     effect::begin(test.pool(), &first, "a", "llm_call", &document).await.unwrap();
     test.execute("update blob set used_at = now() - interval '8 days'").await;
     test.execute("delete from blob_use").await;
-    // A writer that has just kept the same content and has not committed yet.
+    // A writer that has stored the same content and has not committed yet.
     let mut writer = test.pool().begin().await.unwrap();
     sqlx::query("update blob set used_at = now()").execute(&mut *writer).await.unwrap();
     let pool = test.pool().clone();
-    let sweeper =
+    let sweep =
         tokio::spawn(async move { blob::sweep(&mut pool.acquire().await.unwrap(), 7.0).await.unwrap() });
-    eventually("the sweeper waits for the writer", async || {
-        test.query(
+    eventually("the sweep waits for the writer", async || {
+        test.query::<bool>(
             "select exists (select from pg_locks where not granted and pid in
                     (select pid from pg_stat_activity where datname = current_database()))",
         )
@@ -127,6 +127,6 @@ async fn whoever_keeps_a_blob_before_the_sweeper_comes_has_it() {
     })
     .await;
     writer.commit().await.unwrap();
-    assert_eq!(sweeper.await.unwrap(), 0);
+    assert_eq!(sweep.await.unwrap(), 0);
     assert_eq!(blobs(&test).await, 1);
 }

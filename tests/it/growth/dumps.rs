@@ -1,7 +1,7 @@
-//! What every release left behind, parked and in flight, this one brings to its end.
+//! The parked and running runs of every earlier release are finished by this one.
 //!
-//! A dump is of a release's own database, taken while its worker was at work and then killed: runs that wait,
-//! runs whose step was held, runs that were over. It is what `pg_dump --inserts --no-owner --no-privileges` wrote,
+//! A dump is of a release's own database, taken after its worker was killed at work: runs that wait, runs whose job was
+//! held, runs that had ended. It is what `pg_dump --inserts --no-owner --no-privileges` wrote,
 //! without its comments and its `\restrict`; each release adds one.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -21,10 +21,10 @@ use uuid::Uuid;
 
 use super::support::{answer, assert_folds, blank, eventually, migrate};
 
-/// The dump of each release, and how its runs stood: ended, waiting, held by the worker that was killed.
+/// The dump of each release, and the number of runs that had ended, were waiting, or were held by the killed worker.
 const RELEASED: [(&str, &str, [usize; 3]); 1] = [("0.1.0", include_str!("released/0.1.0.sql"), [1, 1, 2])];
 
-/// Answers each step as if all went well.
+/// Answers each step with success.
 struct Onwards;
 
 impl Perform for Onwards {
@@ -61,7 +61,7 @@ async fn count(pool: &PgPool, condition: &'static str) -> usize {
     usize::try_from(count).unwrap()
 }
 
-/// A worker of this release until nothing is left to do.
+/// Runs a worker of this release until every run has ended.
 async fn work(engine: &Engine) {
     let options = (*engine.pool().connect_options()).clone();
     let reserved =
@@ -71,7 +71,7 @@ async fn work(engine: &Engine) {
     let stop = CancellationToken::new();
     let working =
         tokio::spawn(worker::work(engine.clone(), reserved, Arc::new(Onwards), config, stop.clone()));
-    eventually("every run is over", async || count(engine.pool(), "status <> 'ended'").await == 0).await;
+    eventually("every run has ended", async || count(engine.pool(), "status <> 'ended'").await == 0).await;
     stop.cancel();
     working.await.unwrap().unwrap();
 }
@@ -106,9 +106,10 @@ async fn the_runs_of_every_release_are_finished_by_this_one() {
             );
             assert_folds(&engine, *run).await;
         }
-        // Nobody asked the forge what came of the acts that the killed worker had meant.
+        // The stand-in above does not observe the effects that the killed worker had begun.
         let checked = invariant::check(&mut pool.acquire().await.unwrap(), 3).await.unwrap();
-        let broken: Vec<_> = checked.into_iter().filter(|it| it.count > 0 && it.name != "effects").collect();
-        assert!(broken.is_empty(), "{release}: {broken:?}");
+        let violated: Vec<_> =
+            checked.into_iter().filter(|it| it.count > 0 && it.name != "effects").collect();
+        assert!(violated.is_empty(), "{release}: {violated:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What is written out is everything, and the history in it gives the run.
+//! An export has everything of a run, and folding its history gives the run.
 
 use std::process::Stdio;
 
@@ -27,7 +27,7 @@ fn read(lines: &[String]) -> Vec<(String, Value)> {
     lines.iter().map(fact).collect()
 }
 
-/// Folds the events of an export by the graph of the export, and compares with its run.
+/// Folds the events of an export with the workflow in it, and compares with the run in it.
 fn assert_folds(facts: &[(String, Value)]) {
     let all =
         |name: &str| facts.iter().filter(|(fact, _)| fact == name).map(|(_, row)| row).collect::<Vec<_>>();
@@ -47,7 +47,7 @@ fn assert_folds(facts: &[(String, Value)]) {
     assert_eq!(all("end")[0]["facts"], facts.len() - 1);
 }
 
-/// A run with a long answer and an effect with long texts, in the middle of its way.
+/// An open run with a long answer and an effect with long texts.
 async fn run_of(test: &TestEngine, text: &str) -> Uuid {
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
@@ -121,16 +121,16 @@ async fn an_archive_has_a_file_for_every_month_that_is_over() {
     ))
     .await;
     let file = out.path().join(format!("runs-{month}.ndjson"));
-    assert!(archive().await.contains("not all runs of this month have ended"));
+    assert!(archive().await.contains("a run of this month is not over"));
     assert!(!file.exists());
     test.execute(&format!("update run set status = 'ended', step = null, ended_as = 'failed', ended_at = now() where id = '{live}'")).await;
-    assert!(archive().await.contains(&format!("runs-{month}.ndjson: written, ")));
+    assert!(archive().await.contains(&format!("runs-{month}.ndjson is written")));
     let text = std::fs::read_to_string(&file).unwrap();
     let facts = read(&text.lines().map(str::to_owned).collect::<Vec<_>>());
     let count = |name: &str| facts.iter().filter(|(fact, _)| fact == name).count();
     assert_eq!((count("run"), count("requirement"), count("event")), (ids.len(), ids.len(), 3 * ids.len()));
     assert_eq!(count("workflow"), 1);
-    assert!(archive().await.contains("exists already"));
+    assert!(archive().await.contains("is there already"));
     let now: String = test.query("select to_char(now() at time zone 'utc', 'YYYY_MM')").await;
-    assert!(!out.path().join(format!("runs-{now}.ndjson")).exists(), "this month goes on");
+    assert!(!out.path().join(format!("runs-{now}.ndjson")).exists(), "this month is not over");
 }

@@ -1,8 +1,8 @@
-//! Lists give everything once and in order, page by page.
+//! Lists return every requirement once and in order, page by page.
 
-use aspora::{
-    bench::fill::Fill,
-    store::requirement::{self, Filter},
+use aspora::store::{
+    fill::Fill,
+    requirement::{self, Filter},
 };
 use uuid::Uuid;
 
@@ -28,7 +28,7 @@ fn some(text: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn every_list_gives_each_of_its_requirements_once_newest_first() {
+async fn every_list_returns_each_of_its_requirements_once_newest_first() {
     let test = TestEngine::new().await;
     filled(&test, Fill { runs: 700, days: 90, products: 3, ..Fill::default() }).await;
     let waiting = test.accept().await;
@@ -63,10 +63,10 @@ async fn every_list_gives_each_of_its_requirements_once_newest_first() {
 }
 
 #[tokio::test]
-async fn a_search_goes_on_where_its_page_stopped_to_look() {
+async fn a_search_continues_where_the_scan_of_its_page_ended() {
     let test = TestEngine::new().await;
     filled(&test, Fill { runs: 20_100, events: 2, days: 1, products: 2, first: 1 }).await;
-    // The oldest of all, beyond what one page looks at.
+    // The oldest of all, beyond what one page scans.
     test.execute(
         "update requirement set title = 'A Needle'
              where id = (select id from requirement order by created_at, id limit 1)",
@@ -84,6 +84,6 @@ async fn a_search_goes_on_where_its_page_stopped_to_look() {
     assert_eq!(
         (found, pages),
         (vec![second.rows[0].id], 1),
-        "a product with fewer is looked through at once"
+        "a product with fewer requirements is scanned in one page"
     );
 }

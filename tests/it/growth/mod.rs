@@ -1,4 +1,4 @@
-//! What grows: months, what is kept apart, what is swept, what is written out, and lists that stay quick.
+//! Growth and its limits: monthly partitions, long texts, retention, exports, lists, and older releases.
 
 use crate::support;
 
@@ -7,6 +7,6 @@ mod blobs;
 mod dumps;
 mod exports;
 mod lists;
-mod months;
+mod partitions;
 mod releases;
-mod sweeps;
+mod retention;

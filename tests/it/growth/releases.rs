@@ -1,17 +1,17 @@
-//! Every release before this one may still be at work on the same database.
+//! Workers of earlier releases may still use the same database.
 
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::support::{TestEngine, database};
 
-/// The statements of each release, as it was built with them.
+/// The statements that each release was built with.
 const RELEASED: [(&str, &str); 1] = [("0.1.0", include_str!("released/0.1.0.json"))];
 
 async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
 }
 
-/// Plans a statement as it would be planned for any values; `prepare` alone only reads it.
+/// Makes the generic plan of a statement; `prepare` alone only parses it.
 async fn plan(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
     execute(connection, format!("prepare old as {sql}")).await?;
     let count: i32 = sqlx::query_scalar(
@@ -26,7 +26,7 @@ async fn plan(connection: &mut PgConnection, sql: &str) -> Result<(), sqlx::Erro
 }
 
 #[tokio::test]
-async fn what_an_older_release_asks_can_still_be_asked() {
+async fn the_statements_of_earlier_releases_can_still_be_planned() {
     let database = database().await;
     let mut connection = PgConnection::connect(&database.url).await.unwrap();
     execute(&mut connection, "set plan_cache_mode = force_generic_plan".to_owned()).await.unwrap();
@@ -41,7 +41,7 @@ async fn what_an_older_release_asks_can_still_be_asked() {
 }
 
 #[tokio::test]
-async fn a_database_of_the_release_before_is_laid_in_months_with_all_its_rows() {
+async fn a_database_of_the_previous_release_is_partitioned_with_all_its_rows() {
     let test = TestEngine::new().await;
     let mut connection = PgConnection::connect(&test.database.url).await.unwrap();
     let mut files: Vec<_> = std::fs::read_dir("migrations").unwrap().map(|it| it.unwrap().path()).collect();
@@ -81,7 +81,7 @@ async fn a_database_of_the_release_before_is_laid_in_months_with_all_its_rows() 
     assert!(foreign.unwrap_err().to_string().contains("foreign key"));
 }
 
-/// Runs of two months, one with an id that is no time, and what belongs to them.
+/// Runs of two months, and one whose id is no UUIDv7, with their rows.
 const ROWS: &str = "
     insert into product (name, repository) values ('wealth', 'acme/wealth');
     insert into workflow (hash, name, source) values (repeat('0', 64), 'w', 's');

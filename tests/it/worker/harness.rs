@@ -93,7 +93,7 @@ pub(crate) fn happy_reply(assignment: &Assignment) -> Reply {
     }))
 }
 
-/// One slot, and only for the first step.
+/// Slots for the first step only.
 pub(crate) fn only_first_step(config: Config, slots: usize) -> Config {
     Config { slots: [(Queue::Default, 0), (Queue::Llm, slots), (Queue::Github, 0)], ..config }
 }
@@ -148,13 +148,13 @@ impl Latch {
         self.go.acquire().await.unwrap().forget();
     }
 
-    /// A handler that is held by this latch, and then leads its run on.
+    /// A handler that waits for this latch and then answers with success.
     pub(crate) fn handler(
         &self,
     ) -> impl Fn(Assignment) -> BoxFuture<'static, Result<Reply, Failure>> + use<> {
         let latch = self.clone();
         move |task| {
-            let held = latch.clone();
+            let latch = latch.clone();
             async move {
                 held.wait().await;
                 Ok(happy_reply(&task))

@@ -1,4 +1,4 @@
--- Beyond the limit nobody tries, and whatever came there is a dead letter, told in the history with its count.
+-- There are no attempts beyond the limit, and a job that reached it is a dead letter, with the same count in the history.
 select run_id as "run_id?", what as "what!", count(*) over () as "count!"
 from (
     select log.run_id, 'attempt ' || log.attempt || ' of at most ' || job.max_attempts as what

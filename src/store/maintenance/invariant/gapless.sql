@@ -1,4 +1,4 @@
--- The histories of a month may have been swept; its runs stay.
+-- Retention may have deleted the histories of a month and kept its runs.
 select run.id as "run_id?",
        'version ' || version || ', but ' || past.count || ' events from ' || coalesce(least_seq, 0) || ' to '
            || coalesce(last_seq, 0) as "what!",

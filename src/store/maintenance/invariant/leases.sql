@@ -1,6 +1,6 @@
--- A lease that ran out is claimed with the next jobs; only limited and suspect ones may have to wait.
-select run_id as "run_id?", 'its lease ran out at ' || to_char(visible_at at time zone 'utc', 'HH24:MI:SS')
-           || ' UTC and nobody took it' as "what!",
+-- A job whose lease expired is claimed next; only jobs with a limited key and suspects may have to wait.
+select run_id as "run_id?", 'its lease expired at ' || to_char(visible_at at time zone 'utc', 'HH24:MI:SS')
+           || ' UTC and no worker took it' as "what!",
        count(*) over () as "count!"
 from job
 where lease_token is not null and visible_at < now() - interval '2 minutes' and not paused and not guarded and lost = 0

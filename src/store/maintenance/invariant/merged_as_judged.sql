@@ -1,4 +1,4 @@
--- A fork rests on the verdicts of its own; the merge makes its clearance anew from the facts of the last one.
+-- A fork needs verdicts of its own; the merge recreates its clearance from the facts of the last one.
 select run_id as "run_id?", 'head ' || left(request->>'sha', 7) || ' was merged and not cleared before' as "what!",
        count(*) over () as "count!"
 from effect

@@ -12,7 +12,7 @@ summed as (
     ) account (scope, key)
     group by scope, key
 )
-select null::uuid as "run_id?", 'what is counted for ' || scope || ' ' || key || ' is not the sum of its calls' as "what!",
+select null::uuid as "run_id?", 'the total of ' || scope || ' ' || key || ' is not the sum of its calls' as "what!",
        count(*) over () as "count!"
 from summed full join budget_use using (scope, key)
 where (summed.reserved_tokens, summed.reserved_micro_dollars, summed.settled_tokens, summed.settled_micro_dollars)

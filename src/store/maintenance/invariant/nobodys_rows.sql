@@ -1,4 +1,4 @@
-select run_id as "run_id?", name || ' has rows of a run that is not there' as "what!", count(*) over () as "count!"
+select run_id as "run_id?", name || ' has rows of a run that does not exist' as "what!", count(*) over () as "count!"
 from (
     select distinct run_id, 'event' as name from event
     union select distinct run_id, 'effect' from effect

@@ -1,4 +1,4 @@
-//! Runs under test: an engine over a database of its own, a clock that is moved by hand, and the invariants.
+//! An engine over a database of its own, a clock that the test moves, and assertions that hold for every run.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,21 +24,19 @@ use super::{TestDatabase, database};
 
 const REPOSITORY: &str = "acme/wealth-product";
 const SHIPPED: &str = include_str!("../../workflows/requirement.toml");
-/// Lets $1 seconds pass for the limits that workers share.
+/// Moves the clock of the rate limits that workers share forward by $1 seconds.
 pub(crate) const RATES: &str = "update rate
     set refilled_at = refilled_at - make_interval(secs => $1), full_at = full_at - make_interval(secs => $1),
         closed_until = closed_until - make_interval(secs => $1)";
-/// How long `eventually` looks; a busy machine is slow, and a truth that never comes is rare.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An engine over a fresh database that knows the product `wealth`.
-pub(crate) struct Ground {
+pub(crate) struct TestEngine {
     pub(crate) engine: Engine,
     pub(crate) database: TestDatabase,
 }
 
-impl Ground {
-    /// How long the leases of `claim` hold.
+impl TestEngine {
+    /// The duration of the leases of [`TestEngine::claim`].
     pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
     pub(crate) async fn new() -> Self {
@@ -51,7 +49,7 @@ impl Ground {
         &self.database.pool
     }
 
-    /// A requirement's run, at its first step.
+    /// Accepts a requirement: its run, at the first step.
     pub(crate) async fn accept(&self) -> Uuid {
         accept(&self.engine, 3).await
     }
@@ -72,17 +70,17 @@ impl Ground {
     }
 
     /// The kinds of the events of a run.
-    pub(crate) async fn kinds(&self, id: Uuid) -> Vec<String> {
+    pub(crate) async fn event_kinds(&self, id: Uuid) -> Vec<String> {
         event::after(self.pool(), id, 0, 1000).await.unwrap().into_iter().map(|row| row.kind).collect()
     }
 
-    /// The one value that `sql` asks for.
-    pub(crate) async fn ask<T>(&self, sql: &str) -> T
+    /// The single value that `sql` returns.
+    pub(crate) async fn query<T>(&self, sql: &str) -> T
     where
         T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
     {
-        let asked = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(self.pool()).await;
-        asked.unwrap_or_else(|error| panic!("{sql}: {error}"))
+        let value = sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(self.pool()).await;
+        value.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     pub(crate) async fn execute(&self, sql: &str) {
@@ -90,19 +88,19 @@ impl Ground {
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// Every row of the tables that a move may touch; two pictures are equal if nothing happened in between.
-    pub(crate) async fn picture(&self) -> String {
-        let mut picture = String::new();
+    /// Every row of the tables that a transition may change; two snapshots are equal if nothing changed in between.
+    pub(crate) async fn snapshot(&self) -> String {
+        let mut snapshot = String::new();
         for table in ["run", "event", "job", "attempt", "timer", "signal", "dead_letter", "effect"] {
             let rows =
                 format!("select coalesce(string_agg(t::text, chr(10) order by t::text), '') from {table} t");
-            picture += &format!("{table}:\n{}\n", self.ask::<String>(&rows).await);
+            snapshot += &format!("{table}:\n{}\n", self.query::<String>(&rows).await);
         }
-        picture
+        snapshot
     }
 
-    /// Lets a run follow another graph: the shipped one with `from` replaced by `to` everywhere.
-    pub(crate) async fn follow(&self, id: Uuid, from: &str, to: &str) {
+    /// Gives a run another workflow: the shipped one with `from` replaced by `to` everywhere.
+    pub(crate) async fn edit_workflow(&self, id: Uuid, from: &str, to: &str) {
         assert!(SHIPPED.contains(from), "{from} is not in the workflow");
         let source = SHIPPED.replace(from, to);
         let hash = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(&source));
@@ -111,7 +109,7 @@ impl Ground {
     }
 }
 
-/// The REST interface over an engine, beside stand-ins; no forge knows its secret.
+/// The application state of an HTTP server over an engine, with stand-ins and without a webhook secret.
 pub(crate) fn app(engine: Engine) -> App {
     let settings = Settings {
         public_url: "http://aspora.test".to_owned(),
@@ -123,7 +121,7 @@ pub(crate) fn app(engine: Engine) -> App {
     App { engine, settings: Arc::new(settings) }
 }
 
-/// Claims due jobs of `queue`, whatever keys they have.
+/// Claims due jobs of `queue`, also those with limited keys and those that have lost their workers.
 pub(crate) async fn claim(
     pool: &PgPool,
     queue: Queue,
@@ -131,9 +129,9 @@ pub(crate) async fn claim(
     limit: usize,
     lease: Duration,
 ) -> Vec<Lease> {
-    let terms = ClaimRequest { worker, lease, suspects: true, guarded: true };
-    let taken = job::claim(&mut pool.acquire().await.unwrap(), &[(queue, limit)], terms).await.unwrap();
-    taken.claims.into_iter().map(|claim| claim.lease).collect()
+    let request = ClaimRequest { worker, lease, suspects: true, guarded: true };
+    let batch = job::claim(&mut pool.acquire().await.unwrap(), &[(queue, limit)], request).await.unwrap();
+    batch.claims.into_iter().map(|claim| claim.lease).collect()
 }
 
 /// An engine over a database that knows the product `wealth`.
@@ -152,7 +150,7 @@ pub(crate) fn answer(outcome: Outcome) -> Answer {
     Answer { outcome, note: outcome.to_string(), progress: Progress::default() }
 }
 
-/// News of a topic for a run, by its branch.
+/// A signal about a topic for a run, which its branch identifies.
 pub(crate) fn news(run: Uuid, topic: Topic, delivery: &str) -> News {
     News {
         delivery: delivery.to_owned(),
@@ -164,7 +162,7 @@ pub(crate) fn news(run: Uuid, topic: Topic, delivery: &str) -> News {
     }
 }
 
-/// Lets time pass for leases, waits and timers.
+/// Moves the clock of leases, back-offs, timers and rate limits forward.
 pub(crate) async fn advance(pool: &PgPool, by: Duration) {
     for sql in [
         "update job set visible_at = visible_at - make_interval(secs => $1)",
@@ -175,7 +173,7 @@ pub(crate) async fn advance(pool: &PgPool, by: Duration) {
     }
 }
 
-/// Lets time pass for what nobody holds: waits after failures, and timers.
+/// Makes back-offs, timers and closed rate limits due now; leases stay as they are.
 pub(crate) async fn skip_waits(pool: &PgPool) {
     for sql in [
         "update job set visible_at = now() where lease_token is null and visible_at > now()",
@@ -186,16 +184,7 @@ pub(crate) async fn skip_waits(pool: &PgPool) {
     }
 }
 
-/// Looks until `probe` is true.
-pub(crate) async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    while !probe().await {
-        assert!(tokio::time::Instant::now() < deadline, "it never came true that {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-/// The history has no gap, and folding it gives exactly the run that is stored.
+/// Asserts that the history has no gap and that folding it gives exactly the stored run.
 pub(crate) async fn assert_folds(engine: &Engine, id: Uuid) {
     let stored = store::run::get(engine.pool(), id).await.unwrap().unwrap();
     let events = event::after(engine.pool(), id, 0, 100_000).await.unwrap();
@@ -203,7 +192,7 @@ pub(crate) async fn assert_folds(engine: &Engine, id: Uuid) {
     assert_eq!(seqs, (1..=stored.version).collect::<Vec<_>>(), "the history of {id} has gaps");
     let workflow = match engine.workflow(&stored.spec.workflow_hash).await {
         Ok(workflow) => workflow,
-        // A run that was stranded began with a graph that could be read.
+        // A run that was blocked as unsupported began with a workflow that could be read.
         Err(_) => Arc::new(Workflow::parse(SHIPPED).unwrap()),
     };
     let mut run = Run::begin(&workflow, &events[0].body.0, events[0].at).unwrap().0;
@@ -211,27 +200,27 @@ pub(crate) async fn assert_folds(engine: &Engine, id: Uuid) {
         assert_eq!(row.step.as_deref(), run.step(), "event {} of {id}", row.seq);
         run = run.apply(&workflow, &row.body.0, row.at).unwrap().0;
     }
-    assert_eq!(run, stored.run, "folding the history of {id} gives another run");
+    assert_eq!(run, stored.run, "folding the history of {id} gives another state");
 }
 
-/// What must hold of all runs at every moment, and the history of each.
+/// Asserts the invariants of the store and folds the history of every run.
 pub(crate) async fn assert_sound(engine: &Engine) {
-    let mut line = engine.pool().acquire().await.unwrap();
-    for verdict in invariant::check(&mut line, 5).await.unwrap() {
-        // A test moves the clock, and then nobody has come yet.
-        let is_of_clock = ["leases", "timers", "idle-transactions"].contains(&verdict.name);
-        assert!(is_of_clock || verdict.count == 0, "{verdict:?}");
+    let mut connection = engine.pool().acquire().await.unwrap();
+    for check in invariant::check(&mut connection, 5).await.unwrap() {
+        // After a test has moved the clock, no worker has looked yet at what became due.
+        let depends_on_clock = ["leases", "timers", "idle-transactions"].contains(&check.name);
+        assert!(depends_on_clock || check.count == 0, "{check:?}");
     }
-    drop(line);
+    drop(connection);
     let all: Vec<Uuid> = sqlx::query_scalar("select id from run").fetch_all(engine.pool()).await.unwrap();
     for id in all {
         assert_folds(engine, id).await;
     }
 }
 
-/// The running totals of budgets are the sums of what was reserved and settled.
+/// Asserts that the running totals of budgets are the sums of what was reserved and settled.
 pub(crate) async fn assert_budgets_add_up(pool: &PgPool) {
     let all = invariant::check(&mut pool.acquire().await.unwrap(), 5).await.unwrap();
-    let money = all.into_iter().find(|verdict| verdict.name == "money").unwrap();
+    let money = all.into_iter().find(|check| check.name == "money").unwrap();
     assert_eq!(money.count, 0, "{money:?}");
 }

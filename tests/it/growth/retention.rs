@@ -1,4 +1,4 @@
-//! What was kept long enough goes, and nothing else.
+//! Retention deletes what was kept long enough, and nothing else.
 
 use aspora::store::{
     partition,
@@ -21,9 +21,9 @@ fn names(swept: &[Swept]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_month_of_history_goes_once_its_newest_end_is_old_enough_and_its_runs_stay() {
+async fn a_month_of_history_is_dropped_once_its_last_end_is_old_enough_and_its_runs_stay() {
     let (test, month, ids) = with_old_runs().await;
-    assert!(sweep(&test, Class::History, 200).await.is_empty(), "none is so old");
+    assert!(sweep(&test, Class::History, 200).await.is_empty(), "no month is that old");
     let runs: i64 = test.query("select count(*) from run").await;
     let swept = sweep(&test, Class::History, 30).await;
     assert!(names(&swept).contains(&format!("event_{month}").as_str()), "{swept:?}");
@@ -36,7 +36,7 @@ async fn a_month_of_history_goes_once_its_newest_end_is_old_enough_and_its_runs_
               and not exists (select from event e where e.run_id = r.id)",
         )
         .await;
-    assert_eq!(young, 0, "what is younger stays whole");
+    assert_eq!(young, 0, "younger runs keep their events");
     let newest = test.query("select id from run order by id desc limit 1").await;
     assert_folds(&test.engine, newest).await;
     assert!(!ids.is_empty());
@@ -44,7 +44,7 @@ async fn a_month_of_history_goes_once_its_newest_end_is_old_enough_and_its_runs_
 }
 
 #[tokio::test]
-async fn a_month_with_a_live_run_stays_whole() {
+async fn a_month_with_an_open_run_stays_whole() {
     let (test, month, ids) = with_old_runs().await;
     test
         .execute(&format!(
@@ -64,7 +64,7 @@ async fn a_month_with_a_live_run_stays_whole() {
 }
 
 #[tokio::test]
-async fn the_runs_of_a_month_go_with_everything_that_names_them_and_no_other() {
+async fn the_runs_of_a_month_are_dropped_with_all_their_rows_and_no_others() {
     let (test, month, ids) = with_old_runs().await;
     let alive = test.accept().await;
     for id in [ids[0], alive] {
@@ -95,13 +95,13 @@ async fn the_runs_of_a_month_go_with_everything_that_names_them_and_no_other() {
         .query("select count(*) from requirement q where not exists (select from run where requirement_id = q.id)")
         .await;
     assert_eq!(orphans, 0);
-    assert!(test.query::<i64>("select count(*) from run").await > 1, "the young ones stay");
+    assert!(test.query::<i64>("select count(*) from run").await > 1, "younger runs stay");
     test.execute(&format!("delete from dead_letter where run_id = '{alive}'")).await;
     assert_sound(&test.engine).await;
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_the_same_and_changes_nothing() {
+async fn a_dry_run_reports_the_same_and_changes_nothing() {
     let (test, month, _) = with_old_runs().await;
     retention::set(test.pool(), Class::Runs, Some(30)).await.unwrap();
     let dry = upkeep::sweep(test.pool(), true).await.unwrap().unwrap();
@@ -116,7 +116,7 @@ async fn a_dry_run_tells_the_same_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn answers_and_news_go_by_their_age() {
+async fn stored_responses_and_signals_are_deleted_by_age() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     for (age, name) in [("2 days", "old"), ("1 hour", "new")] {
@@ -140,7 +140,10 @@ async fn answers_and_news_go_by_their_age() {
     sweep(&test, Class::Signals, 1).await;
     assert_eq!(test.query::<String>("select string_agg(key, ',') from idempotency").await, "new");
     let left: String = test.query("select string_agg(delivery, ',' order by delivery) from signal").await;
-    assert_eq!(left, "new nobody,new taken,new waiting,old waiting", "a live run still waits for old news");
+    assert_eq!(
+        left, "new nobody,new taken,new waiting,old waiting",
+        "an open run may still take old signals"
+    );
 }
 
 #[tokio::test]
@@ -155,21 +158,21 @@ async fn what_is_kept_for_ever_is_not_swept() {
 }
 
 #[tokio::test]
-async fn the_upkeep_is_done_once_a_day_however_many_look() {
+async fn the_upkeep_is_done_once_a_day_by_one_of_many_processes() {
     let test = TestEngine::new().await;
-    let looks = async || {
+    let done = async || {
         let all = (0..3).map(|_| upkeep::run_if_due(test.pool()));
-        let done = futures::future::try_join_all(all).await.unwrap();
-        done.into_iter().flatten().count()
+        let results = futures::future::try_join_all(all).await.unwrap();
+        results.into_iter().flatten().count()
     };
-    assert_eq!(looks().await, 1);
-    assert_eq!(looks().await, 0, "it was done today");
+    assert_eq!(done().await, 1);
+    assert_eq!(done().await, 0, "it was done today");
     test.execute("update upkeep set done_at = done_at - interval '1 day'").await;
-    assert_eq!(looks().await, 1);
+    assert_eq!(done().await, 1);
 }
 
 #[tokio::test]
-async fn a_busy_month_is_left_for_another_day() {
+async fn a_month_in_use_is_left_for_the_next_sweep() {
     let (test, month, _) = with_old_runs().await;
     retention::set(test.pool(), Class::Effects, Some(30)).await.unwrap();
     let mut reader = test.pool().begin().await.unwrap();

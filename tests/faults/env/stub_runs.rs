@@ -1,87 +1,89 @@
-//! Runs of a few steps that do nothing but take a moment, without a forge or a model.
+//! Runs whose steps only take a moment, done by `aspora bench-worker` without a forge or a model. They take the place
+//! of full runs where many are needed.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-
-use std::{collections::BTreeSet, fmt::Write as _, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path, time::Duration};
 
 use aspora::{
     bench::bulk,
     core::{requirement::Requirement, workflow::Workflow},
     engine::Engine,
-    store::{self, Pool, invariant, invariant::Verdict},
+    store::{self, Pool},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-const PRODUCT: &str = "light";
+use super::WorkerProcs;
 
-/// The stream of light runs.
-pub(crate) struct Light {
+const PRODUCT: &str = "stub";
+
+/// The stub runs of one database.
+pub(crate) struct StubRuns {
     engine: Engine,
     workflow: Workflow,
     steps: usize,
     /// Every run that was accepted.
-    pub(crate) begun: BTreeSet<Uuid>,
+    pub(crate) accepted: BTreeSet<Uuid>,
 }
 
-/// What became of the light runs.
+/// How many stub runs are in which state.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Accepted, and not there.
+    /// Accepted, but not in the database.
     pub(crate) lost: usize,
-    /// With another number of answers than steps, though they succeeded.
+    /// Succeeded with another number of answers than steps.
     pub(crate) uneven: usize,
-    /// Not at their end.
+    /// Not ended.
     pub(crate) unfinished: usize,
-    /// Given up: a step used up its attempts.
+    /// Ended because a step used up its attempts.
     pub(crate) given_up: usize,
     /// Answered steps.
     pub(crate) steps: i64,
 }
 
-impl Light {
-    /// A database, empty or migrated, for runs of so many steps.
+impl StubRuns {
+    /// Migrates the database and registers a workflow of `steps` steps.
     pub(crate) async fn open(url: &str, steps: usize) -> Self {
         let pool = store::connect(url, 4).await.unwrap();
         store::migrate(&pool).await.unwrap();
         let text = graph(steps);
         let workflow = Workflow::parse(&text).unwrap();
         store::workflow::keep(&pool, &workflow.hash, &workflow.name, &text).await.unwrap();
-        let (product, repository) = (PRODUCT.parse().unwrap(), "acme/light".parse().unwrap());
+        let (product, repository) = (PRODUCT.parse().unwrap(), "acme/stub".parse().unwrap());
         store::product::put(&pool, &product, &repository, "main", &[]).await.unwrap();
-        Self { engine: Engine::open(pool).await.unwrap(), workflow, steps, begun: BTreeSet::new() }
+        Self { engine: Engine::open(pool).await.unwrap(), workflow, steps, accepted: BTreeSet::new() }
     }
 
     pub(crate) const fn engine(&self) -> &Engine {
         &self.engine
     }
 
-    /// Begins so many runs at once.
-    pub(crate) async fn begin(&mut self, many: usize) -> Vec<Uuid> {
-        let begun = bulk::accept(&self.engine, &self.workflow, &wish(), many).await.unwrap();
-        self.begun.extend(&begun);
-        begun
+    /// Starts `count` runs at once.
+    pub(crate) async fn start(&mut self, count: usize) -> Vec<Uuid> {
+        let accepted = bulk::accept(&self.engine, &self.workflow, &requirement(), count).await.unwrap();
+        self.accepted.extend(&accepted);
+        accepted
     }
 
-    /// Keeps `many` runs under way until told to stop. A database that is away is asked again.
-    pub(crate) async fn flow(&mut self, many: usize, stop: &CancellationToken) {
+    /// Keeps `count` runs open until cancelled; retries while the database is away.
+    pub(crate) async fn keep_open(&mut self, count: usize, stop: &CancellationToken) {
         while !stop.is_cancelled() {
             if let Ok(open) = open_runs(self.engine.pool()).await
-                && open < many
-                && let Ok(begun) = bulk::accept(&self.engine, &self.workflow, &wish(), many - open).await
+                && open < count
+                && let Ok(accepted) =
+                    bulk::accept(&self.engine, &self.workflow, &requirement(), count - open).await
             {
-                self.begun.extend(begun);
+                self.accepted.extend(accepted);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Steps that were answered so far.
+    /// How many steps were answered so far; `None` while the database is away.
     pub(crate) async fn steps(pool: &Pool) -> Option<i64> {
         sqlx::query_scalar("select count(*) from event where kind = 'answered'").fetch_one(pool).await.ok()
     }
 
-    /// Counts what became of them all.
+    /// Counts all runs by their state.
     pub(crate) async fn tally(&self) -> Tally {
         let rows: Vec<(Uuid, String, Option<String>, i64)> = sqlx::query_as(
             "select id, status, ended_as, (select count(*) from event where run_id = id and kind = 'answered')
@@ -90,8 +92,8 @@ impl Light {
         .fetch_all(self.engine.pool())
         .await
         .unwrap();
-        let there: BTreeSet<Uuid> = rows.iter().map(|row| row.0).collect();
-        let mut tally = Tally { lost: self.begun.difference(&there).count(), ..Tally::default() };
+        let stored: BTreeSet<Uuid> = rows.iter().map(|row| row.0).collect();
+        let mut tally = Tally { lost: self.accepted.difference(&stored).count(), ..Tally::default() };
         for (_, status, ended_as, answered) in rows {
             tally.steps += answered;
             match (status.as_str(), ended_as.as_deref()) {
@@ -104,31 +106,29 @@ impl Light {
     }
 }
 
+/// Worker processes for stub runs; `args` are more arguments of `aspora bench-worker`.
+pub(crate) fn stub_workers(url: &str, lease: Duration, args: &[&str], folder: &Path) -> WorkerProcs {
+    let lease = lease.as_millis().to_string();
+    let args = [&["bench-worker", "--lease-ms", &lease], args].concat();
+    WorkerProcs::new(&args, vec![("DATABASE_URL", url.to_owned())], folder)
+}
+
 pub(crate) async fn open_runs(pool: &Pool) -> store::Result<usize> {
     let open: i64 =
         sqlx::query_scalar("select count(*) from run where status <> 'ended'").fetch_one(pool).await?;
     Ok(usize::try_from(open).unwrap_or_default())
 }
 
-/// The invariants that do not hold.
-pub(crate) async fn broken(engine: &Engine) -> Vec<Verdict> {
-    let mut line = engine.pool().acquire().await.unwrap();
-    let mut verdicts = invariant::check(&mut line, 5).await.unwrap();
-    drop(line);
-    verdicts.push(engine.replay_all(5).await.unwrap());
-    verdicts.into_iter().filter(|verdict| verdict.count > 0).collect()
-}
-
-fn wish() -> Requirement {
+fn requirement() -> Requirement {
     Requirement::new(PRODUCT, "Take a moment", "And another one.", 3).unwrap()
 }
 
 fn graph(steps: usize) -> String {
-    let mut text = "name = \"light\"\nstart = \"a\"\nexhausted = \"stopped\"\n".to_owned();
+    let mut text = "name = \"stub\"\nstart = \"a\"\nexhausted = \"stopped\"\n".to_owned();
     let names: Vec<char> = ('a'..='z').take(steps).collect();
-    for (place, name) in names.iter().enumerate() {
-        let next = names.get(place + 1).map_or("done".to_owned(), char::to_string);
-        let queue = ["default", "llm", "github"][place % 3];
+    for (index, name) in names.iter().enumerate() {
+        let next = names.get(index + 1).map_or("done".to_owned(), char::to_string);
+        let queue = ["default", "llm", "github"][index % 3];
         let _ = write!(
             text,
             "[step.{name}]\nrun = \"review\"\nqueue = \"{queue}\"\n\

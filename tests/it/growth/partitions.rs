@@ -1,13 +1,13 @@
-//! Months: where a run lies, and how its month comes to be.
+//! Monthly partitions: where the rows of a run are stored, and how partitions are created.
 
 use aspora::store::partition;
 use chrono::{TimeZone as _, Utc};
 use sqlx::{Connection as _, PgConnection};
 
-use super::support::{TestEngine, assert_folds};
+use super::support::{TestEngine, assert_folds, eventually};
 
 #[tokio::test]
-async fn a_run_lies_in_the_month_of_its_birth_with_all_that_happens_to_it() {
+async fn a_run_and_its_rows_are_stored_in_the_month_in_which_it_started() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let month: String = test.query("select to_char(now() at time zone 'utc', 'YYYY_MM')").await;
@@ -21,7 +21,7 @@ async fn a_run_lies_in_the_month_of_its_birth_with_all_that_happens_to_it() {
 }
 
 #[tokio::test]
-async fn a_run_whose_month_was_not_made_is_kept_and_moves_into_it_later() {
+async fn a_run_without_a_partition_for_its_month_is_stored_and_moves_into_it_later() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let old = "018e0b00-0000-7000-8000-000000000001".parse().unwrap();
@@ -48,24 +48,28 @@ async fn a_run_whose_month_was_not_made_is_kept_and_moves_into_it_later() {
 }
 
 #[tokio::test]
-async fn many_that_make_the_same_months_make_each_once() {
+async fn concurrent_calls_create_each_partition_once() {
     let test = TestEngine::new().await;
     let since = Utc.with_ymd_and_hms(2031, 1, 1, 0, 0, 0).unwrap();
     let until = Utc.with_ymd_and_hms(2031, 6, 30, 0, 0, 0).unwrap();
     let all = (0..6).map(|_| partition::make(test.pool(), since, until));
     let made: i32 = futures::future::try_join_all(all).await.unwrap().into_iter().sum();
     assert_eq!(made, 6 * 4);
-    assert_eq!(partition::prepare(test.pool()).await.unwrap(), 0, "the coming months were made at the start");
+    assert_eq!(
+        partition::prepare(test.pool()).await.unwrap(),
+        0,
+        "the partitions were created when the engine opened"
+    );
 }
 
-/// What a session has looked up it keeps, and waiting for an advisory lock does not make it look again.
+/// A session caches the catalog, and waiting for an advisory lock does not refresh the cache.
 #[tokio::test]
-async fn one_that_waited_while_another_made_the_month_finds_it_made() {
+async fn a_call_that_waited_while_another_created_the_partition_finds_it() {
     let test = TestEngine::new().await;
     let month = |month| Utc.with_ymd_and_hms(2031, month, 1, 0, 0, 0).unwrap();
     let mut second = PgConnection::connect(&test.database.url).await.unwrap();
     let make = "select make_months($1, $1)";
-    // Its plans are made by now, so that nothing in them looks at the catalog for another reason.
+    // Now its plans are cached, so that planning does not refresh its view of the catalog.
     let warm: i32 = sqlx::query_scalar(make).bind(month(1)).fetch_one(&mut second).await.unwrap();
     assert_eq!(warm, 4);
     let mut first = test.pool().begin().await.unwrap();
@@ -75,16 +79,14 @@ async fn one_that_waited_while_another_made_the_month_finds_it_made() {
     });
     let waiting = "select count(*) from pg_locks join pg_database on pg_database.oid = database
                    where datname = current_database() and locktype = 'advisory' and not granted";
-    while test.query::<i64>(waiting).await == 0 {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    eventually("the second session waits for the lock", async || test.query::<i64>(waiting).await > 0).await;
     first.commit().await.unwrap();
     assert_eq!(waits.await.unwrap().unwrap(), 0);
 }
 
-/// Postgres lets nobody drop a month that a foreign key refers to without a look at every row that does.
+/// Postgres scans every referring row before it drops a partition that foreign keys refer to.
 #[tokio::test]
-async fn no_table_refers_to_one_that_lies_in_months() {
+async fn no_table_has_a_foreign_key_to_a_partitioned_one() {
     let test = TestEngine::new().await;
     let refers: Vec<String> = sqlx::query_scalar(
         "select conrelid::regclass || '.' || conname from pg_constraint c

@@ -1,4 +1,4 @@
-//! The smallest product that goes the whole way: one review with a finding, one fix, one merge.
+//! The smallest product that passes every step: one review with a finding, one fix, one merge.
 
 use std::sync::Arc;
 
@@ -45,7 +45,7 @@ pub(crate) fn script() -> Script {
         .with(Task::Remediate, &["Division by zero"], &["if not amounts"], FIX)
 }
 
-/// A CI that is content at once.
+/// A CI that passes at once.
 pub(crate) fn ci() -> Ci {
     let passed = CheckResult {
         name: "CI Pipeline".to_owned(),

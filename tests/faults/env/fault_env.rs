@@ -1,0 +1,165 @@
+//! The environment of full runs: the forge, the model and the engine in this process, the workers outside of it.
+
+use std::{sync::Arc, time::Duration};
+
+use aspora::{
+    core::{
+        requirement::{ProductName, RepoName, Requirement},
+        run::State,
+    },
+    dev::{
+        github::{Twin, TwinConfig},
+        model::{MODEL, ScriptedModel},
+    },
+    engine::Engine,
+    store::{self, Pool, run::StoredRun},
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::{WorkerProcs, product};
+use crate::support::{
+    openapi::SpecChecker,
+    wait::{until, until_or_timeout},
+};
+
+/// The lease of a worker. Short, so that another worker soon takes over the job of a killed one.
+pub(crate) const LEASE: Duration = Duration::from_millis(700);
+/// A run that has not ended after this long hangs.
+const RUN_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// Everything around a full run.
+pub(crate) struct FaultEnv {
+    pub(crate) workers: WorkerProcs,
+    pub(crate) twin: Arc<Twin>,
+    pub(crate) model: ScriptedModel,
+    pub(crate) engine: Engine,
+    pub(crate) folder: TempDir,
+    spec: Arc<SpecChecker>,
+}
+
+impl Drop for FaultEnv {
+    fn drop(&mut self) {
+        self.spec.finish();
+    }
+}
+
+/// A run that was started, and its repository.
+#[derive(Debug, Clone)]
+pub(crate) struct StartedRun {
+    pub(crate) run: Uuid,
+    pub(crate) repository: String,
+}
+
+impl FaultEnv {
+    /// Migrates the database; no worker is started.
+    pub(crate) async fn open(database_url: &str) -> Self {
+        Self::with_workers_at(database_url, database_url).await
+    }
+
+    /// As [`FaultEnv::open`], but the workers reach the database at another URL.
+    pub(crate) async fn with_workers_at(database_url: &str, workers_url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let token = Uuid::new_v4().simple().to_string();
+        let config = TwinConfig {
+            data_dir: folder.path().join("forge"),
+            addr: ([127, 0, 0, 1], 0).into(),
+            public_url: None,
+            token: token.clone(),
+            webhook: None,
+            ci: Some(product::ci()),
+        };
+        let twin = Arc::new(Twin::start(config).await.unwrap());
+        let spec = tokio::task::block_in_place(|| SpecChecker::new().unwrap());
+        twin.observe(spec.observer());
+        let key = token.clone().into();
+        let model =
+            ScriptedModel::start(([127, 0, 0, 1], 0).into(), product::script(), Some(key)).await.unwrap();
+        let environment = vec![
+            ("DATABASE_URL", workers_url.to_owned()),
+            ("GITHUB_TOKEN", token.clone()),
+            ("GITHUB_API_URL", twin.url()),
+            ("GITHUB_URL", twin.url()),
+            ("OPENAI_API_KEY", token),
+            ("OPENAI_BASE_URL", model.url()),
+            ("ASPORA_MODEL", MODEL.to_owned()),
+            ("ASPORA_DATA", folder.path().join("data").display().to_string()),
+            ("ASPORA_PUBLIC_URL", "http://127.0.0.1:9".to_owned()),
+            ("ASPORA_LEASE_MS", LEASE.as_millis().to_string()),
+            ("ASPORA_POLL_MS", "50".to_owned()),
+            ("ASPORA_LOOK_MS", "100".to_owned()),
+        ];
+        let workers = WorkerProcs::new(&["worker"], environment, folder.path());
+        let pool = store::connect(database_url, 6).await.unwrap();
+        store::migrate(&pool).await.unwrap();
+        let engine = Engine::open(pool).await.unwrap();
+        Self { workers, twin, model, engine, folder, spec }
+    }
+
+    pub(crate) fn pool(&self) -> &Pool {
+        self.engine.pool()
+    }
+
+    /// Registers a product of this name with a repository of its own and starts a run on it.
+    pub(crate) async fn start_run(&self, name: &str) -> StartedRun {
+        self.try_start_run(name).await.unwrap()
+    }
+
+    /// As [`FaultEnv::start_run`]. After a failure the name cannot be used again, as the run may have been stored.
+    pub(crate) async fn try_start_run(&self, name: &str) -> anyhow::Result<StartedRun> {
+        let (repository, policy) = (format!("acme/{name}"), product::policy(name));
+        let files: [(&str, &[u8]); 2] =
+            [(".aspora/risk-policy.json", policy.as_bytes()), ("README.md", b"Amounts.\n")];
+        self.twin.create_repository(&repository, &files).await.unwrap();
+        let (product, repo): (ProductName, RepoName) = (name.parse().unwrap(), repository.parse().unwrap());
+        store::product::put(self.pool(), &product, &repo, "main", &[]).await?;
+        let requirement = Requirement::new(name, "Mean of amounts", "The mean of some amounts.", 3).unwrap();
+        let accepted = self.engine.accept(&requirement, "tester").await?;
+        Ok(StartedRun { run: accepted.run, repository })
+    }
+
+    /// The stored run; retries while the database is away.
+    pub(crate) async fn read(&self, run: Uuid) -> StoredRun {
+        until("the database answers", async || store::run::get(self.pool(), run).await.ok()).await.unwrap()
+    }
+
+    /// Waits until the run has ended; prints everything about it when it hangs.
+    pub(crate) async fn wait_for_end(&self, started: &StartedRun) -> StoredRun {
+        let ended = until_or_timeout(RUN_TIMEOUT, async || {
+            Some(self.read(started.run).await).filter(|it| matches!(it.run.state, State::Ended { .. }))
+        });
+        if let Some(stored) = ended.await {
+            return stored;
+        }
+        self.dump(started).await;
+        panic!("the run has not ended after {RUN_TIMEOUT:?}: {:?}", self.read(started.run).await.run);
+    }
+
+    /// Waits until the run has an event after `version`.
+    pub(crate) async fn wait_for_event(&self, started: &StartedRun, version: i32) -> StoredRun {
+        until("the next event", async || {
+            Some(self.read(started.run).await).filter(|stored| stored.version > version)
+        })
+        .await
+    }
+
+    /// Prints what is known of a run, for the one who debugs a failed test.
+    pub(crate) async fn dump(&self, started: &StartedRun) {
+        for log in self.workers.logs() {
+            eprintln!("{log}");
+        }
+        for event in store::event::after(self.pool(), started.run, 0, 1000).await.unwrap_or_default() {
+            eprintln!("{} {} {:?} {:?}", event.seq, event.actor, event.step, event.body.0);
+        }
+        for attempt in store::attempt::of_run(self.pool(), started.run).await.unwrap_or_default() {
+            eprintln!("{attempt:?}");
+        }
+        for effect in store::effect::of_run(self.pool(), started.run).await.unwrap_or_default() {
+            let (key, is_done) = (&effect.key, effect.result.is_some());
+            eprintln!("effect {key}, attempts: {}, done: {is_done}", effect.attempts);
+        }
+        for entry in self.twin.ledger().iter().filter(|entry| entry.path.contains(&started.repository)) {
+            eprintln!("{entry:?}");
+        }
+    }
+}
