@@ -82,7 +82,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
 
 /// Fails if the server refuses one of them; it redrives the others nevertheless.
 async fn redrive(client: &Client, printer: &Printer, command: Redrive) -> anyhow::Result<()> {
-    let mut body = view::Redrive { reason: command.reason, ..view::Redrive::default() };
+    let mut body = api::Redrive { reason: command.reason, ..api::Redrive::default() };
     if command.ids.is_empty() {
         let seen = dead_letters(client, &command.filter, usize::MAX).await?.len();
         let Filter { product, step, error_contains } = command.filter;

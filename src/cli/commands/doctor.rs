@@ -12,7 +12,7 @@ use crate::{
     engine::Engine,
     store::{
         self,
-        invariant::{self, Verdict},
+        invariant::{self, Check},
         server::{self, Server},
     },
 };
@@ -36,7 +36,7 @@ pub(crate) struct Doctor {
 /// When the database cannot be reached or read.
 pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Exit> {
     let pool = options.database.connect(2).await?;
-    let server = server::ask(&pool).await.context("read the settings of the database server")?;
+    let server = server::read(&pool).await.context("read the settings of the database server")?;
     let missing = store::migrations_missing(&pool).await.context("read the applied migrations")?;
     let issues = server.health_issues();
     let mut text = String::new();
@@ -46,18 +46,18 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         "postgres": server.version,
         "workers": server.workers,
         "migrations_missing": missing,
-        "health_issues": issues.iter().map(|issue| issue.what).collect::<Vec<_>>(),
+        "ailments": issues.iter().map(|issue| issue.what).collect::<Vec<_>>(),
     });
     if options.invariants {
         anyhow::ensure!(
             missing == 0,
             "the invariants need the schema of this release: run `aspora migrate` first"
         );
-        let mut verdicts = invariant::check(&mut *pool.acquire().await?, SHOWN as i64).await?;
-        verdicts.push(Engine::open(pool).await?.replay_all(SHOWN).await?);
-        is_healthy &= verdicts.iter().all(|verdict| verdict.count == 0);
-        verdicts.iter().for_each(|verdict| describe_invariant(verdict, &mut text));
-        found["invariants"] = verdicts.iter().map(value).collect();
+        let mut checks = invariant::check(&mut *pool.acquire().await?, SHOWN as i64).await?;
+        checks.push(Engine::open(pool).await?.replay_all(SHOWN).await?);
+        is_healthy &= checks.iter().all(|check| check.count == 0);
+        checks.iter().for_each(|check| describe_invariant(check, &mut text));
+        found["invariants"] = checks.iter().map(value).collect();
     }
     printer.say(&text, &found)?;
     Ok(if is_healthy { Exit::Success } else { Exit::Unhealthy })
@@ -83,25 +83,25 @@ fn describe(server: &Server, missing: usize, text: &mut String) {
     };
 }
 
-fn describe_invariant(verdict: &Verdict, text: &mut String) {
-    let Verdict { name, says, count, broken } = verdict;
+fn describe_invariant(check: &Check, text: &mut String) {
+    let Check { name, rule, count, violations } = check;
     if *count == 0 {
-        let _ = writeln!(text, "ok   {name}: {says}");
+        let _ = writeln!(text, "ok   {name}: {rule}");
         return;
     }
-    let _ = writeln!(text, "BAD  {name}: violated in {}: {says}", counted(count, "place"));
-    for one in broken {
+    let _ = writeln!(text, "BAD  {name}: violated in {}: {rule}", counted(count, "place"));
+    for one in violations {
         let run = one.run.map(|run| format!("run {run}: ")).unwrap_or_default();
         let _ = writeln!(text, "       {run}{}", one.what);
     }
-    if *count > i64::try_from(broken.len()).unwrap_or(i64::MAX) {
+    if *count > i64::try_from(violations.len()).unwrap_or(i64::MAX) {
         text.push_str("       …\n");
     }
 }
 
-fn value(verdict: &Verdict) -> Value {
-    let broken = verdict.broken.iter().map(|one| json!({ "run": one.run, "what": one.what }));
+fn value(check: &Check) -> Value {
+    let violations = check.violations.iter().map(|one| json!({ "run": one.run, "what": one.what }));
     json!({
-        "name": verdict.name, "says": verdict.says, "count": verdict.count, "broken": broken.collect::<Vec<_>>(),
+        "name": check.name, "says": check.rule, "count": check.count, "broken": violations.collect::<Vec<_>>(),
     })
 }

@@ -114,13 +114,13 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         Command::Cancel(it) => control(client, printer, "cancel", it).await?,
         Command::RunNow(it) => control(client, printer, "run-now", it).await?,
         Command::Skip(Skip { control: Control { id, reason }, outcome }) => {
-            post(client, printer, id, "skip", &view::Skip { reason, outcome }).await?;
+            post(client, printer, id, "skip", &api::Skip { reason, outcome }).await?;
         }
         Command::Retry(Retry { control: Control { id, reason }, step }) => {
-            post(client, printer, id, "retry", &view::Retry { reason, step }).await?;
+            post(client, printer, id, "retry", &api::Retry { reason, step }).await?;
         }
         Command::Fork(Fork { control: Control { id, reason }, step }) => {
-            post(client, printer, id, "fork", &view::Fork { reason, step }).await?;
+            post(client, printer, id, "fork", &api::Fork { reason, step }).await?;
         }
     }
     Ok(Exit::Success)
@@ -128,7 +128,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
 
 /// Sends a control that needs only a reason.
 async fn control(client: &Client, printer: &Printer, verb: &str, it: Control) -> anyhow::Result<()> {
-    post(client, printer, it.id, verb, &view::Control { reason: it.reason }).await
+    post(client, printer, it.id, verb, &api::Control { reason: it.reason }).await
 }
 
 /// Sends a control and prints the state of the run after it.

@@ -1,8 +1,8 @@
 //! Lists return every requirement once and in order, page by page.
 
-use aspora::store::{
-    fill::Fill,
-    requirement::{self, Filter},
+use aspora::{
+    bench::fill::Fill,
+    store::requirement::{self, Filter},
 };
 use uuid::Uuid;
 

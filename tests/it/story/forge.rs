@@ -9,7 +9,7 @@ use aspora::dev::{
 use futures::FutureExt as _;
 
 use super::{
-    support::openapi::Judge,
+    support::openapi::SpecChecker,
     world::{REPO, SECRET, Setup, TOKEN},
 };
 
@@ -30,7 +30,7 @@ pub(crate) fn passing_ci() -> Ci {
 }
 
 /// A twin that holds the product's repository and sends its webhooks to the server at `url`.
-pub(super) async fn twin(folder: &Path, url: &str, setup: &Setup, judge: &Arc<Judge>) -> Arc<Twin> {
+pub(super) async fn twin(folder: &Path, url: &str, setup: &Setup, spec: &Arc<SpecChecker>) -> Arc<Twin> {
     let receiver = format!("{url}/api/v1/webhooks/github");
     let config = TwinConfig {
         data_dir: folder.join("forge"),
@@ -41,7 +41,7 @@ pub(super) async fn twin(folder: &Path, url: &str, setup: &Setup, judge: &Arc<Ju
         ci: setup.ci.clone(),
     };
     let twin = Twin::start(config).await.unwrap();
-    twin.observe(judge.observer());
+    twin.observe(spec.observer());
     let files: Vec<(&str, &[u8])> =
         setup.files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
     twin.create_repository(REPO, &files).await.unwrap();

@@ -128,24 +128,24 @@ impl Counter {
     }
 }
 
-/// Holds attempts until it lets them go.
+/// Holds attempts until they are released.
 #[derive(Clone)]
 pub(crate) struct Latch {
-    pub(crate) begun: Counter,
-    pub(crate) over: Counter,
-    go: Arc<Semaphore>,
+    pub(crate) started: Counter,
+    pub(crate) ended: Counter,
+    permits: Arc<Semaphore>,
 }
 
 impl Latch {
     pub(crate) fn new() -> Self {
-        Self { begun: Counter::default(), over: Counter::default(), go: Arc::new(Semaphore::new(0)) }
+        Self { started: Counter::default(), ended: Counter::default(), permits: Arc::new(Semaphore::new(0)) }
     }
 
-    /// Waits here until it is let go or cancelled; the latch counts both ends.
+    /// Waits until released or cancelled; the latch counts the start and either end.
     pub(crate) async fn wait(self) {
-        let _over = self.over.on_drop();
-        self.begun.add();
-        self.go.acquire().await.unwrap().forget();
+        let _ended = self.ended.on_drop();
+        self.started.add();
+        self.permits.acquire().await.unwrap().forget();
     }
 
     /// A handler that waits for this latch and then answers with success.
@@ -156,7 +156,7 @@ impl Latch {
         move |task| {
             let latch = latch.clone();
             async move {
-                held.wait().await;
+                latch.wait().await;
                 Ok(happy_reply(&task))
             }
             .boxed()
@@ -164,7 +164,7 @@ impl Latch {
     }
 
     pub(crate) fn release(&self, attempts: usize) {
-        self.go.add_permits(attempts);
+        self.permits.add_permits(attempts);
     }
 }
 
