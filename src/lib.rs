@@ -1,15 +1,15 @@
 //! Aspora, the code factory: a requirement becomes a judged, reviewed and merged pull request.
 //!
 //! Rooms, lowest first; a room uses the rooms above it in this list and never those below
-//! (`tests/layers.rs` checks it):
+//! (`tests/house/layers.rs` checks it):
 //!
 //! ```text
 //! core
 //! store  github  llm  workspace        siblings that do not know each other
-//! engine  queue
+//! engine  queue  dev
 //! activities  api
 //! worker  http
-//! dev  bench  cli  main
+//! bench  cli  main
 //! ```
 
 /// What a run is, what a policy says, what an edit does: pure, and a crate of its own.
@@ -19,7 +19,7 @@ pub use aspora_core as core;
 pub mod github;
 /// The model, through async-openai: prompts, answers, usage.
 pub mod llm;
-/// Postgres: the only room with SQL.
+/// Postgres: all SQL of production.
 pub mod store;
 /// A checkout: mirror, worktree, edit, tests in the sandbox, commit, push.
 pub mod workspace;
@@ -29,19 +29,20 @@ pub mod engine;
 /// Our apalis backend over the job table.
 pub mod queue;
 
+/// The embedded default: Postgres, the GitHub twin, the scripted model.
+pub mod dev;
+
 /// One file an activity: what a step does and what it answers.
 pub mod activities;
 
 /// The JSON that REST gives and takes, for the server and its clients.
 pub mod api;
-/// REST, webhooks and pages.
+/// REST, webhooks and pages: `routes`, `pages`, and the `middleware` that they share.
 pub mod http;
-/// The apalis worker: takes a job, calls its activity, hands the answer to the engine.
+/// The apalis worker: executes jobs and records how each attempt ended.
 pub mod worker;
 
 /// What all of it does on this machine, in figures.
 pub mod bench;
-/// What `aspora …` prints.
+/// The command line: arguments, and what each command does.
 pub mod cli;
-/// The embedded default: Postgres, the GitHub twin, the scripted model.
-pub mod dev;

@@ -73,7 +73,7 @@ impl Attempt<'_> {
     }
 
     /// The commits on the branch that were pushed neither by this run nor by one that it was forked from,
-    /// whoever they name as their author.
+    /// whatever author they name.
     async fn foreign(
         &self,
         mirror: &Mirror,

@@ -99,16 +99,16 @@ impl Forge {
             commit_id: &'a Sha,
             event: &'static str,
             body: String,
-            comments: Vec<Line<'a>>,
+            comments: Vec<LineComment<'a>>,
         }
         #[derive(Serialize)]
-        struct Line<'a> {
+        struct LineComment<'a> {
             path: &'a RepoPath,
             line: u32,
             side: &'static str,
             body: String,
         }
-        let comments = new.comments.iter().map(|comment| Line {
+        let comments = new.comments.iter().map(|comment| LineComment {
             path: &comment.path,
             line: comment.line,
             side: "RIGHT",

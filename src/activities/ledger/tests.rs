@@ -45,8 +45,8 @@ fn a_push_is_read_without_its_diff_as_listings_return_it() {
 }
 
 #[test]
-fn a_repair_recorded_as_mend_by_release_0_1_0_is_read() {
-    assert_eq!(serde_json::from_str::<crate::llm::Task>("\"mend\"").unwrap(), crate::llm::Task::Repair);
+fn a_repair_by_its_name_in_release_0_1_0_is_read() {
+    assert_eq!(serde_json::from_str::<crate::llm::Task>(r#""mend""#).unwrap(), crate::llm::Task::Repair);
 }
 
 /// What is read from the row is written as the same JSON.

@@ -63,7 +63,7 @@ fn a_declined_requirement_is_rejected() {
 }
 
 #[test]
-fn a_pull_request_closed_by_somebody_is_cancelled() {
+fn a_pull_request_that_was_closed_is_cancelled() {
     check(&[Opened, Closed], "generate > gate > closed");
 }
 

@@ -1,5 +1,7 @@
 //! The workspace on real git repositories: ordinary, contended and hostile ones.
 
+mod product;
+
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -425,82 +427,4 @@ async fn the_token_is_sent_to_the_server_and_stored_nowhere() {
     assert!(requests[1].starts_with("GET /acme/wealth.git/info/refs"), "{}", requests[1]);
     let kept = Command::new("grep").args(["-r", "canary"]).arg(root.path()).output().unwrap();
     assert!(kept.stdout.is_empty(), "the token is in a file");
-}
-
-const SERVICE: &str = r#"
-import argparse, http.server
-from app import greet
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = greet("priya@aspora.com").encode()
-        self.send_response(200 if self.path == "/portfolio" else 404)
-        self.end_headers()
-        self.wfile.write(body)
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int)
-http.server.HTTPServer(("127.0.0.1", arguments.parse_args().port), Handler).serve_forever()
-"#;
-
-fn product(world: &World, greet: &str) -> Sha {
-    world.write("app.py", greet);
-    world.write("service.py", SERVICE);
-    world.write("tests/__init__.py", "");
-    world.write("tests/harness/__init__.py", "");
-    let case = "import unittest\nfrom app import greet\nclass Case(unittest.TestCase):\n    def test_greet(self):\n        self.assertEqual(greet('x'), 'hello x')\n";
-    world.write("tests/test_app.py", case);
-    world.write(
-        "tests/harness/test_smoke.py",
-        "import unittest\nclass Case(unittest.TestCase):\n    def test_import(self):\n        import app\n",
-    );
-    let flows = r#"[{"flow": "portfolio-view", "method": "GET", "path": "/portfolio", "expect_status": 200, "identity": "priya@aspora.com", "expect_contains": ["hello"]}]"#;
-    world.write("tests/evidence/flows.json", flows);
-    world.publish("main")
-}
-
-#[tokio::test]
-async fn the_checks_of_the_product_pass_and_fail_with_it() {
-    let world = World::new();
-    let ci = product_ci(Sandbox::find().await);
-    let job = |sha: &Sha| CiJob { repository: world.remote(), sha: sha.clone() };
-    let good = product(&world, "def greet(name):\n    return f'hello {name}'\n");
-    let results = (ci.run)(job(&good)).await;
-    let all: Vec<_> =
-        results.iter().map(|r| (r.name.as_str(), r.conclusion.as_str(), r.title.as_str())).collect();
-    assert_eq!(
-        all,
-        [
-            ("CI Pipeline", "success", "2 tests passed"),
-            ("harness-smoke", "success", "1 test passed"),
-            ("Browser Evidence", "success", "Stand-in for a browser: 1 flow behaved as declared"),
-        ],
-        "{results:#?}"
-    );
-    let manifests: serde_json::Value = serde_json::from_str(results[2].text.as_deref().unwrap()).unwrap();
-    let manifest = &manifests[0];
-    assert_eq!(
-        (manifest["flow"].as_str(), manifest["entrypoint"].as_str()),
-        (Some("portfolio-view"), Some("/portfolio"))
-    );
-    assert_eq!(
-        (manifest["stand_in"].as_bool(), manifest["head_sha"].as_str()),
-        (Some(true), Some(good.as_str()))
-    );
-    assert_eq!(manifest["assertions"].as_array().unwrap().len(), 4);
-
-    let bad = product(&world, "def greet(name):\n    return f'goodbye {name[0]}'\n");
-    let results = (ci.run)(job(&bad)).await;
-    let all: Vec<_> = results.iter().map(|r| r.conclusion.as_str()).collect();
-    assert_eq!(all, ["failure", "success", "failure"], "{results:#?}");
-    assert!(results[0].text.as_deref().unwrap().contains("AssertionError"));
-    assert!(results[2].summary.contains("`portfolio-view`: contains hello"), "{}", results[2].summary);
-
-    fs::remove_dir_all(world.people().join("tests")).unwrap();
-    let empty = world.publish("main");
-    let results = (ci.run)(job(&empty)).await;
-    assert!(
-        results.iter().all(|result| result.conclusion == "failure"),
-        "a run without tests is not a success: {results:#?}"
-    );
-    let unknown = "0".repeat(40).parse().unwrap();
-    assert!((ci.run)(job(&unknown)).await.iter().all(|result| result.conclusion == "failure"));
 }
