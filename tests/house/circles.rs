@@ -5,20 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::files;
 
 const FOLDERS: &[&str] = &["dev", "workspace"];
-    "activities",
-    "api",
-    "bench",
-    "cli",
-    "dev",
-    "engine",
-    "github",
-    "http",
-    "llm",
-    "queue",
-    "store",
-    "worker",
-    "workspace",
-];
 
 /// The files that each file uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
