@@ -77,7 +77,8 @@ pub async fn sweep(pool: &Pool, is_dry: bool) -> Result<Option<Vec<Swept>>> {
     with_lock(pool, async |connection| retention::sweep(connection, is_dry).await).await
 }
 
-/// Works under the lock, on a connection of its own that is closed afterwards, so that the lock is always released.
+/// Works under the lock, on a connection of its own. It releases the lock itself, since a closed connection does so
+/// only when the server notices, and closes the connection, since a caller that is cancelled releases nothing.
 async fn with_lock<T>(
     pool: &Pool,
     work: impl AsyncFnOnce(&mut Connection) -> Result<T>,
@@ -88,5 +89,10 @@ async fn with_lock<T>(
     let is_ours = sqlx::query_scalar!(r#"select pg_try_advisory_lock($1) as "ours!""#, LOCK)
         .fetch_one(&mut *connection)
         .await?;
-    if is_ours { work(&mut connection).await.map(Some) } else { Ok(None) }
+    if !is_ours {
+        return Ok(None);
+    }
+    let done = work(&mut connection).await;
+    sqlx::query_scalar!("select pg_advisory_unlock($1)", LOCK).fetch_one(&mut *connection).await?;
+    done.map(Some)
 }
