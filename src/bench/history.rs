@@ -26,7 +26,7 @@ use crate::{
         workflow::{Outcome, Workflow},
     },
     engine::Engine,
-    http::{self, App, Settings},
+    http::{self, AppState, Settings},
     store::{self, Pool},
 };
 
@@ -58,7 +58,7 @@ impl Server {
             forge_is_stand_in: true,
             model_is_stand_in: true,
         };
-        let app = App { engine: engine.clone(), settings: Arc::new(settings) };
+        let app = AppState { engine: engine.clone(), settings: Arc::new(settings) };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(http::serve(listener, app, stop.clone()));
         Ok(Self { url, engine, serving, stop: stop.drop_guard() })

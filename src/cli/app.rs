@@ -93,7 +93,7 @@ impl App {
             forge_is_stand_in: self.forge_is_stand_in,
             model_is_stand_in: self.model_is_stand_in,
         };
-        http::serve(listener, http::App { engine, settings: Arc::new(settings) }, stop).await
+        http::serve(listener, http::AppState { engine, settings: Arc::new(settings) }, stop).await
     }
 
     /// Runs jobs until `stop` is cancelled.

@@ -141,10 +141,10 @@ async fn save(tx: &mut Connection, id: Uuid, version: i32, events: i32, run: &Ru
 /// and [`Action::Finish`] none of them.
 async fn perform_on_rows(tx: &mut Connection, run: Uuid, action: &Action) -> Result<(), Error> {
     let due = match action {
-        Action::ReleaseJob => job_control::resume(tx, run).await?,
+        Action::ResumeJob => job_control::resume(tx, run).await?,
         Action::MakeJobDue => job_control::make_due(tx, run).await?,
-        Action::HoldJob => job_control::pause(tx, run).await.map(|()| None)?,
-        Action::DropJob => job_control::cancel(tx, run).await.map(|()| None)?,
+        Action::PauseJob => job_control::pause(tx, run).await.map(|()| None)?,
+        Action::CancelJob => job_control::cancel(tx, run).await.map(|()| None)?,
         Action::SetTimer(due_at) => timer::set(tx, run, *due_at).await.map(|()| None)?,
         Action::ClearTimer => timer::clear(tx, run).await.map(|()| None)?,
         Action::Enqueue { .. } | Action::Finish(_) => None,

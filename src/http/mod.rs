@@ -16,7 +16,7 @@ use crate::engine::Engine;
 
 /// What every route may use.
 #[derive(Clone)]
-pub struct App {
+pub struct AppState {
     /// The engine, and the database below it.
     pub engine: Engine,
     /// How this server was set up.
@@ -39,7 +39,7 @@ pub struct Settings {
 }
 
 /// All routes of a server.
-pub fn router(app: App) -> Router {
+pub fn router(app: AppState) -> Router {
     let github = Verifier::new(&app.settings.webhook_secrets);
     routes::router(github)
         .merge(pages::router())

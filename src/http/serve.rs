@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
-use super::{App, router};
+use super::{AppState, router};
 
 /// How long the head of a request may take to arrive.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ pub(crate) struct Stop(pub(crate) CancellationToken);
 ///
 /// # Errors
 /// When the listener has no address.
-pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(listener: TcpListener, app: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let address = listener.local_addr().context("read the listener's address")?;
     tracing::info!(%address, "serving on http://{address}");
     let routes = router(app).layer(Extension(Stop(stop.clone())));

@@ -11,7 +11,7 @@ use aspora::{
         workflow::{Outcome, Queue},
     },
     engine::{Answer, Engine},
-    http::{App, Settings, pages},
+    http::{AppState, Settings, pages},
     store::{self, assessment, effect, job::Lease},
 };
 use serde_json::json;
@@ -23,7 +23,7 @@ const HOSTILE: &str = r#"<script>alert("1")</script><img src=x onerror=alert(2)>
 
 struct Server {
     address: String,
-    app: App,
+    app: AppState,
     client: reqwest::Client,
     _database: support::TestDatabase,
 }
@@ -40,7 +40,7 @@ async fn server() -> Server {
         forge_is_stand_in: true,
         model_is_stand_in: false,
     };
-    let app = App { engine, settings: Arc::new(settings) };
+    let app = AppState { engine, settings: Arc::new(settings) };
     let router = pages::router().fallback(pages::not_found).with_state(app.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());

@@ -3,7 +3,7 @@
 use std::{process::Output, sync::Arc};
 
 use crate::support::TestEngine;
-use aspora::http::{self, App, Settings};
+use aspora::http::{self, AppState, Settings};
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -25,7 +25,7 @@ async fn serve() -> Server {
         forge_is_stand_in: true,
         model_is_stand_in: true,
     };
-    let app = App { engine: test.engine.clone(), settings: Arc::new(settings) };
+    let app = AppState { engine: test.engine.clone(), settings: Arc::new(settings) };
     let stop = CancellationToken::new();
     tokio::spawn(http::serve(listener, app, stop.clone()));
     Server { url, test, _stop: stop.drop_guard() }

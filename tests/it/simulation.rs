@@ -154,11 +154,11 @@ impl Kept {
     fn with(self, action: &Action) -> Self {
         match (action, self) {
             (Action::Enqueue { turn, .. }, Self::Nothing) => Self::Job { turn: *turn, paused: false },
-            (Action::HoldJob, Self::Job { turn, paused: false }) => Self::Job { turn, paused: true },
-            (Action::ReleaseJob, Self::Job { turn, paused: true }) => Self::Job { turn, paused: false },
+            (Action::PauseJob, Self::Job { turn, paused: false }) => Self::Job { turn, paused: true },
+            (Action::ResumeJob, Self::Job { turn, paused: true }) => Self::Job { turn, paused: false },
             (Action::MakeJobDue, job @ Self::Job { paused: false, .. }) => job,
             (Action::SetTimer(until), Self::Nothing) => Self::Timer(*until),
-            (Action::DropJob, Self::Job { .. }) | (Action::ClearTimer, Self::Timer(_)) => Self::Nothing,
+            (Action::CancelJob, Self::Job { .. }) | (Action::ClearTimer, Self::Timer(_)) => Self::Nothing,
             (Action::Finish(end), Self::Nothing) => Self::End(*end),
             (action, kept) => panic!("{action:?} with {kept:?}"),
         }

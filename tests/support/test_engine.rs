@@ -9,7 +9,7 @@ use aspora::{
         workflow::{Outcome, Queue, Workflow},
     },
     engine::{Answer, Engine},
-    http::{App, Settings},
+    http::{AppState, Settings},
     store::{
         self, event, invariant,
         job::{self, ClaimRequest, Lease},
@@ -110,7 +110,7 @@ impl TestEngine {
 }
 
 /// The application state of an HTTP server over an engine, with stand-ins and without a webhook secret.
-pub(crate) fn app(engine: Engine) -> App {
+pub(crate) fn app(engine: Engine) -> AppState {
     let settings = Settings {
         public_url: "http://aspora.test".to_owned(),
         forge_url: "https://forge.test".to_owned(),
@@ -118,7 +118,7 @@ pub(crate) fn app(engine: Engine) -> App {
         forge_is_stand_in: true,
         model_is_stand_in: true,
     };
-    App { engine, settings: Arc::new(settings) }
+    AppState { engine, settings: Arc::new(settings) }
 }
 
 /// Claims due jobs of `queue`, also those with limited keys and those that have lost their workers.

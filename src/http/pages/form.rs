@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        App,
+        AppState,
         middleware::{
             idempotency::{Once, Outcome, Reply},
             principal::Principal,
@@ -91,14 +91,14 @@ pub(super) fn folded(products: &[Product], form: &RequirementForm) -> Markup {
 
 /// `POST /requirements`
 pub(super) async fn submit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     Submitted(form): Submitted<RequirementForm>,
 ) -> Response {
     answer(&app, principal, form).await.unwrap_or_else(|problem| problem.page(&app.settings))
 }
 
-async fn answer(app: &App, principal: Principal, form: RequirementForm) -> Result<Response, Problem> {
+async fn answer(app: &AppState, principal: Principal, form: RequirementForm) -> Result<Response, Problem> {
     let (wrong, earlier) = match accept(app, principal, &form).await? {
         Answer::Accepted(place) => return Ok(Redirect::to(&place).into_response()),
         Answer::Invalid(wrong) => (wrong, None),
@@ -131,7 +131,7 @@ fn rejected(earlier: Option<&str>) -> Markup {
     }
 }
 
-async fn accept(app: &App, principal: Principal, form: &RequirementForm) -> Result<Answer, Problem> {
+async fn accept(app: &AppState, principal: Principal, form: &RequirementForm) -> Result<Answer, Problem> {
     let requirement = match form.checked() {
         Ok(requirement) => requirement,
         Err(wrong) => return Ok(Answer::Invalid(wrong)),

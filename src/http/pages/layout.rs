@@ -10,7 +10,7 @@ use axum::{
 use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
 
-use super::super::{App, Settings};
+use super::super::{AppState, Settings};
 
 const STYLE: &str = include_str!("style.css");
 const LIVE: &str = include_str!("live.js");
@@ -78,7 +78,10 @@ pub(super) fn problem(settings: &Settings, status: StatusCode, title: &str, text
 }
 
 /// The style sheet or the script.
-pub(super) async fn asset(State(app): State<App>, Path((digest, name)): Path<(String, String)>) -> Response {
+pub(super) async fn asset(
+    State(app): State<AppState>,
+    Path((digest, name)): Path<(String, String)>,
+) -> Response {
     let (kind, body) = match name.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "live.js" => ("text/javascript; charset=utf-8", LIVE),

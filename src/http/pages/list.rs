@@ -10,7 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    super::App,
+    super::AppState,
     Problem,
     form::{self, RequirementForm},
     layout, words,
@@ -44,7 +44,7 @@ pub(super) struct PageQuery {
 
 /// `GET /`
 pub(super) async fn show(
-    State(app): State<App>,
+    State(app): State<AppState>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
     let made = match query {
@@ -58,7 +58,7 @@ pub(super) async fn show(
     }
 }
 
-async fn main(app: &App, query: &PageQuery) -> Result<Markup, Problem> {
+async fn main(app: &AppState, query: &PageQuery) -> Result<Markup, Problem> {
     let pool = app.engine.pool();
     let products = store::product::list(pool).await?;
     let now = store::now(&mut *pool.acquire().await?).await?;
@@ -144,7 +144,7 @@ fn filters(query: &PageQuery, products: &[Product]) -> Markup {
     }
 }
 
-fn table(app: &App, rows: &[Row], now: DateTime<Utc>, has_more: bool) -> Markup {
+fn table(app: &AppState, rows: &[Row], now: DateTime<Utc>, has_more: bool) -> Markup {
     html! {
         @if rows.is_empty() && has_more {
             p.empty { "No such title among the newest requirements. Look among the older ones." }
@@ -165,7 +165,7 @@ fn table(app: &App, rows: &[Row], now: DateTime<Utc>, has_more: bool) -> Markup 
     }
 }
 
-fn line(app: &App, row: &Row, now: DateTime<Utc>) -> Markup {
+fn line(app: &AppState, row: &Row, now: DateTime<Utc>) -> Markup {
     html! {
         tr {
             td { (words::state(row.ended_as.as_deref().unwrap_or(&row.status))) }

@@ -18,14 +18,14 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{App, Settings, middleware::principal::Principal};
+use super::{AppState, Settings, middleware::principal::Principal};
 use crate::{engine, store};
 
 /// The most bytes of a submitted form: a body of 64 KiB with every byte percent-encoded, and the other fields.
 const FORM_LIMIT: usize = 256 * 1024;
 
 /// The routes of the pages; [`not_found`] is their fallback where no other routes are served.
-pub fn router() -> Router<App> {
+pub fn router() -> Router<AppState> {
     Router::new()
         .route("/", get(list::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
@@ -36,7 +36,7 @@ pub fn router() -> Router<App> {
 }
 
 /// The page for an unknown address.
-pub async fn not_found(State(app): State<App>) -> Response {
+pub async fn not_found(State(app): State<AppState>) -> Response {
     Problem::Missing("There is nothing at this address.".to_owned()).page(&app.settings)
 }
 

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{super::App, Problem};
+use super::{super::AppState, Problem};
 
 /// What browsers say of the page that sent a form.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -15,10 +15,10 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// A form that was not sent from another site; any other is answered with a page that says what is wrong.
 pub(super) struct Submitted<T>(pub(super) T);
 
-impl<T: DeserializeOwned> FromRequest<App> for Submitted<T> {
+impl<T: DeserializeOwned> FromRequest<AppState> for Submitted<T> {
     type Rejection = Response;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, Response> {
         let is_ours = is_same_origin(request.headers());
         let problem = match Form::from_request(request, app).await {
             Ok(Form(fields)) if is_ours => return Ok(Self(fields)),

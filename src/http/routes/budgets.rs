@@ -19,7 +19,7 @@ use crate::{
         requirement::{Invalid, ProductName},
     },
     http::{
-        App,
+        AppState,
         middleware::{
             error::Error,
             extract::{self, Id, Query},
@@ -39,7 +39,10 @@ pub(super) struct Product(String);
         (status = 200, description = "The budgets, by product.", body = Vec<ProductBudget>),
         NotFound,
     ))]
-pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<Vec<ProductBudget>>, Error> {
+pub(super) async fn list(
+    State(app): State<AppState>,
+    query: Query,
+) -> Result<Json<Vec<ProductBudget>>, Error> {
     let query = query.only(&["product"])?;
     let names = match query.text("product") {
         Some(name) => vec![existing(&app, name).await?],
@@ -62,7 +65,7 @@ pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<Ve
         InvalidField,
     ))]
 pub(super) async fn set_product(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     Product(name): Product,
     extract::Json(new): extract::Json<NewProductBudget>,
@@ -90,7 +93,7 @@ pub(super) async fn set_product(
     (status = 200, description = "The budget.", body = RunBudget),
     NotFound,
 ))]
-pub(super) async fn show_run(State(app): State<App>, Id(id): Id) -> Result<Json<RunBudget>, Error> {
+pub(super) async fn show_run(State(app): State<AppState>, Id(id): Id) -> Result<Json<RunBudget>, Error> {
     Ok(Json(of_run(&app, id).await?))
 }
 
@@ -103,7 +106,7 @@ pub(super) async fn show_run(State(app): State<App>, Id(id): Id) -> Result<Json<
         InvalidField,
     ))]
 pub(super) async fn set_run(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     Id(id): Id,
     extract::Json(new): extract::Json<NewRunBudget>,
@@ -124,7 +127,7 @@ pub(super) async fn set_run(
         InvalidField,
     ))]
 pub(super) async fn release(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     Id(id): Id,
     extract::Json(new): extract::Json<NewRelease>,
@@ -161,17 +164,17 @@ fn too_high(limits: &[(&'static str, Option<u64>)]) -> Vec<(&'static str, String
     high.map(|(pointer, _)| (*pointer, detail.clone())).collect()
 }
 
-impl FromRequestParts<App> for Product {
+impl FromRequestParts<AppState> for Product {
     type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, Error> {
         let name = extract::path(parts, app, "name").await?;
         existing(app, &name).await.map(Self)
     }
 }
 
 /// The name of a product that exists.
-async fn existing(app: &App, name: &str) -> Result<String, Error> {
+async fn existing(app: &AppState, name: &str) -> Result<String, Error> {
     let name: ProductName =
         name.parse().map_err(|wrong: Invalid| Error::parameter("product", wrong.message))?;
     match store::product::get(app.engine.pool(), name.as_str()).await? {
@@ -180,7 +183,7 @@ async fn existing(app: &App, name: &str) -> Result<String, Error> {
     }
 }
 
-async fn of_product(app: &App, product: String) -> Result<ProductBudget, Error> {
+async fn of_product(app: &AppState, product: String) -> Result<ProductBudget, Error> {
     let pool = app.engine.pool();
     let accounts = budget::of_product(pool, &product).await?;
     let last_set = budget::last_change(pool, Scope::Product, &product).await?.map(Into::into);
@@ -188,7 +191,7 @@ async fn of_product(app: &App, product: String) -> Result<ProductBudget, Error> 
     Ok(ProductBudget { product, total, today, last_set, resumed: None })
 }
 
-async fn of_run(app: &App, id: Uuid) -> Result<RunBudget, Error> {
+async fn of_run(app: &AppState, id: Uuid) -> Result<RunBudget, Error> {
     let pool = app.engine.pool();
     let product = runs::run(pool, id).await?.spec.product;
     let accounts = budget::accounts(pool, id, &product).await?;

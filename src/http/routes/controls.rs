@@ -16,7 +16,7 @@ use crate::{
     core::workflow,
     engine::Verb,
     http::{
-        App,
+        AppState,
         middleware::{
             error::Error,
             extract::{self, Id, Json},
@@ -29,17 +29,17 @@ use crate::{
 
 /// A control as a caller requests it: the run, the caller, and a body `T` that says how and why.
 pub(super) struct Control<T> {
-    app: App,
+    app: AppState,
     run: Uuid,
     principal: Principal,
     headers: HeaderMap,
     body: T,
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for Control<T> {
+impl<T: DeserializeOwned> FromRequest<AppState> for Control<T> {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
+    async fn from_request(request: Request, app: &AppState) -> Result<Self, Error> {
         let (mut parts, body) = request.into_parts();
         let Id(run) = Id::from_request_parts(&mut parts, app).await?;
         let principal = Principal::from_request_parts(&mut parts, app).await?;
@@ -171,7 +171,7 @@ pub(super) async fn fork(control: Control<api::Fork>) -> Result<Outcome, Error> 
 }
 
 /// The run as the transaction leaves it.
-async fn view(app: &App, tx: &mut Connection, id: Uuid, spent: Spent) -> Result<Value, Error> {
+async fn view(app: &AppState, tx: &mut Connection, id: Uuid, spent: Spent) -> Result<Value, Error> {
     let stored = store::run::lock(tx, id).await?.ok_or_else(|| Error::not_found("run", id))?;
     Ok(json!(Run::new(&stored, spent, &app.settings.forge_url)))
 }

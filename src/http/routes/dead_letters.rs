@@ -7,7 +7,7 @@ use crate::{
     core::reason::Reason,
     engine::{self, Control},
     http::{
-        App,
+        AppState,
         middleware::{
             error::Error,
             extract::{self, Query},
@@ -34,7 +34,7 @@ const MOST: usize = 1000;
         (status = 200, description = "A page.", body = DeadLetters),
         (status = 400, description = "A parameter is invalid.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<DeadLetters>, Error> {
+pub(super) async fn list(State(app): State<AppState>, query: Query) -> Result<Json<DeadLetters>, Error> {
     let query = query.only(&["product", "step", "error_contains", "cursor", "limit"])?;
     let limit = query.number("limit", 1, 100, 20)?;
     let text = |name| query.text(name).map(str::to_owned);
@@ -65,7 +65,7 @@ pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Json<De
         (status = 422, description = "The reason is invalid, or it is not clear which are meant.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn redrive(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     extract::Json(wanted): extract::Json<Redrive>,
 ) -> Result<Json<Redriven>, Error> {
@@ -79,7 +79,7 @@ pub(super) async fn redrive(
 }
 
 async fn redrive_one(
-    app: &App,
+    app: &AppState,
     id: i64,
     principal: Principal,
     reason: &Reason,
@@ -95,7 +95,7 @@ async fn redrive_one(
 }
 
 /// The letters that are meant: by id, or as many as match the filter and as the caller expects.
-async fn selected(app: &App, wanted: Redrive) -> Result<Vec<i64>, Error> {
+async fn selected(app: &AppState, wanted: Redrive) -> Result<Vec<i64>, Error> {
     match (wanted.ids, wanted.filter) {
         (Some(ids), None) if ids.is_empty() => Err(Error::field("/ids", "is empty; name at least one")),
         (Some(ids), None) if ids.len() > MOST => {
@@ -111,7 +111,7 @@ async fn selected(app: &App, wanted: Redrive) -> Result<Vec<i64>, Error> {
     }
 }
 
-async fn matching(app: &App, filter: RedriveFilter, expect: Option<u32>) -> Result<Vec<i64>, Error> {
+async fn matching(app: &AppState, filter: RedriveFilter, expect: Option<u32>) -> Result<Vec<i64>, Error> {
     let Some(expect) = expect else {
         return Err(Error::field("/expect", "is missing; send how many matching letters you saw"));
     };

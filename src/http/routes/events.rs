@@ -20,7 +20,7 @@ use crate::{
     api::{Event, Events},
     core::run,
     http::{
-        App,
+        AppState,
         middleware::{
             error::Error,
             extract::{Id, Query},
@@ -54,7 +54,7 @@ const BATCH: i64 = 100;
         NotFound,
     ))]
 pub(super) async fn list(
-    State(app): State<App>,
+    State(app): State<AppState>,
     stop: Option<Extension<Stop>>,
     Id(id): Id,
     query: Query,

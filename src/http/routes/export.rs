@@ -12,7 +12,7 @@ use futures::TryStreamExt as _;
 use super::{responses::NotFound, runs};
 use crate::{
     http::{
-        App,
+        AppState,
         middleware::{error::Error, extract::Id},
     },
     store::archive,
@@ -26,7 +26,7 @@ use crate::{
     (status = 200, description = "The records, one a line.", body = String, content_type = "application/x-ndjson"),
     NotFound,
 ))]
-pub(super) async fn show(State(app): State<App>, Id(id): Id) -> Result<Response, Error> {
+pub(super) async fn show(State(app): State<AppState>, Id(id): Id) -> Result<Response, Error> {
     let pool = app.engine.pool();
     runs::run(pool, id).await?;
     let lines = archive::of_run(pool.clone(), id).map_ok(|line| Bytes::from(line + "\n"));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     api::Problem,
     http::{
-        App,
+        AppState,
         middleware::{error::Error, problem::Kind},
     },
     store,
@@ -23,7 +23,7 @@ pub(super) async fn alive() -> Json<Value> {
     (status = 200, description = "Requests can be served."),
     (status = 503, description = "The database does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn ready(State(app): State<App>) -> Result<Json<Value>, Error> {
+pub(super) async fn ready(State(app): State<AppState>) -> Result<Json<Value>, Error> {
     store::ping(app.engine.pool()).await.map_err(|error| {
         tracing::warn!(%error, "the database did not answer a ping");
         Error::new(Kind::Unavailable, "the database does not answer")

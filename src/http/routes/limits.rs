@@ -10,7 +10,7 @@ use crate::{
     api::{Limit, Most, Problem},
     core::limit::{Key, MOST},
     http::{
-        App,
+        AppState,
         middleware::{error::Error, extract, problem::Kind},
     },
     store,
@@ -26,7 +26,7 @@ pub(super) struct Changeable(Key);
 #[utoipa::path(get, path = "/api/v1/limits", tag = "limits", responses(
     (status = 200, description = "The limits, and how many jobs are running now.", body = Vec<Limit>),
 ))]
-pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Limit>>, Error> {
+pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Limit>>, Error> {
     let rows = store::limit::list(app.engine.pool()).await?;
     Ok(Json(rows.into_iter().map(Limit::from).collect()))
 }
@@ -40,7 +40,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Limit>>, Err
         (status = 422, description = "The number is invalid, or this key's limit is fixed.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn put(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Changeable(key): Changeable,
     extract::Json(limit): extract::Json<Most>,
 ) -> Result<Json<Most>, Error> {
@@ -61,7 +61,10 @@ pub(super) async fn put(
         (status = 404, description = "The key has no limit.", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "This key's limit is fixed.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn remove(State(app): State<App>, Changeable(key): Changeable) -> Result<StatusCode, Error> {
+pub(super) async fn remove(
+    State(app): State<AppState>,
+    Changeable(key): Changeable,
+) -> Result<StatusCode, Error> {
     if store::limit::remove(app.engine.pool(), &key).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {

@@ -25,7 +25,7 @@ use axum::{
 };
 
 use super::{
-    App,
+    AppState,
     middleware::{
         error::Error, extract::BODY_LIMIT, github_webhook::Verifier, principal::Principal, problem::Kind,
     },
@@ -33,7 +33,7 @@ use super::{
 use crate::github::webhook;
 
 /// All routes but the pages'.
-pub(super) fn router(github: Verifier) -> Router<App> {
+pub(super) fn router(github: Verifier) -> Router<AppState> {
     let api = requirements_and_runs().merge(controls()).merge(catalog());
     let api = api.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(Extension(Principal::Api));
     Router::new()
@@ -44,7 +44,7 @@ pub(super) fn router(github: Verifier) -> Router<App> {
         .route("/readyz", get(health::ready))
 }
 
-fn requirements_and_runs() -> Router<App> {
+fn requirements_and_runs() -> Router<AppState> {
     Router::new()
         .route("/requirements", get(requirements::list).post(requirements::submit))
         .route("/requirements/{id}", get(requirements::show))
@@ -60,7 +60,7 @@ fn requirements_and_runs() -> Router<App> {
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
 }
 
-fn controls() -> Router<App> {
+fn controls() -> Router<AppState> {
     Router::new()
         .route("/runs/{id}/pause", post(controls::pause))
         .route("/runs/{id}/resume", post(controls::resume))
@@ -73,7 +73,7 @@ fn controls() -> Router<App> {
         .route("/dead-letters/redrive", post(dead_letters::redrive))
 }
 
-fn catalog() -> Router<App> {
+fn catalog() -> Router<AppState> {
     Router::new()
         .route("/products", get(products::list).post(products::put))
         .route("/products/{name}/budget", put(budgets::set_product))
@@ -88,7 +88,7 @@ fn catalog() -> Router<App> {
         .route("/schedules/{name}/resume", post(schedules::resume))
 }
 
-fn webhooks(github: Verifier) -> Router<App> {
+fn webhooks(github: Verifier) -> Router<AppState> {
     Router::new()
         .route("/webhooks/github", post(webhooks::github))
         .layer(DefaultBodyLimit::max(webhook::BODY_LIMIT))

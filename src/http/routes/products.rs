@@ -10,7 +10,7 @@ use crate::{
         requirement::{ProductName, RepoName},
     },
     http::{
-        App,
+        AppState,
         middleware::{error::Error, extract},
     },
     store,
@@ -25,7 +25,7 @@ const WORDS: usize = 100;
 #[utoipa::path(get, path = "/api/v1/products", tag = "products", responses(
     (status = 200, description = "All products, by name.", body = Vec<Product>),
 ))]
-pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Product>>, Error> {
+pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Product>>, Error> {
     let rows = store::product::list(app.engine.pool()).await?;
     Ok(Json(rows.into_iter().map(Product::from).collect()))
 }
@@ -38,7 +38,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Product>>, E
     InvalidField,
 ))]
 pub(super) async fn put(
-    State(app): State<App>,
+    State(app): State<AppState>,
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
     let (name, repository) = check(&product)?;

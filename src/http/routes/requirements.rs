@@ -16,7 +16,7 @@ use crate::{
     core::requirement::{Invalid, ProductName, Requirement},
     engine::{self, Submission},
     http::{
-        App,
+        AppState,
         middleware::{
             error::Error,
             extract::{self, Id, Query},
@@ -46,7 +46,7 @@ const NAMED: usize = 20;
         (status = 422, description = "A field is invalid, the product is unknown, or the key was used with another body.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn submit(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     headers: HeaderMap,
     extract::Json(new): extract::Json<NewRequirement>,
@@ -78,7 +78,7 @@ pub(super) async fn submit(
         (status = 200, description = "A page; Link rel=next leads to the next one.", body = Requirements),
         (status = 400, description = "A parameter is invalid.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Response, Error> {
+pub(super) async fn list(State(app): State<AppState>, query: Query) -> Result<Response, Error> {
     let query = query.only(&["product", "state", "q", "cursor", "limit"])?;
     let limit = query.number("limit", 1, 100, 20)?;
     let mut filter = filter(&query)?;
@@ -99,7 +99,7 @@ pub(super) async fn list(State(app): State<App>, query: Query) -> Result<Respons
     (status = 200, description = "The requirement.", body = api::Requirement),
     NotFound,
 ))]
-pub(super) async fn show(State(app): State<App>, Id(id): Id) -> Result<Json<api::Requirement>, Error> {
+pub(super) async fn show(State(app): State<AppState>, Id(id): Id) -> Result<Json<api::Requirement>, Error> {
     let row = store::requirement::get(app.engine.pool(), id).await?;
     row.map(|row| Json(row.into())).ok_or_else(|| Error::not_found("requirement", id))
 }
@@ -112,7 +112,7 @@ pub(super) fn checked(requirement: Result<Requirement, Vec<Invalid>>) -> Result<
     })
 }
 
-fn reply(app: &App, accepted: engine::Accepted) -> Reply {
+fn reply(app: &AppState, accepted: engine::Accepted) -> Reply {
     let engine::Accepted { requirement, run } = accepted;
     let body = Accepted {
         id: requirement,
@@ -125,7 +125,7 @@ fn reply(app: &App, accepted: engine::Accepted) -> Reply {
 }
 
 /// The error of the engine; for an unknown product it lists the known ones.
-pub(super) async fn explained(app: &App, error: engine::Error) -> Error {
+pub(super) async fn explained(app: &AppState, error: engine::Error) -> Error {
     let engine::Error::NoProduct(name) = error else { return error.into() };
     let products = match store::product::list(app.engine.pool()).await {
         Ok(products) => products,

@@ -12,7 +12,7 @@ use crate::{
         sha::{NotASha, Sha},
     },
     http::{
-        App,
+        AppState,
         middleware::{error::Error, extract::Query, problem::Kind},
     },
     store,
@@ -31,7 +31,7 @@ use crate::{
         (status = 404, description = "No review of this head is complete.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn findings(
-    State(app): State<App>,
+    State(app): State<AppState>,
     Path((owner, repo, number)): Path<(String, String, String)>,
     query: Query,
 ) -> Result<Json<Vec<Finding>>, Error> {

@@ -13,7 +13,7 @@ use crate::{
     api::{Assessment, Attempt, Budget, Diff, Effect, Finding, Run, Why},
     core::budget::Scope,
     http::{
-        App,
+        AppState,
         middleware::{error::Error, extract::Id},
     },
     store::{self, Pool, run::StoredRun},
@@ -27,7 +27,11 @@ use crate::{
         (status = 304, description = "The run has not changed."),
         NotFound,
     ))]
-pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap) -> Result<Response, Error> {
+pub(super) async fn show(
+    State(app): State<AppState>,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
     let pool = app.engine.pool();
     let spent = store::effect::spent(pool, id).await?;
     let stored = run(pool, id).await?;
@@ -51,7 +55,7 @@ pub(super) async fn show(State(app): State<App>, Id(id): Id, headers: HeaderMap)
     (status = 200, description = "The cause.", body = Why),
     NotFound,
 ))]
-pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>, Error> {
+pub(super) async fn why(State(app): State<AppState>, Id(id): Id) -> Result<Json<Why>, Error> {
     let found = store::standing::with_job(app.engine.pool(), id).await?;
     let (stored, job) = found.ok_or_else(|| Error::not_found("run", id))?;
     Ok(Json(Why::new(&stored, job.as_ref())))
@@ -62,7 +66,7 @@ pub(super) async fn why(State(app): State<App>, Id(id): Id) -> Result<Json<Why>,
     (status = 200, description = "The attempts.", body = Vec<Attempt>),
     NotFound,
 ))]
-pub(super) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
+pub(super) async fn attempts(State(app): State<AppState>, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
     let pool = app.engine.pool();
     run(pool, id).await?;
     Ok(Json(store::attempt::of_run(pool, id).await?.into_iter().map(Attempt::from).collect()))
@@ -73,7 +77,7 @@ pub(super) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Json<
     (status = 200, description = "The findings.", body = Vec<Finding>),
     NotFound,
 ))]
-pub(super) async fn findings(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Finding>>, Error> {
+pub(super) async fn findings(State(app): State<AppState>, Id(id): Id) -> Result<Json<Vec<Finding>>, Error> {
     let pool = app.engine.pool();
     run(pool, id).await?;
     Ok(Json(store::review::findings(pool, id).await?.into_iter().map(Finding::from).collect()))
@@ -84,7 +88,10 @@ pub(super) async fn findings(State(app): State<App>, Id(id): Id) -> Result<Json<
     (status = 200, description = "The assessments.", body = Vec<Assessment>),
     NotFound,
 ))]
-pub(super) async fn assessments(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Assessment>>, Error> {
+pub(super) async fn assessments(
+    State(app): State<AppState>,
+    Id(id): Id,
+) -> Result<Json<Vec<Assessment>>, Error> {
     let pool = app.engine.pool();
     run(pool, id).await?;
     Ok(Json(store::assessment::of_run(pool, id).await?.into_iter().map(Assessment::from).collect()))
@@ -95,7 +102,7 @@ pub(super) async fn assessments(State(app): State<App>, Id(id): Id) -> Result<Js
     (status = 200, description = "A diff for each push.", body = Vec<Diff>),
     NotFound,
 ))]
-pub(super) async fn diff(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Diff>>, Error> {
+pub(super) async fn diff(State(app): State<AppState>, Id(id): Id) -> Result<Json<Vec<Diff>>, Error> {
     let pool = app.engine.pool();
     run(pool, id).await?;
     Ok(Json(store::effect::diffs(pool, id).await?.into_iter().map(Diff::from).collect()))
@@ -106,7 +113,7 @@ pub(super) async fn diff(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<
     (status = 200, description = "The effects.", body = Vec<Effect>),
     NotFound,
 ))]
-pub(super) async fn effects(State(app): State<App>, Id(id): Id) -> Result<Json<Vec<Effect>>, Error> {
+pub(super) async fn effects(State(app): State<AppState>, Id(id): Id) -> Result<Json<Vec<Effect>>, Error> {
     let pool = app.engine.pool();
     run(pool, id).await?;
     Ok(Json(store::effect::of_run(pool, id).await?.into_iter().map(Effect::from).collect()))

@@ -14,7 +14,7 @@ use crate::{
     api::{Control, NewSchedule, Problem, Schedule},
     core::{cron::Cron, requirement::Requirement},
     http::{
-        App,
+        AppState,
         middleware::{error::Error, extract, principal::Principal, problem::Kind},
     },
     store::schedule,
@@ -32,7 +32,7 @@ pub(super) struct Name(String);
 #[utoipa::path(get, path = "/api/v1/schedules", tag = "schedules", responses(
     (status = 200, description = "All schedules, by name.", body = Vec<Schedule>),
 ))]
-pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Schedule>>, Error> {
+pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Schedule>>, Error> {
     let rows = schedule::list(app.engine.pool()).await?;
     Ok(Json(rows.into_iter().map(Schedule::from).collect()))
 }
@@ -43,7 +43,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<Json<Vec<Schedule>>, 
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
     NotFound,
 ))]
-pub(super) async fn show(State(app): State<App>, Name(name): Name) -> Result<Json<Schedule>, Error> {
+pub(super) async fn show(State(app): State<AppState>, Name(name): Name) -> Result<Json<Schedule>, Error> {
     let pool = app.engine.pool();
     let row = schedule::get(pool, &name).await?.ok_or_else(|| missing(&name))?;
     let ticks = schedule::ticks(pool, &name, TICKS).await?;
@@ -60,7 +60,7 @@ pub(super) async fn show(State(app): State<App>, Name(name): Name) -> Result<Jso
         (status = 422, description = "A field is invalid, or there is no such product.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn put(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     Name(name): Name,
     extract::Json(new): extract::Json<NewSchedule>,
@@ -83,7 +83,7 @@ pub(super) async fn put(
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
     NotFound,
 ))]
-pub(super) async fn remove(State(app): State<App>, Name(name): Name) -> Result<StatusCode, Error> {
+pub(super) async fn remove(State(app): State<AppState>, Name(name): Name) -> Result<StatusCode, Error> {
     if schedule::remove(app.engine.pool(), &name).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -100,7 +100,7 @@ pub(super) async fn remove(State(app): State<App>, Name(name): Name) -> Result<S
     InvalidReason,
 ))]
 pub(super) async fn pause(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     Name(name): Name,
     extract::Json(body): extract::Json<Control>,
@@ -117,7 +117,7 @@ pub(super) async fn pause(
     InvalidReason,
 ))]
 pub(super) async fn resume(
-    State(app): State<App>,
+    State(app): State<AppState>,
     principal: Principal,
     Name(name): Name,
     extract::Json(body): extract::Json<Control>,
@@ -126,7 +126,7 @@ pub(super) async fn resume(
 }
 
 async fn set_paused(
-    app: &App,
+    app: &AppState,
     name: &str,
     pause: bool,
     principal: Principal,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     api::Problem,
     http::{
-        App,
+        AppState,
         middleware::{error::Error, github_webhook::Delivery},
     },
 };
@@ -22,7 +22,10 @@ use crate::{
         (status = 200, description = "Stored, stored before, or of no interest; `result` says which."),
         (status = 401, description = "The signature is missing or wrong; nothing was stored.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn github(State(app): State<App>, Delivery(news): Delivery) -> Result<Json<Value>, Error> {
+pub(super) async fn github(
+    State(app): State<AppState>,
+    Delivery(news): Delivery,
+) -> Result<Json<Value>, Error> {
     let Some(news) = news else { return Ok(result("ignored")) };
     let is_new = app.engine.receive_signal(&news).await?;
     Ok(result(if is_new { "stored" } else { "known" }))

@@ -12,7 +12,7 @@ use aspora::{
         workflow::{Outcome, Queue},
     },
     engine::{Answer, Engine},
-    http::{self, App, Settings},
+    http::{self, AppState, Settings},
     store::{self, job::Lease},
 };
 use axum::{
@@ -32,7 +32,7 @@ const HEAD: &str = "0123456789abcdef0123456789abcdef01234567";
 const REQUIREMENTS: &str = "/api/v1/requirements";
 
 struct World {
-    app: App,
+    app: AppState,
     routes: Router,
     database: TestDatabase,
 }
@@ -56,7 +56,7 @@ impl World {
             model_is_stand_in: true,
         };
         let engine = Engine::open(database.pool.clone()).await.unwrap();
-        let app = App { engine, settings: Arc::new(settings) };
+        let app = AppState { engine, settings: Arc::new(settings) };
         Self { routes: http::router(app.clone()), app, database }
     }
 

@@ -90,7 +90,7 @@ impl Run {
         queued: bool,
     ) -> (Self, Vec<Action>) {
         actions.retain(|action| match action {
-            Action::DropJob => pause.queued,
+            Action::CancelJob => pause.queued,
             Action::Finish(_) => true,
             _ => false,
         });
@@ -104,7 +104,7 @@ impl Run {
     /// Ends a pause: the job is released, or if it is gone by now, the step is enqueued afresh.
     fn resume(self, workflow: &Workflow, queued: bool) -> Result<(Self, Vec<Action>), Refused> {
         if queued {
-            return Ok((self, vec![Action::ReleaseJob]));
+            return Ok((self, vec![Action::ResumeJob]));
         }
         let step = self.step().unwrap_or_default().to_owned();
         let since = self.state.entered().unwrap_or_default();
@@ -168,7 +168,7 @@ impl Run {
     /// What removes the job or the timer that the run has.
     pub(super) fn abandon(&self) -> Vec<Action> {
         match &self.state {
-            State::At { .. } | State::Paused(Pause { queued: true, .. }) => vec![Action::DropJob],
+            State::At { .. } | State::Paused(Pause { queued: true, .. }) => vec![Action::CancelJob],
             State::Waiting { .. } => vec![Action::ClearTimer],
             State::Paused(Pause { queued: false, .. }) | State::Ended { .. } => vec![],
         }

@@ -148,11 +148,11 @@ pub enum Action {
         attempts: u32,
     },
     /// Put the run's job on hold: it is not claimed, but a worker that has it may finish.
-    HoldJob,
+    PauseJob,
     /// Make the run's job claimable again.
-    ReleaseJob,
+    ResumeJob,
     /// Delete the run's job, even while a worker has it.
-    DropJob,
+    CancelJob,
     /// Make the run's job due now.
     MakeJobDue,
     /// Set the timer that wakes the run.

@@ -108,7 +108,7 @@ impl Run {
                 self.skip(workflow, *outcome, reason, now)
             }
             (State::At { .. }, Event::Paused { by, reason, cause }) => {
-                Ok((self.paused(true, by, reason, *cause, now), vec![Action::HoldJob]))
+                Ok((self.paused(true, by, reason, *cause, now), vec![Action::PauseJob]))
             }
             (State::Waiting { .. }, Event::Paused { by, reason, cause }) => {
                 Ok((self.paused(false, by, reason, *cause, now), vec![Action::ClearTimer]))

@@ -221,9 +221,9 @@ impl Rows {
         for action in actions {
             match action {
                 Action::Enqueue { .. } => (self.jobs, self.held) = (self.jobs + 1, false),
-                Action::DropJob => (self.jobs, self.held) = (self.jobs - 1, false),
-                Action::HoldJob => self.held = true,
-                Action::ReleaseJob => self.held = false,
+                Action::CancelJob => (self.jobs, self.held) = (self.jobs - 1, false),
+                Action::PauseJob => self.held = true,
+                Action::ResumeJob => self.held = false,
                 Action::MakeJobDue => assert_eq!(self.jobs, 1),
                 Action::SetTimer(_) => self.timers += 1,
                 Action::ClearTimer => self.timers -= 1,

@@ -21,7 +21,7 @@ use crate::{
         workflow::{End, Outcome, Workflow},
     },
     engine::Verb,
-    http::{App, middleware::principal::Principal},
+    http::{AppState, middleware::principal::Principal},
 };
 
 /// The fields of the forms.
@@ -38,7 +38,7 @@ pub(in super::super) struct ControlForm {
 
 /// `POST /runs/{id}/control`: applies the control and shows the run again, or says why it cannot.
 pub(in super::super) async fn submit(
-    extract::State(app): extract::State<App>,
+    extract::State(app): extract::State<AppState>,
     principal: Principal,
     Path(id): Path<String>,
     Submitted(form): Submitted<ControlForm>,
@@ -50,7 +50,7 @@ pub(in super::super) async fn submit(
 }
 
 /// The run to show next: this one, or its fork.
-async fn apply(app: &App, principal: Principal, id: &str, form: ControlForm) -> Result<Uuid, Problem> {
+async fn apply(app: &AppState, principal: Principal, id: &str, form: ControlForm) -> Result<Uuid, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
     let why: Reason = form.reason.parse().map_err(|wrong: Invalid| {
         Problem::Unreadable(format!("The reason {}. Go back and try again.", wrong.message))

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub(super) use self::controls::submit as control;
 use self::view::View;
-use super::{super::App, Problem, layout, words};
+use super::{super::AppState, Problem, layout, words};
 use crate::{
     core::{
         budget::{Account, Scope, Unit},
@@ -47,7 +47,7 @@ pub(super) struct PageQuery {
 /// `GET /runs/{id}`, or with `?fragment=1` only its `<main>`. An id that is not UTF-8 is answered like one that is
 /// not a UUID.
 pub(super) async fn show(
-    State(app): State<App>,
+    State(app): State<AppState>,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
@@ -59,7 +59,7 @@ pub(super) async fn show(
     }
 }
 
-async fn load(app: &App, id: &str) -> Result<View, Problem> {
+async fn load(app: &AppState, id: &str) -> Result<View, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
     let missing = || Problem::Missing(format!("There is no run {id}."));
     let pool = app.engine.pool();

@@ -52,10 +52,10 @@ fn paused_at(run: &Run) -> (&str, bool) {
 fn a_paused_job_is_held_and_a_resume_releases_it() {
     let (workflow, run) = begun();
     let (paused, actions) = moved(&run, &workflow, &pause());
-    assert_eq!((paused_at(&paused), actions), (("generate", true), vec![Action::HoldJob]));
+    assert_eq!((paused_at(&paused), actions), (("generate", true), vec![Action::PauseJob]));
     assert_eq!(paused.step(), Some("generate"));
     let (resumed, actions) = moved(&paused, &workflow, &resume());
-    assert_eq!((&resumed, actions), (&run, vec![Action::ReleaseJob]));
+    assert_eq!((&resumed, actions), (&run, vec![Action::ResumeJob]));
 }
 
 #[test]
@@ -124,12 +124,12 @@ fn a_cancel_removes_the_job_or_the_timer() {
     let finish = Action::Finish(End::Cancelled);
     let (workflow, run) = begun();
     let (ended, actions) = moved(&run, &workflow, &cancel);
-    assert_eq!(actions, [Action::DropJob, finish.clone()]);
+    assert_eq!(actions, [Action::CancelJob, finish.clone()]);
     let expected = State::Ended { name: "cancelled".to_owned(), end: End::Cancelled, reason: reason() };
     assert_eq!(ended.state, expected);
     assert_eq!(refusal(&ended, &workflow, &cancel), "`cancelled` does not apply to a run that is ended");
     let paused = moved(&run, &workflow, &pause()).0;
-    assert_eq!(moved(&paused, &workflow, &cancel).1, [Action::DropJob, finish.clone()]);
+    assert_eq!(moved(&paused, &workflow, &cancel).1, [Action::CancelJob, finish.clone()]);
     let (workflow, waiting) = parked();
     assert_eq!(moved(&waiting, &workflow, &cancel).1, [Action::ClearTimer, finish.clone()]);
     let paused = moved(&waiting, &workflow, &pause()).0;
@@ -153,7 +153,7 @@ fn a_skip_takes_the_transition_of_its_outcome_and_drops_the_job() {
     let (workflow, run) = after(&[Opened]);
     let (run, actions) = moved(&run, &workflow, &skip(Passed));
     assert!(
-        matches!(&actions[..], [Action::DropJob, Action::Enqueue { step, .. }] if step == "review"),
+        matches!(&actions[..], [Action::CancelJob, Action::Enqueue { step, .. }] if step == "review"),
         "{actions:?}"
     );
     assert_eq!(
@@ -178,7 +178,7 @@ fn only_a_resume_ends_a_pause() {
     let (workflow, run) = after(&[Opened]);
     let paused = moved(&run, &workflow, &pause()).0;
     let (skipped, actions) = moved(&paused, &workflow, &skip(Passed));
-    assert_eq!((paused_at(&skipped), actions), (("review", false), vec![Action::DropJob]));
+    assert_eq!((paused_at(&skipped), actions), (("review", false), vec![Action::CancelJob]));
     let (sent, actions) = moved(&skipped, &workflow, &retry("gate"));
     assert_eq!((paused_at(&sent), actions), (("gate", false), vec![]));
     assert_eq!((sent.turn, sent.visits["gate"]), (run.turn, 2));
@@ -245,7 +245,7 @@ fn a_retry_from_an_unknown_step_lists_the_steps() {
 fn a_retry_drops_the_job_or_the_timer() {
     let (workflow, run) = begun();
     let actions = moved(&run, &workflow, &retry("gate")).1;
-    assert!(matches!(&actions[..], [Action::DropJob, Action::Enqueue { .. }]), "{actions:?}");
+    assert!(matches!(&actions[..], [Action::CancelJob, Action::Enqueue { .. }]), "{actions:?}");
     let (workflow, run) = parked();
     let actions = moved(&run, &workflow, &retry("gate")).1;
     assert!(matches!(&actions[..], [Action::ClearTimer, Action::Enqueue { .. }]), "{actions:?}");
