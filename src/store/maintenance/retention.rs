@@ -283,7 +283,7 @@ async fn small_tables(connection: &mut Connection, month: &Month) -> Result<Vec<
                 break;
             }
         }
-        swept.extend(counted(Class::Runs, &format!("{table} of {}", month.name), rows));
+        swept.extend(swept_rows(Class::Runs, &format!("{table} of {}", month.name), rows));
     }
     Ok(swept)
 }
@@ -305,7 +305,7 @@ async fn requirements(connection: &mut Connection, days: f64) -> Result<Option<S
         .rows_affected();
         rows += signed(done);
         if done == 0 {
-            return Ok(counted(Class::Runs, "requirement", rows));
+            return Ok(swept_rows(Class::Runs, "requirement", rows));
         }
     }
 }
@@ -320,7 +320,7 @@ async fn answers(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         )
         .fetch_one(connection)
         .await?;
-        return Ok(counted(Class::Answers, "idempotency", rows));
+        return Ok(swept_rows(Class::Answers, "idempotency", rows));
     }
     let mut rows = 0;
     loop {
@@ -336,7 +336,7 @@ async fn answers(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         .rows_affected();
         rows += signed(done);
         if done == 0 {
-            return Ok(counted(Class::Answers, "idempotency", rows));
+            return Ok(swept_rows(Class::Answers, "idempotency", rows));
         }
     }
 }
@@ -353,7 +353,7 @@ async fn signals(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         )
         .fetch_one(connection)
         .await?;
-        return Ok(counted(Class::Signals, "signal", rows));
+        return Ok(swept_rows(Class::Signals, "signal", rows));
     }
     let mut rows = 0;
     loop {
@@ -371,7 +371,7 @@ async fn signals(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         .rows_affected();
         rows += signed(done);
         if done == 0 {
-            return Ok(counted(Class::Signals, "signal", rows));
+            return Ok(swept_rows(Class::Signals, "signal", rows));
         }
     }
 }
@@ -382,10 +382,10 @@ async fn blobs(connection: &mut Connection, days: f64, is_dry: bool) -> Result<O
     } else {
         signed(blob::sweep(connection, days).await?)
     };
-    Ok(counted(Class::Blobs, "blob", rows))
+    Ok(swept_rows(Class::Blobs, "blob", rows))
 }
 
-fn counted(class: Class, name: &str, rows: i64) -> Option<Swept> {
+fn swept_rows(class: Class, name: &str, rows: i64) -> Option<Swept> {
     let swept = Swept { class, name: name.to_owned(), rows: Some(rows), bytes: None, is_busy: false };
     (rows > 0).then_some(swept)
 }

@@ -29,7 +29,7 @@ fn head(view: &View, number: usize, diff: &effect::Diff) -> Markup {
                     None => span.badge.waiting { "not known to be pushed" },
                 }
                 " on " (view.commit(&diff.parent)) ": "
-                (counted(u32::try_from(files).unwrap_or(u32::MAX), "file")) " "
+                (counted(files, "file")) " "
                 span.plus { "+" (count(Kind::Plus)) } " " span.minus { "−" (count(Kind::Minus)) }
                 span.muted { " " (words::clock(diff.at)) }
             }

@@ -150,7 +150,7 @@ fn spent(spent: &effect::Spent) -> Markup {
         @if spent.calls == 0 { "nothing yet" } @else {
             @if spent.micro_dollars > 0 { (words::dollars(spent.micro_dollars)) ", " }
             span title=(title) { (tokens) " tokens" } ", "
-            (counted(u32::try_from(spent.calls).unwrap_or(u32::MAX), "call"))
+            (counted(spent.calls, "call"))
         }
     }
 }
