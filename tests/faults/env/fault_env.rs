@@ -25,8 +25,14 @@ use crate::support::{
 
 /// The lease of a worker. Short, so that another worker soon takes over the job of a killed one.
 pub(crate) const LEASE: Duration = Duration::from_millis(700);
-/// A run that has not ended after this long hangs.
-const RUN_TIMEOUT: Duration = Duration::from_secs(90);
+/// A run without a new event or attempt for this long hangs. It is measured from the last of them, since a run goes
+/// through more crashes on a fast machine than on a slow one, and each costs a lease and a back-off. Attempts are
+/// limited, so a run that fails again and again ends too.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+fn has_ended(stored: &StoredRun) -> bool {
+    matches!(stored.run.state, State::Ended { .. })
+}
 
 /// Everything around a full run.
 pub(crate) struct FaultEnv {
@@ -125,14 +131,29 @@ impl FaultEnv {
 
     /// Waits until the run has ended; prints everything about it when it hangs.
     pub(crate) async fn wait_for_end(&self, started: &StartedRun) -> StoredRun {
-        let ended = until_or_timeout(RUN_TIMEOUT, async || {
-            Some(self.read(started.run).await).filter(|it| matches!(it.run.state, State::Ended { .. }))
-        });
-        if let Some(stored) = ended.await {
-            return stored;
+        let mut seen = (0, 0);
+        loop {
+            let moved = until_or_timeout(STALL_TIMEOUT, async || {
+                Some(self.progress(started).await).filter(|(stored, progress)| has_ended(stored) || *progress != seen)
+            });
+            match moved.await {
+                Some((stored, _)) if has_ended(&stored) => return stored,
+                Some((_, progress)) => seen = progress,
+                None => break,
+            }
         }
         self.dump(started).await;
-        panic!("the run has not ended after {RUN_TIMEOUT:?}: {:?}", self.read(started.run).await.run);
+        panic!("the run has stood still for {STALL_TIMEOUT:?}: {:?}", self.read(started.run).await.run);
+    }
+
+    /// The stored run, and how many events and attempts it has.
+    async fn progress(&self, started: &StartedRun) -> (StoredRun, (i32, usize)) {
+        let attempts = until("the database answers", async || {
+            store::attempt::of_run(self.pool(), started.run).await.ok().map(|attempts| attempts.len())
+        });
+        let (stored, attempts) = (self.read(started.run).await, attempts.await);
+        let version = stored.version;
+        (stored, (version, attempts))
     }
 
     /// Waits until the run has an event after `version`.
