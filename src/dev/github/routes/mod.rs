@@ -1,5 +1,6 @@
 //! GitHub's REST routes, one file a subject. A handler reads the request, calls the domain, and renders.
 
+mod apps;
 mod checks;
 mod comments;
 mod extract;
@@ -17,6 +18,7 @@ use super::shared::Shared;
 /// All REST routes.
 pub(crate) fn all() -> Router<Arc<Shared>> {
     Router::new()
+        .merge(apps::routes())
         .merge(repositories::routes())
         .merge(pulls::routes())
         .merge(reviews::routes())
