@@ -83,6 +83,7 @@ fn demands(it: &Repository, pull: &Pull, comparison: &Comparison, rules: &Rules)
 /// GitHub's words for a commit without a verified signature.
 pub(crate) const UNSIGNED: &str = "Commits must have verified signatures.";
 /// GitHub's words for a push to a branch that takes pull requests alone.
+#[expect(dead_code, reason = "pushes follow")]
 pub(crate) const THROUGH_PULL_REQUEST: &str = "Changes must be made through a pull request.";
 
 fn reviews(it: &Repository, pull: &Pull, rules: &Rules) -> Option<String> {
