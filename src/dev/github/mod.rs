@@ -6,13 +6,13 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `permissions`, `apps`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
-//!    sends the webhooks
+//!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`,
+//!    `issues`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
 //! 4. requests: `admission`, `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin`, `people` and `registration`, which tests and `aspora dev` use
+//! 5. the server: `serve`, then `twin`, `people`, `maintainers` and `registration`, which tests and `aspora dev` use
 
 mod access;
 mod accounts;
@@ -32,12 +32,14 @@ mod http_backend;
 mod issues;
 mod keys;
 mod ledger;
+mod maintainers;
 mod merges;
 mod observe;
 mod pages;
 mod patch;
 mod people;
 mod permissions;
+mod protection;
 mod pulls;
 mod push;
 mod quota;
@@ -46,8 +48,10 @@ mod registration;
 mod render;
 mod reviews;
 mod routes;
+mod rules;
 mod serve;
 mod shared;
+mod stale;
 mod state;
 mod statuses;
 mod tokens;
@@ -62,6 +66,7 @@ pub use self::{
     people::ReviewEvent,
     permissions::{Level, Permissions},
     registration::{InstallOn, RegisteredApp, TokenKind},
+    protection::{Enforcement, RequiredCheck, Rules, Ruleset},
     state::{CheckRun, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status},
     twin::{Twin, TwinConfig},
     webhooks::{Webhook, Webhooks},

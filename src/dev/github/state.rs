@@ -4,7 +4,7 @@
 //! killed continues where it stopped.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
 };
 
@@ -12,7 +12,11 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{apps::Registry, permissions::Level};
+use super::{
+    apps::Registry,
+    permissions::Level,
+    protection::{Rules, Ruleset},
+};
 
 /// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -77,6 +81,14 @@ pub(crate) struct Repository {
     pub(crate) permissions: BTreeMap<String, String>,
     #[serde(default = "yes")]
     pub(crate) private: bool,
+    /// Classic protection, by branch.
+    #[serde(default)]
+    pub(crate) protections: BTreeMap<String, Rules>,
+    #[serde(default)]
+    pub(crate) rulesets: Vec<Ruleset>,
+    /// The commits whose signature GitHub verified: its own.
+    #[serde(default)]
+    pub(crate) verified: BTreeSet<String>,
 }
 
 const fn yes() -> bool {
@@ -101,6 +113,9 @@ impl Repository {
             statuses: Vec::new(),
             permissions: BTreeMap::new(),
             private: true,
+            protections: BTreeMap::new(),
+            rulesets: Vec::new(),
+            verified: BTreeSet::new(),
         }
     }
 

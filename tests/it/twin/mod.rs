@@ -4,6 +4,7 @@
 mod credentials;
 mod operation;
 mod pages;
+mod rules;
 
 use std::{
     path::Path,

@@ -27,7 +27,6 @@ use crate::dev::github::{
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/repos/{owner}/{repo}", get(repository))
-        .route("/repos/{owner}/{repo}/branches/{*branch}", get(branch))
         .route("/repos/{owner}/{repo}/git/ref/{*reference}", get(reference))
         .route("/repos/{owner}/{repo}/commits/{sha}", get(commit))
         .route("/repos/{owner}/{repo}/commits/{sha}/pulls", get(pulls_of_commit))
@@ -37,15 +36,6 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 
 async fn repository(State(shared): State<Arc<Shared>>, Repo(repo): Repo) -> Answer {
     ok(shared.host.read(&repo, |it| shared.links.repository(it))?)
-}
-
-async fn branch(State(shared): State<Arc<Shared>>, Repo(repo): Repo, Path((_, _, branch)): Named) -> Answer {
-    let git = shared.host.git(&repo);
-    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "Branch not found");
-    let sha = git.branch(&branch).await?.ok_or_else(unknown)?;
-    let commits = git.commits(&sha, true).await?;
-    let commit = commits.first().ok_or_else(Refusal::not_found)?;
-    ok(shared.host.read(&repo, |it| shared.links.branch(it, &branch, commit))?)
 }
 
 async fn reference(
