@@ -51,7 +51,10 @@ pub(crate) fn judge(call: &Call<'_>, by: &Credential) -> Result<(), Refusal> {
         Kind::App { .. } => return Err(Refusal::bad_credentials()),
         _ if call.row.app_only => return Err(Refusal::new(StatusCode::UNAUTHORIZED, UNDECODABLE)),
         Kind::Nobody => return judge_nobody(call),
-        Kind::Installation { .. } | Kind::Actions { .. } | Kind::FineGrained { .. } | Kind::Classic { .. } => {}
+        Kind::Installation { .. }
+        | Kind::Actions { .. }
+        | Kind::FineGrained { .. }
+        | Kind::Classic { .. } => {}
     }
     if call.is_public_read() {
         return Ok(());
@@ -96,7 +99,9 @@ pub(crate) fn sees(by: &Credential, it: &Repository) -> bool {
             *account == it.owner && repositories.as_ref().is_none_or(|chosen| chosen.contains(&it.id))
         }
         Kind::Actions { repository, .. } => *repository == it.id,
-        Kind::FineGrained { repositories, .. } => repositories.contains(&it.id) && person_level(by, it).is_some(),
+        Kind::FineGrained { repositories, .. } => {
+            repositories.contains(&it.id) && person_level(by, it).is_some()
+        }
         Kind::Classic { scopes } => {
             let scope = scopes.contains("repo") || scopes.contains("repo_deployment");
             scope && person_level(by, it).is_some()
@@ -133,15 +138,14 @@ fn judge_nobody(call: &Call<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     let read = call.names_repository() && call.is_read();
-    Err(if read { Refusal::not_found() } else { Refusal::new(StatusCode::UNAUTHORIZED, "Requires authentication") })
+    Err(if read {
+        Refusal::not_found()
+    } else {
+        Refusal::new(StatusCode::UNAUTHORIZED, "Requires authentication")
+    })
 }
 
-fn judge_needs(
-    call: &Call<'_>,
-    needs: &Needs,
-    given: &Permissions,
-    message: &str,
-) -> Result<(), Refusal> {
+fn judge_needs(call: &Call<'_>, needs: &Needs, given: &Permissions, message: &str) -> Result<(), Refusal> {
     let any = match needs {
         Needs::Refused => return Err(forbidden(message)),
         Needs::AnyOf(any) => any,
@@ -151,7 +155,10 @@ fn judge_needs(
     let extra = [
         call.needs_workflows().then_some(workflows),
         // It commits to the head's branch.
-        call.row.path.ends_with("/update-branch").then_some(Need { permission: "contents", level: Level::Write }),
+        call.row
+            .path
+            .ends_with("/update-branch")
+            .then_some(Need { permission: "contents", level: Level::Write }),
     ];
     let extra: Vec<Need> = extra.into_iter().flatten().collect();
     if any.iter().any(|all| all.iter().all(has)) && extra.iter().all(has) {
@@ -175,7 +182,11 @@ fn judge_person(call: &Call<'_>, by: &Credential, message: &str) -> Result<(), R
         && matches!(&call.row.installation, Needs::AnyOf(any) if any.iter().flatten().any(pushes));
     let needed = if writes { Level::Write } else { Level::Read };
     let level = person_level(by, it);
-    if level >= Some(needed) || (!it.private && needed == Level::Read) { Ok(()) } else { Err(forbidden(message)) }
+    if level >= Some(needed) || (!it.private && needed == Level::Read) {
+        Ok(())
+    } else {
+        Err(forbidden(message))
+    }
 }
 
 /// What a token's person may do in a repository.

@@ -26,7 +26,9 @@ impl IntoResponse for Refusal {
         }
         let mut answer = (self.status, Json(body)).into_response();
         for (name, value) in self.headers {
-            answer.headers_mut().extend(HeaderValue::from_str(&value).map(|value| (HeaderName::from_static(name), value)));
+            answer
+                .headers_mut()
+                .extend(HeaderValue::from_str(&value).map(|value| (HeaderName::from_static(name), value)));
         }
         answer
     }

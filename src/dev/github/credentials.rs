@@ -122,7 +122,9 @@ impl Credentials {
         app_only: bool,
     ) -> Result<Credential, Refusal> {
         let presented = match headers.get("authorization") {
-            Some(value) => Some(value.to_str().ok().and_then(secret_of).ok_or_else(Refusal::bad_credentials)?),
+            Some(value) => {
+                Some(value.to_str().ok().and_then(secret_of).ok_or_else(Refusal::bad_credentials)?)
+            }
             None => None,
         };
         let Some(secret) = presented else {
@@ -138,7 +140,11 @@ impl Credentials {
         }
         if app_only {
             let app = keys::app_of_jwt(registry, &secret, self.now() / 1000).map_err(undecodable)?;
-            return Ok(Credential { login: None, app: Some(app.slug.clone()), kind: Kind::App { id: app.id } });
+            return Ok(Credential {
+                login: None,
+                app: Some(app.slug.clone()),
+                kind: Kind::App { id: app.id },
+            });
         }
         let token = registry.token(&secret).filter(|token| self.is_in_force(token));
         token.map_or_else(|| Err(Refusal::bad_credentials()), |token| of_holder(&token.holder, registry))
@@ -212,7 +218,8 @@ fn lesser(grant: &Permissions, token: &Permissions) -> Permissions {
 }
 
 fn undecodable(message: &'static str) -> Refusal {
-    let status = if message == "Integration not found" { StatusCode::NOT_FOUND } else { StatusCode::UNAUTHORIZED };
+    let status =
+        if message == "Integration not found" { StatusCode::NOT_FOUND } else { StatusCode::UNAUTHORIZED };
     Refusal::new(status, message)
 }
 

@@ -63,7 +63,9 @@ fn admitted(shared: &Shared, headers: &HeaderMap, name: &str, push: bool) -> Res
             return Ok(by);
         }
         let message = match push {
-            true => format!("Permission to {name}.git denied to {}.", by.login.as_deref().unwrap_or_default()),
+            true => {
+                format!("Permission to {name}.git denied to {}.", by.login.as_deref().unwrap_or_default())
+            }
             false => "Write access to repository not granted.".to_owned(),
         };
         Err(Refusal::new(StatusCode::FORBIDDEN, &message))

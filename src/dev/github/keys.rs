@@ -111,7 +111,9 @@ fn times(claims: &Value, now: i64) -> Result<(), &'static str> {
         return Err("'Expiration time' claim ('exp') is too far in the future");
     }
     if claims["iat"].as_i64().is_none_or(|iat| iat > now) {
-        return Err("'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued");
+        return Err(
+            "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued",
+        );
     }
     Ok(())
 }

@@ -126,7 +126,8 @@ fn row(cells: &[&'static str]) -> Option<Row> {
     let [method, path, installation, fine_grained, classic, _, jwt, ..] = cells else { return None };
     debug_assert!(cells.len() >= COLUMNS);
     let own = needs(method, installation);
-    let fine_grained = if fine_grained.contains("the same") { own.clone() } else { needs(method, fine_grained) };
+    let fine_grained =
+        if fine_grained.contains("the same") { own.clone() } else { needs(method, fine_grained) };
     Some(Row {
         method,
         path,
@@ -142,7 +143,8 @@ fn needs(method: &str, cell: &'static str) -> Needs {
     let unverified = cell.contains("[u]");
     let plain = cell.split(['[', '(']).next().unwrap_or("").trim();
     if let Some(listed) = plain.strip_prefix("yes:") {
-        let all: Vec<Vec<Need>> = listed.split(" or ").map(|all| all.split(" and ").filter_map(need).collect()).collect();
+        let all: Vec<Vec<Need>> =
+            listed.split(" or ").map(|all| all.split(" and ").filter_map(need).collect()).collect();
         let none = all.iter().all(Vec::is_empty);
         let level = if method == "GET" { Level::Read } else { Level::Write };
         return Needs::AnyOf(match none && unverified && listed.trim().is_empty() {
@@ -190,12 +192,16 @@ mod tests {
     fn cells_are_read_as_they_are_written() {
         let one = |permission, level| vec![Need { permission, level }];
         let any = |needs: Vec<Vec<Need>>| Needs::AnyOf(needs);
-        let checks = row_of("POST", "/repos/a/b/check-runs").map(|row| (&row.installation, &row.fine_grained));
+        let checks =
+            row_of("POST", "/repos/a/b/check-runs").map(|row| (&row.installation, &row.fine_grained));
         assert_eq!(checks, Some((&any(vec![one("checks", Level::Write)]), &Needs::Refused)));
         let either = any(vec![one("pull_requests", Level::Read), one("contents", Level::Read)]);
         assert_eq!(row_of("GET", "/repos/a/b/pulls/7").map(|row| &row.fine_grained), Some(&either));
         let both = [one("pull_requests", Level::Write), one("contents", Level::Write)].concat();
-        assert_eq!(graphql_row("enablePullRequestAutoMerge").map(|row| &row.fine_grained), Some(&any(vec![both])));
+        assert_eq!(
+            graphql_row("enablePullRequestAutoMerge").map(|row| &row.fine_grained),
+            Some(&any(vec![both]))
+        );
         assert_eq!(row_of("GET", "/user").map(|row| &row.installation), Some(&Needs::Refused));
         assert_eq!(
             row_of("POST", "/repos/a/b/deployments").map(|row| &row.classic),

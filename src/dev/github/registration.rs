@@ -103,13 +103,15 @@ impl Twin {
             let (account, repositories) = match on {
                 InstallOn::Owner(login) => (login.clone(), None),
                 InstallOn::Repositories(names) => {
-                    let (owner, _) = names.first().and_then(|name| name.split_once('/')).context("no repository")?;
+                    let (owner, _) =
+                        names.first().and_then(|name| name.split_once('/')).context("no repository")?;
                     let same = names.iter().all(|name| name.starts_with(&format!("{owner}/")));
                     anyhow::ensure!(same, "an installation has one owner: {names:?}");
                     (owner.to_owned(), Some(ids_of(state, names)?))
                 }
             };
-            let known = state.registry.installations.values().find(|it| it.app == app && it.account == account);
+            let known =
+                state.registry.installations.values().find(|it| it.app == app && it.account == account);
             let id = known.map(|it| it.id).unwrap_or_else(|| state.new_id());
             let permissions = permissions.clone();
             let it = Installation { id, app, account, repositories, permissions, suspended: false };

@@ -49,7 +49,13 @@ pub(crate) struct Minted {
 }
 
 /// Mints a token for an installation of an App, as far as it is granted.
-pub(crate) fn mint(host: &Host, app: i64, installation: i64, wish: Wish, form: Form) -> Result<Minted, Refusal> {
+pub(crate) fn mint(
+    host: &Host,
+    app: i64,
+    installation: i64,
+    wish: Wish,
+    form: Form,
+) -> Result<Minted, Refusal> {
     let (repositories, permissions) = host.with_state(|state| granted(state, app, installation, wish))?;
     let token = if form.long { long_installation(app) } else { short_installation() };
     let expires_at = form.now + form.life;
@@ -90,9 +96,8 @@ fn granted(
         chosen.insert(found.ok_or_else(unknown)?.id);
     }
     chosen.extend(&ids);
-    let reached = |id: &i64| {
-        state.repositories.values().any(|known| known.id == *id && it.covers(&known.owner, *id))
-    };
+    let reached =
+        |id: &i64| state.repositories.values().any(|known| known.id == *id && it.covers(&known.owner, *id));
     if !chosen.iter().all(reached) {
         return Err(unknown());
     }

@@ -1,11 +1,7 @@
 //! Each call is judged by the kind of its credential, as GitHub's permission data says.
 
 use aspora::dev::github::{InstallOn, Level, Permissions, RegisteredApp, TokenKind};
-use aws_lc_rs::{
-    rand::SystemRandom,
-    rsa::KeyPair,
-    signature::RSA_PKCS1_SHA256,
-};
+use aws_lc_rs::{rand::SystemRandom, rsa::KeyPair, signature::RSA_PKCS1_SHA256};
 use base64::{Engine as _, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::*;
@@ -38,8 +34,17 @@ fn permissions(all: &[(&str, Level)]) -> Permissions {
 
 /// Everything that the table names, as far as a credential can have it.
 fn everything() -> Permissions {
-    let names =
-        ["actions", "administration", "checks", "contents", "deployments", "issues", "pull_requests", "statuses", "workflows"];
+    let names = [
+        "actions",
+        "administration",
+        "checks",
+        "contents",
+        "deployments",
+        "issues",
+        "pull_requests",
+        "statuses",
+        "workflows",
+    ];
     permissions(&names.map(|name| (name, Level::Write)))
 }
 
@@ -183,7 +188,13 @@ async fn every_row_admits_the_kinds_that_it_names_and_refuses_the_others() {
             assert_admitted(&ask(&jwt(&app)).await, &row, "the App");
             for credential in [&installation, &fine_grained, &classic] {
                 let asked = ask(credential).await;
-                assert_eq!((asked.status, asked.message()), (401, REFUSALS[3]), "{} {}", row.method, row.path);
+                assert_eq!(
+                    (asked.status, asked.message()),
+                    (401, REFUSALS[3]),
+                    "{} {}",
+                    row.method,
+                    row.path
+                );
             }
             continue;
         }
@@ -291,7 +302,8 @@ async fn a_persons_token_may_do_no_more_than_the_person() {
 #[tokio::test]
 async fn a_jwt_is_judged_by_its_signature_its_issuer_and_its_times() {
     let world = World::new().await;
-    let (app, other) = (world.twin.register_app("aspora-dev").unwrap(), world.twin.register_app("other").unwrap());
+    let (app, other) =
+        (world.twin.register_app("aspora-dev").unwrap(), world.twin.register_app("other").unwrap());
     let exp = "'Expiration time' claim ('exp') is too far in the future";
     let ended = "'Expiration time' claim ('exp') must be a numeric value representing the future time at which the assertion expires";
     let claims = |iat: i64, exp: i64, iss: Value| json!({"iat": now() + iat, "exp": now() + exp, "iss": iss});
@@ -320,7 +332,9 @@ async fn a_token_is_minted_within_the_grant_and_narrowed_as_asked() {
     world.twin.create_repository("acme/other", &[("a", b"a")]).await.unwrap();
     let grant = permissions(&[("contents", Level::Write), ("issues", Level::Read)]);
     let (app, id, _) = world.installed(&grant).await;
-    let minted = world.mint(&app, id, json!({"repositories": ["wealth-product"], "permissions": {"contents": "read"}})).await;
+    let minted = world
+        .mint(&app, id, json!({"repositories": ["wealth-product"], "permissions": {"contents": "read"}}))
+        .await;
     assert_eq!((minted.status, &minted.body["permissions"]), (201, &json!({"contents": "read"})));
     assert_eq!(minted.body["repositories"][0]["full_name"], REPO);
     let token = minted.body["token"].as_str().unwrap();
@@ -330,7 +344,10 @@ async fn a_token_is_minted_within_the_grant_and_narrowed_as_asked() {
     let asked = world.ask_as(Some(token), "GET", &format!("/repos/{REPO}/issues"), None).await;
     assert_eq!(asked.status, 403, "the token is narrower than the installation");
     for (wish, message) in [
-        (json!({"permissions": {"issues": "write"}}), "The permissions requested are not granted to this installation."),
+        (
+            json!({"permissions": {"issues": "write"}}),
+            "The permissions requested are not granted to this installation.",
+        ),
         (
             json!({"repositories": ["other"]}),
             "There is at least one repository that does not exist or is not accessible to the parent installation.",
@@ -368,7 +385,8 @@ async fn tokens_expire_and_a_new_one_may_be_unknown_at_first() {
     let world = World::new().await;
     world.twin.token_lifetime(Duration::from_secs(60));
     let (app, id, token) = world.installed(&everything()).await;
-    let status = async |token: &str| world.ask_as(Some(token), "GET", &format!("/repos/{REPO}"), None).await.status;
+    let status =
+        async |token: &str| world.ask_as(Some(token), "GET", &format!("/repos/{REPO}"), None).await.status;
     assert_eq!(status(&token).await, 200);
     world.twin.advance_clock(Duration::from_secs(61));
     assert_eq!(status(&token).await, 401);
@@ -472,7 +490,9 @@ async fn a_bot_has_no_permission_and_roles_show_as_the_four_old_ones() {
     let path = |login: &str| format!("collaborators/{login}/permission");
     let (status, refused) = world.get(&path("aspora-dev%5Bbot%5D")).await;
     assert_eq!((status, &refused["message"]), (404, &json!("aspora-dev[bot] is not a user")));
-    for (role, permission) in [("admin", "admin"), ("maintain", "write"), ("triage", "read"), ("read", "read")] {
+    for (role, permission) in
+        [("admin", "admin"), ("maintain", "write"), ("triage", "read"), ("read", "read")]
+    {
         world.twin.set_permission(REPO, "ada", role).unwrap();
         let shown = world.get(&path("ada")).await.1;
         assert_eq!((&shown["permission"], &shown["role_name"]), (&json!(permission), &json!(role)));

@@ -133,7 +133,8 @@ async fn mint(
     let form = Form { long, now: shared.credentials.now(), life: shared.credentials.life() };
     let minted = tokens::mint(&shared.host, app.id, id, wish, form)?;
     let chosen = shared.host.with_state(|state| {
-        let chosen = |it: &&state::Repository| minted.repositories.as_ref().is_some_and(|ids| ids.contains(&it.id));
+        let chosen =
+            |it: &&state::Repository| minted.repositories.as_ref().is_some_and(|ids| ids.contains(&it.id));
         shared.links.reached(&state.repositories.values().filter(chosen).collect::<Vec<_>>())
     });
     Ok((StatusCode::CREATED, axum::Json(shared.links.minted(&minted, &chosen))).into_response())
