@@ -1,5 +1,7 @@
 //! What goes wrong with a repository, and whether another attempt may help.
 
+use super::declined::Declined;
+
 /// An error of a workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -13,6 +15,9 @@ pub enum Error {
         /// Whether the same call may succeed later: the network or the server was at fault.
         transient: bool,
     },
+    /// The forge declined a push, and would decline it again.
+    #[error("{0}")]
+    Declined(Declined),
     /// Git took too long and was killed.
     #[error("git {command} did not end within {seconds} seconds and was stopped")]
     Timeout {
@@ -69,6 +74,7 @@ impl Error {
             Self::Git { transient, .. } => *transient,
             Self::Timeout { .. } | Self::Token { .. } => true,
             Self::TooLarge { .. }
+            | Self::Declined(_)
             | Self::Missing(_)
             | Self::Refused { .. }
             | Self::Unchanged

@@ -6,6 +6,7 @@
 mod checkout;
 mod commit;
 mod config;
+mod declined;
 mod error;
 mod git;
 mod link;
@@ -19,6 +20,7 @@ pub use self::{
     checkout::Worktree,
     commit::{FileEdit, Merge, NewCommit},
     config::{Config, Credentials, Mint, Remote, Signature},
+    declined::{Cause, Declined},
     error::Error,
     mirror::{Commit, Diff, Entry, Mirror},
     remote::Push,
