@@ -6,17 +6,20 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `state`, `git`, `adopt`, `incoming`, `patch`, `refusal`,
+//!    `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`,
-//!    `issues`; and `deliveries`, which sends the webhooks
-//! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
+//!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `secrets`, `rules`, `push_rules`, `stale`, `pulls`, `push`,
+//!    `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the webhooks
+//! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `receive_pack` (git), `credentials`, and `access`, which
+//!    judges a call by them
 //! 4. requests: `admission`, `routes`, `pages`, `http_backend`, with what they share in `shared`
 //! 5. the server: `serve`, then `twin`, `people`, `maintainers` and `registration`, which tests and `aspora dev` use
 
 mod access;
 mod accounts;
 mod admission;
+mod adopt;
 mod answers;
 mod apps;
 mod checks;
@@ -29,6 +32,7 @@ mod faults;
 mod git;
 mod host;
 mod http_backend;
+mod incoming;
 mod issues;
 mod keys;
 mod ledger;
@@ -42,13 +46,16 @@ mod permissions;
 mod protection;
 mod pulls;
 mod push;
+mod push_rules;
 mod quota;
+mod receive_pack;
 mod refusal;
 mod registration;
 mod render;
 mod reviews;
 mod routes;
 mod rules;
+mod secrets;
 mod serve;
 mod shared;
 mod stale;

@@ -19,6 +19,7 @@ mod faults;
 mod limits;
 mod money;
 mod people;
+mod pushes;
 mod road;
 mod rounds;
 mod webhooks;
