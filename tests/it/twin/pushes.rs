@@ -77,7 +77,8 @@ fn through_pull_requests() -> Rules {
     Rules { pull_request: true, ..Rules::default() }
 }
 
-#[tokio::test]
+// Git runs while this thread waits for it, so the twin needs another one.
+#[tokio::test(flavor = "multi_thread")]
 async fn git_shows_githubs_lines_of_a_declined_push() {
     let world = World::new().await;
     let pusher = Pusher::new(&world).await;
