@@ -6,18 +6,18 @@ use super::{
     Failure,
     attempt::Attempt,
     context,
-    ledger::{CheckRunIntent, Observed, Pushed},
+    ledger::{Observed, Pushed},
 };
 use crate::{
     core::{
         policy::{
-            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, CheckFact, CommitStatus, Facts,
-            POLICY_PATH, Permission, Person, Phase, PullFact, Requester, Review, judge, preflight,
+            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, Facts, POLICY_PATH, Permission,
+            Person, Phase, PullFact, Requester, Review, judge, preflight,
         },
         requirement::ProductName,
         sha::Sha,
     },
-    github::{self, Account, Pull},
+    github::{Account, Pull},
     store::{assessment, product, review},
     workspace::Mirror,
 };
@@ -28,6 +28,7 @@ impl Attempt<'_> {
         let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
         let pushed_at = pushes.iter().find(|push| push.observation.sha == *head).map(|push| push.at);
+        let reports = self.reports(mirror, &base, head, self.stored.now).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
         Ok(Facts {
             at: self.stored.now,
@@ -46,9 +47,10 @@ impl Attempt<'_> {
             up_to_date: mirror.is_ancestor(&base, head).await?,
             head_since: pushed_at.unwrap_or(self.stored.now),
             returned: false,
-            check_deadline_minutes: CHECK_DEADLINE_MINUTES,
-            checks: self.checks(head).await?,
-            statuses: forge.statuses(&self.repo, head).await?.into_iter().map(status_fact).collect(),
+            check_deadline_minutes: reports.deadline_minutes.unwrap_or(CHECK_DEADLINE_MINUTES),
+            checks: reports.checks,
+            statuses: reports.statuses,
+            ci: Some(reports.ci),
             review: self.review_of(head).await?,
             rounds_left: self.rounds_left,
             approvals: self.approvals(pull.number).await?,
@@ -63,13 +65,6 @@ impl Attempt<'_> {
             base,
             head: head.clone(),
         })
-    }
-
-    async fn checks(&self, head: &Sha) -> Result<Vec<CheckFact>, Failure> {
-        let checks = self.factory.forge.check_runs(&self.repo, head).await?;
-        let reported = self.observations::<CheckRunIntent>().await?;
-        let our_app = reported.iter().find_map(|reported| reported.observation.app_id);
-        Ok(checks.into_iter().map(|check| check_fact(check, our_app)).collect())
     }
 
     /// The commits on the branch that were pushed neither by this run nor by one that it was forked from,
@@ -126,29 +121,6 @@ impl Attempt<'_> {
             approvals.push(Approval { by, bot, permission, state, commit, submitted_at });
         }
         Ok(approvals)
-    }
-}
-
-fn check_fact(check: github::CheckRun, our_app: Option<u64>) -> CheckFact {
-    CheckFact {
-        name: check.name,
-        app_id: check.app_id.unwrap_or(0),
-        app_slug: check.app_slug.unwrap_or_default(),
-        id: check.id,
-        started_at: check.started_at,
-        status: check.status,
-        conclusion: check.conclusion,
-        url: Some(check.html_url).filter(|url| !url.is_empty()),
-        ours: our_app.is_some() && check.app_id == our_app,
-    }
-}
-
-fn status_fact(status: github::CommitStatus) -> CommitStatus {
-    CommitStatus {
-        context: status.context,
-        state: status.state,
-        updated_at: status.updated_at,
-        url: Some(status.target_url).filter(|url| !url.is_empty()),
     }
 }
 

@@ -33,7 +33,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     }
     let outcome = match assessment.decision() {
         Decision::Clear => Outcome::Cleared,
-        Decision::Waiting { .. } => return Ok(park(at, &assessment)),
+        Decision::Waiting { .. } => {
+            at.rerun_checks(&assessment).await?;
+            return Ok(park(at, &assessment));
+        }
         Decision::Behind => Outcome::Behind,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
         Decision::Blocked { .. } => Outcome::Stopped,

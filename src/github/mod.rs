@@ -5,6 +5,7 @@
 //! hold it back before it is sent. A failure says its kind and how long to wait; the job queue retries.
 
 mod account;
+mod actions;
 mod checks;
 mod comments;
 mod error;
@@ -12,6 +13,7 @@ mod headers;
 mod merge;
 mod pulls;
 mod reviews;
+mod statuses;
 pub mod text;
 mod throttle;
 pub mod webhook;
@@ -30,12 +32,14 @@ use url::Url;
 use crate::core::{requirement::RepoName, sha::Sha};
 
 pub use account::Account;
-pub use checks::{CheckOutput, CheckRun, CheckUpdate, CommitStatus, NewCheckRun, NewStatus};
+pub use actions::{Job, WorkflowRun};
+pub use checks::{Annotation, CheckOutput, CheckRun, CheckUpdate, NewCheckRun};
 pub use comments::Comment;
 pub use error::{Error, Kind};
 pub use merge::Merge;
 pub use pulls::{NewPull, Pull};
 pub use reviews::{NewReview, NewReviewComment, Review};
+pub use statuses::{CommitStatus, NewStatus};
 pub use throttle::{Effort, Throttle};
 
 /// The most bytes one answer may have (32 MiB); a longer one is refused unread.

@@ -223,6 +223,18 @@ impl Mirror {
         Ok(call.ends_with(&[0, 1]).await?.code == 0)
     }
 
+    /// The newest commits of a history, itself first, at most `most`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for a commit that is not here, or git's own.
+    pub async fn recent(&self, commit: &Sha, most: usize) -> Result<Vec<Sha>, Error> {
+        self.need(commit).await?;
+        let most = format!("--max-count={most}");
+        let listing = self.git(["rev-list", &most, commit.as_str()]).output().await?;
+        let lines = String::from_utf8_lossy(&listing).lines().map(str::to_owned).collect::<Vec<_>>();
+        Ok(lines.into_iter().filter_map(|line| line.parse().ok()).collect())
+    }
+
     /// The commits that `head` has and `base` does not, oldest first.
     ///
     /// # Errors

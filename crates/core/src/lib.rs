@@ -16,6 +16,7 @@ pub mod path;
 pub mod policy;
 pub mod rate;
 pub mod reason;
+pub mod redact;
 pub mod requirement;
 pub mod run;
 pub mod sha;

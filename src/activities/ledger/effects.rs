@@ -159,6 +159,25 @@ pub(crate) struct Merged {
     pub(crate) head: Sha,
 }
 
+/// The re-run of the failed jobs of a workflow run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RerunIntent {
+    pub(crate) workflow_run: u64,
+    /// The attempt that failed.
+    pub(crate) attempt: u32,
+}
+
+/// A re-run that was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Reran {
+    pub(crate) workflow_run: u64,
+    /// The attempt that had failed.
+    pub(crate) attempt: u32,
+    pub(crate) head: Sha,
+    /// Why the forge refused.
+    pub(crate) refused: Option<String>,
+}
+
 impl Effect for ModelCallIntent {
     const KIND: &'static str = "llm_call";
     type Observation = Answered;
@@ -187,6 +206,11 @@ impl Effect for CheckRunIntent {
 impl Effect for CheckUpdateIntent {
     const KIND: &'static str = CheckRunIntent::KIND;
     type Observation = Reported;
+}
+
+impl Effect for RerunIntent {
+    const KIND: &'static str = "rerun";
+    type Observation = Reran;
 }
 
 impl Effect for ReviewIntent {

@@ -2,7 +2,7 @@
 
 use super::{
     git::{Commit, Comparison, Move},
-    state::{CheckRun, Comment, Pull, Review, Status},
+    state::{CheckRun, CheckSuite, Comment, Pull, Review, Status, WorkflowRun},
 };
 
 /// One event of a webhook, with the data as it was when the event happened.
@@ -24,13 +24,21 @@ pub(crate) enum Event {
         pull: Pull,
         comparison: Comparison,
     },
+    CheckSuite {
+        action: &'static str,
+        suite: CheckSuite,
+    },
+    WorkflowRun {
+        action: &'static str,
+        run: WorkflowRun,
+    },
     CheckRun {
         action: &'static str,
         run: CheckRun,
     },
-    /// `name` is what the reporter called the commit: its SHA or a branch.
+    /// `branches` are those that hold the commit, at most ten.
     Status {
-        name: String,
+        branches: Vec<String>,
         status: Status,
     },
     Comment {
@@ -61,6 +69,8 @@ impl Event {
             Self::PullRequest { .. } => "pull_request",
             Self::Review { .. } => "pull_request_review",
             Self::CheckRun { .. } => "check_run",
+            Self::CheckSuite { .. } => "check_suite",
+            Self::WorkflowRun { .. } => "workflow_run",
             Self::Status { .. } => "status",
             Self::Comment { .. } => "issue_comment",
         }

@@ -8,13 +8,14 @@
 //!
 //! 1. data: `accounts`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `checks`, `statuses`, `ci`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
+//!    `suites`, `checks`, `statuses`, `actions`, `ci`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
 //!    sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`
 //! 4. requests: `routes`, `pages`, `http_backend`, with what they share in `shared`
 //! 5. the server: `serve`, then `twin` and `people`, which tests and `aspora dev` use
 
 mod accounts;
+mod actions;
 mod answers;
 mod checks;
 mod ci;
@@ -28,11 +29,13 @@ mod host;
 mod http_backend;
 mod issues;
 mod ledger;
+mod logs;
 mod merges;
 mod observe;
 mod pages;
 mod patch;
 mod people;
+mod people_ci;
 mod pulls;
 mod push;
 mod quota;
@@ -44,6 +47,7 @@ mod serve;
 mod shared;
 mod state;
 mod statuses;
+mod suites;
 mod twin;
 mod webhooks;
 
@@ -53,7 +57,11 @@ pub use self::{
     ledger::Entry,
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
-    state::{CheckRun, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status},
+    people_ci::JobEnd,
+    state::{
+        CheckRun, CheckSuite, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status,
+        WorkflowRun,
+    },
     twin::{Twin, TwinConfig},
     webhooks::{Webhook, Webhooks},
 };

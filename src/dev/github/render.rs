@@ -1,5 +1,6 @@
 //! The JSON of REST answers and webhooks, in the shapes that GitHub's OpenAPI description has.
 
+mod actions;
 mod checks;
 mod commits;
 mod issues;

@@ -16,6 +16,7 @@ use super::{
     faults::Fault,
     http_backend,
     ledger::Entry,
+    logs,
     observe::{Exchange, Phase, RequestSeen},
     pages,
     quota::Window,
@@ -78,6 +79,9 @@ impl Outcome {
 async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
     if shared.host.stop.is_cancelled() {
         return cut();
+    }
+    if let Some(log) = logs::answer(shared, request.uri(), request.headers()) {
+        return log;
     }
     // Pages are not part of the API: no fault hits them, and they are not counted.
     if let Some(page) = pages::answer(shared, request.method(), request.uri().path()).await {

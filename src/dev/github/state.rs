@@ -3,6 +3,8 @@
 //! It is written to `state.json` as a whole, by write and rename, after every change, so that a twin that was
 //! killed continues where it stopped.
 
+mod actions;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     path::Path,
@@ -11,6 +13,8 @@ use std::{
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub use actions::{CheckSuite, WorkflowRun};
 
 /// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -69,6 +73,10 @@ pub(crate) struct Repository {
     pub(crate) comments: Vec<Comment>,
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
+    #[serde(default)]
+    pub(crate) suites: Vec<CheckSuite>,
+    #[serde(default)]
+    pub(crate) workflow_runs: Vec<WorkflowRun>,
     /// Login to `admin`, `write`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
 }
@@ -89,6 +97,8 @@ impl Repository {
             comments: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),
+            suites: Vec::new(),
+            workflow_runs: Vec::new(),
             permissions: BTreeMap::new(),
         }
     }
@@ -252,6 +262,9 @@ pub struct CheckRun {
     pub id: i64,
     /// The slug of the app that reports it.
     pub app: String,
+    /// Its suite.
+    #[serde(default)]
+    pub suite: i64,
     /// The check's name.
     pub name: String,
     /// The commit.
@@ -276,6 +289,12 @@ pub struct CheckRun {
     pub text: Option<String>,
     /// The annotations as the app sent them.
     pub annotations: Vec<Value>,
+    /// The log, once a job of Actions is over.
+    #[serde(default)]
+    pub log: Option<String>,
+    /// How many steps of a job of Actions are done.
+    #[serde(default)]
+    pub steps: u32,
 }
 
 /// One commit status.

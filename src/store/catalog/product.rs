@@ -18,6 +18,10 @@ pub struct Product {
     pub backlog: Option<i32>,
     /// The maximum of held jobs; `None`: any number.
     pub concurrency: Option<i32>,
+    /// The app whose `Browser Evidence` counts, by slug or number; `None`: no app's.
+    pub evidence_app: Option<String>,
+    /// After this many minutes without progress a check has failed, where the policy does not say; `None`: 60.
+    pub check_deadline_minutes: Option<i32>,
 }
 
 /// Creates or updates a product. Runs that started earlier keep their values.
@@ -53,7 +57,7 @@ pub async fn put(
 pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Option<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog,
+        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1",
         name
@@ -69,7 +73,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
 pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog,
+        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product order by name"
     )
@@ -90,6 +94,27 @@ pub async fn cap(
         .execute(executor)
         .await
         .map(|_| ())
+}
+
+/// Sets what a product says about checks: the app whose evidence counts, and the deadline in minutes.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set_checks(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    evidence_app: Option<&str>,
+    check_deadline_minutes: Option<i32>,
+) -> Result<()> {
+    sqlx::query!(
+        "update product set evidence_app = $2, check_deadline_minutes = $3 where name = $1",
+        name.as_str(),
+        evidence_app,
+        check_deadline_minutes
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
 }
 
 /// The maximum of open runs of a product and how many are open; `None` without a limit. With a limit, the product is

@@ -12,7 +12,7 @@ use aspora::{
     core::run::{Event, Pause, PauseCause, State},
     dev::{
         ci::{Ci, product_ci},
-        github::{APP, Phase, Twin},
+        github::{APP, CI_APP, Phase, Twin},
         model::{MODEL, Script, ScriptedModel},
         product,
     },
@@ -150,6 +150,7 @@ impl World {
         let engine = Engine::open(pool.clone()).await.unwrap();
         let (product, repository) = ("wealth".parse().unwrap(), REPO.parse().unwrap());
         store::product::put(&pool, &product, &repository, "main", &TESTS.map(str::to_owned)).await.unwrap();
+        store::product::set_checks(&pool, &product, Some(CI_APP), None).await.unwrap();
         let world = Self {
             twin,
             model,

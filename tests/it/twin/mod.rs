@@ -1,6 +1,7 @@
 //! The GitHub twin, called over HTTP and by real git. Each exchange is checked against GitHub's OpenAPI
 //! description.
 
+mod actions;
 mod operation;
 mod pages;
 

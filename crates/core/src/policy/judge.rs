@@ -32,7 +32,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
     let products = facts.products();
     let classification = classify::under(ruling, &facts.scope(&products), &facts.change);
     let (demands, evidence) = demands(ruling, facts, &classification);
-    let (check_section, rows) = checks::judge(facts, &demands.checks, evidence);
+    let (check_section, rows) = checks::judge(facts, &demands, evidence);
     let mut sections =
         vec![policy_section(ruling), tier_section(&classification), docs_section(ruling, facts)];
     match phase {
@@ -45,7 +45,8 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
             sections.push(approvals::judge(facts, &demands, classification.tier, has_clean_review(facts)));
         }
     }
-    let behind = phase == Phase::Verdict && demands.up_to_date && !facts.up_to_date;
+    let needs_base = demands.up_to_date || rows.iter().any(|row| row.needs_base);
+    let behind = phase == Phase::Verdict && needs_base && !facts.up_to_date;
     let (tree, decision) = decide(sections, facts, behind);
     let base_policy = facts.base_policy.is_some().then(|| ruling.policies.first()).flatten();
     let policy_digest = base_policy.map(|policy| policy.digest().to_owned());

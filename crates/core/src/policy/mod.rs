@@ -7,6 +7,7 @@
 mod approvals;
 mod assessment;
 mod checks;
+mod ci;
 mod classify;
 mod clearance;
 mod contract;
@@ -29,15 +30,20 @@ mod tests;
 mod tier;
 
 pub use assessment::{Assessment, CheckRow, CheckState, Decision, Node, Phase, Remedy, Status, Stop, Wait};
+pub use checks::{RerunOf, remember};
+pub use ci::{
+    BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, Conclusion, ReportedBy, Reporter, Rerun,
+    StatusState, WorkflowRun,
+};
 pub use classify::{Classification, PathVerdict, Scope, classify};
 pub use clearance::Clearance;
 pub use contract::Contract;
-pub use demands::{App, CheckDemand, Demands};
+pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
 pub use facts::{
-    Approval, ApprovalState, CheckFact, CheckStatus, CommitStatus, Conclusion, Facts, FindingState, Found,
-    Permission, Person, PullFact, PullState, Requester, Review, StatusState,
+    Approval, ApprovalState, Facts, FindingState, Found, Permission, Person, PullFact, PullState, Requester,
+    Review,
 };
 pub use judge::{judge, preflight};
 pub use reason::Reason;
@@ -52,7 +58,9 @@ pub const GATE_CHECK: &str = "risk-policy-gate";
 pub const REVIEW_CHECK: &str = "Code Review Agent";
 /// The check that is demanded only if a user interface changed.
 pub const EVIDENCE_CHECK: &str = "Browser Evidence";
-/// After this many minutes a check that is not completed has failed.
+/// After this many minutes without progress a check has failed, unless product or policy say otherwise.
 pub const CHECK_DEADLINE_MINUTES: u32 = 60;
+/// How often a check whose machinery failed is run again on one head.
+pub const MOST_RERUNS: u32 = 2;
 /// A change of more files than this is critical, because it is too large to review.
 pub const MOST_FILES: usize = 3_000;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{
-    App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, Policy, Tier,
+    App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, Policy, StatusBy, Tier,
     glob::{self, PATTERN_COUNT_LIMIT, Patterns},
     json::{At, Value},
     lint,
@@ -212,7 +212,7 @@ fn merge_policy(at: &At<'_>) -> Result<BTreeMap<Tier, Demands>, Error> {
 
 fn merge_rule(rule: &At<'_>) -> Result<Demands, Error> {
     let (mut checks, mut approvals, mut human) = (None, None, None);
-    let (mut up_to_date, mut skipped_counts) = (false, false);
+    let (mut up_to_date, mut skipped_counts, mut deadline_minutes) = (false, false, None);
     for (key, at) in rule.members()? {
         match key {
             "requiredChecks" => checks = Some(required_checks(&at)?),
@@ -220,6 +220,7 @@ fn merge_rule(rule: &At<'_>) -> Result<Demands, Error> {
             "requiresHumanApproval" => human = Some(at.truth()?),
             "requireUpToDate" => up_to_date = at.truth()?,
             "acceptedConclusions" => skipped_counts = accepts_skipped(&at)?,
+            "checkDeadline" => deadline_minutes = Some(minutes(&at)?),
             _ => return Err(at.refuse("is not a key of a tier rule")),
         }
     }
@@ -230,6 +231,7 @@ fn merge_rule(rule: &At<'_>) -> Result<Demands, Error> {
         approvals: approvals.ok_or_else(|| rule.refuse("has no `requiredApprovals`"))?,
         human: human.ok_or_else(|| rule.refuse("has no `requiresHumanApproval`"))?,
         up_to_date,
+        deadline_minutes,
     })
 }
 
@@ -237,7 +239,7 @@ fn required_checks(at: &At<'_>) -> Result<Vec<CheckDemand>, Error> {
     let mut checks: Vec<CheckDemand> = Vec::new();
     for item in at.items()? {
         let check = if item.is_map() { bound_check(&item)? } else { CheckDemand::named(&named(&item)?) };
-        if checks.iter().any(|known| known.name == check.name && known.app == check.app) {
+        if checks.iter().any(|known| known.reported_by(&check)) {
             return Err(item.refuse("is listed twice"));
         }
         checks.push(check);
@@ -249,17 +251,34 @@ fn required_checks(at: &At<'_>) -> Result<Vec<CheckDemand>, Error> {
 }
 
 fn bound_check(check: &At<'_>) -> Result<CheckDemand, Error> {
-    let (mut name, mut app, mut skipped_counts) = (None, None, false);
+    let (mut name, mut app, mut status, mut skipped_counts) = (None, None, None, false);
     for (key, at) in check.members()? {
         match key {
             "name" => name = Some(named(&at)?),
             "app" => app = Some(bound_app(&at)?),
+            "status" => status = status_by(&at)?,
             "acceptedConclusions" => skipped_counts = accepts_skipped(&at)?,
-            _ => return Err(at.refuse("is not a key of a check: `name`, `app`, `acceptedConclusions`")),
+            _ => {
+                return Err(
+                    at.refuse("is not a key of a check: `name`, `app`, `status`, `acceptedConclusions`")
+                );
+            }
         }
     }
     let name = name.ok_or_else(|| check.refuse("has no `name`"))?;
-    Ok(CheckDemand { name, app, skipped_counts })
+    if app.is_some() && status.is_some() {
+        return Err(check.refuse("has both `app` and `status`: it is a check run or a commit status"));
+    }
+    Ok(CheckDemand { name, app, status, skipped_counts })
+}
+
+/// `true`, or the login of the account that sets the status.
+fn status_by(at: &At<'_>) -> Result<Option<StatusBy>, Error> {
+    if let Ok(any) = at.truth() {
+        return Ok(any.then_some(StatusBy::Anyone));
+    }
+    let login = named(at).map_err(|_| at.refuse("must be `true`, or the login of who sets the status"))?;
+    Ok(Some(StatusBy::Login(login)))
 }
 
 fn bound_app(at: &At<'_>) -> Result<App, Error> {

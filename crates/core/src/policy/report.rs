@@ -174,6 +174,18 @@ fn check_matrix(report: &mut String, rows: &[CheckRow]) {
             row.url.as_deref().and_then(safe_url).map_or(name.clone(), |url| format!("[{name}]({url})"));
         line(report, format_args!("| {mark} | {name} | {detail} | `{}` |", row.sha.short()));
     }
+    unbound(report, rows);
+}
+
+/// Says which checks anybody's app could report.
+fn unbound(report: &mut String, rows: &[CheckRow]) {
+    let names: Vec<String> = rows.iter().filter(|row| row.unbound).map(|row| escape(&row.name)).collect();
+    if !names.is_empty() {
+        let names = names.join(", ");
+        let why =
+            "unbound: neither the policy nor the base says which app reports it, so that of any app counts";
+        line(report, format_args!("\n{names}: {why}"));
+    }
 }
 
 fn paths(report: &mut String, classification: &Classification) {

@@ -25,8 +25,15 @@ impl Links {
             Event::CheckRun { action, run } => {
                 json!({"action": action, "check_run": self.check_run(it, run)})
             }
-            Event::Status { name, status } => {
-                let commit = json!({"sha": name, "name": it.full_name(), "branches": []});
+            Event::CheckSuite { action, suite } => {
+                json!({"action": action, "check_suite": self.check_suite(it, suite, None)})
+            }
+            Event::WorkflowRun { action, run } => {
+                json!({"action": action, "workflow_run": self.workflow_run(it, run), "workflow": null})
+            }
+            Event::Status { branches, status } => {
+                let branches: Vec<Value> = branches.iter().map(|name| json!({"name": name})).collect();
+                let commit = json!({"sha": status.sha, "name": it.full_name(), "branches": branches});
                 with(commit, self.status(it, status))
             }
             Event::Comment { action, comment } => {

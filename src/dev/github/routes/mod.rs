@@ -1,5 +1,6 @@
 //! GitHub's REST routes, one file a subject. A handler reads the request, calls the domain, and renders.
 
+mod actions;
 mod checks;
 mod comments;
 mod extract;
@@ -22,4 +23,5 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .merge(reviews::routes())
         .merge(comments::routes())
         .merge(checks::routes())
+        .merge(actions::routes())
 }

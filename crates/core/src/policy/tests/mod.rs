@@ -1,6 +1,7 @@
 //! The policy: its golden vectors, its decisions, and mistakes that must not come back.
 
 mod checks;
+mod ci;
 mod classify;
 mod contract;
 mod document;
@@ -24,7 +25,7 @@ fn sha(text: &str) -> Sha {
     text.parse().unwrap()
 }
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
@@ -43,7 +44,7 @@ fn change(paths: &[&str]) -> Change {
     Change { files: paths.iter().map(|path| modified(path)).collect() }
 }
 
-fn check_fact(name: &str, id: u64, conclusion: Option<Conclusion>) -> CheckFact {
+pub(super) fn check_fact(name: &str, id: u64, conclusion: Option<Conclusion>) -> CheckFact {
     CheckFact {
         name: name.to_owned(),
         app_id: 15_368,
@@ -54,6 +55,22 @@ fn check_fact(name: &str, id: u64, conclusion: Option<Conclusion>) -> CheckFact 
         conclusion,
         url: Some(format!("https://ci.example/{id}")),
         ours: false,
+        suite: None,
+        workflow: None,
+        steps: None,
+        since: None,
+    }
+}
+
+fn status_fact(name: &str) -> CommitStatus {
+    CommitStatus {
+        context: name.to_owned(),
+        id: 0,
+        state: StatusState::Success,
+        updated_at: now(),
+        url: None,
+        creator: None,
+        since: None,
     }
 }
 
@@ -100,6 +117,7 @@ fn facts(paths: &[&str]) -> Facts {
         check_deadline_minutes: 60,
         checks: (1..).zip(&names).map(pass).collect(),
         statuses: vec![],
+        ci: None,
         review: Some(Review { head: sha(HEAD), completed_at: now(), failed: None, findings: vec![] }),
         rounds_left: 3,
         approvals: vec![approval(1, "ann"), approval(2, "ben")],
