@@ -6,13 +6,13 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `suites`, `checks`, `statuses`, `actions`, `ci`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
+//!    `suites`, `checks`, `statuses`, `actions`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
 //!    sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`
 //! 4. requests: `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin` and `people`, which tests and `aspora dev` use
+//! 5. the server: `serve`, then `twin`, `people`, `people_ci` and `maintainers`, which tests and `aspora dev` use
 
 mod accounts;
 mod actions;
@@ -30,12 +30,14 @@ mod http_backend;
 mod issues;
 mod ledger;
 mod logs;
+mod maintainers;
 mod merges;
 mod observe;
 mod pages;
 mod patch;
 mod people;
 mod people_ci;
+mod protection;
 mod pulls;
 mod push;
 mod quota;
@@ -43,8 +45,10 @@ mod refusal;
 mod render;
 mod reviews;
 mod routes;
+mod rules;
 mod serve;
 mod shared;
+mod stale;
 mod state;
 mod statuses;
 mod suites;
@@ -58,6 +62,7 @@ pub use self::{
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
     people_ci::JobEnd,
+    protection::{Enforcement, RequiredCheck, Rules, Ruleset},
     state::{
         CheckRun, CheckSuite, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status,
         WorkflowRun,

@@ -6,7 +6,7 @@
 mod actions;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
 };
 
@@ -14,6 +14,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::protection::{Rules, Ruleset};
 pub use actions::{CheckSuite, WorkflowRun};
 
 /// The data of all repositories.
@@ -79,6 +80,14 @@ pub(crate) struct Repository {
     pub(crate) workflow_runs: Vec<WorkflowRun>,
     /// Login to `admin`, `write`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
+    /// Classic protection, by branch.
+    #[serde(default)]
+    pub(crate) protections: BTreeMap<String, Rules>,
+    #[serde(default)]
+    pub(crate) rulesets: Vec<Ruleset>,
+    /// The commits whose signature GitHub verified: its own.
+    #[serde(default)]
+    pub(crate) verified: BTreeSet<String>,
 }
 
 impl Repository {
@@ -100,6 +109,9 @@ impl Repository {
             suites: Vec::new(),
             workflow_runs: Vec::new(),
             permissions: BTreeMap::new(),
+            protections: BTreeMap::new(),
+            rulesets: Vec::new(),
+            verified: BTreeSet::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 mod actions;
 mod operation;
 mod pages;
+mod rules;
 
 use std::{
     path::Path,
