@@ -160,24 +160,32 @@ impl Attempt<'_> {
         earlier: Option<&Facts>,
     ) -> Result<BaseReports, Failure> {
         let known = earlier.and_then(|facts| facts.ci.as_ref()).map(|ci| &ci.base);
-        if let Some(known) = known.filter(|known| known.is_final_for(base)) {
-            return Ok(known.clone());
+        let is_known =
+            |facts: &Facts, check: &CheckFact| facts.checks.iter().any(|known| known.id == check.id);
+        let same_head = earlier.is_some_and(|facts| of_head.iter().any(|check| is_known(facts, check)));
+        // What was red is remembered for one head.
+        let before = known.filter(|_| same_head);
+        if let Some(known) = known.filter(|known| known.is_final_for(base, of_head)) {
+            let red_before = before.map(|before| before.red_before.clone()).unwrap_or_default();
+            return Ok(BaseReports { red_before, ..known.clone() });
         }
-        let mut reports = BaseReports { tip: Some(base.clone()), ..BaseReports::default() };
+        let theirs = || of_head.iter().filter(|check| !check.ours);
+        let mut reports = BaseReports {
+            tip: Some(base.clone()),
+            asked: theirs().map(|check| check.name.clone()).collect(),
+            ..BaseReports::default()
+        };
         for commit in mirror.recent(base, BASE_COMMITS).await? {
             let (mut checks, _, _) = self.checks_of(&commit).await?;
             checks.retain(|check| !check.ours);
             let statuses = self.statuses_of(&commit).await?;
             reports.add(&commit, checks, statuses);
             let is_bound = |check: &CheckFact| reports.reporters.iter().any(|by| by.name == check.name);
-            if reports.commit.is_some() && of_head.iter().filter(|check| !check.ours).all(is_bound) {
+            if reports.commit.is_some() && theirs().all(is_bound) {
                 break;
             }
         }
-        let same_head = earlier.filter(|facts| {
-            of_head.iter().any(|check| facts.checks.iter().any(|known| known.id == check.id))
-        });
-        reports.red_before = reports.red(same_head.and_then(|facts| facts.ci.as_ref()).map(|ci| &ci.base));
+        reports.red_before = reports.red(before);
         Ok(reports)
     }
 }

@@ -184,8 +184,10 @@ pub struct BaseReports {
     pub checks: Vec<CheckFact>,
     /// Its commit statuses.
     pub statuses: Vec<CommitStatus>,
-    /// Who reports each name there.
+    /// Who reports each name there, or on the nearest earlier commit that has a report of the name.
     pub reporters: Vec<Reporter>,
+    /// The names that the head reported when they were read.
+    pub asked: Vec<String>,
     /// Names that were red on the base in an earlier judgement of this head.
     pub red_before: Vec<String>,
 }
@@ -240,26 +242,25 @@ impl Conclusion {
 }
 
 impl BaseReports {
-    /// Whether they need not be read again while the base is at `tip`: all that it reports is over, and nothing is
-    /// red that could be run again.
+    /// Whether they need not be read again while the base is at `tip` and the head reports this: who reports was
+    /// asked for all of its names, and nothing that was read can change. What is red on the head is compared with
+    /// the newest reports of the base.
     #[must_use]
-    pub fn is_final_for(&self, tip: &Sha) -> bool {
+    pub fn is_final_for(&self, tip: &Sha, of_head: &[CheckFact]) -> bool {
+        let theirs = || of_head.iter().filter(|check| !check.ours);
         let is_over = |check: &CheckFact| check.status == CheckStatus::Completed && !check.is_red();
-        let is_good = |status: &CommitStatus| status.state == StatusState::Success;
         self.tip.as_ref() == Some(tip)
-            && self.commit.as_ref() == Some(tip)
+            && theirs().all(|check| self.asked.contains(&check.name))
+            && (self.commit.as_ref() == Some(tip) || !theirs().any(CheckFact::is_red))
             && self.checks.iter().all(is_over)
-            && self.statuses.iter().all(is_good)
+            && self.statuses.iter().all(|status| status.state == StatusState::Success)
     }
 
     /// Adds what an earlier commit of the base reports.
     pub fn add(&mut self, commit: &Sha, checks: Vec<CheckFact>, statuses: Vec<CommitStatus>) {
-        for reporter in Self::reporters_of(&checks, &statuses) {
-            let of_later = self.reporters.iter().any(|known| known.name == reporter.name);
-            if self.commit.as_ref() == Some(commit) || !of_later {
-                self.reporters.push(reporter);
-            }
-        }
+        let mut found = Self::reporters_of(&checks, &statuses);
+        found.retain(|reporter| self.reporters.iter().all(|known| known.name != reporter.name));
+        self.reporters.extend(found);
         let is_over = checks.iter().any(|check| check.status == CheckStatus::Completed)
             || statuses.iter().any(|status| status.state != StatusState::Pending);
         if self.commit.is_none() && is_over {
