@@ -10,6 +10,8 @@ pub const APP: &str = "aspora-coding-agent";
 pub const CI_APP: &str = "github-actions";
 /// The id of that app at github.com.
 const CI_APP_ID: i64 = 15_368;
+/// The slug of the App that GitHub Actions acts as.
+pub(crate) const ACTIONS_APP: &str = CI_APP;
 
 /// The address under which the app makes its commits.
 const BOT_ADDRESS: &str = "bot@aspora.ai";

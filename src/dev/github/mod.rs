@@ -6,17 +6,21 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `suites`, `checks`, `statuses`, `actions`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
-//!    sends the webhooks
-//! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`
-//! 4. requests: `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `people_ci` and `maintainers`, which tests and `aspora dev` use
+//!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`,
+//!    `reviews`, `comments`, `issues`; and `deliveries`, which sends the webhooks
+//! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
+//! 4. requests: `admission`, `routes`, `pages`, `logs`, `http_backend`, with what they share in `shared`
+//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `maintainers` and `registration`, which tests and
+//!    `aspora dev` use
 
+mod access;
 mod accounts;
 mod actions;
+mod admission;
 mod answers;
+mod apps;
 mod checks;
 mod ci;
 mod comments;
@@ -28,6 +32,7 @@ mod git;
 mod host;
 mod http_backend;
 mod issues;
+mod keys;
 mod ledger;
 mod logs;
 mod maintainers;
@@ -37,11 +42,13 @@ mod pages;
 mod patch;
 mod people;
 mod people_ci;
+mod permissions;
 mod protection;
 mod pulls;
 mod push;
 mod quota;
 mod refusal;
+mod registration;
 mod render;
 mod reviews;
 mod routes;
@@ -52,6 +59,7 @@ mod stale;
 mod state;
 mod statuses;
 mod suites;
+mod tokens;
 mod twin;
 mod webhooks;
 
@@ -62,7 +70,9 @@ pub use self::{
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
     people_ci::JobEnd,
+    permissions::{Level, Permissions},
     protection::{Enforcement, RequiredCheck, Rules, Ruleset},
+    registration::{InstallOn, RegisteredApp, TokenKind},
     state::{
         CheckRun, CheckSuite, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status,
         WorkflowRun,

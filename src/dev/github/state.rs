@@ -14,7 +14,11 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::protection::{Rules, Ruleset};
+use super::{
+    apps::Registry,
+    permissions::Level,
+    protection::{Rules, Ruleset},
+};
 pub use actions::{CheckSuite, WorkflowRun};
 
 /// The data of all repositories.
@@ -24,6 +28,8 @@ pub(crate) struct State {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Webhooks that are still to be delivered, oldest first.
     pub(crate) outbox: VecDeque<Delivery>,
+    #[serde(default)]
+    pub(crate) registry: Registry,
 }
 
 impl State {
@@ -78,8 +84,10 @@ pub(crate) struct Repository {
     pub(crate) suites: Vec<CheckSuite>,
     #[serde(default)]
     pub(crate) workflow_runs: Vec<WorkflowRun>,
-    /// Login to `admin`, `write`, `read` or `none`.
+    /// Login to `admin`, `maintain`, `write`, `triage`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
+    #[serde(default = "yes")]
+    pub(crate) private: bool,
     /// Classic protection, by branch.
     #[serde(default)]
     pub(crate) protections: BTreeMap<String, Rules>,
@@ -88,6 +96,10 @@ pub(crate) struct Repository {
     /// The commits whose signature GitHub verified: its own.
     #[serde(default)]
     pub(crate) verified: BTreeSet<String>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Repository {
@@ -109,9 +121,20 @@ impl Repository {
             suites: Vec::new(),
             workflow_runs: Vec::new(),
             permissions: BTreeMap::new(),
+            private: true,
             protections: BTreeMap::new(),
             rulesets: Vec::new(),
             verified: BTreeSet::new(),
+        }
+    }
+
+    /// What a person may do; `None` for one who has no part in the repository.
+    pub(crate) fn level_of(&self, login: &str) -> Option<Level> {
+        match self.permissions.get(login).map(String::as_str) {
+            Some("admin") => Some(Level::Admin),
+            Some("maintain" | "write") => Some(Level::Write),
+            Some("triage" | "read") => Some(Level::Read),
+            _ => (self.owner == login).then_some(Level::Admin),
         }
     }
 
