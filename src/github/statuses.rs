@@ -1,4 +1,4 @@
-//! Commit statuses, the older way to report on a commit. A status names an account and no app, and whoever may
+//! Commit statuses, the older way to report on a commit. A status names an account and no app, and anyone who may
 //! push may set one.
 
 use std::collections::BTreeSet;

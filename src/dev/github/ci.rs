@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     core::sha::Sha,
-    dev::ci::{CheckResult, Ci, CiJob},
+    dev::ci::{CheckResult, CiJob},
 };
 
 /// The workflow with all checks of the CI.

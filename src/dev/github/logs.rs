@@ -32,7 +32,7 @@ pub(crate) fn answer(shared: &Shared, uri: &Uri, headers: &HeaderMap) -> Option<
     if headers.contains_key(header::AUTHORIZATION) {
         return Some((StatusCode::UNAUTHORIZED, "InvalidAuthenticationInfo").into_response());
     }
-    if until < Utc::now().timestamp() || value("sig") != Some(&signature(repo, job, until)) {
+    if until < Utc::now().timestamp() || value("sig") != Some(signature(repo, job, until).as_str()) {
         return Some((StatusCode::FORBIDDEN, "AuthenticationFailed").into_response());
     }
     let log = shared.host.with_state(|state| {

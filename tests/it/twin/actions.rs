@@ -2,7 +2,7 @@
 
 use aspora::dev::github::JobEnd;
 
-use super::*;
+use super::{operation::receiver, *};
 
 fn ends(conclusion: &str, log: &str) -> JobEnd {
     JobEnd { conclusion: conclusion.to_owned(), log: log.to_owned(), ..JobEnd::default() }

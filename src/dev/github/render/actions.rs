@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Links, node};
+use super::{Links, node, with};
 use crate::dev::github::{
     accounts::{CI_APP, bot_of},
     git::Commit,
@@ -18,7 +18,7 @@ impl Links {
         let suite = format!("{api}/check-suites/{}", run.suite);
         let pulls = it.pulls.iter().filter(|pull| pull.open && pull.head_sha == run.head_sha);
         let actor = self.user(&bot_of(CI_APP));
-        json!({
+        let fields = json!({
             "id": run.id, "name": run.name, "node_id": node("WFR", run.id), "head_branch": run.head_branch,
             "head_sha": run.head_sha, "path": format!(".github/workflows/{}.yml", run.workflow),
             "display_title": run.name, "run_number": run.number, "event": "pull_request", "status": run.status,
@@ -27,12 +27,16 @@ impl Links {
             "html_url": format!("{page}/actions/runs/{}", run.id),
             "pull_requests": pulls.map(|pull| self.pull_minimal(it, pull)).collect::<Vec<_>>(),
             "created_at": run.created_at, "updated_at": run.updated_at, "actor": actor, "run_attempt": run.attempt,
-            "run_started_at": run.updated_at, "triggering_actor": actor, "jobs_url": format!("{url}/jobs"),
+            "run_started_at": run.updated_at, "triggering_actor": actor,
+        });
+        let more = json!({
+            "jobs_url": format!("{url}/jobs"),
             "logs_url": format!("{url}/logs"), "check_suite_url": suite, "artifacts_url": format!("{url}/artifacts"),
             "cancel_url": format!("{url}/cancel"), "rerun_url": format!("{url}/rerun"), "previous_attempt_url": null,
             "workflow_url": format!("{api}/actions/workflows/{}", run.workflow), "head_commit": null,
             "repository": self.repository(it), "head_repository": self.repository(it),
-        })
+        });
+        with(fields, more)
     }
 
     /// A job: the check run of the same number, with the steps that its log tells of.

@@ -1,4 +1,4 @@
-//! Who must report a check. A name alone proves nothing: any app may use any name, and whoever may push may set
+//! Who must report a check. A name alone proves nothing: any app may use any name, and anyone who may push may set
 //! a status.
 
 use crate::policy::{

@@ -103,7 +103,7 @@ fn review(facts: &Facts) -> Standing {
 }
 
 /// What the forge reports under the check's name: of every place the newest counts, and the worst decides.
-/// Whoever the check is bound to must be among the reporters.
+/// Those that the check is bound to must be among the reporters.
 fn reported(facts: &Facts, check: &CheckDemand) -> Standing {
     let binding = Binding::of(facts, check);
     let runs = place::newest_runs(facts, &check.name, |run| binding.admits(run));
