@@ -109,8 +109,8 @@ impl Attempt<'_> {
         }
     }
 
-    /// Counts the steps of jobs that seem to stand still. They are asked for late, when they could save a check
-    /// from its deadline.
+    /// Counts the steps of the jobs that run: once when a job is first seen, and again when it seems to stand still,
+    /// since a step could save it from its deadline.
     async fn count_steps(
         &self,
         checks: &mut [CheckFact],
@@ -118,13 +118,13 @@ impl Attempt<'_> {
         runs: &[WorkflowRun],
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
-        let stands = |check: &CheckFact| {
-            let known = earlier.iter().find(|known| known.id == check.id && known.status == check.status);
+        let is_asked = |check: &CheckFact| {
+            let known = earlier.iter().find(|known| known.id == check.id && known.steps.is_some());
             let since = known.and_then(|known| known.since);
-            check.status == CheckStatus::InProgress && since.is_some_and(|since| now - since > LATE)
+            check.status == CheckStatus::InProgress && since.is_none_or(|since| now - since > LATE)
         };
         for run in runs.iter().filter(|run| run.suite.is_some()) {
-            if !checks.iter().any(|check| check.suite == run.suite && stands(check)) {
+            if !checks.iter().any(|check| check.suite == run.suite && is_asked(check)) {
                 continue;
             }
             for job in self.factory.forge.jobs(&self.repo, run.id).await?.unwrap_or_default() {

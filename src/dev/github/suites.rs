@@ -2,8 +2,20 @@
 
 use super::{
     host::NewIds,
-    state::{CheckRun, CheckSuite, Repository, now},
+    state::{CheckRun, CheckSuite, Repository, WorkflowRun, now},
 };
+
+impl Repository {
+    pub(crate) fn workflow_run(&self, id: i64) -> Option<&WorkflowRun> {
+        self.workflow_runs.iter().find(|run| run.id == id)
+    }
+
+    /// The branch of an open pull request with this head.
+    pub(crate) fn branch_of(&self, sha: &str) -> Option<String> {
+        let pull = self.pulls.iter().rev().find(|pull| pull.head_sha == sha);
+        pull.map(|pull| pull.head_ref.clone())
+    }
+}
 
 /// The suite of an app on a commit, made if there is none. What Actions' own token reports joins the newest suite.
 pub(crate) fn of_app(it: &mut Repository, ids: &mut NewIds<'_>, app: &str, head_sha: &str) -> i64 {

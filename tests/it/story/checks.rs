@@ -223,12 +223,10 @@ async fn the_model_sees_what_a_failed_check_reports() {
     let seen = [
         "check CI Pipeline: failure",
         "2 tests failed",
-        "See the log.",
+        "See the page; the password is [secret]",
         "lib/round.py:1 failure: Rounds: expected 2",
-        "E   assert ROUND == 2",
-        "password [secret]",
     ];
-    let hidden = ["the first line of the log", "ghp_0123456789abcdefABCDxyz"];
+    let hidden = ["ghp_0123456789abcdefABCDxyz"];
     let world = World::with(|setup| {
         quiet(setup);
         let script = generates(&file("lib/round.py", "ROUND = 1"));
@@ -238,14 +236,11 @@ async fn the_model_sees_what_a_failed_check_reports() {
     .await;
     let (run, head) = waiting(&world).await;
     let workflow = world.twin.run_workflow(REPO, &head, "CI", &[CI]).await.unwrap();
-    let noise = "collecting\n".repeat(4_000);
-    let log = format!(
-        "the first line of the log\n{noise}password ghp_0123456789abcdefABCDxyz\nE   assert ROUND == 2\n"
-    );
+    let summary = "See the page; the password is ghp_0123456789abcdefABCDxyz.".to_owned();
     let end = JobEnd {
         conclusion: "failure".to_owned(),
-        log,
-        output: Some(("2 tests failed".to_owned(), "See the log.".to_owned())),
+        log: String::new(),
+        output: Some(("2 tests failed".to_owned(), summary)),
         annotations: vec![json!({
             "path": "lib/round.py", "start_line": 1, "end_line": 1, "annotation_level": "failure",
             "title": "Rounds", "message": "expected 2",

@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Repository;
-
 /// A group of check runs of one app on one commit; with GitHub Actions, of one workflow run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckSuite {
@@ -46,16 +44,4 @@ pub struct WorkflowRun {
     pub created_at: String,
     /// RFC 3339, UTC.
     pub updated_at: String,
-}
-
-impl Repository {
-    pub(crate) fn workflow_run(&self, id: i64) -> Option<&WorkflowRun> {
-        self.workflow_runs.iter().find(|run| run.id == id)
-    }
-
-    /// The branch of an open pull request with this head.
-    pub(crate) fn branch_of(&self, sha: &str) -> Option<String> {
-        let pull = self.pulls.iter().rev().find(|pull| pull.head_sha == sha);
-        pull.map(|pull| pull.head_ref.clone())
-    }
 }
