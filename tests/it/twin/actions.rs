@@ -10,7 +10,9 @@ fn ends(conclusion: &str, log: &str) -> JobEnd {
 
 #[tokio::test]
 async fn a_workflow_run_shows_its_jobs_and_their_check_runs() {
-    let world = World::new().await;
+    let mut world = World::new().await;
+    // The description's format of an address admits no `[bot]`, which GitHub's own addresses have.
+    world.head = world.twin.push_as("ada", REPO, "topic", &[("a.py", b"a = 1\n")]).await.unwrap();
     world.open_pull().await;
     let run = world.twin.run_workflow(REPO, &world.head, "CI", &["build", "test"]).await.unwrap();
     world.twin.move_job(REPO, run, "test").await.unwrap();
