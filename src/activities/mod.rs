@@ -14,6 +14,7 @@ mod gate;
 mod generate;
 mod ledger;
 mod merge;
+mod merging;
 mod outages;
 mod publish;
 mod rate_limits;
