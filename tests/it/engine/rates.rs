@@ -171,7 +171,10 @@ async fn a_penalty_observed_by_one_worker_holds_back_another() {
     forge("one").pass(Effort::Read).await.unwrap();
     forge("one").observe(observed.clone()).await;
     let held = forge("one").pass(Effort::Read).await.unwrap_err();
-    assert_eq!((held.key().as_str(), held.sentence().contains("rate limited (429)")), (forge("one").key(), true));
+    assert_eq!(
+        (held.key().as_str(), held.sentence().contains("rate limited (429)")),
+        (forge("one").key(), true)
+    );
     forge("another account").pass(Effort::Read).await.unwrap();
 
     let model = || ModelThrottle::new(test.pool().clone(), "https://api.example/v1");
