@@ -11,9 +11,10 @@
 //!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`,
 //!    `reviews`, `comments`, `issues`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
-//! 4. requests: `admission`, `routes`, `pages`, `logs`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `maintainers` and `registration`, which tests and
-//!    `aspora dev` use
+//! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
+//!    `shared`
+//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `maintainers`, `registration` and `switches`, which tests
+//!    and `aspora dev` use
 
 mod access;
 mod accounts;
@@ -24,17 +25,20 @@ mod apps;
 mod checks;
 mod ci;
 mod comments;
+mod control;
 mod credentials;
 mod deliveries;
 mod event;
 mod faults;
 mod git;
+mod graphql;
 mod host;
 mod http_backend;
 mod issues;
 mod keys;
 mod ledger;
 mod logs;
+mod lists;
 mod maintainers;
 mod merges;
 mod observe;
@@ -59,8 +63,10 @@ mod stale;
 mod state;
 mod statuses;
 mod suites;
+mod switches;
 mod tokens;
 mod twin;
+mod versions;
 mod webhooks;
 
 pub use self::{
@@ -78,5 +84,6 @@ pub use self::{
         WorkflowRun,
     },
     twin::{Twin, TwinConfig},
+    versions::VersionState,
     webhooks::{Webhook, Webhooks},
 };
