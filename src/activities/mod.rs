@@ -12,6 +12,7 @@ mod factory;
 mod facts;
 mod gate;
 mod generate;
+mod git_facts;
 mod ledger;
 mod merge;
 mod publish;

@@ -16,6 +16,7 @@ mod base;
 mod circles;
 mod controls;
 mod faults;
+mod judgement;
 mod limits;
 mod money;
 mod people;

@@ -10,16 +10,18 @@ mod checks;
 mod classify;
 mod clearance;
 mod contract;
+mod coverage;
 mod demands;
 mod docs;
 mod error;
 mod facts;
 mod floor;
-mod glob;
+mod freshness;
 mod json;
 mod judge;
 mod lint;
 mod parse;
+mod preview;
 mod reason;
 mod report;
 mod rules;
@@ -31,7 +33,7 @@ mod tier;
 pub use assessment::{Assessment, CheckRow, CheckState, Decision, Node, Phase, Remedy, Status, Stop, Wait};
 pub use classify::{Classification, PathVerdict, Scope, classify};
 pub use clearance::Clearance;
-pub use contract::Contract;
+pub use contract::{Contract, Documents};
 pub use demands::{App, CheckDemand, Demands};
 pub use docs::Drift;
 pub use error::Error;
@@ -40,6 +42,7 @@ pub use facts::{
     Permission, Person, PullFact, PullState, Requester, Review, StatusState,
 };
 pub use judge::{judge, preflight};
+pub use preview::MergePreview;
 pub use reason::Reason;
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use tier::{Tier, UnknownTier};
@@ -56,3 +59,10 @@ pub const EVIDENCE_CHECK: &str = "Browser Evidence";
 pub const CHECK_DEADLINE_MINUTES: u32 = 60;
 /// A change of more files than this is critical, because it is too large to review.
 pub const MOST_FILES: usize = 3_000;
+/// A change whose textual diff has more bytes than this is critical and needs a person (5 MB).
+pub const DIFF_LIMIT: u64 = 5_000_000;
+/// The edition of the rules that this release judges new facts by.
+///
+/// 0: a refusal counts from everybody; a policy that is broken at the base ends the run.
+/// 1: a refusal counts from those who may write; a policy that is broken at the base is waited for.
+pub const EDITION: u16 = 1;
