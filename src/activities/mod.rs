@@ -15,6 +15,7 @@ mod generate;
 mod git_facts;
 mod ledger;
 mod merge;
+mod merging;
 mod publish;
 mod rate_limits;
 mod remediate;

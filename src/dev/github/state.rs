@@ -4,13 +4,19 @@
 //! killed continues where it stopped.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
 };
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::{
+    apps::Registry,
+    permissions::Level,
+    protection::{Rules, Ruleset},
+};
 
 /// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -19,6 +25,8 @@ pub(crate) struct State {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Webhooks that are still to be delivered, oldest first.
     pub(crate) outbox: VecDeque<Delivery>,
+    #[serde(default)]
+    pub(crate) registry: Registry,
 }
 
 impl State {
@@ -69,8 +77,22 @@ pub(crate) struct Repository {
     pub(crate) comments: Vec<Comment>,
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
-    /// Login to `admin`, `write`, `read` or `none`.
+    /// Login to `admin`, `maintain`, `write`, `triage`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
+    #[serde(default = "yes")]
+    pub(crate) private: bool,
+    /// Classic protection, by branch.
+    #[serde(default)]
+    pub(crate) protections: BTreeMap<String, Rules>,
+    #[serde(default)]
+    pub(crate) rulesets: Vec<Ruleset>,
+    /// The commits whose signature GitHub verified: its own.
+    #[serde(default)]
+    pub(crate) verified: BTreeSet<String>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Repository {
@@ -90,6 +112,20 @@ impl Repository {
             check_runs: Vec::new(),
             statuses: Vec::new(),
             permissions: BTreeMap::new(),
+            private: true,
+            protections: BTreeMap::new(),
+            rulesets: Vec::new(),
+            verified: BTreeSet::new(),
+        }
+    }
+
+    /// What a person may do; `None` for one who has no part in the repository.
+    pub(crate) fn level_of(&self, login: &str) -> Option<Level> {
+        match self.permissions.get(login).map(String::as_str) {
+            Some("admin") => Some(Level::Admin),
+            Some("maintain" | "write") => Some(Level::Write),
+            Some("triage" | "read") => Some(Level::Read),
+            _ => (self.owner == login).then_some(Level::Admin),
         }
     }
 

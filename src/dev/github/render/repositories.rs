@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Links, node, with};
-use crate::dev::github::{git::Commit, state::Repository};
+use crate::dev::github::state::Repository;
 
 impl Links {
     /// A repository, with all fields of `full-repository`.
@@ -12,7 +12,7 @@ impl Links {
         let open = it.pulls.iter().filter(|pull| pull.open).count();
         let fields = json!({
             "id": it.id, "node_id": node("R", it.id), "name": it.name, "full_name": it.full_name(),
-            "owner": self.user(&it.owner), "private": true, "html_url": page, "description": null, "fork": false,
+            "owner": self.user(&it.owner), "private": it.private, "html_url": page, "description": null, "fork": false,
             "git_url": format!("{page}.git"), "ssh_url": format!("git@twin:{}.git", it.full_name()),
             "clone_url": format!("{page}.git"), "svn_url": page, "mirror_url": null, "homepage": null, "language": null,
             "forks_count": 0, "stargazers_count": 0, "watchers_count": 0, "size": 0, "default_branch": "main",
@@ -20,7 +20,7 @@ impl Links {
         });
         let more = json!({
             "has_wiki": false, "has_pages": false, "has_discussions": false, "has_downloads": false, "archived": false,
-            "disabled": false, "visibility": "private", "pushed_at": it.pushed_at, "created_at": it.created_at,
+            "disabled": false, "visibility": if it.private { "private" } else { "public" }, "pushed_at": it.pushed_at, "created_at": it.created_at,
             "updated_at": it.pushed_at, "permissions": {"admin": false, "maintain": false, "push": true, "triage": true, "pull": true},
             "allow_rebase_merge": false, "allow_squash_merge": true, "allow_merge_commit": true, "allow_auto_merge": false,
             "delete_branch_on_merge": false, "subscribers_count": 0, "network_count": 0, "license": null, "forks": 0,
@@ -70,17 +70,6 @@ impl Links {
             ("trees", "/git/trees{/sha}"),
         ];
         links.into_iter().map(|(name, path)| (format!("{name}_url"), json!(format!("{api}{path}")))).collect()
-    }
-
-    /// A branch with its last commit.
-    pub(crate) fn branch(&self, it: &Repository, branch: &str, commit: &Commit) -> Value {
-        let url = format!("{}/branches/{branch}", self.api(it));
-        json!({
-            "name": branch, "commit": self.commit(it, commit), "protected": false,
-            "_links": {"self": url, "html": format!("{}/tree/{branch}", self.page(it))},
-            "protection": {"enabled": false, "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []}},
-            "protection_url": format!("{url}/protection"),
-        })
     }
 
     /// A branch as a git reference.

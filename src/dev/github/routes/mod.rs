@@ -1,5 +1,7 @@
 //! GitHub's REST routes, one file a subject. A handler reads the request, calls the domain, and renders.
 
+mod apps;
+mod branches;
 mod checks;
 mod comments;
 mod extract;
@@ -17,7 +19,9 @@ use super::shared::Shared;
 /// All REST routes.
 pub(crate) fn all() -> Router<Arc<Shared>> {
     Router::new()
+        .merge(apps::routes())
         .merge(repositories::routes())
+        .merge(branches::routes())
         .merge(pulls::routes())
         .merge(reviews::routes())
         .merge(comments::routes())
