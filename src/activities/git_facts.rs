@@ -5,7 +5,7 @@ use crate::{
     core::{
         change::{Change, ChangeKind},
         path::RepoPath,
-        policy::{Contract, MergePreview, POLICY_PATH},
+        policy::{Contract, MergePreview, POLICY_LIMIT, POLICY_PATH},
         sha::Sha,
         visible::looks_alike,
     },
@@ -70,10 +70,16 @@ async fn is_unseen(mirror: &Mirror, from: Option<&Sha>, head: &Sha, path: &str) 
     Ok(before.zip(read(head).await?).is_some_and(|(before, after)| looks_alike(path, &before, &after)))
 }
 
-/// The policy's text at a commit. Bytes that are not UTF-8 stay visible, so that the policy is refused for them
-/// and not taken for absent.
+/// The policy's text at a commit. What cannot be one is kept so far that it is refused for what is wrong with it
+/// and not taken for absent: bytes that are not UTF-8 stay visible, and of one that is too large enough is kept.
 async fn policy(mirror: &Mirror, commit: &Sha) -> Result<Option<String>, Failure> {
     let path: RepoPath = POLICY_PATH.parse().map_err(Failure::last)?;
-    let bytes = mirror.read(commit, &path).await?;
-    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    let bytes = match mirror.read(commit, &path).await {
+        Err(workspace::Error::TooLarge { .. }) => Some(vec![b' '; POLICY_LIMIT + 1]),
+        read => read?,
+    };
+    Ok(bytes.map(|bytes| {
+        let kept = bytes.len().min(POLICY_LIMIT + 1);
+        String::from_utf8_lossy(&bytes[..kept]).into_owned()
+    }))
 }

@@ -66,7 +66,8 @@ pub(super) fn reasons(file: &FileChange) -> Vec<Reason> {
     }
     reasons.extend(is_within(&path, HARNESS).then(|| harness(file)).flatten());
     if is_dependency_file(&path) {
-        reasons.push(Reason::floor(Tier::High, "says what the project depends on"));
+        // Whose code is let in is decided by a person, not by the agent's own review.
+        reasons.push(Reason { human: true, ..Reason::floor(Tier::High, "says what the project depends on") });
     }
     reasons.extend(mode(file));
     reasons
@@ -201,6 +202,7 @@ mod tests {
             ["Cargo.lock", "web/package.json", "requirements-dev.txt", "requirements/base.txt", "go.sum"]
         {
             check(path, ChangeKind::Modified, (PLAIN_FILE, PLAIN_FILE), Some(Tier::High));
+            assert!(is_dependency_file(path), "{path}");
         }
         check("docs/blocks.md", ChangeKind::Modified, (PLAIN_FILE, PLAIN_FILE), None);
     }

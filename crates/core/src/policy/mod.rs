@@ -49,6 +49,8 @@ pub use tier::{Tier, UnknownTier};
 
 /// The path of the policy in a repository.
 pub const POLICY_PATH: &str = ".aspora/risk-policy.json";
+/// The most bytes a policy may have (256 KiB).
+pub const POLICY_LIMIT: usize = 256 * 1024;
 /// The check that the factory reports itself; it is never waited for.
 pub const GATE_CHECK: &str = "risk-policy-gate";
 /// The check that the factory's own review satisfies.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{
-    App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, Policy, Tier,
+    App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, POLICY_LIMIT, Policy, Tier,
     json::{At, Value},
     lint,
     rules::ProductRules,
@@ -18,8 +18,6 @@ use crate::{
     requirement::ProductName,
 };
 
-/// The most bytes a policy may have (256 KiB).
-const POLICY_LIMIT: usize = 256 * 1024;
 /// The most approvals that a tier may demand.
 const APPROVALS_LIMIT: u32 = 100;
 /// The longest a check's name may be, in bytes.

@@ -91,6 +91,17 @@ fn no_pattern_means_high_with_a_warning() {
 }
 
 #[test]
+fn a_dependency_needs_a_persons_approval() {
+    assert_eq!(decided(&["requirements.txt"], |_| ()), "clear");
+    assert_eq!(decided(&["requirements.txt"], |facts| facts.approvals.clear()), "waiting");
+    assert_eq!(
+        decided(HIGH, |facts| facts.approvals.clear()),
+        "clear",
+        "a clean review is enough for other files"
+    );
+}
+
+#[test]
 fn a_rename_that_hides_a_critical_path_is_critical() {
     let raw = b":100644 000000 a b D\0api/v1/trades/order.py\0:000000 100644 b a A\0tests/order.py\0";
     assert_eq!(classified(SEED, "wealth", &Change::from_raw_diff(raw).unwrap()).tier, Tier::Critical);
