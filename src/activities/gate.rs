@@ -3,7 +3,7 @@
 use super::{
     Failure, Reply,
     attempt::{Attempt, answer_with},
-    facts, verdict,
+    facts,
 };
 use crate::core::{
     policy::{Decision, Stop, preflight},
@@ -17,12 +17,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let assessment = preflight(&facts);
     facts::record(at, &facts, &assessment).await?;
     let outcome = match assessment.decision() {
-        Decision::Clear | Decision::Behind => Outcome::Passed,
-        // The base's policy is broken: no review is paid for before people have repaired it.
-        Decision::Waiting { .. } => {
-            at.report_gate(&assessment).await?;
-            return Ok(verdict::park(at, &assessment));
-        }
+        Decision::Clear | Decision::Waiting { .. } | Decision::Behind => Outcome::Passed,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
         Decision::Blocked { .. } => Outcome::Stopped,
         Decision::Stopped { reason: Stop::Closed | Stop::Merged } => Outcome::Closed,
@@ -30,6 +25,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     };
     if outcome != Outcome::Closed {
         at.report_gate(&assessment).await?;
+    }
+    // The base's policy is broken: no review is paid for before people have repaired it.
+    if assessment.awaited().is_some() {
+        return Ok(super::verdict::park(at, &assessment));
     }
     let progress = Progress {
         base: Some(facts.base.clone()),
