@@ -5,14 +5,14 @@ use serde_json::Value;
 use super::{
     Failure,
     attempt::Attempt,
-    context,
+    git_facts::GitFacts,
     ledger::{Observed, Pushed},
 };
 use crate::{
     core::{
         policy::{
-            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, Facts, POLICY_PATH, Permission,
-            Person, Phase, PullFact, Requester, Review, judge, preflight,
+            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, EDITION, Facts, Permission, Person,
+            Phase, PullFact, Requester, Review, judge, preflight,
         },
         requirement::ProductName,
         sha::Sha,
@@ -30,7 +30,9 @@ impl Attempt<'_> {
         let pushed_at = pushes.iter().find(|push| push.observation.sha == *head).map(|push| push.at);
         let reports = self.reports(mirror, &base, head, self.stored.now).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
+        let git = GitFacts::gather(mirror, &base, head).await?;
         Ok(Facts {
+            edition: EDITION,
             at: self.stored.now,
             other_products: self.other_products(&product).await?,
             product,
@@ -40,9 +42,13 @@ impl Attempt<'_> {
             },
             repository: self.repo.clone(),
             pull: pull.number,
-            base_policy: context::text(mirror, &base, POLICY_PATH).await?,
-            head_policy: context::text(mirror, head, POLICY_PATH).await?,
-            change: mirror.change(&base, head).await?,
+            base_policy: git.base_policy,
+            head_policy: git.head_policy,
+            fork_policies: git.fork_policies,
+            change: git.change,
+            merge: Some(git.merge),
+            files_with_renames: Some(git.files_with_renames),
+            diff_bytes: Some(git.diff_bytes),
             forge_changed_files: u32::try_from(pull.changed_files).unwrap_or(u32::MAX),
             up_to_date: mirror.is_ancestor(&base, head).await?,
             head_since: pushed_at.unwrap_or(self.stored.now),
@@ -51,6 +57,8 @@ impl Attempt<'_> {
             checks: reports.checks,
             statuses: reports.statuses,
             ci: Some(reports.ci),
+            // Every workflow that merges reviews first; a person may have skipped that step.
+            review_demanded: true,
             review: self.review_of(head).await?,
             rounds_left: self.rounds_left,
             approvals: self.approvals(pull.number).await?,

@@ -26,6 +26,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if outcome != Outcome::Closed {
         at.report_gate(&assessment).await?;
     }
+    // The base's policy is broken: no review is paid for before people have repaired it.
+    if assessment.awaited().is_some() {
+        return Ok(super::verdict::park(at, &assessment));
+    }
     let progress = Progress {
         base: Some(facts.base.clone()),
         head: Some(facts.head.clone()),

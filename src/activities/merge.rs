@@ -50,7 +50,6 @@ async fn cleared(at: &Attempt<'_>, head: &Sha) -> Result<Option<(Facts, Clearanc
     let last = assessment::last(&at.factory.pool, at.lease.run, Phase::Verdict.as_str()).await?;
     let Some(last) = last.filter(|last| last.head_sha == head.as_str()) else { return Ok(None) };
     let facts = facts::recorded(last.facts)?;
-    let reviewed = facts.review.is_some();
-    let clearance = judge(&facts).clearance().filter(|clearance| reviewed && clearance.head() == head);
+    let clearance = judge(&facts).clearance().filter(|clearance| clearance.head() == head);
     Ok(clearance.map(|clearance| (facts, clearance)))
 }

@@ -14,6 +14,7 @@ mod facts;
 mod failed_checks;
 mod gate;
 mod generate;
+mod git_facts;
 mod ledger;
 mod merge;
 mod merging;

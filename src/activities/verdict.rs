@@ -26,8 +26,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         if facts.head != head {
             return Ok(moved(&head, &facts.head));
         }
-        // Whatever the tier demands: a person may have skipped the review or sent the run past it.
-        if facts.review.is_none() {
+        if facts.lacks_review() {
             return Ok(answer(Outcome::Moved, format!("{} has not been reviewed", head.short())));
         }
     }
@@ -48,7 +47,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     Ok(answer_with(outcome, assessment.sentence(), progress))
 }
 
-fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
+pub(super) fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
     let now = at.stored.now;
     let since = at.run().state.entered().unwrap_or(now);
     let waited = (now - since).to_std().unwrap_or_default();

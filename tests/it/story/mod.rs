@@ -17,6 +17,7 @@ mod checks;
 mod circles;
 mod controls;
 mod faults;
+mod judgement;
 mod limits;
 mod money;
 mod people;

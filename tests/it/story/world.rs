@@ -92,7 +92,7 @@ pub(crate) struct World {
     /// Commits that Aspora did not make, each with the name that the history shows for it.
     foreign_commits: Mutex<Vec<(String, String)>>,
     client: reqwest::Client,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     _database: TestDatabase,
 }
 

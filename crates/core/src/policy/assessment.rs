@@ -85,6 +85,15 @@ pub enum Wait {
     },
     /// The pull request is a draft.
     Draft,
+    /// This head has no complete review, and the workflow asks for one.
+    Unreviewed,
+    /// The policy at the base does not parse: everything waits until people repair it.
+    Policy {
+        /// The JSON pointer of what is wrong.
+        pointer: String,
+        /// What is wrong there.
+        message: String,
+    },
 }
 
 /// One thing that an agent can fix.
@@ -119,7 +128,7 @@ pub enum Stop {
     Closed,
     /// The pull request has been merged already.
     Merged,
-    /// A policy that applies does not parse.
+    /// The policy of the head does not parse.
     PolicyBroken {
         /// The JSON pointer of what is wrong.
         pointer: String,

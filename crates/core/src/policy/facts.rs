@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contract, classify::Scope};
+use super::{CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contract, MergePreview, classify::Scope};
 use crate::{
     change::Change,
     finding::Finding,
@@ -16,6 +16,10 @@ use crate::{
 /// The facts about one head SHA of one pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
+    /// Which edition of the rules judges these facts: [`EDITION`](super::EDITION) when they are gathered, 0 in
+    /// facts from before there were editions. What a later edition allows is not allowed to earlier facts.
+    #[serde(default)]
+    pub edition: u16,
     /// When the facts were gathered; the judgement reads no other clock.
     pub at: DateTime<Utc>,
     /// The product that the requirement names.
@@ -37,8 +41,22 @@ pub struct Facts {
     pub base_policy: Option<String>,
     /// The policy's text at `head`; `None` if there is none.
     pub head_policy: Option<String>,
-    /// `git diff --raw` of base...head.
+    /// The policy's text at each commit where the head forked from the base, each text once, `None` for no
+    /// policy. Empty in facts of edition 0: then the head's policy is compared with the base's.
+    #[serde(default)]
+    pub fork_policies: Vec<Option<String>>,
+    /// `git diff --raw` of base...head, for every merge base.
     pub change: Change,
+    /// What the merge changes beyond that; `None` in facts of edition 0.
+    #[serde(default)]
+    pub merge: Option<MergePreview>,
+    /// How many files git lists when it pairs renames, as the forge does; `None` in facts of edition 0.
+    #[serde(default)]
+    pub files_with_renames: Option<u32>,
+    /// Bytes of the textual diff of base...head, counted to just over
+    /// [`DIFF_LIMIT`](super::DIFF_LIMIT); `None` in facts of edition 0.
+    #[serde(default)]
+    pub diff_bytes: Option<u64>,
     /// How many changed files the forge counts.
     pub forge_changed_files: u32,
     /// Whether the head contains the newest commit of the base branch.
@@ -57,6 +75,9 @@ pub struct Facts {
     /// What else is known of the checks; facts recorded by release 0.1.0 have none and are judged as it did.
     #[serde(default)]
     pub ci: Option<Ci>,
+    /// Whether the workflow asks for a review of this head, whatever the tier demands.
+    #[serde(default)]
+    pub review_demanded: bool,
     /// The newest review of the Code Review Agent.
     pub review: Option<Review>,
     /// Remediation rounds that are left; at 0 a medium finding no longer blocks the merge.
@@ -214,11 +235,33 @@ impl Facts {
     /// Which policies apply.
     #[must_use]
     pub fn contract(&self) -> Contract<'_> {
-        Contract { base: self.base_policy.as_deref(), head: self.head_policy.as_deref() }
+        Contract {
+            base: self.base_policy.as_deref(),
+            head: self.head_policy.as_deref(),
+            forks: &self.fork_policies,
+        }
+    }
+
+    /// Everything that the merge changes on the base, whether the head's own listing names it or not.
+    pub(super) fn whole_change(&self) -> Change {
+        let beyond = self.merge.iter().flat_map(|merge| &merge.beyond.files);
+        Change { files: self.change.files.iter().chain(beyond).cloned().collect() }
+    }
+
+    /// Whether the workflow asks for a review of this head and there is none.
+    #[must_use]
+    pub fn lacks_review(&self) -> bool {
+        self.review_demanded && self.review_of_head().is_none()
     }
 
     pub(super) fn scope<'a>(&'a self, products: &'a [ProductName]) -> Scope<'a> {
-        Scope { contract: self.contract(), products, forge_changed_files: Some(self.forge_changed_files) }
+        Scope {
+            forge_changed_files: Some(self.forge_changed_files),
+            files_with_renames: self.files_with_renames,
+            diff_bytes: self.diff_bytes,
+            merge: self.merge.as_ref(),
+            ..Scope::new(self.contract(), products)
+        }
     }
 
     /// Whether a push voids what was recorded before it, which matters if an old SHA is pushed back.

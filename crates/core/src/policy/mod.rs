@@ -11,16 +11,18 @@ mod ci;
 mod classify;
 mod clearance;
 mod contract;
+mod coverage;
 mod demands;
 mod docs;
 mod error;
 mod facts;
 mod floor;
-mod glob;
+mod freshness;
 mod json;
 mod judge;
 mod lint;
 mod parse;
+mod preview;
 mod reason;
 mod report;
 mod rules;
@@ -37,7 +39,7 @@ pub use ci::{
 };
 pub use classify::{Classification, PathVerdict, Scope, classify};
 pub use clearance::Clearance;
-pub use contract::Contract;
+pub use contract::{Contract, Documents};
 pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
@@ -46,12 +48,15 @@ pub use facts::{
     Review,
 };
 pub use judge::{judge, preflight};
+pub use preview::MergePreview;
 pub use reason::Reason;
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use tier::{Tier, UnknownTier};
 
 /// The path of the policy in a repository.
 pub const POLICY_PATH: &str = ".aspora/risk-policy.json";
+/// The most bytes a policy may have (256 KiB).
+pub const POLICY_LIMIT: usize = 256 * 1024;
 /// The check that the factory reports itself; it is never waited for.
 pub const GATE_CHECK: &str = "risk-policy-gate";
 /// The check that the factory's own review satisfies.
@@ -64,3 +69,10 @@ pub const CHECK_DEADLINE_MINUTES: u32 = 60;
 pub const MOST_RERUNS: u32 = 2;
 /// A change of more files than this is critical, because it is too large to review.
 pub const MOST_FILES: usize = 3_000;
+/// A change whose textual diff has more bytes than this is critical and needs a person (5 MB).
+pub const DIFF_LIMIT: u64 = 5_000_000;
+/// The edition of the rules that this release judges new facts by.
+///
+/// 0: a refusal counts from everybody; a policy that is broken at the base ends the run.
+/// 1: a refusal counts from those who may write; a policy that is broken at the base is waited for.
+pub const EDITION: u16 = 1;

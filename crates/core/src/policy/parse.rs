@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{
-    App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, Policy, StatusBy, Tier,
-    glob::{self, PATTERN_COUNT_LIMIT, Patterns},
+    App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, POLICY_LIMIT, Policy,
+    StatusBy, Tier,
     json::{At, Value},
     lint,
     rules::ProductRules,
 };
-use crate::requirement::ProductName;
+use crate::{
+    glob::{self, PATTERN_COUNT_LIMIT, Patterns},
+    requirement::ProductName,
+};
 
-/// The most bytes a policy may have (256 KiB).
-const POLICY_LIMIT: usize = 256 * 1024;
 /// The most approvals that a tier may demand.
 const APPROVALS_LIMIT: u32 = 100;
 /// The longest a check's name may be, in bytes.
@@ -35,6 +36,9 @@ impl Policy {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() > POLICY_LIMIT {
             return Err(Error::new("", format!("has {} bytes; the limit is {POLICY_LIMIT}", bytes.len())));
+        }
+        if let Some(wrong) = misencoded(bytes) {
+            return Err(Error::new("", wrong));
         }
         let document = Value::parse(bytes)?;
         let mut reader = Reader::default();
@@ -111,9 +115,9 @@ impl Reader {
         Ok((compile(at, texts)?, tiers))
     }
 
-    fn patterns(&mut self, at: &At<'_>) -> Result<Vec<String>, Error> {
+    fn patterns(&mut self, at_list: &At<'_>) -> Result<Vec<String>, Error> {
         let mut texts = Vec::new();
-        for item in at.items()? {
+        for item in at_list.items()? {
             let text = item.text()?;
             self.patterns += 1;
             if self.patterns > PATTERN_COUNT_LIMIT {
@@ -124,8 +128,11 @@ impl Reader {
             if let Some(refusal) = glob::refusal(text) {
                 return Err(item.refuse(refusal));
             }
-            self.warnings.extend(glob::warning(text).map(|odd| format!("{}: {odd}", item.pointer())));
             texts.push(text.to_owned());
+        }
+        for (at, text) in texts.iter().enumerate() {
+            let odd = glob::warnings(text, &texts);
+            self.warnings.extend(odd.into_iter().map(|odd| format!("{}/{at}: {odd}", at_list.pointer())));
         }
         Ok(texts)
     }
@@ -195,6 +202,22 @@ impl Reader {
 
     fn unknown(&mut self, at: &At<'_>) {
         self.warnings.push(format!("{}: is not a known key and is ignored", at.pointer()));
+    }
+}
+
+/// What is wrong with the encoding, which JSON's own errors do not name.
+fn misencoded(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        _ if bytes.trim_ascii().is_empty() => Some("is empty"),
+        [0xEF, 0xBB, 0xBF, ..] => {
+            Some("begins with a byte order mark (U+FEFF); save it as UTF-8 without one")
+        }
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, ..] | [_, 0, ..] => {
+            Some("is UTF-16 or UTF-32; save it as UTF-8")
+        }
+        // A reader that must have text has put U+FFFD where bytes were no UTF-8.
+        _ if std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\u{fffd}')) => None,
+        _ => Some("is not UTF-8, or holds U+FFFD, which stands for bytes that are not; save it as UTF-8"),
     }
 }
 

@@ -5,6 +5,7 @@ mod ci;
 mod classify;
 mod contract;
 mod document;
+mod merge;
 mod people;
 mod report;
 
@@ -99,6 +100,7 @@ fn facts(paths: &[&str]) -> Facts {
     let names = ["CI Pipeline", "harness-smoke", "harness-integration", "Browser Evidence", "Security Scan"];
     let pass = |(id, name): (u64, &&str)| check_fact(name, id, Some(Conclusion::Success));
     Facts {
+        edition: EDITION,
         at: now(),
         product: "wealth".parse().unwrap(),
         other_products: vec![],
@@ -109,7 +111,11 @@ fn facts(paths: &[&str]) -> Facts {
         head: sha(HEAD),
         base_policy: Some(SEED.to_owned()),
         head_policy: Some(SEED.to_owned()),
+        fork_policies: vec![],
         change: change(paths),
+        merge: Some(MergePreview::default()),
+        files_with_renames: Some(u32::try_from(paths.len()).unwrap()),
+        diff_bytes: Some(1_000),
         forge_changed_files: u32::try_from(paths.len()).unwrap(),
         up_to_date: true,
         head_since: now() - Duration::minutes(10),
@@ -118,6 +124,7 @@ fn facts(paths: &[&str]) -> Facts {
         checks: (1..).zip(&names).map(pass).collect(),
         statuses: vec![],
         ci: None,
+        review_demanded: true,
         review: Some(Review { head: sha(HEAD), completed_at: now(), failed: None, findings: vec![] }),
         rounds_left: 3,
         approvals: vec![approval(1, "ann"), approval(2, "ben")],
