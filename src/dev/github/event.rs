@@ -2,6 +2,7 @@
 
 use super::{
     git::{Commit, Comparison, Move},
+    merge_state::Queued,
     state::{CheckRun, Comment, Pull, Review, Status},
 };
 
@@ -37,6 +38,12 @@ pub(crate) enum Event {
         action: &'static str,
         comment: Comment,
     },
+    /// A merge group was made to be checked, or is no more, for the reason `merged`, `invalidated` or `dequeued`.
+    MergeGroup {
+        action: &'static str,
+        reason: Option<&'static str>,
+        entry: Queued,
+    },
 }
 
 /// What happened to a pull request.
@@ -46,6 +53,14 @@ pub(crate) enum PullAction {
     Edited,
     Closed,
     Reopened,
+    /// It became part of a stack.
+    Stacked,
+    /// It is in a merge queue.
+    Enqueued,
+    /// It left a merge queue, for one of GitHub's reasons.
+    Dequeued {
+        reason: String,
+    },
     /// Its head moved.
     Synchronize {
         before: String,
@@ -63,6 +78,7 @@ impl Event {
             Self::CheckRun { .. } => "check_run",
             Self::Status { .. } => "status",
             Self::Comment { .. } => "issue_comment",
+            Self::MergeGroup { .. } => "merge_group",
         }
     }
 }

@@ -6,19 +6,22 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `merge_state`, `state`, `git`, `patch`, `refusal`, `event`,
+//!    `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`,
-//!    `issues`; and `deliveries`, which sends the webhooks
+//!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `rules`, `mergeability`, `stale`, `pulls`, `push`, `queue`, `stacks`,
+//!    `merges`, `async_merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
 //! 4. requests: `admission`, `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `maintainers` and `registration`, which tests and `aspora dev` use
+//! 5. the server: `serve`, then `twin`, `people`, `merge_people`, `maintainers` and `registration`, which tests and
+//!    `aspora dev` use
 
 mod access;
 mod accounts;
 mod admission;
 mod answers;
 mod apps;
+mod async_merges;
 mod checks;
 mod ci;
 mod comments;
@@ -33,6 +36,9 @@ mod issues;
 mod keys;
 mod ledger;
 mod maintainers;
+mod merge_people;
+mod merge_state;
+mod mergeability;
 mod merges;
 mod observe;
 mod pages;
@@ -42,6 +48,7 @@ mod permissions;
 mod protection;
 mod pulls;
 mod push;
+mod queue;
 mod quota;
 mod refusal;
 mod registration;
@@ -51,6 +58,7 @@ mod routes;
 mod rules;
 mod serve;
 mod shared;
+mod stacks;
 mod stale;
 mod state;
 mod statuses;
@@ -62,6 +70,7 @@ pub use self::{
     accounts::{APP, BOT, CI_APP},
     faults::{Fault, FaultRule},
     ledger::Entry,
+    merge_state::Method,
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
     permissions::{Level, Permissions},

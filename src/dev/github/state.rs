@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{
     apps::Registry,
+    merge_state::Merging,
     permissions::Level,
     protection::{Rules, Ruleset},
 };
@@ -79,6 +80,8 @@ pub(crate) struct Repository {
     pub(crate) statuses: Vec<Status>,
     /// Login to `admin`, `maintain`, `write`, `triage`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) merging: Merging,
     #[serde(default = "yes")]
     pub(crate) private: bool,
     /// Classic protection, by branch.
@@ -112,6 +115,7 @@ impl Repository {
             check_runs: Vec::new(),
             statuses: Vec::new(),
             permissions: BTreeMap::new(),
+            merging: Merging::default(),
             private: true,
             protections: BTreeMap::new(),
             rulesets: Vec::new(),

@@ -5,6 +5,7 @@ mod branches;
 mod checks;
 mod comments;
 mod extract;
+mod merges;
 mod paging;
 mod pulls;
 mod repositories;
@@ -23,6 +24,7 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .merge(repositories::routes())
         .merge(branches::routes())
         .merge(pulls::routes())
+        .merge(merges::routes())
         .merge(reviews::routes())
         .merge(comments::routes())
         .merge(checks::routes())
