@@ -26,6 +26,9 @@ pub(crate) struct Put {
     /// The branch that changes are merged into.
     #[arg(long, default_value = "main")]
     base_branch: String,
+    /// How pull requests are merged.
+    #[arg(long, default_value = "merge", value_parser = ["merge", "squash", "rebase"])]
+    merge_method: String,
     /// Maximum number of open runs.
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     backlog: Option<i32>,
@@ -47,8 +50,10 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let all = client.products().await?;
             printer.say(&table(&all), &all)?;
         }
-        Command::Put(Put { name, repository, base_branch, backlog, concurrency, test_command }) => {
-            let product = Product { name, repository, base_branch, test_command, backlog, concurrency };
+        Command::Put(put) => {
+            let Put { name, repository, base_branch, merge_method, backlog, concurrency, test_command } = put;
+            let product =
+                Product { name, repository, base_branch, test_command, backlog, concurrency, merge_method };
             let product = client.put_product(&product).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
             let text = format!("Product `{name}` uses the repository {repository}.");

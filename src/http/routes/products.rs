@@ -7,6 +7,7 @@ use crate::{
     api::Product,
     core::{
         limit::{self, Key},
+        merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
     },
     http::{
@@ -41,12 +42,13 @@ pub(super) async fn put(
     State(app): State<AppState>,
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
-    let (name, repository) = check(&product)?;
+    let (name, repository, method) = check(&product)?;
     let pool = app.engine.pool();
     let was_there = store::product::get(pool, name.as_str()).await?.is_some();
     let mut tx = pool.begin().await?;
     store::product::put(&mut *tx, &name, &repository, &product.base_branch, &product.test_command).await?;
     store::product::cap(&mut *tx, &name, product.backlog).await?;
+    store::product::merge_by(&mut *tx, &name, method).await?;
     let key = Key::Product(name);
     match product.concurrency {
         Some(most) => store::limit::put(&mut tx, &key, most).await?,
@@ -57,7 +59,7 @@ pub(super) async fn put(
     Ok((status, Json(product)))
 }
 
-fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
+fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Error> {
     let mut wrong = Vec::new();
     let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
     let repository = product.repository.parse::<RepoName>();
@@ -75,8 +77,10 @@ fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
     if product.concurrency.is_some_and(|most| !(1..=limit::MOST).contains(&most)) {
         wrong.push(("/concurrency", format!("must be from 1 to {}; leave it out for no limit", limit::MOST)));
     }
-    match (name, repository, wrong.is_empty()) {
-        (Some(name), Some(repository), true) => Ok((name, repository)),
+    let method = product.merge_method.parse::<MergeMethod>();
+    let method = method.map_err(|it| wrong.push(("/merge_method", it.to_string()))).ok();
+    match (name, repository, method, wrong.is_empty()) {
+        (Some(name), Some(repository), Some(method), true) => Ok((name, repository, method)),
         _ => Err(Error::fields("product", wrong)),
     }
 }
