@@ -8,6 +8,7 @@ mod commit;
 mod config;
 mod error;
 mod git;
+mod landed;
 mod link;
 mod mirror;
 mod names;

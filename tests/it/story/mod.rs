@@ -17,6 +17,7 @@ mod circles;
 mod controls;
 mod faults;
 mod limits;
+mod merging;
 mod money;
 mod people;
 mod road;
