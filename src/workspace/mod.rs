@@ -14,6 +14,7 @@ mod mirror;
 mod names;
 mod remote;
 mod sandbox;
+mod throttle;
 mod workspaces;
 
 pub use self::{
@@ -24,5 +25,6 @@ pub use self::{
     mirror::{Commit, Diff, Entry, Mirror},
     remote::Push,
     sandbox::{Limits, Sandbox, TestRun, Unavailable},
+    throttle::Throttle,
     workspaces::Workspaces,
 };

@@ -13,6 +13,7 @@ pub mod finding;
 pub mod job;
 pub mod limit;
 pub mod merge_method;
+pub mod outage;
 pub mod path;
 pub mod policy;
 pub mod rate;
