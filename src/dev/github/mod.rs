@@ -12,9 +12,9 @@
 //!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `rules`, `mergeability`, `stale`, `pulls`, `push`, `queue`, `stacks`,
 //!    `merges`, `async_merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
-//! 4. requests: `admission`, `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `merge_people`, `maintainers` and `registration`, which tests and
-//!    `aspora dev` use
+//! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `http_backend`, with what they share in `shared`
+//! 5. the server: `serve`, then `twin`, `people`, `merge_people`, `maintainers`, `registration` and `switches`, which
+//!    tests and `aspora dev` use
 
 mod access;
 mod accounts;
@@ -25,16 +25,19 @@ mod async_merges;
 mod checks;
 mod ci;
 mod comments;
+mod control;
 mod credentials;
 mod deliveries;
 mod event;
 mod faults;
 mod git;
+mod graphql;
 mod host;
 mod http_backend;
 mod issues;
 mod keys;
 mod ledger;
+mod lists;
 mod maintainers;
 mod merge_people;
 mod merge_state;
@@ -62,8 +65,10 @@ mod stacks;
 mod stale;
 mod state;
 mod statuses;
+mod switches;
 mod tokens;
 mod twin;
+mod versions;
 mod webhooks;
 
 pub use self::{
@@ -78,5 +83,6 @@ pub use self::{
     registration::{InstallOn, RegisteredApp, TokenKind},
     state::{CheckRun, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status},
     twin::{Twin, TwinConfig},
+    versions::VersionState,
     webhooks::{Webhook, Webhooks},
 };

@@ -6,6 +6,7 @@ mod merging;
 mod operation;
 mod pages;
 mod rules;
+mod switches;
 
 use std::{
     path::Path,
