@@ -1,5 +1,7 @@
 //! What is known of a merge before it is called again: made, under way, or never to be made.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::{
@@ -17,6 +19,10 @@ use crate::{
     core::{policy::PullState, sha::Sha, workflow::Outcome},
     github::{Meaning, Merge, Pull},
 };
+
+/// How long a merge queue may hold a change before it is judged again. REST does not say whether the queue threw it
+/// out; asking again changes nothing if it did not. A queue gives up on its checks after an hour by default.
+const IN_QUEUE: Duration = Duration::from_secs(2 * 3600);
 
 /// The answer of a merge that was made, is under way or is impossible for good; `None` leaves the judgement and
 /// the call to do.
@@ -64,6 +70,11 @@ pub(super) async fn became(
         Merge::Merged(sha) => record(at, key, sha, head.clone()).await,
         Merge::Pending(_) => {
             Ok(wait_for_forge(at, "the forge, which merges in the background".to_owned(), since))
+        }
+        Merge::Enqueued(_) if (at.stored.now - since).to_std().unwrap_or_default() > IN_QUEUE => {
+            let hours = IN_QUEUE.as_secs() / 3600;
+            let note = format!("the merge queue of `{base}` has not merged it in {hours} hours");
+            Ok(answer(Outcome::Moved, note))
         }
         Merge::Enqueued(_) => Ok(wait_for_forge(at, format!("the merge queue of `{base}`"), since)),
         Merge::Refused(refused) => Ok(means(at, refused)),

@@ -268,3 +268,20 @@ async fn a_credential_that_may_bypass_the_rules_does_not() {
     world.twin.set_check("legal", REPO, &world.head(run).await, "Legal", Some("success")).await.unwrap();
     assert_eq!(world.run_to_end(run).await, "done");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_queue_throws_out_goes_back_to_the_gate() {
+    let world = world().await;
+    world.twin.demand_queue(REPO, "main").unwrap();
+    world.twin.hold_queue(REPO, true).unwrap();
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "the merge queue of `main`").await;
+    world.twin.throw_out(REPO, 1, "CI_FAILURE").await.unwrap();
+    pass(&world, run, Duration::from_secs(3 * 3600)).await;
+    world.eventually("the run asks the queue again", async || world.applied("PUT", ASYNC) == 2).await;
+    let history = world.history(run).await;
+    assert!(history.contains("merge → moved: the merge queue of `main` has not merged it"), "{history}");
+    world.twin.hold_queue(REPO, false).unwrap();
+    assert_eq!(world.run_to_end(run).await, "done");
+    assert_eq!(world.merges(), 1);
+}
