@@ -23,7 +23,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let intent = MergeIntent { pull: pull.number, sha: head.clone() };
     // If the response of the merge is lost, the next attempt finds the intent and looks for the merge.
     if let Before::Done(merged) = at.begin(&key, &intent).await? {
-        return merging::landed(at, merged).await;
+        return merging::landed(at, &key, merged).await;
     }
     if let Some(reply) = merging::settled(at, &key, &pull, &head).await? {
         return Ok(reply);

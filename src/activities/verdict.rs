@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{
     Failure, Polling, Reply,
     attempt::{Attempt, answer, answer_with, moved},
-    facts,
+    facts, merging,
 };
 use crate::core::{
-    policy::{Assessment, Decision, Stop, judge},
+    policy::{Assessment, Decision, PullState, Stop, judge},
     run::{Park, Progress, Topic},
     workflow::Outcome,
 };
@@ -20,6 +20,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let assessment = judge(&facts);
     // Recorded before anything follows from it: the merge judges the recorded facts again.
     facts::record(at, &facts, &assessment).await?;
+    if pull.state == PullState::Merged {
+        return merging::unjudged(at, &pull).await;
+    }
     let closed = matches!(assessment.decision(), Decision::Stopped { reason: Stop::Closed | Stop::Merged });
     if !closed {
         at.report_gate(&assessment).await?;

@@ -36,10 +36,18 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 527040)]
     pub check_deadline_minutes: Option<i32>,
+    /// How its pull requests are merged: `merge`, `squash` or `rebase`. A merge queue has its own method.
+    #[serde(default = "merge")]
+    #[schema(default = "merge")]
+    pub merge_method: String,
 }
 
 fn main() -> String {
     "main".to_owned()
+}
+
+fn merge() -> String {
+    "merge".to_owned()
 }
 
 impl From<product::Product> for Product {
@@ -53,6 +61,7 @@ impl From<product::Product> for Product {
             concurrency,
             evidence_app,
             check_deadline_minutes,
+            merge_method,
         } = row;
         Self {
             name,
@@ -63,6 +72,7 @@ impl From<product::Product> for Product {
             concurrency,
             evidence_app,
             check_deadline_minutes,
+            merge_method,
         }
     }
 }

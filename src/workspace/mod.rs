@@ -9,6 +9,7 @@ mod commit;
 mod config;
 mod error;
 mod git;
+mod landed;
 mod link;
 mod mirror;
 mod names;

@@ -14,6 +14,7 @@ pub mod finding;
 mod glob;
 pub mod job;
 pub mod limit;
+pub mod merge_method;
 pub mod outage;
 pub mod path;
 pub mod policy;

@@ -178,6 +178,22 @@ pub(crate) struct Reran {
     pub(crate) refused: Option<String>,
 }
 
+/// One request to merge, which the forge may carry out in the background.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MergeOrderIntent {
+    pub(crate) pull: u64,
+    /// The head.
+    pub(crate) sha: Sha,
+}
+
+/// A request to merge that was answered.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MergeOrdered {
+    /// The forge's name of the merge, if it is one in the background.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
+}
+
 impl Effect for ModelCallIntent {
     const KIND: &'static str = "llm_call";
     type Observation = Answered;
@@ -221,6 +237,11 @@ impl Effect for ReviewIntent {
 impl Effect for MergeIntent {
     const KIND: &'static str = "merge";
     type Observation = Merged;
+}
+
+impl Effect for MergeOrderIntent {
+    const KIND: &'static str = "merge_order";
+    type Observation = MergeOrdered;
 }
 
 impl fmt::Display for CommitMessage {

@@ -26,6 +26,9 @@ pub(crate) struct Put {
     /// The branch that changes are merged into.
     #[arg(long, default_value = "main")]
     base_branch: String,
+    /// How pull requests are merged.
+    #[arg(long, default_value = "merge", value_parser = ["merge", "squash", "rebase"])]
+    merge_method: String,
     /// Maximum number of open runs.
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     backlog: Option<i32>,
@@ -74,6 +77,7 @@ impl From<Put> for Product {
             concurrency: put.concurrency,
             evidence_app: put.evidence_app,
             check_deadline_minutes: put.check_deadline,
+            merge_method: put.merge_method,
         }
     }
 }

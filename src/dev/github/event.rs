@@ -2,6 +2,7 @@
 
 use super::{
     git::{Commit, Comparison, Move},
+    merge_state::Queued,
     state::{CheckRun, CheckSuite, Comment, Pull, Review, Status, WorkflowRun},
 };
 
@@ -45,6 +46,12 @@ pub(crate) enum Event {
         action: &'static str,
         comment: Comment,
     },
+    /// A merge group was made to be checked, or is no more, for the reason `merged`, `invalidated` or `dequeued`.
+    MergeGroup {
+        action: &'static str,
+        reason: Option<&'static str>,
+        entry: Queued,
+    },
 }
 
 /// What happened to a pull request.
@@ -54,6 +61,14 @@ pub(crate) enum PullAction {
     Edited,
     Closed,
     Reopened,
+    /// It became part of a stack.
+    Stacked,
+    /// It is in a merge queue.
+    Enqueued,
+    /// It left a merge queue, for one of GitHub's reasons.
+    Dequeued {
+        reason: String,
+    },
     /// Its head moved.
     Synchronize {
         before: String,
@@ -73,6 +88,7 @@ impl Event {
             Self::WorkflowRun { .. } => "workflow_run",
             Self::Status { .. } => "status",
             Self::Comment { .. } => "issue_comment",
+            Self::MergeGroup { .. } => "merge_group",
         }
     }
 }

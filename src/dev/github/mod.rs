@@ -6,15 +6,17 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `merge_state`, `state`, `git`, `patch`, `refusal`, `event`,
+//!    `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`,
-//!    `reviews`, `comments`, `issues`; and `deliveries`, which sends the webhooks
+//!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `rules`, `mergeability`, `stale`, `pulls`, `push`,
+//!    `queue`, `stacks`, `merges`, `async_merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the
+//!    webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
 //! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
 //!    `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `maintainers`, `registration` and `switches`, which tests
-//!    and `aspora dev` use
+//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `merge_people`, `maintainers`, `registration` and
+//!    `switches`, which tests and `aspora dev` use
 
 mod access;
 mod accounts;
@@ -22,6 +24,7 @@ mod actions;
 mod admission;
 mod answers;
 mod apps;
+mod async_merges;
 mod checks;
 mod ci;
 mod comments;
@@ -40,6 +43,9 @@ mod ledger;
 mod lists;
 mod logs;
 mod maintainers;
+mod merge_people;
+mod merge_state;
+mod mergeability;
 mod merges;
 mod observe;
 mod pages;
@@ -50,6 +56,7 @@ mod permissions;
 mod protection;
 mod pulls;
 mod push;
+mod queue;
 mod quota;
 mod refusal;
 mod registration;
@@ -59,6 +66,7 @@ mod routes;
 mod rules;
 mod serve;
 mod shared;
+mod stacks;
 mod stale;
 mod state;
 mod statuses;
@@ -73,6 +81,7 @@ pub use self::{
     accounts::{APP, BOT, CI_APP},
     faults::{Fault, FaultRule},
     ledger::Entry,
+    merge_state::Method,
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
     people_ci::JobEnd,

@@ -5,6 +5,7 @@ mod apps;
 mod checks;
 mod commits;
 mod issues;
+pub(crate) mod merges;
 mod pulls;
 mod repositories;
 mod reviews;

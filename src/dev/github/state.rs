@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::{
     apps::Registry,
+    merge_state::Merging,
     permissions::Level,
     protection::{Rules, Ruleset},
 };
@@ -105,6 +106,8 @@ pub(crate) struct Repository {
     pub(crate) workflow_runs: Vec<WorkflowRun>,
     /// Login to `admin`, `maintain`, `write`, `triage`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) merging: Merging,
     #[serde(default = "yes")]
     pub(crate) private: bool,
     /// Classic protection, by branch.
@@ -140,6 +143,7 @@ impl Repository {
             suites: Vec::new(),
             workflow_runs: Vec::new(),
             permissions: BTreeMap::new(),
+            merging: Merging::default(),
             private: true,
             protections: BTreeMap::new(),
             rulesets: Vec::new(),

@@ -7,6 +7,7 @@ use crate::{
     api::Product,
     core::{
         limit::{self, Key},
+        merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
     },
     http::{
@@ -43,7 +44,7 @@ pub(super) async fn put(
     State(app): State<AppState>,
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
-    let (name, repository) = check(&product)?;
+    let (name, repository, method) = check(&product)?;
     let pool = app.engine.pool();
     let was_there = store::product::get(pool, name.as_str()).await?.is_some();
     let mut tx = pool.begin().await?;
@@ -51,6 +52,7 @@ pub(super) async fn put(
     store::product::cap(&mut *tx, &name, product.backlog).await?;
     let evidence_app = product.evidence_app.as_deref();
     store::product::set_checks(&mut *tx, &name, evidence_app, product.check_deadline_minutes).await?;
+    store::product::merge_by(&mut *tx, &name, method).await?;
     let key = Key::Product(name);
     match product.concurrency {
         Some(most) => store::limit::put(&mut tx, &key, most).await?,
@@ -61,7 +63,7 @@ pub(super) async fn put(
     Ok((status, Json(product)))
 }
 
-fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
+fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Error> {
     let mut wrong = Vec::new();
     let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
     let repository = product.repository.parse::<RepoName>();
@@ -89,8 +91,10 @@ fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
         let limits = format!("must be from 1 to {DEADLINE_LIMIT} minutes; leave it out for 60");
         wrong.push(("/check_deadline_minutes", limits));
     }
-    match (name, repository, wrong.is_empty()) {
-        (Some(name), Some(repository), true) => Ok((name, repository)),
+    let method = product.merge_method.parse::<MergeMethod>();
+    let method = method.map_err(|it| wrong.push(("/merge_method", it.to_string()))).ok();
+    match (name, repository, method, wrong.is_empty()) {
+        (Some(name), Some(repository), Some(method), true) => Ok((name, repository, method)),
         _ => Err(Error::fields("product", wrong)),
     }
 }

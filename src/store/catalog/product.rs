@@ -1,6 +1,9 @@
 //! The products and their repositories.
 
-use crate::core::requirement::{ProductName, RepoName};
+use crate::core::{
+    merge_method::MergeMethod,
+    requirement::{ProductName, RepoName},
+};
 use crate::store::{Connection, Pool, Result};
 
 /// A product that requirements may be submitted for.
@@ -22,6 +25,8 @@ pub struct Product {
     pub evidence_app: Option<String>,
     /// After this many minutes without progress a check has failed, where the policy does not say; `None`: 60.
     pub check_deadline_minutes: Option<i32>,
+    /// How its pull requests are merged: `merge`, `squash` or `rebase`.
+    pub merge_method: String,
 }
 
 /// Creates or updates a product. Runs that started earlier keep their values.
@@ -58,6 +63,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
     sqlx::query_as!(
         Product,
         "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+                merge_method,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1",
         name
@@ -74,11 +80,27 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
         "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+                merge_method,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product order by name"
     )
     .fetch_all(pool)
     .await
+}
+
+/// Sets how the pull requests of a product are merged.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn merge_by(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    method: MergeMethod,
+) -> Result<()> {
+    sqlx::query!("update product set merge_method = $2 where name = $1", name.as_str(), method.as_str())
+        .execute(executor)
+        .await
+        .map(|_| ())
 }
 
 /// Sets the maximum of open runs of a product; `None`: any number.

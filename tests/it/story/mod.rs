@@ -19,6 +19,7 @@ mod controls;
 mod faults;
 mod judgement;
 mod limits;
+mod merging;
 mod money;
 mod people;
 mod road;

@@ -445,7 +445,7 @@ impl World {
     /// head and name.
     pub(crate) fn assert_nothing_twice(&self) {
         assert_eq!((self.twin.pulls(REPO).len(), self.merges()), (1, 1));
-        assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/merge"), 1);
+        assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/merge-async"), 1);
         let reviews = self.twin.reviews(REPO).into_iter().map(|review| review.commit_id);
         assert_unique(reviews.collect());
         let runs = self.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP);

@@ -36,6 +36,10 @@ impl Links {
                 let commit = json!({"sha": status.sha, "name": it.full_name(), "branches": branches});
                 with(commit, self.status(it, status))
             }
+            Event::MergeGroup { action, reason, entry } => {
+                let group = json!({"action": action, "merge_group": super::merges::group(entry)});
+                with(group, reason.map_or_else(|| json!({}), |reason| json!({"reason": reason})))
+            }
             Event::Comment { action, comment } => {
                 let shown = self.comment(it, comment);
                 let (url, page) = (&shown["issue_url"], &shown["html_url"]);
@@ -78,6 +82,9 @@ fn pull_action(action: &PullAction) -> Value {
         PullAction::Edited => json!({"action": "edited", "changes": {}}),
         PullAction::Closed => json!({"action": "closed"}),
         PullAction::Reopened => json!({"action": "reopened", "changes": {}}),
+        PullAction::Stacked => json!({"action": "stacked"}),
+        PullAction::Enqueued => json!({"action": "enqueued"}),
+        PullAction::Dequeued { reason } => json!({"action": "dequeued", "reason": reason}),
         PullAction::Synchronize { before, after } => {
             json!({"action": "synchronize", "before": before, "after": after})
         }

@@ -6,6 +6,7 @@ mod branches;
 mod checks;
 mod comments;
 mod extract;
+mod merges;
 mod paging;
 mod pulls;
 mod repositories;
@@ -28,6 +29,7 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .merge(repositories::routes())
         .merge(branches::routes())
         .merge(pulls::routes())
+        .merge(merges::routes())
         .merge(reviews::routes())
         .merge(comments::routes())
         .merge(checks::routes())
