@@ -26,7 +26,7 @@ use crate::{
         words::counted,
         workflow::Outcome,
     },
-    llm::{self, Complaint},
+    llm::{self, CheckReport, Complaint},
     store::{assessment, effect, review},
     workspace::{self, Mirror, NewCommit},
 };
@@ -39,6 +39,8 @@ struct Complaints {
     findings: Vec<Finding>,
     /// What the last judgement of the head holds against it, besides findings.
     blockers: Vec<String>,
+    /// What the failed checks among them report.
+    checks: Vec<CheckReport>,
     /// The paths that the pull request changes so far.
     changed: Vec<String>,
 }
@@ -155,6 +157,7 @@ async fn complaints(at: &Attempt<'_>, mirror: &Mirror, head: &Sha) -> Result<Com
     Ok(Complaints {
         findings: findings(at, head).await?,
         blockers: blockers(at, head).await?,
+        checks: at.failed_checks(head).await?,
         changed: changed(at, mirror, head).await?,
     })
 }
@@ -211,6 +214,7 @@ where
         body: &requirement.body,
         findings: &complaints.findings,
         blockers: &complaints.blockers,
+        checks: &complaints.checks,
         tests: tests.as_deref(),
         files: &context.files,
     }
