@@ -160,6 +160,12 @@ impl From<llm::Error> for Failure {
 impl From<workspace::Error> for Failure {
     /// A token that git refuses is retried, as one that REST refuses is.
     fn from(error: workspace::Error) -> Self {
+        if let workspace::Error::Token { why, .. } = &error {
+            return match why.held.clone() {
+                Some((why, until)) => Self::Snooze { until, why },
+                None => Self::Retry { after: why.after, error: error.to_string() },
+            };
+        }
         if error.is_transient() || error.is_unauthorized() { Self::retry(error) } else { Self::last(error) }
     }
 }

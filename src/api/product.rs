@@ -28,6 +28,11 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub concurrency: Option<i32>,
+    /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
+    /// with how to put it right. What is sent is ignored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(read_only)]
+    pub warnings: Vec<String>,
 }
 
 fn main() -> String {
@@ -37,6 +42,7 @@ fn main() -> String {
 impl From<product::Product> for Product {
     fn from(row: product::Product) -> Self {
         let product::Product { name, repository, base_branch, test_command, backlog, concurrency } = row;
-        Self { name, repository, base_branch, test_command, backlog, concurrency }
+        let warnings = Vec::new();
+        Self { name, repository, base_branch, test_command, backlog, concurrency, warnings }
     }
 }

@@ -1,6 +1,6 @@
 //! Server, worker and stand-ins in one process and one directory, for `aspora dev` and `aspora demo`.
 
-use std::{fs::File, net::SocketAddr, path::Path, time::Duration};
+use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use futures::future::{join_all, select_all};
@@ -112,7 +112,7 @@ impl DevServer {
             Ok(sandbox) => sandbox,
             Err(unavailable) => return Ok(unavailable.to_string()),
         };
-        let mirror = self.app.workspaces()?.mirror(&repository.parse()?);
+        let mirror = self.app.workspaces(Arc::new(self.app.client()?))?.mirror(&repository.parse()?);
         mirror.fetch().await?;
         let head =
             mirror.branch(branch).await?.with_context(|| format!("{repository} has no branch {branch}"))?;
@@ -168,8 +168,8 @@ fn app(settings: &Settings, stand_ins: &StandIns, folder: &Path, url: String) ->
     let database_url = stand_ins.database_url().or_else(|| settings.database_url.clone());
     let (forge, polling) = match (stand_ins.twin(), &settings.github) {
         (Some(twin), _) => {
-            let forge =
-                GitHub { api_url: twin.url().parse()?, url: twin.url(), token: stand_ins.token().clone() };
+            let credential = stand_ins.token().clone().into();
+            let forge = GitHub { api_url: twin.url().parse()?, url: twin.url(), credential };
             (forge, TWIN_POLLING)
         }
         (None, Some(github)) => (github.clone(), settings.polling),

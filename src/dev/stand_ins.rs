@@ -131,7 +131,7 @@ impl StandIns {
         let twin = self
             .twin
             .as_ref()
-            .context("--product needs the GitHub twin, which does not run while GITHUB_TOKEN is set")?;
+            .context("--product needs the GitHub twin, which does not run while GITHUB_APP_ID or GITHUB_TOKEN is set")?;
         let repository: RepoName = format!("local/{name}").parse()?;
         twin.adopt_repository(&repository.to_string(), folder)
             .await

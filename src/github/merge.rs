@@ -174,7 +174,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::github::{Config, Timeouts};
+    use crate::github::{Config, Credential, Timeouts};
 
     const HEAD: &str = "1111111111111111111111111111111111111111";
     const OTHER: &str = "2222222222222222222222222222222222222222";
@@ -204,7 +204,7 @@ mod tests {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let api_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
             tokio::spawn(async move { axum::serve(listener, router).await });
-            let config = Config { api_url, token: "t".to_owned().into(), timeouts: Timeouts::default() };
+            let config = Config { api_url, credential: Credential::Token("t".into()), timeouts: Timeouts::default() };
             let forge = Forge::new(config).unwrap();
             let repo = "acme/w".parse().unwrap();
             let merge = forge.merge_head(&repo, 7, &HEAD.parse().unwrap(), "Add @risk", "closes #1").await;

@@ -23,14 +23,14 @@ pub enum Effort {
 
 /// Decides before each call whether it may be made, and observes each answer.
 pub trait Throttle: Send + Sync {
-    /// Admits a call, possibly after a short wait.
+    /// Admits a call of an account, such as `installation/7`, possibly after a short wait.
     ///
     /// # Errors
     /// [`Wait`] says for how long no call may be made.
-    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>>;
+    fn pass<'a>(&'a self, account: &'a str, effort: Effort) -> BoxFuture<'a, Result<(), Wait>>;
 
-    /// Observes what an answer says about limits.
-    fn observe(&self, observed: Observed) -> BoxFuture<'_, ()>;
+    /// Observes what an answer says about the limits of an account.
+    fn observe<'a>(&'a self, account: &'a str, observed: Observed) -> BoxFuture<'a, ()>;
 }
 
 impl Effort {

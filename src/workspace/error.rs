@@ -1,5 +1,7 @@
 //! What goes wrong with a repository, and whether another attempt may help.
 
+use super::config::NoAccess;
+
 /// An error of a workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -44,12 +46,12 @@ pub enum Error {
     #[error("the commit would change nothing")]
     Unchanged,
     /// No token could be created.
-    #[error("no token for {repository}: {reason}")]
+    #[error("no token for {repository}: {}", .why.reason)]
     Token {
         /// The repository.
         repository: String,
         /// Why.
-        reason: String,
+        why: NoAccess,
     },
     /// An input or output error of this machine.
     #[error("{doing}: {source}")]

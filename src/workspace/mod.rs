@@ -18,7 +18,7 @@ mod workspaces;
 pub use self::{
     checkout::Worktree,
     commit::{FileEdit, Merge, NewCommit},
-    config::{Config, Credentials, Mint, Remote, Signature},
+    config::{Access, Config, Credentials, Mint, NoAccess, Remote, Signature},
     error::Error,
     mirror::{Commit, Diff, Entry, Mirror},
     remote::Push,

@@ -18,6 +18,7 @@ pub mod rate;
 pub mod reason;
 pub mod requirement;
 pub mod run;
+pub mod secret;
 pub mod sha;
 pub mod subject;
 pub mod why;

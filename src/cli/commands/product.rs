@@ -48,10 +48,15 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             printer.say(&table(&all), &all)?;
         }
         Command::Put(Put { name, repository, base_branch, backlog, concurrency, test_command }) => {
-            let product = Product { name, repository, base_branch, test_command, backlog, concurrency };
+            let warnings = Vec::new();
+            let product =
+                Product { name, repository, base_branch, test_command, backlog, concurrency, warnings };
             let product = client.put_product(&product).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
-            let text = format!("Product `{name}` uses the repository {repository}.");
+            let mut text = format!("Product `{name}` uses the repository {repository}.");
+            for warning in &product.warnings {
+                let _ = write!(text, "\nnote {}", plain(warning));
+            }
             printer.say(&text, &product)?;
         }
     }

@@ -6,6 +6,7 @@ use aspora::{
         github::{self, FaultRule},
         model::Fault,
     },
+    github::Credential,
     llm::Task,
     store::{self, attempt, event::Row},
 };
@@ -71,7 +72,7 @@ async fn an_invalid_github_token_is_reported_and_the_run_continues_with_a_valid_
     let (error, _) = failed(&world.until_failed(run).await);
     assert!(error.contains("Authentication failed") && !error.contains("revoked"), "{error}");
     world.stop_worker().await;
-    world.start_worker(|app| app.forge.token = TOKEN.into());
+    world.start_worker(|app| app.forge.credential = Credential::Token(TOKEN.into()));
     assert_eq!(world.run_to_end(run).await, "done");
     world.assert_nothing_twice();
 }

@@ -17,6 +17,7 @@ use aspora::{
         product,
     },
     engine::Engine,
+    github::Credential,
     llm::{self, Prices, Task},
     queue::Timing,
     store::{self, event, run::StoredRun},
@@ -132,7 +133,7 @@ impl World {
             forge: GitHub {
                 api_url: twin.url().parse().unwrap(),
                 url: twin.url(),
-                token: setup.token.into(),
+                credential: Credential::Token(setup.token.into()),
             },
             forge_is_stand_in: true,
             webhook_secrets: vec![SECRET.into()],
