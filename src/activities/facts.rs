@@ -29,6 +29,7 @@ impl Attempt<'_> {
         let pushes = self.pushes().await?;
         let pushed_at = pushes.iter().find(|push| push.observation.sha == *head).map(|push| push.at);
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
+        let (checks, checks_unreadable) = self.checks(head).await?;
         Ok(Facts {
             at: self.stored.now,
             other_products: self.other_products(&product).await?,
@@ -47,7 +48,8 @@ impl Attempt<'_> {
             head_since: pushed_at.unwrap_or(self.stored.now),
             returned: false,
             check_deadline_minutes: CHECK_DEADLINE_MINUTES,
-            checks: self.checks(head).await?,
+            checks,
+            checks_unreadable,
             statuses: forge.statuses(&self.repo, head).await?.into_iter().map(status_fact).collect(),
             review: self.review_of(head).await?,
             rounds_left: self.rounds_left,
@@ -65,11 +67,20 @@ impl Attempt<'_> {
         })
     }
 
-    async fn checks(&self, head: &Sha) -> Result<Vec<CheckFact>, Failure> {
-        let checks = self.factory.forge.check_runs(&self.repo, head).await?;
+    /// The check runs on the head; none, and why, where our credential may not read them.
+    async fn checks(&self, head: &Sha) -> Result<(Vec<CheckFact>, Option<String>), Failure> {
+        let forge = &self.factory.forge;
+        let checks = match forge.check_runs(&self.repo, head).await {
+            Ok(checks) => checks,
+            Err(error) if forge.abilities(&self.repo).await?.reads_check_runs => return Err(error.into()),
+            Err(_) => {
+                let why = "this credential cannot read check runs; only commit statuses count";
+                return Ok((Vec::new(), Some(why.to_owned())));
+            }
+        };
         let reported = self.observations::<CheckRunIntent>().await?;
         let our_app = reported.iter().find_map(|reported| reported.observation.app_id);
-        Ok(checks.into_iter().map(|check| check_fact(check, our_app)).collect())
+        Ok((checks.into_iter().map(|check| check_fact(check, our_app)).collect(), None))
     }
 
     /// The commits on the branch that were pushed neither by this run nor by one that it was forked from,

@@ -33,7 +33,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     }
     let outcome = match assessment.decision() {
         Decision::Clear => Outcome::Cleared,
-        Decision::Waiting { .. } => return Ok(park(at, &assessment)),
+        Decision::Waiting { .. } => return park(at, &assessment).await,
         Decision::Behind => Outcome::Behind,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
         Decision::Blocked { .. } => Outcome::Stopped,
@@ -45,16 +45,20 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     Ok(answer_with(outcome, assessment.sentence(), progress))
 }
 
-fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
+async fn park(at: &Attempt<'_>, assessment: &Assessment) -> Result<Reply, Failure> {
     let now = at.stored.now;
     let since = at.run().state.entered().unwrap_or(now);
     let waited = (now - since).to_std().unwrap_or_default();
+    let mut reason = assessment.awaited().unwrap_or_else(|| assessment.sentence());
+    if !at.factory.forge.abilities(&at.repo).await?.starts_workflows {
+        reason += "; what our token pushes starts no workflow, and runs of GitHub Actions wait for approval";
+    }
     let park = Park {
-        reason: assessment.awaited().unwrap_or_else(|| assessment.sentence()),
+        reason,
         topics: vec![Topic::Checks, Topic::Reviews, Topic::Pull, Topic::Push],
         until: now + pause(waited, at.factory.polling),
     };
-    Reply::Park(park, Progress::default())
+    Ok(Reply::Park(park, Progress::default()))
 }
 
 /// How long to wait until the next poll.

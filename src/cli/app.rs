@@ -18,9 +18,7 @@ use crate::{
     queue::Timing,
     store::{self, Pool},
     worker,
-    workspace::{
-        Access, Credentials, Mint, NoAccess, Remote, Sandbox, Signature, Unavailable, Workspaces,
-    },
+    workspace::{Access, Credentials, Mint, NoAccess, Remote, Sandbox, Signature, Unavailable, Workspaces},
 };
 
 /// How to reach GitHub, and who we are there.

@@ -29,10 +29,18 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "25000",
         "how long running jobs may continue after SIGTERM before they return to the queue",
     ),
-    ("GITHUB_APP_ID", "", "the GitHub App's id or client id; without it and a token, `dev` and `demo` use the GitHub twin"),
+    (
+        "GITHUB_APP_ID",
+        "",
+        "the GitHub App's id or client id; without it and a token, `dev` and `demo` use the GitHub twin",
+    ),
     ("GITHUB_APP_PRIVATE_KEY", "", "the App's private key in PEM, with line breaks or with `\\n`"),
     ("GITHUB_APP_PRIVATE_KEY_FILE", "", "a file with the App's private key, in place of the variable"),
-    ("GITHUB_TOKEN", "", "a token in place of an App: personal (fine-grained or classic) or of GitHub Actions"),
+    (
+        "GITHUB_TOKEN",
+        "",
+        "a token in place of an App: personal (fine-grained or classic) or of GitHub Actions",
+    ),
     ("GITHUB_API_URL", "https://api.github.com", "GitHub's REST API"),
     ("GITHUB_URL", "https://github.com", "GitHub for git and for links"),
     ("GITHUB_WEBHOOK_SECRET", "", "the webhook secret; during a rotation two, separated by a comma"),
@@ -263,7 +271,9 @@ mod tests {
     fn of(variables: &'static [(&str, &str)]) -> anyhow::Result<Settings> {
         Settings::read(move |name| {
             let found = variables.iter().find(|(variable, _)| *variable == name);
-            found.map(|(_, value)| (*value).to_owned()).or_else(|| (name == "ASPORA_DATA").then(|| "/x".to_owned()))
+            found
+                .map(|(_, value)| (*value).to_owned())
+                .or_else(|| (name == "ASPORA_DATA").then(|| "/x".to_owned()))
         })
     }
 
@@ -276,7 +286,10 @@ mod tests {
         check(&[("GITHUB_APP_ID", "1")], "neither GITHUB_APP_PRIVATE_KEY nor GITHUB_APP_PRIVATE_KEY_FILE is");
         check(&[("GITHUB_APP_PRIVATE_KEY", "canary")], "GITHUB_APP_ID is not");
         check(&[("GITHUB_APP_ID", "1"), ("GITHUB_APP_PRIVATE_KEY", "canary")], "not an RSA key in PEM");
-        check(&[("GITHUB_APP_ID", "1"), ("GITHUB_APP_PRIVATE_KEY_FILE", "/none")], "GITHUB_APP_PRIVATE_KEY_FILE");
+        check(
+            &[("GITHUB_APP_ID", "1"), ("GITHUB_APP_PRIVATE_KEY_FILE", "/none")],
+            "GITHUB_APP_PRIVATE_KEY_FILE",
+        );
         check(
             &[("GITHUB_APP_PRIVATE_KEY", "canary"), ("GITHUB_APP_PRIVATE_KEY_FILE", "/none")],
             "unset one of them",

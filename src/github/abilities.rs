@@ -77,7 +77,9 @@ impl Forge {
                 granted.get("checks").and_then(|word| Level::of(word)).is_some_and(|it| it >= level)
             }
             // A person's token never makes check runs; of another we learn it by a refusal.
-            None => level == Level::Read || !matches!(kind, CredentialKind::Classic | CredentialKind::FineGrained),
+            None => {
+                level == Level::Read || !matches!(kind, CredentialKind::Classic | CredentialKind::FineGrained)
+            }
         };
         let starts_workflows = match kind {
             CredentialKind::Installation => self.identity().await?.login != ACTIONS,
@@ -91,6 +93,21 @@ impl Forge {
             reads_check_runs: !self.refusals.holds(repo, CheckRuns::Read),
             starts_workflows,
             withheld,
+        })
+    }
+
+    /// Who we are and what with, in a few words.
+    ///
+    /// # Errors
+    /// Those of the calls that find it out.
+    pub async fn introduce(&self, repo: &RepoName) -> Result<String, Error> {
+        let (account, abilities) = (self.identity().await?, self.abilities(repo).await?);
+        Ok(match abilities.installation {
+            Some(id) => {
+                let slug = account.login.trim_end_matches("[bot]");
+                format!("as the App `{slug}` (installation {id} on {repo})")
+            }
+            None => format!("as {}, with {}", account.login, abilities.kind),
         })
     }
 

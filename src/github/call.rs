@@ -43,12 +43,7 @@ struct Raw {
 
 impl Forge {
     /// Makes one call with the credential for what it is about.
-    pub(super) async fn call<B>(
-        &self,
-        method: Method,
-        route: &str,
-        body: Option<&B>,
-    ) -> Result<Answer, Error>
+    pub(super) async fn call<B>(&self, method: Method, route: &str, body: Option<&B>) -> Result<Answer, Error>
     where
         B: Serialize + ?Sized,
     {

@@ -204,7 +204,8 @@ mod tests {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let api_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
             tokio::spawn(async move { axum::serve(listener, router).await });
-            let config = Config { api_url, credential: Credential::Token("t".into()), timeouts: Timeouts::default() };
+            let config =
+                Config { api_url, credential: Credential::Token("t".into()), timeouts: Timeouts::default() };
             let forge = Forge::new(config).unwrap();
             let repo = "acme/w".parse().unwrap();
             let merge = forge.merge_head(&repo, 7, &HEAD.parse().unwrap(), "Add @risk", "closes #1").await;

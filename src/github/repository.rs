@@ -97,6 +97,14 @@ impl Forge {
         Ok(repository)
     }
 
+    /// The name of a repository that calls were redirected for; the one that we use of any other.
+    pub(super) async fn name_now(&self, repo: &RepoName) -> Result<RepoName, Error> {
+        match self.names.id_of(repo) {
+            Some(_) => Ok(self.repository(repo).await?.name),
+            None => Ok(repo.clone()),
+        }
+    }
+
     /// How git reaches the repository now. Ask for each operation, since a token may live for an hour only.
     ///
     /// # Errors

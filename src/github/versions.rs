@@ -48,7 +48,9 @@ fn notice(headers: &HeaderMap) -> Option<String> {
         Some(sunset) => format!("ends on {}", sunset.chars().take(60).collect::<String>()),
         None => "is deprecated".to_owned(),
     };
-    Some(format!("GitHub's API version {API_VERSION} {end}; after that every call fails, so update Aspora before"))
+    Some(format!(
+        "GitHub's API version {API_VERSION} {end}; after that every call fails, so update Aspora before"
+    ))
 }
 
 /// A refusal of the version says what to do.

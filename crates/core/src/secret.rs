@@ -53,7 +53,10 @@ mod tests {
         let check = |text: &str, safe: &str| assert_eq!(redact(text), safe, "{text}");
         check("bad ghp_0123456789abcdefABCD.", "bad [token].");
         check("github_pat_11AA_bb33cc and gho_abcdef1", "[token] and [token]");
-        check("https://x-access-token:ghs_abcdefgh@github.com/a/b", "https://x-access-token:[token]@github.com/a/b");
+        check(
+            "https://x-access-token:ghs_abcdefgh@github.com/a/b",
+            "https://x-access-token:[token]@github.com/a/b",
+        );
         check("the prefix ghs_ alone, and ghs_x", "the prefix ghs_ alone, and ghs_x");
         check("nothing", "nothing");
         let long = format!("ghs_12345_{}.{}.{}", "eyJ".repeat(40), "a-_b".repeat(60), "c".repeat(160));

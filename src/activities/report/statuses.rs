@@ -23,7 +23,8 @@ impl Attempt<'_> {
         head: &Sha,
         update: &CheckUpdate,
     ) -> Result<(), Failure> {
-        let (key, forge) = (format!("status/{name}/{}/{}", head.short(), digest(update)), &self.factory.forge);
+        let (key, forge) =
+            (format!("status/{name}/{}/{}", head.short(), digest(update)), &self.factory.forge);
         let new = NewStatus {
             context: name.to_owned(),
             state: state(update.conclusion),
@@ -50,9 +51,8 @@ impl Attempt<'_> {
         let intent = CommentIntent { pull: number, head: head.clone() };
         let forge = &self.factory.forge;
         // It looks for the comment before it posts one.
-        let act = async {
-            Ok(Posted { id: forge.keep_comment(&self.repo, number, &marker, &body).await?.id })
-        };
+        let act =
+            async { Ok(Posted { id: forge.keep_comment(&self.repo, number, &marker, &body).await?.id }) };
         self.once(&key, &intent, async { Ok(None) }, act).await?;
         Ok(())
     }

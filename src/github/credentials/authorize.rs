@@ -10,7 +10,11 @@ use sha2::{Digest as _, Sha256};
 use super::{Authorization, Credential, key::AppKey};
 use crate::{
     core::requirement::RepoName,
-    github::{Error, abilities::ACTIONS, Forge, Kind, call::{Answer, Outgoing}},
+    github::{
+        Error, Forge, Kind,
+        abilities::ACTIONS,
+        call::{Answer, Outgoing},
+    },
 };
 
 /// How long to wait before a call is sent again with a young token.

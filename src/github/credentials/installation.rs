@@ -5,11 +5,7 @@ use http::Method;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    authorize::Scope,
-    key::AppKey,
-    tokens::Minted,
-};
+use super::{authorize::Scope, key::AppKey, tokens::Minted};
 use crate::{
     core::requirement::RepoName,
     github::{
@@ -68,9 +64,12 @@ impl Forge {
 
     /// Mints for one repository. Its installation is asked for each time, since its permissions may have changed.
     async fn mint_for(&self, app: &AppKey, repo: &RepoName) -> Result<Minted, Error> {
-        let answer = match self.app_call(app, Method::GET, &format!("/repos/{repo}/installation"), None).await {
+        let answer = match self.app_call(app, Method::GET, &format!("/repos/{repo}/installation"), None).await
+        {
             Ok(answer) => answer,
-            Err(error) if error.kind() == Kind::NotFound => return Err(self.not_installed(app, repo, error).await),
+            Err(error) if error.kind() == Kind::NotFound => {
+                return Err(self.not_installed(app, repo, error).await);
+            }
             Err(error) => return Err(error),
         };
         // A renamed repository is not known by its old name here.
@@ -130,8 +129,7 @@ impl Forge {
 
     async fn not_installed(&self, app: &AppKey, repo: &RepoName, error: Error) -> Error {
         let slug = self.app_slug(app).await.unwrap_or_default();
-        let why =
-            format!("the GitHub App is not installed on {repo}; {}", self.where_to_install(&slug));
+        let why = format!("the GitHub App is not installed on {repo}; {}", self.where_to_install(&slug));
         error.forbidden(&why)
     }
 

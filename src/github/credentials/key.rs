@@ -70,11 +70,8 @@ impl AppKey {
 
     /// A JWT that is valid from a minute before this moment for ten minutes; `None` if the key cannot sign.
     pub(crate) fn sign(&self, now: DateTime<Utc>) -> Option<SecretString> {
-        let claims = Claims {
-            iss: &self.issuer,
-            iat: (now - BACKDATED).timestamp(),
-            exp: (now + LIFE).timestamp(),
-        };
+        let claims =
+            Claims { iss: &self.issuer, iat: (now - BACKDATED).timestamp(), exp: (now + LIFE).timestamp() };
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).ok().map(SecretString::from)
     }
 }

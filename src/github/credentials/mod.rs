@@ -12,13 +12,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::OnceCell;
 
-pub use self::{
-    key::{AppKey, BadApp},
-    kind::CredentialKind,
-};
 pub(super) use self::{
     authorize::{Scope, repository_of},
     tokens::Tokens,
+};
+pub use self::{
+    key::{AppKey, BadApp},
+    kind::CredentialKind,
 };
 use super::{Account, BadConfig};
 

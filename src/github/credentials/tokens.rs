@@ -49,8 +49,7 @@ impl Tokens {
     pub(super) async fn drop_refused(&self, repository: &str, refused: &Authorization) {
         let slot = self.slot(repository);
         let mut slot = slot.lock().await;
-        let is_it =
-            |minted: &Minted| minted.token.expose_secret() == refused.token.expose_secret();
+        let is_it = |minted: &Minted| minted.token.expose_secret() == refused.token.expose_secret();
         if slot.as_ref().is_some_and(is_it) {
             *slot = None;
         }

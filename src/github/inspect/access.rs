@@ -23,7 +23,11 @@ struct Repository {
 /// What is read to learn whether a permission is granted: the permission, the route, and what is lost without it.
 const PROBES: [(&str, &str, &str); 3] = [
     ("pull requests", "pulls?per_page=1", "no pull request can be opened or reviewed"),
-    ("commit statuses", "commits/{branch}/status?per_page=1", "required checks that are statuses are not seen"),
+    (
+        "commit statuses",
+        "commits/{branch}/status?per_page=1",
+        "required checks that are statuses are not seen",
+    ),
     ("actions", "actions/runs?per_page=1", "a failed check is known by its summary alone"),
 ];
 
@@ -86,7 +90,8 @@ impl Forge {
                 )));
             }
         }
-        if let Some(why) = self.refusal(&route(repo, &format!("commits/{}/check-runs?per_page=1", escape(branch)))).await
+        if let Some(why) =
+            self.refusal(&route(repo, &format!("commits/{}/check-runs?per_page=1", escape(branch)))).await
         {
             remarks.push(Remark::note(format!(
                 "check runs cannot be read ({why}): only commit statuses count, and a required check that is a check \

@@ -152,7 +152,10 @@ impl Demand {
             self.bypasses.push("the branch's protection does not hold for administrators".to_owned());
         }
         let allowances = &reviews["bypass_pull_request_allowances"];
-        if ["users", "teams", "apps"].iter().any(|who| allowances[who].as_array().is_some_and(|it| !it.is_empty())) {
+        if ["users", "teams", "apps"]
+            .iter()
+            .any(|who| allowances[who].as_array().is_some_and(|it| !it.is_empty()))
+        {
             self.bypasses.push("some accounts may merge without the required reviews".to_owned());
         }
     }
@@ -201,7 +204,8 @@ impl Demand {
                 "classic protection of `{branch}` cannot be read ({why}); grant `administration: read` to see it here"
             )));
         }
-        remarks.extend(self.bypasses.iter().map(|what| Remark::note(format!("{what}; Aspora never uses that"))));
+        remarks
+            .extend(self.bypasses.iter().map(|what| Remark::note(format!("{what}; Aspora never uses that"))));
         remarks
     }
 

@@ -2,8 +2,8 @@
 //! demands. Nothing is changed.
 
 mod access;
-mod demands;
 mod deliveries;
+mod demands;
 
 use serde::Serialize;
 
@@ -58,7 +58,9 @@ impl Forge {
     pub async fn inspect(&self, repo: &RepoName, base_branch: &str) -> Vec<Remark> {
         let mut remarks = match self.inspect_account(repo).await {
             Ok(remarks) => remarks,
-            Err(error) => return vec![Remark::bad(format!("GitHub does not accept our credential: {error}"))],
+            Err(error) => {
+                return vec![Remark::bad(format!("GitHub does not accept our credential: {error}"))];
+            }
         };
         match self.inspect_repository(repo).await {
             Ok(found) => remarks.extend(found),

@@ -73,7 +73,8 @@ async fn ask_the_forge(app: &AppState, repository: &RepoName, branch: &str) -> R
     };
     let fatal: Vec<_> = remarks.iter().filter(|it| it.gravity == Gravity::Fatal).collect();
     if !fatal.is_empty() {
-        let wrong = fatal.into_iter().map(|it| ("/repository", it.what.clone())).collect();
+        let wrong: Vec<(&str, String)> =
+            fatal.into_iter().map(|it| ("/repository", it.what.clone())).collect();
         return Err(Error::fields("product", wrong));
     }
     let grave = remarks.into_iter().filter(|remark| remark.gravity > Gravity::Fine);

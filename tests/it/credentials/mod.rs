@@ -1,6 +1,7 @@
 //! What the client of GitHub authenticates with: an App's tokens are minted, kept and renewed; tokens that people
 //! gave us are used as they are; none is ever shown.
 
+mod inspect;
 mod redirects;
 mod stub;
 mod versions;
@@ -195,12 +196,10 @@ async fn each_kind_of_credential_learns_who_it_is() {
     for _ in 0..2 {
         assert_eq!(app.identity().await, Ok(account(777, "aspora-test[bot]", true)));
     }
-    assert_eq!(stub.calls()[before..], [
-        "GET /app",
-        "GET /app/installations?per_page=1",
-        MINT,
-        "GET /users/aspora-test%5Bbot%5D"
-    ]);
+    assert_eq!(
+        stub.calls()[before..],
+        ["GET /app", "GET /app/installations?per_page=1", MINT, "GET /users/aspora-test%5Bbot%5D"]
+    );
 }
 
 #[tokio::test]

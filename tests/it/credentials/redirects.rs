@@ -14,7 +14,11 @@ async fn renamed() -> Stub {
         if let Some(rest) = path.strip_prefix("/repos/acme/w") {
             let status = if method == "GET" { 301 } else { 307 };
             let to = format!("/repositories/99{rest}");
-            return Some(with_headers(status, &[("location", &to)], &json!({"message": "Moved Permanently"})));
+            return Some(with_headers(
+                status,
+                &[("location", &to)],
+                &json!({"message": "Moved Permanently"}),
+            ));
         }
         Some(match path {
             "/repositories/99" => json(200, &json!({"id": 99, "full_name": "acme/new"})),

@@ -172,7 +172,10 @@ async fn a_penalty_observed_by_one_worker_holds_back_another() {
     forge().pass(one, Effort::Read).await.unwrap();
     forge().observe(one, observed.clone()).await;
     let held = forge().pass(one, Effort::Read).await.unwrap_err();
-    assert_eq!((held.key.as_str(), held.why.as_str()), ("github:ghe.example:installation/1", "rate limited (429)"));
+    assert_eq!(
+        (held.key.as_str(), held.why.as_str()),
+        ("github:ghe.example:installation/1", "rate limited (429)")
+    );
     forge().pass("installation/2", Effort::Read).await.unwrap();
 
     let model = || ModelThrottle::new(test.pool().clone(), "https://api.example/v1");

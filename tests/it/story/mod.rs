@@ -15,6 +15,7 @@ mod answers;
 mod base;
 mod circles;
 mod controls;
+mod credentials;
 mod faults;
 mod limits;
 mod money;

@@ -11,13 +11,14 @@ use aspora::{
     cli::app::{App, GitHub},
     core::run::{Event, Pause, PauseCause, State},
     dev::{
+        Acting,
         ci::{Ci, product_ci},
         github::{APP, Phase, Twin},
         model::{MODEL, Script, ScriptedModel},
         product,
     },
     engine::Engine,
-    github::Credential,
+    github::{Credential, Forge},
     llm::{self, Prices, Task},
     queue::Timing,
     store::{self, event, run::StoredRun},
@@ -31,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    forge::{CHECKS, assert_unique, twin},
+    forge::{CHECKS, assert_unique, credential, twin},
     history,
     script::wealth,
     support::{self, TestDatabase, openapi::SpecChecker},
@@ -62,8 +63,10 @@ pub(crate) struct Setup {
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     /// How often a waiting run polls the forge.
     pub(crate) polling: Polling,
-    /// The worker's token of the forge.
-    pub(crate) token: &'static str,
+    /// What server and worker act as at the forge.
+    pub(crate) acting: Acting,
+    /// Their credential, in place of one that the forge gave.
+    pub(crate) credential: Option<Credential>,
     /// The worker's API key of the model.
     pub(crate) key: &'static str,
     /// The price of tokens.
@@ -109,7 +112,8 @@ impl World {
             sandbox,
             files: product::wealth().into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect(),
             polling: Polling { least: Duration::from_millis(200), most: Duration::from_millis(500) },
-            token: TOKEN,
+            acting: Acting::App,
+            credential: None,
             key: KEY,
             prices: None,
             calls_without_head: CALLS_WITHOUT_HEAD,
@@ -133,7 +137,7 @@ impl World {
             forge: GitHub {
                 api_url: twin.url().parse().unwrap(),
                 url: twin.url(),
-                credential: Credential::Token(setup.token.into()),
+                credential: setup.credential.unwrap_or_else(|| credential(&twin, setup.acting)),
             },
             forge_is_stand_in: true,
             webhook_secrets: vec![SECRET.into()],
@@ -421,6 +425,11 @@ impl World {
         let worktree = Mirror::at(repository).worktree(&main).await.unwrap();
         let sandbox = Sandbox::find().await.unwrap();
         sandbox.run(worktree.path(), argv, Limits::default()).await.unwrap()
+    }
+
+    /// A client of the forge with the credential of server and worker.
+    pub(crate) fn forge(&self) -> Forge {
+        self.app.client().unwrap()
     }
 
     /// How many model calls for this task were answered.

@@ -94,12 +94,20 @@ fn review(facts: &Facts) -> Standing {
 fn reported(facts: &Facts, check: &CheckDemand) -> Standing {
     let runs = newest_runs(facts, check);
     if runs.is_empty() && check.app.is_some() {
-        return Standing::plain(CheckState::Missing, "not reported by its app");
+        return missing(facts, "not reported by its app");
     }
     let by_run = runs.into_iter().map(|run| of_run(run, check));
     let by_status = newest_status(facts, &check.name).into_iter().map(of_status);
     let worst = by_run.chain(by_status).max_by_key(|standing| standing.state);
-    worst.unwrap_or_else(|| Standing::plain(CheckState::Missing, "not reported"))
+    worst.unwrap_or_else(|| missing(facts, "not reported"))
+}
+
+/// A check of which we see no report; where we may not read check runs, that proves nothing.
+fn missing(facts: &Facts, what: &str) -> Standing {
+    match &facts.checks_unreadable {
+        Some(why) => Standing::plain(CheckState::Missing, format!("not visible: {why}")),
+        None => Standing::plain(CheckState::Missing, what),
+    }
 }
 
 /// The newest run of each app by (start, number); a queued run is newer than any that has started.
@@ -177,6 +185,9 @@ impl Standing {
     }
 
     fn unless_too_late(self, facts: &Facts) -> Self {
+        if self.state == CheckState::Missing && facts.checks_unreadable.is_some() {
+            return self;
+        }
         let minutes = facts.check_deadline_minutes;
         let detail = match self.state {
             CheckState::Missing => format!("never reported: {} after {minutes} minutes", self.detail),

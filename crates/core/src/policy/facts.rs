@@ -52,6 +52,9 @@ pub struct Facts {
     pub check_deadline_minutes: u32,
     /// Every check run on the head, of all pages.
     pub checks: Vec<CheckFact>,
+    /// Why check runs could not be read, if our credential may not; then `checks` is empty, which says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks_unreadable: Option<String>,
     /// Every commit status on the head, of all pages.
     pub statuses: Vec<CommitStatus>,
     /// The newest review of the Code Review Agent.

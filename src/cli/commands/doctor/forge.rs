@@ -30,7 +30,11 @@ impl Inspected {
 }
 
 /// Asks GitHub about every product; `has_schema` says whether the database holds any.
-pub(super) async fn inspect(pool: &Pool, has_schema: bool, text: &mut String) -> anyhow::Result<Vec<Inspected>> {
+pub(super) async fn inspect(
+    pool: &Pool,
+    has_schema: bool,
+    text: &mut String,
+) -> anyhow::Result<Vec<Inspected>> {
     let Some(github) = Settings::from_env()?.github else {
         text.push_str("note GitHub is not asked: neither GITHUB_APP_ID nor GITHUB_TOKEN is set\n");
         return Ok(Vec::new());

@@ -3,6 +3,20 @@
 use super::*;
 
 #[test]
+fn check_runs_that_cannot_be_read_are_waited_for_by_name_and_never_guessed() {
+    let unread = |days: i64| {
+        let mut facts = facts(LOW);
+        facts.checks.clear();
+        facts.checks_unreadable = Some("this credential cannot read check runs".to_owned());
+        facts.head_since -= chrono::TimeDelta::days(days);
+        judge(&facts).sentence()
+    };
+    let waits = unread(0);
+    assert!(waits.contains("not visible: this credential cannot read check runs"), "{waits}");
+    assert_eq!(unread(9), waits, "that a report is not visible is no proof that there is none");
+}
+
+#[test]
 fn a_head_that_meets_every_demand_is_cleared_for_exactly_that_head() {
     for paths in [LOW, HIGH, CRITICAL] {
         assert_eq!(decided(paths, |_| ()), "clear", "{paths:?}");

@@ -99,6 +99,7 @@ fn facts(paths: &[&str]) -> Facts {
         returned: false,
         check_deadline_minutes: 60,
         checks: (1..).zip(&names).map(pass).collect(),
+        checks_unreadable: None,
         statuses: vec![],
         review: Some(Review { head: sha(HEAD), completed_at: now(), failed: None, findings: vec![] }),
         rounds_left: 3,
