@@ -363,6 +363,7 @@ impl Throttle for Recorder {
 #[tokio::test]
 async fn a_call_that_is_held_back_is_not_sent_and_every_answer_is_observed() {
     let mut world = World::new(|call| match call {
+        "GET /api/v3/user" => Json(json!({"id": 5, "login": "ada", "type": "User"})).into_response(),
         "GET /api/v3/repos/acme/w/pulls/7" => {
             let headers = [
                 ("x-ratelimit-limit", "5000"),
@@ -391,10 +392,16 @@ async fn a_call_that_is_held_back_is_not_sent_and_every_answer_is_observed() {
     recorder.open.store(true, std::sync::atomic::Ordering::SeqCst);
     world.forge.pull(&repo(), 7).await.unwrap();
     world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
-    assert_eq!(*recorder.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Create]);
+    // The first call of all asks whose limit is to be counted.
+    assert_eq!(
+        *recorder.asked.lock().unwrap(),
+        [Effort::Read, Effort::Read, Effort::Read, Effort::Create]
+    );
     let full_in = Duration::from_secs(31);
     let window = RateWindow { limit: 5_000, remaining: 17, full_in, is_gradual: false };
     let read = Observed { calls: Some(window), ..Observed::default() };
     let penalty = Some((Duration::from_secs(90), "rate limited (403)".to_owned()));
-    assert_eq!(*recorder.observed.lock().unwrap(), [read, Observed { penalty, ..Observed::default() }]);
+    let penalty = Observed { penalty, ..Observed::default() };
+    // A penalty closes the limit of the account, and that of the token, by which a new process would ask.
+    assert_eq!(*recorder.observed.lock().unwrap(), [Observed::default(), read, penalty.clone(), penalty]);
 }

@@ -106,18 +106,3 @@ async fn check_runs_that_cannot_be_read_are_named_and_commit_statuses_count() {
     assert_eq!(world.run_to_end(run).await, "done");
     assert_eq!(world.merges(), 1);
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_the_token_of_actions_a_waiting_run_says_that_no_workflow_starts() {
-    let world = World::with(|setup| {
-        simple(setup);
-        setup.ci = None;
-        setup.acting = Acting::Actions;
-    })
-    .await;
-    let run = world.submit(COUNT_ROUNDS).await;
-    let reason = world.until_waiting_for(run, "CI Pipeline").await;
-    assert!(reason.contains("starts no workflow"), "{reason}");
-    world.pass_checks(&world.head(run).await).await;
-    assert_eq!(world.run_to_end(run).await, "done");
-}

@@ -494,13 +494,3 @@ impl Drop for World {
         self.spec.finish();
     }
 }
-
-#[tokio::test(flavor = "multi_thread")]
-#[should_panic(expected = "the worker failed")]
-async fn a_worker_that_fails_ends_the_story_at_once() {
-    let world = World::new().await;
-    world.stop_worker().await;
-    world.start_worker(|app| app.database_url = "postgres://127.0.0.1:1/none".to_owned());
-    let run = world.submit("Count the rounds").await;
-    world.until_ended(run).await;
-}
