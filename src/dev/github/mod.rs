@@ -11,8 +11,9 @@
 //!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`,
 //!    `issues`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
-//! 4. requests: `admission`, `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `maintainers` and `registration`, which tests and `aspora dev` use
+//! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `http_backend`, with what they share in `shared`
+//! 5. the server: `serve`, then `twin`, `people`, `maintainers`, `registration` and `switches`, which
+//!    tests and `aspora dev` use
 
 mod access;
 mod accounts;
@@ -22,16 +23,19 @@ mod apps;
 mod checks;
 mod ci;
 mod comments;
+mod control;
 mod credentials;
 mod deliveries;
 mod event;
 mod faults;
 mod git;
+mod graphql;
 mod host;
 mod http_backend;
 mod issues;
 mod keys;
 mod ledger;
+mod lists;
 mod maintainers;
 mod merges;
 mod observe;
@@ -54,8 +58,10 @@ mod shared;
 mod stale;
 mod state;
 mod statuses;
+mod switches;
 mod tokens;
 mod twin;
+mod versions;
 mod webhooks;
 
 pub use self::{
@@ -69,5 +75,6 @@ pub use self::{
     registration::{InstallOn, RegisteredApp, TokenKind},
     state::{CheckRun, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status},
     twin::{Twin, TwinConfig},
+    versions::VersionState,
     webhooks::{Webhook, Webhooks},
 };

@@ -27,6 +27,9 @@ pub(crate) struct State {
     pub(crate) outbox: VecDeque<Delivery>,
     #[serde(default)]
     pub(crate) registry: Registry,
+    /// The ids of repositories by the names that they had.
+    #[serde(default)]
+    pub(crate) old_names: BTreeMap<String, i64>,
 }
 
 impl State {
@@ -46,6 +49,22 @@ impl State {
         std::fs::write(&fresh, serde_json::to_vec(self)?)
             .and_then(|()| std::fs::rename(&fresh, file))
             .with_context(|| format!("write {}", file.display()))
+    }
+
+    pub(crate) fn repository_with_id(&self, id: i64) -> Option<&Repository> {
+        self.repositories.values().find(|it| it.id == id)
+    }
+
+    /// The repository that had the name in a path such as `/repos/owner/name/…`, unless the name is taken again.
+    pub(crate) fn moved(&self, path: &str) -> Option<&Repository> {
+        let mut segments = path.strip_prefix("/repos/")?.split('/');
+        self.renamed(&format!("{}/{}", segments.next()?, segments.next()?))
+    }
+
+    /// The repository that had a name, unless the name is taken again.
+    pub(crate) fn renamed(&self, name: &str) -> Option<&Repository> {
+        let id = self.old_names.get(name).filter(|_| !self.repositories.contains_key(name))?;
+        self.repository_with_id(*id)
     }
 
     /// An id that no object has yet.

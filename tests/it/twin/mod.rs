@@ -5,6 +5,7 @@ mod credentials;
 mod operation;
 mod pages;
 mod rules;
+mod switches;
 
 use std::{
     path::Path,

@@ -14,6 +14,10 @@ use std::sync::Arc;
 
 use axum::Router;
 
+pub(crate) use self::{
+    extract::{Body, By},
+    paging::LARGEST_PAGE,
+};
 use super::shared::Shared;
 
 /// All REST routes.
