@@ -393,10 +393,7 @@ async fn a_call_that_is_held_back_is_not_sent_and_every_answer_is_observed() {
     world.forge.pull(&repo(), 7).await.unwrap();
     world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
     // The first call of all asks whose limit is to be counted.
-    assert_eq!(
-        *recorder.asked.lock().unwrap(),
-        [Effort::Read, Effort::Read, Effort::Read, Effort::Create]
-    );
+    assert_eq!(*recorder.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Read, Effort::Create]);
     let full_in = Duration::from_secs(31);
     let window = RateWindow { limit: 5_000, remaining: 17, full_in, is_gradual: false };
     let read = Observed { calls: Some(window), ..Observed::default() };

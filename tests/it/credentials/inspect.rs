@@ -72,6 +72,12 @@ async fn each_credential_is_named_with_what_it_costs() {
     );
     let classic = world.remarks(Acting::Classic).await;
     assert_says(&classic, Gravity::Fine, "by a classic personal access token");
+    let actions = world.remarks(Acting::Actions).await;
+    assert_says(
+        &actions,
+        Gravity::Bad,
+        "starts no workflow, and runs of its pull requests wait for approval",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

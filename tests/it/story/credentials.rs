@@ -106,3 +106,36 @@ async fn check_runs_that_cannot_be_read_are_named_and_commit_statuses_count() {
     assert_eq!(world.run_to_end(run).await, "done");
     assert_eq!(world.merges(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_token_of_actions_a_waiting_run_says_that_no_workflow_starts() {
+    let world = World::with(|setup| {
+        simple(setup);
+        setup.ci = None;
+        setup.acting = Acting::Actions;
+    })
+    .await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    let reason = world.until_waiting_for(run, "CI Pipeline").await;
+    assert!(reason.contains("starts no workflow"), "{reason}");
+    world.pass_checks(&world.head(run).await).await;
+    assert_eq!(world.run_to_end(run).await, "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_is_renamed_during_the_run_does_not_end_it() {
+    let world = World::with(|setup| {
+        simple(setup);
+        setup.ci = None;
+    })
+    .await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "CI Pipeline").await;
+    let (now, head) = ("acme/renamed-product", world.head(run).await);
+    world.twin.rename_repository(REPO, now).await.unwrap();
+    for name in CHECKS {
+        world.twin.set_check("ci", now, &head, name, Some("success")).await.unwrap();
+    }
+    assert_eq!(world.run_to_end(run).await, "done");
+    assert!(world.twin.pulls(now)[0].merge.is_some());
+}
