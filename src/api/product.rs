@@ -28,6 +28,18 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub concurrency: Option<i32>,
+    /// The app whose check `Browser Evidence` counts, by its slug or number. Absent: no app's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "github-actions")]
+    pub evidence_app: Option<String>,
+    /// After this many minutes without progress a check has failed, where the policy does not say. Absent: 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 527040)]
+    pub check_deadline_minutes: Option<i32>,
+    /// How its pull requests are merged: `merge`, `squash` or `rebase`. A merge queue has its own method.
+    #[serde(default = "merge")]
+    #[schema(default = "merge")]
+    pub merge_method: String,
     /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
     /// with how to put it right. What is sent is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -39,10 +51,34 @@ fn main() -> String {
     "main".to_owned()
 }
 
+fn merge() -> String {
+    "merge".to_owned()
+}
+
 impl From<product::Product> for Product {
     fn from(row: product::Product) -> Self {
-        let product::Product { name, repository, base_branch, test_command, backlog, concurrency } = row;
-        let warnings = Vec::new();
-        Self { name, repository, base_branch, test_command, backlog, concurrency, warnings }
+        let product::Product {
+            name,
+            repository,
+            base_branch,
+            test_command,
+            backlog,
+            concurrency,
+            evidence_app,
+            check_deadline_minutes,
+            merge_method,
+        } = row;
+        Self {
+            name,
+            repository,
+            base_branch,
+            test_command,
+            backlog,
+            concurrency,
+            evidence_app,
+            check_deadline_minutes,
+            merge_method,
+            warnings: Vec::new(),
+        }
     }
 }

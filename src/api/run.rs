@@ -108,6 +108,9 @@ pub struct Progress {
     /// The commit on the base branch that merged the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<String>,
+    /// Who merged it although no verdict had cleared it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<String>,
 }
 
 /// What a run's model calls have used.
@@ -128,11 +131,11 @@ pub struct Spent {
 pub struct Why {
     /// The run.
     pub run_id: Uuid,
-    /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `held_back`, `newer_release`,
-    /// `no_worker`, `key_limit`, `suspect`, `queued` or `job_missing`.
+    /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `held_back`, `outage`,
+    /// `newer_release`, `no_worker`, `key_limit`, `suspect`, `queued` or `job_missing`.
     pub cause: String,
     /// The facts of this cause: step, since, until, worker, attempt, most,
-    /// error, reason, next_look, queue, key, held, lost.
+    /// error, reason, next_look, queue, key, held, lost, provider, next_probe.
     pub facts: BTreeMap<String, Value>,
     /// The cause in a sentence for people.
     pub sentence: String,
@@ -239,6 +242,7 @@ impl From<&run::Progress> for Progress {
             pull: progress.pull,
             tier: progress.tier.map(|tier| tier.as_str().to_owned()),
             merged: progress.merged.as_ref().map(ToString::to_string),
+            unjudged: progress.unjudged.clone(),
         }
     }
 }

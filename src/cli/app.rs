@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Factory, ForgeThrottle, ModelThrottle, Polling},
+    activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling},
     core::requirement::RepoName,
     engine::Engine,
     github::{self, Credential, Forge},
@@ -57,6 +57,8 @@ pub struct App {
     pub polling: Polling,
     /// How long running jobs may continue during a shutdown.
     pub drain: Duration,
+    /// How long a run waits for a provider that is out of reach.
+    pub longest_outage: Duration,
     /// Maximum number of model calls of a run without a new head.
     pub calls_without_head: u32,
 }
@@ -114,7 +116,12 @@ impl App {
         tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
         let factory = self.factory(engine.pool().clone(), sandbox)?;
         let reserved = connect(&self.database_url, 1).await?;
-        let config = worker::Config { timing: self.timing, drain: self.drain, ..worker::Config::named(name) };
+        let config = worker::Config {
+            timing: self.timing,
+            drain: self.drain,
+            longest_outage: self.longest_outage,
+            ..worker::Config::named(name)
+        };
         worker::work(engine, reserved, Arc::new(factory), config, stop).await
     }
 
@@ -151,9 +158,10 @@ impl App {
         let forge_throttle = ForgeThrottle::new(pool.clone(), &self.forge.api_url);
         let model_throttle = ModelThrottle::new(pool.clone(), &self.model.base_url);
         let forge = Arc::new(self.client()?.behind(Arc::new(forge_throttle)));
+        let git_breaker = Breaker::of_git(pool.clone(), &self.forge.url);
         Ok(Factory {
             pool,
-            workspaces: self.workspaces(Arc::clone(&forge))?,
+            workspaces: self.workspaces(Arc::clone(&forge))?.behind(git_breaker.map(|it| it as _)),
             forge,
             model: llm::Model::new(self.model.clone())?.behind(Arc::new(model_throttle)),
             sandbox,
@@ -179,6 +187,7 @@ async fn access(forge: &Forge, repository: &RepoName) -> Result<Access, NoAccess
     let github::GitAccess { name, token } = forge.git_access(repository).await.map_err(|error| NoAccess {
         held: error.held_by().map(str::to_owned).zip(error.retry_after()),
         after: error.retry_after(),
+        outage: error.outage().cloned(),
         reason: error.to_string(),
     })?;
     Ok(Access { repository: name, token })

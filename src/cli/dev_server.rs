@@ -14,7 +14,7 @@ use super::{
 use crate::{
     activities::Polling,
     core::requirement::ProductName,
-    dev::{Acting, Given, Needs, StandIns, model::MODEL, unittest},
+    dev::{Acting, Given, Needs, StandIns, github::CI_APP, model::MODEL, unittest},
     engine::Engine,
     github::{AppKey, Credential},
     llm,
@@ -93,6 +93,7 @@ impl DevServer {
         if self.stand_ins.twin().is_some() {
             let (name, repository) = self.stand_ins.wealth().await?;
             product::put(self.engine.pool(), &name, &repository, "main", &unittest()).await?;
+            product::set_checks(self.engine.pool(), &name, Some(CI_APP), None).await?;
         }
         Ok(())
     }
@@ -104,6 +105,7 @@ impl DevServer {
     pub async fn add_local(&self, name: &ProductName, folder: &Path) -> anyhow::Result<()> {
         let repository = self.stand_ins.adopt(name, folder).await?;
         product::put(self.engine.pool(), name, &repository, "main", &unittest()).await?;
+        product::set_checks(self.engine.pool(), name, Some(CI_APP), None).await?;
         Ok(())
     }
 
@@ -216,6 +218,7 @@ fn app(
         timing: settings.timing,
         polling,
         drain: settings.drain,
+        longest_outage: settings.longest_outage,
         calls_without_head: settings.calls_without_head,
     })
 }

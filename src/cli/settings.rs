@@ -9,6 +9,7 @@ use url::Url;
 use super::app::{App, GitHub};
 use crate::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
+    core::outage::LONGEST_OUTAGE,
     github::{AppKey, Credential},
     llm,
     queue::Timing,
@@ -28,6 +29,11 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "ASPORA_DRAIN_MS",
         "25000",
         "how long running jobs may continue after SIGTERM before they return to the queue",
+    ),
+    (
+        "ASPORA_OUTAGE_MS",
+        "86400000",
+        "how long a run waits for GitHub, git or the model to answer again before a person is needed",
     ),
     (
         "GITHUB_APP_ID",
@@ -88,6 +94,8 @@ pub struct Settings {
     pub polling: Polling,
     /// How long running jobs may continue during a shutdown.
     pub drain: Duration,
+    /// How long a run waits for a provider that is out of reach.
+    pub longest_outage: Duration,
     /// Maximum number of model calls of a run without a new head.
     pub calls_without_head: u32,
     /// GitHub, if it is configured.
@@ -127,6 +135,7 @@ impl Settings {
             timing,
             polling,
             drain: millis(&get, "ASPORA_DRAIN_MS", worker::DRAIN, 0)?,
+            longest_outage: millis(&get, "ASPORA_OUTAGE_MS", LONGEST_OUTAGE, 0)?,
             calls_without_head: count(&get, "ASPORA_MODEL_CALLS_WITHOUT_HEAD")?.unwrap_or(CALLS_WITHOUT_HEAD),
             github: github(&get)?,
             webhook_secrets: secrets.split(',').filter(|it| !it.is_empty()).map(SecretString::from).collect(),
@@ -152,6 +161,7 @@ impl Settings {
             timing: self.timing,
             polling: self.polling,
             drain: self.drain,
+            longest_outage: self.longest_outage,
             calls_without_head: self.calls_without_head,
         })
     }

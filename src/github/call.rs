@@ -13,7 +13,7 @@ use super::{
     throttle::{self, Effort},
     versions,
 };
-use crate::core::rate::Observed;
+use crate::core::{outage::Pass, rate::Observed};
 
 /// How many redirects of one call are followed.
 const REDIRECTS: usize = 4;
@@ -23,6 +23,8 @@ pub(super) struct Outgoing<'a, B: ?Sized> {
     pub(super) method: &'a Method,
     pub(super) route: &'a str,
     pub(super) body: Option<&'a B>,
+    /// Statuses beside success that are answers and not errors.
+    pub(super) also: &'a [StatusCode],
     /// Method and route, for errors.
     pub(super) call: &'a str,
 }
@@ -47,8 +49,23 @@ impl Forge {
     where
         B: Serialize + ?Sized,
     {
+        self.call_also(method, route, body, &[]).await
+    }
+
+    /// As [`Self::call`]; answers with these statuses too are answers and not errors.
+    pub(super) async fn call_also<B>(
+        &self,
+        method: Method,
+        route: &str,
+        body: Option<&B>,
+        also: &[StatusCode],
+    ) -> Result<Answer, Error>
+    where
+        B: Serialize + ?Sized,
+    {
         let call = format!("{method} {route}");
-        self.authorized(&Outgoing { method: &method, route, body, call: &call }, &Scope::of(route)).await
+        let outgoing = Outgoing { method: &method, route, body, also, call: &call };
+        self.authorized(&outgoing, &Scope::of(route)).await
     }
 
     /// Sends one call once, with this authorization; the only place in this room that maps failures.
@@ -61,16 +78,28 @@ impl Forge {
         B: Serialize + ?Sized,
     {
         let call = outgoing.call;
-        if let Some(throttle) = &self.throttle {
-            let pass = throttle.pass(&authorization.account, Effort::of(outgoing.method));
-            pass.await.map_err(|wait| Error::held(call, wait))?;
-        }
+        let pass = match &self.throttle {
+            Some(throttle) => {
+                let pass = throttle.pass(&authorization.account, Effort::of(outgoing.method));
+                pass.await.map_err(|held| Error::held(call, held))?
+            }
+            None => Pass::default(),
+        };
         let limit = self.config.timeouts.total;
         let outcome = match tokio::time::timeout(limit, self.exchange(outgoing, authorization)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::timeout(call.to_owned(), limit)),
         };
-        outcome.map_err(|error| error.without(authorization.token.expose_secret()))
+        let outcome = outcome.map_err(|error| error.without(authorization.token.expose_secret()));
+        self.ended(pass, outcome).await
+    }
+
+    /// Reports how a call ended, and learns whether its failure is part of an outage.
+    async fn ended<T>(&self, pass: Pass, outcome: Result<T, Error>) -> Result<T, Error> {
+        let Some(throttle) = &self.throttle else { return outcome };
+        let failure = outcome.as_ref().err().filter(|error| error.kind().is_outage());
+        let outage = throttle.ended(pass, failure.map(ToString::to_string)).await;
+        outcome.map_err(|error| error.part_of(outage))
     }
 
     async fn exchange<B>(
@@ -92,6 +121,10 @@ impl Forge {
         self.notices.read(&raw.headers);
         match raw.status {
             StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
+                self.observe(authorization, &raw.headers, None).await;
+                Ok(Answer { call: call.to_owned(), headers: raw.headers, body: raw.body })
+            }
+            status if outgoing.also.contains(&status) => {
                 self.observe(authorization, &raw.headers, None).await;
                 Ok(Answer { call: call.to_owned(), headers: raw.headers, body: raw.body })
             }

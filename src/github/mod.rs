@@ -6,6 +6,7 @@
 
 mod abilities;
 mod account;
+mod actions;
 mod call;
 mod checks;
 mod comments;
@@ -15,16 +16,23 @@ mod graphql;
 mod headers;
 mod inspect;
 mod merge;
+mod merge_answer;
 pub mod permissions;
 mod pulls;
 mod repository;
 mod reviews;
+mod stacks;
+mod statuses;
 pub mod text;
 mod throttle;
 mod versions;
 pub mod webhook;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use http::{HeaderName, Method, header};
 use octocrab::{Octocrab, service::middleware::retry::RetryConfig};
@@ -37,15 +45,19 @@ use crate::core::{requirement::RepoName, sha::Sha};
 
 pub use abilities::Abilities;
 pub use account::Account;
-pub use checks::{CheckOutput, CheckRun, CheckUpdate, CommitStatus, NewCheckRun, NewStatus};
+pub use actions::{Job, WorkflowRun};
+pub use checks::{Annotation, CheckOutput, CheckRun, CheckUpdate, NewCheckRun};
 pub use comments::Comment;
 pub use credentials::{AppKey, BadApp, Credential, CredentialKind};
 pub use error::{Error, Kind};
 pub use inspect::{Demand, Gravity, Remark, RequiredCheck};
-pub use merge::Merge;
-pub use pulls::{NewPull, Pull};
+pub use merge::{Merge, Order, PendingMerge};
+pub use merge_answer::{Meaning, NotMerged, hindrance};
+pub use pulls::{MergeState, NewPull, Pull, StackBase, StackPlace};
 pub use repository::{GitAccess, Repository};
 pub use reviews::{NewReview, NewReviewComment, Review};
+pub use stacks::Layer;
+pub use statuses::{CommitStatus, NewStatus};
 pub use throttle::{Effort, Throttle};
 pub use versions::API_VERSION;
 
@@ -104,6 +116,8 @@ pub struct Forge {
     names: Names,
     notices: Notices,
     refusals: Refusals,
+    /// Whether the server is thought to have `merge-async`; false once it has said that it has not.
+    merges_async: AtomicBool,
     throttle: Option<Arc<dyn Throttle>>,
 }
 
@@ -139,6 +153,7 @@ impl Forge {
             names: Names::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),
+            merges_async: AtomicBool::new(true),
             throttle: None,
             config,
         })

@@ -1,4 +1,4 @@
-//! Rate limits that all workers share: asked before a call, updated from its answer.
+//! Rate limits and outages, which all workers share: asked before a call, updated from its answer.
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
@@ -8,7 +8,10 @@ use super::{
     Error, Kind,
     headers::{server_time, text_of, until},
 };
-use crate::core::rate::{Observed, RateWindow, Wait};
+use crate::core::{
+    outage::{Held, Outage, Pass},
+    rate::{Observed, RateWindow},
+};
 
 /// How much a call counts towards the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +29,15 @@ pub trait Throttle: Send + Sync {
     /// Admits a call of an account, such as `installation/7`, possibly after a short wait.
     ///
     /// # Errors
-    /// [`Wait`] says for how long no call may be made.
-    fn pass<'a>(&'a self, account: &'a str, effort: Effort) -> BoxFuture<'a, Result<(), Wait>>;
+    /// [`Held`] says for how long no call may be made.
+    fn pass<'a>(&'a self, account: &'a str, effort: Effort) -> BoxFuture<'a, Result<Pass, Held>>;
 
     /// Observes what an answer says about the limits of an account.
     fn observe<'a>(&'a self, account: &'a str, observed: Observed) -> BoxFuture<'a, ()>;
+
+    /// Learns how a call ended that was admitted: with an answer, whatever it was, or with this failure of the
+    /// server or of the way to it. A failure may be part of an outage.
+    fn ended(&self, pass: Pass, failure: Option<String>) -> BoxFuture<'_, Option<Outage>>;
 }
 
 impl Effort {

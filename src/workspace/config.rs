@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
-use crate::core::requirement::RepoName;
+use crate::core::{outage::Outage, requirement::RepoName};
 
 /// Where mirrors are kept, what they mirror, and who authors commits.
 #[derive(Debug, Clone)]
@@ -57,6 +57,8 @@ pub struct NoAccess {
     pub held: Option<(String, Duration)>,
     /// The least wait that the other side asked for.
     pub after: Option<Duration>,
+    /// The outage that held the call back or made it fail.
+    pub outage: Option<Outage>,
 }
 
 /// Creates the access for one repository; asked for each operation that reaches the remote.

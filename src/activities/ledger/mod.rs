@@ -12,8 +12,8 @@ use serde_json::Value;
 
 pub(super) use self::effects::{
     Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommentIntent,
-    CommitMessage, MergeIntent, Merged, ModelCallIntent, Opened, Posted, PullRequestIntent, Pushed, Reported,
-    ReviewIntent, StatusIntent, Tests,
+    CommitMessage, MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted,
+    PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ReviewIntent, StatusIntent, Tests,
 };
 use super::{Failure, attempt::Attempt};
 use crate::{

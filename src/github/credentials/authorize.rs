@@ -169,7 +169,7 @@ impl Forge {
         B: Serialize + ?Sized,
     {
         let call = format!("{method} {route}");
-        let outgoing = Outgoing { method, route, body, call: &call };
+        let outgoing = Outgoing { method, route, body, also: &[], call: &call };
         let Credential::Token(token) = &self.credentials.credential else {
             return self.authorized(&outgoing, &Scope::of(route)).await;
         };

@@ -124,7 +124,7 @@ impl Forge {
         body: Option<&Grant<'_>>,
     ) -> Result<Answer, Error> {
         let call = format!("{method} {route}");
-        self.as_app(app, &Outgoing { method: &method, route, body, call: &call }).await
+        self.as_app(app, &Outgoing { method: &method, route, body, also: &[], call: &call }).await
     }
 
     async fn not_installed(&self, app: &AppKey, repo: &RepoName, error: Error) -> Error {

@@ -12,7 +12,10 @@ use std::sync::{
 };
 
 use aspora::{
-    core::rate::{Observed, Wait},
+    core::{
+        outage::{Held, Outage, Pass},
+        rate::Observed,
+    },
     github::{Account, AppKey, BadApp, Credential, Effort, Forge, Kind, Throttle},
 };
 use chrono::{TimeDelta, Utc};
@@ -244,9 +247,13 @@ async fn tokens_of_any_length_are_used_and_never_shown() {
 struct Accounts(Mutex<Vec<String>>);
 
 impl Throttle for Accounts {
-    fn pass<'a>(&'a self, account: &'a str, _effort: Effort) -> BoxFuture<'a, Result<(), Wait>> {
+    fn pass<'a>(&'a self, account: &'a str, _effort: Effort) -> BoxFuture<'a, Result<Pass, Held>> {
         self.0.lock().unwrap().push(account.to_owned());
-        async { Ok(()) }.boxed()
+        async { Ok(Pass::default()) }.boxed()
+    }
+
+    fn ended(&self, _: Pass, _: Option<String>) -> BoxFuture<'_, Option<Outage>> {
+        async { None }.boxed()
     }
 
     fn observe<'a>(&'a self, _account: &'a str, _observed: Observed) -> BoxFuture<'a, ()> {

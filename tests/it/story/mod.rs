@@ -13,11 +13,14 @@ mod world;
 
 mod answers;
 mod base;
+mod checks;
 mod circles;
 mod controls;
 mod credentials;
 mod faults;
+mod judgement;
 mod limits;
+mod merging;
 mod money;
 mod people;
 mod road;

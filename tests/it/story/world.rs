@@ -9,11 +9,14 @@ use std::{
 use aspora::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
     cli::app::{App, GitHub},
-    core::run::{Event, Pause, PauseCause, State},
+    core::{
+        outage::LONGEST_OUTAGE,
+        run::{Event, Pause, PauseCause, State},
+    },
     dev::{
         Acting,
         ci::{Ci, product_ci},
-        github::{APP, Phase, Twin},
+        github::{APP, CI_APP, Phase, Twin},
         model::{MODEL, Script, ScriptedModel},
         product,
     },
@@ -93,7 +96,7 @@ pub(crate) struct World {
     /// Commits that Aspora did not make, each with the name that the history shows for it.
     foreign_commits: Mutex<Vec<(String, String)>>,
     client: reqwest::Client,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     _database: TestDatabase,
 }
 
@@ -149,12 +152,14 @@ impl World {
             timing: Timing { lease: Duration::from_secs(4), poll: Duration::from_millis(50) },
             polling: setup.polling,
             drain: Duration::from_secs(1),
+            longest_outage: LONGEST_OUTAGE,
             calls_without_head: setup.calls_without_head,
         };
         let pool = database.pool.clone();
         let engine = Engine::open(pool.clone()).await.unwrap();
         let (product, repository) = ("wealth".parse().unwrap(), REPO.parse().unwrap());
         store::product::put(&pool, &product, &repository, "main", &TESTS.map(str::to_owned)).await.unwrap();
+        store::product::set_checks(&pool, &product, Some(CI_APP), None).await.unwrap();
         let world = Self {
             twin,
             model,
@@ -364,7 +369,9 @@ impl World {
         let update = "update job set visible_at = visible_at - $2 * interval '1 second'
                       where run_id = $1 and lease_token is null and visible_at > now()";
         sqlx::query(update).bind(run).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
-        sqlx::query(support::RATES).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
+        for clock in [support::RATES, support::OUTAGES] {
+            sqlx::query(clock).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
+        }
     }
 
     /// The stored run.
@@ -448,7 +455,7 @@ impl World {
     /// head and name.
     pub(crate) fn assert_nothing_twice(&self) {
         assert_eq!((self.twin.pulls(REPO).len(), self.merges()), (1, 1));
-        assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/merge"), 1);
+        assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/merge-async"), 1);
         let reviews = self.twin.reviews(REPO).into_iter().map(|review| review.commit_id);
         assert_unique(reviews.collect());
         let runs = self.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP);
