@@ -19,6 +19,7 @@ use super::{
     faults::Fault,
     graphql, http_backend,
     ledger::Entry,
+    logs,
     observe::{Exchange, Phase, RequestSeen},
     pages,
     refusal::Refusal,
@@ -82,6 +83,9 @@ impl Outcome {
 async fn answer(shared: &Shared, mut request: Request, next: Next) -> Response {
     if shared.host.stop.is_cancelled() {
         return cut();
+    }
+    if let Some(log) = logs::answer(shared, request.uri(), request.headers()) {
+        return log;
     }
     if control::is_control(request.uri().path()) {
         return control::answer(shared, request).await;

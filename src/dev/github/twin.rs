@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
-    ci, control,
+    async_merges, ci, control,
     credentials::Credentials,
     deliveries,
     faults::{FaultRule, Faults},
@@ -70,6 +70,7 @@ impl Twin {
         let host = &shared.host;
         merges::recover(&host.turn().await).await.context("finish what an earlier twin had begun")?;
         ci::resume(host);
+        async_merges::resume(host);
         let server = tokio::spawn(serve::serve(Arc::clone(&shared), listener));
         let client = reqwest::Client::builder().no_proxy().build().context("build the webhook client")?;
         let deliverer = Arc::clone(host);
