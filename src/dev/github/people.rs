@@ -9,7 +9,8 @@ use super::{
     checks::{self, CheckFields, CheckOutput},
     comments,
     git::Move,
-    pulls, push,
+    pulls::{self, PullChange},
+    push,
     reviews::{self, NewReview},
     state::{CheckRun, Comment, Issue, Pull, Repository, Review, ReviewComment, now},
     twin::Twin,
@@ -153,6 +154,37 @@ impl Twin {
     pub async fn close_pull(&self, user: &str, repository: &str, number: i64) -> anyhow::Result<()> {
         let turn = self.shared.host.turn().await;
         Ok(pulls::close(&turn, repository, user, number).await?)
+    }
+
+    /// Points a pull request at another base, as another user.
+    ///
+    /// # Errors
+    /// When it is unknown or closed, or there is no such branch.
+    pub async fn retarget_pull(
+        &self,
+        user: &str,
+        repository: &str,
+        number: i64,
+        base: &str,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        let change = PullChange { base: Some(base.to_owned()), ..PullChange::default() };
+        Ok(pulls::edit(&turn, repository, user, number, change).await?)
+    }
+
+    /// Makes a pull request a draft or ready for review, as another user.
+    ///
+    /// # Errors
+    /// When it is unknown.
+    pub async fn set_draft(
+        &self,
+        user: &str,
+        repository: &str,
+        number: i64,
+        draft: bool,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        Ok(pulls::set_draft(&turn, repository, user, number, draft).await?)
     }
 
     /// Reports a check as an app: completed with a conclusion, in progress without one.

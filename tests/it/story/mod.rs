@@ -13,6 +13,7 @@ mod world;
 
 mod answers;
 mod base;
+mod before_merge;
 mod circles;
 mod controls;
 mod faults;
