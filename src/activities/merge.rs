@@ -2,18 +2,17 @@
 
 use super::{
     Failure, Reply,
-    attempt::{Attempt, answer, answer_with, moved},
+    attempt::{Attempt, answer, moved},
     facts,
-    ledger::{Before, MergeIntent, Merged},
+    ledger::{Before, MergeIntent},
+    merging,
 };
 use crate::{
     core::{
-        policy::{Clearance, Facts, Phase, PullState, judge},
-        run::Progress,
+        policy::{Clearance, Facts, Phase, judge},
         sha::Sha,
         workflow::Outcome,
     },
-    github::{Merge, Pull, text},
     store::assessment,
 };
 
@@ -24,15 +23,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let intent = MergeIntent { pull: pull.number, sha: head.clone() };
     // If the response of the merge is lost, the next attempt finds the intent and looks for the merge.
     if let Before::Done(merged) = at.begin(&key, &intent).await? {
-        return Ok(done(merged.sha));
+        return merging::landed(at, merged).await;
     }
-    if let Some(sha) = pull.merged_at(&head) {
-        // Merged at the very head that was cleared, most likely by our call whose response was lost.
-        return record(at, &key, sha, head).await;
-    }
-    if pull.state != PullState::Open {
-        let note = format!("pull request #{} was closed, or merged by someone else", pull.number);
-        return Ok(answer(Outcome::Closed, note));
+    if let Some(reply) = merging::settled(at, &key, &pull, &head).await? {
+        return Ok(reply);
     }
     if at.run().was_sent_here() {
         let note = "the run was sent here by hand: the head is judged again before a merge";
@@ -48,7 +42,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if base != *clearance.base() && judge(&Facts { up_to_date: false, ..facts }).clearance().is_none() {
         return Ok(answer(Outcome::Behind, format!("the base moved to {} after the verdict", base.short())));
     }
-    call(at, &key, &pull, &clearance).await
+    merging::call(at, &key, &pull, &clearance).await
 }
 
 /// The clearance of this head, which the policy gives again for the facts that the verdict recorded.
@@ -59,33 +53,4 @@ async fn cleared(at: &Attempt<'_>, head: &Sha) -> Result<Option<(Facts, Clearanc
     let reviewed = facts.review.is_some();
     let clearance = judge(&facts).clearance().filter(|clearance| reviewed && clearance.head() == head);
     Ok(clearance.map(|clearance| (facts, clearance)))
-}
-
-async fn call(at: &Attempt<'_>, key: &str, pull: &Pull, clearance: &Clearance) -> Result<Reply, Failure> {
-    at.check_lease()?;
-    let title = format!("{} (#{})", text::line(&pull.title), pull.number);
-    let message = at.signed("", key);
-    match at.factory.forge.merge(&at.repo, pull.number, clearance, &title, &message).await? {
-        Merge::Merged(sha) => record(at, key, sha, clearance.head().clone()).await,
-        Merge::HeadMoved => Ok(answer(Outcome::Moved, "the forge says that the head moved")),
-        Merge::NotMergeable { why, retry: true } => {
-            Err(Failure::retry(format!("not mergeable right now: {why}")))
-        }
-        Merge::NotMergeable { why, retry: false } => {
-            Ok(answer(Outcome::Refused, format!("the forge cannot merge: {why}")))
-        }
-        Merge::Forbidden { why } => {
-            Ok(answer(Outcome::Refused, format!("the forge does not allow us to merge: {why}")))
-        }
-    }
-}
-
-async fn record(at: &Attempt<'_>, key: &str, sha: Sha, head: Sha) -> Result<Reply, Failure> {
-    at.observe::<MergeIntent>(key, &Merged { sha: sha.clone(), head }).await?;
-    Ok(done(sha))
-}
-
-fn done(sha: Sha) -> Reply {
-    let note = format!("merged as {}", sha.short());
-    answer_with(Outcome::Merged, note, Progress { merged: Some(sha), ..Progress::default() })
 }

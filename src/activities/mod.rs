@@ -14,6 +14,7 @@ mod gate;
 mod generate;
 mod ledger;
 mod merge;
+mod merging;
 mod publish;
 mod rate_limits;
 mod remediate;

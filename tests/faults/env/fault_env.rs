@@ -134,7 +134,8 @@ impl FaultEnv {
         let mut seen = (0, 0);
         loop {
             let moved = until_or_timeout(STALL_TIMEOUT, async || {
-                Some(self.progress(started).await).filter(|(stored, progress)| has_ended(stored) || *progress != seen)
+                Some(self.progress(started).await)
+                    .filter(|(stored, progress)| has_ended(stored) || *progress != seen)
             });
             match moved.await {
                 Some((stored, _)) if has_ended(&stored) => return stored,

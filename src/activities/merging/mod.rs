@@ -1,0 +1,7 @@
+//! Merging: the call, and everything that is known of it afterwards. The judgement before it is `merge`.
+
+mod call;
+mod landed;
+mod settled;
+
+pub(super) use self::{call::call, landed::landed, settled::settled};
