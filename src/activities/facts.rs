@@ -18,19 +18,21 @@ use crate::{
         sha::Sha,
     },
     github::{self, Account, Pull},
-    store::{assessment, product, review},
+    store::{self, assessment, product, review},
     workspace::Mirror,
 };
 
 impl Attempt<'_> {
     /// Every fact about the pull request's head as it is now.
     pub(super) async fn facts(&self, mirror: &Mirror, pull: &Pull) -> Result<Facts, Failure> {
+        // Before anything is read, so that every fact is at least as new.
+        let now = store::now(&mut *self.factory.pool.acquire().await?).await?;
         let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
         let pushed_at = pushes.iter().find(|push| push.observation.sha == *head).map(|push| push.at);
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
         Ok(Facts {
-            at: self.stored.now,
+            at: now,
             other_products: self.other_products(&product).await?,
             product,
             requester: Requester {
@@ -44,7 +46,7 @@ impl Attempt<'_> {
             change: mirror.change(&base, head).await?,
             forge_changed_files: u32::try_from(pull.changed_files).unwrap_or(u32::MAX),
             up_to_date: mirror.is_ancestor(&base, head).await?,
-            head_since: pushed_at.unwrap_or(self.stored.now),
+            head_since: pushed_at.unwrap_or(now),
             returned: false,
             check_deadline_minutes: CHECK_DEADLINE_MINUTES,
             checks: self.checks(head).await?,
@@ -55,11 +57,13 @@ impl Attempt<'_> {
             pull_state: PullFact {
                 state: pull.state,
                 draft: pull.draft,
+                base_branch: pull.base_branch.clone(),
                 author: person(pull.author.as_ref()),
                 // Every commit that is not ours is listed as foreign, so we are the only committer.
                 committers: vec![person(Some(&forge.identity().await?))],
                 foreign_commits: self.foreign(mirror, &base, head, &pushes).await?,
             },
+            base_branch: self.stored.spec.base_branch.clone(),
             base,
             head: head.clone(),
         })

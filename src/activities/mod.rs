@@ -20,6 +20,7 @@ mod rate_limits;
 mod remediate;
 mod report;
 mod review;
+mod second_look;
 mod update;
 mod verdict;
 

@@ -58,14 +58,21 @@ impl Attempt<'_> {
     async fn report(&self, name: &str, head: &Sha, update: CheckUpdate) -> Result<(), Failure> {
         let key = format!("check/{name}/{}", head.short());
         let run = self.create_check(&key, name, head, &update).await?;
-        // The content is part of the key: each content is an effect of its own.
-        let key = format!("{key}/{}", digest(&update));
+        let Some(key) = self.update_key(&key, &digest(&update)).await? else { return Ok(()) };
         let title = update.output.title.clone();
         let intent = CheckUpdateIntent { id: run.id, title, conclusion: update.conclusion };
         let forge = &self.factory.forge;
         let act = async { Ok(reported(&forge.update_check_run(&self.repo, run.id, &update).await?)) };
         self.once(&key, &intent, async { Ok(None) }, act).await?;
         Ok(())
+    }
+
+    /// The key of the next update of the check run whose key is `run`; `None` if its last update had the same
+    /// content. The key holds the content, and how many updates there were, because a content may come back.
+    async fn update_key(&self, run: &str, content: &str) -> Result<Option<String>, Failure> {
+        let updates = self.observed_keys::<CheckUpdateIntent>(&format!("{run}/")).await?;
+        let is_shown = updates.last().is_some_and(|last| last.ends_with(content));
+        Ok((!is_shown).then(|| format!("{run}/{}/{content}", updates.len())))
     }
 
     async fn create_check(
