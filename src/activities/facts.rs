@@ -18,7 +18,7 @@ use crate::{
         sha::Sha,
     },
     github::{self, Account, Pull},
-    store::{self, assessment, product, review},
+    store::{self, assessment, product, requirement, review},
     workspace::Mirror,
 };
 
@@ -29,16 +29,14 @@ impl Attempt<'_> {
         let now = store::now(&mut *self.factory.pool.acquire().await?).await?;
         let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
-        let pushed_at = pushes.iter().find(|push| push.observation.sha == *head).map(|push| push.at);
+        let arrival = self.arrival(pull, &pushes).await?;
+        let requested_by = requirement::requester(&self.factory.pool, self.requirement.id).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
         Ok(Facts {
             at: now,
             other_products: self.other_products(&product).await?,
             product,
-            requester: Requester {
-                name: self.requirement.requested_by.clone().unwrap_or_default(),
-                login: None,
-            },
+            requester: Requester { name: requested_by.name, login: requested_by.forge_login },
             repository: self.repo.clone(),
             pull: pull.number,
             base_policy: context::text(mirror, &base, POLICY_PATH).await?,
@@ -46,8 +44,8 @@ impl Attempt<'_> {
             change: mirror.change(&base, head).await?,
             forge_changed_files: u32::try_from(pull.changed_files).unwrap_or(u32::MAX),
             up_to_date: mirror.is_ancestor(&base, head).await?,
-            head_since: pushed_at.unwrap_or(now),
-            returned: false,
+            head_since: arrival.since.unwrap_or(now),
+            returned: arrival.returned,
             check_deadline_minutes: CHECK_DEADLINE_MINUTES,
             checks: self.checks(head).await?,
             statuses: forge.statuses(&self.repo, head).await?.into_iter().map(status_fact).collect(),
@@ -105,7 +103,7 @@ impl Attempt<'_> {
         Ok(Some(Review {
             head: head.clone(),
             completed_at: review.reviewed_at,
-            failed: None,
+            failed: review.failed,
             findings: review::findings_of_head(pool, run, head).await?,
         }))
     }

@@ -66,7 +66,7 @@ async fn clearance_of_verdict(at: &Attempt<'_>, head: &Sha) -> Result<Option<Cle
     let last = assessment::last(&at.factory.pool, at.lease.run, Phase::Verdict.as_str()).await?;
     let Some(last) = last.filter(|last| last.head_sha == head.as_str()) else { return Ok(None) };
     let facts = facts::recorded(last.facts)?;
-    let reviewed = facts.review.is_some();
+    let reviewed = facts.review_of_head().is_some();
     Ok(judge(&facts).clearance().filter(|clearance| reviewed && clearance.head() == head))
 }
 
@@ -86,7 +86,7 @@ async fn confirmed(
     if facts.head != *cleared.head() {
         return Ok(Err(moved(cleared.head(), &facts.head)));
     }
-    let reviewed = facts.review.is_some();
+    let reviewed = facts.review_of_head().is_some();
     let Some(clearance) = assessment.clearance().filter(|_| reviewed) else {
         at.report_gate(assessment).await?;
         return Ok(Err(no_longer_clear(facts, assessment)));
@@ -103,10 +103,7 @@ fn no_longer_clear(facts: &Facts, assessment: &Assessment) -> Reply {
             let base = facts.base.short();
             answer(Outcome::Behind, format!("the base moved to {base} after the verdict"))
         }
-        Decision::Clear
-        | Decision::Waiting { .. }
-        | Decision::Blocked { .. }
-        | Decision::Stopped { .. } => {
+        Decision::Clear | Decision::Waiting { .. } | Decision::Blocked { .. } | Decision::Stopped { .. } => {
             answer(Outcome::Moved, format!("no longer cleared: {}", assessment.sentence()))
         }
     }

@@ -27,7 +27,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
             return Ok(moved(&head, &facts.head));
         }
         // Whatever the tier demands: a person may have skipped the review or sent the run past it.
-        if facts.review.is_none() {
+        if facts.review_of_head().is_none() {
             return Ok(answer(Outcome::Moved, format!("{} has not been reviewed", head.short())));
         }
     }

@@ -14,6 +14,7 @@ mod pulls;
 mod reviews;
 pub mod text;
 mod throttle;
+mod timeline;
 pub mod webhook;
 
 use std::{fmt, sync::Arc, time::Duration};

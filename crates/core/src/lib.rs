@@ -14,6 +14,7 @@ pub mod job;
 pub mod limit;
 pub mod path;
 pub mod policy;
+pub mod push;
 pub mod rate;
 pub mod reason;
 pub mod requirement;

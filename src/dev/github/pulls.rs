@@ -8,7 +8,7 @@ use super::{
     git::{Comparison, Move},
     host::{Host, Turn},
     refusal::Refusal,
-    state::{Merge, Pull, now},
+    state::{Merge, Pull, TimelineEvent, now},
 };
 
 /// A pull request to be opened.
@@ -284,10 +284,21 @@ pub(crate) async fn synchronize(
     pull: &Pull,
     after: &str,
 ) -> Result<(), Refusal> {
-    turn.write(repo, |it, _| {
+    let forced = !turn.git(repo).contains(after, &pull.head_sha).await?;
+    turn.write(repo, |it, ids| {
         if let Some(pull) = it.pull_mut(pull.number) {
             after.clone_into(&mut pull.head_sha);
             pull.updated_at = now();
+        }
+        if forced {
+            it.timeline.push(TimelineEvent {
+                id: ids.next(),
+                pull: pull.number,
+                event: "head_ref_force_pushed".to_owned(),
+                actor: actor.to_owned(),
+                commit_id: after.to_owned(),
+                created_at: now(),
+            });
         }
     })?;
     let action = PullAction::Synchronize { before: pull.head_sha.clone(), after: after.to_owned() };

@@ -177,15 +177,18 @@ async fn j7_a_draft_is_not_merged_once_the_merge_has_its_turn() {
         }
     });
     let runs = [world.submit("Write the first").await, world.submit("Write the second").await];
-    world.eventually("one is merged and the other waits", async || {
-        let mut waits = 0;
-        for run in runs {
-            let state = world.run(run).await.run.state;
-            waits += usize::from(matches!(state, State::Waiting { park, .. } if park.reason.contains("draft")));
-        }
-        waits == 1 && world.merges() == 1
-    })
-    .await;
+    world
+        .eventually("one is merged and the other waits", async || {
+            let mut waits = 0;
+            for run in runs {
+                let state = world.run(run).await.run.state;
+                waits += usize::from(
+                    matches!(state, State::Waiting { park, .. } if park.reason.contains("draft")),
+                );
+            }
+            waits == 1 && world.merges() == 1
+        })
+        .await;
     assert_eq!(world.applied("PUT", MERGE), 1);
     let refused = world.twin.ledger().into_iter().filter(|it| it.method == "PUT" && it.status == 405).count();
     assert_eq!(refused, 0, "a draft is noticed before the call");

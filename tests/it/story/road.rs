@@ -33,7 +33,11 @@ async fn the_risk_checker_is_reviewed_remediated_and_merged() {
     merge → merged: merged as the merge
     done (succeeded): merged as the merge
     ");
-    assert_eq!(*clearances.lock().unwrap(), Some(2), "the verdict and the second look are recorded before the merge");
+    assert_eq!(
+        *clearances.lock().unwrap(),
+        Some(2),
+        "the verdict and the second look are recorded before the merge"
+    );
     world.assert_nothing_twice();
     assert_eq!(world.applied("POST", "/repos/*/*/pulls"), 1);
     assert_eq!(world.applied("POST", "/*/*.git/git-receive-pack"), 2);

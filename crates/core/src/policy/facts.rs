@@ -327,7 +327,8 @@ impl Facts {
     }
 
     /// The review that counts: of this head, and not voided by a push.
-    pub(super) fn review_of_head(&self) -> Option<&Review> {
+    #[must_use]
+    pub fn review_of_head(&self) -> Option<&Review> {
         self.review.as_ref().filter(|review| review.head == self.head && !self.is_void(review.completed_at))
     }
 }

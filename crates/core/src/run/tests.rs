@@ -92,7 +92,8 @@ fn a_new_head_that_leaves_documents_behind_is_fixed_before_it_is_reviewed() {
 fn remediation_ends_after_three_rounds_with_a_reason() {
     let (workflow, mut run) = begun();
     for outcome in [
-        Opened, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings,
+        Opened, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed,
+        Findings,
     ] {
         run = run.apply(&workflow, &answer(&run, outcome), now()).unwrap().0;
     }

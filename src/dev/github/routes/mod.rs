@@ -7,6 +7,7 @@ mod paging;
 mod pulls;
 mod repositories;
 mod reviews;
+mod timeline;
 
 use std::sync::Arc;
 
@@ -21,5 +22,6 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .merge(pulls::routes())
         .merge(reviews::routes())
         .merge(comments::routes())
+        .merge(timeline::routes())
         .merge(checks::routes())
 }

@@ -187,7 +187,8 @@ fn only_a_resume_ends_a_pause() {
 #[test]
 fn a_retry_grants_new_rounds_and_keeps_counting_visits() {
     let rounds = [
-        Opened, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings,
+        Opened, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed,
+        Findings,
     ];
     let (workflow, mut run) = after(&rounds);
     assert_eq!((place(&run).as_str(), run.visits["remediate"]), ("needs_human", 3));
