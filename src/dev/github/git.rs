@@ -52,6 +52,10 @@ pub(crate) struct Comparison {
     pub(crate) base_sha: String,
     /// Whether the two merge without a conflict.
     pub(crate) mergeable: bool,
+    /// Whether the base has commits that the head has not.
+    pub(crate) behind: bool,
+    /// The commits of the head that the base has not.
+    pub(crate) shas: Vec<String>,
     pub(crate) commits: u64,
     pub(crate) additions: u64,
     pub(crate) deletions: u64,
@@ -228,15 +232,26 @@ impl Git {
     /// Compares two commits, and tries their merge.
     pub(crate) async fn compare(&self, base: &str, head: &str) -> anyhow::Result<Comparison> {
         let files = self.changes(base, head).await?;
+        let shas: Vec<String> =
+            self.text(["rev-list", &format!("{base}..{head}")]).await?.lines().map(str::to_owned).collect();
         Ok(Comparison {
             head_sha: head.to_owned(),
             base_sha: base.to_owned(),
             mergeable: self.merged_tree(base, head).await?.is_some(),
-            commits: self.ahead(base, head).await?,
+            behind: self.ahead(head, base).await? > 0,
+            commits: shas.len() as u64,
+            shas,
             additions: files.iter().map(|file| file.additions).sum(),
             deletions: files.iter().map(|file| file.deletions).sum(),
             changed_files: files.len() as u64,
         })
+    }
+
+    /// A digest of what `head` changes since it forked from `base`, without line numbers and white space.
+    pub(crate) async fn patch_id(&self, base: &str, head: &str) -> anyhow::Result<String> {
+        let diff = self.diff(&["--patch"], [&format!("{base}...{head}"), "--", "."]).await?;
+        let id = succeed(self.command(["patch-id", "--stable"]), diff.as_bytes()).await?;
+        Ok(String::from_utf8_lossy(&id).split_whitespace().next().unwrap_or("").to_owned())
     }
 
     async fn diff(&self, how: &[&str], range: [&str; 3]) -> anyhow::Result<String> {

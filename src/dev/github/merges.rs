@@ -11,6 +11,7 @@ use super::{
     pulls::{self, owner_of},
     push,
     refusal::Refusal,
+    rules,
     state::Pull,
 };
 
@@ -37,6 +38,10 @@ pub(crate) async fn merge(
     let git = turn.git(repo);
     let tree = git.merged_tree(base, head).await?;
     let tree = tree.ok_or_else(|| Refusal::not_mergeable("Pull Request is not mergeable"))?;
+    let method = request.merge_method.as_deref().unwrap_or("merge");
+    if let Some(refusal) = turn.read(repo, |it| rules::refusal(it, &pull, &comparison, actor, method))? {
+        return Err(refusal);
+    }
     let both = [base, head];
     let (parents, title) = match request.merge_method.as_deref() {
         None | Some("merge") => {

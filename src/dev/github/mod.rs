@@ -6,13 +6,13 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `checks`, `statuses`, `ci`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
+//!    `checks`, `statuses`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
 //!    sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`
 //! 4. requests: `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin` and `people`, which tests and `aspora dev` use
+//! 5. the server: `serve`, then `twin`, `people` and `maintainers`, which tests and `aspora dev` use
 
 mod accounts;
 mod answers;
@@ -28,11 +28,13 @@ mod host;
 mod http_backend;
 mod issues;
 mod ledger;
+mod maintainers;
 mod merges;
 mod observe;
 mod pages;
 mod patch;
 mod people;
+mod protection;
 mod pulls;
 mod push;
 mod quota;
@@ -40,8 +42,10 @@ mod refusal;
 mod render;
 mod reviews;
 mod routes;
+mod rules;
 mod serve;
 mod shared;
+mod stale;
 mod state;
 mod statuses;
 mod twin;
@@ -53,6 +57,7 @@ pub use self::{
     ledger::Entry,
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
+    protection::{Enforcement, RequiredCheck, Rules, Ruleset},
     state::{CheckRun, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status},
     twin::{Twin, TwinConfig},
     webhooks::{Webhook, Webhooks},

@@ -8,6 +8,7 @@ use super::{
     git::{Comparison, Move},
     host::{Host, Turn},
     refusal::Refusal,
+    stale,
     state::{Merge, Pull, TimelineEvent, now},
 };
 
@@ -284,6 +285,7 @@ pub(crate) async fn synchronize(
     pull: &Pull,
     after: &str,
 ) -> Result<(), Refusal> {
+    let dismissed = stale::dismiss(turn, repo, pull, after).await?;
     let forced = !turn.git(repo).contains(after, &pull.head_sha).await?;
     turn.write(repo, |it, ids| {
         if let Some(pull) = it.pull_mut(pull.number) {
@@ -303,6 +305,10 @@ pub(crate) async fn synchronize(
     })?;
     let action = PullAction::Synchronize { before: pull.head_sha.clone(), after: after.to_owned() };
     announce(turn, repo, actor, pull.number, action).await?;
+    for review in dismissed {
+        let (pull, comparison) = current(turn, repo, pull.number).await?;
+        turn.announce(repo, actor, &Event::Review { action: "dismissed", review, pull, comparison })?;
+    }
     ci::check(turn, repo, pull.number)
 }
 

@@ -6,6 +6,7 @@ mod issues;
 mod pulls;
 mod repositories;
 mod reviews;
+mod rules;
 mod webhooks;
 
 use serde_json::{Value, json};

@@ -4,13 +4,15 @@
 //! killed continues where it stopped.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
 };
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::protection::{Rules, Ruleset};
 
 /// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -74,6 +76,14 @@ pub(crate) struct Repository {
     pub(crate) timeline: Vec<TimelineEvent>,
     /// Login to `admin`, `write`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
+    /// Classic protection, by branch.
+    #[serde(default)]
+    pub(crate) protections: BTreeMap<String, Rules>,
+    #[serde(default)]
+    pub(crate) rulesets: Vec<Ruleset>,
+    /// The commits whose signature GitHub verified: its own.
+    #[serde(default)]
+    pub(crate) verified: BTreeSet<String>,
 }
 
 impl Repository {
@@ -94,6 +104,9 @@ impl Repository {
             statuses: Vec::new(),
             timeline: Vec::new(),
             permissions: BTreeMap::new(),
+            protections: BTreeMap::new(),
+            rulesets: Vec::new(),
+            verified: BTreeSet::new(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod operation;
 mod pages;
+mod rules;
 
 use std::{
     path::Path,

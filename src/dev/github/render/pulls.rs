@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Links, association, node, with};
 use crate::dev::github::{
     git::Comparison,
+    rules,
     state::{Pull, Repository},
 };
 
@@ -48,7 +49,7 @@ impl Links {
         let mergeable = pull.open.then_some(comparison.mergeable);
         let state = match mergeable {
             Some(true) if pull.draft => "draft",
-            Some(true) => "clean",
+            Some(true) => rules::state(it, pull, comparison),
             Some(false) => "dirty",
             None => "unknown",
         };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Links, node, with};
-use crate::dev::github::{git::Commit, state::Repository};
+use crate::dev::github::state::Repository;
 
 impl Links {
     /// A repository, with all fields of `full-repository`.
@@ -70,17 +70,6 @@ impl Links {
             ("trees", "/git/trees{/sha}"),
         ];
         links.into_iter().map(|(name, path)| (format!("{name}_url"), json!(format!("{api}{path}")))).collect()
-    }
-
-    /// A branch with its last commit.
-    pub(crate) fn branch(&self, it: &Repository, branch: &str, commit: &Commit) -> Value {
-        let url = format!("{}/branches/{branch}", self.api(it));
-        json!({
-            "name": branch, "commit": self.commit(it, commit), "protected": false,
-            "_links": {"self": url, "html": format!("{}/tree/{branch}", self.page(it))},
-            "protection": {"enabled": false, "required_status_checks": {"enforcement_level": "off", "contexts": [], "checks": []}},
-            "protection_url": format!("{url}/protection"),
-        })
     }
 
     /// A branch as a git reference.

@@ -1,5 +1,6 @@
 //! GitHub's REST routes, one file a subject. A handler reads the request, calls the domain, and renders.
 
+mod branches;
 mod checks;
 mod comments;
 mod extract;
@@ -19,6 +20,7 @@ use super::shared::Shared;
 pub(crate) fn all() -> Router<Arc<Shared>> {
     Router::new()
         .merge(repositories::routes())
+        .merge(branches::routes())
         .merge(pulls::routes())
         .merge(reviews::routes())
         .merge(comments::routes())

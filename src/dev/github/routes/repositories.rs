@@ -31,7 +31,6 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/app", get(async |State(shared): State<Arc<Shared>>| ok(shared.links.app(APP))))
         .route("/rate_limit", get(rate_limit))
         .route("/repos/{owner}/{repo}", get(repository))
-        .route("/repos/{owner}/{repo}/branches/{*branch}", get(branch))
         .route("/repos/{owner}/{repo}/git/ref/{*reference}", get(reference))
         .route("/repos/{owner}/{repo}/commits/{sha}", get(commit))
         .route("/repos/{owner}/{repo}/commits/{sha}/pulls", get(pulls_of_commit))
@@ -47,15 +46,6 @@ async fn rate_limit() -> Answer {
 
 async fn repository(State(shared): State<Arc<Shared>>, Repo(repo): Repo) -> Answer {
     ok(shared.host.read(&repo, |it| shared.links.repository(it))?)
-}
-
-async fn branch(State(shared): State<Arc<Shared>>, Repo(repo): Repo, Path((_, _, branch)): Named) -> Answer {
-    let git = shared.host.git(&repo);
-    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "Branch not found");
-    let sha = git.branch(&branch).await?.ok_or_else(unknown)?;
-    let commits = git.commits(&sha, true).await?;
-    let commit = commits.first().ok_or_else(Refusal::not_found)?;
-    ok(shared.host.read(&repo, |it| shared.links.branch(it, &branch, commit))?)
 }
 
 async fn reference(

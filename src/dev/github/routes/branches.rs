@@ -1,0 +1,78 @@
+//! Branches, and the rules that they have.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Path, State},
+    routing::get,
+};
+use http::StatusCode;
+
+use super::{
+    extract::{Caller, Named, Numbered, Repo},
+    paging::{Query, list},
+};
+use crate::dev::github::{
+    answers::{Answer, ok},
+    refusal::Refusal,
+    shared::Shared,
+};
+
+pub(crate) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/repos/{owner}/{repo}/branches/{*branch}", get(branch))
+        .route("/repos/{owner}/{repo}/rules/branches/{*branch}", get(rules))
+        .route("/repos/{owner}/{repo}/rulesets", get(rulesets))
+        .route("/repos/{owner}/{repo}/rulesets/{id}", get(ruleset))
+}
+
+/// A branch, or its protection: both end in the name of a branch, which may hold slashes.
+async fn branch(State(shared): State<Arc<Shared>>, Repo(repo): Repo, Path((_, _, branch)): Named) -> Answer {
+    let unknown = || Refusal::new(StatusCode::NOT_FOUND, "Branch not found");
+    let (branch, protection) = match branch.strip_suffix("/protection") {
+        Some(branch) => (branch, true),
+        None => (&*branch, false),
+    };
+    let git = shared.host.git(&repo);
+    let sha = git.branch(branch).await?.ok_or_else(unknown)?;
+    if protection {
+        let shown = shared.host.read(&repo, |it| {
+            it.protections.get(branch).map(|rules| shared.links.protection(it, branch, rules))
+        })?;
+        return ok(shown.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Branch not protected"))?);
+    }
+    let commits = git.commits(&sha, true).await?;
+    let commit = commits.first().ok_or_else(Refusal::not_found)?;
+    ok(shared.host.read(&repo, |it| shared.links.branch(it, branch, commit))?)
+}
+
+/// The rules of a branch through rulesets, whether or not there is such a branch.
+async fn rules(
+    State(shared): State<Arc<Shared>>,
+    Repo(repo): Repo,
+    Path((_, _, branch)): Named,
+    query: Query,
+) -> Answer {
+    let shown = shared.host.read(&repo, |it| shared.links.branch_rules(it, &branch))?;
+    list(&shared.links, &query, shown)
+}
+
+async fn rulesets(State(shared): State<Arc<Shared>>, Repo(repo): Repo, query: Query) -> Answer {
+    let shown = shared
+        .host
+        .read(&repo, |it| it.rulesets.iter().map(|set| shared.links.ruleset_simple(it, set)).collect())?;
+    list(&shared.links, &query, shown)
+}
+
+async fn ruleset(
+    State(shared): State<Arc<Shared>>,
+    Caller(caller): Caller,
+    Repo(repo): Repo,
+    Path((_, _, id)): Numbered,
+) -> Answer {
+    let shown = shared.host.read(&repo, |it| {
+        it.rulesets.iter().find(|set| set.id == id).map(|set| shared.links.ruleset(it, set, &caller))
+    })?;
+    ok(shown.ok_or_else(Refusal::not_found)?)
+}
