@@ -8,6 +8,8 @@ pub const BOT: &str = "aspora-coding-agent[bot]";
 pub const APP: &str = "aspora-coding-agent";
 /// The slug of the app under which the twin's own CI reports.
 pub const CI_APP: &str = "twin-actions";
+/// The slug of the App that GitHub Actions acts as.
+pub(crate) const ACTIONS_APP: &str = "github-actions";
 
 /// The address under which the app makes its commits.
 const BOT_ADDRESS: &str = "bot@aspora.ai";

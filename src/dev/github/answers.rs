@@ -4,7 +4,7 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::refusal::Refusal;
@@ -24,7 +24,13 @@ impl IntoResponse for Refusal {
         if !self.errors.is_empty() {
             body["errors"] = self.errors.into();
         }
-        (self.status, Json(body)).into_response()
+        let mut answer = (self.status, Json(body)).into_response();
+        for (name, value) in self.headers {
+            answer
+                .headers_mut()
+                .extend(HeaderValue::from_str(&value).map(|value| (HeaderName::from_static(name), value)));
+        }
+        answer
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -71,7 +72,7 @@ pub(crate) async fn create(
     Ok(id)
 }
 
-/// Changes a check run, and announces when that completed it. An app finds only its own runs.
+/// Changes a check run, and announces when that completed it. 403 for another App than the one that created it.
 pub(crate) fn update(
     turn: &Turn<'_>,
     repo: &str,
@@ -79,8 +80,15 @@ pub(crate) fn update(
     id: i64,
     fields: CheckFields,
 ) -> Result<(), Refusal> {
+    if one(turn, repo, id)?.app != app {
+        let message = format!(
+            "Invalid app_id `{}` - check run can only be modified by the GitHub App that created it.",
+            app_id(app)
+        );
+        return Err(Refusal::new(StatusCode::FORBIDDEN, &message));
+    }
     let run = turn.write(repo, |it, _| {
-        let run = it.check_runs.iter_mut().find(|run| run.id == id && run.app == app)?;
+        let run = it.check_runs.iter_mut().find(|run| run.id == id)?;
         set(run, fields);
         Some(run.clone())
     })?;

@@ -1,29 +1,233 @@
 //! Who a request comes from: the one place that reads the `Authorization` header.
 
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
+
 use base64::Engine as _;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
-use super::accounts::BOT;
+use super::{
+    accounts::{ACTIONS_APP, APP, BOT, bot_of},
+    apps::{Holder, Registry, Token, digest},
+    host::Host,
+    keys::{self, UNDECODABLE},
+    permissions::Permissions,
+    refusal::Refusal,
+};
 
-/// The credentials that the twin accepts: one token, the app's.
+/// The life of an installation token: docs.github.com "Generating an installation access token for a GitHub App".
+const TOKEN_LIFE_MILLIS: i64 = 3_600_000;
+
+/// How the twin treats credentials.
+#[derive(Debug)]
 pub(crate) struct Credentials {
-    token: String,
+    /// A token that may do everything, for callers that have no App or token of their own yet.
+    unrestricted: Mutex<Option<String>>,
+    /// How far the twin's clock is ahead, in milliseconds.
+    ahead: AtomicI64,
+    life: AtomicI64,
+    /// How long a new token is not known yet, in milliseconds.
+    unknown_for: AtomicI64,
+    long: AtomicBool,
+}
+
+/// A caller whose credential is known.
+#[derive(Debug, Clone)]
+pub(crate) struct Credential {
+    /// The login under which the caller acts; `None` for nobody, and for an App itself.
+    pub(crate) login: Option<String>,
+    /// The slug of the App that acts, if one does.
+    pub(crate) app: Option<String>,
+    pub(crate) kind: Kind,
+}
+
+/// What a credential is, and what it may do.
+#[derive(Debug, Clone)]
+pub(crate) enum Kind {
+    Unrestricted,
+    Nobody,
+    /// An App itself, by its JWT.
+    App {
+        id: i64,
+    },
+    Installation {
+        id: i64,
+        account: String,
+        repositories: Option<BTreeSet<i64>>,
+        permissions: Permissions,
+    },
+    Actions {
+        repository: i64,
+        permissions: Permissions,
+    },
+    FineGrained {
+        repositories: BTreeSet<i64>,
+        permissions: Permissions,
+    },
+    Classic {
+        scopes: BTreeSet<String>,
+    },
 }
 
 impl Credentials {
-    pub(crate) const fn new(token: String) -> Self {
-        Self { token }
+    pub(crate) fn new(unrestricted: Option<String>) -> Self {
+        Self {
+            unrestricted: Mutex::new(unrestricted),
+            ahead: AtomicI64::new(0),
+            life: AtomicI64::new(TOKEN_LIFE_MILLIS),
+            unknown_for: AtomicI64::new(0),
+            long: AtomicBool::new(false),
+        }
     }
 
-    /// The login of the caller: the app's, if the request carries its token as `Bearer`, `token`, or basic
-    /// with any user name.
-    pub(crate) fn login(&self, headers: &HeaderMap) -> Option<String> {
-        let value = headers.get("authorization")?.to_str().ok()?;
-        let known = match value.split_once(' ')? {
-            ("Basic", code) => basic_password(code)? == self.token,
-            (_, token) => token == self.token,
+    /// The twin's clock, in milliseconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        chrono::Utc::now().timestamp_millis() + self.ahead.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn advance(&self, millis: i64) {
+        self.ahead.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn life(&self) -> i64 {
+        self.life.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_life(&self, millis: i64) {
+        self.life.store(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_unknown_for(&self, millis: i64) {
+        self.unknown_for.store(millis, Ordering::SeqCst);
+    }
+
+    pub(crate) fn are_long(&self) -> bool {
+        self.long.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn set_long(&self, long: bool) {
+        self.long.store(long, Ordering::SeqCst);
+    }
+
+    /// Reads the credential of a request. A route that is only for Apps takes their JWTs, and only these.
+    pub(crate) fn read(
+        &self,
+        headers: &HeaderMap,
+        registry: &Registry,
+        app_only: bool,
+    ) -> Result<Credential, Refusal> {
+        let presented = match headers.get("authorization") {
+            Some(value) => {
+                Some(value.to_str().ok().and_then(secret_of).ok_or_else(Refusal::bad_credentials)?)
+            }
+            None => None,
         };
-        known.then(|| BOT.to_owned())
+        let Some(secret) = presented else {
+            let nobody = Credential { login: None, app: None, kind: Kind::Nobody };
+            return if app_only { Err(undecodable(UNDECODABLE)) } else { Ok(nobody) };
+        };
+        if self.is_unrestricted(&secret) {
+            return Ok(Credential {
+                login: Some(BOT.to_owned()),
+                app: Some(APP.to_owned()),
+                kind: Kind::Unrestricted,
+            });
+        }
+        if app_only {
+            let app = keys::app_of_jwt(registry, &secret, self.now() / 1000).map_err(undecodable)?;
+            return Ok(Credential {
+                login: None,
+                app: Some(app.slug.clone()),
+                kind: Kind::App { id: app.id },
+            });
+        }
+        let token = registry.token(&secret).filter(|token| self.is_in_force(token));
+        token.map_or_else(|| Err(Refusal::bad_credentials()), |token| of_holder(&token.holder, registry))
+    }
+
+    /// Ends the token of a request.
+    pub(crate) fn revoke(&self, host: &Host, headers: &HeaderMap) -> Result<(), Refusal> {
+        let value = headers.get("authorization").and_then(|value| value.to_str().ok());
+        let secret = value.and_then(secret_of).ok_or_else(Refusal::bad_credentials)?;
+        host.change(|state| {
+            state.registry.tokens.remove(&digest(&secret));
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    fn is_unrestricted(&self, secret: &str) -> bool {
+        self.unrestricted.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(secret)
+    }
+
+    /// A new token is not known everywhere at once: octokit/auth-app.js#65.
+    fn is_in_force(&self, token: &Token) -> bool {
+        let now = self.now();
+        let ended = token.expires_at.is_some_and(|end| end <= now);
+        !ended && now - token.issued_at >= self.unknown_for.load(Ordering::SeqCst)
+    }
+}
+
+fn of_holder(holder: &Holder, registry: &Registry) -> Result<Credential, Refusal> {
+    let person = |login: &String, kind| Credential { login: Some(login.clone()), app: None, kind };
+    Ok(match holder {
+        Holder::Installation { id, repositories, permissions } => {
+            let it = registry.installations.get(id).ok_or_else(Refusal::bad_credentials)?;
+            let app = registry.apps.get(&it.app).ok_or_else(Refusal::bad_credentials)?;
+            if it.suspended {
+                return Err(Refusal::suspended());
+            }
+            let kind = Kind::Installation {
+                id: *id,
+                account: it.account.clone(),
+                repositories: both(it.repositories.as_ref(), repositories.as_ref()),
+                permissions: lesser(&it.permissions, permissions),
+            };
+            Credential { login: Some(bot_of(&app.slug)), app: Some(app.slug.clone()), kind }
+        }
+        Holder::Actions { repository, permissions } => Credential {
+            login: Some(bot_of(ACTIONS_APP)),
+            app: Some(ACTIONS_APP.to_owned()),
+            kind: Kind::Actions { repository: *repository, permissions: permissions.clone() },
+        },
+        Holder::FineGrained { login, repositories, permissions } => {
+            let (repositories, permissions) = (repositories.clone(), permissions.clone());
+            person(login, Kind::FineGrained { repositories, permissions })
+        }
+        Holder::Classic { login, scopes } => person(login, Kind::Classic { scopes: scopes.clone() }),
+    })
+}
+
+/// The repositories that are in both choices, of which `None` is all.
+fn both(one: Option<&BTreeSet<i64>>, other: Option<&BTreeSet<i64>>) -> Option<BTreeSet<i64>> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.intersection(other).copied().collect()),
+        (one, other) => one.or(other).cloned(),
+    }
+}
+
+/// What both hold, so that a token loses at once what its installation lost.
+fn lesser(grant: &Permissions, token: &Permissions) -> Permissions {
+    let kept = token.iter().filter_map(|(name, level)| Some((name.clone(), *grant.get(name)?.min(level))));
+    kept.collect()
+}
+
+fn undecodable(message: &'static str) -> Refusal {
+    let status =
+        if message == "Integration not found" { StatusCode::NOT_FOUND } else { StatusCode::UNAUTHORIZED };
+    Refusal::new(status, message)
+}
+
+/// The token in `Bearer`, `token`, or basic with any user name.
+fn secret_of(value: &str) -> Option<String> {
+    match value.split_once(' ')? {
+        (scheme, code) if scheme.eq_ignore_ascii_case("basic") => basic_password(code),
+        (_, token) => Some(token.trim().to_owned()),
     }
 }
 

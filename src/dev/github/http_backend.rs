@@ -12,7 +12,9 @@ use axum::{
 use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
-use super::{git::git, push, refusal::Refusal, shared::Shared};
+use super::{
+    access, credentials::Credential, git::git, permissions::Level, push, refusal::Refusal, shared::Shared,
+};
 
 /// Serves one request below `/{owner}/{repo}.git/`.
 pub(crate) async fn serve(
@@ -22,12 +24,19 @@ pub(crate) async fn serve(
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<Response, Refusal> {
-    let Some(caller) = shared.credentials.login(headers) else {
-        let challenge = [("www-authenticate", "Basic realm=\"GitHub\"")];
-        return Ok((StatusCode::UNAUTHORIZED, challenge, "Bad credentials\n").into_response());
+    let name = repository_of(uri.path()).ok_or_else(Refusal::not_found)?;
+    let push = uri.path().ends_with("/git-receive-pack") || uri.query() == Some("service=git-receive-pack");
+    let by = match admitted(shared, headers, &name, push) {
+        Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => {
+            let challenge = [("www-authenticate", "Basic realm=\"GitHub\"")];
+            return Ok((StatusCode::UNAUTHORIZED, challenge, "Bad credentials\n").into_response());
+        }
+        Err(Refusal { status: StatusCode::FORBIDDEN, message, .. }) => {
+            return Ok((StatusCode::FORBIDDEN, message).into_response());
+        }
+        admitted => admitted?,
     };
-    let name = repository_of(uri.path()).filter(|name| shared.host.has(name));
-    let name = name.ok_or_else(Refusal::not_found)?;
+    let caller = by.login.unwrap_or_default();
     let call = Cgi { repositories: shared.host.repositories(), caller: &caller, method, uri, headers };
     if !uri.path().ends_with("/git-receive-pack") {
         return Ok(call.run(body).await?);
@@ -39,6 +48,28 @@ pub(crate) async fn serve(
     let after = git.branches().await?;
     push::moved(&turn, &name, &caller, &push::moves(&before, &after)).await?;
     Ok(answer)
+}
+
+/// The credential of a call of git, if it may read the repository, or push to it.
+fn admitted(shared: &Shared, headers: &HeaderMap, name: &str, push: bool) -> Result<Credential, Refusal> {
+    shared.host.with_state(|state| {
+        let by = shared.credentials.read(headers, &state.registry, false)?;
+        let it = state.repositories.get(name).filter(|it| access::sees(&by, it));
+        if by.login.is_none() && (push || it.is_none()) {
+            return Err(Refusal::bad_credentials());
+        }
+        let level = if push { Level::Write } else { Level::Read };
+        if access::may(&by, it.ok_or_else(Refusal::not_found)?, "contents", level) {
+            return Ok(by);
+        }
+        let message = match push {
+            true => {
+                format!("Permission to {name}.git denied to {}.", by.login.as_deref().unwrap_or_default())
+            }
+            false => "Write access to repository not granted.".to_owned(),
+        };
+        Err(Refusal::new(StatusCode::FORBIDDEN, &message))
+    })
 }
 
 /// `owner/name` of `/owner/name.git/…`.

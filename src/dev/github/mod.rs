@@ -6,16 +6,19 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `checks`, `statuses`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`, `issues`; and `deliveries`, which
-//!    sends the webhooks
-//! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`
-//! 4. requests: `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin`, `people` and `maintainers`, which tests and `aspora dev` use
+//!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`,
+//!    `issues`; and `deliveries`, which sends the webhooks
+//! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
+//! 4. requests: `admission`, `routes`, `pages`, `http_backend`, with what they share in `shared`
+//! 5. the server: `serve`, then `twin`, `people`, `maintainers` and `registration`, which tests and `aspora dev` use
 
+mod access;
 mod accounts;
+mod admission;
 mod answers;
+mod apps;
 mod checks;
 mod ci;
 mod comments;
@@ -27,6 +30,7 @@ mod git;
 mod host;
 mod http_backend;
 mod issues;
+mod keys;
 mod ledger;
 mod maintainers;
 mod merges;
@@ -34,11 +38,13 @@ mod observe;
 mod pages;
 mod patch;
 mod people;
+mod permissions;
 mod protection;
 mod pulls;
 mod push;
 mod quota;
 mod refusal;
+mod registration;
 mod render;
 mod reviews;
 mod routes;
@@ -48,6 +54,7 @@ mod shared;
 mod stale;
 mod state;
 mod statuses;
+mod tokens;
 mod twin;
 mod webhooks;
 
@@ -57,7 +64,9 @@ pub use self::{
     ledger::Entry,
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
+    permissions::{Level, Permissions},
     protection::{Enforcement, RequiredCheck, Rules, Ruleset},
+    registration::{InstallOn, RegisteredApp, TokenKind},
     state::{CheckRun, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status},
     twin::{Twin, TwinConfig},
     webhooks::{Webhook, Webhooks},

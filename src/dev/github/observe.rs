@@ -11,6 +11,8 @@ pub struct Exchange {
     pub method: String,
     /// Without the query.
     pub path: String,
+    /// Whether the permission table has the route.
+    pub charted: bool,
     /// As it was sent, without the question mark.
     pub query: String,
     /// `None` when the body was empty or not JSON.

@@ -11,13 +11,24 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) message: String,
     pub(crate) errors: Vec<Value>,
+    pub(crate) headers: Vec<(&'static str, String)>,
     /// Why the twin itself failed; logged where the answer is made, never sent.
     pub(crate) cause: Option<anyhow::Error>,
 }
 
 impl Refusal {
     pub(crate) fn new(status: StatusCode, message: &str) -> Self {
-        Self { status, message: message.to_owned(), errors: Vec::new(), cause: None }
+        Self { status, message: message.to_owned(), errors: Vec::new(), headers: Vec::new(), cause: None }
+    }
+
+    pub(crate) fn with_header(mut self, name: &'static str, value: String) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// 403 for everything that a suspended installation does.
+    pub(crate) fn suspended() -> Self {
+        Self::new(StatusCode::FORBIDDEN, "This installation has been suspended")
     }
 
     pub(crate) fn not_found() -> Self {

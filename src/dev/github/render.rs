@@ -1,5 +1,6 @@
 //! The JSON of REST answers and webhooks, in the shapes that GitHub's OpenAPI description has.
 
+mod apps;
 mod checks;
 mod commits;
 mod issues;
@@ -12,7 +13,7 @@ mod webhooks;
 use serde_json::{Value, json};
 
 use super::{
-    accounts::{BOT, app_id, user_id},
+    accounts::{app_id, user_id},
     state::Repository,
 };
 
@@ -56,16 +57,6 @@ impl Links {
         })
     }
 
-    /// The user of the token, with the fields of a public profile.
-    pub(crate) fn own_user(&self) -> Value {
-        let more = json!({
-            "name": null, "company": null, "blog": null, "location": null, "email": null, "hireable": null,
-            "bio": null, "public_repos": 0, "public_gists": 0, "followers": 0, "following": 0,
-            "created_at": APP_DATE, "updated_at": APP_DATE,
-        });
-        with(self.user(BOT), more)
-    }
-
     /// An app: the token's, or the CI's.
     pub(crate) fn app(&self, slug: &str) -> Value {
         json!({
@@ -96,7 +87,7 @@ fn association(it: &Repository, login: &str) -> &'static str {
     match it.permissions.get(login).map(String::as_str) {
         Some("admin") => "OWNER",
         Some("write") => "COLLABORATOR",
-        _ if login == BOT => "CONTRIBUTOR",
+        _ if login.ends_with("[bot]") => "CONTRIBUTOR",
         _ => "NONE",
     }
 }

@@ -13,6 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use tokio::net::TcpListener;
 
 use super::{
+    admission,
+    credentials::Credential,
     faults::Fault,
     http_backend,
     ledger::Entry,
@@ -149,23 +151,29 @@ async fn refuse(window: Option<Window>, fault: Option<Fault>) -> Option<Response
 /// Passes the request to the routes and shows the exchange to the observers.
 async fn forward(shared: &Shared, seen: &RequestSeen, request: Request, next: Next) -> Outcome {
     // Git has its own way to ask for credentials.
-    let allowed = is_git(seen) || shared.credentials.login(request.headers()).is_some();
-    let (head, body) = request.into_parts();
+    let admitted = match is_git(seen) {
+        true => Ok(None),
+        false => admission::admit(shared, &seen.method, &seen.path, request.headers()).map(Some),
+    };
+    let (mut head, body) = request.into_parts();
     let Ok(sent) = to_bytes(body, LARGEST_BODY).await else {
         let message = "The request body is larger than 256 MiB or incomplete";
         return Outcome::new(failure(413, message), false);
     };
     let query = head.uri.query().unwrap_or("").to_owned();
-    let answer = if allowed {
-        next.run(Request::from_parts(head, Body::from(sent.clone()))).await
-    } else {
-        Refusal::bad_credentials().into_response()
+    let answer = match admitted {
+        Ok(credential) => {
+            head.extensions.extend(credential.map(into_extension).unwrap_or_default());
+            next.run(Request::from_parts(head, Body::from(sent.clone()))).await
+        }
+        Err(refusal) => refusal.into_response(),
     };
     let (head, body) = answer.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     let applied = seen.mutating && head.status.is_success();
     if !is_git(seen) {
         shared.listeners.show(&Exchange {
+            charted: admission::is_charted(&seen.method, &seen.path),
             method: seen.method.clone(),
             path: seen.path.clone(),
             query,
@@ -175,6 +183,12 @@ async fn forward(shared: &Shared, seen: &RequestSeen, request: Request, next: Ne
         });
     }
     Outcome::new(Response::from_parts(head, Body::from(body)), applied)
+}
+
+fn into_extension(credential: Credential) -> http::Extensions {
+    let mut extensions = http::Extensions::new();
+    extensions.insert(credential);
+    extensions
 }
 
 /// Replaces the answer to a request that was done, if the fault says so.

@@ -12,7 +12,11 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::protection::{Rules, Ruleset};
+use super::{
+    apps::Registry,
+    permissions::Level,
+    protection::{Rules, Ruleset},
+};
 
 /// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -21,6 +25,8 @@ pub(crate) struct State {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Webhooks that are still to be delivered, oldest first.
     pub(crate) outbox: VecDeque<Delivery>,
+    #[serde(default)]
+    pub(crate) registry: Registry,
 }
 
 impl State {
@@ -74,8 +80,10 @@ pub(crate) struct Repository {
     /// What happened to the heads of pull requests, oldest first.
     #[serde(default)]
     pub(crate) timeline: Vec<TimelineEvent>,
-    /// Login to `admin`, `write`, `read` or `none`.
+    /// Login to `admin`, `maintain`, `write`, `triage`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
+    #[serde(default = "yes")]
+    pub(crate) private: bool,
     /// Classic protection, by branch.
     #[serde(default)]
     pub(crate) protections: BTreeMap<String, Rules>,
@@ -84,6 +92,10 @@ pub(crate) struct Repository {
     /// The commits whose signature GitHub verified: its own.
     #[serde(default)]
     pub(crate) verified: BTreeSet<String>,
+}
+
+const fn yes() -> bool {
+    true
 }
 
 impl Repository {
@@ -104,9 +116,20 @@ impl Repository {
             statuses: Vec::new(),
             timeline: Vec::new(),
             permissions: BTreeMap::new(),
+            private: true,
             protections: BTreeMap::new(),
             rulesets: Vec::new(),
             verified: BTreeSet::new(),
+        }
+    }
+
+    /// What a person may do; `None` for one who has no part in the repository.
+    pub(crate) fn level_of(&self, login: &str) -> Option<Level> {
+        match self.permissions.get(login).map(String::as_str) {
+            Some("admin") => Some(Level::Admin),
+            Some("maintain" | "write") => Some(Level::Write),
+            Some("triage" | "read") => Some(Level::Read),
+            _ => (self.owner == login).then_some(Level::Admin),
         }
     }
 

@@ -34,7 +34,7 @@ pub struct TwinConfig {
     pub addr: SocketAddr,
     /// The base of all links, if it is not `http://` and the address.
     pub public_url: Option<String>,
-    /// The one token that is accepted, for REST and for git.
+    /// A token that may do everything, for callers that have no App or token of their own yet.
     pub token: String,
     /// Where webhooks go, if anywhere.
     pub webhook: Option<Webhook>,
@@ -161,7 +161,7 @@ fn shared(config: TwinConfig, local: String) -> anyhow::Result<Shared> {
     Ok(Shared {
         host: Arc::new(host),
         links,
-        credentials: Credentials::new(config.token),
+        credentials: Credentials::new(Some(config.token)),
         ledger,
         faults: Faults::default(),
         quota: Quota::default(),

@@ -1,6 +1,7 @@
 //! The GitHub twin, called over HTTP and by real git. Each exchange is checked against GitHub's OpenAPI
 //! description.
 
+mod credentials;
 mod operation;
 mod pages;
 mod rules;
@@ -265,7 +266,7 @@ async fn checks_and_statuses_are_listed_latest_first_and_by_app() {
     let foreign = format!("check-runs/{foreign}");
     assert_eq!(
         world.patch(&foreign, json!({"name": "x"})).await.0,
-        404,
+        403,
         "an app cannot change the run of another app"
     );
     let all = |more: &str| format!("commits/{}/check-runs{more}", world.head);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{Links, association, escape, node};
 use crate::dev::github::{
-    accounts::{APP, BOT, user_id},
+    accounts::user_id,
     state::{Comment, Issue, Repository, TimelineEvent},
 };
 
@@ -19,7 +19,7 @@ impl Links {
             "user": self.user(&comment.author), "created_at": comment.created_at, "updated_at": comment.updated_at,
             "issue_url": format!("{api}/issues/{}", comment.issue),
             "author_association": association(it, &comment.author),
-            "performed_via_github_app": (comment.author == BOT).then(|| self.app(APP)),
+            "performed_via_github_app": comment.author.strip_suffix("[bot]").map(|slug| self.app(slug)),
             "reactions": self.reactions(&url),
         })
     }

@@ -12,7 +12,7 @@ impl Links {
         let open = it.pulls.iter().filter(|pull| pull.open).count();
         let fields = json!({
             "id": it.id, "node_id": node("R", it.id), "name": it.name, "full_name": it.full_name(),
-            "owner": self.user(&it.owner), "private": true, "html_url": page, "description": null, "fork": false,
+            "owner": self.user(&it.owner), "private": it.private, "html_url": page, "description": null, "fork": false,
             "git_url": format!("{page}.git"), "ssh_url": format!("git@twin:{}.git", it.full_name()),
             "clone_url": format!("{page}.git"), "svn_url": page, "mirror_url": null, "homepage": null, "language": null,
             "forks_count": 0, "stargazers_count": 0, "watchers_count": 0, "size": 0, "default_branch": "main",
@@ -20,7 +20,7 @@ impl Links {
         });
         let more = json!({
             "has_wiki": false, "has_pages": false, "has_discussions": false, "has_downloads": false, "archived": false,
-            "disabled": false, "visibility": "private", "pushed_at": it.pushed_at, "created_at": it.created_at,
+            "disabled": false, "visibility": if it.private { "private" } else { "public" }, "pushed_at": it.pushed_at, "created_at": it.created_at,
             "updated_at": it.pushed_at, "permissions": {"admin": false, "maintain": false, "push": true, "triage": true, "pull": true},
             "allow_rebase_merge": false, "allow_squash_merge": true, "allow_merge_commit": true, "allow_auto_merge": false,
             "delete_branch_on_merge": false, "subscribers_count": 0, "network_count": 0, "license": null, "forks": 0,

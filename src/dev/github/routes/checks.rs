@@ -10,11 +10,10 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::{
-    extract::{Body, Caller, Named, Numbered, Repo},
+    extract::{Body, ByApp, Caller, Named, Numbered, Repo},
     paging::{Query, counted_list, list},
 };
 use crate::dev::github::{
-    accounts::APP,
     answers::{Answer, created, ok},
     checks::{self, CheckFields, CheckFilter},
     refusal::Refusal,
@@ -34,11 +33,12 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 
 async fn create(
     State(shared): State<Arc<Shared>>,
+    ByApp(app): ByApp,
     Repo(repo): Repo,
     Body(fields): Body<CheckFields>,
 ) -> Answer {
     let turn = shared.host.turn().await;
-    let id = checks::create(&turn, &repo, APP, fields).await?;
+    let id = checks::create(&turn, &repo, &app, fields).await?;
     created(rendered(&shared, &repo, id)?)
 }
 
@@ -48,12 +48,13 @@ async fn read(State(shared): State<Arc<Shared>>, Repo(repo): Repo, Path((_, _, i
 
 async fn update(
     State(shared): State<Arc<Shared>>,
+    ByApp(app): ByApp,
     Repo(repo): Repo,
     Path((_, _, id)): Numbered,
     Body(fields): Body<CheckFields>,
 ) -> Answer {
     let turn = shared.host.turn().await;
-    checks::update(&turn, &repo, APP, id, fields)?;
+    checks::update(&turn, &repo, &app, id, fields)?;
     ok(rendered(&shared, &repo, id)?)
 }
 

@@ -10,21 +10,46 @@ use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::dev::github::{refusal::Refusal, shared::Shared};
+use crate::dev::github::{credentials::Credential, refusal::Refusal, shared::Shared};
 
 /// The path of a pull request, issue, comment or check run: owner, repository, number or id.
 pub(crate) type Numbered = Path<(String, String, i64)>;
 /// The path of something that has a name: owner, repository, name.
 pub(crate) type Named = Path<(String, String, String)>;
 
-/// The login of the user whose token the request carries.
+/// The login under which the request acts.
 pub(crate) struct Caller(pub(crate) String);
 
 impl FromRequestParts<Arc<Shared>> for Caller {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
-        shared.credentials.login(&parts.headers).map(Self).ok_or_else(Refusal::bad_credentials)
+        let By(credential) = By::from_request_parts(parts, shared).await?;
+        credential.login.map(Self).ok_or_else(Refusal::bad_credentials)
+    }
+}
+
+/// The credential of the request, which was admitted.
+pub(crate) struct By(pub(crate) Credential);
+
+impl FromRequestParts<Arc<Shared>> for By {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Refusal> {
+        parts.extensions.get().cloned().map(Self).ok_or_else(Refusal::bad_credentials)
+    }
+}
+
+/// The slug of the App that acts; 403 for a person.
+pub(crate) struct ByApp(pub(crate) String);
+
+impl FromRequestParts<Arc<Shared>> for ByApp {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
+        let By(credential) = By::from_request_parts(parts, shared).await?;
+        let person = || Refusal::new(StatusCode::FORBIDDEN, "You must authenticate via a GitHub App.");
+        credential.app.map(Self).ok_or_else(person)
     }
 }
 

@@ -1,5 +1,6 @@
 //! GitHub's REST routes, one file a subject. A handler reads the request, calls the domain, and renders.
 
+mod apps;
 mod branches;
 mod checks;
 mod comments;
@@ -19,6 +20,7 @@ use super::shared::Shared;
 /// All REST routes.
 pub(crate) fn all() -> Router<Arc<Shared>> {
     Router::new()
+        .merge(apps::routes())
         .merge(repositories::routes())
         .merge(branches::routes())
         .merge(pulls::routes())

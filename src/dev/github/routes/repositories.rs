@@ -1,4 +1,4 @@
-//! Repositories, branches, commits, people, issues, and the identity of the token.
+//! Repositories, branches, commits, people and issues.
 
 use std::sync::Arc;
 
@@ -15,7 +15,6 @@ use super::{
     paging::{Query, list},
 };
 use crate::dev::github::{
-    accounts::{APP, BOT},
     answers::{Answer, created, ok},
     git::EMPTY_TREE,
     issues::{self, NewIssue},
@@ -27,21 +26,12 @@ use crate::dev::github::{
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
-        .route("/user", get(async |State(shared): State<Arc<Shared>>| ok(shared.links.own_user())))
-        .route("/app", get(async |State(shared): State<Arc<Shared>>| ok(shared.links.app(APP))))
-        .route("/rate_limit", get(rate_limit))
         .route("/repos/{owner}/{repo}", get(repository))
         .route("/repos/{owner}/{repo}/git/ref/{*reference}", get(reference))
         .route("/repos/{owner}/{repo}/commits/{sha}", get(commit))
         .route("/repos/{owner}/{repo}/commits/{sha}/pulls", get(pulls_of_commit))
         .route("/repos/{owner}/{repo}/collaborators/{user}/permission", get(permission))
         .route("/repos/{owner}/{repo}/issues", post(open_issue).get(find_issues))
-}
-
-async fn rate_limit() -> Answer {
-    let reset = chrono::Utc::now().timestamp() / 3600 * 3600 + 3600;
-    let rate = json!({"limit": 5000, "remaining": 5000, "reset": reset, "used": 0, "resource": "core"});
-    ok(json!({"resources": {"core": rate, "search": rate, "graphql": rate}, "rate": rate}))
 }
 
 async fn repository(State(shared): State<Arc<Shared>>, Repo(repo): Repo) -> Answer {
@@ -94,10 +84,21 @@ async fn permission(
     Repo(repo): Repo,
     Path((_, _, user)): Named,
 ) -> Answer {
-    let given = shared.host.read(&repo, |it| it.permissions.get(&user).cloned())?;
-    let given = given.unwrap_or_else(|| if user == BOT { "write" } else { "none" }.to_owned());
+    if user.ends_with("[bot]") {
+        return Err(Refusal::new(StatusCode::NOT_FOUND, &format!("{user} is not a user")));
+    }
+    let given = shared.host.read(&repo, |it| {
+        let owner = (it.owner == user).then(|| "admin".to_owned());
+        it.permissions.get(&user).cloned().or(owner)
+    })?;
+    let given = given.unwrap_or_else(|| "none".to_owned());
+    let permission = match &*given {
+        "maintain" => "write",
+        "triage" => "read",
+        same => same,
+    };
     let role = json!({"role_name": given});
-    ok(json!({"permission": given, "role_name": given, "user": with(shared.links.user(&user), role)}))
+    ok(json!({"permission": permission, "role_name": given, "user": with(shared.links.user(&user), role)}))
 }
 
 async fn open_issue(
