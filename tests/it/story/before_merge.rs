@@ -2,8 +2,12 @@
 
 use aspora::{
     core::run::State,
-    dev::github::{CheckRun, Fault, FaultRule, Phase, ReviewEvent, Twin},
+    dev::{
+        github::{CheckRun, Fault, FaultRule, Phase, ReviewEvent, Twin},
+        model::Script,
+    },
     llm::Task,
+    store::Pool,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -11,6 +15,7 @@ use uuid::Uuid;
 use super::{
     forge::passing_ci,
     script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
+    support::wait::eventually,
     world::{REPO, World},
 };
 
@@ -66,7 +71,7 @@ async fn unmerged(world: &World, run: Uuid) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn j1_a_pull_request_pointed_at_another_branch_is_not_merged() {
     let world = world().await;
-    world.push_as("asha", "production", "RELEASES.md", "One.\n").await;
+    let production = world.push_as("asha", "production", "RELEASES.md", "One.\n").await;
     hold_the_merge(&world, Fault::SecondaryLimit(60));
     world.once_when(is_merge_call, |twin| async move {
         twin.retarget_pull("asha", REPO, 1, "production").await.unwrap();
@@ -77,14 +82,7 @@ async fn j1_a_pull_request_pointed_at_another_branch_is_not_merged() {
     let stopped = "the pull request is pointed at `production`, and the run is for `main`";
     assert!(history.contains("merge → moved: no longer cleared: stopped"), "{history}");
     assert!(world.reason(run).await.ends_with(stopped), "{history}");
-    assert_eq!(world.twin.branch(REPO, "production").await.unwrap().unwrap(), production(&world).await);
-}
-
-/// The commit of the branch `production`, which has one commit more than the first of `main`.
-async fn production(world: &World) -> String {
-    let ledger = world.twin.pulls(REPO);
-    assert!(ledger.iter().all(|pull| pull.merge.is_none()));
-    world.twin.branch(REPO, "production").await.unwrap().unwrap()
+    assert_eq!(world.twin.branch(REPO, "production").await.unwrap(), Some(production));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,20 +155,20 @@ async fn j4_a_policy_that_changes_before_the_merge_is_judged_by() {
 async fn j7_a_draft_is_not_merged_once_the_merge_has_its_turn() {
     let world = World::with(|setup| {
         let (first, second) = (file("lib/first.py", "FIRST = 1"), file("lib/second.py", "SECOND = 1"));
-        let script = generates(&first).with(Task::Generate, &["the second"], &[], &second);
+        let script = Script::default().with(Task::Generate, &["the second"], &[], &second);
+        let script = script.with(Task::Generate, &[], &[], &first);
         setup.script = with_clean_reviews(script);
         setup.ci = Some(passing_ci());
     })
     .await;
     // The run whose merge is first holds the turn until the other one waits for it.
-    let (engine, pool) = (world.engine.clone(), world.pool.clone());
+    let pool = world.pool.clone();
     world.once_when(is_merge_call, |twin| async move {
-        let _ = engine;
         until_both_merge(&pool).await;
         for pull in twin.pulls(REPO) {
-            let merging = "select exists (select from effect where kind = 'merge' and request->>'pull' = $1)";
+            let begun = "select exists (select from effect where kind = 'merge' and request->>'pull' = $1)";
             let number = pull.number.to_string();
-            let merging: bool = sqlx::query_scalar(merging).bind(number).fetch_one(&pool).await.unwrap();
+            let merging: bool = sqlx::query_scalar(begun).bind(number).fetch_one(&pool).await.unwrap();
             if !merging {
                 twin.set_draft("asha", REPO, pull.number, true).await.unwrap();
             }
@@ -195,14 +193,11 @@ async fn j7_a_draft_is_not_merged_once_the_merge_has_its_turn() {
 }
 
 /// Waits until both runs are at their merge.
-async fn until_both_merge(pool: &aspora::store::Pool) {
+async fn until_both_merge(pool: &Pool) {
     let at_merge = "select count(*) from job where step = 'merge'";
-    for _ in 0..3000 {
+    eventually("both runs are at their merge", || async {
         let count: i64 = sqlx::query_scalar(at_merge).fetch_one(pool).await.unwrap();
-        if count == 2 {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("the two runs never met at the merge");
+        count == 2
+    })
+    .await;
 }
