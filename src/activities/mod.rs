@@ -17,6 +17,7 @@ mod generate;
 mod ledger;
 mod merge;
 mod merging;
+mod outages;
 mod publish;
 mod rate_limits;
 mod remediate;
@@ -34,10 +35,12 @@ use uuid::Uuid;
 
 pub use self::{
     factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
+    outages::Breaker,
     rate_limits::{ForgeThrottle, ModelThrottle},
 };
 use crate::{
     core::{
+        outage::{Held, Outage},
         run::{Park, PauseCause, Progress},
         workflow::Activity,
     },
@@ -88,6 +91,8 @@ pub enum Failure {
         /// The limit's key.
         why: String,
     },
+    /// A provider is out of reach: the job is snoozed, and no attempt is used up.
+    Outage(Box<Outage>),
     /// Another attempt would fail too.
     Final {
         /// What went wrong, in a sentence for people.
@@ -128,6 +133,12 @@ impl Failure {
     fn last(error: impl std::fmt::Display) -> Self {
         Self::Final { error: error.to_string() }
     }
+
+    /// The outage, with what this call met if it was made.
+    fn out_of_reach(outage: &Outage, error: &impl std::fmt::Display) -> Self {
+        let error = if outage.was_made { error.to_string() } else { outage.error.clone() };
+        Self::Outage(Box::new(Outage { error, ..outage.clone() }))
+    }
 }
 
 impl From<store::Error> for Failure {
@@ -140,6 +151,9 @@ impl From<github::Error> for Failure {
     /// A token that is wrong or lacks a permission is fixed by people without touching the run, so these are
     /// retried too.
     fn from(error: github::Error) -> Self {
+        if let Some(outage) = error.outage() {
+            return Self::out_of_reach(outage, &error);
+        }
         if let (Some(key), Some(until)) = (error.held_by(), error.retry_after()) {
             return Self::Snooze { until, why: key.to_owned() };
         }
@@ -157,7 +171,9 @@ impl From<llm::Error> for Failure {
     fn from(error: llm::Error) -> Self {
         match &error {
             llm::Error::Rejected(_) | llm::Error::Refused(..) => Self::last(error),
-            llm::Error::Held(wait) => Self::Snooze { until: wait.wait, why: wait.key.clone() },
+            llm::Error::Down { outage, .. } => Self::out_of_reach(outage, &error),
+            llm::Error::Held(Held::Outage(outage)) => Self::out_of_reach(outage, &error),
+            llm::Error::Held(Held::Limit(wait)) => Self::Snooze { until: wait.wait, why: wait.key.clone() },
             llm::Error::Transient { .. }
             | llm::Error::Auth(_)
             | llm::Error::TooLong(_)
@@ -170,6 +186,12 @@ impl From<llm::Error> for Failure {
 impl From<workspace::Error> for Failure {
     /// A token that git refuses is retried, as one that REST refuses is.
     fn from(error: workspace::Error) -> Self {
+        if let Some(outage) = error.outage() {
+            return Self::out_of_reach(outage, &error);
+        }
+        if let workspace::Error::Held(held) = &error {
+            return Self::Snooze { until: held.wait(), why: held.key() };
+        }
         if error.is_transient() || error.is_unauthorized() { Self::retry(error) } else { Self::last(error) }
     }
 }

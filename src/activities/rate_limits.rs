@@ -1,6 +1,6 @@
 //! The rate limits of the forge and the model, which all workers share through the database.
 //!
-//! One statement is run before each call. An answer is recorded if it carries a penalty, or if it reports a
+//! Two statements are run before each call: of its breaker and of its limits. An answer is recorded if it carries a penalty, or if it reports a
 //! window that differs enough from the one recorded last.
 
 use std::{
@@ -14,8 +14,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::outages::Breaker;
 use crate::{
-    core::rate::{Observed, RateWindow, Wait},
+    core::{
+        outage::{Held, Outage, Pass, Provider},
+        rate::{Observed, RateWindow, Wait},
+    },
     github::{self, Effort},
     llm,
     store::{
@@ -40,6 +44,7 @@ struct Limits {
 /// The limits of one account at one forge.
 pub struct ForgeThrottle {
     limits: Limits,
+    breaker: Breaker,
     /// `github:<host>:<account>`: every call, as GitHub counts them.
     account: Bucket,
     /// GitHub's secondary limits; `None` for a self-hosted server.
@@ -74,6 +79,7 @@ impl ForgeThrottle {
         Self {
             secondary: is_github.then(|| Secondary::of(&account)),
             account: Bucket { key: account, capacity: None, refill_per_s: 0.0 },
+            breaker: Breaker::new(pool.clone(), Provider::forge(host)),
             limits: Limits::new(pool),
         }
     }
@@ -128,6 +134,10 @@ impl ModelThrottle {
         Self { limits: Limits::new(pool), host }
     }
 
+    fn breaker(&self, model: &str) -> Breaker {
+        Breaker::new(self.limits.pool.clone(), Provider::model(&self.host, model))
+    }
+
     /// The keys of the limits of a model's calls and of its tokens.
     #[must_use]
     pub fn keys(&self, model: &str) -> (String, String) {
@@ -139,8 +149,12 @@ impl ModelThrottle {
 }
 
 impl github::Throttle for ForgeThrottle {
-    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>> {
-        async move { self.limits.pass(&self.costs(effort)).await }.boxed()
+    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<Pass, Held>> {
+        async move { self.limits.pass(&self.breaker, &self.costs(effort)).await }.boxed()
+    }
+
+    fn ended(&self, pass: Pass, failure: Option<String>) -> BoxFuture<'_, Option<Outage>> {
+        self.breaker.ended(pass, failure).boxed()
     }
 
     fn observe(&self, observed: Observed) -> BoxFuture<'_, ()> {
@@ -154,14 +168,24 @@ impl github::Throttle for ForgeThrottle {
 }
 
 impl llm::Throttle for ModelThrottle {
-    fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>> {
+    fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<Pass, Held>> {
         async move {
             let bucket = |key| Bucket { key, capacity: None, refill_per_s: 0.0 };
             let (of_calls, of_tokens) = self.keys(model);
             let (of_calls, of_tokens) = (bucket(of_calls), bucket(of_tokens));
-            self.limits.pass(&[(&of_calls, 1.0), (&of_tokens, f64::from(tokens))]).await
+            let costs = [(&of_calls, 1.0), (&of_tokens, f64::from(tokens))];
+            self.limits.pass(&self.breaker(model), &costs).await
         }
         .boxed()
+    }
+
+    fn ended<'a>(
+        &'a self,
+        model: &'a str,
+        pass: Pass,
+        failure: Option<String>,
+    ) -> BoxFuture<'a, Option<Outage>> {
+        async move { self.breaker(model).ended(pass, failure).await }.boxed()
     }
 
     fn observe<'a>(&'a self, model: &'a str, observed: Observed) -> BoxFuture<'a, ()> {
@@ -180,9 +204,21 @@ impl Limits {
         Self { pool, recorded: Mutex::default() }
     }
 
+    /// Admits a call unless its provider is down, and takes what it costs.
+    async fn pass(&self, breaker: &Breaker, costs: &[(&Bucket, f64)]) -> Result<Pass, Held> {
+        let pass = breaker.pass().await?;
+        match self.afford(costs).await {
+            Ok(()) => Ok(pass),
+            Err(wait) => {
+                breaker.give_back(pass).await;
+                Err(wait.into())
+            }
+        }
+    }
+
     /// Takes what a call costs. A short wait is slept here, since a snoozed attempt starts over; a penalty is
     /// not, so that workers do not all come back at the same moment.
-    async fn pass(&self, costs: &[(&Bucket, f64)]) -> Result<(), Wait> {
+    async fn afford(&self, costs: &[(&Bucket, f64)]) -> Result<(), Wait> {
         let mut patience = PATIENCE;
         loop {
             match self.take(costs).await {
@@ -253,7 +289,7 @@ impl Limits {
 }
 
 /// The host of an address, with its port if it names one.
-fn host(url: &Url) -> String {
+pub(super) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

@@ -72,6 +72,24 @@ pub enum Fact {
         /// When it will be retried.
         retry_at: DateTime<Utc>,
     },
+    /// A provider is out of reach; the job waits for it, which uses up no attempt.
+    Held {
+        /// The job's number in its run.
+        turn: u32,
+        /// The provider, such as `model api.openai.com/gpt-5`.
+        provider: String,
+        /// Since when it is out of reach.
+        since: DateTime<Utc>,
+        /// What failed.
+        error: String,
+    },
+    /// The job that was held went on.
+    WentOn {
+        /// The job's number in its run.
+        turn: u32,
+        /// For how long it was held, in seconds.
+        after_s: u64,
+    },
     /// This release cannot follow the run's graph.
     Stranded {
         /// What is missing.
@@ -174,6 +192,8 @@ impl From<run::Event> for Fact {
             run::Event::Failed { turn, attempt, error, retry_at } => {
                 Self::Failed { turn, attempt, error, retry_at }
             }
+            run::Event::Held { turn, provider, since, error } => Self::Held { turn, provider, since, error },
+            run::Event::WentOn { turn, after_s } => Self::WentOn { turn, after_s },
             run::Event::Stranded { reason } => Self::Stranded { reason },
             run::Event::Exhausted { turn, attempts, error } => Self::Exhausted { turn, attempts, error },
             run::Event::Forked { from_run, from_seq, step, reason, progress } => {
@@ -203,6 +223,8 @@ impl Fact {
             Self::Signalled { .. } => "signalled",
             Self::Woken => "woken",
             Self::Failed { .. } => "failed",
+            Self::Held { .. } => "held",
+            Self::WentOn { .. } => "went_on",
             Self::Stranded { .. } => "stranded",
             Self::Exhausted { .. } => "exhausted",
             Self::Forked { .. } => "forked",

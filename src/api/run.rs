@@ -128,11 +128,11 @@ pub struct Spent {
 pub struct Why {
     /// The run.
     pub run_id: Uuid,
-    /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `held_back`, `newer_release`,
-    /// `no_worker`, `key_limit`, `suspect`, `queued` or `job_missing`.
+    /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `held_back`, `outage`,
+    /// `newer_release`, `no_worker`, `key_limit`, `suspect`, `queued` or `job_missing`.
     pub cause: String,
     /// The facts of this cause: step, since, until, worker, attempt, most,
-    /// error, reason, next_look, queue, key, held, lost.
+    /// error, reason, next_look, queue, key, held, lost, provider, next_probe.
     pub facts: BTreeMap<String, Value>,
     /// The cause in a sentence for people.
     pub sentence: String,

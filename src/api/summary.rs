@@ -3,7 +3,10 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::Fact;
-use crate::core::words::{counted, one_line};
+use crate::core::{
+    outage::Provider,
+    words::{counted, one_line, seconds_in_words},
+};
 
 /// What happened to a run, on one line, such as `gave up after 3 attempts: the model timed out`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +31,11 @@ impl Fact {
                 let next = retry_at.format("%H:%M:%S UTC");
                 (format!("attempt {attempt} failed, next at {next}"), error.as_str())
             }
+            Self::Held { provider, since, error, .. } => {
+                let who = provider.parse().map_or_else(|_| provider.clone(), |it: Provider| it.in_words());
+                (format!("held: {who} is out of reach since {}", since.format("%H:%M UTC")), error.as_str())
+            }
+            Self::WentOn { after_s, .. } => (format!("went on after {}", seconds_in_words(*after_s)), ""),
             Self::Stranded { reason } => ("not supported by this release".to_owned(), reason.as_str()),
             Self::Exhausted { attempts, error, .. } => {
                 (format!("gave up after {}", counted(attempts, "attempt")), error.as_str())
@@ -93,6 +101,12 @@ mod tests {
             &Fact::Exhausted { turn: 1, attempts: 1, error },
             "gave up after 1 attempt: the model timed out",
         );
+        let provider = "model x.ai/m".to_owned();
+        check(
+            &Fact::Held { turn: 1, provider, since: at, error: "503".to_owned() },
+            "held: the model m at x.ai is out of reach since 00:00 UTC: 503",
+        );
+        check(&Fact::WentOn { turn: 1, after_s: 1_263 }, "went on after 21 min 3 s");
         check(&Fact::Stranded { reason: "no `lint`".to_owned() }, "not supported by this release: no `lint`");
         check(&Fact::Other, "unknown event: it was recorded by a newer release");
     }

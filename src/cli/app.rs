@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Factory, ForgeThrottle, ModelThrottle, Polling},
+    activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling},
     engine::Engine,
     github::{self, Forge},
     http, llm,
@@ -55,6 +55,8 @@ pub struct App {
     pub polling: Polling,
     /// How long running jobs may continue during a shutdown.
     pub drain: Duration,
+    /// How long a run waits for a provider that is out of reach.
+    pub longest_outage: Duration,
     /// Maximum number of model calls of a run without a new head.
     pub calls_without_head: u32,
 }
@@ -110,7 +112,12 @@ impl App {
         tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
         let factory = self.factory(engine.pool().clone(), sandbox)?;
         let reserved = connect(&self.database_url, 1).await?;
-        let config = worker::Config { timing: self.timing, drain: self.drain, ..worker::Config::named(name) };
+        let config = worker::Config {
+            timing: self.timing,
+            drain: self.drain,
+            longest_outage: self.longest_outage,
+            ..worker::Config::named(name)
+        };
         worker::work(engine, reserved, Arc::new(factory), config, stop).await
     }
 
@@ -139,11 +146,12 @@ impl App {
         };
         let forge_throttle = ForgeThrottle::new(pool.clone(), &self.forge.api_url, &self.forge.token);
         let model_throttle = ModelThrottle::new(pool.clone(), &self.model.base_url);
+        let git_breaker = Breaker::of_git(pool.clone(), &self.forge.url);
         Ok(Factory {
             pool,
             forge: Forge::new(forge)?.behind(Arc::new(forge_throttle)),
             model: llm::Model::new(self.model.clone())?.behind(Arc::new(model_throttle)),
-            workspaces: self.workspaces()?,
+            workspaces: self.workspaces()?.behind(git_breaker.map(|it| it as _)),
             sandbox,
             public_url: self.public_url.clone(),
             polling: self.polling,

@@ -195,6 +195,7 @@ fn app(settings: &Settings, stand_ins: &StandIns, folder: &Path, url: String) ->
         timing: settings.timing,
         polling,
         drain: settings.drain,
+        longest_outage: settings.longest_outage,
         calls_without_head: settings.calls_without_head,
     })
 }

@@ -66,6 +66,8 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         Fact::Signalled { .. }
         | Fact::Woken
         | Fact::Failed { .. }
+        | Fact::Held { .. }
+        | Fact::WentOn { .. }
         | Fact::Stranded { .. }
         | Fact::Exhausted { .. }
         | Fact::Other => None,
@@ -93,9 +95,11 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::Exhausted { .. }
         | Fact::Paused { .. }
         | Fact::Cancelled { .. }
+        | Fact::Held { .. }
         | Fact::Skipped { .. } => Mood::Bad,
         Fact::Started
         | Fact::Parked { .. }
+        | Fact::WentOn { .. }
         | Fact::Signalled { .. }
         | Fact::Woken
         | Fact::Forked { .. }

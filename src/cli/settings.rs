@@ -9,6 +9,7 @@ use url::Url;
 use super::app::{App, GitHub};
 use crate::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
+    core::outage::LONGEST_OUTAGE,
     llm,
     queue::Timing,
     worker,
@@ -27,6 +28,11 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "ASPORA_DRAIN_MS",
         "25000",
         "how long running jobs may continue after SIGTERM before they return to the queue",
+    ),
+    (
+        "ASPORA_OUTAGE_MS",
+        "86400000",
+        "how long a run waits for GitHub, git or the model to answer again before a person is needed",
     ),
     ("GITHUB_TOKEN", "", "an installation token; unset: `dev` and `demo` use the GitHub twin"),
     ("GITHUB_API_URL", "https://api.github.com", "GitHub's REST API"),
@@ -76,6 +82,8 @@ pub struct Settings {
     pub polling: Polling,
     /// How long running jobs may continue during a shutdown.
     pub drain: Duration,
+    /// How long a run waits for a provider that is out of reach.
+    pub longest_outage: Duration,
     /// Maximum number of model calls of a run without a new head.
     pub calls_without_head: u32,
     /// GitHub, if it is configured.
@@ -115,6 +123,7 @@ impl Settings {
             timing,
             polling,
             drain: millis(&get, "ASPORA_DRAIN_MS", worker::DRAIN, 0)?,
+            longest_outage: millis(&get, "ASPORA_OUTAGE_MS", LONGEST_OUTAGE, 0)?,
             calls_without_head: count(&get, "ASPORA_MODEL_CALLS_WITHOUT_HEAD")?.unwrap_or(CALLS_WITHOUT_HEAD),
             github: github(&get)?,
             webhook_secrets: secrets.split(',').filter(|it| !it.is_empty()).map(SecretString::from).collect(),
@@ -140,6 +149,7 @@ impl Settings {
             timing: self.timing,
             polling: self.polling,
             drain: self.drain,
+            longest_outage: self.longest_outage,
             calls_without_head: self.calls_without_head,
         })
     }

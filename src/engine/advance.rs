@@ -43,8 +43,8 @@ impl<'a> Actor<'a> {
 }
 
 impl Engine {
-    /// Applies events to a locked run. Only the first is the work of `actor`'s attempt; any other follows from
-    /// it in the same transaction.
+    /// Applies events to a locked run. Only the first is the work of `actor`'s attempt, or the second if the first
+    /// says that its job went on; any other follows from it in the same transaction.
     pub(super) async fn advance(
         &self,
         tx: &mut Connection,
@@ -59,7 +59,8 @@ impl Engine {
         for event in &events {
             seq += 1;
             let (next, follow) = run.apply(workflow, event, now)?;
-            let (step, lease) = (run.step(), lease.take());
+            let is_work = !matches!(event, Event::WentOn { .. });
+            let (step, lease) = (run.step(), lease.take_if(|_| is_work));
             event::append(tx, event::New { run: spec.id, seq, at: now, actor, step, event, lease }).await?;
             actions.extend(follow);
             run = next;

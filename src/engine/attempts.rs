@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Ack, Actor, Answer, Engine, Error, advance, advance::lock, snooze, without_nul};
+use super::{Ack, Actor, Answer, Engine, Error, advance, advance::lock, outage, snooze, without_nul};
 use crate::{
     core::run::{Event, Park, Progress, State, backoff_ceiling},
     store::{
@@ -117,10 +117,14 @@ impl Engine {
             dead_letter::insert(&mut tx, lease, *attempts, error).await?;
         }
         let workflow = self.workflow(&stored.spec.workflow_hash).await?;
-        let mut events = vec![event];
+        let went_on = match event {
+            Event::Exhausted { .. } => None,
+            _ => outage::went_on(&stored, lease),
+        };
+        let mut events: Vec<Event> = went_on.into_iter().chain(std::iter::once(event)).collect();
         // No lost wake-up: a signal that came while the step was running ends the wait before it begins.
         // A paused run takes no signal; its signals stay for the resume.
-        if let Event::Parked { park, .. } = &events[0]
+        if let Some(Event::Parked { park, .. }) = events.last()
             && matches!(stored.run.state, State::At { .. })
             && let Some(topic) = signal::take(&mut tx, lease.run, &park.topics).await?
         {

@@ -190,6 +190,9 @@ impl Engine {
             Verb::Retry(step) => self.retry_event(tx, &locked, step.as_deref(), actor, reason).await?,
         };
         let Some(event) = event else { return Ok(Control::Unchanged) };
+        if let Verb::RunNow = verb {
+            store::outage::probe_now(tx, run).await?;
+        }
         let stored = locked.stored;
         if let Event::Cancelled { reason } = &event {
             advance::end(tx, &stored, actor, &event, stored.run.cancel(reason)?).await?;

@@ -108,6 +108,10 @@ impl Engine {
         clock: &Clock,
         answer: Answer,
     ) -> Result<Option<Pending>, Error> {
+        // What an outage held goes on with an event of its own.
+        if !before.run.held.is_empty() {
+            return Ok(None);
+        }
         let Answer { outcome, note, progress } = answer;
         let event = Event::Answered { turn: lease.turn, outcome, note: without_nul(&note), progress };
         let workflow = self.workflow(&before.spec.workflow_hash).await?;

@@ -12,6 +12,7 @@ mod budget;
 mod control;
 mod fork;
 pub mod group_commit;
+mod outage;
 mod redrive;
 mod replay;
 mod schedule;

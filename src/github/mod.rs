@@ -28,7 +28,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::core::{requirement::RepoName, sha::Sha};
+use crate::core::{outage::Pass, requirement::RepoName, sha::Sha};
 
 pub use account::Account;
 pub use checks::{CheckOutput, CheckRun, CheckUpdate, CommitStatus, NewCheckRun, NewStatus};
@@ -175,15 +175,27 @@ impl Forge {
         B: Serialize + ?Sized,
     {
         let call = format!("{method} {route}");
-        if let Some(throttle) = &self.throttle {
-            throttle.pass(Effort::of(&method)).await.map_err(|wait| Error::held(&call, wait))?;
-        }
+        let pass = match &self.throttle {
+            Some(throttle) => {
+                throttle.pass(Effort::of(&method)).await.map_err(|held| Error::held(&call, held))?
+            }
+            None => Pass::default(),
+        };
         let exchange = self.exchange(method, route, body, &call);
         let outcome = match tokio::time::timeout(self.config.timeouts.total, exchange).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::timeout(call, self.config.timeouts.total)),
         };
-        outcome.map_err(|error| error.without(self.config.token.expose_secret()))
+        let outcome = outcome.map_err(|error| error.without(self.config.token.expose_secret()));
+        self.ended(pass, outcome).await
+    }
+
+    /// Reports how a call ended, and learns whether its failure is part of an outage.
+    async fn ended<T>(&self, pass: Pass, outcome: Result<T, Error>) -> Result<T, Error> {
+        let Some(throttle) = &self.throttle else { return outcome };
+        let failure = outcome.as_ref().err().filter(|error| error.kind().is_outage());
+        let outage = throttle.ended(pass, failure.map(ToString::to_string)).await;
+        outcome.map_err(|error| error.part_of(outage))
     }
 
     async fn exchange<B>(

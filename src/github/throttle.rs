@@ -1,4 +1,4 @@
-//! Rate limits that all workers share: asked before a call, updated from its answer.
+//! Rate limits and outages, which all workers share: asked before a call, updated from its answer.
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
@@ -8,7 +8,10 @@ use super::{
     Error, Kind,
     headers::{server_time, text_of, until},
 };
-use crate::core::rate::{Observed, RateWindow, Wait};
+use crate::core::{
+    outage::{Held, Outage, Pass},
+    rate::{Observed, RateWindow},
+};
 
 /// How much a call counts towards the limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +29,15 @@ pub trait Throttle: Send + Sync {
     /// Admits a call, possibly after a short wait.
     ///
     /// # Errors
-    /// [`Wait`] says for how long no call may be made.
-    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>>;
+    /// [`Held`] says for how long no call may be made.
+    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<Pass, Held>>;
 
     /// Observes what an answer says about limits.
     fn observe(&self, observed: Observed) -> BoxFuture<'_, ()>;
+
+    /// Learns how a call ended that was admitted: with an answer, whatever it was, or with this failure of the
+    /// server or of the way to it. A failure may be part of an outage.
+    fn ended(&self, pass: Pass, failure: Option<String>) -> BoxFuture<'_, Option<Outage>>;
 }
 
 impl Effort {

@@ -22,7 +22,10 @@ use super::{
     BadConfig, Config, Error, Message, Prompt, Reply, Role, Throttle, Usage, stream::collect,
     transport::send_once,
 };
-use crate::core::budget::{Amount, Estimate, Price};
+use crate::core::{
+    budget::{Amount, Estimate, Price},
+    outage::Pass,
+};
 
 /// The most tokens that an answer is assumed to have, reasoning included, where no limit is set.
 pub const ASSUMED_OUTPUT: u32 = 32_768;
@@ -96,24 +99,43 @@ impl Model {
     /// # Errors
     /// [`Error`]; a failed call is not retried here.
     pub async fn ask(&self, prompt: &Prompt) -> Result<Reply, Error> {
-        if let Some(throttle) = &self.throttle {
-            let tokens = u32::try_from(Usage::estimate(prompt, "").input_tokens).unwrap_or(u32::MAX);
-            throttle.pass(self.config.model_for(prompt.task), tokens).await.map_err(Error::Held)?;
-        }
+        let model = self.config.model_for(prompt.task);
+        let pass = match &self.throttle {
+            Some(throttle) => {
+                let tokens = u32::try_from(Usage::estimate(prompt, "").input_tokens).unwrap_or(u32::MAX);
+                throttle.pass(model, tokens).await.map_err(Error::Held)?
+            }
+            None => Pass::default(),
+        };
         let total = self.config.timeouts.total;
-        let asked = timeout(total, self.ask_bounded(prompt)).await;
+        let asked = timeout(total, self.ask_bounded(prompt, pass)).await;
         let answered = asked.unwrap_or_else(|_| Err(Error::timed_out("the complete answer", total)));
-        answered.map_err(|error| self.redacted(error))
+        self.ended(model, pass, answered.map_err(|error| self.redacted(error))).await
     }
 
-    async fn ask_bounded(&self, prompt: &Prompt) -> Result<Reply, Error> {
+    /// Reports how a call ended, and learns whether its failure is part of an outage.
+    async fn ended(&self, model: &str, pass: Pass, answered: Result<Reply, Error>) -> Result<Reply, Error> {
+        let Some(throttle) = &self.throttle else { return answered };
+        let failure = match &answered {
+            Err(Error::Transient { message, is_outage: true, .. }) => Some(message.clone()),
+            _ => None,
+        };
+        match (throttle.ended(model, pass, failure).await, answered) {
+            (Some(outage), Err(Error::Transient { maybe_paid, .. })) => {
+                Err(Error::Down { outage: Box::new(outage), maybe_paid })
+            }
+            (_, answered) => answered,
+        }
+    }
+
+    async fn ask_bounded(&self, prompt: &Prompt, pass: Pass) -> Result<Reply, Error> {
         let is_over = Arc::new(AtomicBool::new(false));
-        let asked = self.stream(prompt, &is_over).await;
+        let asked = self.stream(prompt, pass, &is_over).await;
         // A limit breaks the stream, and the client does not say why a stream broke.
         if is_over.load(Ordering::Relaxed) { Err(Error::Oversize) } else { asked }
     }
 
-    async fn stream(&self, prompt: &Prompt, is_over: &Arc<AtomicBool>) -> Result<Reply, Error> {
+    async fn stream(&self, prompt: &Prompt, pass: Pass, is_over: &Arc<AtomicBool>) -> Result<Reply, Error> {
         let idle = self.config.timeouts.idle;
         let model = self.config.model_for(prompt.task).to_owned();
         let request = request(prompt, &model, self.config.most_output);
@@ -126,6 +148,10 @@ impl Model {
                 let (answer, observed) = send_once(http, request, is_over).await?;
                 if let Some(throttle) = throttle {
                     throttle.observe(&model, observed).await;
+                    // Others need not wait for the end of a probe's answer, which may take minutes.
+                    if pass.probe.is_some() && answer.is_ok() {
+                        throttle.ended(&model, pass, None).await;
+                    }
                 }
                 answer.map_err(|error| OpenAIError::Boxed(Box::new(error)))
             }
@@ -142,13 +168,15 @@ impl Model {
         let key = self.config.api_key.expose_secret();
         let hide = |text: String| if key.is_empty() { text } else { text.replace(key, "***") };
         match error {
-            Error::Transient { retry_after, message, maybe_paid } => {
-                Error::Transient { retry_after, message: hide(message), maybe_paid }
+            Error::Transient { retry_after, message, maybe_paid, is_outage } => {
+                Error::Transient { retry_after, message: hide(message), maybe_paid, is_outage }
             }
             Error::Auth(message) => Error::Auth(hide(message)),
             Error::Rejected(message) => Error::Rejected(hide(message)),
             Error::Refused(message, usage) => Error::Refused(hide(message), usage),
-            Error::Held(_) | Error::TooLong(_) | Error::Empty(_) | Error::Oversize => error,
+            Error::Down { .. } | Error::Held(_) | Error::TooLong(_) | Error::Empty(_) | Error::Oversize => {
+                error
+            }
         }
     }
 }

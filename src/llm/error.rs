@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
 
 use super::Usage;
-use crate::core::rate::Wait;
+use crate::core::outage::{Held, Outage};
 
 /// The longest `Retry-After` that is believed.
 pub const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -37,10 +37,20 @@ pub enum Error {
         message: String,
         /// Whether the model may have worked on it nevertheless, which has to be paid for.
         maybe_paid: bool,
+        /// Whether the server or the way to it is at fault, and neither the request nor a limit.
+        is_outage: bool,
     },
-    /// A limit that all workers share held the call back: nothing was sent.
+    /// As [`Error::Transient`], as part of an outage that all workers know of.
+    #[error("the model is out of reach for now: {}", .outage.error)]
+    Down {
+        /// The outage.
+        outage: Box<Outage>,
+        /// Whether the model may have worked on it nevertheless, which has to be paid for.
+        maybe_paid: bool,
+    },
+    /// A limit or an outage, which all workers share, held the call back: nothing was sent.
     #[error("the model was not asked: {}", .0.sentence())]
-    Held(Wait),
+    Held(Held),
     /// The key is wrong or lacks a permission (401, 403): a person must act.
     #[error("the model does not accept the key: {0}")]
     Auth(String),
@@ -65,7 +75,7 @@ impl Error {
     /// Whether the same request may succeed later.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient { .. } | Self::Held(_))
+        matches!(self, Self::Transient { .. } | Self::Down { .. } | Self::Held(_))
     }
 
     /// How long to wait, at most [`RETRY_AFTER_LIMIT`]; `None`: the caller backs off.
@@ -73,7 +83,8 @@ impl Error {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Transient { retry_after, .. } => *retry_after,
-            Self::Held(wait) => Some(wait.wait),
+            Self::Down { outage, .. } => Some(outage.wait),
+            Self::Held(held) => Some(held.wait()),
             _ => None,
         }
     }
@@ -83,21 +94,33 @@ impl Error {
     pub const fn bill(&self) -> Bill {
         match self {
             Self::TooLong(usage) | Self::Refused(_, usage) | Self::Empty(usage) => Bill::Used(*usage),
-            Self::Transient { maybe_paid: false, .. } | Self::Held(_) | Self::Auth(_) | Self::Rejected(_) => {
-                Bill::Nothing
-            }
-            Self::Transient { maybe_paid: true, .. } | Self::Oversize => Bill::Unknown,
+            Self::Transient { maybe_paid: false, .. }
+            | Self::Down { maybe_paid: false, .. }
+            | Self::Held(_)
+            | Self::Auth(_)
+            | Self::Rejected(_) => Bill::Nothing,
+            Self::Transient { maybe_paid: true, .. }
+            | Self::Down { maybe_paid: true, .. }
+            | Self::Oversize => Bill::Unknown,
         }
     }
 
     /// A failure after the request was sent: the model may have worked on it.
     pub(super) fn transient(message: impl Into<String>) -> Self {
-        Self::Transient { retry_after: None, message: one_line(&message.into()), maybe_paid: true }
+        let message = one_line(&message.into());
+        Self::Transient { retry_after: None, message, maybe_paid: true, is_outage: true }
     }
 
     /// A failure to connect: the request was never sent.
     pub(super) fn unsent(message: impl Into<String>) -> Self {
-        Self::Transient { retry_after: None, message: one_line(&message.into()), maybe_paid: false }
+        let message = one_line(&message.into());
+        Self::Transient { retry_after: None, message, maybe_paid: false, is_outage: true }
+    }
+
+    /// An answer that cannot be read: the server is there.
+    pub(super) fn unreadable(message: impl Into<String>) -> Self {
+        let message = one_line(&message.into());
+        Self::Transient { retry_after: None, message, maybe_paid: true, is_outage: false }
     }
 
     pub(super) fn timed_out(what: &str, after: Duration) -> Self {
@@ -115,7 +138,8 @@ impl Error {
             408 | 409 | 425 | 429 | 500.. => {
                 // A gateway that timed out does not know whether the call behind it went on.
                 let maybe_paid = matches!(status.as_u16(), 502 | 504);
-                Self::Transient { retry_after: retry_after(headers, now), message, maybe_paid }
+                let is_outage = matches!(status.as_u16(), 408 | 500..);
+                Self::Transient { retry_after: retry_after(headers, now), message, maybe_paid, is_outage }
             }
             _ => Self::Rejected(message),
         }
@@ -135,7 +159,7 @@ impl From<OpenAIError> for Error {
             OpenAIError::Reqwest(error) => Self::transient(with_causes(&error)),
             OpenAIError::JSONDeserialize(_, content) => {
                 let message = message_and_code(&content).0;
-                Self::transient(format!("a chunk of the answer is unreadable: {message}"))
+                Self::unreadable(format!("a chunk of the answer is unreadable: {message}"))
             }
             OpenAIError::StreamError(error) => Self::transient(error.to_string()),
             OpenAIError::InvalidArgument(message)

@@ -1,4 +1,4 @@
-//! Rate limits that all workers share: asked before a call, updated from its answer.
+//! Rate limits and outages, which all workers share: asked before a call, updated from its answer.
 
 use std::time::Duration;
 
@@ -6,7 +6,10 @@ use futures::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 
 use super::Error;
-use crate::core::rate::{Observed, RateWindow, Wait};
+use crate::core::{
+    outage::{Held, Outage, Pass},
+    rate::{Observed, RateWindow},
+};
 
 /// The longest time until a limit resets that is believed.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,11 +19,21 @@ pub trait Throttle: Send + Sync {
     /// Admits a call of `model` that sends about so many tokens, possibly after a short wait.
     ///
     /// # Errors
-    /// [`Wait`] says for how long no call may be made.
-    fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>>;
+    /// [`Held`] says for how long no call may be made.
+    fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<Pass, Held>>;
 
     /// Observes what an answer of `model` says about limits.
     fn observe<'a>(&'a self, model: &'a str, observed: Observed) -> BoxFuture<'a, ()>;
+
+    /// Learns how a call of `model` ended that was admitted: with an answer, whatever it was, or with this failure of
+    /// the server or of the way to it. A failure may be part of an outage. The start of an answer to a probe is
+    /// reported as an answer already.
+    fn ended<'a>(
+        &'a self,
+        model: &'a str,
+        pass: Pass,
+        failure: Option<String>,
+    ) -> BoxFuture<'a, Option<Outage>>;
 }
 
 /// What an answer says about limits; a failure may carry a penalty.

@@ -22,6 +22,7 @@ use std::{
 };
 
 use chrono::{DateTime, SubsecRound as _, Utc};
+use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
@@ -29,7 +30,7 @@ pub use self::{
     catalog::{idempotency, product, requirement, schedule, workflow},
     history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
-    queue::{attempt, dead_letter, job, job_control, limit, notify, rate, standing, timer},
+    queue::{attempt, dead_letter, job, job_control, limit, notify, outage, rate, standing, timer},
 };
 
 /// A connection that was taken from a pool.
@@ -88,7 +89,7 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
         // connection. So we ping, before a connection is acquired and after it is released.
         .test_before_acquire(false)
         .before_acquire(|conn, _| Box::pin(async { Ok(is_alive(conn).await) }))
-        .after_release(|conn, _| Box::pin(async { Ok(is_alive(conn).await) }))
+        .after_release(|conn, _| Box::pin(async { Ok(is_reusable(conn).await) }))
         .connect_with(options)
         .await
 }
@@ -96,6 +97,20 @@ pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
 async fn is_alive(conn: &mut Connection) -> bool {
     let pinged = tokio::time::timeout(PING_TIMEOUT, sqlx::Connection::ping(conn)).await;
     matches!(pinged, Ok(Ok(())))
+}
+
+/// Whether a released connection answers and is outside of any transaction.
+///
+/// A `begin` that is cancelled between BEGIN and its answer (a timeout, a lost lease) leaves the transaction open:
+/// sqlx 0.9.0 queues no ROLLBACK then, and its own ping does not see it (transact-rs/sqlx#4393). Whatever used the
+/// connection next would read a clock that stands still and write what is never committed. Outside of a transaction
+/// a statement of the simple protocol begins at the same microsecond as its transaction.
+async fn is_reusable(conn: &mut Connection) -> bool {
+    let query = sqlx::raw_sql("select transaction_timestamp() = statement_timestamp()").fetch_one(conn);
+    match tokio::time::timeout(PING_TIMEOUT, query).await {
+        Ok(Ok(row)) => row.try_get(0).unwrap_or(false),
+        _ => false,
+    }
 }
 
 /// Migrates the schema to this release's version. Processes may do it at the same time: the second waits.

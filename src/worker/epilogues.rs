@@ -55,10 +55,11 @@ async fn all_due(shared: &Shared, activities: &dyn Perform) -> store::Result<()>
 /// Why an attempt failed, and how long to wait for the next; no wait if that would fail too.
 fn next_attempt(owed: &Owed, failure: Failure) -> (String, Option<Duration>) {
     let doublings = u32::try_from(owed.attempts).unwrap_or_default().min(8);
-    let backoff = Duration::from_secs(2) * 2_u32.pow(doublings);
+    let backoff = (Duration::from_secs(2) * 2_u32.pow(doublings)).min(LONGEST_WAIT);
     match failure {
         Failure::Retry { error, after } => (error, Some(after.unwrap_or(backoff).min(LONGEST_WAIT))),
         Failure::Snooze { until, why } => (format!("held back by {why}"), Some(until)),
+        Failure::Outage(outage) => (outage.error.clone(), Some(outage.wait.clamp(backoff, LONGEST_WAIT))),
         Failure::Final { error } => (error, None),
         Failure::Halt { reason, .. } => (reason, Some(LONGEST_WAIT)),
         Failure::LeaseLost => ("its lease was lost".to_owned(), Some(backoff)),

@@ -12,7 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::with_timeout;
 use crate::{
     activities::{Assignment, Failure, Perform, Reply},
-    core::workflow::Outcome,
+    core::{
+        outage::{Outage, Provider},
+        workflow::Outcome,
+    },
     engine::{
         self, Ack, Answer, Engine,
         group_commit::{GroupCommit, Handoff, NextStep, Pending, Recorded},
@@ -27,6 +30,8 @@ pub(super) struct Executor {
     pub(super) activities: Arc<dyn Perform>,
     pub(super) shared: Shared,
     pub(super) commits: GroupCommit,
+    /// For how long a job waits for a provider that is out of reach.
+    pub(super) longest_outage: Duration,
     /// Cancelled when the drain is over: jobs that still run are released.
     pub(super) drained: CancellationToken,
 }
@@ -103,6 +108,9 @@ impl Executor {
         if lease.is_spent() {
             return Ok(Err(Failure::Final { error: "every attempt ended with its worker".to_owned() }));
         }
+        if let Some(outage) = self.still_down(job).await? {
+            return Ok(Err(Failure::Outage(Box::new(outage))));
+        }
         let (assignment, timeout) = self.assignment(job).await?;
         tracing::debug!(run.id = %lease.run, step = %lease.step, attempt = lease.attempt, "attempt begins");
         let performed = AssertUnwindSafe(async { self.activities.perform(assignment).await }).catch_unwind();
@@ -115,6 +123,16 @@ impl Executor {
                 Err(_) => failed(format!("took longer than {} s", timeout.as_secs())),
             },
         })
+    }
+
+    /// The outage that held this job and lasts: an attempt would only do again what it did before that call.
+    async fn still_down(&self, job: &ClaimedJob) -> Result<Option<Outage>, engine::Error> {
+        let held = &job.stored.run.held;
+        if held.is_empty() {
+            return Ok(None);
+        }
+        let providers: Vec<Provider> = held.keys().filter_map(|key| key.parse().ok()).collect();
+        Ok(store::outage::shut(self.engine.pool(), &providers).await?)
     }
 
     /// What the activity is given, and its timeout.
@@ -143,6 +161,9 @@ impl Executor {
             }
             Err(Failure::Final { error }) => self.retry(|| engine.exhaust(lease, worker, &error)).await,
             Err(Failure::Snooze { until, why }) => self.retry(|| engine.snooze(lease, until, &why)).await,
+            Err(Failure::Outage(outage)) => {
+                self.retry(|| engine.wait_out(lease, worker, &outage, self.longest_outage)).await
+            }
             Err(Failure::Halt { cause, reason }) => {
                 self.retry(|| engine.halt(lease, worker, cause, &reason)).await
             }

@@ -31,7 +31,7 @@ use tokio_util::sync::CancellationToken;
 use self::executor::Executor;
 use crate::{
     activities::Perform,
-    core::workflow::Queue,
+    core::{outage::LONGEST_OUTAGE, workflow::Queue},
     engine::{
         self, Engine,
         group_commit::{BatchLimits, GroupCommit},
@@ -56,6 +56,8 @@ pub struct Config {
     pub drain: Duration,
     /// How it batches answers.
     pub batches: BatchLimits,
+    /// For how long a job waits for a provider that is out of reach, before a person is needed.
+    pub longest_outage: Duration,
 }
 
 impl Config {
@@ -68,6 +70,7 @@ impl Config {
             timing: Timing::default(),
             drain: DRAIN,
             batches: BatchLimits::default(),
+            longest_outage: LONGEST_OUTAGE,
         }
     }
 }
@@ -104,7 +107,14 @@ pub async fn work(
     let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, due));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
-    let executor = Executor { engine, activities, shared: shared.clone(), commits, drained: drained.clone() };
+    let executor = Executor {
+        engine,
+        activities,
+        shared: shared.clone(),
+        commits,
+        longest_outage: config.longest_outage,
+        drained: drained.clone(),
+    };
     let monitor = monitor(&shared, config.slots, &Arc::new(executor));
     let worked = monitor.run_with_signal(stopped(shared.stop, config.drain, drained)).await;
     end.cancel();

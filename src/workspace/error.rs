@@ -1,5 +1,7 @@
 //! What goes wrong with a repository, and whether another attempt may help.
 
+use crate::core::outage::{Held, Outage};
+
 /// An error of a workspace.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -29,6 +31,17 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The remote is out of reach, as part of an outage that all workers know of.
+    #[error("{error}")]
+    Down {
+        /// What git printed.
+        error: Box<Self>,
+        /// The outage.
+        outage: Box<Outage>,
+    },
+    /// An outage of the remote, which all workers share, held the call back.
+    #[error("git was not called: {}", .0.sentence())]
+    Held(Held),
     /// The mirror lacks this commit, or two commits have no common history.
     #[error("{0}")]
     Missing(String),
@@ -67,12 +80,34 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Git { transient, .. } => *transient,
-            Self::Timeout { .. } | Self::Token { .. } => true,
+            Self::Timeout { .. } | Self::Token { .. } | Self::Down { .. } | Self::Held(_) => true,
             Self::TooLarge { .. }
             | Self::Missing(_)
             | Self::Refused { .. }
             | Self::Unchanged
             | Self::Io { .. } => false,
+        }
+    }
+
+    /// The outage that held the call back or made it fail.
+    #[must_use]
+    pub fn outage(&self) -> Option<&Outage> {
+        match self {
+            Self::Down { outage, .. } => Some(outage),
+            Self::Held(Held::Outage(outage)) => Some(outage),
+            _ => None,
+        }
+    }
+
+    /// Whether the remote or the way to it is at fault, in a call over the network.
+    pub(super) fn is_of_network(&self) -> bool {
+        const OF_THIS_MACHINE: [&str; 2] = ["cannot lock ref", "Text file busy"];
+        match self {
+            Self::Git { message, transient: true, .. } => {
+                !OF_THIS_MACHINE.iter().any(|sign| message.contains(sign))
+            }
+            Self::Timeout { .. } => true,
+            _ => false,
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     config::{Credentials, Remote},
     error::Error,
     git::{Call, TOKEN_VARIABLE},
+    throttle::Throttle,
 };
 use crate::core::requirement::RepoName;
 
@@ -31,6 +32,7 @@ pub(super) struct Link {
     pub(super) askpass: PathBuf,
     pub(super) lock_file: PathBuf,
     pub(super) lock: Arc<tokio::sync::Mutex<()>>,
+    pub(super) throttle: Option<Arc<dyn Throttle>>,
 }
 
 impl Link {

@@ -13,6 +13,7 @@ mod mirror;
 mod names;
 mod remote;
 mod sandbox;
+mod throttle;
 mod workspaces;
 
 pub use self::{
@@ -23,5 +24,6 @@ pub use self::{
     mirror::{Commit, Diff, Entry, Mirror},
     remote::Push,
     sandbox::{Limits, Sandbox, TestRun, Unavailable},
+    throttle::Throttle,
     workspaces::Workspaces,
 };

@@ -34,10 +34,8 @@ impl Mirror {
         self.create().await?;
         let (call, url) =
             link.call(self.path(), ["fetch", "--quiet", "--prune", "--no-tags", "--force"]).await?;
-        call.and(["--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"])
-            .and([&url, "+refs/heads/*:refs/heads/*"])
-            .output()
-            .await?;
+        let call = call.and(["--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"]);
+        link.over_network(call.and([&url, "+refs/heads/*:refs/heads/*"])).await?;
         Ok(())
     }
 
@@ -53,7 +51,8 @@ impl Mirror {
             self.create().await?;
         }
         let (call, url) = link.call(self.path(), ["ls-remote", "--quiet", "--refs"]).await?;
-        let listing = call.and([&url, &reference]).line().await?;
+        let listing = link.over_network(call.and([&url, &reference])).await?;
+        let listing = String::from_utf8_lossy(&listing);
         // The pattern also matches `refs/heads/x/refs/heads/<name>`, so the whole name is compared.
         let found = listing.lines().filter_map(|line| line.split_once('\t')).find(|(_, at)| *at == reference);
         found.map(|(name, _)| sha(name)).transpose()
@@ -76,7 +75,7 @@ impl Mirror {
         let (call, url) =
             link.call(self.path(), ["push", "--quiet", "--porcelain", "--no-verify", "--no-signed"]).await?;
         let call = call.and(["--recurse-submodules=no", &lease, &url, &format!("{sha}:{reference}")]);
-        let Err(error) = call.output().await else { return Ok(Push::Done) };
+        let Err(error) = link.over_network(call).await else { return Ok(Push::Done) };
         // Either only the answer was lost, or the branch has moved; where the branch is now decides.
         let now = self.remote_branch(branch).await?;
         match now {

@@ -10,6 +10,7 @@ use super::{
     error::Error,
     link::{Link, check_base},
     mirror::Mirror,
+    throttle::Throttle,
 };
 use crate::core::requirement::RepoName;
 
@@ -21,6 +22,7 @@ pub struct Workspaces {
 
 struct Shared {
     config: Config,
+    throttle: Option<Arc<dyn Throttle>>,
     locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -33,7 +35,14 @@ impl Workspaces {
         if let Remote::Url(base) = &config.remote {
             check_base(base)?;
         }
-        Ok(Self { shared: Arc::new(Shared { config, locks: Mutex::default() }) })
+        Ok(Self { shared: Arc::new(Shared { config, throttle: None, locks: Mutex::default() }) })
+    }
+
+    /// The same mirrors, with this throttle asked before every call of the remote.
+    #[must_use]
+    pub fn behind(self, throttle: Option<Arc<dyn Throttle>>) -> Self {
+        let config = self.shared.config.clone();
+        Self { shared: Arc::new(Shared { config, throttle, locks: Mutex::default() }) }
     }
 
     /// The mirror of one repository, which its first [`Mirror::fetch`] creates.
@@ -44,7 +53,7 @@ impl Workspaces {
         let mut locks = self.shared.locks.lock().unwrap_or_else(PoisonError::into_inner);
         let lock = Arc::clone(locks.entry(directory.clone()).or_default());
         drop(locks);
-        let config = &self.shared.config;
+        let (config, throttle) = (&self.shared.config, self.shared.throttle.clone());
         let link = Link {
             repository: repository.clone(),
             remote: config.remote.clone(),
@@ -52,6 +61,7 @@ impl Workspaces {
             askpass: config.root.join("askpass.sh"),
             lock_file: config.root.join("locks").join(directory.replace('/', "+")),
             lock,
+            throttle,
         };
         Mirror::new(
             config.root.join("mirrors").join(format!("{directory}.git")),

@@ -8,6 +8,7 @@ use std::{
 
 use aspora::{
     core::{
+        outage::{Held, Outage, Pass},
         policy::{Permission, PullState},
         rate::{Observed, RateWindow, Wait},
         requirement::RepoName,
@@ -376,15 +377,21 @@ struct Recorder {
     open: std::sync::atomic::AtomicBool,
     asked: Mutex<Vec<Effort>>,
     observed: Mutex<Vec<Observed>>,
+    ended: Mutex<Vec<Option<String>>>,
 }
 
 impl Throttle for Recorder {
-    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<(), Wait>> {
+    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<Pass, Held>> {
         self.asked.lock().unwrap().push(effort);
         let open = self.open.load(std::sync::atomic::Ordering::SeqCst);
         let (key, why) = ("github:x:y".to_owned(), "rate limited (403)".to_owned());
         let wait = Wait { key, wait: Duration::from_secs(40), is_penalty: true, why };
-        async move { if open { Ok(()) } else { Err(wait) } }.boxed()
+        async move { if open { Ok(Pass::default()) } else { Err(wait.into()) } }.boxed()
+    }
+
+    fn ended(&self, _: Pass, failure: Option<String>) -> BoxFuture<'_, Option<Outage>> {
+        self.ended.lock().unwrap().push(failure);
+        async { None }.boxed()
     }
 
     fn observe(&self, observed: Observed) -> BoxFuture<'_, ()> {
@@ -425,6 +432,7 @@ async fn a_call_that_is_held_back_is_not_sent_and_every_answer_is_observed() {
     world.forge.pull(&repo(), 7).await.unwrap();
     world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
     assert_eq!(*recorder.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Create]);
+    assert_eq!(*recorder.ended.lock().unwrap(), [None, None], "both calls were answered");
     let full_in = Duration::from_secs(31);
     let window = RateWindow { limit: 5_000, remaining: 17, full_in, is_gradual: false };
     let read = Observed { calls: Some(window), ..Observed::default() };

@@ -8,6 +8,7 @@ use std::{
 use aspora::{
     core::{
         edit::Answer,
+        outage::{Held, Outage, Pass},
         rate::{Observed, Wait},
     },
     dev::model::{Fault, MODEL, Script, ScriptedModel},
@@ -231,13 +232,18 @@ struct TestThrottle {
 }
 
 impl Throttle for TestThrottle {
-    fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<(), Wait>> {
+    fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<Pass, Held>> {
         let mut asked = self.asked.lock().unwrap();
         asked.push((model.to_owned(), tokens));
         let (key, why) = ("model:x/y".to_owned(), "429".to_owned());
         let wait = Wait { key, wait: Duration::from_secs(40), is_penalty: true, why };
         let open = asked.len() == 1;
-        async move { if open { Ok(()) } else { Err(wait) } }.boxed()
+        async move { if open { Ok(Pass::default()) } else { Err(wait.into()) } }.boxed()
+    }
+
+    fn ended<'a>(&'a self, _: &'a str, _: Pass, failure: Option<String>) -> BoxFuture<'a, Option<Outage>> {
+        assert_eq!(failure, None, "a server that asks to wait is there");
+        async { None }.boxed()
     }
 
     fn observe<'a>(&'a self, model: &'a str, observed: Observed) -> BoxFuture<'a, ()> {
@@ -259,7 +265,7 @@ async fn a_rate_limit_is_observed_and_a_call_that_is_held_back_is_not_made() {
     assert_eq!(*throttle.observed.lock().unwrap(), [Observed { penalty, ..Observed::default() }]);
 
     let held = model.ask(&prompt).await.unwrap_err();
-    assert!(matches!(&held, Error::Held(wait) if wait.key == "model:x/y"), "{held}");
+    assert!(matches!(&held, Error::Held(held) if held.key() == "model:x/y"), "{held}");
     assert_eq!((held.is_transient(), held.retry_after()), (true, Some(Duration::from_secs(40))));
     assert_eq!(server.ledger().len(), 1);
     let tokens = u32::try_from(prompt.size().div_ceil(4)).unwrap();

@@ -19,6 +19,7 @@ mod growth;
 mod http;
 mod llm;
 mod pages;
+mod pool;
 mod postgres;
 mod product;
 mod risk_tier;

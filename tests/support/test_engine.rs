@@ -29,6 +29,14 @@ pub(crate) const RATES: &str = "update rate
     set refilled_at = refilled_at - make_interval(secs => $1), full_at = full_at - make_interval(secs => $1),
         closed_until = closed_until - make_interval(secs => $1)";
 
+/// Moves the clock of the breakers of providers forward by $1 seconds.
+pub(crate) const OUTAGES: &str = "update outage
+    set first_failed_at = first_failed_at - make_interval(secs => $1),
+        last_failed_at = last_failed_at - make_interval(secs => $1), since = since - make_interval(secs => $1),
+        opened_at = opened_at - make_interval(secs => $1), closed_at = closed_at - make_interval(secs => $1),
+        next_probe_at = next_probe_at - make_interval(secs => $1),
+        probe_until = probe_until - make_interval(secs => $1)";
+
 /// An engine over a fresh database that knows the product `wealth`.
 pub(crate) struct TestEngine {
     pub(crate) engine: Engine,
@@ -168,6 +176,7 @@ pub(crate) async fn advance(pool: &PgPool, by: Duration) {
         "update job set visible_at = visible_at - make_interval(secs => $1)",
         "update timer set due_at = due_at - make_interval(secs => $1)",
         RATES,
+        OUTAGES,
     ] {
         sqlx::query(sql).bind(by.as_secs_f64()).execute(pool).await.unwrap();
     }
@@ -179,6 +188,7 @@ pub(crate) async fn skip_waits(pool: &PgPool) {
         "update job set visible_at = now() where lease_token is null and visible_at > now()",
         "update timer set due_at = now()",
         "update rate set closed_until = null",
+        "update outage set next_probe_at = now() where opened_at is not null",
     ] {
         sqlx::query(sql).execute(pool).await.unwrap();
     }

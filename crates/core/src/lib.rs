@@ -12,6 +12,7 @@ pub mod edit;
 pub mod finding;
 pub mod job;
 pub mod limit;
+pub mod outage;
 pub mod path;
 pub mod policy;
 pub mod push;

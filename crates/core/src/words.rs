@@ -10,6 +10,17 @@ pub fn counted(count: impl Display, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
+/// A span of time to two places: "5 s", "21 min 3 s", "2 h 0 min", "3 d 4 h".
+#[must_use]
+pub fn seconds_in_words(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, seconds) => format!("{seconds} s"),
+        (0, 0, minutes, seconds) => format!("{minutes} min {seconds} s"),
+        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
+        (days, hours, ..) => format!("{days} d {hours} h"),
+    }
+}
+
 /// The text without line breaks and control characters, which foreign text can hold and a line of a log must not.
 #[must_use]
 pub fn one_line(text: &str) -> String {

@@ -13,7 +13,7 @@ pub enum Kind {
     Server,
     /// 429, or a 403 that reports a rate limit. Nothing was done; wait as long as the answer says.
     RateLimited,
-    /// A limit that all workers share held the call back: nothing was sent.
+    /// A limit or an outage, which all workers share, held the call back: nothing was sent.
     Held,
     /// 401: the token is wrong, expired or revoked.
     Unauthorized,
@@ -57,6 +57,12 @@ impl Kind {
             | Self::Unreadable
             | Self::Unsent => false,
         }
+    }
+
+    /// Whether the server or the way to it is at fault, and not the request: part of an outage, perhaps.
+    #[must_use]
+    pub const fn is_outage(self) -> bool {
+        matches!(self, Self::Timeout | Self::Connection | Self::Server)
     }
 
     /// Whether the act may have been carried out although no answer says so.

@@ -11,7 +11,7 @@ use http::{HeaderMap, StatusCode};
 use self::body::Body;
 pub use self::kind::Kind;
 use super::headers::{is_rate_limit, rate_limit_wait, retry_after, server_time, text_of};
-use crate::core::rate::Wait;
+use crate::core::outage::{Held, Outage};
 
 /// The most characters of a message that are kept.
 const MESSAGE_LIMIT: usize = 1_000;
@@ -27,6 +27,7 @@ pub struct Error {
     message: String,
     retry_after: Option<Duration>,
     held_by: Option<String>,
+    outage: Option<Box<Outage>>,
     request_id: Option<String>,
     already_exists: bool,
 }
@@ -56,10 +57,16 @@ impl Error {
         self.retry_after
     }
 
-    /// The key of the limit that held the call back; `Some` for [`Kind::Held`] alone.
+    /// The key of the limit or the provider that held the call back; `Some` for [`Kind::Held`] alone.
     #[must_use]
     pub fn held_by(&self) -> Option<&str> {
         self.held_by.as_deref()
+    }
+
+    /// The outage that held the call back or made it fail.
+    #[must_use]
+    pub fn outage(&self) -> Option<&Outage> {
+        self.outage.as_deref()
     }
 
     /// GitHub's id of the request, to quote to its support.
@@ -119,9 +126,18 @@ impl Error {
     }
 
     /// The call was not made.
-    pub(super) fn held(call: &str, wait: Wait) -> Self {
-        let (message, retry_after) = (wait.sentence(), Some(wait.wait));
-        Self { retry_after, held_by: Some(wait.key), ..Self::new(Kind::Held, call, &message) }
+    pub(super) fn held(call: &str, held: Held) -> Self {
+        let error = Self::new(Kind::Held, call, &held.sentence());
+        let error = Self { retry_after: Some(held.wait()), held_by: Some(held.key()), ..error };
+        match held {
+            Held::Limit(_) => error,
+            Held::Outage(outage) => error.part_of(Some(outage)),
+        }
+    }
+
+    /// The same error, as part of an outage.
+    pub(super) fn part_of(self, outage: Option<Outage>) -> Self {
+        Self { outage: outage.map(Box::new), ..self }
     }
 
     pub(super) fn timeout(call: String, limit: Duration) -> Self {
@@ -173,6 +189,7 @@ impl Error {
             message: plain(message),
             retry_after: None,
             held_by: None,
+            outage: None,
             request_id: None,
             already_exists: false,
         }

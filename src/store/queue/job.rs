@@ -13,7 +13,7 @@ use crate::core::{
     job::{Columns, JobState},
     run::Action,
     subject::Subject,
-    why::{Full, Job},
+    why::{Breaker, Full, Job},
     workflow::Queue,
 };
 use crate::store::{
@@ -292,12 +292,18 @@ pub async fn release(pool: &Pool, lease: &Lease) -> Result<bool> {
     Ok(done.is_some())
 }
 
-/// Snoozes a job for `wait` and a random part of `jitter`, because the rate limit `by` held a call back. The
+/// Snoozes a job for `wait` and a random part of `jitter`, because the rate limit or the provider `by` held a call back. The
 /// attempt does not count. False means that the caller has lost the lease.
 ///
 /// # Errors
 /// When the database does not answer; the lease then runs out by itself.
-pub async fn snooze(pool: &Pool, lease: &Lease, wait: Duration, jitter: Duration, by: &str) -> Result<bool> {
+pub async fn snooze(
+    executor: impl sqlx::PgExecutor<'_>,
+    lease: &Lease,
+    wait: Duration,
+    jitter: Duration,
+    by: &str,
+) -> Result<bool> {
     let done = sqlx::query_file!(
         "src/store/queue/job_snooze.sql",
         lease.job,
@@ -306,7 +312,7 @@ pub async fn snooze(pool: &Pool, lease: &Lease, wait: Duration, jitter: Duration
         jitter.as_secs_f64(),
         by
     )
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await?;
     Ok(done.is_some())
 }
@@ -354,6 +360,10 @@ pub async fn standing(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Resu
         lost: unsigned(row.lost) + u32::from(row.leased && row.visible_at <= row.now),
         error: row.last_error,
         held_back: row.delayed_by.map(|key| (key, row.delayed_why)),
+        outage: row.is_down.map(|is_down| Breaker {
+            open: row.down_since.zip(row.next_probe_at).filter(|_| is_down),
+            error: row.outage_error.unwrap_or_default(),
+        }),
         full: row.full_key.map(|key| Full {
             key,
             held: unsigned(row.full_held.unwrap_or_default()),

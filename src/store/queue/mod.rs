@@ -6,6 +6,7 @@ pub mod job;
 pub mod job_control;
 pub mod limit;
 pub mod notify;
+pub mod outage;
 pub mod rate;
 pub mod standing;
 pub mod timer;

@@ -14,6 +14,7 @@ use aspora::{
     engine::Engine,
     store::{self, Pool, run::StoredRun},
 };
+use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -94,6 +95,7 @@ impl FaultEnv {
             ("ASPORA_LEASE_MS", LEASE.as_millis().to_string()),
             ("ASPORA_POLL_MS", "50".to_owned()),
             ("ASPORA_LOOK_MS", "100".to_owned()),
+            ("RUST_LOG", "info,aspora::worker=debug,aspora::queue=debug".to_owned()),
         ];
         let workers = WorkerProcs::new(&["worker"], environment, folder.path());
         let pool = store::connect(database_url, 6).await.unwrap();
@@ -165,10 +167,30 @@ impl FaultEnv {
         .await
     }
 
+    /// The run's job, and what the server is doing, as JSON.
+    async fn held_up(&self, started: &StartedRun) -> Vec<(&'static str, Value)> {
+        let job = "select to_jsonb(job) || jsonb_build_object('now', clock_timestamp())
+                   from job where run_id = $1::text::uuid";
+        let sessions =
+            "select jsonb_agg(jsonb_build_object('pid', pid, 'application', application_name, 'state', state,
+                            'since', state_change, 'waits_for', wait_event, 'query', left(query, 120)))
+                        from pg_stat_activity where datname = current_database() and $1 <> ''";
+        let mut found = Vec::new();
+        for (what, query) in [("job", job), ("sessions", sessions)] {
+            let row =
+                sqlx::query_scalar(query).bind(started.run.to_string()).fetch_optional(self.pool()).await;
+            found.push((what, row.ok().flatten().unwrap_or_default()));
+        }
+        found
+    }
+
     /// Prints what is known of a run, for the one who debugs a failed test.
     pub(crate) async fn dump(&self, started: &StartedRun) {
         for log in self.workers.logs() {
             eprintln!("{log}");
+        }
+        for (what, rows) in self.held_up(started).await {
+            eprintln!("{what}: {rows}");
         }
         for event in store::event::after(self.pool(), started.run, 0, 1000).await.unwrap_or_default() {
             eprintln!("{} {} {:?} {:?}", event.seq, event.actor, event.step, event.body.0);

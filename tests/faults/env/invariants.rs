@@ -68,6 +68,8 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             Event::Started
             | Event::Signalled { .. }
             | Event::Woken
+            | Event::Held { .. }
+            | Event::WentOn { .. }
             | Event::Stranded { .. }
             | Event::Exhausted { .. }
             | Event::Forked { .. }

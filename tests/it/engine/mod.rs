@@ -12,6 +12,7 @@ mod group_commit;
 mod limits;
 mod moves;
 mod orders;
+mod outages;
 mod rates;
 mod records;
 mod schedules;

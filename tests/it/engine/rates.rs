@@ -171,16 +171,19 @@ async fn a_penalty_observed_by_one_worker_holds_back_another() {
     forge("one").pass(Effort::Read).await.unwrap();
     forge("one").observe(observed.clone()).await;
     let held = forge("one").pass(Effort::Read).await.unwrap_err();
-    assert_eq!((held.key.as_str(), held.why.as_str()), (forge("one").key(), "rate limited (429)"));
+    assert_eq!(
+        (held.key().as_str(), held.sentence().contains("rate limited (429)")),
+        (forge("one").key(), true)
+    );
     forge("another account").pass(Effort::Read).await.unwrap();
 
     let model = || ModelThrottle::new(test.pool().clone(), "https://api.example/v1");
     model().observe("large", observed).await;
-    assert_eq!(model().pass("large", 10).await.unwrap_err().key, "model:api.example/large");
+    assert_eq!(model().pass("large", 10).await.unwrap_err().key(), "model:api.example/large");
     model().pass("small", 10).await.unwrap();
     let spent = RateWindow { limit: 1_000, remaining: 0, full_in: seconds(600), is_gradual: true };
     model().observe("small", Observed { tokens: Some(spent), ..Observed::default() }).await;
-    assert_eq!(model().pass("small", 100).await.unwrap_err().key, "model:api.example/small/tokens");
+    assert_eq!(model().pass("small", 100).await.unwrap_err().key(), "model:api.example/small/tokens");
     advance(test.pool(), seconds(300)).await;
     model().pass("small", 400).await.unwrap();
 }

@@ -45,6 +45,8 @@ fn line(row: &Row) -> Option<String> {
         Event::Paused { reason, .. } => Some(format!("{step} paused: {reason}")),
         Event::Resumed { reason } => Some(format!("{step} resumed: {reason}")),
         Event::Cancelled { reason } => Some(format!("{step} cancelled: {reason}")),
+        Event::Held { provider, error, .. } => Some(format!("{step} is held, {provider}: {error}")),
+        Event::WentOn { .. } => Some(format!("{step} went on")),
         Event::Hurried { reason } => Some(format!("{step} made due now: {reason}")),
         Event::Skipped { outcome, reason } => Some(format!("{step} skipped as {outcome}: {reason}")),
         Event::RetriedFrom { step, reason } => Some(format!("retried from {step}: {reason}")),

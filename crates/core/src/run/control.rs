@@ -71,7 +71,7 @@ impl Run {
         let unpaused = Self { state: (*pause.was).clone(), ..self.clone() };
         let still_queued = match event {
             Event::Resumed { .. } => return unpaused.resume(workflow, pause.queued),
-            Event::Failed { .. } if pause.queued => true,
+            Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. } if pause.queued => true,
             Event::Answered { .. } | Event::Parked { .. } | Event::Exhausted { .. } if pause.queued => false,
             Event::Skipped { .. } | Event::RetriedFrom { .. } => false,
             event => return Err(self.illegal(event)),

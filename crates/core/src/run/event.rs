@@ -67,6 +67,25 @@ pub enum Event {
         /// When it will be retried.
         retry_at: DateTime<Utc>,
     },
+    /// A provider is out of reach: the job waits for it, and no attempt is used up. Recorded once for each
+    /// provider and job.
+    Held {
+        /// The job.
+        turn: u32,
+        /// The provider's key, such as `model api.openai.com/gpt-5`.
+        provider: String,
+        /// Since when it is out of reach.
+        since: DateTime<Utc>,
+        /// What failed, in a sentence for people.
+        error: String,
+    },
+    /// The job that was held went on: its attempt ended by itself.
+    WentOn {
+        /// The job.
+        turn: u32,
+        /// For how long the outage held it, in seconds.
+        after_s: u64,
+    },
     /// This release cannot follow the run's graph.
     Stranded {
         /// What it lacks, in a sentence for people.
@@ -230,6 +249,8 @@ impl Event {
             Self::Signalled { .. } => "signalled",
             Self::Woken => "woken",
             Self::Failed { .. } => "failed",
+            Self::Held { .. } => "held",
+            Self::WentOn { .. } => "went_on",
             Self::Stranded { .. } => "stranded",
             Self::Exhausted { .. } => "exhausted",
             Self::Paused { .. } => "paused",

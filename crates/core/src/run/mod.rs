@@ -31,6 +31,9 @@ pub struct Run {
     /// How many of those visits no longer count against a step's bound, because a person sent the run there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub forgiven: BTreeMap<String, u32>,
+    /// The providers that its job waits for or waited for, each with the beginning of its outage.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub held: BTreeMap<String, DateTime<Utc>>,
     /// What it has learnt about its pull request.
     pub progress: Progress,
 }
@@ -84,6 +87,7 @@ impl Run {
             turn: 0,
             visits: BTreeMap::new(),
             forgiven: BTreeMap::new(),
+            held: BTreeMap::new(),
             progress: Progress::default(),
         }
     }
@@ -123,7 +127,18 @@ impl Run {
             (State::At { step, since }, Event::Parked { turn, park, progress }) => {
                 self.is_current(*turn)?;
                 let state = State::Waiting { step: step.clone(), since: *since, park: park.clone() };
-                Ok((Self { state, ..self.with_progress(progress) }, vec![Action::SetTimer(park.until)]))
+                let held = BTreeMap::new();
+                Ok((Self { state, held, ..self.with_progress(progress) }, vec![Action::SetTimer(park.until)]))
+            }
+            (State::At { .. }, Event::Held { turn, provider, since, .. }) => {
+                self.is_current(*turn)?;
+                let mut held = self.held.clone();
+                held.entry(provider.clone()).or_insert(*since);
+                Ok((Self { held, ..self.clone() }, vec![]))
+            }
+            (State::At { .. }, Event::WentOn { turn, .. }) => {
+                self.is_current(*turn)?;
+                Ok((Self { held: BTreeMap::new(), ..self.clone() }, vec![]))
             }
             (State::At { .. }, Event::Failed { turn, .. }) => {
                 self.is_current(*turn)?;
@@ -194,6 +209,7 @@ impl Run {
         why: &str,
         now: DateTime<Utc>,
     ) -> Result<(Self, Vec<Action>), Refused> {
+        self.held.clear();
         if let Some(&end) = workflow.ends.get(to) {
             self.state = State::Ended { name: to.to_owned(), end, reason: why.to_owned() };
             return Ok((self, vec![Action::Finish(end)]));

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     job::JobState,
+    outage::Provider,
     run::{PauseCause, Run, State},
     workflow::End,
 };
@@ -34,10 +35,21 @@ pub struct Job {
     pub error: Option<String>,
     /// The rate limit that held back its last call, and why the limit is closed.
     pub held_back: Option<(String, Option<String>)>,
+    /// The breaker of the provider that held back its last call.
+    pub outage: Option<Breaker>,
     /// A key of the job that is at its limit.
     pub full: Option<Full>,
     /// A worker serves the queue.
     pub served: bool,
+}
+
+/// The breaker of a provider that did not answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breaker {
+    /// Since when the provider is down, and when it is probed next; `None`: the breaker is closed.
+    pub open: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    /// What failed last.
+    pub error: String,
 }
 
 /// A key at its limit.
@@ -140,6 +152,21 @@ pub enum Cause {
         /// Why the limit is closed, if the server gave a reason.
         why: Option<String>,
     },
+    /// A provider is out of reach; this is not a failure.
+    Outage {
+        /// The step.
+        step: String,
+        /// The provider in words for people.
+        provider: String,
+        /// Since when it is out of reach.
+        since: DateTime<Utc>,
+        /// When the job is due again; earlier if the provider answers a probe of another job.
+        until: DateTime<Utc>,
+        /// When the provider is probed next; `None` if it is not down for others, or no longer.
+        next_probe: Option<DateTime<Utc>>,
+        /// What failed last.
+        error: String,
+    },
     /// The last worker was of an older release than the run, and left the job to a newer one.
     NewerRelease {
         /// The step.
@@ -224,8 +251,22 @@ pub fn why(run: &Run, job: Option<&Job>) -> Cause {
             finishing: job.is_some_and(|job| job.state == JobState::Running),
         },
         (State::At { step, since }, None) => Cause::JobMissing { step: step.clone(), since: *since },
-        (State::At { step, .. }, Some(job)) => of_job(step.clone(), job),
+        (State::At { step, .. }, Some(job)) => {
+            of_outage(run, step, job).unwrap_or_else(|| of_job(step.clone(), job))
+        }
     }
+}
+
+/// The outage that a job waits out.
+fn of_outage(run: &Run, step: &str, job: &Job) -> Option<Cause> {
+    let (key, breaker) = (&job.held_back.as_ref()?.0, job.outage.as_ref()?);
+    let provider: Provider = key.parse().ok().filter(|_| job.state == JobState::RateLimited)?;
+    let (since, next_probe) = match breaker.open {
+        Some((since, next)) => (since, Some(next)),
+        None => (run.held.get(key).copied().unwrap_or(job.visible_at), None),
+    };
+    let (step, provider, error) = (step.to_owned(), provider.in_words(), breaker.error.clone());
+    Some(Cause::Outage { step, provider, since, until: job.visible_at, next_probe, error })
 }
 
 fn of_job(step: String, job: &Job) -> Cause {

@@ -3,7 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::Cause;
-use crate::{words::counted, workflow::End};
+use crate::{
+    words::{counted, seconds_in_words},
+    workflow::End,
+};
 
 impl Cause {
     /// The cause in a sentence for people, with times relative to `now`.
@@ -39,6 +42,16 @@ impl Cause {
                 "`{step}` is held back by the rate limit {key} until {}{}.",
                 until.format("%H:%M:%S UTC"),
                 why.as_ref().map(|why| format!(": {why}")).unwrap_or_default()
+            ),
+            Self::Outage { step, provider, since, next_probe: Some(next), error, .. } => format!(
+                "`{step}` waits: {provider} is down since {} (next probe {}); last error: {error}",
+                since.format("%H:%M UTC"),
+                ahead(now, *next)
+            ),
+            Self::Outage { step, provider, since, until, next_probe: None, error } => format!(
+                "`{step}` waits for {provider}, which did not answer at {}; it goes on {}; last error: {error}",
+                since.format("%H:%M UTC"),
+                ahead(now, *until)
             ),
             Self::NewerRelease { step, worker, until } => format!(
                 "`{step}` needs a newer release than the one of {worker}; it is offered again {}.",
@@ -84,11 +97,5 @@ fn ahead(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
 }
 
 fn span(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
-    let seconds = (to - from).num_seconds().max(0);
-    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
-        (0, 0, 0, seconds) => format!("{seconds} s"),
-        (0, 0, minutes, seconds) => format!("{minutes} min {seconds} s"),
-        (0, hours, minutes, _) => format!("{hours} h {minutes} min"),
-        (days, hours, ..) => format!("{days} d {hours} h"),
-    }
+    seconds_in_words((to - from).num_seconds().max(0).unsigned_abs())
 }

@@ -13,7 +13,14 @@ fn at(seconds: i64) -> DateTime<Utc> {
 }
 
 fn run(state: State) -> Run {
-    Run { state, turn: 1, visits: BTreeMap::new(), forgiven: BTreeMap::new(), progress: Progress::default() }
+    Run {
+        state,
+        turn: 1,
+        visits: BTreeMap::new(),
+        forgiven: BTreeMap::new(),
+        held: BTreeMap::new(),
+        progress: Progress::default(),
+    }
 }
 
 fn job() -> Job {
@@ -27,6 +34,7 @@ fn job() -> Job {
         lost: 0,
         error: None,
         held_back: None,
+        outage: None,
         full: None,
         served: true,
     }
@@ -56,6 +64,22 @@ fn a_running_attempt_comes_first() {
     at_review(&Job { state: Running, ..failed.clone() }, running);
     at_review(&Job { served: false, lost: 2, ..begun(Running, 130) }, running);
     at_review(&failed, "`review` failed in attempt 2 of 5 and is retried in 30 s; last error: 503");
+}
+
+#[test]
+fn a_job_that_waits_out_an_outage_says_who_is_down_and_when_it_is_probed() {
+    let held_back = Some(("model api.example.com/m".to_owned(), None));
+    let outage = |open| Some(Breaker { open, error: "503".to_owned() });
+    let held = |open| Job { held_back: held_back.clone(), outage: outage(open), ..begun(RateLimited, 130) };
+    at_review(
+        &held(Some((at(60), at(120)))),
+        "`review` waits: the model m at api.example.com is down since 00:01 UTC (next probe in 20 s); last error: 503",
+    );
+    at_review(
+        &held(None),
+        "`review` waits for the model m at api.example.com, which did not answer at 00:02 UTC; it goes on in 30 s; \
+         last error: 503",
+    );
 }
 
 #[test]

@@ -106,7 +106,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             }
             // The earlier job continues, or a new one begins, whose number the attempts show.
             Event::Resumed { .. } | Event::Hurried { .. } => turn = resumed(&events[place..], attempts, turn),
-            Event::Failed { .. } => continue,
+            Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. } => continue,
         }
         // A job begins here, for the step that the next event names, or else its attempts.
         let tries: Vec<_> = attempts.iter().filter(|attempt| attempt.turn == turn).collect();
@@ -119,7 +119,9 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
         // Failed attempts are part of the job: it lasts until the next event of another kind.
         let to = events[place + 1..]
             .iter()
-            .find(|next| !matches!(&*next.body, Event::Failed { .. }))
+            .find(|next| {
+                !matches!(&*next.body, Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. })
+            })
             .map_or(end, |it| it.at);
         let newest = goes_on && place + 1 == events.len();
         if !over && (step.is_some() || newest) {
