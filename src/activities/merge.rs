@@ -13,7 +13,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let head = at.head()?;
     let key = format!("{}/merge", at.scope());
     if let Some(merged) = at.observed::<MergeIntent>(&key).await? {
-        return merging::landed(at, merged).await;
+        return merging::landed(at, &key, merged).await;
     }
     let pull = at.pull().await?;
     // If the response of a merge was lost, the pull request tells.
@@ -33,7 +33,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     };
     let intent = MergeIntent { pull: pull.number, sha: head };
     match at.begin(&key, &intent).await? {
-        Before::Done(merged) => merging::landed(at, merged).await,
+        Before::Done(merged) => merging::landed(at, &key, merged).await,
         Before::Unknown(_) | Before::Fresh(_) => merging::call(at, &key, &pull, &clearance).await,
     }
 }

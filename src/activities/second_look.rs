@@ -66,8 +66,7 @@ async fn clearance_of_verdict(at: &Attempt<'_>, head: &Sha) -> Result<Option<Cle
     let last = assessment::last(&at.factory.pool, at.lease.run, Phase::Verdict.as_str()).await?;
     let Some(last) = last.filter(|last| last.head_sha == head.as_str()) else { return Ok(None) };
     let facts = facts::recorded(last.facts)?;
-    let reviewed = facts.review_of_head().is_some();
-    Ok(judge(&facts).clearance().filter(|clearance| reviewed && clearance.head() == head))
+    Ok(judge(&facts).clearance().filter(|clearance| clearance.head() == head))
 }
 
 /// The clearance of the facts as they are now, or the answer where there is none or its policy is another.
@@ -86,8 +85,7 @@ async fn confirmed(
     if facts.head != *cleared.head() {
         return Ok(Err(moved(cleared.head(), &facts.head)));
     }
-    let reviewed = facts.review_of_head().is_some();
-    let Some(clearance) = assessment.clearance().filter(|_| reviewed) else {
+    let Some(clearance) = assessment.clearance() else {
         at.report_gate(assessment).await?;
         return Ok(Err(no_longer_clear(facts, assessment)));
     };
