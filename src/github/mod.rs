@@ -18,6 +18,7 @@ mod stacks;
 mod statuses;
 pub mod text;
 mod throttle;
+mod timeline;
 pub mod webhook;
 
 use std::{
