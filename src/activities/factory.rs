@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
+use uuid::Uuid;
 
 use super::{
-    Assignment, Failure, Perform, Reply, attempt::Attempt, gate, generate, merge, remediate, review, update,
-    verdict,
+    Assignment, Failure, Perform, Reply, attempt::Attempt, epilogue, gate, generate, merge, remediate,
+    review, update, verdict,
 };
 use crate::{
     core::workflow::Activity,
@@ -72,5 +73,9 @@ impl Perform for Factory {
             performed.await
         }
         .boxed()
+    }
+
+    fn conclude(&self, run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {
+        epilogue::conclude(self, run).boxed()
     }
 }

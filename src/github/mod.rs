@@ -25,6 +25,7 @@ mod stacks;
 mod statuses;
 pub mod text;
 mod throttle;
+mod timeline;
 mod versions;
 pub mod webhook;
 

@@ -18,6 +18,7 @@ pub mod merge_method;
 pub mod outage;
 pub mod path;
 pub mod policy;
+pub mod push;
 pub mod rate;
 pub mod reason;
 pub mod redact;

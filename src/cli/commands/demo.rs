@@ -116,6 +116,7 @@ async fn follow(
         title: TITLE.to_owned(),
         body: BODY.to_owned(),
         priority: 3,
+        requested_by: None,
     };
     let accepted = client.submit_once(&new, marker.key).await?;
     printer.aside(&format!("“{BODY}”\n{}\n", accepted.page_url))?;

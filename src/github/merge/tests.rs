@@ -72,7 +72,12 @@ impl Stub {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Forge::new(Config { api_url, credential: Credential::Token("t".into()), timeouts: Timeouts::default() }).unwrap()
+        Forge::new(Config {
+            api_url,
+            credential: Credential::Token("t".into()),
+            timeouts: Timeouts::default(),
+        })
+        .unwrap()
     }
 }
 
