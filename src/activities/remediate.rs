@@ -57,6 +57,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     {
         return Ok(answer(Outcome::Unfixable, note));
     }
+    if let Some(why) = failed_review(at, &head).await? {
+        return Ok(answer(Outcome::Unfixable, format!("the review of {} failed: {why}", head.short())));
+    }
     let mirror = at.mirror().await?;
     let complaints = complaints(at, &mirror, &head).await?;
     let offers = AtomicU32::new(0);
@@ -117,6 +120,12 @@ async fn may_have_pushed(at: &Attempt<'_>, head: &Sha) -> Result<bool, Failure> 
         return Ok(ledger::observation::<ChangePushIntent>(&key, result)?.sha == *head);
     }
     Ok(false)
+}
+
+/// Why the review of this head failed: no fix of ours would make it complete.
+async fn failed_review(at: &Attempt<'_>, head: &Sha) -> Result<Option<String>, Failure> {
+    let review = review::of_head(&at.factory.pool, at.lease.run, head.as_str()).await?;
+    Ok(review.and_then(|review| review.failed))
 }
 
 /// Why another round would only cost money: the findings are those of an earlier round.

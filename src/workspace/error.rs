@@ -1,6 +1,6 @@
 //! What goes wrong with a repository, and whether another attempt may help.
 
-use super::declined::Declined;
+use super::{config::NoAccess, declined::Declined};
 use crate::core::outage::{Held, Outage};
 
 /// An error of a workspace.
@@ -61,12 +61,12 @@ pub enum Error {
     #[error("the commit would change nothing")]
     Unchanged,
     /// No token could be created.
-    #[error("no token for {repository}: {reason}")]
+    #[error("no token for {repository}: {}", .why.reason)]
     Token {
         /// The repository.
         repository: String,
         /// Why.
-        reason: String,
+        why: NoAccess,
     },
     /// An input or output error of this machine.
     #[error("{doing}: {source}")]
@@ -100,6 +100,7 @@ impl Error {
         match self {
             Self::Down { outage, .. } => Some(outage),
             Self::Held(Held::Outage(outage)) => Some(outage),
+            Self::Token { why, .. } => why.outage.as_ref(),
             _ => None,
         }
     }

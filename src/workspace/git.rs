@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::{declined::Declined, error::Error};
+use crate::core::secret::redact;
 
 /// The variable from which the askpass script takes the token. Its value is redacted in errors.
 pub(super) const TOKEN_VARIABLE: &str = "ASPORA_GIT_TOKEN";
@@ -207,7 +208,7 @@ impl<'a> Call<'a> {
         let stderr = String::from_utf8_lossy(stderr);
         let transient =
             self.protocol.is_some() && is_transient(&stderr) || stderr.contains("cannot lock ref");
-        let mut message: String = stderr.trim().chars().take(LONGEST_MESSAGE).collect();
+        let mut message: String = redact(stderr.trim()).chars().take(LONGEST_MESSAGE).collect();
         for (name, value) in &self.environment {
             if *name == TOKEN_VARIABLE && !value.is_empty() {
                 message = message.replace(value.as_str(), "[token]");
@@ -240,7 +241,7 @@ fn stop(child: &mut Child) {
 
 /// Git exits with 128 for every failure, so only the message tells them apart.
 fn is_transient(message: &str) -> bool {
-    const SIGNS: [&str; 17] = [
+    const SIGNS: [&str; 18] = [
         "Could not resolve host",
         "Failed to connect",
         "Couldn't connect",
@@ -254,6 +255,8 @@ fn is_transient(message: &str) -> bool {
         "Empty reply from server",
         "returned error: 5",
         "returned error: 429",
+        // The repository was renamed; the next attempt asks for its name.
+        "returned error: 301",
         "RPC failed",
         "Text file busy",
         "Internal Server Error",

@@ -23,7 +23,7 @@ pub use self::{
     changes::Diff,
     checkout::Worktree,
     commit::{FileEdit, Merge, NewCommit},
-    config::{Config, Credentials, Mint, Remote, Signature},
+    config::{Access, Config, Credentials, Mint, NoAccess, Remote, Signature},
     declined::{Cause, Declined},
     error::Error,
     mirror::{Commit, Entry, Mirror},

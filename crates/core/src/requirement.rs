@@ -33,6 +33,50 @@ pub struct Invalid {
     pub message: String,
 }
 
+/// The most characters a requester's name may have.
+pub const REQUESTER_LIMIT: usize = 100;
+/// The most characters of a login on the forge: 39, or more with the short code of an enterprise.
+const LOGIN_LIMIT: usize = 60;
+
+/// Who asked for a requirement, as the caller says: it is taken on trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedBy {
+    /// Their name; empty if the caller gives none.
+    pub name: String,
+    /// Their login on the forge: as a reviewer they cannot approve their own critical change.
+    pub forge_login: Option<String>,
+}
+
+impl RequestedBy {
+    /// Checks both fields and returns all errors.
+    ///
+    /// # Errors
+    /// One [`Invalid`] for a name that is too long or holds control characters, and for what is no login.
+    pub fn new(name: &str, forge_login: Option<&str>) -> Result<Self, Vec<Invalid>> {
+        let mut wrong = Vec::new();
+        let name = name.trim();
+        if name.chars().count() > REQUESTER_LIMIT || name.chars().any(char::is_control) {
+            let limit = format!("must be one plain line of at most {REQUESTER_LIMIT} characters");
+            wrong.push(Invalid::new("requested_by/name", limit));
+        }
+        if let Some(login) = forge_login.filter(|login| !is_login(login)) {
+            let shown: String = login.chars().take(60).collect();
+            let rule = "is not a login: letters, digits and single hyphens, neither first nor last";
+            wrong.push(Invalid::new("requested_by/forge_login", format!("{shown:?} {rule}")));
+        }
+        let forge_login = forge_login.map(str::to_owned);
+        if wrong.is_empty() { Ok(Self { name: name.to_owned(), forge_login }) } else { Err(wrong) }
+    }
+}
+
+/// Whether GitHub could give this login: letters, digits and single hyphens inside; an enterprise adds `_` and a
+/// short code.
+fn is_login(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let edges = text.starts_with(['-', '_']) || text.ends_with(['-', '_']) || text.contains("--");
+    plain && !edges && (1..=LOGIN_LIMIT).contains(&text.len())
+}
+
 /// A requirement that has passed its checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
@@ -206,6 +250,16 @@ impl From<RepoName> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_requester_is_named_by_a_plain_line_and_a_login() {
+        let login = |login: &str| RequestedBy::new("Mira", Some(login)).is_ok();
+        assert!(login("mira") && login("Mira-2") && login("mira_acme"));
+        assert!(!login("") && !login("-mira") && !login("mira-") && !login("a--b") && !login("a b"));
+        assert!(!login("@mira") && !login("mira[bot]") && !login(&"a".repeat(61)));
+        assert_eq!(RequestedBy::new("a\nb", Some("a/b")).unwrap_err().len(), 2);
+        assert!(RequestedBy::new("", None).is_ok());
+    }
 
     #[test]
     fn every_wrong_field_is_named_at_once() {

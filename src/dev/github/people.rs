@@ -9,7 +9,8 @@ use super::{
     checks::{self, CheckFields, CheckOutput},
     comments,
     git::Move,
-    pulls, push,
+    pulls::{self, PullChange},
+    push,
     reviews::{self, NewReview},
     state::{CheckRun, Comment, Issue, Pull, Repository, Review, ReviewComment, now},
     twin::Twin,
@@ -109,6 +110,26 @@ impl Twin {
         Ok(after)
     }
 
+    /// Points a branch at any commit, as another user does by a forced push.
+    ///
+    /// # Errors
+    /// When the repository, the branch or the commit is unknown.
+    pub async fn force_push_as(
+        &self,
+        user: &str,
+        repository: &str,
+        branch: &str,
+        commit: &str,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        anyhow::ensure!(turn.has(repository), "the twin has no repository {repository}");
+        let git = turn.git(repository);
+        let before = git.branch(branch).await?;
+        git.move_branch(branch, commit, before.as_deref()).await?;
+        let moved = Move { branch: branch.to_owned(), before, after: Some(commit.to_owned()) };
+        Ok(push::moved(&turn, repository, user, &[moved]).await?)
+    }
+
     /// Reviews a pull request as another user; returns the id of the review.
     ///
     /// # Errors
@@ -153,6 +174,37 @@ impl Twin {
     pub async fn close_pull(&self, user: &str, repository: &str, number: i64) -> anyhow::Result<()> {
         let turn = self.shared.host.turn().await;
         Ok(pulls::close(&turn, repository, user, number).await?)
+    }
+
+    /// Points a pull request at another base, as another user.
+    ///
+    /// # Errors
+    /// When it is unknown or closed, or there is no such branch.
+    pub async fn retarget_pull(
+        &self,
+        user: &str,
+        repository: &str,
+        number: i64,
+        base: &str,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        let change = PullChange { base: Some(base.to_owned()), ..PullChange::default() };
+        Ok(pulls::edit(&turn, repository, user, number, change).await?)
+    }
+
+    /// Makes a pull request a draft or ready for review, as another user.
+    ///
+    /// # Errors
+    /// When it is unknown.
+    pub async fn set_draft(
+        &self,
+        user: &str,
+        repository: &str,
+        number: i64,
+        draft: bool,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        Ok(pulls::set_draft(&turn, repository, user, number, draft).await?)
     }
 
     /// Reports a check as an app: completed with a conclusion, in progress without one.

@@ -100,6 +100,9 @@ pub(crate) struct Repository {
     pub(crate) comments: Vec<Comment>,
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
+    /// What happened to the heads of pull requests, oldest first.
+    #[serde(default)]
+    pub(crate) timeline: Vec<TimelineEvent>,
     #[serde(default)]
     pub(crate) suites: Vec<CheckSuite>,
     #[serde(default)]
@@ -149,6 +152,7 @@ impl Repository {
             comments: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),
+            timeline: Vec::new(),
             suites: Vec::new(),
             workflow_runs: Vec::new(),
             permissions: BTreeMap::new(),
@@ -191,6 +195,19 @@ impl Repository {
         self.last_number += 1;
         self.last_number
     }
+}
+
+/// One event in the timeline of a pull request. The twin keeps forced pushes only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TimelineEvent {
+    pub(crate) id: i64,
+    pub(crate) pull: i64,
+    /// GitHub's name of the event.
+    pub(crate) event: String,
+    pub(crate) actor: String,
+    /// The head after it.
+    pub(crate) commit_id: String,
+    pub(crate) created_at: String,
 }
 
 /// One pull request.

@@ -491,22 +491,6 @@ async fn an_actions_token_acts_as_actions_in_its_own_repository() {
 }
 
 #[tokio::test]
-async fn a_bot_has_no_permission_and_roles_show_as_the_four_old_ones() {
-    let world = World::new().await;
-    let path = |login: &str| format!("collaborators/{login}/permission");
-    let (status, refused) = world.get(&path("aspora-dev%5Bbot%5D")).await;
-    assert_eq!((status, &refused["message"]), (404, &json!("aspora-dev[bot] is not a user")));
-    for (role, permission) in
-        [("admin", "admin"), ("maintain", "write"), ("triage", "read"), ("read", "read")]
-    {
-        world.twin.set_permission(REPO, "ada", role).unwrap();
-        let shown = world.get(&path("ada")).await.1;
-        assert_eq!((&shown["permission"], &shown["role_name"]), (&json!(permission), &json!(role)));
-    }
-    world.spec.assert_conforms();
-}
-
-#[tokio::test]
 async fn an_app_is_found_by_its_slug_and_its_bot_by_its_login() {
     let world = World::new().await;
     let (app, _, token) = world.installed(&everything()).await;

@@ -15,9 +15,9 @@ enum Step {
     Status(&'static str, &'static str),
     /// A person with this permission reviews.
     Review(&'static str, &'static str, ReviewEvent),
-    /// A person pushes to the base.
+    /// A push to the base.
     MoveBase,
-    /// A person pushes another change to the head.
+    /// A push of another change to the head.
     MoveHead,
 }
 
