@@ -37,7 +37,7 @@ use uuid::Uuid;
 
 use super::{
     harness::{Worker, config, happy_reply, work},
-    support::{TestEngine, accept, advance_limits, assert_sound, eventually},
+    support::{TestEngine, accept, advance_limits, assert_sound, eventually, wait::until_or_timeout},
 };
 
 const RUNS: i64 = 50;
@@ -46,6 +46,7 @@ const CALLS: usize = 2;
 /// The most calls of a provider in an outage of twenty minutes: those that were under way when it began, and a probe a
 /// minute after the first few.
 const FEW: usize = 50;
+const MINUTE: Duration = Duration::from_secs(60);
 const SHA: &str = "0123456789012345678901234567890123456789";
 
 /// The forge's API and its git (over the dumb protocol), each of which can be away.
@@ -127,9 +128,12 @@ impl Outside {
                 self.ask(&task, Task::Generate).await?;
             }
             Activity::Review => self.ask(&task, Task::Review).await?,
-            Activity::Gate | Activity::Verdict => self.read_checks().await?,
-            Activity::Merge => {
+            Activity::Gate => self.read_checks().await?,
+            Activity::Verdict => {
                 self.read_git().await?;
+                self.read_checks().await?;
+            }
+            Activity::Merge => {
                 self.read_checks().await?;
                 *self.merges.lock().unwrap().entry(task.lease.run).or_default() += 1;
             }
@@ -187,13 +191,17 @@ async fn workers(test: &TestEngine, outside: &Arc<Outside>) -> Vec<Worker> {
     workers
 }
 
-/// Waits until every run waits or has ended, then moves the clock; running jobs keep their leases.
-async fn pass(test: &TestEngine, time: Duration) {
+/// Waits until every run waits.
+async fn quiet(test: &TestEngine) {
     eventually("no job is due", async || {
         let due = "select count(*) from job where lease_token is not null or visible_at <= clock_timestamp()";
         test.query::<i64>(due).await == 0
     })
     .await;
+}
+
+/// Moves the clock; running jobs keep their leases.
+async fn pass(test: &TestEngine, time: Duration) {
     let jobs = "update job set visible_at = visible_at - make_interval(secs => $1) where lease_token is null";
     sqlx::query(jobs).bind(time.as_secs_f64()).execute(test.pool()).await.unwrap();
     advance_limits(test.pool(), time).await;
@@ -201,9 +209,11 @@ async fn pass(test: &TestEngine, time: Duration) {
 
 /// Twenty minutes in which every run gets to `step` and no further.
 async fn outage(test: &TestEngine, step: &str) {
-    for _ in 0..40 {
-        pass(test, Duration::from_secs(30)).await;
+    for _ in 0..20 {
+        quiet(test).await;
+        pass(test, MINUTE).await;
     }
+    quiet(test).await;
     let at =
         format!("select count(*) from run where status = 'active' and state->'state'->>'step' = '{step}'");
     assert_eq!(test.query::<i64>(&at).await, RUNS, "every run waits at {step}");
@@ -231,16 +241,18 @@ async fn f10_twenty_minutes_without_forge_model_and_git_need_no_person_and_pay_n
     server.git_is_away.store(true, Ordering::SeqCst);
     let before = server.calls("git");
     outside.scripted.fail_all(None);
-    outage(&test, "merge").await;
+    outage(&test, "verdict").await;
     let refused = server.calls("git") - before;
     assert!(refused < FEW, "{refused} calls of git");
 
     server.git_is_away.store(false, Ordering::SeqCst);
-    for _ in 0..4 {
-        pass(&test, Duration::from_secs(60)).await;
-    }
     let merged = "select count(*) from run where ended_as = 'succeeded'";
-    eventually("every run ends", async || test.query::<i64>(merged).await == RUNS).await;
+    // One merge at a time.
+    let all = until_or_timeout(MINUTE * 5, async || {
+        pass(&test, MINUTE).await;
+        (test.query::<i64>(merged).await == RUNS).then_some(())
+    });
+    assert_eq!(all.await, Some(()), "every run is merged");
     for worker in workers {
         worker.stop().await;
     }
