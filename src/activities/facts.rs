@@ -5,19 +5,19 @@ use serde_json::Value;
 use super::{
     Failure,
     attempt::Attempt,
-    context,
-    ledger::{CheckRunIntent, Observed, Pushed},
+    git_facts::GitFacts,
+    ledger::{Observed, Pushed},
 };
 use crate::{
     core::{
         policy::{
-            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, CheckFact, CommitStatus, Facts,
-            POLICY_PATH, Permission, Person, Phase, PullFact, Requester, Review, judge, preflight,
+            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, EDITION, Facts, Permission, Person,
+            Phase, PullFact, Requester, Review, judge, preflight,
         },
         requirement::ProductName,
         sha::Sha,
     },
-    github::{self, Account, Pull},
+    github::{Account, Pull},
     store::{assessment, product, review},
     workspace::Mirror,
 };
@@ -28,8 +28,11 @@ impl Attempt<'_> {
         let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
         let pushed_at = pushes.iter().find(|push| push.observation.sha == *head).map(|push| push.at);
+        let reports = self.reports(mirror, &base, head, self.stored.now).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
+        let git = GitFacts::gather(mirror, &base, head).await?;
         Ok(Facts {
+            edition: EDITION,
             at: self.stored.now,
             other_products: self.other_products(&product).await?,
             product,
@@ -39,16 +42,23 @@ impl Attempt<'_> {
             },
             repository: self.repo.clone(),
             pull: pull.number,
-            base_policy: context::text(mirror, &base, POLICY_PATH).await?,
-            head_policy: context::text(mirror, head, POLICY_PATH).await?,
-            change: mirror.change(&base, head).await?,
+            base_policy: git.base_policy,
+            head_policy: git.head_policy,
+            fork_policies: git.fork_policies,
+            change: git.change,
+            merge: Some(git.merge),
+            files_with_renames: Some(git.files_with_renames),
+            diff_bytes: Some(git.diff_bytes),
             forge_changed_files: u32::try_from(pull.changed_files).unwrap_or(u32::MAX),
             up_to_date: mirror.is_ancestor(&base, head).await?,
             head_since: pushed_at.unwrap_or(self.stored.now),
             returned: false,
-            check_deadline_minutes: CHECK_DEADLINE_MINUTES,
-            checks: self.checks(head).await?,
-            statuses: forge.statuses(&self.repo, head).await?.into_iter().map(status_fact).collect(),
+            check_deadline_minutes: reports.deadline_minutes.unwrap_or(CHECK_DEADLINE_MINUTES),
+            checks: reports.checks,
+            statuses: reports.statuses,
+            ci: Some(reports.ci),
+            // Every workflow that merges reviews first; a person may have skipped that step.
+            review_demanded: true,
             review: self.review_of(head).await?,
             rounds_left: self.rounds_left,
             approvals: self.approvals(pull.number).await?,
@@ -63,13 +73,6 @@ impl Attempt<'_> {
             base,
             head: head.clone(),
         })
-    }
-
-    async fn checks(&self, head: &Sha) -> Result<Vec<CheckFact>, Failure> {
-        let checks = self.factory.forge.check_runs(&self.repo, head).await?;
-        let reported = self.observations::<CheckRunIntent>().await?;
-        let our_app = reported.iter().find_map(|reported| reported.observation.app_id);
-        Ok(checks.into_iter().map(|check| check_fact(check, our_app)).collect())
     }
 
     /// The commits on the branch that were pushed neither by this run nor by one that it was forked from,
@@ -126,29 +129,6 @@ impl Attempt<'_> {
             approvals.push(Approval { by, bot, permission, state, commit, submitted_at });
         }
         Ok(approvals)
-    }
-}
-
-fn check_fact(check: github::CheckRun, our_app: Option<u64>) -> CheckFact {
-    CheckFact {
-        name: check.name,
-        app_id: check.app_id.unwrap_or(0),
-        app_slug: check.app_slug.unwrap_or_default(),
-        id: check.id,
-        started_at: check.started_at,
-        status: check.status,
-        conclusion: check.conclusion,
-        url: Some(check.html_url).filter(|url| !url.is_empty()),
-        ours: our_app.is_some() && check.app_id == our_app,
-    }
-}
-
-fn status_fact(status: github::CommitStatus) -> CommitStatus {
-    CommitStatus {
-        context: status.context,
-        state: status.state,
-        updated_at: status.updated_at,
-        url: Some(status.target_url).filter(|url| !url.is_empty()),
     }
 }
 

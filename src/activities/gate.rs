@@ -3,10 +3,10 @@
 use super::{
     Failure, Reply,
     attempt::{Attempt, answer_with},
-    facts,
+    facts, merging,
 };
 use crate::core::{
-    policy::{Decision, Stop, preflight},
+    policy::{Decision, PullState, Stop, preflight},
     run::Progress,
     workflow::Outcome,
 };
@@ -16,6 +16,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let facts = at.facts(&mirror, &pull).await?;
     let assessment = preflight(&facts);
     facts::record(at, &facts, &assessment).await?;
+    if pull.state == PullState::Merged {
+        return merging::unjudged(at, &pull).await;
+    }
     let outcome = match assessment.decision() {
         Decision::Clear | Decision::Waiting { .. } | Decision::Behind => Outcome::Passed,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
@@ -25,6 +28,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     };
     if outcome != Outcome::Closed {
         at.report_gate(&assessment).await?;
+    }
+    // The base's policy is broken: no review is paid for before people have repaired it.
+    if assessment.awaited().is_some() {
+        return Ok(super::verdict::park(at, &assessment));
     }
     let progress = Progress {
         base: Some(facts.base.clone()),

@@ -23,7 +23,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let intent = MergeIntent { pull: pull.number, sha: head.clone() };
     // If the response of the merge is lost, the next attempt finds the intent and looks for the merge.
     if let Before::Done(merged) = at.begin(&key, &intent).await? {
-        return merging::landed(at, merged).await;
+        return merging::landed(at, &key, merged).await;
     }
     if let Some(reply) = merging::settled(at, &key, &pull, &head).await? {
         return Ok(reply);
@@ -50,7 +50,6 @@ async fn cleared(at: &Attempt<'_>, head: &Sha) -> Result<Option<(Facts, Clearanc
     let last = assessment::last(&at.factory.pool, at.lease.run, Phase::Verdict.as_str()).await?;
     let Some(last) = last.filter(|last| last.head_sha == head.as_str()) else { return Ok(None) };
     let facts = facts::recorded(last.facts)?;
-    let reviewed = facts.review.is_some();
-    let clearance = judge(&facts).clearance().filter(|clearance| reviewed && clearance.head() == head);
+    let clearance = judge(&facts).clearance().filter(|clearance| clearance.head() == head);
     Ok(clearance.map(|clearance| (facts, clearance)))
 }

@@ -23,7 +23,7 @@ use crate::{
         words::counted,
         workflow::Outcome,
     },
-    llm,
+    llm::{self, CheckReport},
     store::{assessment, effect, review},
     workspace::{self, Mirror, NewCommit},
 };
@@ -36,6 +36,8 @@ struct Complaints {
     findings: Vec<Finding>,
     /// What the last judgement of the head holds against it, besides findings.
     blockers: Vec<String>,
+    /// What the failed checks among them report.
+    checks: Vec<CheckReport>,
     /// The paths that the pull request changes so far.
     changed: Vec<String>,
 }
@@ -131,6 +133,7 @@ async fn complaints(at: &Attempt<'_>, mirror: &Mirror, head: &Sha) -> Result<Com
     Ok(Complaints {
         findings: findings(at, head).await?,
         blockers: blockers(at, head).await?,
+        checks: at.failed_checks(head).await?,
         changed: changed(at, mirror, head).await?,
     })
 }
@@ -183,6 +186,7 @@ async fn draft(
         body: &requirement.body,
         findings: &complaints.findings,
         blockers: &complaints.blockers,
+        checks: &complaints.checks,
         tests: tests.as_deref(),
         files: &context.files,
     }

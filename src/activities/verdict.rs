@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{
     Failure, Polling, Reply,
     attempt::{Attempt, answer, answer_with, moved},
-    facts,
+    facts, merging,
 };
 use crate::core::{
-    policy::{Assessment, Decision, Stop, judge},
+    policy::{Assessment, Decision, PullState, Stop, judge},
     run::{Park, Progress, Topic},
     workflow::Outcome,
 };
@@ -20,20 +20,25 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let assessment = judge(&facts);
     // Recorded before anything follows from it: the merge judges the recorded facts again.
     facts::record(at, &facts, &assessment).await?;
+    if pull.state == PullState::Merged {
+        return merging::unjudged(at, &pull).await;
+    }
     let closed = matches!(assessment.decision(), Decision::Stopped { reason: Stop::Closed | Stop::Merged });
     if !closed {
         at.report_gate(&assessment).await?;
         if facts.head != head {
             return Ok(moved(&head, &facts.head));
         }
-        // Whatever the tier demands: a person may have skipped the review or sent the run past it.
-        if facts.review.is_none() {
+        if facts.lacks_review() {
             return Ok(answer(Outcome::Moved, format!("{} has not been reviewed", head.short())));
         }
     }
     let outcome = match assessment.decision() {
         Decision::Clear => Outcome::Cleared,
-        Decision::Waiting { .. } => return Ok(park(at, &assessment)),
+        Decision::Waiting { .. } => {
+            at.rerun_checks(&assessment).await?;
+            return Ok(park(at, &assessment));
+        }
         Decision::Behind => Outcome::Behind,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
         Decision::Blocked { .. } => Outcome::Stopped,
@@ -45,7 +50,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     Ok(answer_with(outcome, assessment.sentence(), progress))
 }
 
-fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
+pub(super) fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
     let now = at.stored.now;
     let since = at.run().state.entered().unwrap_or(now);
     let waited = (now - since).to_std().unwrap_or_default();

@@ -28,15 +28,51 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub concurrency: Option<i32>,
+    /// The app whose check `Browser Evidence` counts, by its slug or number. Absent: no app's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "github-actions")]
+    pub evidence_app: Option<String>,
+    /// After this many minutes without progress a check has failed, where the policy does not say. Absent: 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 527040)]
+    pub check_deadline_minutes: Option<i32>,
+    /// How its pull requests are merged: `merge`, `squash` or `rebase`. A merge queue has its own method.
+    #[serde(default = "merge")]
+    #[schema(default = "merge")]
+    pub merge_method: String,
 }
 
 fn main() -> String {
     "main".to_owned()
 }
 
+fn merge() -> String {
+    "merge".to_owned()
+}
+
 impl From<product::Product> for Product {
     fn from(row: product::Product) -> Self {
-        let product::Product { name, repository, base_branch, test_command, backlog, concurrency } = row;
-        Self { name, repository, base_branch, test_command, backlog, concurrency }
+        let product::Product {
+            name,
+            repository,
+            base_branch,
+            test_command,
+            backlog,
+            concurrency,
+            evidence_app,
+            check_deadline_minutes,
+            merge_method,
+        } = row;
+        Self {
+            name,
+            repository,
+            base_branch,
+            test_command,
+            backlog,
+            concurrency,
+            evidence_app,
+            check_deadline_minutes,
+            merge_method,
+        }
     }
 }

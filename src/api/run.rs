@@ -108,6 +108,9 @@ pub struct Progress {
     /// The commit on the base branch that merged the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<String>,
+    /// Who merged it although no verdict had cleared it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<String>,
 }
 
 /// What a run's model calls have used.
@@ -239,6 +242,7 @@ impl From<&run::Progress> for Progress {
             pull: progress.pull,
             tier: progress.tier.map(|tier| tier.as_str().to_owned()),
             merged: progress.merged.as_ref().map(ToString::to_string),
+            unjudged: progress.unjudged.clone(),
         }
     }
 }

@@ -29,8 +29,8 @@ const GOAL: f64 = 50.0;
 pub(super) fn measure() -> anyhow::Result<Report> {
     let (text, change) = (policy(), change());
     let products = [PRODUCT.parse()?];
-    let contract = Contract { base: Some(&text), head: Some(&text) };
-    let scope = Scope { contract, products: &products, forge_changed_files: None };
+    let contract = Contract { base: Some(&text), head: Some(&text), forks: &[] };
+    let scope = Scope::new(contract, &products);
     let (mut spans, first) = (Vec::new(), Instant::now());
     while spans.len() < REPEATS && (spans.is_empty() || first.elapsed() < PATIENCE) {
         let began = Instant::now();

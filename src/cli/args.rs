@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use super::commands::{
-    archive, bench, budget, demo, dev, dlq, doctor, limit, options::Database, product, requirement,
+    archive, bench, budget, demo, dev, dlq, doctor, fault, limit, options::Database, product, requirement,
     retention, run, schedule, serve, worker,
 };
 
@@ -83,6 +83,8 @@ pub(super) enum Command {
     Worker(worker::Worker),
     /// Run everything on this machine: database, server, worker, stand-ins for GitHub and the model.
     Dev(dev::Dev),
+    /// Make the GitHub twin of a running `aspora dev` fail, lag or limit.
+    Fault(fault::Fault),
     /// Run one requirement from its submission to the merge, on this machine.
     Demo(demo::Demo),
     /// Run benchmarks on this machine; prints one line of JSON per workload.

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     activities::Polling,
     core::requirement::ProductName,
-    dev::{Needs, StandIns, model::MODEL, unittest},
+    dev::{Needs, StandIns, github::CI_APP, model::MODEL, unittest},
     engine::Engine,
     llm,
     store::product,
@@ -89,6 +89,7 @@ impl DevServer {
         if self.stand_ins.twin().is_some() {
             let (name, repository) = self.stand_ins.wealth().await?;
             product::put(self.engine.pool(), &name, &repository, "main", &unittest()).await?;
+            product::set_checks(self.engine.pool(), &name, Some(CI_APP), None).await?;
         }
         Ok(())
     }
@@ -100,6 +101,7 @@ impl DevServer {
     pub async fn add_local(&self, name: &ProductName, folder: &Path) -> anyhow::Result<()> {
         let repository = self.stand_ins.adopt(name, folder).await?;
         product::put(self.engine.pool(), name, &repository, "main", &unittest()).await?;
+        product::set_checks(self.engine.pool(), name, Some(CI_APP), None).await?;
         Ok(())
     }
 

@@ -19,8 +19,8 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, bench, budget, demo, dev, dlq, doctor, limit, migrate, product, requirement, retention, run,
-        schedule, serve, worker,
+        archive, bench, budget, demo, dev, dlq, doctor, fault, limit, migrate, product, requirement,
+        retention, run, schedule, serve, worker,
     },
     print::Printer,
 };
@@ -76,6 +76,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => serve::run(serve).await,
         Command::Worker(worker) => worker::run(worker).await,
         Command::Dev(dev) => dev::run(dev).await,
+        Command::Fault(fault) => fault::run(fault, &printer).await,
         Command::Demo(demo) => demo::run(demo, &printer).await,
         Command::Bench(bench) => Box::pin(bench::run(bench, &printer)).await,
         Command::BenchWorker(worker) => bench::run_worker(worker).await,

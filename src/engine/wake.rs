@@ -12,15 +12,15 @@ use crate::{
 };
 
 impl Engine {
-    /// Stores a signal and, if its run waits for the topic, wakes the run in the same transaction. False for a
+    /// Stores a signal and wakes the runs that it concerns and that wait for its topic, in the same transaction. False for a
     /// delivery that was stored before.
     ///
     /// # Errors
     /// When the database does not answer; the sender must then send again.
     pub async fn receive_signal(&self, news: &News) -> Result<bool, Error> {
         let mut tx = self.pool.begin().await?;
-        let Some((_, run)) = signal::insert(&mut tx, news).await? else { return Ok(false) };
-        if let Some(id) = run {
+        let Some(runs) = signal::insert(&mut tx, news).await? else { return Ok(false) };
+        for id in runs {
             let stored = lock(&mut tx, id).await?;
             if matches!(&stored.run.state, State::Waiting { park, .. } if park.topics.contains(&news.topic)) {
                 signal::take(&mut tx, id, &[news.topic]).await?;

@@ -1,25 +1,24 @@
-//! Check runs and commit statuses: all of one commit are read, ours are created and updated.
+//! Check runs: all of one commit are read, ours are created and updated.
 //!
-//! Only an app may create check runs; with a person's token only [`Forge::set_status`] remains. A status
-//! names no app, so anyone who can push may have set it.
+//! Only an app may create check runs; with a person's token only [`Forge::set_status`] remains.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{IntoDeserializer as _, value::Error as UnknownWord},
-};
+use serde::{Deserialize, Serialize};
 
 use super::{Error, Forge, escape, route, text, text_or_empty};
 use crate::core::{
-    policy::{CheckStatus, Conclusion, StatusState},
+    policy::{CheckStatus, Conclusion},
     requirement::RepoName,
     sha::Sha,
 };
 
 /// The most characters of a check run's summary and of its text, each.
 const OUTPUT_LIMIT: usize = 65_535;
-/// The most characters of a commit status's description.
-const DESCRIPTION_LIMIT: usize = 140;
+/// Of a commit with more suites than this, the listing of check runs has only those of the newest 1,000.
+/// docs.github.com "REST API endpoints for check runs".
+const SUITES_LIMIT: usize = 1_000;
 
 /// One run of a check on one commit.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -33,6 +32,8 @@ pub struct CheckRun {
     pub app_id: Option<u64>,
     /// The app's slug.
     pub app_slug: Option<String>,
+    /// The suite that it belongs to.
+    pub suite: Option<u64>,
     /// Its progress.
     pub status: CheckStatus,
     /// Its result, once it is completed.
@@ -63,6 +64,26 @@ pub struct CheckOutput {
     pub text: String,
 }
 
+/// What a check run says about lines of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Annotation {
+    /// The file.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub path: String,
+    /// The first line.
+    #[serde(default)]
+    pub start_line: Option<u64>,
+    /// `failure`, `warning` or `notice`.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub annotation_level: String,
+    /// One line.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub title: String,
+    /// What is to be said.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub message: String,
+}
+
 /// A check run to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCheckRun {
@@ -87,47 +108,50 @@ pub struct CheckUpdate {
     pub output: CheckOutput,
 }
 
-/// The newest status of one context on one commit.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct CommitStatus {
-    /// GitHub's number.
-    pub id: u64,
-    /// The status's name.
-    pub context: String,
-    /// Its state.
-    pub state: StatusState,
-    /// One line.
-    #[serde(default, deserialize_with = "text_or_empty")]
-    pub description: String,
-    /// The page for people; may be empty.
-    #[serde(default, deserialize_with = "text_or_empty")]
-    pub target_url: String,
-    /// When it was set.
-    pub updated_at: DateTime<Utc>,
-}
-
-/// A commit status to set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NewStatus {
-    /// The status's name.
-    pub context: String,
-    /// Its state.
-    pub state: StatusState,
-    /// One line; cut at 140 characters.
-    pub description: String,
-    /// The page for people.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub target_url: Option<String>,
-}
-
 impl Forge {
     /// Every check run on a commit, of every app; several of one name if it ran again.
     ///
     /// # Errors
     /// Those of the calls.
     pub async fn check_runs(&self, repo: &RepoName, sha: &Sha) -> Result<Vec<CheckRun>, Error> {
-        let route = route(repo, &format!("commits/{sha}/check-runs?filter=all"));
-        self.pages(&route, |page: RawCheckRuns| page.check_runs).await
+        let listing = route(repo, &format!("commits/{sha}/check-runs?filter=all"));
+        let runs = self.pages(&listing, |page: RawCheckRuns| page.check_runs).await?;
+        let suites: BTreeSet<_> = runs.iter().filter_map(|run| run.suite).collect();
+        if suites.len() < SUITES_LIMIT {
+            return Ok(runs);
+        }
+        self.check_runs_by_suite(repo, sha).await
+    }
+
+    async fn check_runs_by_suite(&self, repo: &RepoName, sha: &Sha) -> Result<Vec<CheckRun>, Error> {
+        #[derive(Deserialize)]
+        struct Page {
+            check_suites: Vec<Suite>,
+        }
+        let listing = route(repo, &format!("commits/{sha}/check-suites"));
+        let mut all = Vec::new();
+        for suite in self.pages(&listing, |page: Page| page.check_suites).await? {
+            let listing = route(repo, &format!("check-suites/{}/check-runs?filter=all", suite.id));
+            all.extend(self.pages(&listing, |page: RawCheckRuns| page.check_runs).await?);
+        }
+        Ok(all)
+    }
+
+    /// One check run.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn check_run(&self, repo: &RepoName, id: u64) -> Result<CheckRun, Error> {
+        self.get(&route(repo, &format!("check-runs/{id}"))).await
+    }
+
+    /// What a check run says about lines of files, of all pages.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn annotations(&self, repo: &RepoName, id: u64) -> Result<Vec<Annotation>, Error> {
+        let route = route(repo, &format!("check-runs/{id}/annotations"));
+        self.pages(&route, |page: Vec<Annotation>| page).await
     }
 
     /// The check run of this effect, by its name and external id. The app is not compared, since GitHub does
@@ -186,35 +210,6 @@ impl Forge {
     ) -> Result<CheckRun, Error> {
         self.patch(&route(repo, &format!("check-runs/{id}")), &UpdateBody::of(update)).await
     }
-
-    /// The newest status of every context on a commit.
-    ///
-    /// # Errors
-    /// Those of the calls.
-    pub async fn statuses(&self, repo: &RepoName, sha: &Sha) -> Result<Vec<CommitStatus>, Error> {
-        #[derive(Deserialize)]
-        struct Combined {
-            statuses: Vec<CommitStatus>,
-        }
-        let route = route(repo, &format!("commits/{sha}/status"));
-        let all = self.pages(&route, |page: Combined| page.statuses).await?;
-        Ok(newest_per_context(all))
-    }
-
-    /// Sets a commit status; idempotent, since only the newest counts.
-    ///
-    /// # Errors
-    /// Those of the call.
-    pub async fn set_status(
-        &self,
-        repo: &RepoName,
-        sha: &Sha,
-        new: &NewStatus,
-    ) -> Result<CommitStatus, Error> {
-        let description = text::cap(&new.description, DESCRIPTION_LIMIT);
-        let body = NewStatus { description, ..new.clone() };
-        self.post(&route(repo, &format!("statuses/{sha}")), &body).await
-    }
 }
 
 /// A [`CheckUpdate`] as GitHub takes it.
@@ -241,22 +236,6 @@ impl UpdateBody {
     }
 }
 
-/// GitHub's conclusion as the policy knows it: a workflow that could not start has failed.
-fn conclusion<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Conclusion>, D::Error> {
-    let Some(word) = Option::<String>::deserialize(from)? else { return Ok(None) };
-    if word == "startup_failure" {
-        return Ok(Some(Conclusion::Failure));
-    }
-    let known: Result<_, UnknownWord> = Conclusion::deserialize(word.as_str().into_deserializer());
-    known.map(Some).map_err(serde::de::Error::custom)
-}
-
-fn newest_per_context(mut all: Vec<CommitStatus>) -> Vec<CommitStatus> {
-    all.sort_by(|a, b| (&a.context, b.updated_at, b.id).cmp(&(&b.context, a.updated_at, a.id)));
-    all.dedup_by(|later, first| later.context == first.context);
-    all
-}
-
 #[derive(Deserialize)]
 struct RawCheckRuns {
     check_runs: Vec<CheckRun>,
@@ -267,8 +246,10 @@ struct RawCheckRun {
     id: u64,
     name: String,
     app: Option<App>,
+    #[serde(default)]
+    check_suite: Option<Suite>,
     status: CheckStatus,
-    #[serde(default, deserialize_with = "conclusion")]
+    #[serde(default)]
     conclusion: Option<Conclusion>,
     #[serde(default)]
     started_at: Option<DateTime<Utc>>,
@@ -280,6 +261,11 @@ struct RawCheckRun {
     html_url: String,
     #[serde(default)]
     output: CheckOutput,
+}
+
+#[derive(Deserialize)]
+struct Suite {
+    id: u64,
 }
 
 #[derive(Deserialize)]
@@ -297,6 +283,7 @@ impl From<RawCheckRun> for CheckRun {
             name: raw.name,
             app_id,
             app_slug,
+            suite: raw.check_suite.map(|suite| suite.id),
             status: raw.status,
             conclusion: raw.conclusion,
             started_at: raw.started_at,
@@ -311,21 +298,6 @@ impl From<RawCheckRun> for CheckRun {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn status(id: u64, context: &str, day: u32) -> CommitStatus {
-        serde_json::from_value(serde_json::json!({
-            "id": id, "context": context, "state": "success", "description": null, "target_url": null,
-            "updated_at": format!("2026-11-{day:02}T00:00:00Z"),
-        }))
-        .unwrap()
-    }
-
-    #[test]
-    fn the_newest_status_of_a_context_counts() {
-        let all = vec![status(1, "ci", 3), status(9, "ci", 2), status(4, "lint", 1), status(5, "lint", 1)];
-        let ids: Vec<u64> = newest_per_context(all).iter().map(|status| status.id).collect();
-        assert_eq!(ids, [1, 5]);
-    }
 
     #[test]
     fn unknown_values_are_read_and_satisfy_nothing() {
@@ -346,7 +318,7 @@ mod tests {
         };
         assert_eq!(read("success"), Some(Conclusion::Success));
         assert_eq!(read("timed_out"), Some(Conclusion::TimedOut));
-        assert_eq!(read("startup_failure"), Some(Conclusion::Failure));
+        assert_eq!(read("startup_failure"), Some(Conclusion::StartupFailure));
         assert_eq!(read("splendid"), Some(Conclusion::Unknown));
     }
 

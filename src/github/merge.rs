@@ -1,45 +1,58 @@
 //! The merge: only with a clearance, only of the head that the clearance names.
 
-use http::Method;
+use std::sync::atomic::Ordering;
+
+use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Forge, Kind, route, text};
+use super::{Error, Forge, Kind, Meaning, NotMerged, escape, route, sha_or_none, text};
 use crate::core::{
+    merge_method::MergeMethod,
     policy::{Clearance, PullState},
     requirement::RepoName,
     sha::Sha,
 };
 
-/// The result of a merge call that GitHub answered.
+/// The result of a merge call that GitHub answered, or of looking after one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Merge {
     /// The head was merged by this commit.
     Merged(Sha),
-    /// The head is no longer the one that was judged.
-    HeadMoved,
-    /// Not mergeable now. Read the pull request again before anything else.
-    NotMergeable {
-        /// GitHub's message.
-        why: String,
-        /// Whether the same call may succeed shortly: the base just moved, or GitHub is still working it out.
-        retry: bool,
-    },
-    /// Not permitted, or not by this method: a person must change that.
-    Forbidden {
-        /// GitHub's message.
-        why: String,
-    },
+    /// GitHub merges in the background: look after it by its uuid.
+    Pending(PendingMerge),
+    /// The base's merge queue has it and goes on alone; with GitHub's sentence.
+    Enqueued(String),
+    /// Not merged.
+    Refused(NotMerged),
 }
 
-/// The merge methods, most preferred first; a repository can disallow any of them.
-/// A merge commit is preferred because it keeps the judged head itself in the base.
-const METHODS: [&str; 3] = ["merge", "squash", "rebase"];
+/// A merge in the background.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingMerge {
+    /// Names it for [`Forge::merge_result`].
+    pub uuid: String,
+    /// The head that it merges. A merge that another caller asked for may have another head than ours.
+    pub head: Option<Sha>,
+}
+
+/// How to merge.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The merge method; a merge queue has its own.
+    pub method: MergeMethod,
+    /// The commit's first line; the caller neutralises it, because `#number` must stay a link.
+    pub title: &'a str,
+    /// The rest of the commit's message; neutralised here.
+    pub message: &'a str,
+    /// Whether the pull request is in a stack, which only a merge in the background can merge.
+    pub stacked: bool,
+}
 
 impl Forge {
-    /// Merges the head that the clearance names, by a merge commit where the repository allows it.
+    /// Merges the head that the clearance names, in the background where the server can, at once elsewhere
+    /// (GHES up to 3.19 answers 404 to the former, which is remembered).
     ///
-    /// The caller must check that the base is still [`Clearance::base`]: GitHub compares only the head. The
-    /// message is neutralised here; the caller neutralises the title, in which `#number` must stay a link.
+    /// The caller must check that the base is still [`Clearance::base`]: GitHub compares only the head.
     ///
     /// # Errors
     /// Those of the calls. After an error that [`Error::is_ambiguous`], the merge may have happened: read the
@@ -49,10 +62,29 @@ impl Forge {
         repo: &RepoName,
         number: u64,
         clearance: &Clearance,
-        title: &str,
-        message: &str,
+        order: Order<'_>,
     ) -> Result<Merge, Error> {
-        self.merge_head(repo, number, clearance.head(), title, message).await
+        self.merge_head(repo, number, clearance.head(), order).await
+    }
+
+    /// What became of a merge in the background; `None` once GitHub has forgotten it (24 hours after its last
+    /// change). Poll about once a second.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn merge_result(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        uuid: &str,
+        head: &Sha,
+    ) -> Result<Option<Merge>, Error> {
+        let route = route(repo, &format!("pulls/{number}/merge-async/{}", escape(uuid)));
+        match self.get::<RawResult>(&route).await {
+            Ok(result) => self.understand(repo, number, head, result).await.map(Some),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn merge_head(
@@ -60,24 +92,43 @@ impl Forge {
         repo: &RepoName,
         number: u64,
         head: &Sha,
-        title: &str,
-        message: &str,
+        order: Order<'_>,
     ) -> Result<Merge, Error> {
-        let title = text::cap(title, text::TITLE_LIMIT);
-        let message = text::cap(&text::neutralise(message), text::BODY_LIMIT);
-        let mut refused = Merge::Forbidden { why: "the repository allows no merge method".to_owned() };
-        for merge_method in METHODS {
-            let body = Body { sha: head, merge_method, commit_title: &title, commit_message: &message };
-            refused = match self.put_merge(repo, number, &body).await? {
-                Reply::Done(merge) => return Ok(merge),
-                Reply::OtherMethod(why) => Merge::Forbidden { why },
-                Reply::Unclear(why) => return self.explain(repo, number, head, why).await,
-            };
+        let title = text::cap(order.title, text::TITLE_LIMIT);
+        let message = text::cap(&text::neutralise(order.message), text::BODY_LIMIT);
+        let body = Body {
+            sha: head,
+            merge_method: order.method,
+            merge_action: None,
+            commit_title: &title,
+            commit_message: &message,
+        };
+        if self.merges_async.load(Ordering::Relaxed) || order.stacked {
+            match self.put_async(repo, number, &Body { merge_action: Some("default"), ..body }).await {
+                Ok(result) => return self.understand(repo, number, head, result).await,
+                Err(error) if error.kind() == Kind::NotFound && !order.stacked => {}
+                Err(error) => return self.refused(repo, number, head, error).await,
+            }
         }
-        Ok(refused)
+        let merge = self.put_merge(repo, number, head, &body).await?;
+        // The pull request was found, so what was not found before is the route.
+        self.merges_async.store(false, Ordering::Relaxed);
+        Ok(merge)
     }
 
-    async fn put_merge(&self, repo: &RepoName, number: u64, body: &Body<'_>) -> Result<Reply, Error> {
+    async fn put_async(&self, repo: &RepoName, number: u64, body: &Body<'_>) -> Result<RawResult, Error> {
+        let route = route(repo, &format!("pulls/{number}/merge-async"));
+        let also = [StatusCode::BAD_REQUEST, StatusCode::CONFLICT];
+        self.call_also(Method::PUT, &route, Some(body), &also).await?.json()
+    }
+
+    async fn put_merge(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        head: &Sha,
+        body: &Body<'_>,
+    ) -> Result<Merge, Error> {
         #[derive(Deserialize)]
         struct Done {
             sha: Option<Sha>,
@@ -86,14 +137,54 @@ impl Forge {
             message: String,
         }
         let route = route(repo, &format!("pulls/{number}/merge"));
-        let answer = match self.call(Method::PUT, &route, Some(body)).await {
-            Ok(answer) => answer,
-            Err(error) => return Reply::of(error),
-        };
-        Ok(match answer.json::<Done>()? {
-            Done { merged: true, sha: Some(sha), .. } => Reply::Done(Merge::Merged(sha)),
-            done => Reply::Unclear(done.message),
+        match self.call(Method::PUT, &route, Some(body)).await {
+            Ok(answer) => match answer.json::<Done>()? {
+                Done { merged: true, sha: Some(sha), .. } => Ok(Merge::Merged(sha)),
+                done => self.explain(repo, number, head, done.message).await,
+            },
+            Err(error) => self.refused(repo, number, head, error).await,
+        }
+    }
+
+    async fn understand(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        head: &Sha,
+        RawResult { status, details }: RawResult,
+    ) -> Result<Merge, Error> {
+        let RawDetails { message, uuid, expected_head_sha } = details;
+        match (status, uuid) {
+            (RawStatus::Pending, Some(uuid)) => {
+                Ok(Merge::Pending(PendingMerge { uuid, head: expected_head_sha }))
+            }
+            (RawStatus::Enqueued, _) => Ok(Merge::Enqueued(message)),
+            (RawStatus::Merged, _) => self.merged(repo, number, head).await,
+            (RawStatus::Pending, None) => Ok(not_yet(message)),
+            (RawStatus::Failed, _) => match NotMerged::said(message) {
+                Ok(refused) => Ok(Merge::Refused(refused)),
+                Err(why) => self.explain(repo, number, head, why).await,
+            },
+        }
+    }
+
+    /// The pull request says by which commit, and at which head, it was merged.
+    async fn merged(&self, repo: &RepoName, number: u64, head: &Sha) -> Result<Merge, Error> {
+        let pull = self.pull(repo, number).await?;
+        Ok(match pull.merged_at(head) {
+            Some(sha) => Merge::Merged(sha),
+            None if pull.state == PullState::Open => {
+                not_yet("GitHub says merged, and the pull request does not show it yet".to_owned())
+            }
+            None => Merge::Refused(NotMerged::seen("merged at another head".to_owned(), &pull, head)),
         })
+    }
+
+    async fn refused(&self, repo: &RepoName, number: u64, head: &Sha, error: Error) -> Result<Merge, Error> {
+        match NotMerged::of(error)? {
+            Ok(refused) => Ok(Merge::Refused(refused)),
+            Err(why) => self.explain(repo, number, head, why).await,
+        }
     }
 
     /// "Pull Request is not mergeable" has many causes, among them that it is merged already.
@@ -101,189 +192,50 @@ impl Forge {
         let pull = self.pull(repo, number).await?;
         Ok(match pull.merged_at(head) {
             Some(sha) => Merge::Merged(sha),
-            None if pull.head_sha != *head => Merge::HeadMoved,
-            None => Merge::NotMergeable {
-                why,
-                retry: pull.state != PullState::Merged && pull.mergeable.is_none(),
-            },
+            None => Merge::Refused(NotMerged::seen(why, &pull, head)),
         })
     }
 }
 
+const fn not_yet(why: String) -> Merge {
+    Merge::Refused(NotMerged { meaning: Meaning::NotYet, why })
+}
+
 /// The body of the merge call.
-#[derive(Serialize)]
+#[derive(Serialize, Clone, Copy)]
 struct Body<'a> {
     sha: &'a Sha,
-    merge_method: &'static str,
+    merge_method: MergeMethod,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merge_action: Option<&'static str>,
     commit_title: &'a str,
     commit_message: &'a str,
 }
 
-/// What an answer to the merge call means.
-#[derive(Debug, PartialEq, Eq)]
-enum Reply {
-    Done(Merge),
-    OtherMethod(String),
-    Unclear(String),
+/// `pull-request-merge-async-result` of GitHub's description.
+#[derive(Deserialize)]
+struct RawResult {
+    status: RawStatus,
+    details: RawDetails,
 }
 
-impl Reply {
-    fn of(error: Error) -> Result<Self, Error> {
-        let why = error.message().to_owned();
-        let message = why.to_ascii_lowercase();
-        let says = |phrase: &str| message.contains(phrase);
-        match error.kind() {
-            // GitHub returns this briefly while it reads the branch's protection.
-            Kind::Conflict if says("not authorized to push") => {
-                Ok(Self::Done(Merge::NotMergeable { why, retry: true }))
-            }
-            Kind::Conflict => Ok(Self::Done(Merge::HeadMoved)),
-            Kind::MethodNotAllowed if says("base branch was modified") => {
-                Ok(Self::Done(Merge::NotMergeable { why, retry: true }))
-            }
-            Kind::MethodNotAllowed if says("not authorized") => Ok(Self::Done(Merge::Forbidden { why })),
-            Kind::MethodNotAllowed
-                if says("merges are not allowed") || says("merge commits are not allowed") =>
-            {
-                Ok(Self::OtherMethod(why))
-            }
-            Kind::MethodNotAllowed => Ok(Self::Unclear(why)),
-            Kind::Forbidden => Ok(Self::Done(Merge::Forbidden { why })),
-            Kind::Timeout
-            | Kind::Connection
-            | Kind::Server
-            | Kind::RateLimited
-            | Kind::Held
-            | Kind::Unauthorized
-            | Kind::NotFound
-            | Kind::Validation
-            | Kind::Gone
-            | Kind::Moved
-            | Kind::Refused
-            | Kind::Unreadable
-            | Kind::Unsent => Err(error),
-        }
-    }
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum RawStatus {
+    Pending,
+    Merged,
+    Enqueued,
+    Failed,
+}
+
+#[derive(Deserialize)]
+struct RawDetails {
+    message: String,
+    #[serde(default)]
+    uuid: Option<String>,
+    #[serde(default, deserialize_with = "sha_or_none")]
+    expected_head_sha: Option<Sha>,
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Arc, Mutex};
-
-    use axum::{Json, Router, http::StatusCode, routing::put};
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::github::{Config, Timeouts};
-
-    const HEAD: &str = "1111111111111111111111111111111111111111";
-    const OTHER: &str = "2222222222222222222222222222222222222222";
-
-    /// A GitHub that gives these answers to the merge calls in turn, and returns this pull request.
-    struct Stub {
-        answers: Vec<(u16, &'static str)>,
-        pull: Value,
-    }
-
-    impl Stub {
-        async fn merges(self) -> (Result<Merge, Error>, Vec<Value>) {
-            let seen = Arc::new(Mutex::new(Vec::new()));
-            let orders = seen.clone();
-            let answers = self.answers;
-            let merge = move |Json(order): Json<Value>| {
-                let mut orders = orders.lock().unwrap();
-                let (status, message) = answers[orders.len()];
-                orders.push(order);
-                let answer = Json(json!({"sha": OTHER, "merged": status == 200, "message": message}));
-                std::future::ready((StatusCode::from_u16(status).unwrap(), answer))
-            };
-            let pull = self.pull;
-            let router = Router::new()
-                .route("/repos/acme/w/pulls/7/merge", put(merge))
-                .route("/repos/acme/w/pulls/7", axum::routing::get(move || std::future::ready(Json(pull))));
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let api_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-            tokio::spawn(async move { axum::serve(listener, router).await });
-            let config = Config { api_url, token: "t".to_owned().into(), timeouts: Timeouts::default() };
-            let forge = Forge::new(config).unwrap();
-            let repo = "acme/w".parse().unwrap();
-            let merge = forge.merge_head(&repo, 7, &HEAD.parse().unwrap(), "Add @risk", "closes #1").await;
-            let orders = seen.lock().unwrap().clone();
-            (merge, orders)
-        }
-    }
-
-    fn pull(merged: bool, head: &str, mergeable: Option<bool>) -> Value {
-        json!({
-            "number": 7, "state": "open", "merged": merged, "merge_commit_sha": OTHER,
-            "mergeable": mergeable, "head": {"ref": "b", "sha": head}, "base": {"ref": "main", "sha": OTHER},
-            "user": null, "changed_files": 1, "html_url": "", "title": "", "body": null,
-            "created_at": "2026-11-22T00:00:00Z", "updated_at": "2026-11-22T00:00:00Z",
-        })
-    }
-
-    fn waits(why: &str, retry: bool) -> Merge {
-        Merge::NotMergeable { why: why.to_owned(), retry }
-    }
-
-    #[tokio::test]
-    async fn every_answer_to_a_merge_is_understood() {
-        async fn check(status: u16, message: &'static str, pull: Value, expected: Merge) {
-            let (merge, orders) = Stub { answers: vec![(status, message)], pull }.merges().await;
-            assert_eq!(merge, Ok(expected), "{status} {message}");
-            assert_eq!(orders.len(), 1, "{status} {message}");
-        }
-        let open = || pull(false, HEAD, Some(true));
-        let forbidden = |why: &str| Merge::Forbidden { why: why.to_owned() };
-        check(200, "merged", open(), Merge::Merged(OTHER.parse().unwrap())).await;
-        check(409, "Head branch was modified.", open(), Merge::HeadMoved).await;
-        let not_yet = "You're not authorized to push to this branch.";
-        check(409, not_yet, open(), waits(not_yet, true)).await;
-        check(405, not_yet, open(), forbidden(not_yet)).await;
-        check(403, "No.", open(), forbidden("No.")).await;
-        let moved = "Base branch was modified. Review and try the merge again.";
-        check(405, moved, open(), waits(moved, true)).await;
-        let vague = "Pull Request is not mergeable";
-        check(405, vague, pull(false, HEAD, Some(false)), waits(vague, false)).await;
-        check(405, vague, pull(false, HEAD, None), waits(vague, true)).await;
-        check(405, vague, pull(false, OTHER, None), Merge::HeadMoved).await;
-        check(405, vague, pull(true, HEAD, None), Merge::Merged(OTHER.parse().unwrap())).await;
-        check(405, vague, pull(true, OTHER, None), Merge::HeadMoved).await;
-        let missing = "Required status check \"ci\" is expected.";
-        check(405, missing, open(), waits(missing, false)).await;
-    }
-
-    #[tokio::test]
-    async fn a_merge_names_the_head_and_its_message_closes_nothing() {
-        let (_, orders) = Stub { answers: vec![(200, "")], pull: pull(false, HEAD, None) }.merges().await;
-        let expected = json!({
-            "sha": HEAD, "merge_method": "merge",
-            "commit_title": "Add @risk", "commit_message": "closes #\u{200b}1",
-        });
-        assert_eq!(orders, [expected]);
-    }
-
-    #[tokio::test]
-    async fn the_next_method_is_tried_if_one_is_not_allowed() {
-        let no_commits = (405, "Merge commits are not allowed on this repository.");
-        let no_squash = (405, "Squash merges are not allowed on this repository.");
-        let no_rebase = (405, "Rebase merges are not allowed on this repository.");
-        let open = || pull(false, HEAD, Some(true));
-
-        let (merge, orders) = Stub { answers: vec![no_commits, (200, "")], pull: open() }.merges().await;
-        assert_eq!(merge, Ok(Merge::Merged(OTHER.parse().unwrap())));
-        assert_eq!(orders[1]["merge_method"], "squash");
-
-        let answers = vec![no_commits, no_squash, no_rebase];
-        let (merge, orders) = Stub { answers, pull: open() }.merges().await;
-        assert_eq!(merge, Ok(Merge::Forbidden { why: no_rebase.1.to_owned() }));
-        assert!(orders.iter().all(|order| order["sha"] == HEAD));
-    }
-
-    #[tokio::test]
-    async fn an_ambiguous_answer_is_an_error_and_the_merge_is_not_repeated() {
-        let (merge, orders) = Stub { answers: vec![(502, "")], pull: json!({}) }.merges().await;
-        assert!(merge.is_err_and(|error| error.is_ambiguous() && error.is_transient()));
-        assert_eq!(orders.len(), 1);
-    }
-}
+mod tests;

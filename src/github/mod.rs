@@ -5,18 +5,26 @@
 //! hold it back before it is sent. A failure says its kind and how long to wait; the job queue retries.
 
 mod account;
+mod actions;
 mod checks;
 mod comments;
 mod error;
 mod headers;
 mod merge;
+mod merge_answer;
 mod pulls;
 mod reviews;
+mod stacks;
+mod statuses;
 pub mod text;
 mod throttle;
 pub mod webhook;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -30,12 +38,16 @@ use url::Url;
 use crate::core::{outage::Pass, requirement::RepoName, sha::Sha};
 
 pub use account::Account;
-pub use checks::{CheckOutput, CheckRun, CheckUpdate, CommitStatus, NewCheckRun, NewStatus};
+pub use actions::{Job, WorkflowRun};
+pub use checks::{Annotation, CheckOutput, CheckRun, CheckUpdate, NewCheckRun};
 pub use comments::Comment;
 pub use error::{Error, Kind};
-pub use merge::Merge;
-pub use pulls::{NewPull, Pull};
+pub use merge::{Merge, Order, PendingMerge};
+pub use merge_answer::{Meaning, NotMerged, hindrance};
+pub use pulls::{MergeState, NewPull, Pull, StackBase, StackPlace};
 pub use reviews::{NewReview, NewReviewComment, Review};
+pub use stacks::Layer;
+pub use statuses::{CommitStatus, NewStatus};
 pub use throttle::{Effort, Throttle};
 
 /// The most bytes one answer may have (32 MiB); a longer one is refused unread.
@@ -87,6 +99,8 @@ pub struct Forge {
     octocrab: Octocrab,
     config: Config,
     identity: OnceCell<Account>,
+    /// Whether the server is thought to have `merge-async`; false once it has said that it has not.
+    merges_async: AtomicBool,
     throttle: Option<Arc<dyn Throttle>>,
 }
 
@@ -125,7 +139,13 @@ impl Forge {
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BadConfig::Token);
         }
-        Ok(Self { octocrab: client(&config)?, config, identity: OnceCell::new(), throttle: None })
+        Ok(Self {
+            octocrab: client(&config)?,
+            config,
+            identity: OnceCell::new(),
+            merges_async: AtomicBool::new(true),
+            throttle: None,
+        })
     }
 
     /// The same client, with this throttle asked before every call.
@@ -173,6 +193,20 @@ impl Forge {
     where
         B: Serialize + ?Sized,
     {
+        self.call_also(method, route, body, &[]).await
+    }
+
+    /// As [`Self::call`]; answers with these statuses too are answers and not errors.
+    async fn call_also<B>(
+        &self,
+        method: Method,
+        route: &str,
+        body: Option<&B>,
+        also: &[StatusCode],
+    ) -> Result<Answer, Error>
+    where
+        B: Serialize + ?Sized,
+    {
         let call = format!("{method} {route}");
         let pass = match &self.throttle {
             Some(throttle) => {
@@ -180,7 +214,7 @@ impl Forge {
             }
             None => Pass::default(),
         };
-        let exchange = self.exchange(method, route, body, &call);
+        let exchange = self.exchange(method, route, body, &call, also);
         let outcome = match tokio::time::timeout(self.config.timeouts.total, exchange).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::timeout(call, self.config.timeouts.total)),
@@ -203,6 +237,7 @@ impl Forge {
         route: &str,
         body: Option<&B>,
         call: &str,
+        also: &[StatusCode],
     ) -> Result<Answer, Error>
     where
         B: Serialize + ?Sized,
@@ -212,7 +247,7 @@ impl Forge {
             self.octocrab.build_request(request, body).map_err(|error| Error::unsent(call, &error))?;
         let answer = self.octocrab.execute(request).await.map_err(|error| Error::broken(call, &error))?;
         let (head, body) = answer.into_parts();
-        if head.status.is_success() {
+        if head.status.is_success() || also.contains(&head.status) {
             self.observe(&head.headers, None).await;
         }
         let body = Limited::new(body, ANSWER_LIMIT)
@@ -222,6 +257,9 @@ impl Forge {
             .to_bytes();
         match head.status {
             StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
+                Ok(Answer { call: call.to_owned(), headers: head.headers, body })
+            }
+            status if also.contains(&status) => {
                 Ok(Answer { call: call.to_owned(), headers: head.headers, body })
             }
             status => {

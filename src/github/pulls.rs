@@ -20,6 +20,12 @@ pub struct Pull {
     pub draft: bool,
     /// Whether it merges without conflict; `None` while GitHub works it out.
     pub mergeable: Option<bool>,
+    /// Why it could not be merged now; [`MergeState::Unknown`] while GitHub works it out.
+    pub merge_state: MergeState,
+    /// Who merged it, if it was merged and the account is not deleted.
+    pub merged_by: Option<Account>,
+    /// Its place in a stack of pull requests, if it is in one.
+    pub stack: Option<StackPlace>,
     /// The commit at the tip of its branch.
     pub head_sha: Sha,
     /// Its branch.
@@ -42,6 +48,51 @@ pub struct Pull {
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+}
+
+/// GitHub's `mergeable_state`. @octokit/graphql-schema `MergeStateStatus`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MergeState {
+    /// The base has commits that the branch must hold first.
+    Behind,
+    /// A rule of the base branch is not met, even if we may bypass it.
+    Blocked,
+    /// Nothing is missing.
+    Clean,
+    /// It conflicts with the base.
+    Dirty,
+    /// It is a draft.
+    Draft,
+    /// As clean; the server (GHES) runs hooks before it accepts the merge.
+    HasHooks,
+    /// Mergeable, with a check that is not required and not green.
+    Unstable,
+    /// Not worked out yet, or a word that we do not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// The place of a pull request in a stack.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StackPlace {
+    /// The number of the stack in the repository.
+    #[serde(default)]
+    pub number: Option<u64>,
+    /// 1 is the bottom, which is merged first.
+    #[serde(default)]
+    pub position: Option<u64>,
+    /// The branch that the whole stack is merged into.
+    pub base: StackBase,
+}
+
+/// Where a stack is merged into.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct StackBase {
+    /// The branch.
+    #[serde(rename = "ref")]
+    pub branch: String,
 }
 
 /// A pull request to open.
@@ -153,6 +204,12 @@ struct RawPull {
     draft: bool,
     #[serde(default)]
     mergeable: Option<bool>,
+    #[serde(default)]
+    mergeable_state: MergeState,
+    #[serde(default)]
+    merged_by: Option<Account>,
+    #[serde(default)]
+    stack: Option<StackPlace>,
     head: Branch,
     base: Branch,
     user: Option<Account>,
@@ -180,10 +237,14 @@ impl From<RawPull> for Pull {
             merge_commit_sha: raw.merge_commit_sha.filter(|_| raw.merged),
             draft: raw.draft,
             mergeable: raw.mergeable,
+            merge_state: raw.mergeable_state,
+            merged_by: raw.merged_by,
+            stack: raw.stack.clone(),
             head_sha: raw.head.sha,
             head_branch: raw.head.name,
             base_sha: raw.base.sha,
-            base_branch: raw.base.name,
+            // A stacked pull request is based on the one below, and merged into the base of its stack.
+            base_branch: raw.stack.as_ref().map_or(raw.base.name, |stack| stack.base.branch.clone()),
             author: raw.user,
             changed_files: raw.changed_files,
             url: raw.html_url,

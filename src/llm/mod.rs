@@ -4,6 +4,7 @@
 //! nothing is retried here, the job queue retries.
 
 mod answers;
+mod check_report;
 mod client;
 mod config;
 mod error;
@@ -16,6 +17,7 @@ mod throttle;
 mod transport;
 
 pub use answers::{FINDINGS_LIMIT, MESSAGE_LIMIT, Unreadable, read_review, review_schema};
+pub use check_report::CheckReport;
 pub use client::{ASSUMED_OUTPUT, Model};
 pub use config::{BadConfig, Config, OPENAI_URL, Prices, Timeouts};
 pub use error::{Bill, Error, RETRY_AFTER_LIMIT};

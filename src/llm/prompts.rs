@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Message, Prompt, Role, Schema, Task, review_schema, shown};
+use super::{CheckReport, Message, Prompt, Role, Schema, Task, review_schema, shown};
 use crate::core::{
     edit::{BlockFailed, Malformed},
     finding::Finding,
@@ -106,6 +106,8 @@ pub struct Remediate<'a> {
     pub findings: &'a [Finding],
     /// The blockers that the gate found, one line each.
     pub blockers: &'a [String],
+    /// What the failed checks among them report.
+    pub checks: &'a [CheckReport],
     /// The output of the last test run; `None` if the tests passed or did not run.
     pub tests: Option<&'a str>,
     /// The files as they are on the head, most relevant first.
@@ -197,6 +199,9 @@ impl Remediate<'_> {
         let findings: Vec<String> = self.findings.iter().map(finding_line).collect();
         page.list("Findings of the review", &findings);
         page.list("What the gate holds against the change", self.blockers);
+        for check in self.checks {
+            page.section("A failed check", &check.shown());
+        }
         if let Some(tests) = self.tests {
             page.section("Last run of the tests", &shown::raw("tests", &cut_front(tests)));
         }
@@ -347,6 +352,7 @@ mod tests {
             body: "b",
             findings: &finding,
             blockers: &["docs are behind".to_owned()],
+            checks: &[],
             tests: Some("1 failed"),
             files: &[],
         }

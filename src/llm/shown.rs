@@ -2,10 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::core::path::is_invisible;
-
-/// Extensions of files whose HTML comments are not rendered.
-const MARKUP: [&str; 6] = [".md", ".markdown", ".html", ".htm", ".svg", ".xml"];
+use crate::core::visible::{visible, without_comments, without_invisible};
 
 /// Foreign prose, fenced, without comments and invisible characters: what people cannot see when they read
 /// the text must not reach the model.
@@ -30,38 +27,12 @@ pub(super) fn raw(name: &str, text: &str) -> String {
     fenced(name, &without_invisible(text))
 }
 
-fn visible(path: &str, text: &str) -> String {
-    let text = without_invisible(text);
-    let path = path.to_lowercase();
-    if MARKUP.iter().any(|end| path.ends_with(end)) { without_comments(&text) } else { text }
-}
-
 /// The boundary is a hash of the content, so no content can contain its own.
 fn fenced(name: &str, text: &str) -> String {
     let name: String = name.escape_default().take(300).collect();
     let boundary = hex::encode(&Sha256::digest(format!("{name}\0{text}"))[..8]);
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
     format!("<data {boundary} name=\"{name}\">\n{text}{end}</data {boundary}>\n")
-}
-
-fn without_invisible(text: &str) -> String {
-    let is_hidden = |c: char| is_invisible(c) || (c.is_control() && !matches!(c, '\n' | '\t' | '\r'));
-    text.chars().filter(|c| !is_hidden(*c)).collect()
-}
-
-/// A comment leaves its line breaks, so that later lines keep their numbers. One that is not closed extends to
-/// the end of the text, as it does in a browser.
-fn without_comments(text: &str) -> String {
-    let mut kept = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("<!--") {
-        kept.push_str(&rest[..start]);
-        let comment = &rest[start..];
-        let end = comment.find("-->").map_or(comment.len(), |end| end + 3);
-        kept.extend(comment[..end].chars().filter(|c| *c == '\n'));
-        rest = &comment[end..];
-    }
-    kept + rest
 }
 
 #[cfg(test)]

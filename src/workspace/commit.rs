@@ -11,7 +11,7 @@ use super::{
     error::Error,
     git::Call,
     mirror::{Leaf, Mirror, is_file},
-    names::{sha, shown},
+    names::sha,
 };
 use crate::core::{path::RepoPath, sha::Sha};
 
@@ -86,15 +86,11 @@ impl Mirror {
             Some(base) if base == *theirs => return Ok(Merge::Made(ours.clone())),
             Some(_) => {}
         }
-        let call = self.git(["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages"]);
-        let answer = call.and([ours.as_str(), theirs.as_str()]).ends_with(&[0, 1]).await?;
-        let mut fields = answer.output.split(|&byte| byte == 0).filter(|field| !field.is_empty());
-        let tree = String::from_utf8_lossy(fields.next().unwrap_or_default()).trim().to_owned();
-        if answer.code == 1 {
-            let paths: BTreeSet<String> = fields.map(shown).collect();
-            return Ok(Merge::Conflict(paths.into_iter().collect()));
+        let merged = self.merged_tree(ours, theirs).await?;
+        if !merged.is_clean {
+            return Ok(Merge::Conflict(merged.conflicts));
         }
-        self.commit_tree(&tree, &[ours, theirs], message, at).await.map(Merge::Made)
+        self.commit_tree(merged.tree.as_str(), &[ours, theirs], message, at).await.map(Merge::Made)
     }
 
     async fn store(&self, content: &[u8]) -> Result<String, Error> {

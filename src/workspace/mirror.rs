@@ -1,9 +1,6 @@
 //! Reads a repository from its bare mirror: files, changes, commits.
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     config::Signature,
@@ -12,14 +9,9 @@ use super::{
     link::Link,
     names::{reference, sha, shown},
 };
-use crate::core::{
-    change::{Change, ChangeKind, FileChange},
-    path::RepoPath,
-    sha::Sha,
-};
+use crate::core::{path::RepoPath, sha::Sha};
 
 const LARGEST_FILE: usize = 16 << 20;
-const LARGEST_DIFF: usize = 4 << 20;
 
 /// The bare mirror of one repository. Its branches are as of the last fetch.
 #[derive(Clone)]
@@ -38,15 +30,6 @@ pub struct Entry {
     pub mode: u32,
     /// Bytes; 0 for a submodule.
     pub size: u64,
-}
-
-/// A unified diff for people and models. It may be cut, so no decision is based on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diff {
-    /// The diff, at most 4 MiB.
-    pub text: String,
-    /// Whether it was cut.
-    pub cut: bool,
 }
 
 /// One commit. Names and addresses are what its author wrote, and prove nothing.
@@ -161,57 +144,6 @@ impl Mirror {
         }
     }
 
-    /// What `head` changes since it forked from `base`, as the policy reads it.
-    ///
-    /// # Errors
-    /// [`Error::Missing`] when the mirror lacks a commit, or the two have no common history.
-    pub async fn change(&self, base: &Sha, head: &Sha) -> Result<Change, Error> {
-        let from = self.fork_point(base, head).await?;
-        let raw = self.difference(&from, head).and(["--raw", "-z", "--no-abbrev"]).output().await?;
-        let unreadable = |error| Error::Git {
-            command: "diff-tree".to_owned(),
-            message: format!("its listing could not be read: {error}"),
-            transient: false,
-        };
-        let mut change = Change::from_raw_diff(&raw).map_err(unreadable)?;
-        let may_be_blank = |file: &FileChange| {
-            file.kind == ChangeKind::Modified && file.old_mode == file.new_mode && !file.odd
-        };
-        if change.files.iter().any(may_be_blank) {
-            let non_blank = self.non_blank(&from, head).await?;
-            for file in change.files.iter_mut().filter(|file| may_be_blank(file)) {
-                file.blank = !non_blank.contains(file.path.as_bytes());
-            }
-        }
-        Ok(change)
-    }
-
-    /// The unified diff of what `head` changes since it forked from `base`, cut at 4 MiB.
-    ///
-    /// # Errors
-    /// As [`Mirror::change`].
-    pub async fn diff(&self, base: &Sha, head: &Sha) -> Result<Diff, Error> {
-        let from = self.fork_point(base, head).await?;
-        let call = self.difference(&from, head).and(["--patch", "--no-color"]).cut_at(LARGEST_DIFF);
-        let answer = call.ends_with(&[0]).await?;
-        Ok(Diff { text: String::from_utf8_lossy(&answer.output).into_owned(), cut: answer.cut })
-    }
-
-    /// The last common commit of two histories, if there is one.
-    ///
-    /// # Errors
-    /// [`Error::Missing`] when the mirror lacks a commit.
-    pub async fn merge_base(&self, one: &Sha, other: &Sha) -> Result<Option<Sha>, Error> {
-        self.need(one).await?;
-        self.need(other).await?;
-        let answer = self.git(["merge-base", one.as_str(), other.as_str()]).ends_with(&[0, 1]).await?;
-        if answer.code == 1 {
-            Ok(None)
-        } else {
-            sha(String::from_utf8_lossy(&answer.output).trim()).map(Some)
-        }
-    }
-
     /// Whether `later` contains `earlier`; a commit contains itself.
     ///
     /// # Errors
@@ -221,6 +153,18 @@ impl Mirror {
         self.need(later).await?;
         let call = self.git(["merge-base", "--is-ancestor", earlier.as_str(), later.as_str()]);
         Ok(call.ends_with(&[0, 1]).await?.code == 0)
+    }
+
+    /// The newest commits of a history, itself first, at most `most`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] for a commit that is not here, or git's own.
+    pub async fn recent(&self, commit: &Sha, most: usize) -> Result<Vec<Sha>, Error> {
+        self.need(commit).await?;
+        let most = format!("--max-count={most}");
+        let listing = self.git(["rev-list", &most, commit.as_str()]).output().await?;
+        let lines = String::from_utf8_lossy(&listing).lines().map(str::to_owned).collect::<Vec<_>>();
+        Ok(lines.into_iter().filter_map(|line| line.parse().ok()).collect())
     }
 
     /// The commits that `head` has and `base` does not, oldest first.
@@ -273,40 +217,6 @@ impl Mirror {
     pub(super) async fn leaves(&self, commit: &Sha) -> Result<Vec<Leaf>, Error> {
         self.need(commit).await?;
         leaves(&self.git(["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()]).output().await?)
-    }
-
-    async fn fork_point(&self, base: &Sha, head: &Sha) -> Result<Sha, Error> {
-        let unrelated = || Error::Missing(format!("{base} and {head} have no common history"));
-        self.merge_base(base, head).await?.ok_or_else(unrelated)
-    }
-
-    fn difference(&self, from: &Sha, to: &Sha) -> Call<'_> {
-        self.git([
-            "diff-tree",
-            "-r",
-            "--no-renames",
-            "--no-ext-diff",
-            "--no-textconv",
-            "--ignore-submodules=none",
-        ])
-        .and([from.as_str(), to.as_str()])
-    }
-
-    /// The paths in which more than white space differs.
-    async fn non_blank(&self, from: &Sha, to: &Sha) -> Result<BTreeSet<Vec<u8>>, Error> {
-        let call =
-            self.difference(from, to).and(["--numstat", "-z", "--ignore-all-space", "--ignore-blank-lines"]);
-        let listing = call.output().await?;
-        let mut non_blank = BTreeSet::new();
-        for record in listing.split(|&byte| byte == 0) {
-            let mut fields = record.splitn(3, |&byte| byte == b'\t');
-            if let (Some(added), Some(removed), Some(path)) = (fields.next(), fields.next(), fields.next())
-                && (added, removed) != (&b"0"[..], &b"0"[..])
-            {
-                non_blank.insert(path.to_vec());
-            }
-        }
-        Ok(non_blank)
     }
 }
 

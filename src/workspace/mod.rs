@@ -3,11 +3,13 @@
 //! Commits are made without a checkout, with a fixed author, committer and date, so that the same intent always
 //! gives the same SHA. Nothing that a repository contains is run outside the sandbox.
 
+mod changes;
 mod checkout;
 mod commit;
 mod config;
 mod error;
 mod git;
+mod landed;
 mod link;
 mod mirror;
 mod names;
@@ -17,11 +19,12 @@ mod throttle;
 mod workspaces;
 
 pub use self::{
+    changes::Diff,
     checkout::Worktree,
     commit::{FileEdit, Merge, NewCommit},
     config::{Config, Credentials, Mint, Remote, Signature},
     error::Error,
-    mirror::{Commit, Diff, Entry, Mirror},
+    mirror::{Commit, Entry, Mirror},
     remote::Push,
     sandbox::{Limits, Sandbox, TestRun, Unavailable},
     throttle::Throttle,

@@ -19,7 +19,7 @@ async fn f12_a_head_that_moves_while_the_merge_is_under_way_is_not_merged() {
     let (twin, repository) = (Arc::downgrade(&env.twin), started.repository.clone());
     let branch = env.read(started.run).await.spec.branch;
     env.twin.on_request(Arc::new(move |request, phase| {
-        if phase == Phase::Before && request.method == "PUT" && request.path.ends_with("/merge") {
+        if phase == Phase::Before && request.method == "PUT" && request.path.ends_with("/merge-async") {
             let twin = twin.upgrade().unwrap();
             let files: [(&str, &[u8]); 1] = [("formatters/mean.py", b"unjudged\n")];
             block_on(twin.push_as("mallory", &repository, &branch, &files)).unwrap();

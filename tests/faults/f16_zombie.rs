@@ -55,7 +55,7 @@ const fn at(
 const PUSH: (&str, &str) = ("POST", "/git-receive-pack");
 const OPEN: (&str, &str) = ("POST", "/pulls");
 const REVIEW: (&str, &str) = ("POST", "/reviews");
-const MERGE: (&str, &str) = ("PUT", "/merge");
+const MERGE: (&str, &str) = ("PUT", "/merge-async");
 const FETCH: (&str, &str) = ("GET", "/info/refs");
 
 const SUSPENSIONS: [SuspendAt; 8] = [

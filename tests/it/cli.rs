@@ -106,6 +106,8 @@ async fn products_and_limits_are_set_and_listed() {
         "put",
         "goals",
         "acme/goals",
+        "--merge-method",
+        "squash",
         "--backlog",
         "2",
         "--concurrency",
@@ -120,6 +122,9 @@ async fn products_and_limits_are_set_and_listed() {
         0,
         "goals                       3        2  acme/goals (main)",
     );
+    let products = run(&["-o", "json", "product", "list"]).await;
+    let products: serde_json::Value = serde_json::from_slice(&products.stdout).unwrap();
+    assert!(products.as_array().unwrap().iter().any(|it| it["merge_method"] == "squash"), "{products}");
     assert_prints(&run(&["limit", "list"]).await, 0, "     0      3  product:goals");
     assert_prints(
         &run(&["limit", "set", "model:openai", "7"]).await,

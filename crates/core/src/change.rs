@@ -27,13 +27,14 @@ pub struct FileChange {
     /// Whether the path is not UTF-8. Then no pattern can be trusted to match it, and the highest tier applies.
     #[serde(default)]
     pub odd: bool,
-    /// Whether only white space differs between the two versions of the file.
+    /// Whether readers see no difference between the two versions of the file: white space at every path, and at
+    /// those of documents comments and invisible characters too.
     #[serde(default)]
     pub blank: bool,
 }
 
 /// What happened to one path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// The path is new.
@@ -55,6 +56,14 @@ pub struct NotARawDiff {
 }
 
 impl Change {
+    /// The entries that `other` does not have; whether only white space differs is no difference.
+    #[must_use]
+    pub fn beyond(self, other: &Self) -> Self {
+        let key = |file: &FileChange| (file.path.clone(), file.kind, file.old_mode, file.new_mode);
+        let known: BTreeSet<_> = other.files.iter().map(key).collect();
+        Self { files: self.files.into_iter().filter(|file| !known.contains(&key(file))).collect() }
+    }
+
     /// Reads the output of `git diff --raw -z --no-renames`; `blank` is left false everywhere.
     ///
     /// # Errors

@@ -168,7 +168,10 @@ fn is_device(stem: &str) -> bool {
 }
 
 /// Upper and then lower case, so that `ß`, `ſ` and the Kelvin sign equal their plain letters.
-fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     text.nfkc().flat_map(char::to_uppercase).flat_map(char::to_lowercase).nfkc().collect()
 }
 

@@ -159,6 +159,41 @@ pub(crate) struct Merged {
     pub(crate) head: Sha,
 }
 
+/// The re-run of the failed jobs of a workflow run.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct RerunIntent {
+    pub(crate) workflow_run: u64,
+    /// The attempt that failed.
+    pub(crate) attempt: u32,
+}
+
+/// A re-run that was asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Reran {
+    pub(crate) workflow_run: u64,
+    /// The attempt that had failed.
+    pub(crate) attempt: u32,
+    pub(crate) head: Sha,
+    /// Why the forge refused.
+    pub(crate) refused: Option<String>,
+}
+
+/// One request to merge, which the forge may carry out in the background.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MergeOrderIntent {
+    pub(crate) pull: u64,
+    /// The head.
+    pub(crate) sha: Sha,
+}
+
+/// A request to merge that was answered.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct MergeOrdered {
+    /// The forge's name of the merge, if it is one in the background.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) uuid: Option<String>,
+}
+
 impl Effect for ModelCallIntent {
     const KIND: &'static str = "llm_call";
     type Observation = Answered;
@@ -189,6 +224,11 @@ impl Effect for CheckUpdateIntent {
     type Observation = Reported;
 }
 
+impl Effect for RerunIntent {
+    const KIND: &'static str = "rerun";
+    type Observation = Reran;
+}
+
 impl Effect for ReviewIntent {
     const KIND: &'static str = "review";
     type Observation = Posted;
@@ -197,6 +237,11 @@ impl Effect for ReviewIntent {
 impl Effect for MergeIntent {
     const KIND: &'static str = "merge";
     type Observation = Merged;
+}
+
+impl Effect for MergeOrderIntent {
+    const KIND: &'static str = "merge_order";
+    type Observation = MergeOrdered;
 }
 
 impl fmt::Display for CommitMessage {

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 pub(super) use self::effects::{
     Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommitMessage,
-    MergeIntent, Merged, ModelCallIntent, Opened, Posted, PullRequestIntent, Pushed, Reported, ReviewIntent,
-    Tests,
+    MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted, PullRequestIntent,
+    Pushed, Reported, Reran, RerunIntent, ReviewIntent, Tests,
 };
 use super::{Failure, attempt::Attempt};
 use crate::{

@@ -1,38 +1,75 @@
 //! The merge call, and what its answers mean for the run.
 
 use super::{
-    super::{
-        Failure, Reply,
-        attempt::{Attempt, answer},
-    },
-    settled::record,
+    super::{Failure, Reply, attempt::Attempt, ledger::MergeOrderIntent},
+    meaning::{means, wanting},
+    order::Orders,
+    settled::{became, record},
+    stack,
+    wait::wait,
 };
 use crate::{
-    core::{policy::Clearance, workflow::Outcome},
-    github::{Merge, Pull, text},
+    core::{merge_method::MergeMethod, policy::Clearance},
+    github::{Meaning, Merge, Order, PendingMerge, Pull, hindrance, text},
+    store::product,
 };
 
 /// Merges the cleared head. The caller has judged it a moment ago, and compared the base.
+///
+/// What GitHub shows as blocked is never merged past, even where we could bypass the rule.
 pub(in super::super) async fn call(
     at: &Attempt<'_>,
     key: &str,
     pull: &Pull,
     clearance: &Clearance,
 ) -> Result<Reply, Failure> {
-    at.check_lease()?;
-    let title = format!("{} (#{})", text::line(&pull.title), pull.number);
-    let message = at.signed("", key);
-    match at.factory.forge.merge(&at.repo, pull.number, clearance, &title, &message).await? {
-        Merge::Merged(sha) => record(at, key, sha, clearance.head().clone()).await,
-        Merge::HeadMoved => Ok(answer(Outcome::Moved, "the forge says that the head moved")),
-        Merge::NotMergeable { why, retry: true } => {
-            Err(Failure::retry(format!("not mergeable right now: {why}")))
-        }
-        Merge::NotMergeable { why, retry: false } => {
-            Ok(answer(Outcome::Refused, format!("the forge cannot merge: {why}")))
-        }
-        Merge::Forbidden { why } => {
-            Ok(answer(Outcome::Refused, format!("the forge does not allow us to merge: {why}")))
-        }
+    // The first read makes GitHub work out whether it merges; the second one shows it, as a rule.
+    let again = match hindrance(pull) {
+        Some(Meaning::NotYet) => Some(at.pull().await?),
+        Some(_) | None => None,
+    };
+    let pull = again.as_ref().unwrap_or(pull);
+    if let Some(meaning) = hindrance(pull) {
+        return Ok(wanting(at, meaning));
     }
+    if let Some(wait) = stack::below(at, pull).await? {
+        return Ok(wait);
+    }
+    at.check_lease()?;
+    let head = clearance.head();
+    let orders = Orders::read(at, key).await?;
+    orders.begin(at, &MergeOrderIntent { pull: pull.number, sha: head.clone() }).await?;
+    let merge = order(at, key, pull, clearance).await?;
+    let uuid = match &merge {
+        Merge::Pending(PendingMerge { uuid, head: Some(pending) }) if pending == head => Some(uuid.clone()),
+        Merge::Pending(_) | Merge::Merged(_) | Merge::Enqueued(_) | Merge::Refused(_) => None,
+    };
+    let ours = uuid.is_some();
+    orders.observe(at, uuid).await?;
+    match merge {
+        Merge::Merged(sha) => record(at, key, sha, head.clone()).await,
+        Merge::Refused(refused) => Ok(means(at, refused)),
+        Merge::Pending(_) if !ours => Ok(wait(
+            at,
+            "another merge of this pull request to end, which is not of the cleared head".to_owned(),
+        )),
+        Merge::Pending(_) | Merge::Enqueued(_) => became(at, key, merge, head, at.stored.now).await,
+    }
+}
+
+/// The product's merge method as it is now.
+async fn method(at: &Attempt<'_>) -> Result<MergeMethod, Failure> {
+    let product = product::get(&at.factory.pool, &at.stored.spec.product).await?;
+    product.map_or(Ok(MergeMethod::Merge), |product| product.merge_method.parse().map_err(Failure::last))
+}
+
+async fn order(at: &Attempt<'_>, key: &str, pull: &Pull, clearance: &Clearance) -> Result<Merge, Failure> {
+    let title = format!("{} (#{})", text::line(&pull.title), pull.number);
+    let order = Order {
+        method: method(at).await?,
+        title: &title,
+        message: &at.signed("", key),
+        stacked: pull.stack.is_some(),
+    };
+    Ok(at.factory.forge.merge(&at.repo, pull.number, clearance, order).await?)
 }

@@ -2,6 +2,11 @@
 
 mod call;
 mod landed;
+mod meaning;
+mod order;
 mod settled;
+mod stack;
+mod unjudged;
+mod wait;
 
-pub(super) use self::{call::call, landed::landed, settled::settled};
+pub(super) use self::{call::call, landed::landed, settled::settled, unjudged::unjudged};

@@ -7,6 +7,7 @@ pub(super) mod demo;
 pub(super) mod dev;
 pub(super) mod dlq;
 pub(super) mod doctor;
+pub(super) mod fault;
 pub(super) mod limit;
 pub(super) mod migrate;
 pub(super) mod options;

@@ -26,12 +26,21 @@ pub(crate) struct Put {
     /// The branch that changes are merged into.
     #[arg(long, default_value = "main")]
     base_branch: String,
+    /// How pull requests are merged.
+    #[arg(long, default_value = "merge", value_parser = ["merge", "squash", "rebase"])]
+    merge_method: String,
     /// Maximum number of open runs.
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     backlog: Option<i32>,
     /// Maximum number of concurrent jobs.
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     concurrency: Option<i32>,
+    /// The app whose check `Browser Evidence` counts, by its slug or number.
+    #[arg(long, value_name = "APP")]
+    evidence_app: Option<String>,
+    /// After this many minutes without progress a check has failed, where the policy does not say.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i32).range(1..))]
+    check_deadline: Option<i32>,
     /// The command that runs the product's tests in the sandbox.
     #[arg(last = true, value_name = "TEST_COMMAND")]
     test_command: Vec<String>,
@@ -47,15 +56,30 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let all = client.products().await?;
             printer.say(&table(&all), &all)?;
         }
-        Command::Put(Put { name, repository, base_branch, backlog, concurrency, test_command }) => {
-            let product = Product { name, repository, base_branch, test_command, backlog, concurrency };
-            let product = client.put_product(&product).await?;
+        Command::Put(put) => {
+            let product = client.put_product(&Product::from(put)).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
             let text = format!("Product `{name}` uses the repository {repository}.");
             printer.say(&text, &product)?;
         }
     }
     Ok(Exit::Success)
+}
+
+impl From<Put> for Product {
+    fn from(put: Put) -> Self {
+        Self {
+            name: put.name,
+            repository: put.repository,
+            base_branch: put.base_branch,
+            test_command: put.test_command,
+            backlog: put.backlog,
+            concurrency: put.concurrency,
+            evidence_app: put.evidence_app,
+            check_deadline_minutes: put.check_deadline,
+            merge_method: put.merge_method,
+        }
+    }
 }
 
 fn table(products: &[Product]) -> String {

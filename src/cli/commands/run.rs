@@ -185,6 +185,7 @@ fn page(run: &Run) -> String {
     row("tier", progress.tier.as_deref());
     row("head", progress.head.as_deref().map(short));
     row("merged as", progress.merged.as_deref().map(short));
+    row("merged unjudged", progress.unjudged.as_deref().map(|by| format!("by {by}")).as_deref());
     let spent = &run.spent;
     let dollars = format!("{}.{:06}", spent.micro_dollars / 1_000_000, spent.micro_dollars % 1_000_000);
     let tokens = spent.input_tokens + spent.output_tokens;

@@ -6,10 +6,12 @@ use sha2::{Digest as _, Sha256};
 pub const BOT: &str = "aspora-coding-agent[bot]";
 /// The slug of that app.
 pub const APP: &str = "aspora-coding-agent";
-/// The slug of the app under which the twin's own CI reports.
-pub const CI_APP: &str = "twin-actions";
+/// The slug of the app under which the twin's own CI reports: that of GitHub Actions.
+pub const CI_APP: &str = "github-actions";
+/// The id of that app at github.com.
+const CI_APP_ID: i64 = 15_368;
 /// The slug of the App that GitHub Actions acts as.
-pub(crate) const ACTIONS_APP: &str = "github-actions";
+pub(crate) const ACTIONS_APP: &str = CI_APP;
 
 /// The address under which the app makes its commits.
 const BOT_ADDRESS: &str = "bot@aspora.ai";
@@ -23,7 +25,7 @@ pub(crate) fn user_id(login: &str) -> i64 {
 
 /// The id of an app, derived from its slug.
 pub(crate) fn app_id(slug: &str) -> i64 {
-    user_id(slug) / 1000
+    if slug == CI_APP { CI_APP_ID } else { user_id(slug) / 1000 }
 }
 
 /// The login under which an app acts.

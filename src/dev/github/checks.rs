@@ -1,7 +1,5 @@
 //! Check runs: how an app reports on a commit.
 
-use std::collections::BTreeSet;
-
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +10,18 @@ use super::{
     host::{Host, Turn},
     refusal::Refusal,
     state::{CheckRun, Repository, now},
+    suites,
 };
+
+/// The conclusions that an app may give; `stale` and `startup_failure` only GitHub gives.
+const CONCLUSIONS: [&str; 7] =
+    ["action_required", "cancelled", "failure", "neutral", "success", "skipped", "timed_out"];
+/// The statuses that an app may give. docs.github.com "REST API endpoints for check runs".
+const STATUSES: [&str; 6] = ["queued", "in_progress", "completed", "waiting", "requested", "pending"];
+/// The most characters of a summary and of a text.
+const TEXT_LIMIT: usize = 65_535;
+/// The most annotations of one request.
+const ANNOTATIONS: usize = 50;
 
 /// The fields of a check run as an app sends them; an update leaves out what stays.
 #[derive(Debug, Default, Deserialize)]
@@ -41,7 +50,7 @@ pub(crate) struct CheckOutput {
 /// Which check runs of a commit a list shows.
 #[derive(Debug, Default)]
 pub(crate) struct CheckFilter<'a> {
-    /// All runs, rather than the latest of each name and app.
+    /// All runs, rather than the latest of each name in a suite, by the time they were completed.
     pub(crate) all: bool,
     pub(crate) name: Option<&'a str>,
     pub(crate) status: Option<&'a str>,
@@ -61,8 +70,24 @@ pub(crate) async fn create(
     if turn.git(repo).commit_named(&head_sha).await?.as_ref() != Some(&head_sha) {
         return Err(Refusal::rule("CheckRun", &format!("No commit found for SHA: {head_sha}")));
     }
+    add(turn, repo, app, None, &head_sha, CheckFields { name: Some(name), ..fields })
+}
+
+/// Adds a check run to a suite, or to the app's own.
+pub(crate) fn add(
+    turn: &Turn<'_>,
+    repo: &str,
+    app: &str,
+    suite: Option<i64>,
+    head_sha: &str,
+    fields: CheckFields,
+) -> Result<i64, Refusal> {
+    check(&fields)?;
     let run = turn.write(repo, |it, ids| {
-        let mut run = queued(ids.next(), app, name, head_sha);
+        let suite = suite.unwrap_or_else(|| suites::of_app(it, ids, app, head_sha));
+        let name = fields.name.clone().unwrap_or_default();
+        let mut run = queued(ids.next(), app, name, head_sha.to_owned());
+        run.suite = suite;
         set(&mut run, fields);
         it.check_runs.push(run.clone());
         run
@@ -80,6 +105,7 @@ pub(crate) fn update(
     id: i64,
     fields: CheckFields,
 ) -> Result<(), Refusal> {
+    check(&fields)?;
     if one(turn, repo, id)?.app != app {
         let message = format!(
             "Invalid app_id `{}` - check run can only be modified by the GitHub App that created it.",
@@ -106,20 +132,65 @@ pub(crate) fn one(host: &Host, repo: &str, id: i64) -> Result<CheckRun, Refusal>
 
 /// The runs of a commit that a filter lets through, newest first.
 pub(crate) fn of_commit<'a>(it: &'a Repository, sha: &str, filter: &CheckFilter<'_>) -> Vec<&'a CheckRun> {
-    let of_commit = it.check_runs.iter().rev().filter(|run| run.head_sha == sha);
-    let mut seen = BTreeSet::new();
-    let latest = of_commit.filter(|run| filter.all || seen.insert((&run.app, &run.name)));
+    let shown: Vec<&CheckRun> = it.check_runs.iter().rev().filter(|run| run.head_sha == sha).collect();
+    let completed = |run: &CheckRun| (run.completed_at.is_none(), run.completed_at.clone(), run.id);
+    let is_latest = |run: &&&CheckRun| {
+        let same = shown.iter().filter(|other| other.suite == run.suite && other.name == run.name);
+        same.max_by_key(|other| completed(other)).is_some_and(|newest| newest.id == run.id)
+    };
+    let latest: Vec<&CheckRun> = shown.iter().filter(|run| filter.all || is_latest(run)).copied().collect();
     let fits = |wanted: Option<&str>, value: &str| wanted.is_none_or(|wanted| wanted == value);
     latest
+        .into_iter()
         .filter(|run| fits(filter.name, &run.name) && fits(filter.status, &run.status))
         .filter(|run| fits(filter.app_id, &app_id(&run.app).to_string()))
         .collect()
+}
+
+/// Refuses what GitHub refuses of any check run. docs.github.com "REST API endpoints for check runs"; the words of
+/// the refusals are ours.
+fn check(fields: &CheckFields) -> Result<(), Refusal> {
+    let invalid = |field: &str| Refusal::field("CheckRun", field, "invalid");
+    if fields.conclusion.as_deref().is_some_and(|word| !CONCLUSIONS.contains(&word)) {
+        return Err(invalid("conclusion"));
+    }
+    if fields.status.as_deref().is_some_and(|word| !STATUSES.contains(&word)) {
+        return Err(invalid("status"));
+    }
+    let Some(output) = &fields.output else { return Ok(()) };
+    for (field, text) in [("summary", &output.summary), ("text", &output.text)] {
+        let length = text.as_ref().map_or(0, |text| text.chars().count());
+        if length > TEXT_LIMIT {
+            let message = format!("{field} exceeds a maximum bytesize of {TEXT_LIMIT}");
+            return Err(Refusal::rule("CheckRun", &message));
+        }
+    }
+    if output.annotations.len() > ANNOTATIONS {
+        let message =
+            format!("No more than {ANNOTATIONS} items allowed; {} were supplied.", output.annotations.len());
+        return Err(Refusal::rule("CheckRun", &message));
+    }
+    Ok(())
+}
+
+/// Asks the app of a completed check run to run it again: the webhook goes to that app, the run stays as it is. 403
+/// for another app's.
+pub(crate) fn rerequest(turn: &Turn<'_>, repo: &str, app: &str, id: i64) -> Result<(), Refusal> {
+    let run = one(turn, repo, id)?;
+    if run.app != app {
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "Resource not accessible by integration"));
+    }
+    if run.status != "completed" {
+        return Err(Refusal::rule("CheckRun", "This check run is not rerequestable"));
+    }
+    Ok(announce(turn, repo, "rerequested", run)?)
 }
 
 fn queued(id: i64, app: &str, name: String, head_sha: String) -> CheckRun {
     CheckRun {
         id,
         app: app.to_owned(),
+        suite: 0,
         name,
         head_sha,
         status: "queued".to_owned(),
@@ -132,6 +203,8 @@ fn queued(id: i64, app: &str, name: String, head_sha: String) -> CheckRun {
         summary: None,
         text: None,
         annotations: Vec::new(),
+        log: None,
+        steps: 0,
     }
 }
 

@@ -1,46 +1,76 @@
-//! The twin's CI: checks each new head of an open pull request, as the check runs of another app.
+//! The twin's CI: checks each new head of an open pull request as GitHub Actions does, by a workflow run whose jobs
+//! are check runs.
 //!
-//! A check run is saved before its job starts, so a restarted twin finds the unfinished ones and runs them again.
+//! A workflow run is saved before its jobs start, so a restarted twin finds the unfinished ones and runs them again.
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use serde_json::json;
+
 use super::{
     accounts::CI_APP,
-    checks::{self, CheckFields, CheckOutput},
+    actions::{self, Ending},
+    checks::CheckOutput,
     host::Host,
     refusal::Refusal,
     state::CheckRun,
 };
 use crate::{
     core::sha::Sha,
-    dev::ci::{CheckResult, Ci, CiJob},
+    dev::ci::{CheckResult, CiJob},
 };
+
+/// The workflow with all checks of the CI.
+const WORKFLOW: &str = "CI";
 
 /// Checks the head of a pull request, unless it was checked already or is being checked.
 pub(crate) fn check(host: &Arc<Host>, repo: &str, number: i64) -> Result<(), Refusal> {
     let Some(ci) = &host.ci else { return Ok(()) };
-    let unchecked = host.read(repo, |it| {
-        let head = it.pull(number)?.head_sha.clone();
-        let known = |run: &CheckRun| is_ours(run, &head) && ci.names.contains(&run.name);
-        Some((!it.check_runs.iter().any(known)).then_some(head))
-    })?;
-    if let Some(head) = unchecked.ok_or_else(Refusal::not_found)? {
-        start(host, ci, repo, &head);
+    let head = host.read(repo, |it| it.pull(number).map(|pull| pull.head_sha.clone()))?;
+    let head = head.ok_or_else(Refusal::not_found)?;
+    if is_unchecked(host, repo, &head, &ci.names)? {
+        let (names, repo) = (ci.names.clone(), repo.to_owned());
+        spawn(host, move |host| async move {
+            let turn = host.turn().await;
+            // Asked again in turn: two events of one head ask for one run.
+            if !is_unchecked(&host, &repo, &head, &names)? {
+                return Ok(());
+            }
+            let run = actions::begin(&turn, &repo, WORKFLOW, &head, &names).await?;
+            drop(turn);
+            run_jobs(&host, &repo, run).await
+        });
     }
     Ok(())
 }
 
+fn is_unchecked(host: &Host, repo: &str, head: &str, names: &[String]) -> Result<bool, Refusal> {
+    let known = |run: &CheckRun| run.app == CI_APP && run.head_sha == head && names.contains(&run.name);
+    host.read(repo, |it| !it.check_runs.iter().any(known))
+}
+
+/// Runs the unfinished jobs of a workflow run, if it is the CI's.
+pub(crate) fn work(host: &Arc<Host>, repo: &str, run: i64) {
+    let is_ours = host.with_state(|state| {
+        let found = state.repositories.get(repo).and_then(|it| it.workflow_run(run));
+        found.is_some_and(|run| run.name == WORKFLOW)
+    });
+    if host.ci.is_some() && is_ours {
+        let repo = repo.to_owned();
+        spawn(host, move |host| async move { run_jobs(&host, &repo, run).await });
+    }
+}
+
 /// Runs the checks again that an earlier twin did not finish.
 pub(crate) fn resume(host: &Arc<Host>) {
-    let Some(ci) = &host.ci else { return };
-    let unfinished: BTreeSet<(String, String)> = host.with_state(|state| {
-        let runs =
-            state.repositories.iter().flat_map(|(name, it)| it.check_runs.iter().map(move |run| (name, run)));
-        let open = runs.filter(|(_, run)| run.app == CI_APP && run.status != "completed");
-        open.map(|(name, run)| (name.clone(), run.head_sha.clone())).collect()
+    let unfinished: BTreeSet<(String, i64)> = host.with_state(|state| {
+        let all = state.repositories.iter();
+        let runs = all.flat_map(|(name, it)| it.workflow_runs.iter().map(move |run| (name, run)));
+        let open = runs.filter(|(_, run)| run.status != "completed");
+        open.map(|(name, run)| (name.clone(), run.id)).collect()
     });
-    for (repo, sha) in unfinished {
-        start(host, ci, &repo, &sha);
+    for (repo, run) in unfinished {
+        work(host, &repo, run);
     }
 }
 
@@ -49,14 +79,17 @@ pub(crate) async fn settled(host: &Host) {
     let _ = host.checking.subscribe().wait_for(|running| *running == 0).await;
 }
 
-fn start(host: &Arc<Host>, ci: &Ci, repo: &str, sha: &str) {
+fn spawn<F>(host: &Arc<Host>, job: impl FnOnce(Arc<Host>) -> F)
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
     host.checking.send_modify(|running| *running += 1);
-    let (host, ci, repo, sha) = (Arc::clone(host), ci.clone(), repo.to_owned(), sha.to_owned());
+    let (job, host) = (job(Arc::clone(host)), Arc::clone(host));
     tokio::spawn(async move {
         tokio::select! {
-            done = run(&host, &ci, &repo, &sha) => {
+            done = job => {
                 if let Err(error) = done {
-                    tracing::error!("the twin's CI failed at {repo} {sha}: {error:#}");
+                    tracing::error!("the twin's CI failed: {error:#}");
                 }
             }
             () = host.stop.cancelled() => {}
@@ -65,51 +98,38 @@ fn start(host: &Arc<Host>, ci: &Ci, repo: &str, sha: &str) {
     });
 }
 
-async fn run(host: &Arc<Host>, ci: &Ci, repo: &str, sha: &str) -> anyhow::Result<()> {
-    let mut ids = Vec::new();
-    for name in &ci.names {
-        ids.push((name, begin(host, repo, sha, name).await?));
+async fn run_jobs(host: &Arc<Host>, repo: &str, run: i64) -> anyhow::Result<()> {
+    let Some(ci) = &host.ci else { return Ok(()) };
+    let jobs = actions::unfinished(host, repo, run)?;
+    let Some(first) = jobs.first() else { return Ok(()) };
+    for job in &jobs {
+        actions::start(&host.turn().await, repo, job.id)?;
     }
-    let job = CiJob { repository: host.git(repo).dir, sha: sha.parse::<Sha>()? };
-    let results = (ci.run)(job).await;
-    for (name, id) in ids {
-        let fields = concluded(results.iter().find(|result| result.name == *name));
-        let turn = host.turn().await;
-        checks::update(&turn, repo, CI_APP, id, fields)?;
+    let sha = first.head_sha.parse::<Sha>()?;
+    let results = (ci.run)(CiJob { repository: host.git(repo).dir, sha }).await;
+    for job in jobs {
+        let ending = ending(results.iter().find(|result| result.name == job.name));
+        actions::finish(&host.turn().await, repo, job.id, ending)?;
     }
     Ok(())
 }
 
-/// The unfinished run of that name, or a new one.
-async fn begin(host: &Arc<Host>, repo: &str, sha: &str, name: &str) -> Result<i64, Refusal> {
-    let turn = host.turn().await;
-    let unfinished = |run: &&CheckRun| is_ours(run, sha) && run.name == name && run.status != "completed";
-    if let Some(id) = turn.read(repo, |it| it.check_runs.iter().find(unfinished).map(|run| run.id))? {
-        return Ok(id);
-    }
-    let fields = CheckFields {
-        name: Some(name.to_owned()),
-        head_sha: Some(sha.to_owned()),
-        status: Some("in_progress".to_owned()),
-        ..CheckFields::default()
-    };
-    checks::create(&turn, repo, CI_APP, fields).await
-}
-
-fn is_ours(run: &CheckRun, sha: &str) -> bool {
-    run.app == CI_APP && run.head_sha == sha
-}
-
-fn concluded(result: Option<&CheckResult>) -> CheckFields {
+/// The end of a job. A failed one has the annotation that Actions gives it.
+fn ending(result: Option<&CheckResult>) -> Ending {
     let (conclusion, title, summary, text) = match result {
         Some(result) => (&*result.conclusion, &*result.title, &*result.summary, result.text.clone()),
         None => ("failure", "This check did not report", "The CI finished without a result for it.", None),
     };
+    let failed = json!({
+        "path": ".github", "start_line": 1, "end_line": 1, "annotation_level": "failure",
+        "message": "Process completed with exit code 1.",
+    });
     let output = CheckOutput {
         title: Some(title.to_owned()),
         summary: Some(summary.to_owned()),
-        text,
-        annotations: Vec::new(),
+        text: text.clone(),
+        annotations: if conclusion == "failure" { vec![failed] } else { Vec::new() },
     };
-    CheckFields { conclusion: Some(conclusion.to_owned()), output: Some(output), ..CheckFields::default() }
+    let log = text.unwrap_or_else(|| format!("{title}\n{summary}\n"));
+    Ending { conclusion: conclusion.to_owned(), log, output }
 }

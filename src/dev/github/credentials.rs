@@ -173,6 +173,22 @@ impl Credentials {
     }
 }
 
+impl Credential {
+    /// Under which name the calls of this credential are counted.
+    pub(crate) fn bucket(&self) -> String {
+        match &self.kind {
+            Kind::Unrestricted => "unrestricted".to_owned(),
+            Kind::Nobody => "address".to_owned(),
+            Kind::App { id } => format!("app/{id}"),
+            Kind::Installation { id, .. } => format!("installation/{id}"),
+            Kind::Actions { repository, .. } => format!("actions/{repository}"),
+            Kind::FineGrained { .. } | Kind::Classic { .. } => {
+                format!("user/{}", self.login.as_deref().unwrap_or_default())
+            }
+        }
+    }
+}
+
 fn of_holder(holder: &Holder, registry: &Registry) -> Result<Credential, Refusal> {
     let person = |login: &String, kind| Credential { login: Some(login.clone()), app: None, kind };
     Ok(match holder {

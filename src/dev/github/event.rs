@@ -2,7 +2,8 @@
 
 use super::{
     git::{Commit, Comparison, Move},
-    state::{CheckRun, Comment, Pull, Review, Status},
+    merge_state::Queued,
+    state::{CheckRun, CheckSuite, Comment, Pull, Review, Status, WorkflowRun},
 };
 
 /// One event of a webhook, with the data as it was when the event happened.
@@ -24,18 +25,32 @@ pub(crate) enum Event {
         pull: Pull,
         comparison: Comparison,
     },
+    CheckSuite {
+        action: &'static str,
+        suite: CheckSuite,
+    },
+    WorkflowRun {
+        action: &'static str,
+        run: WorkflowRun,
+    },
     CheckRun {
         action: &'static str,
         run: CheckRun,
     },
-    /// `name` is what the reporter called the commit: its SHA or a branch.
+    /// `branches` are those that hold the commit, at most ten.
     Status {
-        name: String,
+        branches: Vec<String>,
         status: Status,
     },
     Comment {
         action: &'static str,
         comment: Comment,
+    },
+    /// A merge group was made to be checked, or is no more, for the reason `merged`, `invalidated` or `dequeued`.
+    MergeGroup {
+        action: &'static str,
+        reason: Option<&'static str>,
+        entry: Queued,
     },
 }
 
@@ -46,6 +61,14 @@ pub(crate) enum PullAction {
     Edited,
     Closed,
     Reopened,
+    /// It became part of a stack.
+    Stacked,
+    /// It is in a merge queue.
+    Enqueued,
+    /// It left a merge queue, for one of GitHub's reasons.
+    Dequeued {
+        reason: String,
+    },
     /// Its head moved.
     Synchronize {
         before: String,
@@ -61,8 +84,11 @@ impl Event {
             Self::PullRequest { .. } => "pull_request",
             Self::Review { .. } => "pull_request_review",
             Self::CheckRun { .. } => "check_run",
+            Self::CheckSuite { .. } => "check_suite",
+            Self::WorkflowRun { .. } => "workflow_run",
             Self::Status { .. } => "status",
             Self::Comment { .. } => "issue_comment",
+            Self::MergeGroup { .. } => "merge_group",
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum Fault {
     SecondaryLimit(u32),
     /// The request is not done, and answered with 429 and `Retry-After` in seconds.
     TooMany(u32),
+    /// A list is answered as it was when the same page was last read, or empty.
+    StaleList,
 }
 
 struct Armed {

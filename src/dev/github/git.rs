@@ -3,6 +3,7 @@
 //! Nothing here knows about pull requests. Every change of a branch is a compare-and-set.
 
 mod diff;
+mod replay;
 
 use std::{collections::BTreeMap, ffi::OsStr, path::PathBuf, process::Stdio};
 
@@ -50,8 +51,6 @@ pub(crate) struct Move {
 pub(crate) struct Comparison {
     pub(crate) head_sha: String,
     pub(crate) base_sha: String,
-    /// Whether the two merge without a conflict.
-    pub(crate) mergeable: bool,
     /// Whether the base has commits that the head has not.
     pub(crate) behind: bool,
     /// The commits of the head that the base has not.
@@ -161,6 +160,12 @@ impl Git {
         Ok(())
     }
 
+    /// Deletes a branch that is at `old`.
+    pub(crate) async fn delete_branch(&self, branch: &str, old: &str) -> anyhow::Result<()> {
+        self.text(["update-ref", "-d", &format!("refs/heads/{branch}"), old]).await?;
+        Ok(())
+    }
+
     /// Commits files on top of `parent` (`None`: a first commit), on no branch yet.
     pub(crate) async fn commit_files(
         &self,
@@ -229,7 +234,7 @@ impl Git {
         Ok(files.into_iter().enumerate().map(|(at, file)| with_patch(file, patches.get(at))).collect())
     }
 
-    /// Compares two commits, and tries their merge.
+    /// Compares two commits.
     pub(crate) async fn compare(&self, base: &str, head: &str) -> anyhow::Result<Comparison> {
         let files = self.changes(base, head).await?;
         let shas: Vec<String> =
@@ -237,7 +242,6 @@ impl Git {
         Ok(Comparison {
             head_sha: head.to_owned(),
             base_sha: base.to_owned(),
-            mergeable: self.merged_tree(base, head).await?.is_some(),
             behind: self.ahead(head, base).await? > 0,
             commits: shas.len() as u64,
             shas,

@@ -25,6 +25,9 @@ pub(crate) async fn serve(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     let name = repository_of(uri.path()).ok_or_else(Refusal::not_found)?;
+    if let Some(location) = new_address(shared, headers, &name, uri) {
+        return Ok((StatusCode::MOVED_PERMANENTLY, [("location", location)]).into_response());
+    }
     let push = uri.path().ends_with("/git-receive-pack") || uri.query() == Some("service=git-receive-pack");
     let by = match admitted(shared, headers, &name, push) {
         Err(refusal) if refusal.status == StatusCode::UNAUTHORIZED => {
@@ -48,6 +51,17 @@ pub(crate) async fn serve(
     let after = git.branches().await?;
     push::moved(&turn, &name, &caller, &push::moves(&before, &after)).await?;
     Ok(answer)
+}
+
+/// Where a repository is now whose old name a call of git has, if the caller may see it.
+fn new_address(shared: &Shared, headers: &HeaderMap, name: &str, uri: &Uri) -> Option<String> {
+    let (_, rest) = uri.path().split_once(".git/")?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    shared.host.with_state(|state| {
+        let it = state.renamed(name)?;
+        let by = shared.credentials.read(headers, &state.registry, false).ok()?;
+        access::sees(&by, it).then(|| format!("{}/{}.git/{rest}{query}", shared.links.base, it.full_name()))
+    })
 }
 
 /// The credential of a call of git, if it may read the repository, or push to it.

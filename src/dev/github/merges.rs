@@ -8,20 +8,24 @@ use super::{
     event::PullAction,
     git::{Comparison, Move},
     host::{Host, Turn},
+    merge_state::Method,
     pulls::{self, owner_of},
     push,
     refusal::Refusal,
-    rules,
+    rules, stacks,
     state::Pull,
 };
 
+/// GitHub's words where a head is not the expected one.
+pub(crate) const HEAD_MOVED: &str = "Head branch was modified. Review and try the merge again.";
+
 /// A request to merge a pull request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct MergeRequest {
-    sha: Option<String>,
-    merge_method: Option<String>,
-    commit_title: Option<String>,
-    commit_message: Option<String>,
+    pub(crate) sha: Option<String>,
+    pub(crate) merge_method: Option<String>,
+    pub(crate) commit_title: Option<String>,
+    pub(crate) commit_message: Option<String>,
 }
 
 /// Merges a pull request; answers the commit on its base.
@@ -34,29 +38,16 @@ pub(crate) async fn merge(
 ) -> Result<String, Refusal> {
     let (pull, comparison) = pulls::current(turn, repo, number).await?;
     refuse_unmergeable(&pull, &comparison, request.sha.as_deref())?;
-    let (head, base) = (comparison.head_sha.as_str(), comparison.base_sha.as_str());
-    let git = turn.git(repo);
-    let tree = git.merged_tree(base, head).await?;
-    let tree = tree.ok_or_else(|| Refusal::not_mergeable("Pull Request is not mergeable"))?;
-    let method = request.merge_method.as_deref().unwrap_or("merge");
-    if let Some(refusal) = turn.read(repo, |it| rules::refusal(it, &pull, &comparison, actor, method))? {
+    refuse_blocked(turn, repo, number)?;
+    if !stacks::below(turn, repo, number)?.is_empty() {
+        return Err(Refusal::not_mergeable("Pull Request is not mergeable"));
+    }
+    let method = method_of(turn, repo, request.merge_method.as_deref())?;
+    let refusal = turn.read(repo, |it| rules::refusal(it, &pull, &comparison, actor, method.as_str()))?;
+    if let Some(refusal) = refusal {
         return Err(refusal);
     }
-    let both = [base, head];
-    let (parents, title) = match request.merge_method.as_deref() {
-        None | Some("merge") => {
-            let from = format!("{}/{}", owner_of(repo), pull.head_ref);
-            (&both[..], format!("Merge pull request #{number} from {from}"))
-        }
-        Some("squash") => (&both[..1], format!("{} (#{number})", pull.title)),
-        Some(other) => {
-            let message = format!("{other} merges are not allowed on this repository.");
-            return Err(Refusal::not_mergeable(&message));
-        }
-    };
-    let title = request.commit_title.unwrap_or(title);
-    let message = format!("{title}\n\n{}", request.commit_message.unwrap_or_else(|| pull.title.clone()));
-    let sha = git.commit_tree(&tree, parents, &message, (actor, &address_of(actor))).await?;
+    let sha = commit(turn, repo, actor, (&pull, &comparison), method, request).await?;
     land(turn, repo, actor, &pull, &comparison, &sha).await?;
     Ok(sha)
 }
@@ -69,10 +60,57 @@ fn refuse_unmergeable(pull: &Pull, comparison: &Comparison, sha: Option<&str>) -
         return Err(Refusal::not_mergeable("Pull Request is still a draft"));
     }
     if sha.is_some_and(|sha| sha != comparison.head_sha) {
-        let message = "Head branch was modified. Review and try the merge again.";
-        return Err(Refusal::new(StatusCode::CONFLICT, message));
+        return Err(Refusal::new(StatusCode::CONFLICT, HEAD_MOVED));
     }
     Ok(())
+}
+
+/// What tests made `blocked` is refused as a ruleset refuses it, also to those who may bypass it.
+fn refuse_blocked(host: &Host, repo: &str, number: i64) -> Result<(), Refusal> {
+    match host.read(repo, |it| it.merging.forced.get(&number).cloned())?.as_deref() {
+        Some("blocked") => Err(Refusal::not_mergeable("Repository rule violations found")),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The method that a request names, if the repository allows it.
+fn method_of(host: &Host, repo: &str, name: Option<&str>) -> Result<Method, Refusal> {
+    let unknown = || Refusal::field("PullRequest", "merge_method", "invalid");
+    let method = Method::parse(name.unwrap_or("merge")).ok_or_else(unknown)?;
+    if host.read(repo, |it| it.merging.methods.contains(&method))? {
+        return Ok(method);
+    }
+    Err(Refusal::not_mergeable(match method {
+        Method::Merge => "Merge commits are not allowed on this repository.",
+        Method::Squash => "Squash merges are not allowed on this repository.",
+        Method::Rebase => "Rebase merges are not allowed on this repository.",
+    }))
+}
+
+/// Makes the commit that the base will move to.
+async fn commit(
+    turn: &Turn<'_>,
+    repo: &str,
+    actor: &str,
+    (pull, comparison): (&Pull, &Comparison),
+    method: Method,
+    request: MergeRequest,
+) -> Result<String, Refusal> {
+    let (git, by) = (turn.git(repo), (actor, &*address_of(actor)));
+    let (head, base) = (comparison.head_sha.as_str(), comparison.base_sha.as_str());
+    let conflict = || Refusal::not_mergeable("Pull Request is not mergeable");
+    let (parents, title) = match method {
+        Method::Rebase => return git.replay(base, head, by).await?.ok_or_else(conflict),
+        Method::Squash => (vec![base], format!("{} (#{})", pull.title, pull.number)),
+        Method::Merge => {
+            let from = format!("{}/{}", owner_of(repo), pull.head_ref);
+            (vec![base, head], format!("Merge pull request #{} from {from}", pull.number))
+        }
+    };
+    let tree = git.merged_tree(base, head).await?.ok_or_else(conflict)?;
+    let title = request.commit_title.unwrap_or(title);
+    let message = format!("{title}\n\n{}", request.commit_message.unwrap_or_else(|| pull.title.clone()));
+    Ok(git.commit_tree(&tree, &parents, &message, by).await?)
 }
 
 /// Records the merge, then moves the base. If the twin is killed in between, [`recover`] moves it.
@@ -85,10 +123,14 @@ async fn land(
     sha: &str,
 ) -> Result<(), Refusal> {
     pulls::mark_merged(turn, repo, actor, pull.number, comparison, sha)?;
+    if turn.write(repo, |it, _| std::mem::take(&mut it.merging.loses))? {
+        return pulls::announce(turn, repo, actor, pull.number, PullAction::Closed).await;
+    }
     let before = &comparison.base_sha;
     turn.git(repo).move_branch(&pull.base_ref, sha, Some(before)).await?;
     let moved =
         Move { branch: pull.base_ref.clone(), before: Some(before.clone()), after: Some(sha.to_owned()) };
+    stacks::settle(turn, repo, pull)?;
     pulls::announce(turn, repo, actor, pull.number, PullAction::Closed).await?;
     push::moved(turn, repo, actor, &[moved]).await
 }

@@ -6,42 +6,57 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `state`, `git`, `patch`, `refusal`, `event`, `webhooks`
+//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `merge_state`, `state`, `git`, `patch`, `refusal`, `event`,
+//!    `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `keys`, `tokens`, `checks`, `statuses`, `ci`, `rules`, `stale`, `pulls`, `push`, `merges`, `reviews`, `comments`,
-//!    `issues`; and `deliveries`, which sends the webhooks
+//!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `rules`, `mergeability`, `stale`, `pulls`, `push`,
+//!    `queue`, `stacks`, `merges`, `async_merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the
+//!    webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
-//! 4. requests: `admission`, `routes`, `pages`, `http_backend`, with what they share in `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `maintainers` and `registration`, which tests and `aspora dev` use
+//! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
+//!    `shared`
+//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `merge_people`, `maintainers`, `registration` and
+//!    `switches`, which tests and `aspora dev` use
 
 mod access;
 mod accounts;
+mod actions;
 mod admission;
 mod answers;
 mod apps;
+mod async_merges;
 mod checks;
 mod ci;
 mod comments;
+mod control;
 mod credentials;
 mod deliveries;
 mod event;
 mod faults;
 mod git;
+mod graphql;
 mod host;
 mod http_backend;
 mod issues;
 mod keys;
 mod ledger;
+mod lists;
+mod logs;
 mod maintainers;
+mod merge_people;
+mod merge_state;
+mod mergeability;
 mod merges;
 mod observe;
 mod pages;
 mod patch;
 mod people;
+mod people_ci;
 mod permissions;
 mod protection;
 mod pulls;
 mod push;
+mod queue;
 mod quota;
 mod refusal;
 mod registration;
@@ -51,23 +66,33 @@ mod routes;
 mod rules;
 mod serve;
 mod shared;
+mod stacks;
 mod stale;
 mod state;
 mod statuses;
+mod suites;
+mod switches;
 mod tokens;
 mod twin;
+mod versions;
 mod webhooks;
 
 pub use self::{
     accounts::{APP, BOT, CI_APP},
     faults::{Fault, FaultRule},
     ledger::Entry,
+    merge_state::Method,
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
+    people_ci::JobEnd,
     permissions::{Level, Permissions},
     protection::{Enforcement, RequiredCheck, Rules, Ruleset},
     registration::{InstallOn, RegisteredApp, TokenKind},
-    state::{CheckRun, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status},
+    state::{
+        CheckRun, CheckSuite, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status,
+        WorkflowRun,
+    },
     twin::{Twin, TwinConfig},
+    versions::VersionState,
     webhooks::{Webhook, Webhooks},
 };

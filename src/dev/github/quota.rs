@@ -1,16 +1,31 @@
-//! The primary rate limit, on demand: a number of calls in a window, reported in the headers of each answer.
+//! The primary rate limit: calls in an hour for each installation, person, repository's workflows or address
+//! (docs.github.com "Rate limits for the REST API"), reported in the headers of each answer.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
+};
 
 use axum::response::Response;
 use chrono::Utc;
 use http::HeaderValue;
+use serde_json::{Value, json};
 
-/// The limit in force. Without one the twin sends no rate limit headers, like a GitHub Enterprise Server whose
-/// limits are switched off.
-#[derive(Debug, Default)]
+use super::credentials::{Credential, Kind};
+
+const HOUR: i64 = 3600;
+
+/// The limits in force.
+#[derive(Debug)]
 pub(crate) struct Quota {
-    window: Mutex<Option<Window>>,
+    /// One limit for every bucket, until its time is over.
+    set: Mutex<Option<Window>>,
+    windows: Mutex<BTreeMap<String, Window>>,
+    /// What a call over the limit is answered with: 403 or 429.
+    status: AtomicU16,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -21,24 +36,71 @@ pub(crate) struct Window {
     reset: i64,
 }
 
+impl Default for Quota {
+    fn default() -> Self {
+        Self { set: Mutex::default(), windows: Mutex::default(), status: AtomicU16::new(403) }
+    }
+}
+
 impl Quota {
-    /// Allows `limit` calls within the next `seconds`, or any number.
+    /// Allows each caller `limit` calls within the next `seconds`, or as many as GitHub does.
     pub(crate) fn set(&self, limit: Option<(u64, i64)>) {
-        let window = limit.map(|(limit, seconds)| Window {
+        lock(&self.windows).clear();
+        *lock(&self.set) = limit.map(|(limit, seconds)| Window {
             limit,
             used: 0,
             reset: Utc::now().timestamp().saturating_add(seconds),
         });
-        *self.window.lock().unwrap_or_else(PoisonError::into_inner) = window;
     }
 
-    /// Counts a call; the window after it, if there is one.
-    pub(crate) fn spend(&self) -> Option<Window> {
-        let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window.take_if(|window| window.reset <= Utc::now().timestamp());
-        let window = window.as_mut()?;
-        window.used += 1;
+    pub(crate) fn set_status(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+
+    pub(crate) fn status(&self) -> u16 {
+        self.status.load(Ordering::SeqCst)
+    }
+
+    /// Counts a call; the window after it, if the caller has one.
+    pub(crate) fn spend(&self, by: &Credential) -> Option<Window> {
+        self.window(by, 1)
+    }
+
+    /// The window of a caller, without counting a call.
+    pub(crate) fn peek(&self, by: &Credential) -> Option<Window> {
+        self.window(by, 0)
+    }
+
+    fn window(&self, by: &Credential, spent: u64) -> Option<Window> {
+        let now = Utc::now().timestamp();
+        let mut set = lock(&self.set);
+        if set.take_if(|window| window.reset <= now).is_some() {
+            lock(&self.windows).clear();
+        }
+        let fresh = set.or_else(|| {
+            let limit = hourly(by)?;
+            Some(Window { limit, used: 0, reset: now + HOUR })
+        })?;
+        let mut windows = lock(&self.windows);
+        let window = windows.entry(by.bucket()).or_insert(fresh);
+        if window.reset <= now {
+            *window = fresh;
+        }
+        window.used += spent;
         Some(*window)
+    }
+}
+
+/// How many calls an hour a credential has; none is counted for the unrestricted one, as on a GitHub Enterprise
+/// Server whose limits are switched off.
+const fn hourly(by: &Credential) -> Option<u64> {
+    match by.kind {
+        Kind::Unrestricted => None,
+        Kind::Nobody => Some(60),
+        Kind::Actions { .. } => Some(1000),
+        Kind::App { .. } | Kind::Installation { .. } | Kind::FineGrained { .. } | Kind::Classic { .. } => {
+            Some(5000)
+        }
     }
 }
 
@@ -58,4 +120,16 @@ impl Window {
         headers.insert("x-ratelimit-resource", HeaderValue::from_static("core"));
         answer
     }
+
+    /// The window in the form of `GET /rate_limit`.
+    pub(crate) fn shown(self) -> Value {
+        json!({
+            "limit": self.limit, "remaining": self.limit.saturating_sub(self.used), "reset": self.reset,
+            "used": self.used.min(self.limit), "resource": "core",
+        })
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

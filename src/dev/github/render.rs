@@ -1,9 +1,11 @@
 //! The JSON of REST answers and webhooks, in the shapes that GitHub's OpenAPI description has.
 
+mod actions;
 mod apps;
 mod checks;
 mod commits;
 mod issues;
+pub(crate) mod merges;
 mod pulls;
 mod repositories;
 mod reviews;

@@ -35,6 +35,10 @@ pub(crate) fn refusal(
             continue;
         }
         let mut reasons = demands(it, pull, comparison, rules);
+        // `mergeable_state` says nothing of a queue (objectstack-ai/objectui#3243).
+        if rules.merge_queue {
+            reasons.push("Changes must be made through the merge queue".to_owned());
+        }
         if rules.linear_history && method == "merge" {
             reasons.push("This branch must not contain merge commits.".to_owned());
         }
@@ -73,9 +77,6 @@ fn demands(it: &Repository, pull: &Pull, comparison: &Comparison, rules: &Rules)
     reasons.extend(checks(it, &comparison.head_sha, rules, comparison.behind));
     if rules.signatures && !comparison.shas.iter().all(|sha| it.verified.contains(sha)) {
         reasons.push(UNSIGNED.to_owned());
-    }
-    if rules.merge_queue {
-        reasons.push("Changes must be made through the merge queue".to_owned());
     }
     reasons
 }

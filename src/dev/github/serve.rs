@@ -3,24 +3,25 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
-    Router,
+    ServiceExt,
     body::{Body, Bytes, to_bytes},
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use tokio::net::TcpListener;
+use tower::Layer as _;
 
 use super::{
-    admission,
-    credentials::Credential,
+    admission::{self, Admission},
+    control,
     faults::Fault,
-    http_backend,
+    graphql, http_backend,
     ledger::Entry,
+    logs,
     observe::{Exchange, Phase, RequestSeen},
     pages,
-    quota::Window,
     refusal::Refusal,
     routes,
     shared::Shared,
@@ -33,11 +34,13 @@ const LARGEST_BODY: usize = 256 << 20;
 pub(crate) async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let stop = shared.host.stop.clone();
     let router = routes::all()
+        .merge(graphql::routes())
         .fallback(git)
         .method_not_allowed_fallback(async || Refusal::not_found())
-        .with_state(Arc::clone(&shared))
-        .layer(middleware::from_fn_with_state(shared, pass));
-    let served = axum::serve(listener, Router::into_make_service(router))
+        .with_state(Arc::clone(&shared));
+    // Around the router, so that a request may get another address before its route is chosen.
+    let service = middleware::from_fn_with_state(shared, pass).layer(router);
+    let served = axum::serve(listener, ServiceExt::<Request>::into_make_service(service))
         .with_graceful_shutdown(stop.cancelled_owned());
     if let Err(error) = served.await {
         tracing::error!(%error, "the GitHub twin stopped serving");
@@ -77,22 +80,35 @@ impl Outcome {
     }
 }
 
-async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
+async fn answer(shared: &Shared, mut request: Request, next: Next) -> Response {
     if shared.host.stop.is_cancelled() {
         return cut();
+    }
+    if let Some(log) = logs::answer(shared, request.uri(), request.headers()) {
+        return log;
+    }
+    if control::is_control(request.uri().path()) {
+        return control::answer(shared, request).await;
     }
     // Pages are not part of the API: no fault hits them, and they are not counted.
     if let Some(page) = pages::answer(shared, request.method(), request.uri().path()).await {
         return page;
     }
+    if let Some(uri) = admission::by_name(shared, request.uri()) {
+        *request.uri_mut() = uri;
+    }
     let seen = seen(shared, &request);
     shared.listeners.call_hooks(&seen, Phase::Before);
-    let window = if is_git(&seen) { None } else { shared.quota.spend() };
+    let mut admission = match is_git(&seen) {
+        true => Admission::of_git(),
+        false => admission::admit(shared, &seen.method, request.uri(), request.headers()),
+    };
     let fault = shared.faults.due(&seen.method, &seen.path);
-    let outcome = match refuse(window, fault).await {
+    let limit = admission.is_over_limit().then(|| shared.quota.status());
+    let outcome = match refuse(limit, fault).await {
         Some(refused) => Outcome::new(refused, false),
         None => {
-            let outcome = forward(shared, &seen, request, next).await;
+            let outcome = forward(shared, &seen, request, next, &mut admission, fault).await;
             shared.listeners.call_hooks(&seen, Phase::AfterApply);
             spoil(outcome, fault)
         }
@@ -105,10 +121,7 @@ async fn answer(shared: &Shared, request: Request, next: Next) -> Response {
         mutating: seen.mutating,
         applied: outcome.applied,
     });
-    with_request_id(match window {
-        Some(window) => window.with_headers(outcome.answer),
-        None => outcome.answer,
-    })
+    with_request_id(admission.with_headers(outcome.answer))
 }
 
 fn seen(shared: &Shared, request: &Request) -> RequestSeen {
@@ -128,9 +141,9 @@ fn is_git(seen: &RequestSeen) -> bool {
 }
 
 /// The answer to a request that is not served. A delay is waited for here.
-async fn refuse(window: Option<Window>, fault: Option<Fault>) -> Option<Response> {
-    if window.is_some_and(Window::is_over) {
-        return Some(failure(403, "API rate limit exceeded"));
+async fn refuse(limit: Option<u16>, fault: Option<Fault>) -> Option<Response> {
+    if let Some(status) = limit {
+        return Some(failure(status, "API rate limit exceeded"));
     }
     match fault? {
         Fault::ErrorBefore(status) => Some(failure(status, "Server Error")),
@@ -144,32 +157,39 @@ async fn refuse(window: Option<Window>, fault: Option<Fault>) -> Option<Response
             tokio::time::sleep(time).await;
             None
         }
-        Fault::ApplyThenError(_) | Fault::ApplyThenCut => None,
+        Fault::ApplyThenError(_) | Fault::ApplyThenCut | Fault::StaleList => None,
     }
 }
 
 /// Passes the request to the routes and shows the exchange to the observers.
-async fn forward(shared: &Shared, seen: &RequestSeen, request: Request, next: Next) -> Outcome {
-    // Git has its own way to ask for credentials.
-    let admitted = match is_git(seen) {
-        true => Ok(None),
-        false => admission::admit(shared, &seen.method, &seen.path, request.headers()).map(Some),
-    };
+async fn forward(
+    shared: &Shared,
+    seen: &RequestSeen,
+    request: Request,
+    next: Next,
+    admission: &mut Admission,
+    fault: Option<Fault>,
+) -> Outcome {
     let (mut head, body) = request.into_parts();
     let Ok(sent) = to_bytes(body, LARGEST_BODY).await else {
         let message = "The request body is larger than 256 MiB or incomplete";
         return Outcome::new(failure(413, message), false);
     };
     let query = head.uri.query().unwrap_or("").to_owned();
-    let answer = match admitted {
-        Ok(credential) => {
-            head.extensions.extend(credential.map(into_extension).unwrap_or_default());
+    let answer = match admission.take_refusal() {
+        None => {
+            head.extensions.extend(admission.extensions());
             next.run(Request::from_parts(head, Body::from(sent.clone()))).await
         }
-        Err(refusal) => refusal.into_response(),
+        Some(refusal) => refusal.into_response(),
     };
-    let (head, body) = answer.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let (mut head, body) = answer.into_parts();
+    let mut body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if seen.method == "GET" && head.status.is_success() && !is_git(seen) {
+        let stale = fault == Some(Fault::StaleList);
+        body = shared.lists.pass(&format!("{}?{query}", seen.path), body, stale);
+        head.headers.remove(header::CONTENT_LENGTH);
+    }
     let applied = seen.mutating && head.status.is_success();
     if !is_git(seen) {
         shared.listeners.show(&Exchange {
@@ -183,12 +203,6 @@ async fn forward(shared: &Shared, seen: &RequestSeen, request: Request, next: Ne
         });
     }
     Outcome::new(Response::from_parts(head, Body::from(body)), applied)
-}
-
-fn into_extension(credential: Credential) -> http::Extensions {
-    let mut extensions = http::Extensions::new();
-    extensions.insert(credential);
-    extensions
 }
 
 /// Replaces the answer to a request that was done, if the fault says so.

@@ -3,6 +3,8 @@
 //! It is written to `state.json` as a whole, by write and rename, after every change, so that a twin that was
 //! killed continues where it stopped.
 
+mod actions;
+
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     path::Path,
@@ -14,9 +16,11 @@ use serde_json::Value;
 
 use super::{
     apps::Registry,
+    merge_state::Merging,
     permissions::Level,
     protection::{Rules, Ruleset},
 };
+pub use actions::{CheckSuite, WorkflowRun};
 
 /// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -27,6 +31,9 @@ pub(crate) struct State {
     pub(crate) outbox: VecDeque<Delivery>,
     #[serde(default)]
     pub(crate) registry: Registry,
+    /// The ids of repositories by the names that they had.
+    #[serde(default)]
+    pub(crate) old_names: BTreeMap<String, i64>,
 }
 
 impl State {
@@ -46,6 +53,22 @@ impl State {
         std::fs::write(&fresh, serde_json::to_vec(self)?)
             .and_then(|()| std::fs::rename(&fresh, file))
             .with_context(|| format!("write {}", file.display()))
+    }
+
+    pub(crate) fn repository_with_id(&self, id: i64) -> Option<&Repository> {
+        self.repositories.values().find(|it| it.id == id)
+    }
+
+    /// The repository that had the name in a path such as `/repos/owner/name/…`, unless the name is taken again.
+    pub(crate) fn moved(&self, path: &str) -> Option<&Repository> {
+        let mut segments = path.strip_prefix("/repos/")?.split('/');
+        self.renamed(&format!("{}/{}", segments.next()?, segments.next()?))
+    }
+
+    /// The repository that had a name, unless the name is taken again.
+    pub(crate) fn renamed(&self, name: &str) -> Option<&Repository> {
+        let id = self.old_names.get(name).filter(|_| !self.repositories.contains_key(name))?;
+        self.repository_with_id(*id)
     }
 
     /// An id that no object has yet.
@@ -77,8 +100,14 @@ pub(crate) struct Repository {
     pub(crate) comments: Vec<Comment>,
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
+    #[serde(default)]
+    pub(crate) suites: Vec<CheckSuite>,
+    #[serde(default)]
+    pub(crate) workflow_runs: Vec<WorkflowRun>,
     /// Login to `admin`, `maintain`, `write`, `triage`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(crate) merging: Merging,
     #[serde(default = "yes")]
     pub(crate) private: bool,
     /// Classic protection, by branch.
@@ -111,7 +140,10 @@ impl Repository {
             comments: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),
+            suites: Vec::new(),
+            workflow_runs: Vec::new(),
             permissions: BTreeMap::new(),
+            merging: Merging::default(),
             private: true,
             protections: BTreeMap::new(),
             rulesets: Vec::new(),
@@ -288,6 +320,9 @@ pub struct CheckRun {
     pub id: i64,
     /// The slug of the app that reports it.
     pub app: String,
+    /// Its suite.
+    #[serde(default)]
+    pub suite: i64,
     /// The check's name.
     pub name: String,
     /// The commit.
@@ -312,6 +347,12 @@ pub struct CheckRun {
     pub text: Option<String>,
     /// The annotations as the app sent them.
     pub annotations: Vec<Value>,
+    /// The log, once a job of Actions is over.
+    #[serde(default)]
+    pub log: Option<String>,
+    /// How many steps of a job of Actions are done.
+    #[serde(default)]
+    pub steps: u32,
 }
 
 /// One commit status.

@@ -11,13 +11,20 @@ use super::{
     state::{Repository, Status, now},
 };
 
+/// The most statuses of one context on a commit. docs.github.com "Create a commit status".
+const MOST: usize = 1_000;
+/// The most characters of a description (seen in GitHub's answers).
+const DESCRIPTION_LIMIT: usize = 140;
+/// The most branches that a webhook names. docs.github.com "Webhook events and payloads", `status`.
+const BRANCHES: usize = 10;
+
 /// A status to be set.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewStatus {
-    state: String,
-    context: Option<String>,
-    description: Option<String>,
-    target_url: Option<String>,
+    pub(crate) state: String,
+    pub(crate) context: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) target_url: Option<String>,
 }
 
 /// Sets a status of the commit that `name` names.
@@ -28,17 +35,32 @@ pub(crate) async fn set(
     name: &str,
     new: NewStatus,
 ) -> Result<Status, Refusal> {
+    let description = new.description.as_ref().map_or(0, |text| text.chars().count());
+    if description > DESCRIPTION_LIMIT {
+        let message = format!("description is too long (maximum is {DESCRIPTION_LIMIT} characters)");
+        return Err(Refusal::rule("Status", &message));
+    }
     if !matches!(&*new.state, "error" | "failure" | "pending" | "success") {
         return Err(Refusal::field("Status", "state", "invalid"));
     }
     let sha = turn.git(repo).commit_named(name).await?;
     let sha = sha.ok_or_else(|| Refusal::rule("Status", &format!("No commit found for SHA: {name}")))?;
+    let context = new.context.unwrap_or_else(|| "default".to_owned());
+    let of_context =
+        turn.read(repo, |it| of_commit(it, &sha).filter(|known| known.context == context).count())?;
+    if of_context >= MOST {
+        let message = "This SHA and context has reached the maximum number of statuses.";
+        return Err(Refusal::rule("Status", message));
+    }
+    let branches = turn.git(repo).branches().await?;
+    let branches = branches.into_iter().filter(|(_, head)| *head == sha).map(|(name, _)| name);
+    let branches = branches.take(BRANCHES).collect();
     let status = turn.write(repo, |it, ids| {
         let status = Status {
             id: ids.next(),
             sha,
             state: new.state,
-            context: new.context.unwrap_or_else(|| "default".to_owned()),
+            context,
             description: new.description,
             target_url: new.target_url,
             author: actor.to_owned(),
@@ -47,7 +69,7 @@ pub(crate) async fn set(
         it.statuses.push(status.clone());
         status
     })?;
-    turn.announce(repo, actor, &Event::Status { name: name.to_owned(), status: status.clone() })?;
+    turn.announce(repo, actor, &Event::Status { branches, status: status.clone() })?;
     Ok(status)
 }
 

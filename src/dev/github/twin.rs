@@ -3,25 +3,31 @@
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize},
+    },
 };
 
 use anyhow::Context as _;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
-    ci,
+    async_merges, ci, control,
     credentials::Credentials,
     deliveries,
     faults::{FaultRule, Faults},
     host::Host,
     ledger::{Entry, Ledger},
+    lists::Lists,
     merges,
     observe::{Hook, Listeners, Observer},
     quota::Quota,
     render::Links,
+    routes::LARGEST_PAGE,
     serve,
     shared::Shared,
+    versions::Versions,
     webhooks::{Webhook, Webhooks},
 };
 use crate::dev::ci::Ci;
@@ -64,6 +70,7 @@ impl Twin {
         let host = &shared.host;
         merges::recover(&host.turn().await).await.context("finish what an earlier twin had begun")?;
         ci::resume(host);
+        async_merges::resume(host);
         let server = tokio::spawn(serve::serve(Arc::clone(&shared), listener));
         let client = reqwest::Client::builder().no_proxy().build().context("build the webhook client")?;
         let deliverer = Arc::clone(host);
@@ -111,9 +118,15 @@ impl Twin {
     }
 
     /// Allows `limit` REST calls within the next `seconds`, and answers further ones with GitHub's primary rate
-    /// limit. `None`, the default, allows any number.
+    /// limit. `None`, the default, allows as many as GitHub does.
     pub fn limit_rate(&self, limit: Option<(u64, i64)>) {
         self.shared.quota.set(limit);
+    }
+
+    /// The secret of the routes below `/_twin/`, which is also in the file `control` of the twin's folder.
+    #[must_use]
+    pub fn control_secret(&self) -> &str {
+        &self.shared.control
     }
 
     /// Calls the hook before each request, and after it is done but not yet answered.
@@ -151,6 +164,7 @@ impl Drop for Twin {
 }
 
 fn shared(config: TwinConfig, local: String) -> anyhow::Result<Shared> {
+    let control = control::secret(&config.data_dir, &local)?;
     let base = config.public_url.map_or(local, |url| url.trim_end_matches('/').to_owned());
     let links = Links { base };
     let ledger = Ledger::open(&config.data_dir.join("ledger.ndjson")).context("open the ledger")?;
@@ -165,6 +179,10 @@ fn shared(config: TwinConfig, local: String) -> anyhow::Result<Shared> {
         ledger,
         faults: Faults::default(),
         quota: Quota::default(),
+        versions: Versions::default(),
+        lists: Lists::default(),
+        page_size: AtomicUsize::new(LARGEST_PAGE),
+        control,
         listeners: Listeners::default(),
         requests: AtomicU64::new(0),
         pages: config.addr.ip().is_loopback(),

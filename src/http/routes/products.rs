@@ -7,6 +7,7 @@ use crate::{
     api::Product,
     core::{
         limit::{self, Key},
+        merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
     },
     http::{
@@ -18,6 +19,8 @@ use crate::{
 
 /// The most bytes of a branch's name or of one word of a command.
 const WORD_LIMIT: usize = 255;
+/// The longest deadline of a check, in minutes: a year, as in a policy.
+const DEADLINE_LIMIT: i32 = 366 * 24 * 60;
 /// The most words of a command.
 const WORDS: usize = 100;
 
@@ -41,12 +44,15 @@ pub(super) async fn put(
     State(app): State<AppState>,
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
-    let (name, repository) = check(&product)?;
+    let (name, repository, method) = check(&product)?;
     let pool = app.engine.pool();
     let was_there = store::product::get(pool, name.as_str()).await?.is_some();
     let mut tx = pool.begin().await?;
     store::product::put(&mut *tx, &name, &repository, &product.base_branch, &product.test_command).await?;
     store::product::cap(&mut *tx, &name, product.backlog).await?;
+    let evidence_app = product.evidence_app.as_deref();
+    store::product::set_checks(&mut *tx, &name, evidence_app, product.check_deadline_minutes).await?;
+    store::product::merge_by(&mut *tx, &name, method).await?;
     let key = Key::Product(name);
     match product.concurrency {
         Some(most) => store::limit::put(&mut tx, &key, most).await?,
@@ -57,7 +63,7 @@ pub(super) async fn put(
     Ok((status, Json(product)))
 }
 
-fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
+fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Error> {
     let mut wrong = Vec::new();
     let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
     let repository = product.repository.parse::<RepoName>();
@@ -75,10 +81,28 @@ fn check(product: &Product) -> Result<(ProductName, RepoName), Error> {
     if product.concurrency.is_some_and(|most| !(1..=limit::MOST).contains(&most)) {
         wrong.push(("/concurrency", format!("must be from 1 to {}; leave it out for no limit", limit::MOST)));
     }
-    match (name, repository, wrong.is_empty()) {
-        (Some(name), Some(repository), true) => Ok((name, repository)),
+    if product.evidence_app.as_deref().is_some_and(|app| !is_app(app)) {
+        wrong.push((
+            "/evidence_app",
+            "must be an app's slug such as `github-actions`, or its number".to_owned(),
+        ));
+    }
+    if product.check_deadline_minutes.is_some_and(|minutes| !(1..=DEADLINE_LIMIT).contains(&minutes)) {
+        let limits = format!("must be from 1 to {DEADLINE_LIMIT} minutes; leave it out for 60");
+        wrong.push(("/check_deadline_minutes", limits));
+    }
+    let method = product.merge_method.parse::<MergeMethod>();
+    let method = method.map_err(|it| wrong.push(("/merge_method", it.to_string()))).ok();
+    match (name, repository, method, wrong.is_empty()) {
+        (Some(name), Some(repository), Some(method), true) => Ok((name, repository, method)),
         _ => Err(Error::fields("product", wrong)),
     }
+}
+
+/// Whether a text may be the slug or the number of an app.
+fn is_app(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    (1..=100).contains(&text.len()) && text.chars().all(plain)
 }
 
 /// Whether a command may be stored; an empty one says that the product has no tests.

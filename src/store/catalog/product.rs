@@ -1,6 +1,9 @@
 //! The products and their repositories.
 
-use crate::core::requirement::{ProductName, RepoName};
+use crate::core::{
+    merge_method::MergeMethod,
+    requirement::{ProductName, RepoName},
+};
 use crate::store::{Connection, Pool, Result};
 
 /// A product that requirements may be submitted for.
@@ -18,6 +21,12 @@ pub struct Product {
     pub backlog: Option<i32>,
     /// The maximum of held jobs; `None`: any number.
     pub concurrency: Option<i32>,
+    /// The app whose `Browser Evidence` counts, by slug or number; `None`: no app's.
+    pub evidence_app: Option<String>,
+    /// After this many minutes without progress a check has failed, where the policy does not say; `None`: 60.
+    pub check_deadline_minutes: Option<i32>,
+    /// How its pull requests are merged: `merge`, `squash` or `rebase`.
+    pub merge_method: String,
 }
 
 /// Creates or updates a product. Runs that started earlier keep their values.
@@ -53,7 +62,8 @@ pub async fn put(
 pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Option<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog,
+        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+                merge_method,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1",
         name
@@ -69,12 +79,28 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
 pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog,
+        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+                merge_method,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product order by name"
     )
     .fetch_all(pool)
     .await
+}
+
+/// Sets how the pull requests of a product are merged.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn merge_by(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    method: MergeMethod,
+) -> Result<()> {
+    sqlx::query!("update product set merge_method = $2 where name = $1", name.as_str(), method.as_str())
+        .execute(executor)
+        .await
+        .map(|_| ())
 }
 
 /// Sets the maximum of open runs of a product; `None`: any number.
@@ -90,6 +116,27 @@ pub async fn cap(
         .execute(executor)
         .await
         .map(|_| ())
+}
+
+/// Sets what a product says about checks: the app whose evidence counts, and the deadline in minutes.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set_checks(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    evidence_app: Option<&str>,
+    check_deadline_minutes: Option<i32>,
+) -> Result<()> {
+    sqlx::query!(
+        "update product set evidence_app = $2, check_deadline_minutes = $3 where name = $1",
+        name.as_str(),
+        evidence_app,
+        check_deadline_minutes
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
 }
 
 /// The maximum of open runs of a product and how many are open; `None` without a limit. With a limit, the product is

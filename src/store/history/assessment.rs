@@ -120,6 +120,14 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// Whether the newest verdict about a pull request, of any run, has cleared this head of it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn has_cleared(pool: &Pool, repository: &str, pull: i64, head: &str) -> Result<bool> {
+    sqlx::query_file_scalar!("src/store/history/cleared.sql", repository, pull, head).fetch_one(pool).await
+}
+
 async fn restore(pool: &Pool, rows: &mut [Row]) -> Result<()> {
     blob::restore(pool, rows.iter_mut().flat_map(|row| [&mut row.facts, &mut row.report]).collect()).await
 }

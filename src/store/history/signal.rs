@@ -36,28 +36,66 @@ pub struct Row {
     pub taken_at: Option<DateTime<Utc>>,
 }
 
-/// Stores a signal: its id and the run that it concerns, if any. `None` when this delivery is already stored.
+/// Stores a signal, once for each live run that it concerns: those runs, in order. `None` when this delivery is already
+/// stored.
 ///
 /// # Errors
 /// When the database does not answer; the sender must then retry.
-pub async fn insert(connection: &mut Connection, news: &News) -> Result<Option<(i64, Option<Uuid>)>> {
-    let row = sqlx::query!(
-        r#"insert into signal (delivery, topic, repository, branch, pull, sha, run_id)
-           values ($1, $2, $3, $4, $5, $6,
-                   (select id from run where repository = $3 and status <> 'ended'
-                    and (branch = $4 or pull = $5) limit 1))
-           on conflict (delivery) do nothing
-           returning id, run_id"#,
-        news.delivery,
+pub async fn insert(connection: &mut Connection, news: &News) -> Result<Option<Vec<Uuid>>> {
+    let runs = concerned(connection, news).await?;
+    if !insert_for(connection, news, &news.delivery, runs.first().copied()).await? {
+        return Ok(None);
+    }
+    for run in runs.iter().skip(1) {
+        insert_for(connection, news, &format!("{}#{run}", news.delivery), Some(*run)).await?;
+    }
+    Ok(Some(runs))
+}
+
+/// The live runs that a signal is about: by branch or pull request, and otherwise by the commit, which news about
+/// checks name alone when no branch or more than one holds it.
+async fn concerned(connection: &mut Connection, news: &News) -> Result<Vec<Uuid>> {
+    let named = sqlx::query_scalar!(
+        "select id from run where repository = $1 and status <> 'ended' and (branch = $2 or pull = $3)
+         order by id",
+        news.repository,
+        news.branch,
+        news.pull
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let Some(sha) = news.sha.as_ref().filter(|_| named.is_empty()) else { return Ok(named) };
+    sqlx::query_scalar!(
+        "select id from run where repository = $1 and status <> 'ended' and state->'progress'->>'head' = $2
+         order by id",
+        news.repository,
+        sha
+    )
+    .fetch_all(connection)
+    .await
+}
+
+async fn insert_for(
+    connection: &mut Connection,
+    news: &News,
+    delivery: &str,
+    run: Option<Uuid>,
+) -> Result<bool> {
+    let stored = sqlx::query!(
+        "insert into signal (delivery, topic, repository, branch, pull, sha, run_id)
+         values ($1, $2, $3, $4, $5, $6, $7)
+         on conflict (delivery) do nothing",
+        delivery,
         news.topic.as_str(),
         news.repository,
         news.branch,
         news.pull,
-        news.sha
+        news.sha,
+        run
     )
-    .fetch_optional(connection)
+    .execute(connection)
     .await?;
-    Ok(row.map(|row| (row.id, row.run_id)))
+    Ok(stored.rows_affected() == 1)
 }
 
 /// Takes all signals of a run about these topics; the topic of one that was not taken before.

@@ -127,7 +127,7 @@ fn assert_one_branch_one_pull_one_merge(env: &FaultEnv, started: &StartedRun, st
         let same = entries.iter().filter(|it| it.applied && it.method == method && of_run(&it.path));
         same.filter(|it| it.path.ends_with(end)).count()
     };
-    assert_eq!((applied("POST", "/pulls"), applied("PUT", "/merge")), (1, 1), "applied once");
+    assert_eq!((applied("POST", "/pulls"), applied("PUT", "/merge-async")), (1, 1), "applied once");
     pull
 }
 

@@ -124,7 +124,7 @@ async fn an_unreadable_review_is_never_clean() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invalid_policy_stops_the_run_and_is_located() {
+async fn an_invalid_policy_is_located_and_waited_for() {
     let world = World::with(|setup| {
         setup.ci = Some(passing_ci());
         setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
@@ -135,13 +135,9 @@ async fn an_invalid_policy_stops_the_run_and_is_located() {
     })
     .await;
     let run = world.submit(COUNT_ROUNDS).await;
-    assert_eq!(world.run_to_end(run).await, "needs_human");
-    assert_snapshot!(world.history(run).await, @r"
-    started
-    generate → opened: opened #1 on abc: 1 file, tests pass
-    gate → stopped: stopped at abc: the policy is invalid at /products/wealth/mergePolicy/critical/requiredApprovals: must be a whole number from 0 to 100 (.aspora/risk-policy.json at the base)
-    needs_human (blocked): stopped at abc: the policy is invalid at /products/wealth/mergePolicy/critical/requiredApprovals: must be a whole number from 0 to 100 (.aspora/risk-policy.json at the base)
-    ");
+    let invalid = "the policy is invalid at /products/wealth/mergePolicy/critical/requiredApprovals: must be a \
+                   whole number from 0 to 100 (.aspora/risk-policy.json at the base)";
+    world.until_waiting_only_for(run, &format!("people to repair the base's policy: {invalid}")).await;
     assert_eq!((world.model_calls(Task::Review), world.merges()), (0, 0));
-    assert_eq!(world.conclusions("risk-policy-gate"), [Some("action_required".to_owned())]);
+    assert_eq!(world.conclusions("risk-policy-gate"), [None], "the gate goes on once the policy is repaired");
 }

@@ -54,7 +54,7 @@ async fn a_review_is_found_after_a_lost_response() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merge_is_found_after_a_lost_response() {
-    check_lost_response("PUT", "/repos/*/*/pulls/*/merge", 1).await;
+    check_lost_response("PUT", "/repos/*/*/pulls/*/merge-async", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

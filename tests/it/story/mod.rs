@@ -13,10 +13,13 @@ mod world;
 
 mod answers;
 mod base;
+mod checks;
 mod circles;
 mod controls;
 mod faults;
+mod judgement;
 mod limits;
+mod merging;
 mod money;
 mod people;
 mod road;

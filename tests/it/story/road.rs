@@ -65,7 +65,7 @@ fn clearances_at_the_merge(world: &World) -> Arc<Mutex<Option<i64>>> {
     let (found, pool) = (Arc::new(Mutex::new(None)), world.pool.clone());
     let seen = Arc::clone(&found);
     let merge = |_: &_, method: &str, path: &str, phase| {
-        phase == Phase::Before && method == "PUT" && path.ends_with("/merge")
+        phase == Phase::Before && method == "PUT" && path.ends_with("/merge-async")
     };
     world.once_when(merge, move |twin| async move {
         let head = twin.pulls(REPO)[0].head_sha.clone();

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use aspora::{activities::Polling, core::run::Event, dev::github::Delivery};
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::json;
 use sha2::Sha256;
 use uuid::Uuid;
 
 use super::{
     forge::passing_ci,
     script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
-    world::{SECRET, Setup, World},
+    world::{REPO, SECRET, Setup, World},
 };
 
 fn waiting(setup: &mut Setup) {
@@ -101,4 +102,43 @@ async fn a_webhook_wakes_the_waiting_run() {
     world.pass_checks(&world.head(run).await).await;
     assert_eq!(world.until_ended(run).await, "done");
     assert!(signalled(&world, run).await > 0, "{}", world.history(run).await);
+}
+
+/// A run that no timer wakes, and its head.
+async fn asleep() -> (World, Uuid, String) {
+    let world = World::with(|setup| {
+        waiting(setup);
+        let never = Duration::from_secs(3600);
+        setup.polling = Polling { least: never, most: never };
+    })
+    .await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "CI Pipeline").await;
+    world.twin.settled().await;
+    let head = world.head(run).await;
+    (world, run, head)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_suite_that_names_only_the_waiting_head_wakes_its_run() {
+    let (world, run, head) = asleep().await;
+    let before = signalled(&world, run).await;
+    let suite = json!({"id": 1, "head_sha": head, "head_branch": null, "pull_requests": []});
+    let payload = json!({
+        "action": "completed", "check_suite": suite, "repository": {"id": 1, "full_name": REPO},
+    });
+    let delivery = Delivery { id: Uuid::new_v4(), event: "check_suite".to_owned(), payload };
+    assert_eq!(send_again(&world, &delivery).await, 200);
+    let woken = async || signalled(&world, run).await > before;
+    world.eventually("the run is woken", woken).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_status_on_a_head_that_two_branches_hold_wakes_the_waiting_run() {
+    let (world, run, head) = asleep().await;
+    let before = signalled(&world, run).await;
+    world.twin.create_branch(REPO, "copy", &head).await.unwrap();
+    world.twin.set_status_as("asha", REPO, &head, ("lint", "success", "")).await.unwrap();
+    let woken = async || signalled(&world, run).await > before;
+    world.eventually("the run is woken", woken).await;
 }

@@ -12,7 +12,7 @@ use aspora::{
     core::run::{Event, Pause, PauseCause, State},
     dev::{
         ci::{Ci, product_ci},
-        github::{APP, Phase, Twin},
+        github::{APP, CI_APP, Phase, Twin},
         model::{MODEL, Script, ScriptedModel},
         product,
     },
@@ -89,7 +89,7 @@ pub(crate) struct World {
     /// Commits that Aspora did not make, each with the name that the history shows for it.
     foreign_commits: Mutex<Vec<(String, String)>>,
     client: reqwest::Client,
-    folder: tempfile::TempDir,
+    pub(crate) folder: tempfile::TempDir,
     _database: TestDatabase,
 }
 
@@ -151,6 +151,7 @@ impl World {
         let engine = Engine::open(pool.clone()).await.unwrap();
         let (product, repository) = ("wealth".parse().unwrap(), REPO.parse().unwrap());
         store::product::put(&pool, &product, &repository, "main", &TESTS.map(str::to_owned)).await.unwrap();
+        store::product::set_checks(&pool, &product, Some(CI_APP), None).await.unwrap();
         let world = Self {
             twin,
             model,
@@ -439,7 +440,7 @@ impl World {
     /// head and name.
     pub(crate) fn assert_nothing_twice(&self) {
         assert_eq!((self.twin.pulls(REPO).len(), self.merges()), (1, 1));
-        assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/merge"), 1);
+        assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/merge-async"), 1);
         let reviews = self.twin.reviews(REPO).into_iter().map(|review| review.commit_id);
         assert_unique(reviews.collect());
         let runs = self.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP);

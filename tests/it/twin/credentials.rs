@@ -28,12 +28,12 @@ fn jwt(app: &RegisteredApp) -> String {
     signed(app, &json!({"iat": now() - 60, "exp": now() + 540, "iss": app.id}))
 }
 
-fn permissions(all: &[(&str, Level)]) -> Permissions {
+pub(super) fn permissions(all: &[(&str, Level)]) -> Permissions {
     all.iter().map(|(name, level)| ((*name).to_owned(), *level)).collect()
 }
 
 /// Everything that the table names, as far as a credential can have it.
-fn everything() -> Permissions {
+pub(super) fn everything() -> Permissions {
     let names = [
         "actions",
         "administration",
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// An App with an installation on the product's repository, and a token of it with these permissions.
-    async fn installed(&self, permissions: &Permissions) -> (RegisteredApp, i64, String) {
+    pub(super) async fn installed(&self, permissions: &Permissions) -> (RegisteredApp, i64, String) {
         let app = self.twin.register_app("aspora-dev").unwrap();
         let on = InstallOn::Repositories(vec![REPO.to_owned()]);
         let id = self.twin.install(app.id, &on, permissions).unwrap();
@@ -94,13 +94,13 @@ impl World {
         self.ask_as(Some(&jwt(app)), "POST", &path, Some(wish)).await
     }
 
-    fn fine_grained(&self, permissions: Permissions) -> String {
+    pub(super) fn fine_grained(&self, permissions: Permissions) -> String {
         let (login, repositories) = ("ada".to_owned(), vec![REPO.to_owned()]);
         self.twin.set_permission(REPO, "ada", "admin").unwrap();
         self.twin.issue_token(TokenKind::FineGrained { login, permissions, repositories }).unwrap()
     }
 
-    fn classic(&self, scopes: &[&str]) -> String {
+    pub(super) fn classic(&self, scopes: &[&str]) -> String {
         self.twin.set_permission(REPO, "ada", "admin").unwrap();
         let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         self.twin.issue_token(TokenKind::Classic { login: "ada".to_owned(), scopes }).unwrap()

@@ -93,7 +93,7 @@ async fn a_request_with_a_cut_answer_is_applied_and_limits_carry_retry_after() {
 type Received = Arc<Mutex<Vec<(http::HeaderMap, bytes::Bytes)>>>;
 
 /// A receiver of webhooks, and its URL.
-async fn receiver() -> (Received, String) {
+pub(super) async fn receiver() -> (Received, String) {
     let received = Received::default();
     let keep = Arc::clone(&received);
     let receive = async move |headers: http::HeaderMap, body: bytes::Bytes| {

@@ -60,6 +60,7 @@ impl World {
 async fn check(rules: Rules, steps: &[Step], state: &str, refused: Option<&str>) {
     for ruleset in [false, true] {
         let world = World::new().await;
+        world.twin.set_mergeable_after(REPO, 0).unwrap();
         world.open_pull().await;
         if ruleset {
             world.twin.add_ruleset(REPO, "main", Enforcement::Active, rules.clone()).unwrap();
@@ -144,7 +145,7 @@ async fn signatures_and_a_merge_queue_block_a_plain_merge() {
     let signed = Rules { signatures: true, ..Rules::default() };
     check(signed, &[], "blocked", Some("Commits must have verified signatures.")).await;
     let queue = Rules { merge_queue: true, ..Rules::default() };
-    check(queue, &[], "blocked", Some("Changes must be made through the merge queue")).await;
+    check(queue, &[], "clean", Some("Changes must be made through the merge queue")).await;
 }
 
 #[tokio::test]

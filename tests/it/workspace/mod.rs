@@ -1,5 +1,6 @@
 //! The workspace on real git repositories: ordinary, contended and hostile ones.
 
+mod changes;
 mod product;
 
 use std::{

@@ -8,7 +8,10 @@ mod diff;
 mod parse;
 mod place;
 
-use crate::path::RepoPath;
+use crate::{
+    control::{self, Class},
+    path::RepoPath,
+};
 
 pub use apply::{BlockFailed, Failure, Written, apply};
 pub use diff::{unified_diff, whole_diff};
@@ -74,25 +77,18 @@ pub struct Replacement {
 
 /// The rule that forbids agents to touch this path, if any.
 ///
-/// These files control the factory, the forge, git or other agents, so no policy can allow them: only people
-/// change them.
+/// These files control the factory, the forge, git, other agents, or what runs elsewhere, so no policy can allow
+/// them: only people change them. The table is the one of the floor under every policy.
 #[must_use]
 pub fn forbidden(path: &RepoPath) -> Option<&'static str> {
-    let folded = path.folded();
-    let mut segments = folded.split('/');
-    let first = segments.clone().next().unwrap_or_default();
-    let name = segments.clone().next_back().unwrap_or_default();
-    if segments.clone().any(|segment| segment.starts_with(".git")) {
-        Some("`.git*` is GitHub's and git's own configuration")
-    } else if first == ".aspora" {
-        Some("`.aspora/**` is the factory's own policy")
-    } else if segments.any(|segment| matches!(segment, ".claude" | ".cursor" | ".husky")) {
-        Some("`.claude/**`, `.cursor/**` and `.husky/**` run on people's machines")
-    } else if matches!(name, "codeowners" | "agents.md" | "claude.md") {
-        Some("CODEOWNERS, AGENTS.md and CLAUDE.md decide who may approve and what agents do")
-    } else {
-        None
-    }
+    control::rule(&path.folded()).filter(|(class, _)| *class == Class::Control).map(|(_, words)| words)
+}
+
+/// The rule that forbids agents to write this file as a whole, if any: new, it would be run in the place of
+/// another. One that is there can be edited.
+#[must_use]
+pub fn forbidden_when_new(path: &RepoPath) -> Option<&'static str> {
+    control::shadows(&path.folded()).then_some(control::SHADOWS)
 }
 
 #[cfg(test)]
@@ -118,11 +114,26 @@ mod tests {
             ".claude/settings.json",
             "a/.cursor/rules",
             ".husky/pre-commit",
+            "Jenkinsfile",
+            "sub/.Circleci/config.yml",
+            ".vscode/tasks.json",
+            ".envrc",
+            "pytest.ini",
         ] {
             assert!(forbidden(&path.parse().unwrap()).is_some(), "{path}");
         }
-        for path in ["github/x.rs", "docs/agents.md.txt", "aspora/x", "src/claude.rs", "x.git"] {
+        for path in [
+            "github/x.rs",
+            "docs/agents.md.txt",
+            "aspora/x",
+            "src/claude.rs",
+            "x.git",
+            "Makefile",
+            "conftest.py",
+        ] {
             assert_eq!(forbidden(&path.parse().unwrap()), None, "{path}");
         }
+        assert!(forbidden_when_new(&"unittest/__main__.py".parse().unwrap()).is_some());
+        assert_eq!(forbidden_when_new(&"lib/http.py".parse().unwrap()), None);
     }
 }

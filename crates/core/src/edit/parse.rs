@@ -3,6 +3,7 @@
 
 use super::{
     ANSWER_LIMIT, Act, Answer, Block, FILE_LIMIT, FILES_LIMIT, Intent, Replacement, TITLE_LIMIT, forbidden,
+    forbidden_when_new,
 };
 use crate::path::{PathRejected, RepoPath, collision};
 
@@ -153,6 +154,9 @@ impl<'a> Reader<'a> {
             "title" => self.read_title(rest),
             "file" => {
                 let path = self.open(rest)?;
+                if let Some(rule) = forbidden_when_new(&path) {
+                    return Err(Problem::Forbidden { path, rule }.into());
+                }
                 let (_, content) = self.until_end(&path)?;
                 let whole: String = content.iter().flat_map(|line| [line, "\n"]).collect();
                 self.push(path, Act::Whole(whole))

@@ -7,17 +7,13 @@ use super::{
 /// Judges the approvals of the head. A clean review by the agent may count as one approval.
 pub(super) fn judge(facts: &Facts, demands: &Demands, tier: Tier, clean_review: bool) -> Section {
     let latest = latest(&facts.approvals);
-    let refused: Vec<_> = latest.iter().filter(|review| asks_for_changes(review)).collect();
+    let refused: Vec<_> = latest.iter().filter(|review| blocks(review, facts)).collect();
     if !refused.is_empty() {
         let names: Vec<_> = refused.iter().map(|review| review.by.login.as_str()).collect();
         let sentence = format!("{} asked for changes; only they can withdraw it", names.join(" and "));
         return Section::failed("approvals", sentence, Vec::new());
     }
-    let mut children: Vec<Node> = latest
-        .into_iter()
-        .filter(|review| review.state == ApprovalState::Approved)
-        .map(|review| node(review, facts, tier))
-        .collect();
+    let mut children: Vec<Node> = latest.into_iter().filter_map(|review| node(review, facts, tier)).collect();
     if clean_review && !demands.human {
         children.push(Node::leaf(
             "Code Review Agent",
@@ -45,12 +41,20 @@ fn count(children: Vec<Node>, demands: &Demands) -> Section {
     Section { waits: wait.into_iter().collect(), ..Section::fine(node) }
 }
 
-/// A person's approval, and why it does not count if it does not.
-fn node(review: &Approval, facts: &Facts, tier: Tier) -> Node {
-    match disqualification(review, facts, tier) {
-        None => Node::leaf(&review.by.login, Status::Satisfied, "approved this head"),
-        Some(why) => Node::leaf(&review.by.login, Status::NotApplicable, format!("does not count: {why}")),
-    }
+/// A person's approval or refusal, and why it does not count if it does not.
+fn node(review: &Approval, facts: &Facts, tier: Tier) -> Option<Node> {
+    let (status, sentence) = match review.state {
+        ApprovalState::Approved => match disqualification(review, facts, tier) {
+            None => (Status::Satisfied, "approved this head".to_owned()),
+            Some(why) => (Status::NotApplicable, format!("does not count: {why}")),
+        },
+        ApprovalState::ChangesRequested if !review.bot => {
+            let sentence = "asked for changes without write permission, which blocks nothing";
+            (Status::NotApplicable, sentence.to_owned())
+        }
+        ApprovalState::ChangesRequested | ApprovalState::Commented | ApprovalState::Dismissed => return None,
+    };
+    Some(Node::leaf(&review.by.login, status, sentence))
 }
 
 fn disqualification(review: &Approval, facts: &Facts, tier: Tier) -> Option<&'static str> {
@@ -97,6 +101,8 @@ fn is_newer(review: &Approval, known: &Approval) -> bool {
     (review.submitted_at, refuses(review)) >= (known.submitted_at, refuses(known))
 }
 
-fn asks_for_changes(review: &Approval) -> bool {
-    review.state == ApprovalState::ChangesRequested && !review.bot
+/// Whether it holds up the merge at every tier: only people who may write can refuse a change.
+fn blocks(review: &Approval, facts: &Facts) -> bool {
+    let may_refuse = facts.edition == 0 || review.permission >= Permission::Write;
+    review.state == ApprovalState::ChangesRequested && !review.bot && may_refuse
 }

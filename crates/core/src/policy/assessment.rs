@@ -3,9 +3,10 @@
 //! Only a judgement makes an [`Assessment`], and none can be read back: a recorded decision is its
 //! [`Facts`](super::Facts), judged again.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Classification, Clearance, Demands, Drift, Tier};
+use super::{Classification, Clearance, Demands, Drift, RerunOf, Tier};
 use crate::{finding::Finding, sha::Sha};
 
 /// What the policy says about one head SHA.
@@ -84,6 +85,15 @@ pub enum Wait {
     },
     /// The pull request is a draft.
     Draft,
+    /// This head has no complete review, and the workflow asks for one.
+    Unreviewed,
+    /// The policy at the base does not parse: everything waits until people repair it.
+    Policy {
+        /// The JSON pointer of what is wrong.
+        pointer: String,
+        /// What is wrong there.
+        message: String,
+    },
 }
 
 /// One thing that an agent can fix.
@@ -98,6 +108,8 @@ pub enum Remedy {
         name: String,
         /// Where its report is.
         url: Option<String>,
+        /// The check run's number; `None` for a commit status.
+        run: Option<u64>,
     },
     /// Resolve a finding.
     Finding(Finding),
@@ -116,7 +128,7 @@ pub enum Stop {
     Closed,
     /// The pull request has been merged already.
     Merged,
-    /// A policy that applies does not parse.
+    /// The policy of the head does not parse.
     PolicyBroken {
         /// The JSON pointer of what is wrong.
         pointer: String,
@@ -165,6 +177,14 @@ pub struct CheckRow {
     pub sha: Sha,
     /// Where people read more.
     pub url: Option<String>,
+    /// When it last moved, where that is known.
+    pub since: Option<DateTime<Utc>>,
+    /// Whether any app may report it, because neither the policy nor the base names one.
+    pub unbound: bool,
+    /// What is to be run again before the verdict waits.
+    pub rerun: Option<RerunOf>,
+    /// Whether the branch needs the newest base for it to pass.
+    pub needs_base: bool,
 }
 
 /// The state of a check; the highest state among several reports decides.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Contract, Error, MOST_FILES, Tier,
+    Contract, DIFF_LIMIT, Error, MOST_FILES, MergePreview, Tier,
     contract::Ruling,
     floor::{self, is_dependency_file},
     lint,
@@ -26,6 +26,27 @@ pub struct Scope<'a> {
     pub products: &'a [ProductName],
     /// How many changed files the forge counts; `None` without a forge.
     pub forge_changed_files: Option<u32>,
+    /// How many files git lists when it pairs renames, which is how a forge counts.
+    pub files_with_renames: Option<u32>,
+    /// Bytes of the textual diff, if they were counted.
+    pub diff_bytes: Option<u64>,
+    /// What the merge changes beyond the listing, if it was tried.
+    pub merge: Option<&'a MergePreview>,
+}
+
+impl<'a> Scope<'a> {
+    /// A change without a forge, of which only the listing is known.
+    #[must_use]
+    pub const fn new(contract: Contract<'a>, products: &'a [ProductName]) -> Self {
+        Self {
+            contract,
+            products,
+            forge_changed_files: None,
+            files_with_renames: None,
+            diff_bytes: None,
+            merge: None,
+        }
+    }
 }
 
 /// The tier of a change, and why.
@@ -56,6 +77,9 @@ pub struct PathVerdict {
     pub tier: Tier,
     /// Every reason for its tier, the strictest first; never empty.
     pub reasons: Vec<Reason>,
+    /// Whether only the merge changes it: the base has moved on since the head forked.
+    #[serde(default)]
+    pub by_merge: bool,
 }
 
 /// Places a change.
@@ -63,7 +87,8 @@ pub struct PathVerdict {
 /// # Errors
 /// The [`Error`] of a policy that does not parse; such a change is blocked.
 pub fn classify(scope: &Scope<'_>, change: &Change) -> Result<Classification, Error> {
-    Ok(under(&scope.contract.ruling()?, scope, change))
+    let ruling = scope.contract.ruling().map_err(|broken| broken.error)?;
+    Ok(under(&ruling, scope, change))
 }
 
 /// Places a change under policies that have been parsed.
@@ -72,8 +97,10 @@ pub(super) fn under(ruling: &Ruling, scope: &Scope<'_>, change: &Change) -> Clas
         ruling.policies.iter().flat_map(|policy| policy.of(scope.products)).collect();
     let mut warnings: BTreeSet<String> = ruling.policies.iter().flat_map(Policy::warnings).cloned().collect();
     warnings.extend(unknown_products(ruling, scope.products));
-    let paths: Vec<PathVerdict> =
+    let mut paths: Vec<PathVerdict> =
         change.files.iter().map(|file| place(&rules, file, &mut warnings)).collect();
+    let by_merge = scope.merge.iter().flat_map(|merge| &merge.beyond.files);
+    paths.extend(by_merge.map(|file| PathVerdict { by_merge: true, ..place(&rules, file, &mut warnings) }));
     let whole = whole(ruling, scope, change);
     let grounds = || paths.iter().flat_map(|path| &path.reasons).chain(&whole);
     Classification {
@@ -97,6 +124,7 @@ fn place(rules: &[&ProductRules], file: &FileChange, warnings: &mut BTreeSet<Str
         let matching = rules.patterns.matching(&file.path);
         let reason = by_pattern(rules, &matching);
         warnings.extend(oddities(rules, &file.path, &matching, &reason));
+        reasons.extend(but_for_letter_case(rules, &file.path, &reason));
         reasons.push(reason);
     }
     reasons.sort_by_key(|reason| std::cmp::Reverse(reason.tier));
@@ -104,7 +132,7 @@ fn place(rules: &[&ProductRules], file: &FileChange, warnings: &mut BTreeSet<Str
     if reasons.is_empty() {
         reasons.push(Reason::floor(Tier::Critical, "no policy covers it"));
     }
-    PathVerdict { path: file.path.clone(), kind: file.kind, tier: reasons[0].tier, reasons }
+    PathVerdict { path: file.path.clone(), kind: file.kind, tier: reasons[0].tier, reasons, by_merge: false }
 }
 
 /// The highest tier that matches; within it, a pattern that is more specific than the catch-all.
@@ -116,18 +144,21 @@ fn by_pattern(rules: &ProductRules, matching: &[usize]) -> Reason {
     }
 }
 
+/// The highest tier of a pattern that the path equals but for letter case, if it is higher: on macOS and Windows
+/// such a file overwrites the one that the pattern means.
+fn but_for_letter_case(rules: &ProductRules, path: &str, reason: &Reason) -> Option<Reason> {
+    let folded = rules.patterns.matching_in_any_case(path).into_iter().flatten();
+    let higher = folded.filter(|&index| rules.tiers[index] > reason.tier);
+    let index = higher.max_by_key(|&index| rules.tiers[index])?;
+    let rule = format!("{} (but for letter case)", rules.patterns.text(index));
+    Some(Reason::of(&rules.name, rules.tiers[index], &rule))
+}
+
 fn oddities(rules: &ProductRules, path: &str, matching: &[usize], reason: &Reason) -> Vec<String> {
     let name = &rules.name;
     let mut odd = Vec::new();
     if matching.is_empty() {
         odd.push(format!("{name}: no pattern matches {path:?}: the product has no catch-all"));
-    }
-    let folded = rules.patterns.matching_in_any_case(path).into_iter().flatten();
-    let missed =
-        folded.filter(|&index| rules.tiers[index] > reason.tier).max_by_key(|&index| rules.tiers[index]);
-    if let Some(index) = missed {
-        let (pattern, tier) = (rules.patterns.text(index), rules.tiers[index]);
-        odd.push(format!("{name}: {path:?} misses `{pattern}` in {tier} by letter case alone"));
     }
     if reason.tier == Tier::Low && lint::is_forgotten_money(path, &reason.rule) {
         odd.push(format!("{name}: {path:?} looks like a money path, but matches only `**` in low"));
@@ -145,12 +176,26 @@ fn whole(ruling: &Ruling, scope: &Scope<'_>, change: &Change) -> Vec<Reason> {
         let rule = format!("{listed} files are too many to review; the limit is {MOST_FILES}");
         whole.push(Reason::floor(Tier::Critical, rule));
     }
-    if let Some(counted) = scope.forge_changed_files.filter(|&counted| usize::try_from(counted) != Ok(listed))
-    {
-        let rule = format!("the forge counts {counted} changed files and git lists {listed}");
-        whole.push(Reason::floor(Tier::Critical, rule));
+    whole.extend(miscounted(scope, change));
+    if scope.diff_bytes.is_some_and(|bytes| bytes > DIFF_LIMIT) {
+        let rule = format!("too_large: its diff has over {} MB", DIFF_LIMIT / 1_000_000);
+        whole.push(Reason { human: true, ..Reason::floor(Tier::Critical, rule) });
     }
     whole
+}
+
+/// A forge pairs renames by its own measure, so any count is right from git's with renames paired to git's
+/// without; one outside of both says that the listing is not of this change.
+fn miscounted(scope: &Scope<'_>, change: &Change) -> Option<Reason> {
+    let counted = scope.forge_changed_files?;
+    let paths: BTreeSet<&str> = change.files.iter().map(|file| file.path.as_str()).collect();
+    let most = u32::try_from(paths.len()).unwrap_or(u32::MAX);
+    let least = scope.files_with_renames.unwrap_or(most).min(most);
+    let renames = if least < most { format!(", {least} with renames paired") } else { String::new() };
+    (!(least..=most).contains(&counted)).then(|| {
+        let rule = format!("the forge counts {counted} changed files and git lists {most}{renames}");
+        Reason::floor(Tier::Critical, rule)
+    })
 }
 
 fn unknown_products(ruling: &Ruling, products: &[ProductName]) -> Vec<String> {

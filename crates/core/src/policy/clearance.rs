@@ -1,53 +1,78 @@
 //! The permission to merge one head SHA.
 
+use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
-use super::Tier;
+use super::{CheckRow, Tier};
 use crate::sha::Sha;
 
 /// Permission to merge one head SHA, made only by a [`judge`](super::judge) that finds nothing missing.
 ///
-/// It can be serialized but not deserialized: after a crash the recorded [`Facts`](super::Facts) are judged
-/// again. Nothing outside the policy can make one:
+/// It holds what it rests on. It can be serialized but not deserialized: after a crash the recorded
+/// [`Facts`](super::Facts) are judged again. Nothing outside the policy can make one, only read it:
 ///
-/// ```compile_fail
-/// use aspora_core::policy::{Clearance, Tier};
-/// fn forge(head: aspora_core::sha::Sha) -> Clearance {
-///     Clearance { base: head.clone(), head, policy_digest: None, tier: Tier::Low }
+/// ```
+/// use aspora_core::{policy::{Clearance, Tier}, sha::Sha};
+/// fn read(clearance: &Clearance) -> (&Sha, &Sha, Option<&str>, Tier) {
+///     (clearance.head(), clearance.base(), clearance.policy_digest(), clearance.tier())
 /// }
 /// ```
 ///
-/// ```compile_fail
+/// Its fields are private, so that there is no literal of it:
+///
+/// ```compile_fail,E0451
+/// use aspora_core::policy::Clearance;
+/// fn forge(clearance: Clearance, head: aspora_core::sha::Sha) -> Clearance {
+///     Clearance { head, ..clearance }
+/// }
+/// ```
+///
+/// Facts can be read back, and neither a clearance nor an assessment can:
+///
+/// ```
+/// fn read(json: &str) -> aspora_core::policy::Facts {
+///     serde_json::from_str(json).unwrap()
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
 /// fn forge(json: &str) -> aspora_core::policy::Clearance {
 ///     serde_json::from_str(json).unwrap()
 /// }
 /// ```
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn forge(json: &str) -> aspora_core::policy::Assessment {
 ///     serde_json::from_str(json).unwrap()
 /// }
 /// ```
 ///
-/// ```compile_fail
+/// No clearance is the only default:
+///
+/// ```
+/// fn none() -> Option<aspora_core::policy::Clearance> {
+///     Default::default()
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
 /// fn forge() -> aspora_core::policy::Clearance {
 ///     Default::default()
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clearance {
-    head: Sha,
-    base: Sha,
-    policy_digest: Option<String>,
-    tier: Tier,
+    pub(super) at: DateTime<Utc>,
+    pub(super) head: Sha,
+    pub(super) base: Sha,
+    pub(super) policy_digest: Option<String>,
+    pub(super) tier: Tier,
+    pub(super) reviewed_at: Option<DateTime<Utc>>,
+    pub(super) checks: Vec<CheckRow>,
+    pub(super) approved_by: Vec<String>,
 }
 
 impl Clearance {
-    /// Called only by `judge`, and only if its decision is `Clear`.
-    pub(super) const fn new(head: Sha, base: Sha, policy_digest: Option<String>, tier: Tier) -> Self {
-        Self { head, base, policy_digest, tier }
-    }
-
     /// The only head that may be merged.
     #[must_use]
     pub const fn head(&self) -> &Sha {
@@ -70,5 +95,30 @@ impl Clearance {
     #[must_use]
     pub const fn tier(&self) -> Tier {
         self.tier
+    }
+
+    /// When the review of this head that it rests on was complete; `None` if neither tier nor workflow asks
+    /// for one and there is none.
+    #[must_use]
+    pub const fn reviewed_at(&self) -> Option<DateTime<Utc>> {
+        self.reviewed_at
+    }
+
+    /// The checks that it rests on, evidence and review included.
+    #[must_use]
+    pub fn checks(&self) -> &[CheckRow] {
+        &self.checks
+    }
+
+    /// Whose approvals it rests on.
+    #[must_use]
+    pub fn approved_by(&self) -> &[String] {
+        &self.approved_by
+    }
+
+    /// Whether its facts are older than this; then they must be gathered and judged again before a merge.
+    #[must_use]
+    pub fn is_older_than(&self, age: Duration, now: DateTime<Utc>) -> bool {
+        now - self.at > age
     }
 }

@@ -1,8 +1,10 @@
 //! What a tier demands before a merge, and what two policies demand together.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
-use super::{GATE_CHECK, REVIEW_CHECK, Tier};
+use super::{GATE_CHECK, Person, REVIEW_CHECK, Tier};
 
 /// Everything one tier demands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +17,9 @@ pub struct Demands {
     pub human: bool,
     /// Whether the head must contain the newest commit of the base branch.
     pub up_to_date: bool,
+    /// After this many minutes without progress a check has failed; `None`: as the product says.
+    #[serde(default)]
+    pub deadline_minutes: Option<u32>,
 }
 
 /// One check that a tier demands.
@@ -24,6 +29,9 @@ pub struct CheckDemand {
     pub name: String,
     /// If set, only this app's report counts.
     pub app: Option<App>,
+    /// If set, a commit status satisfies it.
+    #[serde(default)]
+    pub status: Option<StatusBy>,
     /// Whether `skipped` counts as success.
     pub skipped_counts: bool,
 }
@@ -38,11 +46,56 @@ pub enum App {
     Slug(String),
 }
 
+/// Whose commit status satisfies a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StatusBy {
+    /// Of any account that may push.
+    Anyone,
+    /// Of this account.
+    Login(String),
+}
+
+impl StatusBy {
+    /// Whether a status of this account counts.
+    pub(super) fn admits(&self, creator: Option<&Person>) -> bool {
+        match self {
+            Self::Anyone => true,
+            Self::Login(login) => creator.is_some_and(|creator| creator.is_called(login)),
+        }
+    }
+}
+
+impl fmt::Display for StatusBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anyone => f.write_str("a commit status"),
+            Self::Login(login) => write!(f, "a commit status of {login}"),
+        }
+    }
+}
+
+impl App {
+    /// The app that a text names: by its number if it is one, and otherwise by its slug.
+    #[must_use]
+    pub fn named(text: &str) -> Self {
+        text.parse().map_or_else(|_| Self::Slug(text.to_owned()), Self::Id)
+    }
+}
+
 impl CheckDemand {
     /// A check by any app, of which only `success` counts.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), app: None, skipped_counts: false }
+        Self { name: name.to_owned(), app: None, status: None, skipped_counts: false }
+    }
+}
+
+impl CheckDemand {
+    /// Whether both are the same name by the same reporter.
+    #[must_use]
+    pub fn reported_by(&self, other: &Self) -> bool {
+        self.name == other.name && self.app == other.app && self.status == other.status
     }
 }
 
@@ -51,7 +104,7 @@ impl Demands {
     #[must_use]
     pub fn without_a_policy() -> Self {
         let checks = vec![CheckDemand::named(GATE_CHECK), CheckDemand::named(REVIEW_CHECK)];
-        Self { checks, approvals: 2, human: true, up_to_date: true }
+        Self { checks, approvals: 2, human: true, up_to_date: true, deadline_minutes: None }
     }
 
     /// How many approvals a merge needs: at least one if a person is demanded.
@@ -76,6 +129,7 @@ impl Demands {
             approvals: self.approvals.max(other.approvals),
             human: self.human || other.human,
             up_to_date: self.up_to_date || other.up_to_date,
+            deadline_minutes: [self.deadline_minutes, other.deadline_minutes].into_iter().flatten().min(),
             ..self
         }
     }
@@ -87,7 +141,7 @@ impl Demands {
     }
 
     pub(super) fn demand(&mut self, check: CheckDemand) {
-        match self.checks.iter_mut().find(|known| known.name == check.name && known.app == check.app) {
+        match self.checks.iter_mut().find(|known| known.reported_by(&check)) {
             Some(known) => known.skipped_counts &= check.skipped_counts,
             None => self.checks.push(check),
         }
@@ -101,10 +155,16 @@ mod tests {
     #[test]
     fn together_is_the_stricter_of_each_part() {
         let demands = |name: &str, approvals, human| Demands {
-            checks: vec![CheckDemand { name: name.to_owned(), app: None, skipped_counts: human }],
+            checks: vec![CheckDemand {
+                name: name.to_owned(),
+                app: None,
+                status: None,
+                skipped_counts: human,
+            }],
             approvals,
             human,
             up_to_date: human,
+            deadline_minutes: None,
         };
         let both = demands("CI", 2, false).and(demands("CI", 0, true)).and(demands("Scan", 1, false));
         assert_eq!(both.checks.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["CI", "Scan"]);
@@ -114,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_human_rule_without_a_count_still_needs_one_person() {
-        let demands = Demands { checks: vec![], approvals: 0, human: true, up_to_date: false };
+        let demands =
+            Demands { checks: vec![], approvals: 0, human: true, up_to_date: false, deadline_minutes: None };
         assert_eq!(demands.approvals_needed(), 1);
     }
 }

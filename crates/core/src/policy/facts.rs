@@ -2,10 +2,10 @@
 //!
 //! Every fact is about one head SHA; facts about another are left out.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{CHECK_DEADLINE_MINUTES, Contract, classify::Scope};
+use super::{CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contract, MergePreview, classify::Scope};
 use crate::{
     change::Change,
     finding::Finding,
@@ -16,6 +16,10 @@ use crate::{
 /// The facts about one head SHA of one pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
+    /// Which edition of the rules judges these facts: [`EDITION`](super::EDITION) when they are gathered, 0 in
+    /// facts from before there were editions. What a later edition allows is not allowed to earlier facts.
+    #[serde(default)]
+    pub edition: u16,
     /// When the facts were gathered; the judgement reads no other clock.
     pub at: DateTime<Utc>,
     /// The product that the requirement names.
@@ -37,23 +41,43 @@ pub struct Facts {
     pub base_policy: Option<String>,
     /// The policy's text at `head`; `None` if there is none.
     pub head_policy: Option<String>,
-    /// `git diff --raw` of base...head.
+    /// The policy's text at each commit where the head forked from the base, each text once, `None` for no
+    /// policy. Empty in facts of edition 0: then the head's policy is compared with the base's.
+    #[serde(default)]
+    pub fork_policies: Vec<Option<String>>,
+    /// `git diff --raw` of base...head, for every merge base.
     pub change: Change,
+    /// What the merge changes beyond that; `None` in facts of edition 0.
+    #[serde(default)]
+    pub merge: Option<MergePreview>,
+    /// How many files git lists when it pairs renames, as the forge does; `None` in facts of edition 0.
+    #[serde(default)]
+    pub files_with_renames: Option<u32>,
+    /// Bytes of the textual diff of base...head, counted to just over
+    /// [`DIFF_LIMIT`](super::DIFF_LIMIT); `None` in facts of edition 0.
+    #[serde(default)]
+    pub diff_bytes: Option<u64>,
     /// How many changed files the forge counts.
     pub forge_changed_files: u32,
     /// Whether the head contains the newest commit of the base branch.
     pub up_to_date: bool,
-    /// When the head was pushed; the deadline of checks counts from here.
+    /// When the head was pushed; the deadline of a check counts from here, or from its last progress.
     pub head_since: DateTime<Utc>,
     /// Whether this SHA was the head before and came back: then nothing from before `head_since` counts.
     pub returned: bool,
-    /// After this many minutes a check that is not completed has failed; 60 by default.
+    /// After this many minutes without progress a check has failed, unless the policy says otherwise.
     #[serde(default = "default_deadline")]
     pub check_deadline_minutes: u32,
     /// Every check run on the head, of all pages.
     pub checks: Vec<CheckFact>,
     /// Every commit status on the head, of all pages.
     pub statuses: Vec<CommitStatus>,
+    /// What else is known of the checks; facts recorded by release 0.1.0 have none and are judged as it did.
+    #[serde(default)]
+    pub ci: Option<Ci>,
+    /// Whether the workflow asks for a review of this head, whatever the tier demands.
+    #[serde(default)]
+    pub review_demanded: bool,
     /// The newest review of the Code Review Agent.
     pub review: Option<Review>,
     /// Remediation rounds that are left; at 0 a medium finding no longer blocks the merge.
@@ -80,98 +104,6 @@ pub struct Person {
     pub id: Option<u64>,
     /// The account's name.
     pub login: String,
-}
-
-/// One check run on the head.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckFact {
-    /// The check's name.
-    pub name: String,
-    /// The reporting app's number.
-    pub app_id: u64,
-    /// The reporting app's slug.
-    pub app_slug: String,
-    /// The run's number; greater is newer.
-    pub id: u64,
-    /// When it began; `None` while it is queued.
-    pub started_at: Option<DateTime<Utc>>,
-    /// How far it is.
-    pub status: CheckStatus,
-    /// How it ended, once it is completed.
-    pub conclusion: Option<Conclusion>,
-    /// Where people read more.
-    pub url: Option<String>,
-    /// Whether the factory's own app reported it.
-    pub ours: bool,
-}
-
-/// How far a check run is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CheckStatus {
-    /// Waiting for a machine.
-    Queued,
-    /// Running.
-    InProgress,
-    /// Has a conclusion.
-    Completed,
-    /// Waiting for something else (`waiting`, `requested`, `pending`, and unknown values).
-    #[serde(other)]
-    Pending,
-}
-
-/// How a check run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Conclusion {
-    /// The only one that always satisfies.
-    Success,
-    /// The check found something wrong.
-    Failure,
-    /// Counts only from the factory's own app.
-    Neutral,
-    /// Counts only if the policy accepts it.
-    Skipped,
-    /// It was cancelled.
-    Cancelled,
-    /// It ran too long.
-    TimedOut,
-    /// It waits for a person.
-    ActionRequired,
-    /// The forge gave it up.
-    Stale,
-    /// An unknown value: counts as a failure.
-    #[serde(other)]
-    Unknown,
-}
-
-/// One commit status on the head.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CommitStatus {
-    /// The status's name.
-    pub context: String,
-    /// What it says.
-    pub state: StatusState,
-    /// When it was last written.
-    pub updated_at: DateTime<Utc>,
-    /// Where people read more.
-    #[serde(default)]
-    pub url: Option<String>,
-}
-
-/// What a commit status says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StatusState {
-    /// Satisfies.
-    Success,
-    /// Not yet known.
-    Pending,
-    /// The check found something wrong.
-    Failure,
-    /// The check itself broke, or an unknown value.
-    #[serde(other)]
-    Error,
 }
 
 /// One review by the Code Review Agent.
@@ -303,21 +235,38 @@ impl Facts {
     /// Which policies apply.
     #[must_use]
     pub fn contract(&self) -> Contract<'_> {
-        Contract { base: self.base_policy.as_deref(), head: self.head_policy.as_deref() }
+        Contract {
+            base: self.base_policy.as_deref(),
+            head: self.head_policy.as_deref(),
+            forks: &self.fork_policies,
+        }
+    }
+
+    /// Everything that the merge changes on the base, whether the head's own listing names it or not.
+    pub(super) fn whole_change(&self) -> Change {
+        let beyond = self.merge.iter().flat_map(|merge| &merge.beyond.files);
+        Change { files: self.change.files.iter().chain(beyond).cloned().collect() }
+    }
+
+    /// Whether the workflow asks for a review of this head and there is none.
+    #[must_use]
+    pub fn lacks_review(&self) -> bool {
+        self.review_demanded && self.review_of_head().is_none()
     }
 
     pub(super) fn scope<'a>(&'a self, products: &'a [ProductName]) -> Scope<'a> {
-        Scope { contract: self.contract(), products, forge_changed_files: Some(self.forge_changed_files) }
+        Scope {
+            forge_changed_files: Some(self.forge_changed_files),
+            files_with_renames: self.files_with_renames,
+            diff_bytes: self.diff_bytes,
+            merge: self.merge.as_ref(),
+            ..Scope::new(self.contract(), products)
+        }
     }
 
     /// Whether a push voids what was recorded before it, which matters if an old SHA is pushed back.
     pub(super) fn is_void(&self, recorded: DateTime<Utc>) -> bool {
         self.returned && recorded < self.head_since
-    }
-
-    /// Whether checks that are not completed count as failed.
-    pub(super) fn deadline_is_over(&self) -> bool {
-        self.at - self.head_since >= Duration::minutes(i64::from(self.check_deadline_minutes))
     }
 
     /// The review that counts: of this head, and not voided by a push.

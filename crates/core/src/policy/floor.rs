@@ -1,9 +1,14 @@
 //! The floor under every policy: tiers of paths and modes that a policy may raise but never lower.
 //!
-//! Names are compared ignoring letter case, as many file systems do.
+//! Names are compared ignoring letter case, as many file systems do. What controls more than the product is in
+//! [`control`], whose table also says which paths no agent may write.
 
-use super::{Tier, glob::nfc, reason::Reason};
-use crate::change::{ChangeKind, FileChange};
+use super::{Tier, reason::Reason};
+use crate::{
+    change::{ChangeKind, FileChange},
+    control::{self, Class},
+    path::fold,
+};
 
 const PLAIN_FILE: u32 = 0o100_644;
 const PROGRAM: u32 = 0o100_755;
@@ -47,19 +52,22 @@ const LOCK_FILES: [&str; 9] = [
 
 /// Every rule of the floor that applies to one changed path.
 pub(super) fn reasons(file: &FileChange) -> Vec<Reason> {
-    let path = nfc(&file.path).to_lowercase();
+    let path = fold(&file.path);
     let mut reasons = Vec::new();
     if file.odd {
         reasons.push(Reason::floor(Tier::Critical, "its name is not UTF-8, so no pattern can be trusted"));
     }
-    if let Some(rule) = control_file(&path) {
-        reasons.push(Reason { human: true, ..Reason::floor(Tier::Critical, rule) });
+    reasons.extend(control::rule(&path).map(|(class, words)| match class {
+        Class::Control => Reason { human: true, ..Reason::floor(Tier::Critical, words) },
+        Class::Build => Reason::floor(Tier::High, words),
+    }));
+    if file.kind == ChangeKind::Added && control::shadows(&path) {
+        reasons.push(Reason { human: true, ..Reason::floor(Tier::Critical, control::SHADOWS) });
     }
-    if is_within(&path, HARNESS) && file.kind != ChangeKind::Added {
-        reasons.push(Reason::floor(Tier::High, "changes or deletes a harness case (`tests/harness/**`)"));
-    }
+    reasons.extend(is_within(&path, HARNESS).then(|| harness(file)).flatten());
     if is_dependency_file(&path) {
-        reasons.push(Reason::floor(Tier::High, "says what the project depends on"));
+        // Whose code is let in is decided by a person, not by the agent's own review.
+        reasons.push(Reason { human: true, ..Reason::floor(Tier::High, "says what the project depends on") });
     }
     reasons.extend(mode(file));
     reasons
@@ -78,24 +86,17 @@ pub(super) fn is_dependency_file(path: &str) -> bool {
         || (path.contains("requirements/") && has_extension("txt"))
 }
 
-/// The rule for files that control the factory, the forge, git or an agent.
-fn control_file(path: &str) -> Option<&'static str> {
-    let parts = || path.split('/');
-    let name = parts().next_back().unwrap_or(path);
-    if is_within(path, ".aspora") {
-        Some("steers the factory (`.aspora/**`)")
-    } else if is_within(path, ".github") {
-        Some("steers the forge (`.github/**`)")
-    } else if matches!(path, "codeowners" | "docs/codeowners") {
-        Some("names the owners of code (`CODEOWNERS`)")
-    } else if parts().any(|part| part.starts_with(".git")) {
-        Some("steers git (`.git*`)")
-    } else if matches!(name, "agents.md" | "claude.md")
-        || parts().any(|part| matches!(part, ".claude" | ".cursor"))
-    {
-        Some("instructs agents (`AGENTS.md`, `CLAUDE.md`, `.claude/**`, `.cursor/**`)")
-    } else {
-        None
+/// A case may be added by anybody; to take one away is a person's decision.
+fn harness(file: &FileChange) -> Option<Reason> {
+    match file.kind {
+        ChangeKind::Added => None,
+        ChangeKind::Modified => {
+            Some(Reason::floor(Tier::High, "changes a harness case (`tests/harness/**`)"))
+        }
+        ChangeKind::Deleted | ChangeKind::Retyped => {
+            let rule = "deletes a harness case (`tests/harness/**`)";
+            Some(Reason { human: true, ..Reason::floor(Tier::Critical, rule) })
+        }
     }
 }
 
@@ -168,11 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn a_new_file_in_the_place_of_a_module_is_critical_and_an_old_one_is_not() {
+        check("difflib.py", ChangeKind::Added, (0, PLAIN_FILE), Some(Tier::Critical));
+        check("difflib.py", ChangeKind::Modified, (PLAIN_FILE, PLAIN_FILE), None);
+        check("conftest.py", ChangeKind::Added, (0, PLAIN_FILE), Some(Tier::High));
+        check("tests/pytest.ini", ChangeKind::Added, (0, PLAIN_FILE), Some(Tier::Critical));
+    }
+
+    #[test]
     fn a_harness_case_may_be_added_but_not_touched() {
         check("tests/harness/t.py", ChangeKind::Added, (0, PLAIN_FILE), None);
         check("tests/harness/t.py", ChangeKind::Modified, (PLAIN_FILE, PLAIN_FILE), Some(Tier::High));
-        check("tests/harness/t.py", ChangeKind::Deleted, (PLAIN_FILE, 0), Some(Tier::High));
-        check("tests/harness", ChangeKind::Deleted, (PLAIN_FILE, 0), Some(Tier::High));
+        check("tests/harness/t.py", ChangeKind::Deleted, (PLAIN_FILE, 0), Some(Tier::Critical));
+        check("tests/harness", ChangeKind::Deleted, (PLAIN_FILE, 0), Some(Tier::Critical));
         check("tests/harness_notes.md", ChangeKind::Deleted, (PLAIN_FILE, 0), None);
     }
 
@@ -193,6 +202,7 @@ mod tests {
             ["Cargo.lock", "web/package.json", "requirements-dev.txt", "requirements/base.txt", "go.sum"]
         {
             check(path, ChangeKind::Modified, (PLAIN_FILE, PLAIN_FILE), Some(Tier::High));
+            assert!(is_dependency_file(path), "{path}");
         }
         check("docs/blocks.md", ChangeKind::Modified, (PLAIN_FILE, PLAIN_FILE), None);
     }

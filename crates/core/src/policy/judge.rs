@@ -1,9 +1,11 @@
 //! The judgement: from the facts about one head to the one decision that follows.
 
 use super::{
-    Assessment, CheckDemand, CheckRow, Classification, Clearance, Decision, Demands, EVIDENCE_CHECK, Error,
-    Facts, Node, Phase, Policy, PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
-    contract::Ruling, section::Section,
+    Assessment, CheckDemand, CheckRow, Classification, Clearance, Decision, Demands, EVIDENCE_CHECK, Facts,
+    Node, Phase, Policy, PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
+    contract::{Broken, Ruling},
+    freshness,
+    section::Section,
 };
 use crate::finding::tally;
 
@@ -24,7 +26,7 @@ pub fn preflight(facts: &Facts) -> Assessment {
 fn assess(facts: &Facts, phase: Phase) -> Assessment {
     match facts.contract().ruling() {
         Ok(ruling) => under(&ruling, facts, phase),
-        Err(error) => broken(&error, facts, phase),
+        Err(unreadable) => broken(&unreadable, facts, phase),
     }
 }
 
@@ -32,25 +34,36 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
     let products = facts.products();
     let classification = classify::under(ruling, &facts.scope(&products), &facts.change);
     let (demands, evidence) = demands(ruling, facts, &classification);
-    let (check_section, rows) = checks::judge(facts, &demands.checks, evidence);
+    let (check_section, rows) = checks::judge(facts, &demands, evidence);
+    let (freshness, must_update) = freshness::judge(ruling, facts, &demands);
+    let approvals = approvals::judge(facts, &demands, classification.tier, has_clean_review(facts));
+    let approved_by = approvals.satisfied();
     let mut sections =
         vec![policy_section(ruling), tier_section(&classification), docs_section(ruling, facts)];
     match phase {
         Phase::Preflight => sections.push(Section::fine(outlook(&demands, &rows))),
         Phase::Verdict => {
             sections.push(pull_section(facts));
-            sections.push(freshness_section(facts, &demands));
+            sections.push(freshness);
+            sections.extend(review_section(facts));
             sections.push(findings_section(facts));
             sections.push(check_section);
-            sections.push(approvals::judge(facts, &demands, classification.tier, has_clean_review(facts)));
+            sections.push(approvals);
         }
     }
-    let behind = phase == Phase::Verdict && demands.up_to_date && !facts.up_to_date;
-    let (tree, decision) = decide(sections, facts, behind);
+    let must_update = must_update || (!facts.up_to_date && rows.iter().any(|row| row.needs_base));
+    let (tree, decision) = decide(sections, facts, phase == Phase::Verdict && must_update);
     let base_policy = facts.base_policy.is_some().then(|| ruling.policies.first()).flatten();
     let policy_digest = base_policy.map(|policy| policy.digest().to_owned());
-    let clearance = (phase == Phase::Verdict && decision == Decision::Clear).then(|| {
-        Clearance::new(facts.head.clone(), facts.base.clone(), policy_digest.clone(), classification.tier)
+    let clearance = (phase == Phase::Verdict && decision == Decision::Clear).then(|| Clearance {
+        at: facts.at,
+        head: facts.head.clone(),
+        base: facts.base.clone(),
+        policy_digest: policy_digest.clone(),
+        tier: classification.tier,
+        reviewed_at: facts.review_of_head().map(|review| review.completed_at),
+        checks: rows.clone(),
+        approved_by,
     });
     Assessment {
         phase,
@@ -67,11 +80,18 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
     }
 }
 
-fn broken(error: &Error, facts: &Facts, phase: Phase) -> Assessment {
-    let node = Node::leaf("policy", Status::Failed, error.to_string());
-    let broken = Stop::PolicyBroken { pointer: error.pointer.clone(), message: error.message.clone() };
-    // A closed pull request or a person's takeover takes precedence.
-    let reason = stop(facts).unwrap_or(broken);
+/// A policy that does not parse: at the base it is waited for, because no commit of the run can repair it.
+fn broken(broken: &Broken, facts: &Facts, phase: Phase) -> Assessment {
+    let error = &broken.error;
+    let (pointer, message) = (error.pointer.clone(), error.message.clone());
+    let waits = broken.at_base && facts.edition > 0;
+    let node = Node::leaf("policy", if waits { Status::Waiting } else { Status::Failed }, error.to_string());
+    let decision = match stop(facts) {
+        // A closed pull request or a person's takeover takes precedence.
+        Some(reason) => Decision::Stopped { reason },
+        None if waits => Decision::Waiting { on: vec![Wait::Policy { pointer, message }] },
+        None => Decision::Stopped { reason: Stop::PolicyBroken { pointer, message } },
+    };
     Assessment {
         phase,
         head: facts.head.clone(),
@@ -80,7 +100,7 @@ fn broken(error: &Error, facts: &Facts, phase: Phase) -> Assessment {
         head_policy_digest: None,
         classification: None,
         demands: None,
-        decision: Decision::Stopped { reason },
+        decision,
         tree: Node::over("gate", "the policy cannot be read", vec![node]),
         checks: Vec::new(),
         clearance: None,
@@ -124,8 +144,9 @@ fn decide(sections: Vec<Section>, facts: &Facts, behind: bool) -> (Node, Decisio
 fn demands(ruling: &Ruling, facts: &Facts, classification: &Classification) -> (Demands, bool) {
     let products = facts.products();
     let rules = || ruling.policies.iter().flat_map(|policy| policy.of(&products));
+    let change = facts.whole_change();
     let touches = |rules: &super::rules::EvidenceRules| {
-        facts.change.files.iter().any(|file| rules.paths.is_match(&file.path))
+        change.files.iter().any(|file| rules.paths.is_match(&file.path))
     };
     let tier = classification.tier;
     let without = (ruling.missing.is_some() || ruling.policies.is_empty()).then(Demands::without_a_policy);
@@ -176,8 +197,9 @@ fn tier_section(classification: &Classification) -> Section {
 }
 
 fn docs_section(ruling: &Ruling, facts: &Facts) -> Section {
+    let change = facts.whole_change();
     let mut drifts: Vec<_> =
-        ruling.policies.iter().filter_map(|policy| policy.docs().drift(&facts.change)).collect();
+        ruling.policies.iter().filter_map(|policy| policy.docs().drift(&change)).collect();
     drifts.dedup();
     if drifts.is_empty() {
         return Section::fine(Node::leaf("docs", Status::Satisfied, "no document is left behind"));
@@ -197,13 +219,11 @@ fn pull_section(facts: &Facts) -> Section {
     Section::fine(Node::leaf("pull request", Status::Satisfied, sentence))
 }
 
-fn freshness_section(facts: &Facts, demands: &Demands) -> Section {
-    let (status, sentence) = match (facts.up_to_date, demands.up_to_date) {
-        (true, _) => (Status::Satisfied, "holds the newest commit of the base"),
-        (false, true) => (Status::Waiting, "the base has moved; the branch must be updated"),
-        (false, false) => (Status::NotApplicable, "the base has moved, which this tier allows"),
-    };
-    Section::fine(Node::leaf("up to date", status, sentence))
+/// A complete review of this head, where the workflow asks for one; what a tier asks for is among its checks.
+fn review_section(facts: &Facts) -> Option<Section> {
+    facts
+        .lacks_review()
+        .then(|| Section::waiting("review", "this head has not been reviewed", Wait::Unreviewed))
 }
 
 /// Findings count at every tier as soon as they are known, whether or not a review is demanded.

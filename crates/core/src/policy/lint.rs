@@ -1,6 +1,7 @@
 //! Warnings about a product's rules that are odd but still work.
 
-use super::{Tier, glob::covers, rules::ProductRules};
+use super::{Tier, rules::ProductRules};
+use crate::glob::covers;
 
 /// Words that are common in paths of code that handles money.
 const MONEY_WORDS: [&str; 10] = [

@@ -7,19 +7,22 @@
 mod approvals;
 mod assessment;
 mod checks;
+mod ci;
 mod classify;
 mod clearance;
 mod contract;
+mod coverage;
 mod demands;
 mod docs;
 mod error;
 mod facts;
 mod floor;
-mod glob;
+mod freshness;
 mod json;
 mod judge;
 mod lint;
 mod parse;
+mod preview;
 mod reason;
 mod report;
 mod rules;
@@ -29,30 +32,47 @@ mod tests;
 mod tier;
 
 pub use assessment::{Assessment, CheckRow, CheckState, Decision, Node, Phase, Remedy, Status, Stop, Wait};
+pub use checks::{RerunOf, remember};
+pub use ci::{
+    BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, Conclusion, ReportedBy, Reporter, Rerun,
+    StatusState, WorkflowRun,
+};
 pub use classify::{Classification, PathVerdict, Scope, classify};
 pub use clearance::Clearance;
-pub use contract::Contract;
-pub use demands::{App, CheckDemand, Demands};
+pub use contract::{Contract, Documents};
+pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
 pub use facts::{
-    Approval, ApprovalState, CheckFact, CheckStatus, CommitStatus, Conclusion, Facts, FindingState, Found,
-    Permission, Person, PullFact, PullState, Requester, Review, StatusState,
+    Approval, ApprovalState, Facts, FindingState, Found, Permission, Person, PullFact, PullState, Requester,
+    Review,
 };
 pub use judge::{judge, preflight};
+pub use preview::MergePreview;
 pub use reason::Reason;
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use tier::{Tier, UnknownTier};
 
 /// The path of the policy in a repository.
 pub const POLICY_PATH: &str = ".aspora/risk-policy.json";
+/// The most bytes a policy may have (256 KiB).
+pub const POLICY_LIMIT: usize = 256 * 1024;
 /// The check that the factory reports itself; it is never waited for.
 pub const GATE_CHECK: &str = "risk-policy-gate";
 /// The check that the factory's own review satisfies.
 pub const REVIEW_CHECK: &str = "Code Review Agent";
 /// The check that is demanded only if a user interface changed.
 pub const EVIDENCE_CHECK: &str = "Browser Evidence";
-/// After this many minutes a check that is not completed has failed.
+/// After this many minutes without progress a check has failed, unless product or policy say otherwise.
 pub const CHECK_DEADLINE_MINUTES: u32 = 60;
+/// How often a check whose machinery failed is run again on one head.
+pub const MOST_RERUNS: u32 = 2;
 /// A change of more files than this is critical, because it is too large to review.
 pub const MOST_FILES: usize = 3_000;
+/// A change whose textual diff has more bytes than this is critical and needs a person (5 MB).
+pub const DIFF_LIMIT: u64 = 5_000_000;
+/// The edition of the rules that this release judges new facts by.
+///
+/// 0: a refusal counts from everybody; a policy that is broken at the base ends the run.
+/// 1: a refusal counts from those who may write; a policy that is broken at the base is waited for.
+pub const EDITION: u16 = 1;

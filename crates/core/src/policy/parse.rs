@@ -8,16 +8,17 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{
-    App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, Policy, Tier,
-    glob::{self, PATTERN_COUNT_LIMIT, Patterns},
+    App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, POLICY_LIMIT, Policy,
+    StatusBy, Tier,
     json::{At, Value},
     lint,
     rules::ProductRules,
 };
-use crate::requirement::ProductName;
+use crate::{
+    glob::{self, PATTERN_COUNT_LIMIT, Patterns},
+    requirement::ProductName,
+};
 
-/// The most bytes a policy may have (256 KiB).
-const POLICY_LIMIT: usize = 256 * 1024;
 /// The most approvals that a tier may demand.
 const APPROVALS_LIMIT: u32 = 100;
 /// The longest a check's name may be, in bytes.
@@ -35,6 +36,9 @@ impl Policy {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         if bytes.len() > POLICY_LIMIT {
             return Err(Error::new("", format!("has {} bytes; the limit is {POLICY_LIMIT}", bytes.len())));
+        }
+        if let Some(wrong) = misencoded(bytes) {
+            return Err(Error::new("", wrong));
         }
         let document = Value::parse(bytes)?;
         let mut reader = Reader::default();
@@ -111,9 +115,9 @@ impl Reader {
         Ok((compile(at, texts)?, tiers))
     }
 
-    fn patterns(&mut self, at: &At<'_>) -> Result<Vec<String>, Error> {
+    fn patterns(&mut self, at_list: &At<'_>) -> Result<Vec<String>, Error> {
         let mut texts = Vec::new();
-        for item in at.items()? {
+        for item in at_list.items()? {
             let text = item.text()?;
             self.patterns += 1;
             if self.patterns > PATTERN_COUNT_LIMIT {
@@ -124,8 +128,11 @@ impl Reader {
             if let Some(refusal) = glob::refusal(text) {
                 return Err(item.refuse(refusal));
             }
-            self.warnings.extend(glob::warning(text).map(|odd| format!("{}: {odd}", item.pointer())));
             texts.push(text.to_owned());
+        }
+        for (at, text) in texts.iter().enumerate() {
+            let odd = glob::warnings(text, &texts);
+            self.warnings.extend(odd.into_iter().map(|odd| format!("{}/{at}: {odd}", at_list.pointer())));
         }
         Ok(texts)
     }
@@ -198,6 +205,22 @@ impl Reader {
     }
 }
 
+/// What is wrong with the encoding, which JSON's own errors do not name.
+fn misencoded(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        _ if bytes.trim_ascii().is_empty() => Some("is empty"),
+        [0xEF, 0xBB, 0xBF, ..] => {
+            Some("begins with a byte order mark (U+FEFF); save it as UTF-8 without one")
+        }
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [0, _, ..] | [_, 0, ..] => {
+            Some("is UTF-16 or UTF-32; save it as UTF-8")
+        }
+        // A reader that must have text has put U+FFFD where bytes were no UTF-8.
+        _ if std::str::from_utf8(bytes).is_ok_and(|text| !text.contains('\u{fffd}')) => None,
+        _ => Some("is not UTF-8, or holds U+FFFD, which stands for bytes that are not; save it as UTF-8"),
+    }
+}
+
 fn merge_policy(at: &At<'_>) -> Result<BTreeMap<Tier, Demands>, Error> {
     let mut demands = BTreeMap::new();
     for (key, rule) in at.members()? {
@@ -212,7 +235,7 @@ fn merge_policy(at: &At<'_>) -> Result<BTreeMap<Tier, Demands>, Error> {
 
 fn merge_rule(rule: &At<'_>) -> Result<Demands, Error> {
     let (mut checks, mut approvals, mut human) = (None, None, None);
-    let (mut up_to_date, mut skipped_counts) = (false, false);
+    let (mut up_to_date, mut skipped_counts, mut deadline_minutes) = (false, false, None);
     for (key, at) in rule.members()? {
         match key {
             "requiredChecks" => checks = Some(required_checks(&at)?),
@@ -220,6 +243,7 @@ fn merge_rule(rule: &At<'_>) -> Result<Demands, Error> {
             "requiresHumanApproval" => human = Some(at.truth()?),
             "requireUpToDate" => up_to_date = at.truth()?,
             "acceptedConclusions" => skipped_counts = accepts_skipped(&at)?,
+            "checkDeadline" => deadline_minutes = Some(minutes(&at)?),
             _ => return Err(at.refuse("is not a key of a tier rule")),
         }
     }
@@ -230,6 +254,7 @@ fn merge_rule(rule: &At<'_>) -> Result<Demands, Error> {
         approvals: approvals.ok_or_else(|| rule.refuse("has no `requiredApprovals`"))?,
         human: human.ok_or_else(|| rule.refuse("has no `requiresHumanApproval`"))?,
         up_to_date,
+        deadline_minutes,
     })
 }
 
@@ -237,7 +262,7 @@ fn required_checks(at: &At<'_>) -> Result<Vec<CheckDemand>, Error> {
     let mut checks: Vec<CheckDemand> = Vec::new();
     for item in at.items()? {
         let check = if item.is_map() { bound_check(&item)? } else { CheckDemand::named(&named(&item)?) };
-        if checks.iter().any(|known| known.name == check.name && known.app == check.app) {
+        if checks.iter().any(|known| known.reported_by(&check)) {
             return Err(item.refuse("is listed twice"));
         }
         checks.push(check);
@@ -249,17 +274,34 @@ fn required_checks(at: &At<'_>) -> Result<Vec<CheckDemand>, Error> {
 }
 
 fn bound_check(check: &At<'_>) -> Result<CheckDemand, Error> {
-    let (mut name, mut app, mut skipped_counts) = (None, None, false);
+    let (mut name, mut app, mut status, mut skipped_counts) = (None, None, None, false);
     for (key, at) in check.members()? {
         match key {
             "name" => name = Some(named(&at)?),
             "app" => app = Some(bound_app(&at)?),
+            "status" => status = status_by(&at)?,
             "acceptedConclusions" => skipped_counts = accepts_skipped(&at)?,
-            _ => return Err(at.refuse("is not a key of a check: `name`, `app`, `acceptedConclusions`")),
+            _ => {
+                return Err(
+                    at.refuse("is not a key of a check: `name`, `app`, `status`, `acceptedConclusions`")
+                );
+            }
         }
     }
     let name = name.ok_or_else(|| check.refuse("has no `name`"))?;
-    Ok(CheckDemand { name, app, skipped_counts })
+    if app.is_some() && status.is_some() {
+        return Err(check.refuse("has both `app` and `status`: it is a check run or a commit status"));
+    }
+    Ok(CheckDemand { name, app, status, skipped_counts })
+}
+
+/// `true`, or the login of the account that sets the status.
+fn status_by(at: &At<'_>) -> Result<Option<StatusBy>, Error> {
+    if let Ok(any) = at.truth() {
+        return Ok(any.then_some(StatusBy::Anyone));
+    }
+    let login = named(at).map_err(|_| at.refuse("must be `true`, or the login of who sets the status"))?;
+    Ok(Some(StatusBy::Login(login)))
 }
 
 fn bound_app(at: &At<'_>) -> Result<App, Error> {

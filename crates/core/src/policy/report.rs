@@ -28,14 +28,22 @@ impl Assessment {
             (Decision::Clear, Phase::Preflight) => format!("{tier} change at {head} is ready for review"),
             (Decision::Clear, Phase::Verdict) => format!("{tier} change at {head} is cleared to merge"),
             (Decision::Waiting { on }, _) => format!("waiting for {}", self.waiting(on)),
-            (Decision::Behind, _) => {
-                format!("{head} is behind its base; a {tier} change must be updated first")
-            }
+            (Decision::Behind, _) => self.behind(),
             (Decision::Blocked { reasons, .. }, _) => {
                 format!("blocked on {head}: {}", first_few(reasons, "; "))
             }
             (Decision::Stopped { reason }, _) => format!("stopped at {head}: {}", reason.sentence()),
         }
+    }
+
+    fn behind(&self) -> String {
+        let (tier, head) = (self.tier(), self.head.short());
+        if self.demands.as_ref().is_some_and(|demands| demands.up_to_date) {
+            return format!("{head} is behind its base; a {tier} change must be updated first");
+        }
+        let part = self.tree.children.iter().find(|part| part.status == Status::Waiting);
+        let why = part.map_or("", |part| part.sentence.as_str());
+        format!("{head} is behind its base: {why}")
     }
 
     /// What the verdict waits for; `None` for any other decision.
@@ -89,6 +97,10 @@ impl Assessment {
                     parts.push(format!("{} on {head}, reset by a new push", wait.sentence()));
                 }
                 Wait::Draft => parts.push("the pull request to leave draft state".to_owned()),
+                Wait::Unreviewed => parts.push(format!("a review of {head}")),
+                Wait::Policy { .. } => {
+                    parts.push(format!("people to repair the base's policy: {}", wait.sentence()))
+                }
             }
         }
         if !open.is_empty() {
@@ -124,6 +136,8 @@ impl Wait {
                 format!("{missing} of {}{who}", counted(needed, "approval"))
             }
             Self::Draft => "the pull request is a draft".to_owned(),
+            Self::Unreviewed => "a complete review of this head".to_owned(),
+            Self::Policy { pointer, message } => invalid_policy(pointer, message),
         }
     }
 }
@@ -139,12 +153,14 @@ impl Stop {
                 let commits: Vec<&str> = commits.iter().map(crate::sha::Sha::short).collect();
                 format!("another author pushed {} to the branch", first_few(&commits, ", "))
             }
-            Self::PolicyBroken { pointer, message } => {
-                let pointer = if pointer.is_empty() { "/" } else { pointer };
-                format!("the policy is invalid at {pointer}: {message}")
-            }
+            Self::PolicyBroken { pointer, message } => invalid_policy(pointer, message),
         }
     }
+}
+
+fn invalid_policy(pointer: &str, message: &str) -> String {
+    let pointer = if pointer.is_empty() { "/" } else { pointer };
+    format!("the policy is invalid at {pointer}: {message}")
 }
 
 fn verdict(report: &mut String, tree: &Node) {
@@ -174,6 +190,18 @@ fn check_matrix(report: &mut String, rows: &[CheckRow]) {
             row.url.as_deref().and_then(safe_url).map_or(name.clone(), |url| format!("[{name}]({url})"));
         line(report, format_args!("| {mark} | {name} | {detail} | `{}` |", row.sha.short()));
     }
+    unbound(report, rows);
+}
+
+/// Says which checks anybody's app could report.
+fn unbound(report: &mut String, rows: &[CheckRow]) {
+    let names: Vec<String> = rows.iter().filter(|row| row.unbound).map(|row| escape(&row.name)).collect();
+    if !names.is_empty() {
+        let names = names.join(", ");
+        let why =
+            "unbound: neither the policy nor the base says which app reports it, so that of any app counts";
+        line(report, format_args!("\n{names}: {why}"));
+    }
 }
 
 fn paths(report: &mut String, classification: &Classification) {
@@ -194,10 +222,9 @@ fn paths(report: &mut String, classification: &Classification) {
     for path in strictest {
         let reason = &path.reasons[0];
         let product = reason.product.as_ref().map_or("floor", |product| product.as_str());
-        line(
-            report,
-            format_args!("| {} | {} | {product}: {} |", path.tier, escape(&path.path), escape(&reason.rule)),
-        );
+        let (tier, name, rule) = (path.tier, escape(&path.path), escape(&reason.rule));
+        let by_merge = if path.by_merge { " (changed by the merge alone)" } else { "" };
+        line(report, format_args!("| {tier} | {name}{by_merge} | {product}: {rule} |"));
         if report.len() > REPORT_LIMIT {
             return;
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Demands, Tier, glob::Patterns};
-use crate::requirement::ProductName;
+use super::{Demands, Tier};
+use crate::{glob::Patterns, requirement::ProductName};
 
 /// A risk policy that has passed its checks.
 #[derive(Debug, Clone)]

@@ -16,6 +16,12 @@ impl Section {
         Self { node, waits: Vec::new(), remedies: Vec::new(), reasons: Vec::new() }
     }
 
+    /// The names of its parts that are satisfied.
+    pub(super) fn satisfied(&self) -> Vec<String> {
+        let satisfied = self.node.children.iter().filter(|child| child.status == Status::Satisfied);
+        satisfied.map(|child| child.name.clone()).collect()
+    }
+
     /// A part that only waits.
     pub(super) fn waiting(name: &str, sentence: &str, wait: Wait) -> Self {
         Self { waits: vec![wait], ..Self::fine(Node::leaf(name, Status::Waiting, sentence)) }

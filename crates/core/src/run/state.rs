@@ -81,6 +81,9 @@ pub struct Progress {
     /// The commit on the base branch that merged the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merged: Option<Sha>,
+    /// Who merged it although no verdict had cleared it: a login, or `unknown`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unjudged: Option<String>,
 }
 
 /// What a waiting step waits for, and for how long at most.
@@ -151,6 +154,7 @@ impl Progress {
             pull: new.pull.or(self.pull),
             tier: new.tier.or(self.tier),
             merged: new.merged.clone().or_else(|| self.merged.clone()),
+            unjudged: new.unjudged.clone().or_else(|| self.unjudged.clone()),
         }
     }
 }

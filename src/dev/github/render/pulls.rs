@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Links, association, node, with};
 use crate::dev::github::{
     git::Comparison,
-    rules,
+    mergeability::{self, merge_commit},
     state::{Pull, Repository},
 };
 
@@ -27,7 +27,7 @@ impl Links {
             "title": pull.title, "user": self.user(&pull.author), "body": pull.body,
             "created_at": pull.created_at, "updated_at": pull.updated_at, "closed_at": pull.closed_at,
             "merged_at": pull.merge.as_ref().map(|merge| &merge.at),
-            "merge_commit_sha": pull.merge.as_ref().map(|merge| &merge.sha)
+            "merge_commit_sha": merge_commit(it, pull, head_sha, base_sha)
         });
         let more = json!({
             "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": [],
@@ -40,19 +40,14 @@ impl Links {
                 "statuses": link(&statuses),
             },
             "author_association": association(it, &pull.author), "auto_merge": null, "active_lock_reason": null,
+            "stack": super::merges::place(it, pull.number),
         });
         with(fields, more)
     }
 
     /// A pull request in full.
     pub(crate) fn pull(&self, it: &Repository, pull: &Pull, comparison: &Comparison) -> Value {
-        let mergeable = pull.open.then_some(comparison.mergeable);
-        let state = match mergeable {
-            Some(true) if pull.draft => "draft",
-            Some(true) => rules::state(it, pull, comparison),
-            Some(false) => "dirty",
-            None => "unknown",
-        };
+        let mergeability::Mergeability { mergeable, state } = mergeability::shown(it, pull, comparison);
         let more = json!({
             "merged": pull.merge.is_some(), "mergeable": mergeable, "rebaseable": mergeable,
             "mergeable_state": state, "merged_by": pull.merge.as_ref().map(|merge| self.user(&merge.by)),

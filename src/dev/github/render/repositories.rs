@@ -3,13 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::{Links, node, with};
-use crate::dev::github::state::Repository;
+use crate::dev::github::{merge_state::Method, state::Repository};
 
 impl Links {
     /// A repository, with all fields of `full-repository`.
     pub(crate) fn repository(&self, it: &Repository) -> Value {
         let page = self.page(it);
         let open = it.pulls.iter().filter(|pull| pull.open).count();
+        let allows = |method| it.merging.methods.contains(&method);
         let fields = json!({
             "id": it.id, "node_id": node("R", it.id), "name": it.name, "full_name": it.full_name(),
             "owner": self.user(&it.owner), "private": it.private, "html_url": page, "description": null, "fork": false,
@@ -22,7 +23,8 @@ impl Links {
             "has_wiki": false, "has_pages": false, "has_discussions": false, "has_downloads": false, "archived": false,
             "disabled": false, "visibility": if it.private { "private" } else { "public" }, "pushed_at": it.pushed_at, "created_at": it.created_at,
             "updated_at": it.pushed_at, "permissions": {"admin": false, "maintain": false, "push": true, "triage": true, "pull": true},
-            "allow_rebase_merge": false, "allow_squash_merge": true, "allow_merge_commit": true, "allow_auto_merge": false,
+            "allow_rebase_merge": allows(Method::Rebase), "allow_squash_merge": allows(Method::Squash),
+            "allow_merge_commit": allows(Method::Merge), "allow_auto_merge": false,
             "delete_branch_on_merge": false, "subscribers_count": 0, "network_count": 0, "license": null, "forks": 0,
             "open_issues": open, "watchers": 0,
         });

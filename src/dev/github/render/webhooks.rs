@@ -25,9 +25,20 @@ impl Links {
             Event::CheckRun { action, run } => {
                 json!({"action": action, "check_run": self.check_run(it, run)})
             }
-            Event::Status { name, status } => {
-                let commit = json!({"sha": name, "name": it.full_name(), "branches": []});
+            Event::CheckSuite { action, suite } => {
+                json!({"action": action, "check_suite": self.check_suite(it, suite, None)})
+            }
+            Event::WorkflowRun { action, run } => {
+                json!({"action": action, "workflow_run": self.workflow_run(it, run), "workflow": null})
+            }
+            Event::Status { branches, status } => {
+                let branches: Vec<Value> = branches.iter().map(|name| json!({"name": name})).collect();
+                let commit = json!({"sha": status.sha, "name": it.full_name(), "branches": branches});
                 with(commit, self.status(it, status))
+            }
+            Event::MergeGroup { action, reason, entry } => {
+                let group = json!({"action": action, "merge_group": super::merges::group(entry)});
+                with(group, reason.map_or_else(|| json!({}), |reason| json!({"reason": reason})))
             }
             Event::Comment { action, comment } => {
                 let shown = self.comment(it, comment);
@@ -71,6 +82,9 @@ fn pull_action(action: &PullAction) -> Value {
         PullAction::Edited => json!({"action": "edited", "changes": {}}),
         PullAction::Closed => json!({"action": "closed"}),
         PullAction::Reopened => json!({"action": "reopened", "changes": {}}),
+        PullAction::Stacked => json!({"action": "stacked"}),
+        PullAction::Enqueued => json!({"action": "enqueued"}),
+        PullAction::Dequeued { reason } => json!({"action": "dequeued", "reason": reason}),
         PullAction::Synchronize { before, after } => {
             json!({"action": "synchronize", "before": before, "after": after})
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{Path, State},
     response::IntoResponse as _,
     routing::{delete, get, post},
@@ -21,10 +21,13 @@ use crate::dev::github::{
     answers::{Answer, no_content, ok},
     apps::{App, Installation},
     credentials::Kind,
+    quota::Window,
     refusal::Refusal,
+    render::with,
     shared::Shared,
     state,
     tokens::{self, Form, Wish},
+    versions::Selected,
 };
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
@@ -155,8 +158,15 @@ async fn revoke(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Answer
     no_content()
 }
 
-async fn rate_limit() -> Answer {
+/// Version 2026-03-10 no longer has `rate` beside `resources`.
+async fn rate_limit(
+    State(shared): State<Arc<Shared>>,
+    By(by): By,
+    Extension(version): Extension<Selected>,
+) -> Answer {
     let reset = chrono::Utc::now().timestamp() / 3600 * 3600 + 3600;
-    let rate = json!({"limit": 5000, "remaining": 5000, "reset": reset, "used": 0, "resource": "core"});
-    ok(json!({"resources": {"core": rate, "search": rate, "graphql": rate}, "rate": rate}))
+    let whole = json!({"limit": 5000, "remaining": 5000, "reset": reset, "used": 0, "resource": "core"});
+    let rate = shared.quota.peek(&by).map_or_else(|| whole.clone(), Window::shown);
+    let shown = json!({"resources": {"core": rate, "search": whole, "graphql": whole}});
+    ok(if version.version == "2022-11-28" { with(shown, json!({"rate": rate})) } else { shown })
 }

@@ -1,10 +1,12 @@
 //! GitHub's REST routes, one file a subject. A handler reads the request, calls the domain, and renders.
 
+mod actions;
 mod apps;
 mod branches;
 mod checks;
 mod comments;
 mod extract;
+mod merges;
 mod paging;
 mod pulls;
 mod repositories;
@@ -14,6 +16,10 @@ use std::sync::Arc;
 
 use axum::Router;
 
+pub(crate) use self::{
+    extract::{Body, By},
+    paging::LARGEST_PAGE,
+};
 use super::shared::Shared;
 
 /// All REST routes.
@@ -23,7 +29,9 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .merge(repositories::routes())
         .merge(branches::routes())
         .merge(pulls::routes())
+        .merge(merges::routes())
         .merge(reviews::routes())
         .merge(comments::routes())
         .merge(checks::routes())
+        .merge(actions::routes())
 }

@@ -1,6 +1,6 @@
 //! Query parameters, and lists in pages with `Link` headers.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{
     Json,
@@ -13,21 +13,24 @@ use serde_json::{Value, json};
 use crate::dev::github::{answers::Answer, refusal::Refusal, render::Links, shared::Shared};
 
 const DEFAULT_PAGE: usize = 30;
-const LARGEST_PAGE: usize = 100;
+/// The most items on a page, unless a test wants fewer.
+pub(crate) const LARGEST_PAGE: usize = 100;
 
 /// The parameters of a request, and its path.
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
     path: String,
+    largest: usize,
 }
 
 impl FromRequestParts<Arc<Shared>> for Query {
     type Rejection = Refusal;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Shared>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, shared: &Arc<Shared>) -> Result<Self, Refusal> {
         let query = parts.uri.query().unwrap_or("");
         let pairs = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        Ok(Self { pairs, path: parts.uri.path().to_owned() })
+        let largest = shared.page_size.load(Ordering::SeqCst);
+        Ok(Self { pairs, path: parts.uri.path().to_owned(), largest })
     }
 }
 
@@ -38,7 +41,7 @@ impl Query {
 
     /// The requested page of a list, and the `Link` header that leads to the others.
     pub(crate) fn page(&self, links: &Links, all: Vec<Value>) -> (Vec<Value>, Option<HeaderValue>) {
-        let size = self.number("per_page", DEFAULT_PAGE).min(LARGEST_PAGE);
+        let size = self.number("per_page", DEFAULT_PAGE).min(self.largest);
         let page = self.number("page", 1);
         let last = all.len().div_ceil(size).max(1);
         let mut header = Vec::new();

@@ -5,10 +5,8 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Path, State},
-    response::IntoResponse as _,
     routing::{get, put},
 };
-use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,8 +15,8 @@ use super::{
     paging::{Query, list},
 };
 use crate::dev::github::{
-    answers::{Answer, accepted, created, no_content, ok},
-    merges::{self, MergeRequest},
+    answers::{Answer, accepted, created, ok},
+    mergeability, merges,
     pulls::{self, NewPull, PullChange, PullFilter},
     refusal::Refusal,
     shared::Shared,
@@ -32,7 +30,6 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route(&format!("{one}/files"), get(files))
         .route(&format!("{one}/commits"), get(commits))
         .route(&format!("{one}/update-branch"), put(update_branch))
-        .route(&format!("{one}/merge"), put(merge).get(is_merged))
 }
 
 async fn open(
@@ -61,7 +58,9 @@ async fn find(State(shared): State<Arc<Shared>>, Repo(repo): Repo, query: Query)
 }
 
 async fn read(State(shared): State<Arc<Shared>>, Repo(repo): Repo, Path((_, _, number)): Numbered) -> Answer {
-    ok(rendered(&shared, &repo, number).await?)
+    let (pull, comparison) = pulls::current(&shared.host, &repo, number).await?;
+    mergeability::look(&shared.host, &repo, &pull, &comparison).await?;
+    ok(shared.host.read(&repo, |it| shared.links.pull(it, &pull, &comparison))?)
 }
 
 async fn edit(
@@ -127,27 +126,4 @@ async fn update_branch(
     merges::update_branch(&turn, &repo, &caller, number, expected).await?;
     let url = shared.host.read(&repo, |it| format!("{}/pulls/{number}", shared.links.api(it)))?;
     accepted(json!({"message": "Updating pull request branch.", "url": url}))
-}
-
-async fn merge(
-    State(shared): State<Arc<Shared>>,
-    Caller(caller): Caller,
-    Repo(repo): Repo,
-    Path((_, _, number)): Numbered,
-    Body(request): Body<MergeRequest>,
-) -> Answer {
-    let turn = shared.host.turn().await;
-    let sha = merges::merge(&turn, &repo, &caller, number, request).await?;
-    ok(json!({"sha": sha, "merged": true, "message": "Pull Request successfully merged"}))
-}
-
-async fn is_merged(
-    State(shared): State<Arc<Shared>>,
-    Repo(repo): Repo,
-    Path((_, _, number)): Numbered,
-) -> Answer {
-    match pulls::one(&shared.host, &repo, number)?.merge {
-        Some(_) => no_content(),
-        None => Ok(StatusCode::NOT_FOUND.into_response()),
-    }
 }

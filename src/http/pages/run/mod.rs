@@ -131,6 +131,7 @@ fn header(view: &View) -> Markup {
             @if let Some(merged) = &progress.merged {
                 div { dt { "Merged as" } dd { (view.commit(merged.as_str())) } }
             }
+            @if let Some(by) = &progress.unjudged { div { dt { "Merged unjudged" } dd { "by " (by) } } }
             @if let Some(parent) = spec.parent {
                 div { dt { "Forked from" } dd { a href={ "/runs/" (parent) } { code.id { (parent) } } } }
             }

@@ -34,6 +34,7 @@ fn only_success_satisfies_a_check() {
     check_ends(Conclusion::Cancelled, "blocked");
     check_ends(Conclusion::ActionRequired, "blocked");
     check_ends(Conclusion::Stale, "blocked");
+    check_ends(Conclusion::StartupFailure, "blocked");
     check_ends(Conclusion::Neutral, "blocked");
     check_ends(Conclusion::Skipped, "blocked");
     check_ends(Conclusion::Unknown, "blocked");
@@ -51,27 +52,6 @@ fn a_check_is_waited_for_until_its_deadline() {
     let mut facts = facts(LOW);
     late(&mut facts);
     assert!(judge(&facts).sentence().contains("never reported"));
-}
-
-#[test]
-fn the_newest_run_of_each_reporter_counts_and_so_does_a_status() {
-    let with = |change: fn(&mut CheckFact)| {
-        let mut run = check_fact("CI Pipeline", 60, Some(Conclusion::Failure));
-        change(&mut run);
-        decided(LOW, |facts| facts.checks.insert(0, run))
-    };
-    assert_eq!(with(|_| ()), "fixable", "a newer failure counts");
-    assert_eq!(
-        with(|run| run.started_at = Some(now() - Duration::hours(1))),
-        "clear",
-        "an older one does not"
-    );
-    assert_eq!(with(|run| run.app_id = 7), "fixable", "another reporter's counts too");
-    let status =
-        |state| CommitStatus { context: "CI Pipeline".to_owned(), state, updated_at: now(), url: None };
-    assert_eq!(decided(LOW, |facts| facts.statuses.push(status(StatusState::Pending))), "waiting");
-    assert_eq!(decided(LOW, |facts| facts.statuses.push(status(StatusState::Failure))), "fixable");
-    assert_eq!(decided(LOW, |facts| facts.statuses.push(status(StatusState::Success))), "clear");
 }
 
 #[test]

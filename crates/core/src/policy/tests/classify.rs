@@ -7,9 +7,8 @@ use crate::requirement::ProductName;
 
 fn classified(policy: &str, product: &str, change: &Change) -> Classification {
     let products: Vec<ProductName> = vec![product.parse().unwrap()];
-    let contract = Contract { base: Some(policy), head: Some(policy) };
-    let scope = Scope { contract, products: &products, forge_changed_files: None };
-    classify(&scope, change).unwrap()
+    let contract = Contract { base: Some(policy), head: Some(policy), forks: &[] };
+    classify(&Scope::new(contract, &products), change).unwrap()
 }
 
 #[track_caller]
@@ -39,10 +38,11 @@ fn the_golden_vectors_hold() {
     golden("api/v1/runbooks/a.py", High, Critical);
     golden("services/sub/remediation_x.py", Low, High);
     golden("services/remediation_x.py", Low, Critical);
-    golden("API/v1/x.py", Low, Low);
+    golden("API/v1/x.py", High, High);
     golden(".aspora/risk-policy.json", Critical, Critical);
     golden(".github/workflows/ci.yml", Critical, Critical);
     golden("tests/harness/test_zero_portfolio.py", High, High);
+    golden("api/v1/trades", Critical, High);
 }
 
 #[test]
@@ -53,13 +53,27 @@ fn an_api_change_is_high_and_an_empty_change_is_low() {
 }
 
 #[test]
-fn a_money_path_in_low_and_a_miss_by_letter_case_give_warnings() {
+fn a_path_that_equals_a_pattern_but_for_letter_case_matches_and_says_so() {
+    let reason = |path: &str| {
+        let placed = classified(SEED, "wealth", &change(&[path]));
+        (placed.tier, placed.paths[0].reasons[0].rule.clone())
+    };
+    let twin = (Tier::Critical, "api/v1/trades/** (but for letter case)".to_owned());
+    assert_eq!(reason("api/V1/trades/orders.py"), twin);
+    assert_eq!(
+        reason("Services/RISK_\u{212a}.py"),
+        (Tier::High, "services/risk_*.py (but for letter case)".to_owned())
+    );
+    assert_eq!(reason("api/v1/Tests/a.py"), (Tier::High, "api/v1/**".to_owned()), "it never lowers a tier");
+}
+
+#[test]
+fn a_money_path_in_low_gives_a_warning() {
     let warned = |path: &str, word: &str| {
         let warnings = classified(SEED, "wealth", &change(&[path])).warnings;
         assert!(warnings.iter().any(|warning| warning.contains(word)), "{warnings:?}");
     };
     warned("services/trading_service.py", "money path");
-    warned("API/v1/x.py", "letter case");
     assert_eq!(classified(SEED, "wealth", &change(&["tests/a.py"])).warnings, Vec::<String>::new());
 }
 
@@ -74,6 +88,17 @@ fn no_pattern_means_high_with_a_warning() {
     let placed = classified(&policy, "ecm", &change(&["lib/a.py"]));
     assert_eq!(placed.tier, Tier::High);
     assert!(placed.warnings.iter().any(|warning| warning.contains("no catch-all")));
+}
+
+#[test]
+fn a_dependency_needs_a_persons_approval() {
+    assert_eq!(decided(&["requirements.txt"], |_| ()), "clear");
+    assert_eq!(decided(&["requirements.txt"], |facts| facts.approvals.clear()), "waiting");
+    assert_eq!(
+        decided(HIGH, |facts| facts.approvals.clear()),
+        "clear",
+        "a clean review is enough for other files"
+    );
 }
 
 #[test]

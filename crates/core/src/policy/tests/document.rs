@@ -43,6 +43,19 @@ fn an_invalid_policy_is_refused_with_a_pointer() {
 }
 
 #[test]
+fn a_wrong_encoding_is_named() {
+    let refusal = |bytes: &[u8]| Policy::parse(bytes).unwrap_err().message;
+    let marked = [&b"\xEF\xBB\xBF"[..], SEED.as_bytes()].concat();
+    assert!(refusal(&marked).contains("byte order mark"), "{}", refusal(&marked));
+    let wide: Vec<u8> = SEED.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(refusal(&wide).contains("UTF-16"), "{}", refusal(&wide));
+    let latin: Vec<u8> = SEED.replace("channels", "caf\u{fffd}").into_bytes();
+    assert!(refusal(&latin).contains("not UTF-8"), "{}", refusal(&latin));
+    assert!(refusal(b"{\"a\": \"caf\xe9\"}").contains("not UTF-8"));
+    assert_eq!(refusal(b" \n"), "is empty");
+}
+
+#[test]
 fn an_odd_policy_that_works_gives_a_warning() {
     let warns = |from: &str, to: &str, word: &str| {
         let policy = Policy::parse(SEED.replacen(from, to, 1).as_bytes()).unwrap();

@@ -1,9 +1,11 @@
 //! The policy: its golden vectors, its decisions, and mistakes that must not come back.
 
 mod checks;
+mod ci;
 mod classify;
 mod contract;
 mod document;
+mod merge;
 mod people;
 mod report;
 
@@ -24,7 +26,7 @@ fn sha(text: &str) -> Sha {
     text.parse().unwrap()
 }
 
-fn now() -> DateTime<Utc> {
+pub(super) fn now() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
@@ -43,7 +45,7 @@ fn change(paths: &[&str]) -> Change {
     Change { files: paths.iter().map(|path| modified(path)).collect() }
 }
 
-fn check_fact(name: &str, id: u64, conclusion: Option<Conclusion>) -> CheckFact {
+pub(super) fn check_fact(name: &str, id: u64, conclusion: Option<Conclusion>) -> CheckFact {
     CheckFact {
         name: name.to_owned(),
         app_id: 15_368,
@@ -54,6 +56,22 @@ fn check_fact(name: &str, id: u64, conclusion: Option<Conclusion>) -> CheckFact 
         conclusion,
         url: Some(format!("https://ci.example/{id}")),
         ours: false,
+        suite: None,
+        workflow: None,
+        steps: None,
+        since: None,
+    }
+}
+
+fn status_fact(name: &str) -> CommitStatus {
+    CommitStatus {
+        context: name.to_owned(),
+        id: 0,
+        state: StatusState::Success,
+        updated_at: now(),
+        url: None,
+        creator: None,
+        since: None,
     }
 }
 
@@ -82,6 +100,7 @@ fn facts(paths: &[&str]) -> Facts {
     let names = ["CI Pipeline", "harness-smoke", "harness-integration", "Browser Evidence", "Security Scan"];
     let pass = |(id, name): (u64, &&str)| check_fact(name, id, Some(Conclusion::Success));
     Facts {
+        edition: EDITION,
         at: now(),
         product: "wealth".parse().unwrap(),
         other_products: vec![],
@@ -92,7 +111,11 @@ fn facts(paths: &[&str]) -> Facts {
         head: sha(HEAD),
         base_policy: Some(SEED.to_owned()),
         head_policy: Some(SEED.to_owned()),
+        fork_policies: vec![],
         change: change(paths),
+        merge: Some(MergePreview::default()),
+        files_with_renames: Some(u32::try_from(paths.len()).unwrap()),
+        diff_bytes: Some(1_000),
         forge_changed_files: u32::try_from(paths.len()).unwrap(),
         up_to_date: true,
         head_since: now() - Duration::minutes(10),
@@ -100,6 +123,8 @@ fn facts(paths: &[&str]) -> Facts {
         check_deadline_minutes: 60,
         checks: (1..).zip(&names).map(pass).collect(),
         statuses: vec![],
+        ci: None,
+        review_demanded: true,
         review: Some(Review { head: sha(HEAD), completed_at: now(), failed: None, findings: vec![] }),
         rounds_left: 3,
         approvals: vec![approval(1, "ann"), approval(2, "ben")],

@@ -50,6 +50,26 @@ fn changes_requested_by_a_person_block_every_tier_until_withdrawn() {
 }
 
 #[test]
+fn j13_a_refusal_of_a_person_who_may_not_write_is_shown_and_blocks_nothing() {
+    let refuse = |permission| {
+        move |facts: &mut Facts| {
+            let by = Approval { permission, ..approval(9, "out") };
+            facts.approvals.push(Approval { state: ApprovalState::ChangesRequested, ..by });
+        }
+    };
+    for permission in [Permission::None, Permission::Read, Permission::Triage] {
+        assert_eq!(decided(LOW, refuse(permission)), "clear", "{permission:?}");
+    }
+    for permission in [Permission::Write, Permission::Maintain, Permission::Admin] {
+        assert_eq!(decided(LOW, refuse(permission)), "blocked", "{permission:?}");
+    }
+    let mut refused = facts(LOW);
+    refuse(Permission::Read)(&mut refused);
+    let report = judge(&refused).to_markdown();
+    assert!(report.contains("out: asked for changes without write permission, which blocks nothing"));
+}
+
+#[test]
 fn a_missing_review_is_not_a_clean_review() {
     assert_eq!(decided(HIGH, |facts| facts.review = None), "waiting");
     let review = |facts: &mut Facts| facts.review.clone().unwrap();

@@ -1,23 +1,30 @@
 //! Patterns over paths: globset with `literal_separator`, anchored at the root, case-sensitive.
 //!
 //! Both sides are compared in Unicode NFC, so that two encodings of `é` are one name, as they are on many file
-//! systems. `p/**` also covers a file called `p` itself.
+//! systems. `p/**` also covers a file called `p` itself. Braces are expanded before globset sees a pattern, so that
+//! each alternative means what it would mean alone.
+
+mod braces;
+mod dialect;
+#[cfg(test)]
+mod reference;
 
 use std::borrow::Cow;
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::path::fold;
+pub(crate) use dialect::{refusal, warnings};
+
 /// The most bytes a pattern may have.
-pub(super) const PATTERN_LIMIT: usize = 256;
+pub(crate) const PATTERN_LIMIT: usize = 256;
 /// The most patterns a policy may have.
-pub(super) const PATTERN_COUNT_LIMIT: usize = 2_000;
-/// The deepest that braces may nest.
-const BRACE_LIMIT: usize = 3;
+pub(crate) const PATTERN_COUNT_LIMIT: usize = 2_000;
 
 /// Many patterns, matched at once.
 #[derive(Debug, Clone)]
-pub(super) struct Patterns {
+pub(crate) struct Patterns {
     texts: Vec<String>,
     exact: GlobSet,
     /// The patterns in lower case; `None` if they are in lower case already.
@@ -31,45 +38,45 @@ impl Patterns {
     ///
     /// # Errors
     /// globset's error for a set that is too large.
-    pub(super) fn new(texts: Vec<String>) -> Result<Self, globset::Error> {
+    pub(crate) fn new(texts: Vec<String>) -> Result<Self, globset::Error> {
         let mut owned: Vec<(usize, String)> = Vec::new();
         for (index, text) in texts.iter().enumerate() {
             owned.extend(forms(&nfc(text)).into_iter().map(|form| (index, form)));
         }
         let exact: Vec<Glob> = owned.iter().map(|(_, form)| compile(form)).collect::<Result<_, _>>()?;
         // A range such as `[Z-a]` has no lower-case form; the exact one is used instead.
-        let fold = |((_, form), exact): (&(usize, String), &Glob)| {
-            compile(&form.to_lowercase()).unwrap_or_else(|_| exact.clone())
+        let folded = |((_, form), exact): (&(usize, String), &Glob)| {
+            compile(&fold(form)).unwrap_or_else(|_| exact.clone())
         };
-        let cased = owned.iter().any(|(_, form)| form.to_lowercase() != *form);
-        let folded = cased.then(|| set(owned.iter().zip(&exact).map(fold))).transpose()?;
+        let cased = owned.iter().any(|(_, form)| fold(form) != *form);
+        let folded = cased.then(|| set(owned.iter().zip(&exact).map(folded))).transpose()?;
         let owners = owned.iter().map(|(index, _)| *index).collect();
         Ok(Self { exact: set(exact)?, folded, owners, texts })
     }
 
     /// The indices of the patterns that match, ascending, each once.
-    pub(super) fn matching(&self, path: &str) -> Vec<usize> {
+    pub(crate) fn matching(&self, path: &str) -> Vec<usize> {
         self.owned(self.exact.matches(&*nfc(path)))
     }
 
     /// The indices of the patterns that match ignoring letter case; `None` if neither the path nor a pattern has
     /// upper case, so that they are those of [`Patterns::matching`].
-    pub(super) fn matching_in_any_case(&self, path: &str) -> Option<Vec<usize>> {
+    pub(crate) fn matching_in_any_case(&self, path: &str) -> Option<Vec<usize>> {
         let exact = nfc(path);
-        let folded = exact.to_lowercase();
+        let folded = fold(path);
         let set = self.folded.as_ref().or_else(|| (folded != exact).then_some(&self.exact))?;
         Some(self.owned(set.matches(folded)))
     }
 
-    pub(super) fn is_match(&self, path: &str) -> bool {
+    pub(crate) fn is_match(&self, path: &str) -> bool {
         self.exact.is_match(&*nfc(path))
     }
 
-    pub(super) fn text(&self, index: usize) -> &str {
+    pub(crate) fn text(&self, index: usize) -> &str {
         &self.texts[index]
     }
 
-    pub(super) fn texts(&self) -> &[String] {
+    pub(crate) fn texts(&self) -> &[String] {
         &self.texts
     }
 
@@ -80,34 +87,8 @@ impl Patterns {
     }
 }
 
-/// Why a pattern is refused, if it is.
-pub(super) fn refusal(pattern: &str) -> Option<String> {
-    let fixed = match pattern {
-        "" => "is empty; write `**` for every path",
-        _ if pattern.len() > PATTERN_LIMIT => "has over 256 bytes; shorten it",
-        _ if pattern.starts_with('/') => "begins with `/`; patterns are anchored at the root already",
-        _ if pattern.starts_with("./") => "begins with `./`; patterns are anchored at the root already",
-        _ if pattern.starts_with('!') => "begins with `!`; a pattern cannot exclude paths",
-        _ if pattern.ends_with('/') => "ends with `/`; write `/**` for what is below",
-        _ if pattern.contains('\\') => "holds a backslash; write `[*]` for a literal star",
-        _ if pattern.contains('\0') => "holds a NUL byte; no path has one",
-        _ if brace_depth(pattern) > BRACE_LIMIT => "nests braces over 3 deep; write it as several patterns",
-        _ => return compile(&nfc(pattern)).err().map(|error| format!("is not a glob: {}", error.kind())),
-    };
-    Some(fixed.to_owned())
-}
-
-/// What is odd about a pattern that still works.
-pub(super) fn warning(pattern: &str) -> Option<String> {
-    let lone = |part: &str| part.contains("**") && part != "**";
-    pattern
-        .split('/')
-        .any(lone)
-        .then(|| format!("`{pattern}`: `**` next to other characters behaves like one star"))
-}
-
 /// Whether `wide` surely matches every path that `narrow` matches; false if unsure.
-pub(super) fn covers(wide: &str, narrow: &str) -> bool {
+pub(crate) fn covers(wide: &str, narrow: &str) -> bool {
     let below = |stem: &str| {
         let plain = !stem.contains(['*', '?', '[', '{']);
         plain && (narrow == stem || narrow.strip_prefix(stem).is_some_and(|rest| rest.starts_with('/')))
@@ -116,13 +97,20 @@ pub(super) fn covers(wide: &str, narrow: &str) -> bool {
 }
 
 /// The name in NFC, the form in which many file systems compare names. Most names are ASCII and need no copy.
-pub(super) fn nfc(text: &str) -> Cow<'_, str> {
+pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
     if text.is_ascii() { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
+/// What globset compiles for a pattern: each alternative of its braces, and `p` beside `p/**`.
 fn forms(pattern: &str) -> Vec<String> {
-    let itself = pattern.strip_suffix("/**").filter(|stem| !stem.is_empty());
-    [Some(pattern), itself].into_iter().flatten().map(str::to_owned).collect()
+    let itself = |form: &String| form.strip_suffix("/**").filter(|stem| !stem.is_empty()).map(str::to_owned);
+    // A pattern whose braces cannot be expanded was refused; it would then match as it is written.
+    let mut forms = braces::expand(pattern).unwrap_or_else(|_| vec![pattern.to_owned()]);
+    let stems: Vec<String> = forms.iter().filter_map(itself).collect();
+    forms.extend(stems);
+    forms.sort();
+    forms.dedup();
+    forms
 }
 
 fn set(globs: impl IntoIterator<Item = Glob>) -> Result<GlobSet, globset::Error> {
@@ -135,20 +123,6 @@ fn set(globs: impl IntoIterator<Item = Glob>) -> Result<GlobSet, globset::Error>
 
 fn compile(pattern: &str) -> Result<Glob, globset::Error> {
     GlobBuilder::new(pattern).literal_separator(true).backslash_escape(false).build()
-}
-
-fn brace_depth(pattern: &str) -> usize {
-    let mut depth: usize = 0;
-    let mut deepest = 0;
-    for character in pattern.chars() {
-        match character {
-            '{' => depth += 1,
-            '}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
 }
 
 #[cfg(test)]
@@ -178,15 +152,14 @@ mod tests {
         check("caf\u{e9}.py", "cafe\u{301}.py", true);
         check("{a,b}/*.py", "b/x.py", true);
         check("a/{b,c}/**", "a/c", true);
-    }
-
-    #[test]
-    fn a_pattern_that_cannot_mean_what_it_says_is_refused() {
-        for wrong in ["", "/a", "./a", "!a", "a/", r"a\b", "a[b", "a{b", "a\0b", "{{{{a}}}}"] {
-            assert!(refusal(wrong).is_some(), "{wrong:?}");
-        }
-        assert!(refusal(&"a".repeat(257)).is_some());
-        assert_eq!(refusal(&"a".repeat(256)), None);
+        check("svc/pay{,ments}/**", "svc/pay/charge.py", true);
+        check("svc/pay{,ments}/**", "svc/payments/charge.py", true);
+        check("svc/pay{,ments}/**", "svc/payment/charge.py", false);
+        check("{**/vault,vault}/**/*dev*.yaml", "a/vault/b/my-dev.yaml", true);
+        check("{**/vault,vault}/**/*dev*.yaml", "vault/dev.yaml", true);
+        check("a{/b,}/**", "a", true);
+        check("[{]a[}]/x", "{a}/x", true);
+        check("app/[[]slug]/page.tsx", "app/[slug]/page.tsx", true);
     }
 
     #[test]
@@ -197,16 +170,6 @@ mod tests {
         assert_eq!(folded("api/**", "API/x"), Some(vec![0]));
         assert_eq!(folded("api/**", "Apis"), Some(vec![]));
         assert_eq!(folded("api/**", "api/x"), None, "as it is without folding");
-    }
-
-    #[test]
-    fn a_double_star_beside_letters_is_warned_of() {
-        for odd in ["a**b", "a/**b"] {
-            assert!(warning(odd).is_some(), "{odd}");
-        }
-        for plain in ["a/**", "**", "**/b", "a/**/b"] {
-            assert_eq!(warning(plain), None, "{plain}");
-        }
     }
 
     #[test]

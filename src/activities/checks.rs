@@ -1,0 +1,238 @@
+//! Gathers what the forge reports about a head and its base, and remembers when each check last moved.
+
+use chrono::{DateTime, Duration, Utc};
+
+use super::{
+    Failure,
+    attempt::Attempt,
+    facts,
+    ledger::{CheckRunIntent, RerunIntent},
+};
+use crate::{
+    core::{
+        policy::{
+            App, BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, Facts, Person, Phase, Rerun,
+            WorkflowRun, remember,
+        },
+        sha::Sha,
+    },
+    github::{self, Account, Kind},
+    store::{assessment, product},
+    workspace::Mirror,
+};
+
+/// How many commits of the base are asked who reports on it: itself, and those of the merges before it.
+const BASE_COMMITS: usize = 4;
+/// The app of GitHub Actions. docs.github.com "Automatic token authentication".
+const ACTIONS: &str = "github-actions";
+
+/// What the forge reports about a head.
+pub(super) struct Reports {
+    pub(super) checks: Vec<CheckFact>,
+    pub(super) statuses: Vec<CommitStatus>,
+    pub(super) ci: Ci,
+    /// How long a check may stand still, as the product says.
+    pub(super) deadline_minutes: Option<u32>,
+}
+
+impl Attempt<'_> {
+    /// What the forge reports about `head` now, and about `base`.
+    pub(super) async fn reports(
+        &self,
+        mirror: &Mirror,
+        base: &Sha,
+        head: &Sha,
+        now: DateTime<Utc>,
+    ) -> Result<Reports, Failure> {
+        let earlier = self.earlier_facts().await?;
+        let (mut checks, workflow_runs, checks_are_withheld) = self.checks_of(head).await?;
+        let known = earlier.as_ref().filter(|facts| facts.head == *head);
+        let known_checks = known.map(|facts| facts.checks.as_slice()).unwrap_or_default();
+        self.count_steps(&mut checks, known_checks, &workflow_runs, now).await?;
+        remember(&mut checks, known_checks, now);
+        let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
+        let ci = Ci {
+            reruns: self.reruns(head).await?,
+            base: self.base_reports(mirror, base, &checks, earlier.as_ref()).await?,
+            evidence_app: product
+                .as_ref()
+                .and_then(|product| product.evidence_app.as_deref())
+                .map(App::named),
+            workflow_runs,
+            checks_are_withheld,
+        };
+        let minutes = product.and_then(|product| product.check_deadline_minutes);
+        Ok(Reports {
+            statuses: self.statuses_of(head).await?,
+            deadline_minutes: minutes.and_then(|minutes| u32::try_from(minutes).ok()),
+            checks,
+            ci,
+        })
+    }
+
+    /// The facts of the last verdict of this run.
+    async fn earlier_facts(&self) -> Result<Option<Facts>, Failure> {
+        let last = assessment::last(&self.factory.pool, self.lease.run, Phase::Verdict.as_str()).await?;
+        last.map(|last| facts::recorded(last.facts)).transpose()
+    }
+
+    /// The check runs of a commit with their workflows, its workflow runs, and whether they may not be read.
+    async fn checks_of(&self, sha: &Sha) -> Result<(Vec<CheckFact>, Vec<WorkflowRun>, bool), Failure> {
+        let forge = &self.factory.forge;
+        // The workflow runs come first: checks that are older than they are would seem to have failed again.
+        let mut runs = forge.workflow_runs(&self.repo, sha).await?.unwrap_or_default();
+        let checks = match forge.check_runs(&self.repo, sha).await {
+            Ok(checks) => checks,
+            Err(error) if error.kind() == Kind::Forbidden => return Ok((Vec::new(), Vec::new(), true)),
+            Err(error) => return Err(error.into()),
+        };
+        let is_known = |check: &github::CheckRun, runs: &[github::WorkflowRun]| {
+            check.app_slug.as_deref() != Some(ACTIONS)
+                || runs.iter().any(|run| run.check_suite_id.is_some() && run.check_suite_id == check.suite)
+        };
+        if !runs.is_empty() && !checks.iter().all(|check| is_known(check, &runs)) {
+            let again = forge.workflow_runs(&self.repo, sha).await?.unwrap_or_default();
+            let new = again.into_iter().filter(|new| runs.iter().all(|run| run.id != new.id));
+            runs.extend(new.collect::<Vec<_>>());
+        }
+        let reported = self.observations::<CheckRunIntent>().await?;
+        let our_app = reported.iter().find_map(|reported| reported.observation.app_id);
+        let checks = checks.into_iter().map(|check| check_fact(check, our_app, &runs)).collect();
+        Ok((checks, runs.into_iter().map(workflow_run).collect(), false))
+    }
+
+    async fn statuses_of(&self, sha: &Sha) -> Result<Vec<CommitStatus>, Failure> {
+        match self.factory.forge.statuses(&self.repo, sha).await {
+            Ok(all) => Ok(all.into_iter().map(status_fact).collect()),
+            Err(error) if error.kind() == Kind::Forbidden => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Counts the steps of the jobs that run: once when a job is first seen, and again when it seems to stand still,
+    /// since a step could save it from its deadline.
+    async fn count_steps(
+        &self,
+        checks: &mut [CheckFact],
+        earlier: &[CheckFact],
+        runs: &[WorkflowRun],
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let is_asked = |check: &CheckFact| {
+            let known = earlier.iter().find(|known| known.id == check.id && known.steps.is_some());
+            let since = known.and_then(|known| known.since);
+            check.status == CheckStatus::InProgress && since.is_none_or(|since| now - since > LATE)
+        };
+        for run in runs.iter().filter(|run| run.suite.is_some()) {
+            if !checks.iter().any(|check| check.suite == run.suite && is_asked(check)) {
+                continue;
+            }
+            for job in self.factory.forge.jobs(&self.repo, run.id).await?.unwrap_or_default() {
+                let check = checks.iter_mut().find(|check| Some(check.id) == job.check_run());
+                if let Some(check) = check {
+                    check.steps = Some(job.steps_done());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What was asked to be run again on this head, oldest first.
+    async fn reruns(&self, head: &Sha) -> Result<Vec<Rerun>, Failure> {
+        let all = self.observations::<RerunIntent>().await?;
+        let of_head = all.into_iter().filter(|asked| asked.observation.head == *head);
+        let rerun = of_head.map(|asked| Rerun {
+            workflow_run: asked.observation.workflow_run,
+            attempt: asked.observation.attempt,
+            at: asked.at,
+            refused: asked.observation.refused,
+        });
+        Ok(rerun.collect())
+    }
+
+    /// What the base reports, and who. The names that the head reports are looked for in a few earlier commits
+    /// too, because the newest may not have been checked yet.
+    async fn base_reports(
+        &self,
+        mirror: &Mirror,
+        base: &Sha,
+        of_head: &[CheckFact],
+        earlier: Option<&Facts>,
+    ) -> Result<BaseReports, Failure> {
+        let known = earlier.and_then(|facts| facts.ci.as_ref()).map(|ci| &ci.base);
+        let is_known =
+            |facts: &Facts, check: &CheckFact| facts.checks.iter().any(|known| known.id == check.id);
+        let same_head = earlier.is_some_and(|facts| of_head.iter().any(|check| is_known(facts, check)));
+        // What was red is remembered for one head.
+        let before = known.filter(|_| same_head);
+        if let Some(known) = known.filter(|known| known.is_final_for(base, of_head)) {
+            let red_before = before.map(|before| before.red_before.clone()).unwrap_or_default();
+            return Ok(BaseReports { red_before, ..known.clone() });
+        }
+        let theirs = || of_head.iter().filter(|check| !check.ours);
+        let mut reports = BaseReports {
+            tip: Some(base.clone()),
+            asked: theirs().map(|check| check.name.clone()).collect(),
+            ..BaseReports::default()
+        };
+        for commit in mirror.recent(base, BASE_COMMITS).await? {
+            let (mut checks, _, _) = self.checks_of(&commit).await?;
+            checks.retain(|check| !check.ours);
+            let statuses = self.statuses_of(&commit).await?;
+            reports.add(&commit, checks, statuses);
+            let is_bound = |check: &CheckFact| reports.reporters.iter().any(|by| by.name == check.name);
+            if reports.commit.is_some() && theirs().all(is_bound) {
+                break;
+            }
+        }
+        reports.red_before = reports.red(before);
+        Ok(reports)
+    }
+}
+
+/// A job that stands still for this long is asked for its steps.
+const LATE: Duration = Duration::minutes(5);
+
+fn check_fact(check: github::CheckRun, our_app: Option<u64>, runs: &[github::WorkflowRun]) -> CheckFact {
+    let run = runs.iter().find(|run| run.check_suite_id.is_some() && run.check_suite_id == check.suite);
+    CheckFact {
+        name: check.name,
+        app_id: check.app_id.unwrap_or(0),
+        app_slug: check.app_slug.unwrap_or_default(),
+        id: check.id,
+        suite: check.suite,
+        workflow: run.map(|run| run.workflow_id),
+        started_at: check.started_at,
+        status: check.status,
+        conclusion: check.conclusion,
+        url: Some(check.html_url).filter(|url| !url.is_empty()),
+        ours: our_app.is_some() && check.app_id == our_app,
+        steps: None,
+        since: None,
+    }
+}
+
+fn workflow_run(run: github::WorkflowRun) -> WorkflowRun {
+    WorkflowRun {
+        id: run.id,
+        workflow: run.workflow_id,
+        suite: run.check_suite_id,
+        name: run.name,
+        attempt: run.run_attempt,
+        status: run.status,
+        conclusion: run.conclusion,
+        url: run.html_url,
+    }
+}
+
+fn status_fact(status: github::CommitStatus) -> CommitStatus {
+    CommitStatus {
+        context: status.context,
+        id: status.id,
+        state: status.state,
+        since: Some(status.updated_at),
+        updated_at: status.updated_at,
+        url: Some(status.target_url).filter(|url| !url.is_empty()),
+        creator: status.creator.map(|Account { id, login, .. }| Person { id: Some(id), login }),
+    }
+}

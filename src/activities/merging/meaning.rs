@@ -1,0 +1,58 @@
+//! What follows for the run from a merge that was not made: a wait with a name, another step, or a person.
+
+use super::{
+    super::{
+        Reply,
+        attempt::{Attempt, answer},
+    },
+    wait::wait,
+};
+use crate::{
+    core::workflow::Outcome,
+    github::{Meaning, NotMerged},
+};
+
+/// What follows from GitHub's reason.
+pub(super) fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerged) -> Reply {
+    let base = &at.stored.spec.base_branch;
+    match meaning {
+        Meaning::HeadMoved => answer(Outcome::Moved, "the forge says that the head moved"),
+        Meaning::NotYet => wait(at, format!("the forge to be ready for the merge: {why}")),
+        Meaning::RulesUnmet => wait(at, format!("what the rules of `{base}` demand: {why}")),
+        Meaning::Draft => wait(at, "the pull request, which is a draft".to_owned()),
+        Meaning::Behind | Meaning::Conflict => {
+            answer(Outcome::Behind, format!("the forge cannot merge it into `{base}` as it is: {why}"))
+        }
+        Meaning::Closed => answer(Outcome::Closed, format!("the pull request is no longer open: {why}")),
+        Meaning::QueueOnly => answer(
+            Outcome::Refused,
+            format!("`{base}` takes merges from its merge queue, which cannot be asked here: {why}"),
+        ),
+        Meaning::Method => answer(
+            Outcome::Refused,
+            format!("the repository does not allow the product's merge method: {why}"),
+        ),
+        Meaning::NotPermitted => {
+            answer(Outcome::Refused, format!("the forge does not allow us to merge: {why}"))
+        }
+        Meaning::Unknown => answer(Outcome::Refused, format!("the forge cannot merge: {why}")),
+    }
+}
+
+/// What follows from what the pull request shows before a merge is asked for.
+pub(super) fn wanting(at: &Attempt<'_>, meaning: Meaning) -> Reply {
+    let why = match meaning {
+        Meaning::NotYet => "it has not worked out yet whether it merges",
+        Meaning::RulesUnmet => "it shows the pull request as blocked",
+        Meaning::Behind => "the branch is behind, and a rule wants it up to date",
+        Meaning::Conflict => "it conflicts with the base",
+        Meaning::HeadMoved
+        | Meaning::Draft
+        | Meaning::Closed
+        | Meaning::QueueOnly
+        | Meaning::Method
+        | Meaning::NotPermitted
+        | Meaning::Unknown => "it says no more",
+    };
+    means(at, NotMerged { meaning, why: why.to_owned() })
+}

@@ -1,0 +1,137 @@
+//! `aspora-risk-tier`: the tier of the change between two commits, from git alone.
+//!
+//! Prints one word for scripts (`TIER=$(aspora-risk-tier …)`); errors and warnings go to standard error.
+//! Exit codes: 0 the tier was found, 1 it was not, 2 the command line is wrong, 3 the policy is refused.
+
+mod git;
+mod merge;
+mod policy;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context as _;
+use aspora::core::{
+    change::Change,
+    policy::{Classification, Error, Policy, Scope, classify},
+    requirement::ProductName,
+};
+use clap::{Parser, ValueEnum};
+
+use self::{git::Git, policy::Policies};
+
+/// How many patterns without a file are named.
+const UNMATCHED: usize = 20;
+
+/// Prints the risk tier of the change between two commits.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The policy: a path inside the repository, read from the base commit however it is spelled, or a file
+    /// elsewhere.
+    #[arg(long)]
+    policy: String,
+    /// The product; an unknown one is judged under all products.
+    #[arg(long)]
+    product: ProductName,
+    /// The commit that the change starts from.
+    #[arg(long)]
+    base: String,
+    /// The commit that the change ends at.
+    #[arg(long)]
+    head: String,
+    /// The repository.
+    #[arg(long, default_value = ".")]
+    repo: PathBuf,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Print, to standard error in text format, what decided for each path.
+    #[arg(long)]
+    explain: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The name of the tier alone.
+    Text,
+    /// The whole classification.
+    Json,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("aspora-risk-tier: {error:#}");
+            if error.is::<Error>() { ExitCode::from(3) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let git = Git::at(&arguments.repo);
+    let (base, head) = (git.commit(&arguments.base)?, git.commit(&arguments.head)?);
+    let forks = git.merge_bases(&base, &head)?;
+    let policies = Policies::read(&git, &arguments.policy, &base, &head, &forks)?;
+    let mut change = Change::default();
+    for fork in &forks {
+        let new = git.change(fork, &head)?.beyond(&change);
+        change.files.extend(new.files);
+    }
+    let merge = merge::preview(&git, &base, &head, &change)?;
+    let scope = Scope {
+        diff_bytes: Some(git.diff_bytes(&forks[0], &head)?),
+        merge: Some(&merge),
+        ..Scope::new(policies.contract(), std::slice::from_ref(&arguments.product))
+    };
+    let mut classification = classify(&scope, &change)?;
+    if !merge.conflicts.is_empty() {
+        let paths = merge.conflicts.join(", ");
+        let warning = format!("the base conflicts in {paths}: merge it into the head and ask again");
+        classification.warnings.push(warning);
+    }
+    print(arguments, &classification)?;
+    if arguments.format == Format::Text
+        && let Some(text) = &policies.base
+    {
+        warn_of_unmatched(&Policy::parse(text.as_bytes())?, &git.files(&[&base, &head])?);
+    }
+    Ok(())
+}
+
+fn warn_of_unmatched(policy: &Policy, files: &[String]) {
+    let unmatched = policy.unmatched(files);
+    unmatched.iter().take(UNMATCHED).for_each(|warning| eprintln!("warning: {warning}"));
+    if unmatched.len() > UNMATCHED {
+        eprintln!("warning: {} more patterns match no file", unmatched.len() - UNMATCHED);
+    }
+}
+
+fn print(arguments: &Arguments, classification: &Classification) -> anyhow::Result<()> {
+    match arguments.format {
+        Format::Text => println!("{}", classification.tier),
+        Format::Json => {
+            println!("{}", serde_json::to_string_pretty(classification).context("print as JSON")?)
+        }
+    }
+    if arguments.format == Format::Text {
+        classification.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    }
+    if arguments.explain && arguments.format == Format::Text {
+        explain(classification);
+    }
+    Ok(())
+}
+
+fn explain(classification: &Classification) {
+    for reason in &classification.whole {
+        eprintln!("{}: {}", reason.tier, reason.rule);
+    }
+    for path in &classification.paths {
+        for reason in &path.reasons {
+            let source = reason.product.as_ref().map_or("floor", |product| product.as_str());
+            let by_merge = if path.by_merge { " (changed by the merge alone)" } else { "" };
+            eprintln!("{} {:?}{by_merge} by {source}: {}", reason.tier, path.path, reason.rule);
+        }
+    }
+}
