@@ -18,8 +18,8 @@ use crate::{
 
 impl Engine {
     /// Gives a job back because a provider is out of reach, due again when the provider is probed. No attempt is used
-    /// up; one that called a model keeps its number, as its reservation does. The history says so once for each provider and job. A job that has waited for `longest` becomes a
-    /// dead letter.
+    /// up; one that called a model keeps its number, as its reservation does. The history says so once for each
+    /// provider and job. A job that has waited for `longest` becomes a dead letter.
     ///
     /// # Errors
     /// As [`Engine::answer`].
