@@ -1,6 +1,6 @@
 //! Performs activities with a forge, a model, mirrors and perhaps a sandbox.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
 use uuid::Uuid;
@@ -22,7 +22,7 @@ pub struct Factory {
     /// The database.
     pub pool: Pool,
     /// The forge.
-    pub forge: Forge,
+    pub forge: Arc<Forge>,
     /// The model.
     pub model: Model,
     /// The mirrors.

@@ -196,6 +196,12 @@ impl From<workspace::Error> for Failure {
         if let workspace::Error::Held(held) = &error {
             return Self::Snooze { until: held.wait(), why: held.key() };
         }
+        if let workspace::Error::Token { why, .. } = &error {
+            return match why.held.clone() {
+                Some((why, until)) => Self::Snooze { until, why },
+                None => Self::Retry { after: why.after, error: error.to_string() },
+            };
+        }
         if error.is_transient() || error.is_unauthorized() { Self::retry(error) } else { Self::last(error) }
     }
 }

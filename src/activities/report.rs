@@ -1,4 +1,7 @@
 //! Reports our judgement of a head to the forge, as the check runs `risk-policy-gate` and `Code Review Agent`.
+//! Where our credential may not make check runs, as commit statuses of these names (`statuses`).
+
+mod statuses;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -56,15 +59,28 @@ impl Attempt<'_> {
         self.report(EVIDENCE_CHECK, head, update).await
     }
 
-    /// Creates the check run of this name once a head, and updates it whenever there is something new to say.
+    /// Reports as a check run, or as a commit status where the credential may make none. GitHub's refusal teaches
+    /// the client which; it is asked once.
     async fn report(&self, name: &str, head: &Sha, update: CheckUpdate) -> Result<(), Failure> {
+        let forge = &self.factory.forge;
+        if forge.abilities(&self.repo).await?.creates_check_runs {
+            let reported = Box::pin(self.report_check_run(name, head, &update)).await;
+            if reported.is_ok() || forge.abilities(&self.repo).await?.creates_check_runs {
+                return reported;
+            }
+        }
+        Box::pin(self.report_status(name, head, &update)).await
+    }
+
+    /// Creates the check run of this name once a head, and updates it whenever there is something new to say.
+    async fn report_check_run(&self, name: &str, head: &Sha, update: &CheckUpdate) -> Result<(), Failure> {
         let key = check_key(name, head);
-        let run = self.create_check(&key, name, head, &update).await?;
-        let Some(key) = self.update_key(&key, &digest(&update)).await? else { return Ok(()) };
+        let run = self.create_check(&key, name, head, update).await?;
+        let Some(key) = self.update_key(&key, &digest(update)).await? else { return Ok(()) };
         let title = update.output.title.clone();
         let intent = CheckUpdateIntent { id: run.id, title, conclusion: update.conclusion };
         let forge = &self.factory.forge;
-        let act = async { Ok(reported(&forge.update_check_run(&self.repo, run.id, &update).await?)) };
+        let act = async { Ok(reported(&forge.update_check_run(&self.repo, run.id, update).await?)) };
         self.once(&key, &intent, async { Ok(None) }, act).await?;
         Ok(())
     }

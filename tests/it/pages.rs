@@ -36,6 +36,7 @@ async fn server() -> Server {
     let settings = Settings {
         public_url: "http://127.0.0.1".to_owned(),
         forge_url: "https://forge.test".to_owned(),
+        forge: None,
         webhook_secrets: vec![],
         forge_is_stand_in: true,
         model_is_stand_in: false,

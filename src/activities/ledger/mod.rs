@@ -11,9 +11,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub(super) use self::effects::{
-    Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommitMessage,
-    MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted, PullRequestIntent,
-    Pushed, Reported, Reran, RerunIntent, ReviewIntent, Tests,
+    Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommentIntent,
+    CommitMessage, MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted,
+    PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ReviewIntent, StatusIntent, Tests,
 };
 use super::{Failure, attempt::Attempt};
 use crate::{

@@ -319,7 +319,7 @@ impl Twin {
 fn split(name: &str) -> anyhow::Result<(&str, &str)> {
     let plain = |part: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        !part.is_empty() && !part.starts_with('.') && !part.ends_with(".git") && part.chars().all(fits)
+        !part.is_empty() && !matches!(part, "." | "..") && !part.ends_with(".git") && part.chars().all(fits)
     };
     let (owner, short) = name.split_once('/').unwrap_or((name, ""));
     anyhow::ensure!(
