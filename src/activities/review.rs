@@ -196,7 +196,15 @@ async fn post(
     let new = NewReview { commit: head.clone(), body, marker: marker.clone(), comments };
     let intent = ReviewIntent { head: head.clone(), findings: findings.len() };
     let find = async { Ok(forge.find_review(&at.repo, pull, &marker).await?.as_ref().map(posted)) };
-    let act = async { Ok(posted(&forge.create_review(&at.repo, pull, &new).await?)) };
+    let act = async {
+        match forge.create_review(&at.repo, pull, &new).await {
+            // Nothing was posted, and nobody says for which comment: all of them go into the body.
+            Err(error) if error.is_outside_the_diff() => {
+                Ok(posted(&forge.create_review(&at.repo, pull, &in_the_body(&new)).await?))
+            }
+            answer => Ok(posted(&answer?)),
+        }
+    };
     Box::pin(at.once_a_head(&key, &intent, find, act)).await?;
     Ok(())
 }
@@ -217,6 +225,15 @@ fn comments(diff: &str, findings: &[Finding]) -> (Vec<NewReviewComment>, String)
         }
     }
     (comments, elsewhere)
+}
+
+/// The same review without comments at lines: each is in the body, with its place.
+fn in_the_body(new: &NewReview) -> NewReview {
+    let line = |comment: &NewReviewComment| {
+        format!("\n- `{}:{}`: {}", text::line(comment.path.as_str()), comment.line, comment.body)
+    };
+    let lines: String = new.comments.iter().map(line).collect();
+    NewReview { body: format!("{}{lines}", new.body), comments: Vec::new(), ..new.clone() }
 }
 
 fn comment(finding: &Finding) -> String {

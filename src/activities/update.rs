@@ -15,7 +15,7 @@ use crate::{
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let head = at.head()?;
     let mirror = at.mirror().await?;
-    let key = at.push_key();
+    let key = at.push_key(1);
     let base = at.base(&mirror).await?;
     let intent = BasePushIntent { branch: at.branch().to_owned(), parent: head.clone(), base: base.clone() };
     let recorded = match at.begin(&key, &intent).await? {
@@ -35,6 +35,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let tests = at.test(&mirror, &sha).await?;
     Ok(match at.push(&key, &mirror, sha, tests, Some(&head)).await? {
         Published::Done(pushed) => done(&base, pushed.sha),
+        Published::Declined(complaint) => return Err(Failure::last(complaint.what)),
         Published::Moved(_) => answer(Outcome::Moved, "the branch was moved by someone else"),
     })
 }

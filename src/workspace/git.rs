@@ -10,7 +10,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::error::Error;
+use super::{declined::Declined, error::Error};
 use crate::core::secret::redact;
 
 /// The variable from which the askpass script takes the token. Its value is redacted in errors.
@@ -144,7 +144,10 @@ impl<'a> Call<'a> {
         if ended.answer.cut || codes.contains(&ended.answer.code) {
             return Ok(ended.answer);
         }
-        Err(self.failure(name, &ended.stderr))
+        Err(match Declined::read(&ended.answer.output, &ended.stderr) {
+            Some(declined) if name == "push" => Error::Declined(declined),
+            Some(_) | None => self.failure(name, &ended.stderr),
+        })
     }
 
     async fn run(&self) -> Result<Ended, Error> {
@@ -238,7 +241,7 @@ fn stop(child: &mut Child) {
 
 /// Git exits with 128 for every failure, so only the message tells them apart.
 fn is_transient(message: &str) -> bool {
-    const SIGNS: [&str; 16] = [
+    const SIGNS: [&str; 18] = [
         "Could not resolve host",
         "Failed to connect",
         "Couldn't connect",
@@ -256,6 +259,8 @@ fn is_transient(message: &str) -> bool {
         "returned error: 301",
         "RPC failed",
         "Text file busy",
+        "Internal Server Error",
+        "fatal error in commit_refs",
     ];
     SIGNS.iter().any(|sign| message.contains(sign))
 }

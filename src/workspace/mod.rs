@@ -7,6 +7,7 @@ mod changes;
 mod checkout;
 mod commit;
 mod config;
+mod declined;
 mod error;
 mod git;
 mod landed;
@@ -23,6 +24,7 @@ pub use self::{
     checkout::Worktree,
     commit::{FileEdit, Merge, NewCommit},
     config::{Access, Config, Credentials, Mint, NoAccess, Remote, Signature},
+    declined::{Cause, Declined},
     error::Error,
     mirror::{Commit, Entry, Mirror},
     remote::Push,

@@ -14,7 +14,8 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 #[serde(try_from = "String", into = "String")]
 pub struct ProductName(String);
 
-/// A repository on the forge: `owner/name`.
+/// A repository on the forge: `owner/name`. It holds nothing that a URL or a file name must escape, but may begin with
+/// a dash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoName {
@@ -176,24 +177,34 @@ impl FromStr for RepoName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let plain = |part: &str| {
-            (1..=100).contains(&part.len())
-                && !part.starts_with(['.', '-'])
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        };
-        match text.split_once('/') {
-            Some((owner, name)) if plain(owner) && plain(name) => {
-                Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
-            }
-            _ => {
+        match text.split_once('/').map(|(owner, name)| (owner, name, fault(owner, name))) {
+            Some((owner, name, None)) => Ok(Self { owner: owner.to_owned(), name: name.to_owned() }),
+            found => {
                 let shown: String = text.chars().take(60).collect();
-                Err(Invalid::new(
-                    "repository",
-                    format!("{shown:?} is not a repository: `owner/name` is needed"),
-                ))
+                let why = found.and_then(|(.., why)| why).unwrap_or("`owner/name` is needed");
+                Err(Invalid::new("repository", format!("{shown:?} is not a repository: {why}")))
             }
         }
     }
+}
+
+/// Why a forge would not have this repository. The rules are GitHub's, but for two that are wider: an account of
+/// another forge may hold `_` and `.`, and old accounts begin or end with `-`.
+fn fault(owner: &str, name: &str) -> Option<&'static str> {
+    let plain = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    let fits = |part: &str| (1..=100).contains(&part.len());
+    let git = name.get(name.len().saturating_sub(4)..).is_some_and(|end| end.eq_ignore_ascii_case(".git"));
+    [
+        (!fits(owner) || !fits(name), "owner and name have 1 to 100 characters each"),
+        (!plain(owner) || !plain(name), "owner and name hold only letters, digits, `-`, `_` and `.`"),
+        (owner.starts_with('.'), "no account begins with `.`"),
+        (matches!(name, "." | ".."), "`.` and `..` are folders"),
+        (git, "write its name without `.git`"),
+    ]
+    .into_iter()
+    .find_map(|(wrong, why)| wrong.then_some(why))
 }
 
 impl fmt::Display for ProductName {
@@ -260,9 +271,26 @@ mod tests {
 
     #[test]
     fn a_repository_is_owner_and_name_and_nothing_else() {
-        assert!("acme/wealth-product".parse::<RepoName>().is_ok());
-        for wrong in ["", "acme", "a/b/c", "../x", "a/../b", "file:///x", "a/-x", "a b/c", "a/.git"] {
+        for good in ["acme/wealth-product", "acme/.github", "a/-x", "-a-/_", "a/--upload-pack", "a/b.gitx"] {
+            assert!(good.parse::<RepoName>().is_ok(), "{good}");
+        }
+        for wrong in [
+            "",
+            "acme",
+            "a/b/c",
+            "../x",
+            "a/..",
+            "a/.",
+            "a/../b",
+            "file:///x",
+            "a b/c",
+            "a/.git",
+            "a/b.GIT",
+            "a/é",
+        ] {
             assert!(wrong.parse::<RepoName>().is_err(), "{wrong}");
         }
+        let error = "acme/w.git".parse::<RepoName>().unwrap_err().message;
+        assert_eq!(error, "\"acme/w.git\" is not a repository: write its name without `.git`");
     }
 }

@@ -121,6 +121,15 @@ pub(crate) struct Repository {
     /// The commits whose signature GitHub verified: its own.
     #[serde(default)]
     pub(crate) verified: BTreeSet<String>,
+    /// The logins whose accounts are deleted.
+    #[serde(default)]
+    pub(crate) deleted_accounts: BTreeSet<String>,
+    /// The pull requests whose fork is gone, by number.
+    #[serde(default)]
+    pub(crate) lost_forks: BTreeSet<i64>,
+    /// The files whose diff GitHub would not show, as it does with large ones.
+    #[serde(default)]
+    pub(crate) hidden_diffs: BTreeSet<String>,
 }
 
 const fn yes() -> bool {
@@ -152,6 +161,9 @@ impl Repository {
             protections: BTreeMap::new(),
             rulesets: Vec::new(),
             verified: BTreeSet::new(),
+            deleted_accounts: BTreeSet::new(),
+            lost_forks: BTreeSet::new(),
+            hidden_diffs: BTreeSet::new(),
         }
     }
 
@@ -276,10 +288,10 @@ pub struct Review {
     pub body: String,
     /// `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`, `DISMISSED` or `PENDING`.
     pub state: String,
-    /// The head that was reviewed.
+    /// The head that was reviewed; empty once that commit is gone.
     pub commit_id: String,
-    /// RFC 3339, UTC.
-    pub submitted_at: String,
+    /// RFC 3339, UTC; a pending review has none.
+    pub submitted_at: Option<String>,
 }
 
 /// One comment on a line of a pull request.

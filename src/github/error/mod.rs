@@ -97,6 +97,13 @@ impl Error {
         self.already_exists
     }
 
+    /// A 422 because a comment of a review is at a line that is not part of the diff; GitHub does not say which.
+    #[must_use]
+    pub fn is_outside_the_diff(&self) -> bool {
+        let says = |words: &str| self.message.contains(words);
+        self.kind == Kind::Validation && (says("must be part of the diff") || says("could not be resolved"))
+    }
+
     /// An answer that is not success.
     pub(super) fn answered(call: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let body = Body::read(status, body);

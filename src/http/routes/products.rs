@@ -8,6 +8,7 @@ use super::responses::InvalidField;
 use crate::{
     api::Product,
     core::{
+        branch,
         limit::{self, Key},
         merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
@@ -20,7 +21,7 @@ use crate::{
     store,
 };
 
-/// The most bytes of a branch's name or of one word of a command.
+/// The most bytes of one word of a command.
 const WORD_LIMIT: usize = 255;
 /// How long the forge is waited for when a product is put.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -92,8 +93,8 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Erro
     let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
     let repository = product.repository.parse::<RepoName>();
     let repository = repository.map_err(|it| wrong.push(("/repository", it.message))).ok();
-    if !is_branch(&product.base_branch) {
-        wrong.push(("/base_branch", "is not a branch's name such as `main`".to_owned()));
+    if let Some(fault) = branch::fault(&product.base_branch) {
+        wrong.push(("/base_branch", format!("{fault}; a branch's name such as `main` is needed")));
     }
     if !is_command(&product.test_command) {
         let limits = format!("at most {WORDS} words of at most {WORD_LIMIT} bytes, without NUL");
@@ -133,21 +134,4 @@ fn is_app(text: &str) -> bool {
 fn is_command(words: &[String]) -> bool {
     let fits = |word: &String| word.len() <= WORD_LIMIT && !word.contains('\0');
     words.len() <= WORDS && words.iter().all(fits)
-}
-
-/// Whether git allows this as a branch's name; a few names that it allows are refused too.
-fn is_branch(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '@');
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(['.', '-'])
-            && !part.ends_with(['.'])
-            && !part.ends_with(".lock")
-    };
-    (1..=WORD_LIMIT).contains(&name.len())
-        && name.chars().all(plain)
-        && name.split('/').all(part)
-        && !name.contains("..")
-        && name != "@"
-        && !name.contains("@{")
 }

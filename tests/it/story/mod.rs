@@ -26,6 +26,7 @@ mod limits;
 mod merging;
 mod money;
 mod people;
+mod pushes;
 mod returned;
 mod road;
 mod rounds;

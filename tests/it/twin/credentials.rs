@@ -48,10 +48,10 @@ pub(super) fn everything() -> Permissions {
     permissions(&names.map(|name| (name, Level::Write)))
 }
 
-struct Asked {
-    status: u16,
+pub(super) struct Asked {
+    pub(super) status: u16,
     headers: http::HeaderMap,
-    body: Value,
+    pub(super) body: Value,
 }
 
 impl Asked {
@@ -61,7 +61,13 @@ impl Asked {
 }
 
 impl World {
-    async fn ask_as(&self, credential: Option<&str>, method: &str, path: &str, body: Option<Value>) -> Asked {
+    pub(super) async fn ask_as(
+        &self,
+        credential: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Asked {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())

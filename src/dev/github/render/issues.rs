@@ -16,7 +16,7 @@ impl Links {
         json!({
             "id": comment.id, "node_id": node("IC", comment.id), "url": url, "body": comment.body,
             "html_url": format!("{}#issuecomment-{}", self.pull_page(it, comment.issue), comment.id),
-            "user": self.user(&comment.author), "created_at": comment.created_at, "updated_at": comment.updated_at,
+            "user": self.author(it, &comment.author), "created_at": comment.created_at, "updated_at": comment.updated_at,
             "issue_url": format!("{api}/issues/{}", comment.issue),
             "author_association": association(it, &comment.author),
             "performed_via_github_app": comment.author.strip_suffix("[bot]").map(|slug| self.app(slug)),
