@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// The most answers that are asked for, the first included.
-const MOST_ANSWERS: u32 = 3;
+pub(super) const MOST_ANSWERS: u32 = 3;
 
 impl Attempt<'_> {
     /// Asks until `read` accepts an answer; what `read` complains of goes into the next prompt.

@@ -59,9 +59,12 @@ impl<'a> Attempt<'a> {
         format!("{step}.{}", self.run().visits.get(step).copied().unwrap_or(1))
     }
 
-    /// The key of the push that this visit of the step makes.
-    pub(super) fn push_key(&self) -> String {
-        format!("{}/push", self.scope())
+    /// The key of a push that this visit of the step makes: its first one, or the next after the forge declined one.
+    pub(super) fn push_key(&self, number: u32) -> String {
+        match number {
+            0 | 1 => format!("{}/push", self.scope()),
+            more => format!("{}/push.{more}", self.scope()),
+        }
     }
 
     /// The page of this run.

@@ -26,9 +26,26 @@ pub(super) enum Draft {
 }
 
 impl Attempt<'_> {
-    /// Asks for a change of `basis` until an answer fits its files.
-    pub(super) async fn draft(&self, mirror: &Mirror, basis: &Sha, first: Prompt) -> Result<Draft, Failure> {
-        self.ask(basis, first, |text| fit(mirror, basis, text)).await
+    /// Asks for a change of `basis` until an answer fits its files and `accept` takes it; what `accept` complains of
+    /// goes into the next prompt.
+    pub(super) async fn draft<T, R>(
+        &self,
+        mirror: &Mirror,
+        basis: &Sha,
+        first: Prompt,
+        accept: impl Fn(Draft) -> R,
+    ) -> Result<T, Failure>
+    where
+        R: Future<Output = Result<Result<T, Vec<Complaint>>, Failure>>,
+    {
+        let accept = &accept;
+        let read = |text| async move {
+            match fit(mirror, basis, text).await? {
+                Ok(draft) => accept(draft).await,
+                Err(complaints) => Ok(Err(complaints)),
+            }
+        };
+        self.ask(basis, first, read).await
     }
 }
 

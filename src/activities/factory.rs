@@ -1,12 +1,13 @@
 //! Performs activities with a forge, a model, mirrors and perhaps a sandbox.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, future::BoxFuture};
+use uuid::Uuid;
 
 use super::{
-    Assignment, Failure, Perform, Reply, attempt::Attempt, gate, generate, merge, remediate, review, update,
-    verdict,
+    Assignment, Failure, Perform, Reply, attempt::Attempt, epilogue, gate, generate, merge, remediate,
+    review, update, verdict,
 };
 use crate::{
     core::workflow::Activity,
@@ -21,7 +22,7 @@ pub struct Factory {
     /// The database.
     pub pool: Pool,
     /// The forge.
-    pub forge: Forge,
+    pub forge: Arc<Forge>,
     /// The model.
     pub model: Model,
     /// The mirrors.
@@ -72,5 +73,9 @@ impl Perform for Factory {
             performed.await
         }
         .boxed()
+    }
+
+    fn conclude(&self, run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {
+        epilogue::conclude(self, run).boxed()
     }
 }

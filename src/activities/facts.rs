@@ -18,28 +18,28 @@ use crate::{
         sha::Sha,
     },
     github::{Account, Pull},
-    store::{assessment, product, review},
+    store::{self, assessment, product, requirement, review},
     workspace::Mirror,
 };
 
 impl Attempt<'_> {
     /// Every fact about the pull request's head as it is now.
     pub(super) async fn facts(&self, mirror: &Mirror, pull: &Pull) -> Result<Facts, Failure> {
+        // Before anything is read, so that every fact is at least as new.
+        let now = store::now(&mut *self.factory.pool.acquire().await?).await?;
         let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
-        let pushed_at = pushes.iter().find(|push| push.observation.sha == *head).map(|push| push.at);
-        let reports = self.reports(mirror, &base, head, self.stored.now).await?;
+        let arrival = self.arrival(pull, &pushes).await?;
+        let requested_by = requirement::requester(&self.factory.pool, self.requirement.id).await?;
+        let reports = self.reports(mirror, &base, head, now).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
         let git = GitFacts::gather(mirror, &base, head).await?;
         Ok(Facts {
             edition: EDITION,
-            at: self.stored.now,
+            at: now,
             other_products: self.other_products(&product).await?,
             product,
-            requester: Requester {
-                name: self.requirement.requested_by.clone().unwrap_or_default(),
-                login: None,
-            },
+            requester: Requester { name: requested_by.name, login: requested_by.forge_login },
             repository: self.repo.clone(),
             pull: pull.number,
             base_policy: git.base_policy,
@@ -51,8 +51,8 @@ impl Attempt<'_> {
             diff_bytes: Some(git.diff_bytes),
             forge_changed_files: u32::try_from(pull.changed_files).unwrap_or(u32::MAX),
             up_to_date: mirror.is_ancestor(&base, head).await?,
-            head_since: pushed_at.unwrap_or(self.stored.now),
-            returned: false,
+            head_since: arrival.since.unwrap_or(now),
+            returned: arrival.returned,
             check_deadline_minutes: reports.deadline_minutes.unwrap_or(CHECK_DEADLINE_MINUTES),
             checks: reports.checks,
             statuses: reports.statuses,
@@ -65,11 +65,13 @@ impl Attempt<'_> {
             pull_state: PullFact {
                 state: pull.state,
                 draft: pull.draft,
+                base_branch: pull.base_branch.clone(),
                 author: person(pull.author.as_ref()),
                 // Every commit that is not ours is listed as foreign, so we are the only committer.
                 committers: vec![person(Some(&forge.identity().await?))],
                 foreign_commits: self.foreign(mirror, &base, head, &pushes).await?,
             },
+            base_branch: self.stored.spec.base_branch.clone(),
             base,
             head: head.clone(),
         })
@@ -104,7 +106,7 @@ impl Attempt<'_> {
         Ok(Some(Review {
             head: head.clone(),
             completed_at: review.reviewed_at,
-            failed: None,
+            failed: review.failed,
             findings: review::findings_of_head(pool, run, head).await?,
         }))
     }

@@ -1,5 +1,7 @@
 //! Generate: the model writes the change; branch, commit and pull request are made.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::{
     Failure, Reply,
     attempt::{Attempt, answer, answer_with},
@@ -7,12 +9,12 @@ use super::{
     count,
     draft::Draft,
     ledger::{self, ChangePushIntent, CommitMessage, Effect, Opened, PullRequestIntent, Pushed},
-    publish::Published,
+    publish::{Offer, Published},
 };
 use crate::{
     core::{policy::PullState, run::Progress, sha::Sha, words::counted, workflow::Outcome},
     github::{NewPull, Pull, text},
-    llm,
+    llm::{self, Complaint},
     store::effect,
     workspace::Mirror,
 };
@@ -37,17 +39,32 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         None => at.base(&mirror).await?,
     };
     let prompt = prompt(at, &mirror, &base).await?;
-    let (title, explanation, files) = match at.draft(&mirror, &base, prompt).await? {
-        Draft::Declined(reason) => return Ok(answer(Outcome::Declined, reason)),
+    let offers = AtomicU32::new(0);
+    at.draft(&mirror, &base, prompt, |draft| offer(at, &mirror, &base, &offers, draft)).await
+}
+
+/// Publishes what the model wrote, and opens the pull request; else what the forge declined in it.
+async fn offer(
+    at: &Attempt<'_>,
+    mirror: &Mirror,
+    base: &Sha,
+    offers: &AtomicU32,
+    draft: Draft,
+) -> Result<Result<Reply, Vec<Complaint>>, Failure> {
+    let (title, explanation, files) = match draft {
+        Draft::Declined(reason) => return Ok(Ok(answer(Outcome::Declined, reason))),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
     let title = title.unwrap_or_else(|| format!("feat: {}", at.requirement.title));
     let message = CommitMessage { title, explanation };
-    let pushed = match at.publish(&mirror, &base, &files, &message, None).await? {
+    let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
+    let offer = Offer { parent: base, files: &files, message: &message, expected: None, number };
+    let pushed = match at.publish(mirror, offer).await? {
         Published::Done(pushed) => pushed,
         Published::Moved(now) => return Err(taken(at, now.as_ref())),
+        Published::Declined(complaint) => return Ok(Err(vec![complaint])),
     };
-    conclude(at, Written { message, base, files: files.len(), pushed }).await
+    conclude(at, Written { message, base: base.clone(), files: files.len(), pushed }).await.map(Ok)
 }
 
 async fn prompt(at: &Attempt<'_>, mirror: &Mirror, base: &Sha) -> Result<llm::Prompt, Failure> {
@@ -70,7 +87,7 @@ async fn prompt(at: &Attempt<'_>, mirror: &Mirror, base: &Sha) -> Result<llm::Pr
 /// The change that an earlier visit of this step pushed before the run was sent back here: it is not paid
 /// for again.
 async fn pushed_before(at: &Attempt<'_>) -> Result<Option<Written>, Failure> {
-    let (visits, own) = (format!("{}.", at.lease.step), at.push_key());
+    let (visits, own) = (format!("{}.", at.lease.step), at.push_key(1));
     let effects = effect::of_run(&at.factory.pool, at.lease.run).await?;
     let is_earlier_push = |row: &effect::Row| {
         row.kind == ChangePushIntent::KIND && row.key.starts_with(&visits) && row.key != own

@@ -3,28 +3,20 @@
 use super::{
     Failure, Reply,
     attempt::{Attempt, answer, moved},
-    facts,
     ledger::{Before, MergeIntent},
     merging,
+    second_look::{SecondLook, second_look},
 };
-use crate::{
-    core::{
-        policy::{Clearance, Facts, Phase, judge},
-        sha::Sha,
-        workflow::Outcome,
-    },
-    store::assessment,
-};
+use crate::core::workflow::Outcome;
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let head = at.head()?;
     let key = format!("{}/merge", at.scope());
-    let pull = at.pull().await?;
-    let intent = MergeIntent { pull: pull.number, sha: head.clone() };
-    // If the response of the merge is lost, the next attempt finds the intent and looks for the merge.
-    if let Before::Done(merged) = at.begin(&key, &intent).await? {
+    if let Some(merged) = at.observed::<MergeIntent>(&key).await? {
         return merging::landed(at, &key, merged).await;
     }
+    let pull = at.pull().await?;
+    // If the response of a merge was lost, the pull request tells.
     if let Some(reply) = merging::settled(at, &key, &pull, &head).await? {
         return Ok(reply);
     }
@@ -35,21 +27,13 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if pull.head_sha != head {
         return Ok(moved(&head, &pull.head_sha));
     }
-    let Some((facts, clearance)) = cleared(at, &head).await? else {
-        return Ok(answer(Outcome::Moved, format!("{} has no clearance", head.short())));
+    let (pull, clearance) = match second_look(at, &key, &head).await? {
+        SecondLook::Cleared(pull, clearance) => (pull, clearance),
+        SecondLook::Over(reply) => return Ok(reply),
     };
-    let base = at.base(&at.mirror().await?).await?;
-    if base != *clearance.base() && judge(&Facts { up_to_date: false, ..facts }).clearance().is_none() {
-        return Ok(answer(Outcome::Behind, format!("the base moved to {} after the verdict", base.short())));
+    let intent = MergeIntent { pull: pull.number, sha: head };
+    match at.begin(&key, &intent).await? {
+        Before::Done(merged) => merging::landed(at, &key, merged).await,
+        Before::Unknown(_) | Before::Fresh(_) => merging::call(at, &key, &pull, &clearance).await,
     }
-    merging::call(at, &key, &pull, &clearance).await
-}
-
-/// The clearance of this head, which the policy gives again for the facts that the verdict recorded.
-async fn cleared(at: &Attempt<'_>, head: &Sha) -> Result<Option<(Facts, Clearance)>, Failure> {
-    let last = assessment::last(&at.factory.pool, at.lease.run, Phase::Verdict.as_str()).await?;
-    let Some(last) = last.filter(|last| last.head_sha == head.as_str()) else { return Ok(None) };
-    let facts = facts::recorded(last.facts)?;
-    let clearance = judge(&facts).clearance().filter(|clearance| clearance.head() == head);
-    Ok(clearance.map(|clearance| (facts, clearance)))
 }

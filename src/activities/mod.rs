@@ -3,12 +3,14 @@
 //! An activity may be cut off at any point and started again: its acts on the outside world are found
 //! through the ledger, and what it writes to the database is idempotent.
 
+mod arrival;
 mod ask;
 mod attempt;
 mod call;
 mod checks;
 mod context;
 mod draft;
+mod epilogue;
 mod factory;
 mod facts;
 mod failed_checks;
@@ -25,13 +27,15 @@ mod remediate;
 mod report;
 mod rerun;
 mod review;
+mod second_look;
 mod update;
 mod verdict;
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 pub use self::{
     factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
@@ -113,6 +117,11 @@ pub enum Failure {
 pub trait Perform: Send + Sync + 'static {
     /// Makes one attempt.
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>>;
+
+    /// Says the last word of a run that has ended; it may be called more than once. A stand-in has none.
+    fn conclude(&self, _run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {
+        futures::future::ready(Ok(())).boxed()
+    }
 }
 
 /// How many, for [`counted`](crate::core::words::counted).
@@ -186,6 +195,12 @@ impl From<workspace::Error> for Failure {
         }
         if let workspace::Error::Held(held) = &error {
             return Self::Snooze { until: held.wait(), why: held.key() };
+        }
+        if let workspace::Error::Token { why, .. } = &error {
+            return match why.held.clone() {
+                Some((why, until)) => Self::Snooze { until, why },
+                None => Self::Retry { after: why.after, error: error.to_string() },
+            };
         }
         if error.is_transient() || error.is_unauthorized() { Self::retry(error) } else { Self::last(error) }
     }

@@ -10,8 +10,9 @@ use crate::{
         edit::{Written, whole_diff},
         sha::Sha,
     },
-    store::product,
-    workspace::{FileEdit, Limits, Mirror, NewCommit, Push},
+    llm::Complaint,
+    store::{effect, product},
+    workspace::{self, FileEdit, Limits, Mirror, NewCommit, Push},
 };
 
 /// The most of a diff that is kept for people, in bytes; the forge has all of it.
@@ -23,19 +24,30 @@ pub(super) enum Published {
     Done(Pushed),
     /// The branch is not where it was expected, but here; `None` if it was deleted.
     Moved(Option<Sha>),
+    /// The forge declined it for something in the change, which the model can take out.
+    Declined(Complaint),
+}
+
+/// A change to be published.
+pub(super) struct Offer<'a> {
+    pub(super) parent: &'a Sha,
+    pub(super) files: &'a [Written],
+    pub(super) message: &'a CommitMessage,
+    /// Where the branch is expected; `None` if it does not exist yet.
+    pub(super) expected: Option<&'a Sha>,
+    /// The first of this visit, or the next one after the forge declined one; from 1.
+    pub(super) number: u32,
 }
 
 impl Attempt<'_> {
-    /// Commits `files` on `parent` and pushes them, if the branch is still at `expected`.
-    pub(super) async fn publish(
-        &self,
-        mirror: &Mirror,
-        parent: &Sha,
-        files: &[Written],
-        message: &CommitMessage,
-        expected: Option<&Sha>,
-    ) -> Result<Published, Failure> {
-        let key = self.push_key();
+    /// Commits a change and pushes it, if the branch is still where it is expected.
+    pub(super) async fn publish(&self, mirror: &Mirror, offer: Offer<'_>) -> Result<Published, Failure> {
+        let Offer { parent, files, message, expected, number } = offer;
+        let key = self.push_key(number);
+        if self.has_offer(number + 1).await? {
+            // An earlier attempt pushed this one, was declined, and asked again.
+            return Ok(Published::Declined(Complaint::general("the forge declined this change")));
+        }
         let intent = self.push_intent(parent, files, message);
         let recorded = match self.begin(&key, &intent).await? {
             Before::Done(pushed) => return Ok(Published::Done(pushed)),
@@ -50,7 +62,18 @@ impl Attempt<'_> {
         };
         let sha = mirror.commit(&commit).await?;
         let tests = self.test(mirror, &sha).await?;
-        self.push(&key, mirror, sha, tests, expected).await
+        self.check_lease()?;
+        match mirror.push(self.branch(), &sha, expected).await {
+            Err(workspace::Error::Declined(declined)) if declined.is_about_the_change() => {
+                Ok(Published::Declined(Complaint::general(&declined.to_string())))
+            }
+            pushed => self.pushed(&key, sha, tests, pushed?).await,
+        }
+    }
+
+    /// Whether this visit of the step began to push a change of this number.
+    async fn has_offer(&self, number: u32) -> Result<bool, Failure> {
+        Ok(effect::get(&self.factory.pool, self.lease.run, &self.push_key(number)).await?.is_some())
     }
 
     fn push_intent(&self, parent: &Sha, files: &[Written], message: &CommitMessage) -> ChangePushIntent {
@@ -76,7 +99,12 @@ impl Attempt<'_> {
         expected: Option<&Sha>,
     ) -> Result<Published, Failure> {
         self.check_lease()?;
-        if let Push::Moved { now } = mirror.push(self.branch(), &sha, expected).await? {
+        let pushed = mirror.push(self.branch(), &sha, expected).await?;
+        self.pushed(key, sha, tests, pushed).await
+    }
+
+    async fn pushed(&self, key: &str, sha: Sha, tests: Tests, push: Push) -> Result<Published, Failure> {
+        if let Push::Moved { now } = push {
             return Ok(Published::Moved(now));
         }
         let pushed = Pushed { sha, tests };

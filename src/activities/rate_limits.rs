@@ -10,8 +10,6 @@ use std::{
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
-use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::outages::Breaker;
@@ -41,13 +39,20 @@ struct Limits {
     recorded: Mutex<HashMap<String, RateWindow>>,
 }
 
-/// The limits of one account at one forge.
+/// The limits of our accounts at one forge.
 pub struct ForgeThrottle {
     limits: Limits,
     breaker: Breaker,
-    /// `github:<host>:<account>`: every call, as GitHub counts them.
-    account: Bucket,
-    /// GitHub's secondary limits; `None` for a self-hosted server.
+    host: String,
+    /// Whether the forge has GitHub's secondary limits; a server of one's own has none by default.
+    is_github: bool,
+}
+
+/// The limits of one account: `github:<host>:installation/<id>` or `…:account/<id>`. They are named by what GitHub
+/// counts by, so that a penalty outlives a token.
+struct Account {
+    /// Every call, as GitHub counts them.
+    calls: Bucket,
     secondary: Option<Secondary>,
 }
 
@@ -69,35 +74,39 @@ pub struct ModelThrottle {
 }
 
 impl ForgeThrottle {
-    /// The limits of the account of this token; the key contains a short digest of it.
+    /// The limits at this forge.
     #[must_use]
-    pub fn new(pool: Pool, api_url: &Url, token: &SecretString) -> Self {
+    pub fn new(pool: Pool, api_url: &Url) -> Self {
         let host = host(api_url);
-        let digest = hex::encode(Sha256::digest(token.expose_secret()));
-        let account = format!("github:{host}:{}", &digest[..12]);
         let is_github = host == "api.github.com" || host.ends_with(".ghe.com");
-        Self {
-            secondary: is_github.then(|| Secondary::of(&account)),
-            account: Bucket { key: account, capacity: None, refill_per_s: 0.0 },
-            breaker: Breaker::new(pool.clone(), Provider::forge(host)),
-            limits: Limits::new(pool),
-        }
+        let breaker = Breaker::new(pool.clone(), Provider::forge(host.clone()));
+        Self { limits: Limits::new(pool), breaker, host, is_github }
     }
 
-    /// The key of the limit that counts every call of this account.
+    /// The key of the limit that counts every call of an account.
     #[must_use]
-    pub fn key(&self) -> &str {
-        &self.account.key
+    pub fn key(&self, account: &str) -> String {
+        format!("github:{}:{account}", self.host)
     }
 
     /// With GitHub's secondary limits, whatever the server.
     #[must_use]
     pub fn as_at_github(self) -> Self {
-        Self { secondary: Some(Secondary::of(&self.account.key)), ..self }
+        Self { is_github: true, ..self }
     }
 
+    fn account(&self, account: &str) -> Account {
+        let key = self.key(account);
+        Account {
+            secondary: self.is_github.then(|| Secondary::of(&key)),
+            calls: Bucket { key, capacity: None, refill_per_s: 0.0 },
+        }
+    }
+}
+
+impl Account {
     fn costs(&self, effort: Effort) -> Vec<(&Bucket, f64)> {
-        let mut costs = vec![(&self.account, 1.0)];
+        let mut costs = vec![(&self.calls, 1.0)];
         if let Some(secondary) = &self.secondary {
             costs.push((&secondary.points, if effort == Effort::Read { 1.0 } else { 5.0 }));
             if effort != Effort::Read {
@@ -149,19 +158,19 @@ impl ModelThrottle {
 }
 
 impl github::Throttle for ForgeThrottle {
-    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<Pass, Held>> {
-        async move { self.limits.pass(&self.breaker, &self.costs(effort)).await }.boxed()
+    fn pass<'a>(&'a self, account: &'a str, effort: Effort) -> BoxFuture<'a, Result<Pass, Held>> {
+        async move { self.limits.pass(&self.breaker, &self.account(account).costs(effort)).await }.boxed()
     }
 
     fn ended(&self, pass: Pass, failure: Option<String>) -> BoxFuture<'_, Option<Outage>> {
         self.breaker.ended(pass, failure).boxed()
     }
 
-    fn observe(&self, observed: Observed) -> BoxFuture<'_, ()> {
+    fn observe<'a>(&'a self, account: &'a str, observed: Observed) -> BoxFuture<'a, ()> {
         async move {
-            let Observed { penalty, calls, .. } = observed;
-            self.limits.penalise(&self.account.key, penalty).await;
-            self.limits.observe(&self.account.key, calls).await;
+            let (Observed { penalty, calls, .. }, key) = (observed, self.key(account));
+            self.limits.penalise(&key, penalty).await;
+            self.limits.observe(&key, calls).await;
         }
         .boxed()
     }

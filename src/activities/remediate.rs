@@ -1,16 +1,19 @@
 //! Remediate: the model fixes what the review, the gate and the tests found on the head, which makes a new head.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use chrono::DateTime;
 
 use super::{
     Failure, Reply,
+    ask::MOST_ANSWERS,
     attempt::{Attempt, answer, answer_with, moved},
     context::Context,
     count,
     draft::Draft,
     facts,
     ledger::{self, ChangePushIntent, CommitMessage, Tests},
-    publish::{Published, edits},
+    publish::{Offer, Published, edits},
 };
 use crate::{
     core::{
@@ -23,7 +26,7 @@ use crate::{
         words::counted,
         workflow::Outcome,
     },
-    llm::{self, CheckReport},
+    llm::{self, CheckReport, Complaint},
     store::{assessment, effect, review},
     workspace::{self, Mirror, NewCommit},
 };
@@ -54,23 +57,44 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     {
         return Ok(answer(Outcome::Unfixable, note));
     }
+    if let Some(why) = failed_review(at, &head).await? {
+        return Ok(answer(Outcome::Unfixable, format!("the review of {} failed: {why}", head.short())));
+    }
     let mirror = at.mirror().await?;
     let complaints = complaints(at, &mirror, &head).await?;
-    let (title, explanation, files) = match draft(at, &mirror, &head, &complaints).await? {
-        Draft::Declined(reason) => return Ok(answer(Outcome::Unfixable, reason)),
+    let offers = AtomicU32::new(0);
+    draft(at, &mirror, &head, &complaints, |draft| offer(at, &mirror, &head, &complaints, &offers, draft))
+        .await
+}
+
+/// Publishes the fix; else what the forge declined in it.
+async fn offer(
+    at: &Attempt<'_>,
+    mirror: &Mirror,
+    head: &Sha,
+    complaints: &Complaints,
+    offers: &AtomicU32,
+    draft: Draft,
+) -> Result<Result<Reply, Vec<Complaint>>, Failure> {
+    let unfixable = |note| Ok(Ok(answer(Outcome::Unfixable, note)));
+    let (title, explanation, files) = match draft {
+        Draft::Declined(reason) => return unfixable(reason),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
     if let Some(note) = too_wide(&files, &complaints.changed) {
-        return Ok(answer(Outcome::Unfixable, note));
+        return unfixable(note);
     }
-    if let Some(note) = tree_is_back(at, &mirror, &head, &files, &complaints.findings).await? {
-        return Ok(answer(Outcome::Unfixable, note));
+    if let Some(note) = tree_is_back(at, mirror, head, &files, &complaints.findings).await? {
+        return unfixable(note);
     }
     let title = title.unwrap_or_else(|| "fix: Resolve review findings".to_owned());
     let message = CommitMessage { title, explanation };
-    Ok(match at.publish(&mirror, &head, &files, &message, Some(&head)).await? {
-        Published::Done(pushed) => done(&head, pushed, &complaints),
-        Published::Moved(_) => answer(Outcome::Moved, "the branch was moved by someone else"),
+    let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
+    let offer = Offer { parent: head, files: &files, message: &message, expected: Some(head), number };
+    Ok(match at.publish(mirror, offer).await? {
+        Published::Done(pushed) => Ok(done(head, pushed, complaints)),
+        Published::Moved(_) => Ok(answer(Outcome::Moved, "the branch was moved by someone else")),
+        Published::Declined(complaint) => Err(vec![complaint]),
     })
 }
 
@@ -88,11 +112,20 @@ fn done(head: &Sha, pushed: ledger::Pushed, complaints: &Complaints) -> Reply {
 
 /// Whether `head` may be the push of an earlier attempt at this visit of the step.
 async fn may_have_pushed(at: &Attempt<'_>, head: &Sha) -> Result<bool, Failure> {
-    let key = at.push_key();
-    let Some(row) = effect::get(&at.factory.pool, at.lease.run, &key).await? else { return Ok(false) };
-    // Without an observation, the push that follows finds out whether the head is ours.
-    let Some(result) = row.result else { return Ok(true) };
-    Ok(ledger::observation::<ChangePushIntent>(&key, result)?.sha == *head)
+    for number in (1..=MOST_ANSWERS).rev() {
+        let key = at.push_key(number);
+        let Some(row) = effect::get(&at.factory.pool, at.lease.run, &key).await? else { continue };
+        // Without an observation, the push that follows finds out whether the head is ours.
+        let Some(result) = row.result else { return Ok(true) };
+        return Ok(ledger::observation::<ChangePushIntent>(&key, result)?.sha == *head);
+    }
+    Ok(false)
+}
+
+/// Why the review of this head failed: no fix of ours would make it complete.
+async fn failed_review(at: &Attempt<'_>, head: &Sha) -> Result<Option<String>, Failure> {
+    let review = review::of_head(&at.factory.pool, at.lease.run, head.as_str()).await?;
+    Ok(review.and_then(|review| review.failed))
 }
 
 /// Why another round would only cost money: the findings are those of an earlier round.
@@ -167,12 +200,16 @@ async fn changed(at: &Attempt<'_>, mirror: &Mirror, head: &Sha) -> Result<Vec<St
     Ok(change.files.into_iter().map(|file| file.path).collect())
 }
 
-async fn draft(
+async fn draft<R>(
     at: &Attempt<'_>,
     mirror: &Mirror,
     head: &Sha,
     complaints: &Complaints,
-) -> Result<Draft, Failure> {
+    accept: impl Fn(Draft) -> R,
+) -> Result<Reply, Failure>
+where
+    R: Future<Output = Result<Result<Reply, Vec<Complaint>>, Failure>>,
+{
     let requirement = &at.requirement;
     let about = format!("{} {}", requirement.title, requirement.body);
     let context = Context::read(mirror, head, &about, &complaints.changed).await?;
@@ -191,7 +228,7 @@ async fn draft(
         files: &context.files,
     }
     .prompt();
-    at.draft(mirror, head, prompt).await
+    at.draft(mirror, head, prompt, accept).await
 }
 
 /// Why the fix is refused, if it reaches too far beyond the change.

@@ -1,10 +1,15 @@
 //! Reports our judgement of a head to the forge, as the check runs `risk-policy-gate` and `Code Review Agent`.
+//! Where our credential may not make check runs, as commit statuses of these names (`statuses`).
+
+mod statuses;
 
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use super::{
     Failure,
     attempt::Attempt,
+    count,
     ledger::{CheckRunIntent, CheckUpdateIntent, Reported},
 };
 use crate::{
@@ -54,18 +59,38 @@ impl Attempt<'_> {
         self.report(EVIDENCE_CHECK, head, update).await
     }
 
-    /// Creates the check run of this name once a head, and updates it whenever there is something new to say.
+    /// Reports as a check run, or as a commit status where the credential may make none. GitHub's refusal teaches
+    /// the client which; it is asked once.
     async fn report(&self, name: &str, head: &Sha, update: CheckUpdate) -> Result<(), Failure> {
-        let key = format!("check/{name}/{}", head.short());
-        let run = self.create_check(&key, name, head, &update).await?;
-        // The content is part of the key: each content is an effect of its own.
-        let key = format!("{key}/{}", digest(&update));
+        let forge = &self.factory.forge;
+        if forge.abilities(&self.repo).await?.creates_check_runs {
+            let reported = Box::pin(self.report_check_run(name, head, &update)).await;
+            if reported.is_ok() || forge.abilities(&self.repo).await?.creates_check_runs {
+                return reported;
+            }
+        }
+        Box::pin(self.report_status(name, head, &update)).await
+    }
+
+    /// Creates the check run of this name once a head, and updates it whenever there is something new to say.
+    async fn report_check_run(&self, name: &str, head: &Sha, update: &CheckUpdate) -> Result<(), Failure> {
+        let key = check_key(name, head);
+        let run = self.create_check(&key, name, head, update).await?;
+        let Some(key) = self.update_key(&key, &digest(update)).await? else { return Ok(()) };
         let title = update.output.title.clone();
         let intent = CheckUpdateIntent { id: run.id, title, conclusion: update.conclusion };
         let forge = &self.factory.forge;
-        let act = async { Ok(reported(&forge.update_check_run(&self.repo, run.id, &update).await?)) };
+        let act = async { Ok(reported(&forge.update_check_run(&self.repo, run.id, update).await?)) };
         self.once(&key, &intent, async { Ok(None) }, act).await?;
         Ok(())
+    }
+
+    /// The key of the next update of the check run whose key is `run`; `None` if its last update had the same
+    /// content. The key holds the content, and how many updates there were, because a content may come back.
+    async fn update_key(&self, run: &str, content: &str) -> Result<Option<String>, Failure> {
+        let updates = self.observed_keys::<CheckUpdateIntent>(&format!("{run}/")).await?;
+        let is_shown = updates.last().is_some_and(|last| last.ends_with(content));
+        Ok((!is_shown).then(|| update_key(run, count(updates.len()), content)))
     }
 
     async fn create_check(
@@ -76,7 +101,7 @@ impl Attempt<'_> {
         update: &CheckUpdate,
     ) -> Result<Reported, Failure> {
         let forge = &self.factory.forge;
-        let external_id = format!("{}:{key}", self.lease.run);
+        let external_id = external_id(self.lease.run, key);
         let new = NewCheckRun {
             name: name.to_owned(),
             head: head.clone(),
@@ -93,8 +118,23 @@ impl Attempt<'_> {
     }
 }
 
+/// The key of the creation of a check run.
+pub(super) fn check_key(name: &str, head: &Sha) -> String {
+    format!("check/{name}/{}", head.short())
+}
+
+/// The key of an update of the check run with the key `run`, after `updates` earlier ones.
+pub(super) fn update_key(run: &str, updates: u32, content: &str) -> String {
+    format!("{run}/{updates}/{content}")
+}
+
+/// The name by which a check run of ours is found again.
+pub(super) fn external_id(run: Uuid, key: &str) -> String {
+    format!("{run}:{key}")
+}
+
 /// The conclusion of the gate's check run; `None` leaves it in progress.
-fn conclusion(assessment: &Assessment) -> Option<Conclusion> {
+pub(super) fn conclusion(assessment: &Assessment) -> Option<Conclusion> {
     match assessment.decision() {
         Decision::Clear if assessment.phase() == Phase::Verdict => Some(Conclusion::Success),
         Decision::Clear | Decision::Waiting { .. } | Decision::Behind => None,
@@ -103,7 +143,7 @@ fn conclusion(assessment: &Assessment) -> Option<Conclusion> {
     }
 }
 
-fn digest(update: &CheckUpdate) -> String {
+pub(super) fn digest(update: &CheckUpdate) -> String {
     let content = format!("{:?}\0{}\0{}", update.conclusion, update.output.title, update.output.summary);
     hex::encode(&Sha256::digest(content)[..6])
 }

@@ -3,22 +3,23 @@
 use super::{
     Failure, Reply,
     attempt::{Attempt, answer, answer_with},
-    ledger::{BasePushIntent, Before},
+    ledger::{self, BasePushIntent, Before},
     publish::Published,
 };
 use crate::{
     core::{run::Progress, sha::Sha, workflow::Outcome},
+    store::effect,
     workspace::Merge,
 };
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let head = at.head()?;
     let mirror = at.mirror().await?;
-    let key = at.push_key();
+    let key = at.push_key(1);
     let base = at.base(&mirror).await?;
     let intent = BasePushIntent { branch: at.branch().to_owned(), parent: head.clone(), base: base.clone() };
     let recorded = match at.begin(&key, &intent).await? {
-        Before::Done(pushed) => return Ok(done(&base, pushed.sha)),
+        Before::Done(pushed) => return Ok(done(&merged_base(at, &key).await?.unwrap_or(base), pushed.sha)),
         Before::Unknown(recorded) | Before::Fresh(recorded) => recorded,
     };
     // The base of the first attempt, so that every attempt makes the same commit.
@@ -34,8 +35,15 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let tests = at.test(&mirror, &sha).await?;
     Ok(match at.push(&key, &mirror, sha, tests, Some(&head)).await? {
         Published::Done(pushed) => done(&base, pushed.sha),
+        Published::Declined(complaint) => return Err(Failure::last(complaint.what)),
         Published::Moved(_) => answer(Outcome::Moved, "the branch was moved by someone else"),
     })
+}
+
+/// The base that a recorded push merged, which may be older than the newest by now.
+async fn merged_base(at: &Attempt<'_>, key: &str) -> Result<Option<Sha>, Failure> {
+    let row = effect::get(&at.factory.pool, at.lease.run, key).await?;
+    row.map(|row| ledger::intent::<BasePushIntent>(key, row.request).map(|intent| intent.base)).transpose()
 }
 
 fn done(base: &Sha, head: Sha) -> Reply {

@@ -37,7 +37,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         Decision::Clear => Outcome::Cleared,
         Decision::Waiting { .. } => {
             at.rerun_checks(&assessment).await?;
-            return Ok(park(at, &assessment));
+            return with_note(at, park(at, &assessment)).await;
         }
         Decision::Behind => Outcome::Behind,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
@@ -60,6 +60,16 @@ pub(super) fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
         until: now + pause(waited, at.factory.polling),
     };
     Reply::Park(park, Progress::default())
+}
+
+/// What waits for checks says so where our credential starts none.
+async fn with_note(at: &Attempt<'_>, reply: Reply) -> Result<Reply, Failure> {
+    let Reply::Park(mut park, progress) = reply else { return Ok(reply) };
+    if !at.factory.forge.abilities(&at.repo).await?.starts_workflows {
+        park.reason +=
+            "; what our token pushes starts no workflow, and runs of GitHub Actions wait for approval";
+    }
+    Ok(Reply::Park(park, progress))
 }
 
 /// How long to wait until the next poll.

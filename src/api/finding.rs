@@ -26,8 +26,11 @@ pub struct Finding {
     pub message: String,
     /// `open`, `fixed`, `gone` or `dismissed`.
     pub state: String,
-    /// The head that no longer has it.
+    /// The head that no longer has it, or on which it was dismissed.
     pub state_sha: Option<String>,
+    /// Who dismissed it.
+    #[serde(default)]
+    pub state_by: Option<String>,
     /// Why it was dismissed.
     pub state_note: Option<String>,
 }
@@ -46,6 +49,7 @@ impl From<review::Row> for Finding {
             message: row.message,
             state: row.state,
             state_sha: row.state_sha,
+            state_by: row.state_by,
             state_note: row.state_note,
         }
     }

@@ -33,7 +33,7 @@ pub use finding::Finding;
 pub use limit::{Limit, Most};
 pub use problem::{Fault, Problem};
 pub use product::Product;
-pub use requirement::{Accepted, NewRequirement, Requirement, Requirements};
+pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};
 pub use schedule::{NewSchedule, Schedule, Tick};
 pub use summary::Summary;

@@ -40,6 +40,11 @@ pub struct Product {
     #[serde(default = "merge")]
     #[schema(default = "merge")]
     pub merge_method: String,
+    /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
+    /// with how to put it right. What is sent is ignored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(read_only)]
+    pub warnings: Vec<String>,
 }
 
 fn main() -> String {
@@ -73,6 +78,7 @@ impl From<product::Product> for Product {
             evidence_app,
             check_deadline_minutes,
             merge_method,
+            warnings: Vec::new(),
         }
     }
 }

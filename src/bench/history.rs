@@ -54,6 +54,7 @@ impl Server {
         let settings = Settings {
             public_url: url.clone(),
             forge_url: "http://127.0.0.1:9".to_owned(),
+            forge: None,
             webhook_secrets: vec![],
             forge_is_stand_in: true,
             model_is_stand_in: true,

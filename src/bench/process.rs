@@ -44,6 +44,8 @@ impl WorkerProcess {
         let mut command = Command::new(program);
         command.arg("worker");
         command.env("ASPORA_DATA", data).env("RUST_LOG", "warn");
+        command.env_remove("GITHUB_APP_ID").env_remove("GITHUB_APP_PRIVATE_KEY");
+        command.env_remove("GITHUB_APP_PRIVATE_KEY_FILE");
         command.env("GITHUB_TOKEN", "none").env("GITHUB_API_URL", NOWHERE).env("GITHUB_URL", NOWHERE);
         command.env("OPENAI_API_KEY", "none").env("OPENAI_BASE_URL", NOWHERE);
         Self::spawn(command, url)

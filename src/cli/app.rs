@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
+use futures::FutureExt as _;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -10,24 +11,25 @@ use url::Url;
 
 use crate::{
     activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling},
+    core::requirement::RepoName,
     engine::Engine,
-    github::{self, Forge},
+    github::{self, Credential, Forge},
     http, llm,
     queue::Timing,
     store::{self, Pool},
     worker,
-    workspace::{Credentials, Remote, Sandbox, Signature, Unavailable, Workspaces},
+    workspace::{Access, Credentials, Mint, NoAccess, Remote, Sandbox, Signature, Unavailable, Workspaces},
 };
 
-/// How to reach GitHub, and the account to use.
+/// How to reach GitHub, and who we are there.
 #[derive(Debug, Clone)]
 pub struct GitHub {
     /// Base URL of the REST API.
     pub api_url: Url,
     /// Base URL for git and for links, without a trailing slash.
     pub url: String,
-    /// The account's token.
-    pub token: SecretString,
+    /// Who we are there.
+    pub credential: Credential,
 }
 
 /// The configuration of a server and a worker.
@@ -88,9 +90,11 @@ impl App {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
+        let throttle = ForgeThrottle::new(engine.pool().clone(), &self.forge.api_url);
         let settings = http::Settings {
             public_url: self.public_url.clone(),
             forge_url: self.forge.url.clone(),
+            forge: Some(Arc::new(self.client()?.behind(Arc::new(throttle)))),
             webhook_secrets: self.webhook_secrets.clone(),
             forge_is_stand_in: self.forge_is_stand_in,
             model_is_stand_in: self.model_is_stand_in,
@@ -121,15 +125,19 @@ impl App {
         worker::work(engine, reserved, Arc::new(factory), config, stop).await
     }
 
-    /// The mirrors of the products' repositories.
+    /// The mirrors of the products' repositories; git reaches them as the forge's client does.
     ///
     /// # Errors
     /// When the forge's URL is invalid.
-    pub fn workspaces(&self) -> anyhow::Result<Workspaces> {
+    pub fn workspaces(&self, forge: Arc<Forge>) -> anyhow::Result<Workspaces> {
+        let mint: Mint = Arc::new(move |repository| {
+            let forge = Arc::clone(&forge);
+            async move { access(&forge, &repository).await }.boxed()
+        });
         let config = crate::workspace::Config {
             root: self.mirrors.clone(),
             remote: Remote::Url(self.forge.url.clone()),
-            credentials: Credentials::Token(self.forge.token.clone()),
+            credentials: Credentials::Minted(mint),
             author: Signature {
                 name: "aspora-coding-agent[bot]".to_owned(),
                 email: "bot@aspora.ai".to_owned(),
@@ -138,26 +146,51 @@ impl App {
         Ok(Workspaces::new(config)?)
     }
 
+    /// The client of the forge.
+    ///
+    /// # Errors
+    /// When its address or its credential cannot be used.
+    pub fn client(&self) -> anyhow::Result<Forge> {
+        self.forge.client()
+    }
+
     fn factory(&self, pool: Pool, sandbox: Result<Sandbox, Unavailable>) -> anyhow::Result<Factory> {
-        let forge = github::Config {
-            api_url: self.forge.api_url.clone(),
-            token: self.forge.token.clone(),
-            timeouts: github::Timeouts::default(),
-        };
-        let forge_throttle = ForgeThrottle::new(pool.clone(), &self.forge.api_url, &self.forge.token);
+        let forge_throttle = ForgeThrottle::new(pool.clone(), &self.forge.api_url);
         let model_throttle = ModelThrottle::new(pool.clone(), &self.model.base_url);
+        let forge = Arc::new(self.client()?.behind(Arc::new(forge_throttle)));
         let git_breaker = Breaker::of_git(pool.clone(), &self.forge.url);
         Ok(Factory {
             pool,
-            forge: Forge::new(forge)?.behind(Arc::new(forge_throttle)),
+            workspaces: self.workspaces(Arc::clone(&forge))?.behind(git_breaker.map(|it| it as _)),
+            forge,
             model: llm::Model::new(self.model.clone())?.behind(Arc::new(model_throttle)),
-            workspaces: self.workspaces()?.behind(git_breaker.map(|it| it as _)),
             sandbox,
             public_url: self.public_url.clone(),
             polling: self.polling,
             calls_without_head: self.calls_without_head,
         })
     }
+}
+
+impl GitHub {
+    /// A client with this address and credential.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub fn client(&self) -> anyhow::Result<Forge> {
+        let (api_url, credential) = (self.api_url.clone(), self.credential.clone());
+        Ok(Forge::new(github::Config { api_url, credential, timeouts: github::Timeouts::default() })?)
+    }
+}
+
+async fn access(forge: &Forge, repository: &RepoName) -> Result<Access, NoAccess> {
+    let github::GitAccess { name, token } = forge.git_access(repository).await.map_err(|error| NoAccess {
+        held: error.held_by().map(str::to_owned).zip(error.retry_after()),
+        after: error.retry_after(),
+        outage: error.outage().cloned(),
+        reason: error.to_string(),
+    })?;
+    Ok(Access { repository: name, token })
 }
 
 /// A token that the first SIGTERM or Ctrl-C cancels; the second exits the process at once.

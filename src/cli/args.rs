@@ -68,7 +68,7 @@ pub(super) enum Command {
     Schedule(schedule::Command),
     /// Migrate the database to the schema of this release.
     Migrate(Database),
-    /// Check the database's settings and schema, and optionally the invariants of all runs.
+    /// Check the database, what GitHub lets us do for each product, and optionally the invariants of all runs.
     Doctor(doctor::Doctor),
     /// Show, set and apply the retention periods of stored data.
     #[command(subcommand)]

@@ -1,6 +1,6 @@
 //! Server, worker and stand-ins in one process and one directory, for `aspora dev` and `aspora demo`.
 
-use std::{fs::File, net::SocketAddr, path::Path, time::Duration};
+use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use futures::future::{join_all, select_all};
@@ -14,8 +14,9 @@ use super::{
 use crate::{
     activities::Polling,
     core::requirement::ProductName,
-    dev::{Needs, StandIns, github::CI_APP, model::MODEL, unittest},
+    dev::{Acting, Given, Needs, StandIns, github::CI_APP, model::MODEL, unittest},
     engine::Engine,
+    github::{AppKey, Credential},
     llm,
     store::product,
     workspace::{Limits, Sandbox, Unavailable},
@@ -41,7 +42,7 @@ pub struct DevServer {
 }
 
 impl DevServer {
-    /// Starts in `folder`, and continues what an earlier server there left.
+    /// Starts in `folder`, acting like this at the twin, and continues what an earlier server there left.
     ///
     /// # Errors
     /// When the directory or the address is in use, or a part cannot start.
@@ -49,6 +50,7 @@ impl DevServer {
         settings: &Settings,
         folder: &Path,
         listen: SocketAddr,
+        acting: Acting,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let lock = lock(folder)?;
@@ -65,7 +67,9 @@ impl DevServer {
         };
         let webhooks = format!("{local}/api/v1/webhooks/github");
         let stand_ins = StandIns::start(folder, needs, webhooks, sandbox.clone()).await?;
-        let app = app(settings, &stand_ins, folder, url.clone())?;
+        // The credential is for a repository, so that has to be there first.
+        stand_ins.wealth().await?;
+        let app = app(settings, &stand_ins, folder, url.clone(), acting)?;
         let engine = app.engine().await?;
         let tasks = vec![
             tokio::spawn({
@@ -114,7 +118,7 @@ impl DevServer {
             Ok(sandbox) => sandbox,
             Err(unavailable) => return Ok(unavailable.to_string()),
         };
-        let mirror = self.app.workspaces()?.mirror(&repository.parse()?);
+        let mirror = self.app.workspaces(Arc::new(self.app.client()?))?.mirror(&repository.parse()?);
         mirror.fetch().await?;
         let head =
             mirror.branch(branch).await?.with_context(|| format!("{repository} has no branch {branch}"))?;
@@ -139,6 +143,17 @@ impl DevServer {
             part(self.app.model_is_stand_in, "model", &self.app.model.base_url),
         ]
         .join("; ")
+    }
+
+    /// Who we are at GitHub, as a sentence; the repository is that of the first product.
+    ///
+    /// # Errors
+    /// When GitHub does not accept the credential, or the database fails.
+    pub async fn describe_credential(&self) -> anyhow::Result<String> {
+        let products = product::list(self.engine.pool()).await?;
+        let Some(product) = products.first() else { return Ok("GitHub: no product yet".to_owned()) };
+        let who = self.app.client()?.introduce(&product.repository.parse()?).await?;
+        Ok(format!("GitHub: {who}"))
     }
 
     /// Waits until a part ends or `stop` is cancelled, then for all parts.
@@ -166,12 +181,18 @@ impl DevServer {
 }
 
 /// The configuration from the environment, with stand-ins for the parts that it does not configure.
-fn app(settings: &Settings, stand_ins: &StandIns, folder: &Path, url: String) -> anyhow::Result<App> {
+fn app(
+    settings: &Settings,
+    stand_ins: &StandIns,
+    folder: &Path,
+    url: String,
+    acting: Acting,
+) -> anyhow::Result<App> {
     let database_url = stand_ins.database_url().or_else(|| settings.database_url.clone());
     let (forge, polling) = match (stand_ins.twin(), &settings.github) {
         (Some(twin), _) => {
-            let forge =
-                GitHub { api_url: twin.url().parse()?, url: twin.url(), token: stand_ins.token().clone() };
+            let credential = credential(stand_ins.give(acting)?)?;
+            let forge = GitHub { api_url: twin.url().parse()?, url: twin.url(), credential };
             (forge, TWIN_POLLING)
         }
         (None, Some(github)) => (github.clone(), settings.polling),
@@ -199,6 +220,17 @@ fn app(settings: &Settings, stand_ins: &StandIns, folder: &Path, url: String) ->
         drain: settings.drain,
         longest_outage: settings.longest_outage,
         calls_without_head: settings.calls_without_head,
+    })
+}
+
+/// A credential that the twin gave, as the client takes it.
+///
+/// # Errors
+/// When the twin's key cannot be used.
+pub fn credential(given: Given) -> anyhow::Result<Credential> {
+    Ok(match given {
+        Given::App { id, key } => Credential::App(AppKey::new(&id, &key)?),
+        Given::Token(token) => Credential::Token(token),
     })
 }
 

@@ -10,6 +10,7 @@ use super::app::{App, GitHub};
 use crate::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
     core::outage::LONGEST_OUTAGE,
+    github::{AppKey, Credential},
     llm,
     queue::Timing,
     worker,
@@ -34,7 +35,18 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "86400000",
         "how long a run waits for GitHub, git or the model to answer again before a person is needed",
     ),
-    ("GITHUB_TOKEN", "", "an installation token; unset: `dev` and `demo` use the GitHub twin"),
+    (
+        "GITHUB_APP_ID",
+        "",
+        "the GitHub App's id or client id; without it and a token, `dev` and `demo` use the GitHub twin",
+    ),
+    ("GITHUB_APP_PRIVATE_KEY", "", "the App's private key in PEM, with line breaks or with `\\n`"),
+    ("GITHUB_APP_PRIVATE_KEY_FILE", "", "a file with the App's private key, in place of the variable"),
+    (
+        "GITHUB_TOKEN",
+        "",
+        "a token in place of an App: personal (fine-grained or classic) or of GitHub Actions",
+    ),
     ("GITHUB_API_URL", "https://api.github.com", "GitHub's REST API"),
     ("GITHUB_URL", "https://github.com", "GitHub for git and for links"),
     ("GITHUB_WEBHOOK_SECRET", "", "the webhook secret; during a rotation two, separated by a comma"),
@@ -141,7 +153,7 @@ impl Settings {
             database_url: self.need_database()?.to_owned(),
             public_url: self.public_url(),
             mirrors: self.data.join("mirrors"),
-            forge: self.github.clone().with_context(|| missing("GITHUB_TOKEN"))?,
+            forge: self.github.clone().with_context(|| missing("GITHUB_APP_ID or GITHUB_TOKEN"))?,
             forge_is_stand_in: false,
             webhook_secrets: self.webhook_secrets.clone(),
             model: self.model.clone().with_context(|| missing("OPENAI_API_KEY"))?,
@@ -172,12 +184,45 @@ impl Settings {
 }
 
 fn github(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<GitHub>> {
-    let Some(token) = get("GITHUB_TOKEN") else { return Ok(None) };
+    let credential = match (app(get)?, get("GITHUB_TOKEN")) {
+        (Some(_), Some(_)) => bail!(
+            "GITHUB_APP_ID and GITHUB_TOKEN are both set; unset GITHUB_TOKEN to act as the App, or GITHUB_APP_ID \
+             and its key to act with the token"
+        ),
+        (Some(app), None) => Credential::App(app),
+        (None, Some(token)) => Credential::Token(token.trim().into()),
+        (None, None) => return Ok(None),
+    };
     let api = get("GITHUB_API_URL").unwrap_or_else(|| "https://api.github.com".to_owned());
     let api_url =
         Url::parse(&api).with_context(|| format!("GITHUB_API_URL is `{api}`, which is not a URL"))?;
     let url = get("GITHUB_URL").unwrap_or_else(|| "https://github.com".to_owned());
-    Ok(Some(GitHub { api_url, url: url.trim_end_matches('/').to_owned(), token: token.into() }))
+    Ok(Some(GitHub { api_url, url: url.trim_end_matches('/').to_owned(), credential }))
+}
+
+/// The App, from its id and its key; the key from the variable or from the file.
+fn app(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<AppKey>> {
+    let pem = match (get("GITHUB_APP_PRIVATE_KEY"), get("GITHUB_APP_PRIVATE_KEY_FILE")) {
+        (Some(_), Some(_)) => {
+            bail!("GITHUB_APP_PRIVATE_KEY and GITHUB_APP_PRIVATE_KEY_FILE are both set; unset one of them")
+        }
+        (Some(pem), None) => Some(pem),
+        (None, Some(file)) => Some(std::fs::read_to_string(&file).with_context(|| {
+            format!("read the App's private key from `{file}` (GITHUB_APP_PRIVATE_KEY_FILE)")
+        })?),
+        (None, None) => None,
+    };
+    match (get("GITHUB_APP_ID"), pem) {
+        (Some(id), Some(pem)) => {
+            let app = AppKey::new(id.trim(), &pem.into());
+            Ok(Some(app.context("GITHUB_APP_ID and its private key cannot be used")?))
+        }
+        (Some(_), None) => bail!(
+            "GITHUB_APP_ID is set, but neither GITHUB_APP_PRIVATE_KEY nor GITHUB_APP_PRIVATE_KEY_FILE is"
+        ),
+        (None, Some(_)) => bail!("the App's private key is set, but GITHUB_APP_ID is not"),
+        (None, None) => Ok(None),
+    }
 }
 
 fn model(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<llm::Config>> {
@@ -227,4 +272,41 @@ fn data_home() -> anyhow::Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let home = variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")));
     Ok(home.context("neither ASPORA_DATA nor HOME is set; set ASPORA_DATA to a directory")?.join("aspora"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(variables: &'static [(&str, &str)]) -> anyhow::Result<Settings> {
+        Settings::read(move |name| {
+            let found = variables.iter().find(|(variable, _)| *variable == name);
+            found
+                .map(|(_, value)| (*value).to_owned())
+                .or_else(|| (name == "ASPORA_DATA").then(|| "/x".to_owned()))
+        })
+    }
+
+    #[test]
+    fn exactly_one_credential_for_github_is_accepted() {
+        let check = |variables, expected: &str| {
+            let error = format!("{:#}", of(variables).unwrap_err());
+            assert!(error.contains(expected) && !error.contains("canary"), "{error}");
+        };
+        check(&[("GITHUB_APP_ID", "1")], "neither GITHUB_APP_PRIVATE_KEY nor GITHUB_APP_PRIVATE_KEY_FILE is");
+        check(&[("GITHUB_APP_PRIVATE_KEY", "canary")], "GITHUB_APP_ID is not");
+        check(&[("GITHUB_APP_ID", "1"), ("GITHUB_APP_PRIVATE_KEY", "canary")], "not an RSA key in PEM");
+        check(
+            &[("GITHUB_APP_ID", "1"), ("GITHUB_APP_PRIVATE_KEY_FILE", "/none")],
+            "GITHUB_APP_PRIVATE_KEY_FILE",
+        );
+        check(
+            &[("GITHUB_APP_PRIVATE_KEY", "canary"), ("GITHUB_APP_PRIVATE_KEY_FILE", "/none")],
+            "unset one of them",
+        );
+        assert!(of(&[]).unwrap().github.is_none());
+        let token = of(&[("GITHUB_TOKEN", "ghp_canary\n")]).unwrap();
+        assert!(format!("{:?}", token.github.unwrap().credential).starts_with("Token"));
+        assert!(!format!("{:?}", of(&[("GITHUB_TOKEN", "ghp_canary")]).unwrap()).contains("canary"));
+    }
 }

@@ -1,5 +1,6 @@
 //! The embedded default: stand-ins for everything that a factory needs on a machine without configuration.
 
+mod acting;
 pub mod ci;
 pub mod github;
 pub mod model;
@@ -7,4 +8,7 @@ pub mod postgres;
 pub mod product;
 mod stand_ins;
 
-pub use self::stand_ins::{Needs, StandIns, unittest};
+pub use self::{
+    acting::{Acting, Given, app_permissions, give},
+    stand_ins::{Needs, StandIns, unittest},
+};

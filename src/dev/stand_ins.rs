@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use super::{
+    acting::{Acting, Given, give},
     ci::product_ci,
     github::{Twin, TwinConfig, Webhook},
     model::{Script, ScriptedModel},
@@ -123,15 +124,23 @@ impl StandIns {
         Ok((WEALTH.0.parse()?, WEALTH.1.parse()?))
     }
 
+    /// Gives the product a credential at the twin, for the repository of the Wealth product.
+    ///
+    /// # Errors
+    /// When the twin does not run, or lacks that repository.
+    pub fn give(&self, acting: Acting) -> anyhow::Result<Given> {
+        let twin = self.twin.as_ref().context("the GitHub twin does not run")?;
+        give(twin, acting, WEALTH.1)
+    }
+
     /// Copies a git repository of this machine to the twin; returns the repository to register for the product.
     ///
     /// # Errors
     /// When the folder is not a git repository with a branch `main`, or the forge is not the twin.
     pub async fn adopt(&self, name: &ProductName, folder: &Path) -> anyhow::Result<RepoName> {
-        let twin = self
-            .twin
-            .as_ref()
-            .context("--product needs the GitHub twin, which does not run while GITHUB_TOKEN is set")?;
+        let twin = self.twin.as_ref().context(
+            "--product needs the GitHub twin, which does not run while GITHUB_APP_ID or GITHUB_TOKEN is set",
+        )?;
         let repository: RepoName = format!("local/{name}").parse()?;
         twin.adopt_repository(&repository.to_string(), folder)
             .await

@@ -4,9 +4,9 @@ use super::{Accepted, Engine, Error};
 use crate::{
     core::{
         budget::{Limits, Scope},
-        requirement::Requirement,
+        requirement::{RequestedBy, Requirement},
     },
-    store::{Connection, budget},
+    store::{Connection, budget, requirement},
 };
 
 /// What the history of a budget says of one that came with its requirement.
@@ -19,6 +19,8 @@ pub struct Submission<'a> {
     pub requirement: &'a Requirement,
     /// The most that its run's model calls may use; `None`: no limit of its own.
     pub budget: Option<Limits>,
+    /// Who asked for it, as the caller says; `None` if it says nothing.
+    pub requested_by: Option<&'a RequestedBy>,
     /// Who submits it.
     pub actor: &'a str,
 }
@@ -30,6 +32,9 @@ impl Engine {
     /// As [`Engine::accept_in`].
     pub async fn submit_in(&self, tx: &mut Connection, new: Submission<'_>) -> Result<Accepted, Error> {
         let accepted = self.accept_in(tx, new.requirement, new.actor).await?;
+        if let Some(by) = new.requested_by {
+            requirement::set_requester(tx, accepted.requirement, by).await?;
+        }
         if let Some(limits) = new.budget {
             budget::set(tx, Scope::Run, &accepted.run.to_string(), limits, REASON, new.actor).await?;
         }

@@ -1,8 +1,10 @@
 //! Accounts on GitHub: our own, and what others are permitted to do.
 
+use futures::{FutureExt as _, future::BoxFuture};
+use http::Method;
 use serde::Deserialize;
 
-use super::{Error, Forge, Kind, escape, route};
+use super::{Credential, CredentialKind, Error, Forge, Kind, escape, route};
 use crate::core::{policy::Permission, requirement::RepoName};
 
 /// An account. Compare by `id`, since a login can be given up and taken by another account.
@@ -23,7 +25,7 @@ impl Forge {
     /// # Errors
     /// Those of the calls; an error is not cached.
     pub async fn identity(&self) -> Result<Account, Error> {
-        self.identity.get_or_try_init(|| self.request_identity()).await.cloned()
+        self.credentials.account.get_or_try_init(|| self.request_identity()).await.cloned()
     }
 
     /// What an account is permitted to do in the repository; an unknown account is permitted nothing.
@@ -52,26 +54,26 @@ impl Forge {
         })
     }
 
-    /// For a person's token `/user` is the account; an app has no user, but a bot account.
-    async fn request_identity(&self) -> Result<Account, Error> {
-        #[derive(Deserialize)]
-        struct App {
-            slug: String,
+    /// For a person's token `/user` is the account. An app has no user, but a bot account, whose number is not
+    /// the App's; its installation token learns it by GraphQL.
+    fn request_identity(&self) -> BoxFuture<'_, Result<Account, Error>> {
+        // Boxed, since every call may ask for the account that its limit is counted by.
+        async move {
+            if let Credential::App(app) = &self.credentials.credential {
+                let bot = format!("{}[bot]", self.app_slug(app).await?);
+                return self.get(&format!("/users/{}", escape(&bot))).await;
+            }
+            if self.credentials.credential.kind() == CredentialKind::Installation {
+                return self.viewer().await;
+            }
+            match self.as_itself(&Method::GET, "/user", None::<&()>).await {
+                Ok(answer) => answer.json(),
+                // Of a form that we do not know, but an app's.
+                Err(error) if error.kind() == Kind::Forbidden => self.viewer().await.map_err(|_| error),
+                Err(error) => Err(error),
+            }
         }
-        let refused = match self.get("/user").await {
-            Ok(account) => return Ok(account),
-            Err(error) => error,
-        };
-        if !matches!(refused.kind(), Kind::Unauthorized | Kind::Forbidden | Kind::NotFound) {
-            return Err(refused);
-        }
-        // Where both are refused, the first error is the one that helps to fix a wrong token.
-        let app: App = match self.get("/app").await {
-            Ok(app) => app,
-            Err(error) if error.is_transient() => return Err(error),
-            Err(_) => return Err(refused),
-        };
-        self.get(&format!("/users/{}", escape(&format!("{}[bot]", app.slug)))).await
+        .boxed()
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Forge, escape, route, text, text_or_empty};
+use super::{Error, Forge, abilities::CheckRuns, escape, route, text, text_or_empty};
 use crate::core::{
     policy::{CheckStatus, Conclusion},
     requirement::RepoName,
@@ -112,10 +112,12 @@ impl Forge {
     /// Every check run on a commit, of every app; several of one name if it ran again.
     ///
     /// # Errors
-    /// Those of the calls.
+    /// Those of the calls; [`super::Kind::Forbidden`] where the credential may not read them, which
+    /// [`super::Abilities::reads_check_runs`] says from then on.
     pub async fn check_runs(&self, repo: &RepoName, sha: &Sha) -> Result<Vec<CheckRun>, Error> {
         let listing = route(repo, &format!("commits/{sha}/check-runs?filter=all"));
-        let runs = self.pages(&listing, |page: RawCheckRuns| page.check_runs).await?;
+        let runs = self.pages(&listing, |page: RawCheckRuns| page.check_runs).await;
+        let runs = runs.inspect_err(|error| self.learn_refusal(repo, CheckRuns::Read, error))?;
         let suites: BTreeSet<_> = runs.iter().filter_map(|run| run.suite).collect();
         if suites.len() < SUITES_LIMIT {
             return Ok(runs);
@@ -176,7 +178,8 @@ impl Forge {
     /// Creates a check run. A second call creates another one: call [`Self::find_check_run`] first.
     ///
     /// # Errors
-    /// Those of the call; [`super::Kind::Forbidden`] when the token is not an app's.
+    /// Those of the call; [`super::Kind::Forbidden`] when the credential is not an app's, which
+    /// [`super::Abilities::creates_check_runs`] says from then on.
     pub async fn create_check_run(&self, repo: &RepoName, new: &NewCheckRun) -> Result<CheckRun, Error> {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -195,7 +198,8 @@ impl Forge {
             details_url: new.details_url.as_deref(),
             update: UpdateBody::of(&new.update),
         };
-        self.post(&route(repo, "check-runs"), &body).await
+        let made = self.post(&route(repo, "check-runs"), &body).await;
+        made.inspect_err(|error| self.learn_refusal(repo, CheckRuns::Create, error))
     }
 
     /// Updates one of our check runs; idempotent.

@@ -52,6 +52,27 @@ impl Forge {
         Ok(comments.into_iter().filter(ours).min_by_key(|comment| comment.id))
     }
 
+    /// Makes our comment with this marker say this: the one that is there is edited, and only one is ever posted.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn keep_comment(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        marker: &Marker,
+        body: &str,
+    ) -> Result<Comment, Error> {
+        match self.find_comment(repo, number, marker).await? {
+            Some(comment) if comment.body == marker.mark(body) => Ok(comment),
+            Some(comment) => {
+                let body = Body { body: marker.mark(body) };
+                self.patch(&route(repo, &format!("issues/comments/{}", comment.id)), &body).await
+            }
+            None => self.create_comment(repo, number, marker, body).await,
+        }
+    }
+
     /// Posts a comment. A second call posts another one: call [`Self::find_comment`] first.
     ///
     /// # Errors

@@ -40,9 +40,12 @@ pub(super) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
 
 /// The server's clock, which its other headers are relative to; ours may be an hour off.
 pub(super) fn server_time(headers: &HeaderMap, ours: DateTime<Utc>) -> DateTime<Utc> {
-    text_of(headers, "date")
-        .and_then(|date| DateTime::parse_from_rfc2822(date).ok())
-        .map_or(ours, |date| date.to_utc())
+    clock(headers).unwrap_or(ours)
+}
+
+/// The server's clock, if the answer shows it.
+pub(super) fn clock(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text_of(headers, "date")?).ok().map(|date| date.to_utc())
 }
 
 /// How long from `now` until `moment`; zero if it has passed.

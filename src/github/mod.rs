@@ -1,23 +1,32 @@
 //! GitHub, or any server with its REST API, for everything but git itself.
 //!
-//! The only room that names octocrab. Every request goes through one `call`, which sends it exactly once:
-//! it retries nothing, follows no redirect and does not sleep until a rate limit resets. A [`Throttle`] may
+//! The only room that names octocrab. Every request goes through one `call`, which retries nothing but a call
+//! that a token was refused for (`credentials`), and does not sleep until a rate limit resets. A [`Throttle`] may
 //! hold it back before it is sent. A failure says its kind and how long to wait; the job queue retries.
 
+mod abilities;
 mod account;
 mod actions;
+mod call;
 mod checks;
 mod comments;
+mod credentials;
 mod error;
+mod graphql;
 mod headers;
+mod inspect;
 mod merge;
 mod merge_answer;
+pub mod permissions;
 mod pulls;
+mod repository;
 mod reviews;
 mod stacks;
 mod statuses;
 pub mod text;
 mod throttle;
+mod timeline;
+mod versions;
 pub mod webhook;
 
 use std::{
@@ -26,29 +35,32 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header};
-use http_body_util::{BodyExt, Limited};
+use http::{HeaderName, Method, header};
 use octocrab::{Octocrab, service::middleware::retry::RetryConfig};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
-use tokio::sync::OnceCell;
 use url::Url;
 
-use crate::core::{outage::Pass, requirement::RepoName, sha::Sha};
+use self::{abilities::Refusals, credentials::Credentials, repository::Names, versions::Notices};
 
+use crate::core::{requirement::RepoName, sha::Sha};
+
+pub use abilities::Abilities;
 pub use account::Account;
 pub use actions::{Job, WorkflowRun};
 pub use checks::{Annotation, CheckOutput, CheckRun, CheckUpdate, NewCheckRun};
 pub use comments::Comment;
+pub use credentials::{AppKey, BadApp, Credential, CredentialKind};
 pub use error::{Error, Kind};
+pub use inspect::{Demand, Gravity, Remark, RequiredCheck};
 pub use merge::{Merge, Order, PendingMerge};
 pub use merge_answer::{Meaning, NotMerged, hindrance};
 pub use pulls::{MergeState, NewPull, Pull, StackBase, StackPlace};
+pub use repository::{GitAccess, Repository};
 pub use reviews::{NewReview, NewReviewComment, Review};
 pub use stacks::Layer;
 pub use statuses::{CommitStatus, NewStatus};
 pub use throttle::{Effort, Throttle};
+pub use versions::API_VERSION;
 
 /// The most bytes one answer may have (32 MiB); a longer one is refused unread.
 const ANSWER_LIMIT: usize = 32 * 1024 * 1024;
@@ -58,13 +70,13 @@ const PAGE_SIZE: usize = 100;
 /// list of checks or reviews would be judged as if it were complete.
 const PAGE_LIMIT: usize = 100;
 
-/// The address of GitHub and the account to use.
+/// The address of GitHub and who we are there.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `https://api.github.com`, or another base with or without a path.
     pub api_url: Url,
-    /// A personal or installation token; sent to `api_url` only, never shown.
-    pub token: SecretString,
+    /// An App or a token; sent to `api_url` only, never shown.
+    pub credential: Credential,
     /// How long each part of a call may take.
     pub timeouts: Timeouts,
 }
@@ -78,6 +90,9 @@ pub struct Timeouts {
     pub read: Duration,
     /// For the whole call, even if chunks keep arriving.
     pub total: Duration,
+    /// How long a token that was just minted may be refused although it is valid, because GitHub's servers do not
+    /// all know it yet (5 s, octokit/auth-app.js#65).
+    pub young: Duration,
 }
 
 /// Why a [`Config`] cannot be used.
@@ -98,17 +113,13 @@ pub enum BadConfig {
 pub struct Forge {
     octocrab: Octocrab,
     config: Config,
-    identity: OnceCell<Account>,
+    credentials: Credentials,
+    names: Names,
+    notices: Notices,
+    refusals: Refusals,
     /// Whether the server is thought to have `merge-async`; false once it has said that it has not.
     merges_async: AtomicBool,
     throttle: Option<Arc<dyn Throttle>>,
-}
-
-/// A successful answer, read completely.
-struct Answer {
-    call: String,
-    headers: HeaderMap,
-    body: Bytes,
 }
 
 impl Default for Timeouts {
@@ -117,6 +128,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(10),
             read: Duration::from_secs(30),
             total: Duration::from_secs(90),
+            young: Duration::from_secs(5),
         }
     }
 }
@@ -135,16 +147,16 @@ impl Forge {
         if !plain || url.query().is_some() || url.fragment().is_some() {
             return Err(BadConfig::Url);
         }
-        let token = config.token.expose_secret();
-        if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(BadConfig::Token);
-        }
+        config.credential.check()?;
         Ok(Self {
             octocrab: client(&config)?,
-            config,
-            identity: OnceCell::new(),
+            credentials: Credentials::new(config.credential.clone()),
+            names: Names::default(),
+            notices: Notices::default(),
+            refusals: Refusals::default(),
             merges_async: AtomicBool::new(true),
             throttle: None,
+            config,
         })
     }
 
@@ -152,6 +164,12 @@ impl Forge {
     #[must_use]
     pub fn behind(self, throttle: Arc<dyn Throttle>) -> Self {
         Self { throttle: Some(throttle), ..self }
+    }
+
+    /// What GitHub last announced about the end of the API version that we use.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        self.notices.last()
     }
 
     async fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, Error> {
@@ -187,94 +205,6 @@ impl Forge {
         }
         Err(Error::unreadable(format!("GET {route}"), &format!("the list has over {PAGE_LIMIT} pages")))
     }
-
-    /// Sends one request once and maps every failure; the only place in this room that does either.
-    async fn call<B>(&self, method: Method, route: &str, body: Option<&B>) -> Result<Answer, Error>
-    where
-        B: Serialize + ?Sized,
-    {
-        self.call_also(method, route, body, &[]).await
-    }
-
-    /// As [`Self::call`]; answers with these statuses too are answers and not errors.
-    async fn call_also<B>(
-        &self,
-        method: Method,
-        route: &str,
-        body: Option<&B>,
-        also: &[StatusCode],
-    ) -> Result<Answer, Error>
-    where
-        B: Serialize + ?Sized,
-    {
-        let call = format!("{method} {route}");
-        let pass = match &self.throttle {
-            Some(throttle) => {
-                throttle.pass(Effort::of(&method)).await.map_err(|held| Error::held(&call, held))?
-            }
-            None => Pass::default(),
-        };
-        let exchange = self.exchange(method, route, body, &call, also);
-        let outcome = match tokio::time::timeout(self.config.timeouts.total, exchange).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::timeout(call, self.config.timeouts.total)),
-        };
-        let outcome = outcome.map_err(|error| error.without(self.config.token.expose_secret()));
-        self.ended(pass, outcome).await
-    }
-
-    /// Reports how a call ended, and learns whether its failure is part of an outage.
-    async fn ended<T>(&self, pass: Pass, outcome: Result<T, Error>) -> Result<T, Error> {
-        let Some(throttle) = &self.throttle else { return outcome };
-        let failure = outcome.as_ref().err().filter(|error| error.kind().is_outage());
-        let outage = throttle.ended(pass, failure.map(ToString::to_string)).await;
-        outcome.map_err(|error| error.part_of(outage))
-    }
-
-    async fn exchange<B>(
-        &self,
-        method: Method,
-        route: &str,
-        body: Option<&B>,
-        call: &str,
-        also: &[StatusCode],
-    ) -> Result<Answer, Error>
-    where
-        B: Serialize + ?Sized,
-    {
-        let request = http::Request::builder().method(method).uri(route);
-        let request =
-            self.octocrab.build_request(request, body).map_err(|error| Error::unsent(call, &error))?;
-        let answer = self.octocrab.execute(request).await.map_err(|error| Error::broken(call, &error))?;
-        let (head, body) = answer.into_parts();
-        if head.status.is_success() || also.contains(&head.status) {
-            self.observe(&head.headers, None).await;
-        }
-        let body = Limited::new(body, ANSWER_LIMIT)
-            .collect()
-            .await
-            .map_err(|error| Error::cut(call, error.as_ref()))?
-            .to_bytes();
-        match head.status {
-            StatusCode::OK | StatusCode::CREATED | StatusCode::ACCEPTED | StatusCode::NO_CONTENT => {
-                Ok(Answer { call: call.to_owned(), headers: head.headers, body })
-            }
-            status if also.contains(&status) => {
-                Ok(Answer { call: call.to_owned(), headers: head.headers, body })
-            }
-            status => {
-                let error = Error::answered(call, status, &head.headers, &body);
-                self.observe(&head.headers, Some(&error)).await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn observe(&self, headers: &HeaderMap, error: Option<&Error>) {
-        if let Some(throttle) = &self.throttle {
-            throttle.observe(throttle::observed(headers, error, chrono::Utc::now())).await;
-        }
-    }
 }
 
 impl fmt::Debug for Forge {
@@ -283,26 +213,24 @@ impl fmt::Debug for Forge {
     }
 }
 
-impl Answer {
-    fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
-        serde_json::from_slice(&self.body)
-            .map_err(|error| Error::unreadable(self.call, &format!("the answer is not as expected: {error}")))
-    }
-
-    fn has_more(&self) -> bool {
-        let links = self.headers.get_all(header::LINK).iter();
-        links.filter_map(|link| link.to_str().ok()).any(|link| link.contains("rel=\"next\""))
+impl Config {
+    /// Where people reach the server, as far as the API's address says: `https://github.com`, or that of a server
+    /// of one's own.
+    fn web_url(&self) -> Option<String> {
+        let host = self.api_url.host_str()?;
+        let host = host.strip_prefix("api.").unwrap_or(host);
+        let port = self.api_url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("{}://{host}{port}", self.api_url.scheme()))
     }
 }
 
-/// The only place that authenticates. A GitHub App would use `octocrab.app(..)` and `installation(..)` here;
-/// nothing outside of this function would change.
+/// The client without a credential: each request brings its own.
 fn client(config: &Config) -> Result<Octocrab, BadConfig> {
     Octocrab::builder()
-        .base_uri(config.api_url.as_str())
+        .base_uri(config.api_url.origin().ascii_serialization())
         .map_err(|_| BadConfig::Url)?
-        .personal_token(config.token.clone())
         .add_header(header::ACCEPT, "application/vnd.github+json".to_owned())
+        .add_header(HeaderName::from_static(versions::API_VERSION_HEADER), API_VERSION.to_owned())
         .add_retry_config(RetryConfig::None)
         .set_connect_timeout(Some(config.timeouts.connect))
         .set_read_timeout(Some(config.timeouts.read))

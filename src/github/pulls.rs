@@ -122,11 +122,20 @@ impl Forge {
     /// # Errors
     /// Those of the calls.
     pub async fn find_pull(&self, repo: &RepoName, head_branch: &str) -> Result<Option<Pull>, Error> {
-        let head = escape(&format!("{}:{head_branch}", repo.owner()));
-        let route = route(repo, &format!("pulls?head={head}&state=all"));
-        let listed: Vec<Listed> = self.pages(&route, |page| page).await?;
+        let mut name = self.name_now(repo).await?;
+        let listed: Vec<Listed> = loop {
+            let head = escape(&format!("{}:{head_branch}", name.owner()));
+            let route = route(repo, &format!("pulls?head={head}&state=all"));
+            let listed = self.pages(&route, |page| page).await?;
+            // The call itself may show that the repository was renamed or moved.
+            match self.name_now(repo).await? {
+                now if now == name => break listed,
+                now => name = now,
+            }
+        };
         // GitHub lists every pull request if it does not understand `head`, so the branch is compared here.
-        let newest = listed.iter().filter(|pull| pull.is_of(repo, head_branch)).map(|pull| pull.number).max();
+        let newest =
+            listed.iter().filter(|pull| pull.is_of(&name, head_branch)).map(|pull| pull.number).max();
         match newest {
             // The list leaves out half of the fields.
             Some(number) => self.pull(repo, number).await.map(Some),

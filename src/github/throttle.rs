@@ -26,14 +26,14 @@ pub enum Effort {
 
 /// Decides before each call whether it may be made, and observes each answer.
 pub trait Throttle: Send + Sync {
-    /// Admits a call, possibly after a short wait.
+    /// Admits a call of an account, such as `installation/7`, possibly after a short wait.
     ///
     /// # Errors
     /// [`Held`] says for how long no call may be made.
-    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<Pass, Held>>;
+    fn pass<'a>(&'a self, account: &'a str, effort: Effort) -> BoxFuture<'a, Result<Pass, Held>>;
 
-    /// Observes what an answer says about limits.
-    fn observe(&self, observed: Observed) -> BoxFuture<'_, ()>;
+    /// Observes what an answer says about the limits of an account.
+    fn observe<'a>(&'a self, account: &'a str, observed: Observed) -> BoxFuture<'a, ()>;
 
     /// Learns how a call ended that was admitted: with an answer, whatever it was, or with this failure of the
     /// server or of the way to it. A failure may be part of an outage.

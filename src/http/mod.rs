@@ -12,7 +12,7 @@ use secrecy::SecretString;
 
 use self::middleware::{envelope, github_webhook::Verifier};
 pub use self::{routes::openapi, serve::serve};
-use crate::engine::Engine;
+use crate::{engine::Engine, github::Forge};
 
 /// What every route may use.
 #[derive(Clone)]
@@ -30,6 +30,8 @@ pub struct Settings {
     pub public_url: String,
     /// The forge's web address, to link to pull requests and commits, without a trailing slash.
     pub forge_url: String,
+    /// The client of the forge, which is asked about a product when it is put; without one nothing is asked.
+    pub forge: Option<Arc<Forge>>,
     /// The secrets that webhooks may be signed with; two while one is being changed.
     pub webhook_secrets: Vec<SecretString>,
     /// The forge is the twin, not GitHub; pages say so.

@@ -177,6 +177,16 @@ impl Repair<'_> {
 }
 
 impl Review<'_> {
+    /// What of the change the prompt does not show, a phrase each: a review of the rest is no review of the change.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
+        let diff = (self.diff.len() > TEXT_LIMIT)
+            .then(|| format!("all but the first {TEXT_LIMIT} of {} bytes of the diff", self.diff.len()));
+        let (_, files) = fitting(self.files, shown::numbered);
+        let large = files.into_iter().map(|file| format!("{} ({} bytes)", file.path, file.text.len()));
+        diff.into_iter().chain(large).collect()
+    }
+
     /// Asks what is wrong with the change.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
@@ -252,17 +262,9 @@ impl Page {
 
     /// As many files as fit, in order; one that is too large does not exclude smaller ones after it.
     fn files(&mut self, title: &str, files: &[Source], show: fn(&str, &str) -> String) {
-        let (mut shown, mut left_out, mut budget) = (String::new(), Vec::new(), CONTEXT_LIMIT);
-        for file in files {
-            let fenced = show(&file.path, &file.text);
-            match budget.checked_sub(fenced.len()) {
-                Some(rest) => {
-                    budget = rest;
-                    shown.push_str(&fenced);
-                }
-                None => left_out.push(format!("- {} ({} bytes)", file.path, file.text.len())),
-            }
-        }
+        let (shown, left_out) = fitting(files, show);
+        let line = |file: &Source| format!("- {} ({} bytes)", file.path, file.text.len());
+        let left_out: Vec<String> = left_out.into_iter().map(line).collect();
         self.section(title, &shown);
         if !left_out.is_empty() {
             self.text.push_str("Left out for size; do not edit what you cannot see:\n");
@@ -283,6 +285,22 @@ impl Page {
         let messages = vec![Message::new(Role::System, rules), Message::new(Role::User, self.text)];
         Prompt { task, messages, json_schema }
     }
+}
+
+/// The files that fit, as they are shown, and those that do not.
+fn fitting(files: &[Source], show: fn(&str, &str) -> String) -> (String, Vec<&Source>) {
+    let (mut shown, mut left_out, mut budget) = (String::new(), Vec::new(), CONTEXT_LIMIT);
+    for file in files {
+        let fenced = show(&file.path, &file.text);
+        match budget.checked_sub(fenced.len()) {
+            Some(rest) => {
+                budget = rest;
+                shown.push_str(&fenced);
+            }
+            None => left_out.push(file),
+        }
+    }
+    (shown, left_out)
 }
 
 fn rules(own: &str) -> String {

@@ -28,7 +28,7 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
     catalog::{idempotency, product, requirement, schedule, workflow},
-    history::{assessment, budget, effect, event, review, run, signal, transition},
+    history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{attempt, dead_letter, job, job_control, limit, notify, outage, rate, standing, timer},
 };

@@ -14,6 +14,7 @@
 //! There is one apalis worker a queue under one monitor. A handler never fails towards apalis: a failure belongs
 //! to the run and goes to the engine, whose retries are durable.
 
+mod epilogues;
 mod executor;
 mod poller;
 
@@ -24,6 +25,7 @@ use std::{
 
 use apalis::layers::WorkerBuilderExt as _;
 use apalis_core::{monitor::Monitor, worker::builder::WorkerBuilder};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::executor::Executor;
@@ -100,7 +102,9 @@ pub async fn work(
         stop: stop.child_token(),
         suspect: Arc::default(),
     };
-    let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served));
+    let due = Arc::new(Notify::new());
+    let epilogues = tokio::spawn(epilogues::run(shared.clone(), Arc::clone(&activities), Arc::clone(&due)));
+    let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, due));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
     let executor = Executor {
@@ -115,6 +119,7 @@ pub async fn work(
     let worked = monitor.run_with_signal(stopped(shared.stop, config.drain, drained)).await;
     end.cancel();
     poller.abort();
+    epilogues.abort();
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;
     anyhow::ensure!(stop.is_cancelled(), "the worker no longer claims jobs, though it was not stopped");
     Ok(())

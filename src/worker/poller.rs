@@ -1,7 +1,9 @@
-//! Polls for due work that no notification announced: jobs, timers, schedules, and runs that fit their budgets
-//! again.
+//! Polls for due work that no notification announced: jobs, timers, schedules, the last words of ended runs, and
+//! runs that fit their budgets again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
 
 use super::with_timeout;
 use crate::{
@@ -17,7 +19,7 @@ const FUNDING: u64 = 30;
 const WAKE_BATCH: i64 = 100;
 
 /// Polls until the worker stops, with one statement each time unless something is due.
-pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>) {
+pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, epilogues: Arc<Notify>) {
     for poll in 0_u64.. {
         // A new day brings new budgets; that need not be noticed to the second.
         if poll % FUNDING == 0
@@ -30,7 +32,13 @@ pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>) {
             () = tokio::time::sleep(interval(&shared)) => {}
         }
         match with_timeout(&shared, async { Ok(job::due_work(engine.pool(), &served).await?) }).await {
-            Ok(due) => handle(&engine, &shared, &served, &due).await,
+            Ok(due) => {
+                // They call the forge, so only a worker that does says them.
+                if due.epilogues && served.contains(&Queue::Github) {
+                    epilogues.notify_one();
+                }
+                handle(&engine, &shared, &served, &due).await;
+            }
             Err(error) => tracing::debug!(%error, "could not look for due work: {error}"),
         }
     }

@@ -1,11 +1,11 @@
 //! The settings of a workspace: directories, remote, credentials, author.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 
-use crate::core::requirement::RepoName;
+use crate::core::{outage::Outage, requirement::RepoName};
 
 /// Where mirrors are kept, what they mirror, and who authors commits.
 #[derive(Debug, Clone)]
@@ -39,9 +39,30 @@ pub enum Remote {
     Local(PathBuf),
 }
 
-/// Creates the token for one repository, for instance a GitHub App's installation token, which is valid for an hour.
-/// The text of an error is shown to people and must not contain a secret.
-pub type Mint = Arc<dyn Fn(RepoName) -> BoxFuture<'static, Result<SecretString, String>> + Send + Sync>;
+/// How git reaches one repository for one operation.
+#[derive(Debug, Clone)]
+pub struct Access {
+    /// The repository's name now, which is another one if it was renamed.
+    pub repository: RepoName,
+    /// The token, which may be valid for an hour only.
+    pub token: SecretString,
+}
+
+/// Why there is no [`Access`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoAccess {
+    /// The reason, for people; without a secret.
+    pub reason: String,
+    /// The key of the limit that held the call back, and for how long it does.
+    pub held: Option<(String, Duration)>,
+    /// The least wait that the other side asked for.
+    pub after: Option<Duration>,
+    /// The outage that held the call back or made it fail.
+    pub outage: Option<Outage>,
+}
+
+/// Creates the access for one repository; asked for each operation that reaches the remote.
+pub type Mint = Arc<dyn Fn(RepoName) -> BoxFuture<'static, Result<Access, NoAccess>> + Send + Sync>;
 
 /// How git authenticates. The token is passed in the environment of git alone.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! What goes wrong with a repository, and whether another attempt may help.
 
+use super::{config::NoAccess, declined::Declined};
 use crate::core::outage::{Held, Outage};
 
 /// An error of a workspace.
@@ -15,6 +16,9 @@ pub enum Error {
         /// Whether the same call may succeed later: the network or the server was at fault.
         transient: bool,
     },
+    /// The forge declined a push, and would decline it again.
+    #[error("{0}")]
+    Declined(Declined),
     /// Git took too long and was killed.
     #[error("git {command} did not end within {seconds} seconds and was stopped")]
     Timeout {
@@ -57,12 +61,12 @@ pub enum Error {
     #[error("the commit would change nothing")]
     Unchanged,
     /// No token could be created.
-    #[error("no token for {repository}: {reason}")]
+    #[error("no token for {repository}: {}", .why.reason)]
     Token {
         /// The repository.
         repository: String,
         /// Why.
-        reason: String,
+        why: NoAccess,
     },
     /// An input or output error of this machine.
     #[error("{doing}: {source}")]
@@ -82,6 +86,7 @@ impl Error {
             Self::Git { transient, .. } => *transient,
             Self::Timeout { .. } | Self::Token { .. } | Self::Down { .. } | Self::Held(_) => true,
             Self::TooLarge { .. }
+            | Self::Declined(_)
             | Self::Missing(_)
             | Self::Refused { .. }
             | Self::Unchanged
@@ -95,6 +100,7 @@ impl Error {
         match self {
             Self::Down { outage, .. } => Some(outage),
             Self::Held(Held::Outage(outage)) => Some(outage),
+            Self::Token { why, .. } => why.outage.as_ref(),
             _ => None,
         }
     }

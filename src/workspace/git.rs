@@ -10,7 +10,8 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::error::Error;
+use super::{declined::Declined, error::Error};
+use crate::core::secret::redact;
 
 /// The variable from which the askpass script takes the token. Its value is redacted in errors.
 pub(super) const TOKEN_VARIABLE: &str = "ASPORA_GIT_TOKEN";
@@ -143,7 +144,10 @@ impl<'a> Call<'a> {
         if ended.answer.cut || codes.contains(&ended.answer.code) {
             return Ok(ended.answer);
         }
-        Err(self.failure(name, &ended.stderr))
+        Err(match Declined::read(&ended.answer.output, &ended.stderr) {
+            Some(declined) if name == "push" => Error::Declined(declined),
+            Some(_) | None => self.failure(name, &ended.stderr),
+        })
     }
 
     async fn run(&self) -> Result<Ended, Error> {
@@ -204,7 +208,7 @@ impl<'a> Call<'a> {
         let stderr = String::from_utf8_lossy(stderr);
         let transient =
             self.protocol.is_some() && is_transient(&stderr) || stderr.contains("cannot lock ref");
-        let mut message: String = stderr.trim().chars().take(LONGEST_MESSAGE).collect();
+        let mut message: String = redact(stderr.trim()).chars().take(LONGEST_MESSAGE).collect();
         for (name, value) in &self.environment {
             if *name == TOKEN_VARIABLE && !value.is_empty() {
                 message = message.replace(value.as_str(), "[token]");
@@ -237,7 +241,7 @@ fn stop(child: &mut Child) {
 
 /// Git exits with 128 for every failure, so only the message tells them apart.
 fn is_transient(message: &str) -> bool {
-    const SIGNS: [&str; 15] = [
+    const SIGNS: [&str; 18] = [
         "Could not resolve host",
         "Failed to connect",
         "Couldn't connect",
@@ -251,8 +255,12 @@ fn is_transient(message: &str) -> bool {
         "Empty reply from server",
         "returned error: 5",
         "returned error: 429",
+        // The repository was renamed; the next attempt asks for its name.
+        "returned error: 301",
         "RPC failed",
         "Text file busy",
+        "Internal Server Error",
+        "fatal error in commit_refs",
     ];
     SIGNS.iter().any(|sign| message.contains(sign))
 }

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    config::{Credentials, Remote},
+    config::{Access, Credentials, Remote},
     error::Error,
     git::{Call, TOKEN_VARIABLE},
     throttle::Throttle,
@@ -56,7 +56,8 @@ impl Link {
         mirror: &'a Path,
         args: [&str; N],
     ) -> Result<(Call<'a>, String), Error> {
-        let repository = &self.repository;
+        let access = self.access().await?;
+        let repository = access.as_ref().map_or(&self.repository, |access| &access.repository);
         let (protocol, url) = match &self.remote {
             Remote::Url(base) => {
                 let protocol = if base.starts_with("http://") { "http" } else { "https" };
@@ -65,20 +66,21 @@ impl Link {
             Remote::Local(root) => ("file", root.join(format!("{repository}.git")).display().to_string()),
         };
         let call = Call::new(mirror, args).protocol(protocol);
-        let Some(token) = self.token().await? else { return Ok((call, url)) };
+        let Some(Access { token, .. }) = access else { return Ok((call, url)) };
         write_askpass(&self.askpass).map_err(Error::io("write the askpass script"))?;
         let askpass = self.askpass.display().to_string();
         Ok((call.variable("GIT_ASKPASS", askpass).variable(TOKEN_VARIABLE, token.expose_secret()), url))
     }
 
-    async fn token(&self) -> Result<Option<secrecy::SecretString>, Error> {
+    async fn access(&self) -> Result<Option<Access>, Error> {
+        let repository = self.repository.clone();
         match &self.credentials {
             Credentials::None => Ok(None),
-            Credentials::Token(token) => Ok(Some(token.clone())),
-            Credentials::Minted(mint) => mint(self.repository.clone())
+            Credentials::Token(token) => Ok(Some(Access { repository, token: token.clone() })),
+            Credentials::Minted(mint) => mint(repository)
                 .await
                 .map(Some)
-                .map_err(|reason| Error::Token { repository: self.repository.to_string(), reason }),
+                .map_err(|why| Error::Token { repository: self.repository.to_string(), why }),
         }
     }
 }

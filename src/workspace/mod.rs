@@ -7,6 +7,7 @@ mod changes;
 mod checkout;
 mod commit;
 mod config;
+mod declined;
 mod error;
 mod git;
 mod landed;
@@ -22,7 +23,8 @@ pub use self::{
     changes::Diff,
     checkout::Worktree,
     commit::{FileEdit, Merge, NewCommit},
-    config::{Config, Credentials, Mint, Remote, Signature},
+    config::{Access, Config, Credentials, Mint, NoAccess, Remote, Signature},
+    declined::{Cause, Declined},
     error::Error,
     mirror::{Commit, Entry, Mirror},
     remote::Push,

@@ -1,7 +1,7 @@
 //! Names in git: SHAs, branches, paths.
 
 use super::error::Error;
-use crate::core::sha::Sha;
+use crate::core::{branch, sha::Sha};
 
 /// Reads a SHA from the output of git.
 pub(super) fn sha(text: &str) -> Result<Sha, Error> {
@@ -13,22 +13,13 @@ pub(super) fn sha(text: &str) -> Result<Sha, Error> {
 }
 
 /// The reference of a branch, if git accepts the name and cannot read it as an option.
-pub(super) fn reference(branch: &str) -> Result<String, Error> {
-    let forbidden = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
-    let part = |part: &str| part.is_empty() || part.starts_with('.') || part.ends_with(".lock");
-    let wrong = branch.len() > 200
-        || branch.contains(forbidden)
-        || branch.split('/').any(part)
-        || branch.contains("..")
-        || branch.contains("@{")
-        || branch.starts_with('-')
-        || branch.ends_with('.')
-        || branch == "@";
-    if wrong {
-        let shown: String = branch.chars().take(60).collect();
-        return Err(Error::refused(shown.escape_debug().to_string(), "not the name of a branch"));
+pub(super) fn reference(name: &str) -> Result<String, Error> {
+    if let Some(fault) = branch::fault(name) {
+        let shown: String = name.chars().take(60).collect();
+        let reason = format!("it {fault}, so it is not the name of a branch");
+        return Err(Error::refused(shown.escape_debug().to_string(), reason));
     }
-    Ok(format!("refs/heads/{branch}"))
+    Ok(format!("refs/heads/{name}"))
 }
 
 /// A path for people; bytes that are not UTF-8 become `\xNN`.
@@ -42,7 +33,7 @@ mod tests {
 
     #[test]
     fn a_branch_is_a_name_that_git_accepts_and_not_an_option() {
-        for good in ["main", "aspora/wealth/0198-a", "fix#1", "a.b"] {
+        for good in ["main", "aspora/wealth/0198-a", "fix#1", "a.b", "größe"] {
             assert!(reference(good).is_ok(), "{good}");
         }
         for bad in

@@ -62,7 +62,7 @@ impl Mirror {
     ///
     /// # Errors
     /// [`Error::Refused`] when `sha` does not contain `expected`, [`Error::Missing`] when the mirror lacks
-    /// either of them; otherwise as [`Mirror::fetch`].
+    /// either of them, [`Error::Declined`] when the forge's rules forbid the push; otherwise as [`Mirror::fetch`].
     pub async fn push(&self, branch: &str, sha: &Sha, expected: Option<&Sha>) -> Result<Push, Error> {
         let reference = reference(branch)?;
         if let Some(expected) = expected
@@ -75,7 +75,11 @@ impl Mirror {
         let (call, url) =
             link.call(self.path(), ["push", "--quiet", "--porcelain", "--no-verify", "--no-signed"]).await?;
         let call = call.and(["--recurse-submodules=no", &lease, &url, &format!("{sha}:{reference}")]);
-        let Err(error) = link.over_network(call).await else { return Ok(Push::Done) };
+        let error = match link.over_network(call).await {
+            Ok(_) => return Ok(Push::Done),
+            Err(declined @ Error::Declined(_)) => return Err(declined),
+            Err(error) => error,
+        };
         // Either only the answer was lost, or the branch has moved; where the branch is now decides.
         let now = self.remote_branch(branch).await?;
         match now {

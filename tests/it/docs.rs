@@ -1,11 +1,14 @@
-//! The README says what the code says.
+//! The README, the page about GitHub and the App's manifest say what the code says.
 
 use aspora::{
     cli::{Arguments, settings},
     core::workflow::Workflow,
+    github::permissions::NEEDS,
 };
 use clap::{Command, CommandFactory as _};
 
+const GITHUB: &str = include_str!("../../docs/GITHUB.md");
+const MANIFEST: &str = include_str!("../../deploy/github-app-manifest.json");
 const README: &str = include_str!("../../README.md");
 
 #[track_caller]
@@ -41,4 +44,26 @@ fn every_environment_variable_is_listed() {
         format!("| `{name}` | {default} | {meaning} |")
     };
     assert_in_readme(&settings::TABLE.iter().map(row).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn every_permission_is_listed() {
+    for need in NEEDS {
+        let row = format!("| `{}` | {} | {} | {} |", need.permission, need.level, need.why, need.without);
+        assert!(GITHUB.contains(&row), "put this into docs/GITHUB.md:\n{row}");
+    }
+}
+
+#[test]
+fn the_manifest_asks_for_what_our_calls_need_and_no_more() {
+    let manifest: serde_json::Value = serde_json::from_str(MANIFEST).unwrap();
+    // An owner grants it by hand, where the base's workflow files change often.
+    let needed = NEEDS.iter().filter(|need| need.permission != "workflows");
+    let needed: serde_json::Map<_, _> =
+        needed.map(|need| (need.permission.to_owned(), need.level.to_string().into())).collect();
+    assert_eq!(manifest["default_permissions"], serde_json::Value::Object(needed));
+    for event in manifest["default_events"].as_array().unwrap() {
+        let event = format!("`{}`", event.as_str().unwrap());
+        assert!(GITHUB.contains(&event), "docs/GITHUB.md does not say what {event} is for");
+    }
 }

@@ -14,7 +14,7 @@ use aspora::{
         requirement::RepoName,
         sha::Sha,
     },
-    github::{Account, BadConfig, Config, Effort, Error, Forge, Kind, Throttle, Timeouts, text::Marker},
+    github::{BadConfig, Config, Credential, Effort, Error, Forge, Kind, Throttle, Timeouts, text::Marker},
 };
 use axum::{
     Json, Router,
@@ -72,8 +72,9 @@ fn config(url: &str, token: &str) -> Config {
         connect: Duration::from_secs(5),
         read: Duration::from_millis(300),
         total: Duration::from_secs(5),
+        young: Duration::from_secs(5),
     };
-    Config { api_url: url.parse().unwrap(), token: token.to_owned().into(), timeouts }
+    Config { api_url: url.parse().unwrap(), credential: Credential::Token(token.into()), timeouts }
 }
 
 fn repo() -> RepoName {
@@ -198,15 +199,6 @@ async fn a_rate_limit_is_reported_without_waiting() {
 }
 
 #[tokio::test]
-async fn a_renamed_repository_is_reported_and_a_post_never_becomes_a_get() {
-    let world = World::new(|_| status(301, &[("location", "/repositories/1")], &json!({}))).await;
-    let new = world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
-    let read = world.forge.pull(&repo(), 7).await.unwrap_err();
-    assert_eq!((new.kind(), read.kind()), (Kind::Moved, Kind::Moved));
-    assert_eq!(world.calls().len(), 2);
-}
-
-#[tokio::test]
 async fn a_slow_answer_hits_the_read_timeout() {
     let world = World::slow(|_| Json(json!({})).into_response(), Duration::from_secs(60)).await;
     let error = world.forge.pull(&repo(), 7).await.unwrap_err();
@@ -313,31 +305,6 @@ async fn a_check_run_is_found_by_its_external_id() {
 }
 
 #[tokio::test]
-async fn an_app_is_identified_by_its_bot_account() {
-    let world = World::new(|call| match call {
-        "GET /api/v3/user" => status(403, &[], &json!({"message": "Resource not accessible by integration"})),
-        "GET /api/v3/app" => Json(json!({"id": 1, "slug": "aspora"})).into_response(),
-        "GET /api/v3/users/aspora%5Bbot%5D" => {
-            Json(json!({"id": 77, "login": "aspora[bot]", "type": "Bot"})).into_response()
-        }
-        other => status(404, &[], &json!({"message": other})),
-    })
-    .await;
-    let us = Account { id: 77, login: "aspora[bot]".to_owned(), is_bot: true };
-    assert_eq!(world.forge.identity().await, Ok(us));
-}
-
-#[tokio::test]
-async fn the_error_of_a_wrong_token_is_reported_and_not_cached() {
-    let world = World::new(|_| status(401, &[], &json!({"message": "Bad credentials"}))).await;
-    for _ in 0..2 {
-        let error = world.forge.identity().await.unwrap_err();
-        assert_eq!((error.kind(), error.message()), (Kind::Unauthorized, "Bad credentials"));
-    }
-    assert_eq!(world.calls().len(), 4);
-}
-
-#[tokio::test]
 async fn permissions_are_read_and_an_unknown_one_permits_nothing() {
     async fn check(answer: Response, expected: Result<Permission, Kind>) {
         let answer = Mutex::new(Some(answer));
@@ -381,7 +348,7 @@ struct Recorder {
 }
 
 impl Throttle for Recorder {
-    fn pass(&self, effort: Effort) -> BoxFuture<'_, Result<Pass, Held>> {
+    fn pass<'a>(&'a self, _account: &'a str, effort: Effort) -> BoxFuture<'a, Result<Pass, Held>> {
         self.asked.lock().unwrap().push(effort);
         let open = self.open.load(std::sync::atomic::Ordering::SeqCst);
         let (key, why) = ("github:x:y".to_owned(), "rate limited (403)".to_owned());
@@ -394,7 +361,7 @@ impl Throttle for Recorder {
         async { None }.boxed()
     }
 
-    fn observe(&self, observed: Observed) -> BoxFuture<'_, ()> {
+    fn observe<'a>(&'a self, _account: &'a str, observed: Observed) -> BoxFuture<'a, ()> {
         self.observed.lock().unwrap().push(observed);
         async {}.boxed()
     }
@@ -403,6 +370,7 @@ impl Throttle for Recorder {
 #[tokio::test]
 async fn a_call_that_is_held_back_is_not_sent_and_every_answer_is_observed() {
     let mut world = World::new(|call| match call {
+        "GET /api/v3/user" => Json(json!({"id": 5, "login": "ada", "type": "User"})).into_response(),
         "GET /api/v3/repos/acme/w/pulls/7" => {
             let headers = [
                 ("x-ratelimit-limit", "5000"),
@@ -431,11 +399,14 @@ async fn a_call_that_is_held_back_is_not_sent_and_every_answer_is_observed() {
     recorder.open.store(true, std::sync::atomic::Ordering::SeqCst);
     world.forge.pull(&repo(), 7).await.unwrap();
     world.forge.create_comment(&repo(), 7, &Marker::new("k"), "x").await.unwrap_err();
-    assert_eq!(*recorder.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Create]);
-    assert_eq!(*recorder.ended.lock().unwrap(), [None, None], "both calls were answered");
+    // The first call of all asks whose limit is to be counted.
+    assert_eq!(*recorder.asked.lock().unwrap(), [Effort::Read, Effort::Read, Effort::Read, Effort::Create]);
+    assert_eq!(*recorder.ended.lock().unwrap(), [None, None, None], "all calls were answered");
     let full_in = Duration::from_secs(31);
     let window = RateWindow { limit: 5_000, remaining: 17, full_in, is_gradual: false };
     let read = Observed { calls: Some(window), ..Observed::default() };
     let penalty = Some((Duration::from_secs(90), "rate limited (403)".to_owned()));
-    assert_eq!(*recorder.observed.lock().unwrap(), [read, Observed { penalty, ..Observed::default() }]);
+    let penalty = Observed { penalty, ..Observed::default() };
+    // A penalty closes the limit of the account, and that of the token, by which a new process would ask.
+    assert_eq!(*recorder.observed.lock().unwrap(), [Observed::default(), read, penalty.clone(), penalty]);
 }

@@ -11,6 +11,7 @@ mod support;
 mod bench;
 mod cli;
 mod controls;
+mod credentials;
 mod docs;
 mod doctor;
 mod engine;

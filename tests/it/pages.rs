@@ -36,6 +36,7 @@ async fn server() -> Server {
     let settings = Settings {
         public_url: "http://127.0.0.1".to_owned(),
         forge_url: "https://forge.test".to_owned(),
+        forge: None,
         webhook_secrets: vec![],
         forge_is_stand_in: true,
         model_is_stand_in: false,
@@ -108,14 +109,19 @@ impl Server {
         let lease = self.claim(Queue::Llm).await;
         let message = format!("Division by zero when the portfolio is empty {text}");
         let found = Finding::new(Severity::High, &format!("services/{text}.py"), Some(12), &message, "x / y");
-        store::review::record(pool, &lease, &sha('a'), text, &[found]).await.unwrap();
+        store::review::record(pool, &lease, &store::review::New::complete(&sha('a'), text, &[found]))
+            .await
+            .unwrap();
         let note = "1 actionable (1 blocking)".to_owned();
         let answer = Answer { outcome: Outcome::Findings, note, progress: Progress::default() };
         self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
         let moved = Progress { head: Some(sha('d')), ..Progress::default() };
         self.answer(Queue::Llm, Outcome::Pushed, "pushed ddddddd", moved).await;
+        self.answer(Queue::Github, Outcome::Passed, "tier high", Progress::default()).await;
         let lease = self.claim(Queue::Llm).await;
-        store::review::record(pool, &lease, &sha('d'), "Fine.", &[]).await.unwrap();
+        store::review::record(pool, &lease, &store::review::New::complete(&sha('d'), "Fine.", &[]))
+            .await
+            .unwrap();
         let note = "nothing actionable".to_owned();
         let answer = Answer { outcome: Outcome::Clean, note, progress: Progress::default() };
         self.app.engine.answer(&lease, "worker-1", answer).await.unwrap();
@@ -187,7 +193,7 @@ async fn a_run_is_readable_without_a_script() {
         r#"<span class="file">+++ b/risk.py"#,
         r#"<span class="plus">+plain"#,
         "too long to be stored",
-        "Path: generate → gate → review → remediate → rerun → verdict",
+        "Path: generate → gate → review → remediate → recheck → rerun → verdict",
         "Show the &lt;b&gt;risk&lt;/b&gt; of a portfolio.",
         "The forge is a stand-in, not GitHub.",
     ] {

@@ -21,6 +21,7 @@ async fn serve() -> Server {
     let settings = Settings {
         public_url: url.clone(),
         forge_url: "https://forge.test".to_owned(),
+        forge: None,
         webhook_secrets: Vec::new(),
         forge_is_stand_in: true,
         model_is_stand_in: true,

@@ -59,6 +59,10 @@ impl SpecChecker {
     }
 
     fn observe(&self, exchange: &Exchange) {
+        // GraphQL has a schema of its own, which the description of the REST API leaves out.
+        if exchange.path == "/graphql" {
+            return;
+        }
         let deviations = check(exchange);
         let name = format!("{} {} {}", exchange.method, exchange.path, exchange.status);
         self.checked.lock().expect("no holder has panicked").push(name.clone());

@@ -130,9 +130,49 @@ pub fn lines_shown(diff: &str) -> BTreeMap<String, BTreeSet<u32>> {
     shown
 }
 
+/// The lines of the old side that a unified diff changes, by path: those that it removes, and the two between
+/// which it adds.
+#[must_use]
+pub fn lines_changed(diff: &str) -> BTreeMap<String, BTreeSet<u32>> {
+    let mut changed: BTreeMap<String, BTreeSet<u32>> = BTreeMap::new();
+    let (mut path, mut line, mut old, mut new) = (None, 0_u32, 0_u32, 0_u32);
+    for text in diff.lines() {
+        let mut mark = |line: u32| {
+            if let Some(path) = &path {
+                changed.entry(String::clone(path)).or_default().insert(line);
+            }
+        };
+        match text.as_bytes().first() {
+            Some(b'-') if old > 0 => {
+                mark(line);
+                (line, old) = (line + 1, old - 1);
+            }
+            Some(b'+') if new > 0 => {
+                mark(line.saturating_sub(1));
+                mark(line);
+                new -= 1;
+            }
+            Some(b' ') | None if old > 0 && new > 0 => (line, old, new) = (line + 1, old - 1, new - 1),
+            _ => {
+                if let Some(name) = text.strip_prefix("--- ") {
+                    path = name.strip_prefix("a/").map(str::to_owned);
+                } else if let Some(hunk) = text.strip_prefix("@@ ") {
+                    (line, old) = side_of(hunk, '-').unwrap_or((0, 0));
+                    new = new_side(hunk).map_or(0, |(_, count)| count);
+                }
+            }
+        }
+    }
+    changed
+}
+
 /// The first line and the number of lines of a hunk's new side.
 fn new_side(hunk: &str) -> Option<(u32, u32)> {
-    let side = hunk.split(' ').find_map(|part| part.strip_prefix('+'))?;
+    side_of(hunk, '+')
+}
+
+fn side_of(hunk: &str, mark: char) -> Option<(u32, u32)> {
+    let side = hunk.split(' ').find_map(|part| part.strip_prefix(mark))?;
     let (line, count) = side.split_once(',').unwrap_or((side, "1"));
     Some((line.parse().ok()?, count.parse().ok()?))
 }
@@ -170,5 +210,16 @@ mod tests {
         let shown = lines_shown(diff);
         assert_eq!(shown["a.py"], BTreeSet::from([1, 2, 3, 4]));
         assert_eq!(shown.len(), 1);
+    }
+
+    #[test]
+    fn the_lines_changed_are_those_of_the_old_side() {
+        let diff = "diff --git a/a.py b/a.py\n--- a/a.py\n+++ b/a.py\n@@ -10,4 +10,4 @@ def f():\n ten\n-eleven\n+ELEVEN\n\
+                    twelve\n thirteen\n@@ -40,2 +40,3 @@\n forty\n+more\n last\n\
+                    --- a/gone.py\n+++ /dev/null\n@@ -1,2 +0,0 @@\n-x\n--- y\n";
+        let changed = lines_changed(&diff.replace("\ntwelve", "\n twelve"));
+        assert_eq!(changed["a.py"], BTreeSet::from([11, 12, 40, 41]));
+        assert_eq!(changed["gone.py"], BTreeSet::from([1, 2]));
+        assert_eq!(changed.len(), 2);
     }
 }

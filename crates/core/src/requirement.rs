@@ -14,7 +14,8 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 #[serde(try_from = "String", into = "String")]
 pub struct ProductName(String);
 
-/// A repository on the forge: `owner/name`.
+/// A repository on the forge: `owner/name`. It holds nothing that a URL or a file name must escape, but may begin with
+/// a dash.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RepoName {
@@ -30,6 +31,50 @@ pub struct Invalid {
     pub field: &'static str,
     /// What is wrong, the limit, and what to do.
     pub message: String,
+}
+
+/// The most characters a requester's name may have.
+pub const REQUESTER_LIMIT: usize = 100;
+/// The most characters of a login on the forge: 39, or more with the short code of an enterprise.
+const LOGIN_LIMIT: usize = 60;
+
+/// Who asked for a requirement, as the caller says: it is taken on trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestedBy {
+    /// Their name; empty if the caller gives none.
+    pub name: String,
+    /// Their login on the forge: as a reviewer they cannot approve their own critical change.
+    pub forge_login: Option<String>,
+}
+
+impl RequestedBy {
+    /// Checks both fields and returns all errors.
+    ///
+    /// # Errors
+    /// One [`Invalid`] for a name that is too long or holds control characters, and for what is no login.
+    pub fn new(name: &str, forge_login: Option<&str>) -> Result<Self, Vec<Invalid>> {
+        let mut wrong = Vec::new();
+        let name = name.trim();
+        if name.chars().count() > REQUESTER_LIMIT || name.chars().any(char::is_control) {
+            let limit = format!("must be one plain line of at most {REQUESTER_LIMIT} characters");
+            wrong.push(Invalid::new("requested_by/name", limit));
+        }
+        if let Some(login) = forge_login.filter(|login| !is_login(login)) {
+            let shown: String = login.chars().take(60).collect();
+            let rule = "is not a login: letters, digits and single hyphens, neither first nor last";
+            wrong.push(Invalid::new("requested_by/forge_login", format!("{shown:?} {rule}")));
+        }
+        let forge_login = forge_login.map(str::to_owned);
+        if wrong.is_empty() { Ok(Self { name: name.to_owned(), forge_login }) } else { Err(wrong) }
+    }
+}
+
+/// Whether GitHub could give this login: letters, digits and single hyphens inside; an enterprise adds `_` and a
+/// short code.
+fn is_login(text: &str) -> bool {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let edges = text.starts_with(['-', '_']) || text.ends_with(['-', '_']) || text.contains("--");
+    plain && !edges && (1..=LOGIN_LIMIT).contains(&text.len())
 }
 
 /// A requirement that has passed its checks.
@@ -132,24 +177,34 @@ impl FromStr for RepoName {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        let plain = |part: &str| {
-            (1..=100).contains(&part.len())
-                && !part.starts_with(['.', '-'])
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
-        };
-        match text.split_once('/') {
-            Some((owner, name)) if plain(owner) && plain(name) => {
-                Ok(Self { owner: owner.to_owned(), name: name.to_owned() })
-            }
-            _ => {
+        match text.split_once('/').map(|(owner, name)| (owner, name, fault(owner, name))) {
+            Some((owner, name, None)) => Ok(Self { owner: owner.to_owned(), name: name.to_owned() }),
+            found => {
                 let shown: String = text.chars().take(60).collect();
-                Err(Invalid::new(
-                    "repository",
-                    format!("{shown:?} is not a repository: `owner/name` is needed"),
-                ))
+                let why = found.and_then(|(.., why)| why).unwrap_or("`owner/name` is needed");
+                Err(Invalid::new("repository", format!("{shown:?} is not a repository: {why}")))
             }
         }
     }
+}
+
+/// Why a forge would not have this repository. The rules are GitHub's, but for two that are wider: an account of
+/// another forge may hold `_` and `.`, and old accounts begin or end with `-`.
+fn fault(owner: &str, name: &str) -> Option<&'static str> {
+    let plain = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+    };
+    let fits = |part: &str| (1..=100).contains(&part.len());
+    let git = name.get(name.len().saturating_sub(4)..).is_some_and(|end| end.eq_ignore_ascii_case(".git"));
+    [
+        (!fits(owner) || !fits(name), "owner and name have 1 to 100 characters each"),
+        (!plain(owner) || !plain(name), "owner and name hold only letters, digits, `-`, `_` and `.`"),
+        (owner.starts_with('.'), "no account begins with `.`"),
+        (matches!(name, "." | ".."), "`.` and `..` are folders"),
+        (git, "write its name without `.git`"),
+    ]
+    .into_iter()
+    .find_map(|(wrong, why)| wrong.then_some(why))
 }
 
 impl fmt::Display for ProductName {
@@ -197,6 +252,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_requester_is_named_by_a_plain_line_and_a_login() {
+        let login = |login: &str| RequestedBy::new("Mira", Some(login)).is_ok();
+        assert!(login("mira") && login("Mira-2") && login("mira_acme"));
+        assert!(!login("") && !login("-mira") && !login("mira-") && !login("a--b") && !login("a b"));
+        assert!(!login("@mira") && !login("mira[bot]") && !login(&"a".repeat(61)));
+        assert_eq!(RequestedBy::new("a\nb", Some("a/b")).unwrap_err().len(), 2);
+        assert!(RequestedBy::new("", None).is_ok());
+    }
+
+    #[test]
     fn every_wrong_field_is_named_at_once() {
         let wrong = Requirement::new("Wealth!", " ", &"x".repeat(BODY_LIMIT + 1), 9).unwrap_err();
         let fields: Vec<_> = wrong.iter().map(|invalid| invalid.field).collect();
@@ -206,9 +271,26 @@ mod tests {
 
     #[test]
     fn a_repository_is_owner_and_name_and_nothing_else() {
-        assert!("acme/wealth-product".parse::<RepoName>().is_ok());
-        for wrong in ["", "acme", "a/b/c", "../x", "a/../b", "file:///x", "a/-x", "a b/c", "a/.git"] {
+        for good in ["acme/wealth-product", "acme/.github", "a/-x", "-a-/_", "a/--upload-pack", "a/b.gitx"] {
+            assert!(good.parse::<RepoName>().is_ok(), "{good}");
+        }
+        for wrong in [
+            "",
+            "acme",
+            "a/b/c",
+            "../x",
+            "a/..",
+            "a/.",
+            "a/../b",
+            "file:///x",
+            "a b/c",
+            "a/.git",
+            "a/b.GIT",
+            "a/é",
+        ] {
             assert!(wrong.parse::<RepoName>().is_err(), "{wrong}");
         }
+        let error = "acme/w.git".parse::<RepoName>().unwrap_err().message;
+        assert_eq!(error, "\"acme/w.git\" is not a repository: write its name without `.git`");
     }
 }

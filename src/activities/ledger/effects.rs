@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Effect;
 use crate::{
-    core::{policy::Conclusion, sha::Sha},
+    core::{
+        policy::{Conclusion, StatusState},
+        sha::Sha,
+    },
     llm::{Prompt, Reply, Task},
 };
 
@@ -129,6 +132,21 @@ pub(crate) struct Reported {
     pub(crate) url: String,
 }
 
+/// The setting of a commit status, where we may not make check runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StatusIntent {
+    pub(crate) name: String,
+    pub(crate) head: Sha,
+    pub(crate) state: StatusState,
+}
+
+/// The posting or the edit of the one comment that holds the gate's report.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CommentIntent {
+    pub(crate) pull: u64,
+    pub(crate) head: Sha,
+}
+
 /// The posting of a review.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ReviewIntent {
@@ -222,6 +240,16 @@ impl Effect for CheckRunIntent {
 impl Effect for CheckUpdateIntent {
     const KIND: &'static str = CheckRunIntent::KIND;
     type Observation = Reported;
+}
+
+impl Effect for StatusIntent {
+    const KIND: &'static str = "commit_status";
+    type Observation = Reported;
+}
+
+impl Effect for CommentIntent {
+    const KIND: &'static str = "comment";
+    type Observation = Posted;
 }
 
 impl Effect for RerunIntent {

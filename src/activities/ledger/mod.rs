@@ -11,9 +11,9 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub(super) use self::effects::{
-    Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommitMessage,
-    MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted, PullRequestIntent,
-    Pushed, Reported, Reran, RerunIntent, ReviewIntent, Tests,
+    Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommentIntent,
+    CommitMessage, MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted,
+    PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ReviewIntent, StatusIntent, Tests,
 };
 use super::{Failure, attempt::Attempt};
 use crate::{
@@ -76,6 +76,12 @@ impl Attempt<'_> {
         Ok(effect::observe(&self.factory.pool, self.lease.run, key, &result).await?)
     }
 
+    /// The observation of an effect that an earlier attempt at this visit of the step made.
+    pub(super) async fn observed<E: Effect>(&self, key: &str) -> Result<Option<E::Observation>, Failure> {
+        let row = effect::get(&self.factory.pool, self.lease.run, key).await?;
+        row.and_then(|row| row.result).map(|result| observation::<E>(key, result)).transpose()
+    }
+
     /// Acts at most once: a recorded observation is returned, and where only the intent is recorded, `find`
     /// looks for the result before `act`. Neither future is polled before its turn.
     pub(super) async fn once<E: Effect>(
@@ -115,6 +121,12 @@ impl Attempt<'_> {
     /// The heads that this run and earlier runs on the same branch pushed, oldest first.
     pub(super) async fn pushes(&self) -> Result<Vec<Observed<Pushed>>, Failure> {
         self.observations::<ChangePushIntent>().await
+    }
+
+    /// The keys with this prefix of one kind of effect that were done, as [`Attempt::observations`] lists them.
+    pub(super) async fn observed_keys<E: Effect>(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+        let rows = effect::done_in_lineage(&self.factory.pool, self.lease.run, E::KIND).await?;
+        Ok(rows.into_iter().map(|row| row.key).filter(|key| key.starts_with(prefix)).collect())
     }
 
     /// The observations of one kind of effect, of this run and of earlier runs on the same branch, oldest first.

@@ -83,6 +83,9 @@ pub(super) async fn became(
 
 /// Records the forge's yes.
 pub(super) async fn record(at: &Attempt<'_>, key: &str, sha: Sha, head: Sha) -> Result<Reply, Failure> {
+    // A pull request that others merged at the cleared head has no intent of ours yet.
+    let pull = at.progress().pull.unwrap_or_default();
+    at.begin(key, &MergeIntent { pull, sha: head.clone() }).await?;
     let merged = Merged { sha, head };
     at.observe::<MergeIntent>(key, &merged).await?;
     landed(at, key, merged).await

@@ -94,6 +94,18 @@ impl Client {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/findings"))).await
     }
 
+    /// Dismisses a finding of a run.
+    pub(crate) async fn dismiss(
+        &self,
+        run: Uuid,
+        fingerprint: &str,
+        reason: &str,
+    ) -> Result<Vec<Finding>, Failure> {
+        let body = crate::api::Control { reason: reason.to_owned() };
+        let path = format!("/api/v1/runs/{run}/findings/{fingerprint}/dismiss");
+        self.json(self.request(Method::POST, &path).json(&body)).await
+    }
+
     /// The policy's assessments of a run's heads, newest first.
     pub(crate) async fn assessments(&self, run: Uuid) -> Result<Vec<Assessment>, Failure> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/assessments"))).await

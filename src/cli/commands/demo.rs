@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{Client, Exit, Printer, plain};
+use super::{Client, Exit, Printer, options::ActAs, plain};
 use crate::{
     api::{Assessment, Fact, Finding, NewRequirement, Run},
     cli::{app::stop_on_signal, dev_server::DevServer, settings::Settings, text::short},
@@ -37,6 +37,9 @@ pub(crate) struct Demo {
     /// Port of the server; 0 picks a free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// What to act as at the GitHub twin.
+    #[arg(long, value_enum, default_value_t = ActAs::App)]
+    credential: ActAs,
     /// Keep serving the pages after the end, until interrupted.
     #[arg(long)]
     keep: bool,
@@ -76,9 +79,10 @@ pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
     let folder = options.data.clone().unwrap_or_else(default_folder);
     let marker = prepare(&folder, options.data.is_some())?;
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
-    let server = DevServer::open(&settings, &folder, listen, stop.clone()).await?;
+    let server = DevServer::open(&settings, &folder, listen, options.credential.into(), stop.clone()).await?;
     server.add_wealth().await?;
     printer.aside(&format!("Aspora runs on {} ({})", server.url, server.describe_parts()))?;
+    printer.aside(&server.describe_credential().await?)?;
     let followed = follow(&server, &marker, printer, began, stop).await;
     let Ok((exit, run)) = followed else {
         server.close().await?;
@@ -112,6 +116,7 @@ async fn follow(
         title: TITLE.to_owned(),
         body: BODY.to_owned(),
         priority: 3,
+        requested_by: None,
     };
     let accepted = client.submit_once(&new, marker.key).await?;
     printer.aside(&format!("“{BODY}”\n{}\n", accepted.page_url))?;

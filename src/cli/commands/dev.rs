@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::Args;
 
-use super::Exit;
+use super::{Exit, options::ActAs};
 use crate::{
     cli::{app::stop_on_signal, dev_server::DevServer, settings::Settings},
     core::requirement::{Invalid, ProductName},
@@ -19,6 +19,9 @@ pub(crate) struct Dev {
     /// Data directory [default: `dev` in ASPORA_DATA].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// What to act as at the GitHub twin.
+    #[arg(long, value_enum, default_value_t = ActAs::App)]
+    credential: ActAs,
     /// Add a product with a local git repository; can be repeated.
     #[arg(long, value_name = "NAME=DIR")]
     product: Vec<LocalProduct>,
@@ -53,13 +56,15 @@ pub(crate) async fn run(options: Dev) -> anyhow::Result<Exit> {
     let settings = Settings::from_env()?;
     let folder = options.data.unwrap_or_else(|| settings.data.join("dev"));
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
-    let server = DevServer::open(&settings, &folder, listen, stop_on_signal()?).await?;
+    let server =
+        DevServer::open(&settings, &folder, listen, options.credential.into(), stop_on_signal()?).await?;
     server.add_wealth().await?;
     for product in &options.product {
         server.add_local(&product.name, &product.folder).await?;
     }
     println!("Aspora runs on {} (data in {})", server.url, folder.display());
     println!("{}", server.describe_parts());
+    println!("{}", server.describe_credential().await?);
     if let Err(unavailable) = &server.sandbox {
         println!("{unavailable}");
     }

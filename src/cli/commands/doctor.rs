@@ -1,4 +1,7 @@
-//! `aspora doctor`: checks the database's settings and schema, and the invariants of all runs.
+//! `aspora doctor`: checks the database's settings and schema, what GitHub lets us do for each product, and the
+//! invariants of all runs.
+
+mod forge;
 
 use std::fmt::Write as _;
 
@@ -34,7 +37,7 @@ pub(crate) struct Doctor {
     database: Database,
 }
 
-/// Checks the database and prints the results.
+/// Checks the database and GitHub, and prints the results.
 ///
 /// # Errors
 /// When the database cannot be reached or read.
@@ -58,6 +61,9 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         found["down"] =
             down.iter().map(|one| json!({ "provider": one.provider, "since": one.since })).collect();
     }
+    let products = forge::inspect(&pool, missing == 0, &mut text).await?;
+    is_healthy &= products.iter().all(forge::Inspected::is_healthy);
+    found["github"] = json!(products);
     if options.invariants {
         anyhow::ensure!(
             missing == 0,

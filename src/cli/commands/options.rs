@@ -3,11 +3,12 @@
 use std::{io::Read as _, path::Path, path::PathBuf};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use crate::{
     core::requirement::BODY_LIMIT,
+    dev::Acting,
     store::{self, Pool},
 };
 
@@ -31,6 +32,30 @@ impl Database {
     pub(super) async fn connect(&self, connections: u32) -> anyhow::Result<Pool> {
         let pool = store::connect(&self.database_url, connections).await;
         pool.context("connect to the database in DATABASE_URL")
+    }
+}
+
+/// What `dev` and `demo` act as at the GitHub twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ActAs {
+    /// As a GitHub App.
+    App,
+    /// With a person's fine-grained token: the gate is a commit status.
+    Token,
+    /// With a person's classic token.
+    Classic,
+    /// With the token of GitHub Actions, which starts no workflow.
+    Actions,
+}
+
+impl From<ActAs> for Acting {
+    fn from(act_as: ActAs) -> Self {
+        match act_as {
+            ActAs::App => Self::App,
+            ActAs::Token => Self::FineGrained,
+            ActAs::Classic => Self::Classic,
+            ActAs::Actions => Self::Actions,
+        }
     }
 }
 

@@ -59,7 +59,10 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         Command::Put(put) => {
             let product = client.put_product(&Product::from(put)).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
-            let text = format!("Product `{name}` uses the repository {repository}.");
+            let mut text = format!("Product `{name}` uses the repository {repository}.");
+            for warning in &product.warnings {
+                let _ = write!(text, "\nnote {}", plain(warning));
+            }
             printer.say(&text, &product)?;
         }
     }
@@ -78,6 +81,7 @@ impl From<Put> for Product {
             evidence_app: put.evidence_app,
             check_deadline_minutes: put.check_deadline,
             merge_method: put.merge_method,
+            warnings: Vec::new(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     options::{Body, Id},
     plain,
 };
-use crate::api::{NewBudget, NewRequirement, Requirement};
+use crate::api::{NewBudget, NewRequester, NewRequirement, Requirement};
 
 /// The maximum page size of the server.
 const PAGE: u32 = 100;
@@ -48,6 +48,12 @@ pub(crate) struct Submit {
     /// Maximum cost of these calls, in millionths of a dollar.
     #[arg(long, value_name = "MICRO-DOLLARS")]
     budget_micro_dollars: Option<u64>,
+    /// Name of the person who asks for it.
+    #[arg(long, value_name = "NAME")]
+    requested_by: Option<String>,
+    /// Login of that person on the forge; they cannot approve their own critical change.
+    #[arg(long, value_name = "LOGIN")]
+    forge_login: Option<String>,
     /// Follow the run to its end; exits with 3 unless the run succeeds.
     #[arg(short, long)]
     watch: bool,
@@ -95,7 +101,9 @@ async fn submit(client: &Client, printer: &Printer, command: Submit) -> anyhow::
     let budget = NewBudget { tokens: command.budget_tokens, micro_dollars: command.budget_micro_dollars };
     let budget = (budget != NewBudget::default()).then_some(budget);
     let (product, title, priority) = (command.product, command.title, command.priority);
-    let new = NewRequirement { product, title, body, priority, budget };
+    let by = NewRequester { name: command.requested_by, forge_login: command.forge_login };
+    let requested_by = (by != NewRequester::default()).then_some(by);
+    let new = NewRequirement { product, title, body, priority, budget, requested_by };
     let accepted = client.submit(&new).await?;
     let text = format!(
         "Submitted requirement {}; its run is {}.\n{}",

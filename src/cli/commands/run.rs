@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Retry(Retry),
     /// Start a new run from a step of a run that has ended and is not merged.
     Fork(Fork),
+    /// Dismiss a finding of the run's reviews: it no longer blocks.
+    Dismiss(Dismiss),
     /// Print everything recorded about the run, one JSON object per line.
     Export(Id),
 }
@@ -80,6 +82,16 @@ pub(crate) struct Fork {
     step: String,
 }
 
+/// The arguments of `dismiss`.
+#[derive(Debug, Args)]
+pub(crate) struct Dismiss {
+    #[command(flatten)]
+    control: Control,
+    /// The finding's fingerprint, as the API and the run's page show it.
+    #[arg(long)]
+    finding: String,
+}
+
 /// The arguments of `events`.
 #[derive(Debug, Args)]
 pub(crate) struct Events {
@@ -119,11 +131,22 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         Command::Retry(Retry { control: Control { id, reason }, step }) => {
             post(client, printer, id, "retry", &api::Retry { reason, step }).await?;
         }
+        Command::Dismiss(Dismiss { control: Control { id, reason }, finding }) => {
+            let dismissed = client.dismiss(id, &finding, &reason).await?;
+            printer.say(&findings(&dismissed), &dismissed)?;
+        }
         Command::Fork(Fork { control: Control { id, reason }, step }) => {
             post(client, printer, id, "fork", &api::Fork { reason, step }).await?;
         }
     }
     Ok(Exit::Success)
+}
+
+/// The states of a finding, a line for each head.
+fn findings(all: &[api::Finding]) -> String {
+    let line =
+        |found: &api::Finding| plain(&format!("{} is {} on {}", found.path, found.state, found.head_sha));
+    all.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Sends a control that needs only a reason.

@@ -58,7 +58,12 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) enum PullAction {
     Opened,
-    Edited,
+    /// Its title, body or base changed; with the base that it had before, if that changed.
+    Edited {
+        base: Option<PreviousBase>,
+    },
+    ConvertedToDraft,
+    ReadyForReview,
     Closed,
     Reopened,
     /// It became part of a stack.
@@ -74,6 +79,13 @@ pub(crate) enum PullAction {
         before: String,
         after: String,
     },
+}
+
+/// The base of a pull request before it was pointed at another branch.
+#[derive(Debug)]
+pub(crate) struct PreviousBase {
+    pub(crate) branch: String,
+    pub(crate) sha: String,
 }
 
 impl Event {

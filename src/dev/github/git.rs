@@ -17,6 +17,8 @@ use self::diff::{patches_of, read_listing, with_patch};
 #[derive(Debug, Clone)]
 pub(crate) struct Git {
     pub(crate) dir: PathBuf,
+    /// The objects of a push that is still being looked at.
+    pub(crate) quarantine: Option<PathBuf>,
 }
 
 /// One commit, as git prints it.
@@ -70,17 +72,6 @@ impl Git {
         tokio::fs::create_dir_all(&self.dir).await.context("make the repository's folder")?;
         self.text(["init", "--quiet", "--bare", "--initial-branch=main"]).await?;
         self.open_to_http().await
-    }
-
-    /// Makes a bare copy of a repository on this machine.
-    pub(crate) async fn adopt(&self, source: &std::path::Path) -> anyhow::Result<()> {
-        self.init().await?;
-        let source = source.to_str().context("name the repository's folder in UTF-8")?;
-        self.text(["fetch", "--quiet", source, "+refs/heads/*:refs/heads/*"]).await?;
-        if self.branch("main").await?.is_none() {
-            bail!("{source} has no branch `main`, into which pull requests are merged; create one");
-        }
-        Ok(())
     }
 
     async fn open_to_http(&self) -> anyhow::Result<()> {
@@ -264,7 +255,10 @@ impl Git {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    async fn text<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> anyhow::Result<String> {
+    pub(crate) async fn text<'a>(
+        &self,
+        arguments: impl IntoIterator<Item = &'a str>,
+    ) -> anyhow::Result<String> {
         let bytes = succeed(self.command(arguments), b"").await?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -275,8 +269,12 @@ impl Git {
         Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned()))
     }
 
-    fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = git();
+        if let Some(quarantine) = &self.quarantine {
+            command.env("GIT_OBJECT_DIRECTORY", quarantine);
+            command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", self.dir.join("objects"));
+        }
         command.arg("--git-dir").arg(&self.dir).args(arguments);
         command
     }
@@ -303,7 +301,8 @@ async fn succeed_with(
     succeed(command, input).await
 }
 
-async fn succeed(mut command: Command, input: &[u8]) -> anyhow::Result<Vec<u8>> {
+/// The output of a command that must succeed.
+pub(crate) async fn succeed(mut command: Command, input: &[u8]) -> anyhow::Result<Vec<u8>> {
     command.stdin(Stdio::piped());
     let mut child = command.spawn().context("start git: is it installed?")?;
     let mut stdin = child.stdin.take().context("open git's input")?;
@@ -341,7 +340,7 @@ mod tests {
     #[tokio::test]
     async fn changes_list_status_counts_and_patch() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let git = Git { dir: folder.path().join("product.git") };
+        let git = Git { dir: folder.path().join("product.git"), quarantine: None };
         git.init().await?;
         let me = ("ada", "ada@example.com");
         let first =

@@ -81,7 +81,7 @@ impl Host {
     }
 
     pub(crate) fn git(&self, repository: &str) -> Git {
-        Git { dir: self.repositories().join(format!("{repository}.git")) }
+        Git { dir: self.repositories().join(format!("{repository}.git")), quarantine: None }
     }
 
     /// The full SHA of a commit or branch; 404 for an unknown one.

@@ -13,7 +13,15 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::{
-    access, credentials::Credential, git::git, permissions::Level, push, refusal::Refusal, shared::Shared,
+    access,
+    credentials::Credential,
+    git::git,
+    permissions::Level,
+    push,
+    push_rules::{self, Pusher},
+    receive_pack,
+    refusal::Refusal,
+    shared::Shared,
 };
 
 /// Serves one request below `/{owner}/{repo}.git/`.
@@ -39,6 +47,7 @@ pub(crate) async fn serve(
         }
         admitted => admitted?,
     };
+    let workflows = shared.host.read(&name, |it| access::may(&by, it, "workflows", Level::Write))?;
     let caller = by.login.unwrap_or_default();
     let call = Cgi { repositories: shared.host.repositories(), caller: &caller, method, uri, headers };
     if !uri.path().ends_with("/git-receive-pack") {
@@ -46,8 +55,17 @@ pub(crate) async fn serve(
     }
     let turn = shared.host.turn().await;
     let git = turn.git(&name);
+    let request = receive_pack::read(&body);
+    let quarantine = tempfile::tempdir().context("make a folder for a push")?;
+    let incoming = git.with_pack(&quarantine.path().join("objects"), request.pack).await?;
+    let pusher = Pusher { login: &caller, workflows };
+    let warnings = match push_rules::inspect(&turn, &name, &incoming, pusher, &request.updates).await? {
+        Ok(warnings) => warnings,
+        Err(declined) => return Ok(receive_pack::declined(&request.updates, &declined)),
+    };
     let before = git.branches().await?;
-    let answer = call.run(body).await?;
+    let answer = call.run(body.clone()).await?;
+    let answer = receive_pack::with_warnings(answer, &warnings).await?;
     let after = git.branches().await?;
     push::moved(&turn, &name, &caller, &push::moves(&before, &after)).await?;
     Ok(answer)

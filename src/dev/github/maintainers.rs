@@ -4,7 +4,7 @@ use anyhow::Context as _;
 
 use super::{
     protection::{Enforcement, Rules, Ruleset},
-    state::{Repository, now},
+    state::{Repository, Review, now},
     twin::Twin,
 };
 
@@ -44,6 +44,47 @@ impl Twin {
             let (name, branch) = (format!("Rules of {branch}"), branch.to_owned());
             it.rulesets.push(Ruleset { id, name, branch, enforcement, rules, created_at: now() });
             id
+        })
+    }
+
+    /// Deletes an account: its reviews and comments have no user any more, its pull requests are the ghost's.
+    ///
+    /// # Errors
+    /// When the repository is unknown.
+    pub fn delete_account(&self, repository: &str, login: &str) -> anyhow::Result<()> {
+        self.maintain(repository, |it, _| {
+            it.deleted_accounts.insert(login.to_owned());
+        })
+    }
+
+    /// Shows a pull request as one whose fork is gone.
+    ///
+    /// # Errors
+    /// When the repository is unknown.
+    pub fn lose_fork(&self, repository: &str, number: i64) -> anyhow::Result<()> {
+        self.maintain(repository, |it, _| {
+            it.lost_forks.insert(number);
+        })
+    }
+
+    /// Shows no diff of a file, as GitHub does when it is large: no comment can be at one of its lines.
+    ///
+    /// # Errors
+    /// When the repository is unknown.
+    pub fn hide_diff(&self, repository: &str, path: &str) -> anyhow::Result<()> {
+        self.maintain(repository, |it, _| {
+            it.hidden_diffs.insert(path.to_owned());
+        })
+    }
+
+    /// Lets a commit that no branch reaches go: its reviews name no commit any more.
+    ///
+    /// # Errors
+    /// When the repository is unknown.
+    pub fn collect_garbage(&self, repository: &str, sha: &str) -> anyhow::Result<()> {
+        self.maintain(repository, |it, _| {
+            let lost = |review: &&mut Review| review.commit_id == sha;
+            it.reviews.iter_mut().filter(lost).for_each(|review| review.commit_id.clear());
         })
     }
 

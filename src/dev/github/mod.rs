@@ -6,13 +6,15 @@
 //! Files use those of the lines above them, and of their own line as long as there is no circle
 //! (`tests/house/circles.rs`):
 //!
-//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `merge_state`, `state`, `git`, `patch`, `refusal`, `event`,
-//!    `webhooks`
+//! 1. data: `accounts`, `permissions`, `apps`, `protection`, `merge_state`, `state`, `git`, `adopt`, `incoming`, `patch`,
+//!    `refusal`, `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `rules`, `mergeability`, `stale`, `pulls`, `push`,
+//!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `secrets`, `rules`, `push_rules`,
+//!    `mergeability`, `stale`, `pulls`, `push`,
 //!    `queue`, `stacks`, `merges`, `async_merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the
 //!    webhooks
-//! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `credentials`, and `access`, which judges a call by them
+//! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `receive_pack` (git), `credentials`, and `access`, which
+//!    judges a call by them
 //! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
 //!    `shared`
 //! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `merge_people`, `maintainers`, `registration` and
@@ -22,6 +24,7 @@ mod access;
 mod accounts;
 mod actions;
 mod admission;
+mod adopt;
 mod answers;
 mod apps;
 mod async_merges;
@@ -37,6 +40,7 @@ mod git;
 mod graphql;
 mod host;
 mod http_backend;
+mod incoming;
 mod issues;
 mod keys;
 mod ledger;
@@ -56,14 +60,17 @@ mod permissions;
 mod protection;
 mod pulls;
 mod push;
+mod push_rules;
 mod queue;
 mod quota;
+mod receive_pack;
 mod refusal;
 mod registration;
 mod render;
 mod reviews;
 mod routes;
 mod rules;
+mod secrets;
 mod serve;
 mod shared;
 mod stacks;

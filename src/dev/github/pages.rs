@@ -185,7 +185,7 @@ impl RepositoryPages {
             article id={ "pullrequestreview-" (review.id) } {
                 p {
                     (badge(&review.state.to_lowercase().replace('_', " "))) " " strong { (review.author) }
-                    " on " (self.sha(&review.commit_id)) ", " (when(&review.submitted_at))
+                    " on " (self.sha(&review.commit_id)) ", " (when(review.submitted_at.as_deref().unwrap_or("pending")))
                 }
                 @if !review.body.is_empty() { (prose(&review.body)) }
                 @for line in lines { (line_comment(line)) }

@@ -9,7 +9,8 @@ use super::{
     checks::{self, CheckFields, CheckOutput},
     comments,
     git::Move,
-    pulls, push,
+    pulls::{self, PullChange},
+    push,
     reviews::{self, NewReview},
     state::{CheckRun, Comment, Issue, Pull, Repository, Review, ReviewComment, now},
     twin::Twin,
@@ -155,6 +156,37 @@ impl Twin {
         Ok(pulls::close(&turn, repository, user, number).await?)
     }
 
+    /// Points a pull request at another base, as another user.
+    ///
+    /// # Errors
+    /// When it is unknown or closed, or there is no such branch.
+    pub async fn retarget_pull(
+        &self,
+        user: &str,
+        repository: &str,
+        number: i64,
+        base: &str,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        let change = PullChange { base: Some(base.to_owned()), ..PullChange::default() };
+        Ok(pulls::edit(&turn, repository, user, number, change).await?)
+    }
+
+    /// Makes a pull request a draft or ready for review, as another user.
+    ///
+    /// # Errors
+    /// When it is unknown.
+    pub async fn set_draft(
+        &self,
+        user: &str,
+        repository: &str,
+        number: i64,
+        draft: bool,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        Ok(pulls::set_draft(&turn, repository, user, number, draft).await?)
+    }
+
     /// Reports a check as an app: completed with a conclusion, in progress without one.
     ///
     /// # Errors
@@ -267,7 +299,7 @@ impl Twin {
 fn split(name: &str) -> anyhow::Result<(&str, &str)> {
     let plain = |part: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        !part.is_empty() && !part.starts_with('.') && !part.ends_with(".git") && part.chars().all(fits)
+        !part.is_empty() && !matches!(part, "." | "..") && !part.ends_with(".git") && part.chars().all(fits)
     };
     let (owner, short) = name.split_once('/').unwrap_or((name, ""));
     anyhow::ensure!(

@@ -65,14 +65,14 @@ pub enum Enforcement {
     Disabled,
 }
 
-/// One ruleset of a repository, for one branch.
+/// One ruleset of a repository.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ruleset {
     /// Unique in the twin.
     pub id: i64,
     /// Its name for people.
     pub name: String,
-    /// The branch.
+    /// The branch, or a pattern such as `release/*`.
     pub branch: String,
     /// Whether it binds.
     pub enforcement: Enforcement,

@@ -4,12 +4,12 @@ use serde::Deserialize;
 
 use super::{
     ci,
-    event::{Event, PullAction},
+    event::{Event, PreviousBase, PullAction},
     git::{Comparison, Move},
     host::{Host, Turn},
     refusal::Refusal,
     stale,
-    state::{Merge, Pull, now},
+    state::{Merge, Pull, TimelineEvent, now},
 };
 
 /// A pull request to be opened.
@@ -24,12 +24,12 @@ pub(crate) struct NewPull {
 }
 
 /// A change of a pull request; what it leaves out stays.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct PullChange {
-    title: Option<String>,
-    body: Option<String>,
-    state: Option<String>,
-    base: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) body: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) base: Option<String>,
 }
 
 /// Which pull requests a list shows.
@@ -147,7 +147,7 @@ pub(crate) async fn with_commit(host: &Host, repo: &str, sha: &str) -> Result<Ve
     Ok(found)
 }
 
-/// Changes title or body, closes or reopens.
+/// Changes title, body or base, closes or reopens. A base can be changed while the pull request is open.
 pub(crate) async fn edit(
     turn: &Turn<'_>,
     repo: &str,
@@ -157,11 +157,13 @@ pub(crate) async fn edit(
 ) -> Result<(), Refusal> {
     let pull = one(turn, repo, number)?;
     let state = change.state.as_deref();
-    if !matches!(state, None | Some("open" | "closed"))
-        || change.base.is_some_and(|base| base != pull.base_ref)
-    {
+    if !matches!(state, None | Some("open" | "closed")) {
         return Err(invalid("state"));
     }
+    let rebased = match change.base.filter(|base| *base != pull.base_ref) {
+        Some(base) => Some(new_base(turn, repo, &pull, base).await?),
+        None => None,
+    };
     let reopens = state == Some("open") && !pull.open;
     if reopens && (pull.merge.is_some() || turn.git(repo).branch(&pull.head_ref).await?.is_none()) {
         return Err(rule("state cannot be changed. The pull request cannot be reopened."));
@@ -172,16 +174,53 @@ pub(crate) async fn edit(
             pull.title = change.title.unwrap_or_else(|| pull.title.clone());
             pull.body = change.body.or(pull.body.take());
             pull.updated_at = now();
+            if let Some((branch, sha)) = &rebased {
+                (pull.base_ref, pull.base_sha) = (branch.clone(), sha.clone());
+            }
             if reopens {
                 (pull.open, pull.closed_at) = (true, None);
             }
         }
     })?;
+    let base = rebased.map(|_| PreviousBase { branch: pull.base_ref, sha: pull.base_sha });
     match (closes, reopens) {
         (true, _) => close(turn, repo, actor, number).await,
         (false, true) => announce(turn, repo, actor, number, PullAction::Reopened).await,
-        (false, false) => announce(turn, repo, actor, number, PullAction::Edited).await,
+        (false, false) => announce(turn, repo, actor, number, PullAction::Edited { base }).await,
     }
+}
+
+/// The branch that an open pull request is pointed at, and its commit.
+async fn new_base(
+    turn: &Turn<'_>,
+    repo: &str,
+    pull: &Pull,
+    base: String,
+) -> Result<(String, String), Refusal> {
+    if !pull.open {
+        return Err(rule("Cannot change the base branch of a closed pull request."));
+    }
+    let sha = turn.git(repo).branch(&base).await?.ok_or_else(|| invalid("base"))?;
+    refuse_duplicate(turn, repo, &pull.head_ref, &base)?;
+    Ok((base, sha))
+}
+
+/// Makes a pull request a draft, or ready for review.
+pub(crate) async fn set_draft(
+    turn: &Turn<'_>,
+    repo: &str,
+    actor: &str,
+    number: i64,
+    draft: bool,
+) -> Result<(), Refusal> {
+    one(turn, repo, number)?;
+    turn.write(repo, |it, _| {
+        if let Some(pull) = it.pull_mut(number) {
+            (pull.draft, pull.updated_at) = (draft, now());
+        }
+    })?;
+    let action = if draft { PullAction::ConvertedToDraft } else { PullAction::ReadyForReview };
+    announce(turn, repo, actor, number, action).await
 }
 
 /// Closes without merging. The saved head and base stay as they are now.
@@ -247,10 +286,21 @@ pub(crate) async fn synchronize(
     after: &str,
 ) -> Result<(), Refusal> {
     let dismissed = stale::dismiss(turn, repo, pull, after).await?;
-    turn.write(repo, |it, _| {
+    let forced = !turn.git(repo).contains(after, &pull.head_sha).await?;
+    turn.write(repo, |it, ids| {
         if let Some(pull) = it.pull_mut(pull.number) {
             after.clone_into(&mut pull.head_sha);
             pull.updated_at = now();
+        }
+        if forced {
+            it.timeline.push(TimelineEvent {
+                id: ids.next(),
+                pull: pull.number,
+                event: "head_ref_force_pushed".to_owned(),
+                actor: actor.to_owned(),
+                commit_id: after.to_owned(),
+                created_at: now(),
+            });
         }
     })?;
     let action = PullAction::Synchronize { before: pull.head_sha.clone(), after: after.to_owned() };

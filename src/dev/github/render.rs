@@ -59,6 +59,11 @@ impl Links {
         })
     }
 
+    /// The author of a review or a comment; null once the account is deleted.
+    pub(crate) fn author(&self, it: &Repository, login: &str) -> Value {
+        if it.deleted_accounts.contains(login) { Value::Null } else { self.user(login) }
+    }
+
     /// An app: the token's, or the CI's.
     pub(crate) fn app(&self, slug: &str) -> Value {
         json!({

@@ -47,12 +47,19 @@ pub(crate) async fn submit(
     if body.is_empty() && new.comments.is_empty() && matches!(state, "COMMENTED" | "CHANGES_REQUESTED") {
         return Err(Refusal::unprocessable("Review body is required"));
     }
+    let is_ours =
+        |review: &Review| review.pull == number && review.author == actor && review.state == "PENDING";
+    if state == "PENDING" && turn.read(repo, |it| it.reviews.iter().any(is_ours))? {
+        return Err(Refusal::unprocessable("User can only have one pending review per pull request"));
+    }
     let git = turn.git(repo);
     let commit_id = new.commit_id.unwrap_or_else(|| pull.head_sha.clone());
     if !git.contains(&pull.head_sha, &commit_id).await? {
         return Err(Refusal::unprocessable("Commit is not part of the pull request"));
     }
-    let files = git.changes(&pull.base_sha, &commit_id).await?;
+    let mut files = git.changes(&pull.base_sha, &commit_id).await?;
+    let hidden = turn.read(repo, |it| it.hidden_diffs.clone())?;
+    files.iter_mut().filter(|file| hidden.contains(&file.path)).for_each(|file| file.patch = None);
     let lines: Vec<PatchLine> =
         new.comments.iter().map(|it| line_of(&files, it)).collect::<Result<_, _>>()?;
     let review = turn.write(repo, |it, ids| {
@@ -63,7 +70,7 @@ pub(crate) async fn submit(
             body,
             state: state.to_owned(),
             commit_id,
-            submitted_at: now(),
+            submitted_at: (state != "PENDING").then(now),
         };
         it.reviews.push(review.clone());
         for (comment, line) in new.comments.into_iter().zip(lines) {
@@ -72,7 +79,9 @@ pub(crate) async fn submit(
         review
     })?;
     let id = review.id;
-    announce(turn, repo, actor, "submitted", review).await?;
+    if review.submitted_at.is_some() {
+        announce(turn, repo, actor, "submitted", review).await?;
+    }
     Ok(id)
 }
 
@@ -103,7 +112,7 @@ fn line_of(files: &[Changed], comment: &NewComment) -> Result<PatchLine, Refusal
         (None, None) => false,
     };
     let found = lines_of(patch, side).into_iter().find(wanted);
-    found.ok_or_else(|| Refusal::unprocessable("Line could not be resolved"))
+    found.ok_or_else(|| Refusal::unprocessable("pull_request_review_thread.line must be part of the diff"))
 }
 
 fn add_comment(
@@ -126,7 +135,7 @@ fn add_comment(
         position: line.position,
         diff_hunk: line.hunk,
         commit_id: review.commit_id.clone(),
-        created_at: review.submitted_at.clone(),
+        created_at: review.submitted_at.clone().unwrap_or_else(now),
     });
 }
 

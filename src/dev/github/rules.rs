@@ -4,21 +4,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use globset::GlobBuilder;
+
 use super::{
     accounts::BOT,
     git::Comparison,
-    protection::{Enforcement, RequiredCheck, Rules, Source},
+    protection::{Enforcement, RequiredCheck, Rules, Ruleset, Source},
     refusal::Refusal,
     state::{Pull, Repository},
 };
 
 /// The rules that bind a branch, each with where it comes from.
 pub(crate) fn of_branch<'a>(it: &'a Repository, branch: &str) -> Vec<(Source, &'a Rules)> {
-    let active =
-        |set: &&super::protection::Ruleset| set.branch == branch && set.enforcement == Enforcement::Active;
-    let classic = it.protections.get(branch).map(|rules| (Source::Protection, rules));
+    let classic = it.protections.iter().filter(|(pattern, _)| covers(pattern, branch));
+    let active = |set: &&Ruleset| set.enforcement == Enforcement::Active && covers(&set.branch, branch);
     let sets = it.rulesets.iter().filter(active).map(|set| (Source::Ruleset, &set.rules));
-    classic.into_iter().chain(sets).collect()
+    classic.map(|(_, rules)| (Source::Protection, rules)).chain(sets).collect()
+}
+
+/// Whether a pattern such as `release/*` covers a branch; `**` stands for several folders.
+pub(crate) fn covers(pattern: &str, branch: &str) -> bool {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    pattern == branch || glob.is_ok_and(|glob| glob.compile_matcher().is_match(branch))
 }
 
 /// Why the rules of its base refuse to merge a pull request, as GitHub answers it (405); `None` when they allow it,
@@ -84,7 +91,6 @@ fn demands(it: &Repository, pull: &Pull, comparison: &Comparison, rules: &Rules)
 /// GitHub's words for a commit without a verified signature.
 pub(crate) const UNSIGNED: &str = "Commits must have verified signatures.";
 /// GitHub's words for a push to a branch that takes pull requests alone.
-#[expect(dead_code, reason = "pushes follow")]
 pub(crate) const THROUGH_PULL_REQUEST: &str = "Changes must be made through a pull request.";
 
 fn reviews(it: &Repository, pull: &Pull, rules: &Rules) -> Option<String> {

@@ -100,6 +100,9 @@ pub(crate) struct Repository {
     pub(crate) comments: Vec<Comment>,
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
+    /// What happened to the heads of pull requests, oldest first.
+    #[serde(default)]
+    pub(crate) timeline: Vec<TimelineEvent>,
     #[serde(default)]
     pub(crate) suites: Vec<CheckSuite>,
     #[serde(default)]
@@ -118,6 +121,15 @@ pub(crate) struct Repository {
     /// The commits whose signature GitHub verified: its own.
     #[serde(default)]
     pub(crate) verified: BTreeSet<String>,
+    /// The logins whose accounts are deleted.
+    #[serde(default)]
+    pub(crate) deleted_accounts: BTreeSet<String>,
+    /// The pull requests whose fork is gone, by number.
+    #[serde(default)]
+    pub(crate) lost_forks: BTreeSet<i64>,
+    /// The files whose diff GitHub would not show, as it does with large ones.
+    #[serde(default)]
+    pub(crate) hidden_diffs: BTreeSet<String>,
 }
 
 const fn yes() -> bool {
@@ -140,6 +152,7 @@ impl Repository {
             comments: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),
+            timeline: Vec::new(),
             suites: Vec::new(),
             workflow_runs: Vec::new(),
             permissions: BTreeMap::new(),
@@ -148,6 +161,9 @@ impl Repository {
             protections: BTreeMap::new(),
             rulesets: Vec::new(),
             verified: BTreeSet::new(),
+            deleted_accounts: BTreeSet::new(),
+            lost_forks: BTreeSet::new(),
+            hidden_diffs: BTreeSet::new(),
         }
     }
 
@@ -179,6 +195,19 @@ impl Repository {
         self.last_number += 1;
         self.last_number
     }
+}
+
+/// One event in the timeline of a pull request. The twin keeps forced pushes only.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TimelineEvent {
+    pub(crate) id: i64,
+    pub(crate) pull: i64,
+    /// GitHub's name of the event.
+    pub(crate) event: String,
+    pub(crate) actor: String,
+    /// The head after it.
+    pub(crate) commit_id: String,
+    pub(crate) created_at: String,
 }
 
 /// One pull request.
@@ -259,10 +288,10 @@ pub struct Review {
     pub body: String,
     /// `APPROVED`, `CHANGES_REQUESTED`, `COMMENTED`, `DISMISSED` or `PENDING`.
     pub state: String,
-    /// The head that was reviewed.
+    /// The head that was reviewed; empty once that commit is gone.
     pub commit_id: String,
-    /// RFC 3339, UTC.
-    pub submitted_at: String,
+    /// RFC 3339, UTC; a pending review has none.
+    pub submitted_at: Option<String>,
 }
 
 /// One comment on a line of a pull request.

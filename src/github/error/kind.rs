@@ -29,7 +29,7 @@ pub enum Kind {
     Validation,
     /// 410 or 451: it existed and will not come back.
     Gone,
-    /// 3xx: the repository was renamed or moved. Not followed: a POST would turn into a GET.
+    /// 3xx that leads nowhere: too many redirects, or a write that is sent to another host.
     Moved,
     /// Any other 4xx: the request is wrong and would fail again.
     Refused,

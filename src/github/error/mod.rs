@@ -5,13 +5,16 @@ mod kind;
 
 use std::{error::Error as StdError, fmt, io, time::Duration};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use http::{HeaderMap, StatusCode};
 
 use self::body::Body;
 pub use self::kind::Kind;
-use super::headers::{is_rate_limit, rate_limit_wait, retry_after, server_time, text_of};
-use crate::core::outage::{Held, Outage};
+use super::headers::{clock, is_rate_limit, rate_limit_wait, retry_after, server_time, text_of};
+use crate::core::{
+    outage::{Held, Outage},
+    secret::redact,
+};
 
 /// The most characters of a message that are kept.
 const MESSAGE_LIMIT: usize = 1_000;
@@ -29,6 +32,7 @@ pub struct Error {
     held_by: Option<String>,
     outage: Option<Box<Outage>>,
     request_id: Option<String>,
+    server_time: Option<DateTime<Utc>>,
     already_exists: bool,
 }
 
@@ -93,6 +97,13 @@ impl Error {
         self.already_exists
     }
 
+    /// A 422 because a comment of a review is at a line that is not part of the diff; GitHub does not say which.
+    #[must_use]
+    pub fn is_outside_the_diff(&self) -> bool {
+        let says = |words: &str| self.message.contains(words);
+        self.kind == Kind::Validation && (says("must be part of the diff") || says("could not be resolved"))
+    }
+
     /// An answer that is not success.
     pub(super) fn answered(call: &str, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         let body = Body::read(status, body);
@@ -120,6 +131,7 @@ impl Error {
             status: Some(status.as_u16()),
             retry_after: wait,
             request_id: text_of(headers, "x-github-request-id").map(plain),
+            server_time: clock(headers),
             already_exists: kind == Kind::Validation && body.is_already_exists(),
             ..Self::new(kind, call, &body.in_one_line())
         }
@@ -150,8 +162,34 @@ impl Error {
     }
 
     /// The request could not be built.
-    pub(super) fn unsent(call: &str, error: &octocrab::Error) -> Self {
+    pub(super) fn unbuilt(call: &str, error: &octocrab::Error) -> Self {
         Self::new(Kind::Unsent, call, &chain(error))
+    }
+
+    /// Nothing was sent, for this reason.
+    pub(super) fn unsent(call: &str, why: &str) -> Self {
+        Self::new(Kind::Unsent, call, why)
+    }
+
+    /// Our credential may not do this, though no status says so.
+    pub(super) fn denied(call: String, why: &str) -> Self {
+        Self::new(Kind::Forbidden, call, why)
+    }
+
+    /// The same error with this reason before GitHub's.
+    pub(super) fn explained(mut self, why: &str) -> Self {
+        self.message = plain(&format!("{why} (GitHub: {})", self.message));
+        self
+    }
+
+    /// The same error as one that a person fixes by a grant, for this reason.
+    pub(super) fn forbidden(self, why: &str) -> Self {
+        Self { kind: Kind::Forbidden, ..self.explained(why) }
+    }
+
+    /// The clock of the server that answered.
+    pub(super) const fn server_time(&self) -> Option<DateTime<Utc>> {
+        self.server_time
     }
 
     /// The request was sent, or may have been, and no answer began.
@@ -191,6 +229,7 @@ impl Error {
             held_by: None,
             outage: None,
             request_id: None,
+            server_time: None,
             already_exists: false,
         }
     }
@@ -233,9 +272,9 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     std::iter::successors(Some(error), |&cause| cause.source())
 }
 
-/// One line without control characters, and not too long for a log.
+/// One line without control characters and tokens, and not too long for a log.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_LIMIT).collect()
+    redact(text).chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_LIMIT).collect()
 }
 
 #[cfg(test)]

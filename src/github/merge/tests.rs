@@ -8,7 +8,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::github::{Config, Timeouts};
+use crate::github::{Config, Credential, Timeouts};
 
 const HEAD: &str = "1111111111111111111111111111111111111111";
 const OTHER: &str = "2222222222222222222222222222222222222222";
@@ -72,7 +72,12 @@ impl Stub {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api_url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Forge::new(Config { api_url, token: "t".to_owned().into(), timeouts: Timeouts::default() }).unwrap()
+        Forge::new(Config {
+            api_url,
+            credential: Credential::Token("t".into()),
+            timeouts: Timeouts::default(),
+        })
+        .unwrap()
     }
 }
 

@@ -128,10 +128,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let text = path(parts, state, "id").await?;
+        Self::parse(&path(parts, state, "id").await?)
+    }
+}
+
+impl Id {
+    /// Reads an id.
+    ///
+    /// # Errors
+    /// [`Kind::BadRequest`] when it is no UUID.
+    pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         text.parse().map(Self).map_err(|_| {
             let detail =
-                format!("{} is not a UUID such as 0190a5c4-7b1e-7c3a-9f00-2b8a1c4d5e6f", quoted(&text));
+                format!("{} is not a UUID such as 0190a5c4-7b1e-7c3a-9f00-2b8a1c4d5e6f", quoted(text));
             Error::parameter("id", detail)
         })
     }

@@ -136,7 +136,8 @@ async fn accept(app: &AppState, principal: Principal, form: &RequirementForm) ->
         Ok(requirement) => requirement,
         Err(wrong) => return Ok(Answer::Invalid(wrong)),
     };
-    let submission = Submission { requirement: &requirement, budget: None, actor: principal.actor() };
+    let submission =
+        Submission { requirement: &requirement, budget: None, requested_by: None, actor: principal.actor() };
     let once = form.once()?;
     let outcome = once.run(app.engine.pool(), async |tx: &mut Connection| {
         app.engine.submit_in(tx, submission).await.map(reply)

@@ -5,6 +5,7 @@ mod controls;
 mod dead_letters;
 mod events;
 mod export;
+mod findings;
 mod health;
 mod limits;
 pub mod openapi;
@@ -52,7 +53,8 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/attempts", get(runs::attempts))
-        .route("/runs/{id}/findings", get(runs::findings))
+        .route("/runs/{id}/findings", get(findings::list))
+        .route("/runs/{id}/findings/{fingerprint}/dismiss", post(findings::dismiss))
         .route("/runs/{id}/assessments", get(runs::assessments))
         .route("/runs/{id}/effects", get(runs::effects))
         .route("/runs/{id}/diff", get(runs::diff))

@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    budgets, controls, dead_letters, events, export, health, limits, products, requirements, reviews, runs,
-    schedules, webhooks,
+    budgets, controls, dead_letters, events, export, findings, health, limits, products, requirements,
+    reviews, runs, schedules, webhooks,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -21,7 +21,7 @@ use crate::{api, http::middleware::error::Error};
     ),
     paths(
         requirements::submit, requirements::list, requirements::show,
-        runs::show, events::list, runs::why, runs::attempts, runs::findings, runs::assessments, runs::effects,
+        runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects,
         runs::diff, export::show,
         budgets::list, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,

@@ -1,15 +1,19 @@
 //! Products and the one repository each may write to.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State, http::StatusCode};
 
 use super::responses::InvalidField;
 use crate::{
     api::Product,
     core::{
+        branch,
         limit::{self, Key},
         merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
     },
+    github::Gravity,
     http::{
         AppState,
         middleware::{error::Error, extract},
@@ -17,8 +21,10 @@ use crate::{
     store,
 };
 
-/// The most bytes of a branch's name or of one word of a command.
+/// The most bytes of one word of a command.
 const WORD_LIMIT: usize = 255;
+/// How long the forge is waited for when a product is put.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest deadline of a check, in minutes: a year, as in a policy.
 const DEADLINE_LIMIT: i32 = 366 * 24 * 60;
 /// The most words of a command.
@@ -34,7 +40,8 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Product
 }
 
 /// Adds a product, or replaces its settings; runs that began earlier keep theirs. Without `backlog` or
-/// `concurrency` that number has no limit.
+/// `concurrency` that number has no limit. The forge is asked what it would not let us do; a product of which no
+/// run could be merged, such as one with a branch that accepts signed commits only, is refused.
 #[utoipa::path(post, path = "/api/v1/products", tag = "products", request_body = Product, responses(
     (status = 201, description = "The product was added.", body = Product),
     (status = 200, description = "The product existed and has these settings now.", body = Product),
@@ -45,6 +52,7 @@ pub(super) async fn put(
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
     let (name, repository, method) = check(&product)?;
+    let warnings = ask_the_forge(&app, &repository, &product.base_branch).await?;
     let pool = app.engine.pool();
     let was_there = store::product::get(pool, name.as_str()).await?.is_some();
     let mut tx = pool.begin().await?;
@@ -60,7 +68,24 @@ pub(super) async fn put(
     }
     tx.commit().await?;
     let status = if was_there { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Json(product)))
+    Ok((status, Json(Product { warnings, ..product })))
+}
+
+/// What the forge says of the repository and its base branch. A product of which no run could ever be merged is
+/// refused; a forge that does not answer is a warning.
+async fn ask_the_forge(app: &AppState, repository: &RepoName, branch: &str) -> Result<Vec<String>, Error> {
+    let Some(forge) = &app.settings.forge else { return Ok(Vec::new()) };
+    let Ok(remarks) = tokio::time::timeout(PATIENCE, forge.inspect(repository, branch)).await else {
+        return Ok(vec!["the forge did not answer in time; `aspora doctor` asks it again".to_owned()]);
+    };
+    let fatal: Vec<_> = remarks.iter().filter(|it| it.gravity == Gravity::Fatal).collect();
+    if !fatal.is_empty() {
+        let wrong: Vec<(&str, String)> =
+            fatal.into_iter().map(|it| ("/repository", it.what.clone())).collect();
+        return Err(Error::fields("product", wrong));
+    }
+    let grave = remarks.into_iter().filter(|remark| remark.gravity > Gravity::Fine);
+    Ok(grave.map(|remark| remark.what).collect())
 }
 
 fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Error> {
@@ -68,8 +93,8 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Erro
     let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
     let repository = product.repository.parse::<RepoName>();
     let repository = repository.map_err(|it| wrong.push(("/repository", it.message))).ok();
-    if !is_branch(&product.base_branch) {
-        wrong.push(("/base_branch", "is not a branch's name such as `main`".to_owned()));
+    if let Some(fault) = branch::fault(&product.base_branch) {
+        wrong.push(("/base_branch", format!("{fault}; a branch's name such as `main` is needed")));
     }
     if !is_command(&product.test_command) {
         let limits = format!("at most {WORDS} words of at most {WORD_LIMIT} bytes, without NUL");
@@ -109,21 +134,4 @@ fn is_app(text: &str) -> bool {
 fn is_command(words: &[String]) -> bool {
     let fits = |word: &String| word.len() <= WORD_LIMIT && !word.contains('\0');
     words.len() <= WORDS && words.iter().all(fits)
-}
-
-/// Whether git allows this as a branch's name; a few names that it allows are refused too.
-fn is_branch(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+' | '@');
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(['.', '-'])
-            && !part.ends_with(['.'])
-            && !part.ends_with(".lock")
-    };
-    (1..=WORD_LIMIT).contains(&name.len())
-        && name.chars().all(plain)
-        && name.split('/').all(part)
-        && !name.contains("..")
-        && name != "@"
-        && !name.contains("@{")
 }

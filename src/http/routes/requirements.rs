@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{budgets, responses::NotFound};
 use crate::{
-    api::{self, Accepted, NewRequirement, Problem, Requirements},
-    core::requirement::{Invalid, ProductName, Requirement},
+    api::{self, Accepted, NewRequester, NewRequirement, Problem, Requirements},
+    core::requirement::{Invalid, ProductName, RequestedBy, Requirement},
     engine::{self, Submission},
     http::{
         AppState,
@@ -54,7 +54,9 @@ pub(super) async fn submit(
     let once = Once::from_headers(&headers, ROUTE, &new)?;
     let requirement = checked(Requirement::new(&new.product, &new.title, &new.body, new.priority))?;
     let budget = budgets::requested(new.budget)?;
-    let submission = Submission { requirement: &requirement, budget, actor: principal.actor() };
+    let by = requested_by(new.requested_by)?;
+    let actor = principal.actor();
+    let submission = Submission { requirement: &requirement, budget, requested_by: by.as_ref(), actor };
     let accepted = once.run(app.engine.pool(), async |tx: &mut Connection| {
         let accepted = app.engine.submit_in(tx, submission).await?;
         Ok(reply(&app, accepted))
@@ -104,8 +106,14 @@ pub(super) async fn show(State(app): State<AppState>, Id(id): Id) -> Result<Json
     row.map(|row| Json(row.into())).ok_or_else(|| Error::not_found("requirement", id))
 }
 
+fn requested_by(new: Option<NewRequester>) -> Result<Option<RequestedBy>, Error> {
+    let Some(new) = new else { return Ok(None) };
+    let (name, login) = (new.name.unwrap_or_default(), new.forge_login);
+    checked(RequestedBy::new(&name, login.as_deref())).map(Some)
+}
+
 /// A valid requirement, or an error that names every invalid field.
-pub(super) fn checked(requirement: Result<Requirement, Vec<Invalid>>) -> Result<Requirement, Error> {
+pub(super) fn checked<T>(requirement: Result<T, Vec<Invalid>>) -> Result<T, Error> {
     requirement.map_err(|wrong| {
         let pointer = |invalid: Invalid| (format!("/{}", invalid.field), invalid.message);
         Error::fields("requirement", wrong.into_iter().map(pointer))

@@ -41,7 +41,8 @@ pub(super) async fn findings(
     let incomplete =
         || Error::new(Kind::NotReviewed, format!("no review of {sha} on {repository}#{number} is complete"));
     let run = store::run::of_pull(pool, &repository.to_string(), number).await?.ok_or_else(incomplete)?;
-    store::review::of_head(pool, run, sha.as_str()).await?.ok_or_else(incomplete)?;
+    let review = store::review::of_head(pool, run, sha.as_str()).await?;
+    review.filter(|review| review.failed.is_none()).ok_or_else(incomplete)?;
     let rows = store::review::findings(pool, run).await?;
     Ok(Json(rows.into_iter().filter(|row| row.head_sha == sha.as_str()).map(Finding::from).collect()))
 }

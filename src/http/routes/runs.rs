@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::responses::NotFound;
 use crate::{
-    api::{Assessment, Attempt, Budget, Diff, Effect, Finding, Run, Why},
+    api::{Assessment, Attempt, Budget, Diff, Effect, Run, Why},
     core::budget::Scope,
     http::{
         AppState,
@@ -70,17 +70,6 @@ pub(super) async fn attempts(State(app): State<AppState>, Id(id): Id) -> Result<
     let pool = app.engine.pool();
     run(pool, id).await?;
     Ok(Json(store::attempt::of_run(pool, id).await?.into_iter().map(Attempt::from).collect()))
-}
-
-/// What the reviews of a run found, by review, worst first.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", params(("id" = Uuid, Path)), responses(
-    (status = 200, description = "The findings.", body = Vec<Finding>),
-    NotFound,
-))]
-pub(super) async fn findings(State(app): State<AppState>, Id(id): Id) -> Result<Json<Vec<Finding>>, Error> {
-    let pool = app.engine.pool();
-    run(pool, id).await?;
-    Ok(Json(store::review::findings(pool, id).await?.into_iter().map(Finding::from).collect()))
 }
 
 /// The policy's assessments of a run's heads, newest first, at most 100.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use crate::core::requirement::Requirement;
+use crate::core::requirement::{RequestedBy, Requirement};
 use crate::store::{Connection, Pool, Result};
 
 /// A requirement and the state of its run.
@@ -98,6 +98,37 @@ pub async fn insert(
     .execute(connection)
     .await
     .map(|_| ())
+}
+
+/// Stores who asked for a requirement, as its caller says.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set_requester(connection: &mut Connection, id: Uuid, by: &RequestedBy) -> Result<()> {
+    sqlx::query!(
+        "update requirement set requester_name = nullif($2, ''), requester_login = $3 where id = $1",
+        id,
+        by.name,
+        by.forge_login
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Who asked for a requirement, as its caller said; otherwise the name of the caller itself.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn requester(pool: &Pool, id: Uuid) -> Result<RequestedBy> {
+    let row = sqlx::query!(
+        r#"select coalesce(requester_name, requested_by, '') as "name!", requester_login
+           from requirement where id = $1"#,
+        id
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok(RequestedBy { name: row.name, forge_login: row.requester_login })
 }
 
 /// One requirement.

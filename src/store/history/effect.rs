@@ -142,6 +142,32 @@ async fn observe_in(connection: &mut Connection, run_id: Uuid, key: &str, result
     .map(|_| ())
 }
 
+/// Records an act that was made outside of an attempt and repeats without harm, with its observation.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn note(
+    pool: &Pool,
+    run_id: Uuid,
+    key: &str,
+    kind: &str,
+    request: &Value,
+    result: &Value,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into effect (run_id, key, kind, request, result, done_at)
+         values ($1, $2, $3, $4, $5, clock_timestamp()) on conflict (run_id, key) do nothing",
+        run_id,
+        key,
+        kind,
+        request,
+        result
+    )
+    .execute(pool)
+    .await
+    .map(|_| ())
+}
+
 /// One effect, if its intent was recorded.
 ///
 /// # Errors

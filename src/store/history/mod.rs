@@ -3,6 +3,7 @@
 pub mod assessment;
 pub mod budget;
 pub mod effect;
+pub mod epilogue;
 pub mod event;
 pub mod review;
 pub mod run;

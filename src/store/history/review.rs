@@ -1,4 +1,4 @@
-//! Reviews and their findings. Only complete reviews are stored.
+//! Reviews and their findings. A review is complete, or it failed and says why: then it found nothing that counts.
 //!
 //! Reviews by earlier runs on the same branch count for a fork.
 
@@ -12,11 +12,11 @@ use crate::core::{
     sha::Sha,
 };
 use crate::store::{
-    Error, Pool, Result,
+    Connection, Error, Pool, Result,
     job::{Lease, signed},
 };
 
-/// A complete review of one head.
+/// A review of one head.
 #[derive(Debug, Clone)]
 pub struct Review {
     /// The head.
@@ -25,6 +25,33 @@ pub struct Review {
     pub summary: String,
     /// When it was completed.
     pub reviewed_at: DateTime<Utc>,
+    /// Why it failed; `None` for a complete one.
+    pub failed: Option<String>,
+}
+
+/// A review to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct New<'a> {
+    /// The head.
+    pub head: &'a Sha,
+    /// The reviewer's summary.
+    pub summary: &'a str,
+    /// Why it failed; `None` for a complete one.
+    pub failed: Option<&'a str>,
+    /// What it found.
+    pub findings: &'a [Finding],
+    /// The fingerprints of earlier findings whose lines changed since.
+    pub changed: &'a [String],
+    /// A review of this head from before this time does not count any more and is replaced.
+    pub not_before: Option<DateTime<Utc>>,
+}
+
+impl<'a> New<'a> {
+    /// A complete review of a head that is reviewed for the first time.
+    #[must_use]
+    pub const fn complete(head: &'a Sha, summary: &'a str, findings: &'a [Finding]) -> Self {
+        Self { head, summary, failed: None, findings, changed: &[], not_before: None }
+    }
 }
 
 /// A finding and its state.
@@ -44,8 +71,10 @@ pub struct Row {
     pub message: String,
     /// `open`, `fixed`, `gone` or `dismissed`.
     pub state: String,
-    /// The head on which it was fixed or gone.
+    /// The head on which it was fixed, gone or dismissed.
     pub state_sha: Option<String>,
+    /// Who dismissed it.
+    pub state_by: Option<String>,
     /// Why it was dismissed.
     pub state_note: Option<String>,
 }
@@ -74,7 +103,7 @@ impl Row {
             "fixed" => FindingState::FixedAt(sha(self.state_sha.as_deref().unwrap_or_default())?),
             "gone" => FindingState::Gone,
             "dismissed" => FindingState::Dismissed {
-                by: String::new(),
+                by: self.state_by.clone().unwrap_or_default(),
                 reason: self.state_note.clone().unwrap_or_default(),
             },
             _ => FindingState::Open,
@@ -82,57 +111,97 @@ impl Row {
     }
 }
 
-/// Records a complete review and its findings, all or nothing. An existing review of this head stays. Open
-/// findings of earlier heads that are not found again become fixed at this one.
+/// Records a review and its findings, all or nothing. An existing review of this head stays, unless it no longer
+/// counts. Open findings that a complete review does not find again are `fixed` if their lines changed, and
+/// otherwise `gone`, at its head. What a person dismissed stays dismissed when it is found again.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn record(
-    pool: &Pool,
-    lease: &Lease,
-    head: &Sha,
-    summary: &str,
-    findings: &[Finding],
-) -> Result<()> {
+pub async fn record(pool: &Pool, lease: &Lease, new: &New<'_>) -> Result<()> {
     let mut tx = pool.begin().await?;
-    let new = sqlx::query!(
-        "insert into review (run_id, head_sha, turn, summary) values ($1, $2, $3, $4) on conflict do nothing",
+    let recorded = sqlx::query!(
+        "insert into review (run_id, head_sha, turn, summary, failed) values ($1, $2, $3, $4, $5)
+         on conflict (run_id, head_sha) do update
+         set turn = excluded.turn, summary = excluded.summary, failed = excluded.failed, reviewed_at = now()
+         where review.reviewed_at < $6",
         lease.run,
-        head.as_str(),
+        new.head.as_str(),
         signed(lease.turn),
-        summary
+        new.summary,
+        new.failed,
+        new.not_before
     )
     .execute(&mut *tx)
     .await?;
-    if new.rows_affected() == 0 {
+    if recorded.rows_affected() == 0 {
         return Ok(());
     }
-    for finding in findings {
-        sqlx::query!(
-            "insert into finding (run_id, head_sha, fingerprint, severity, path, line, message)
-             values ($1, $2, $3, $4, $5, $6, $7) on conflict do nothing",
-            lease.run,
-            head.as_str(),
-            finding.fingerprint,
-            finding.severity.as_str(),
-            finding.path,
-            finding.line.map(signed),
-            finding.message
-        )
-        .execute(&mut *tx)
-        .await?;
+    for finding in new.findings {
+        insert(&mut tx, lease.run, new.head, finding).await?;
     }
-    let again: Vec<String> = findings.iter().map(|finding| finding.fingerprint.clone()).collect();
-    sqlx::query!(
-        "update finding set state = 'fixed', state_sha = $2
-         where run_id = any(lineage($1)) and head_sha <> $2 and state = 'open' and fingerprint <> all ($3)",
-        lease.run,
-        head.as_str(),
-        &again
-    )
-    .execute(&mut *tx)
-    .await?;
+    if new.failed.is_none() {
+        close(&mut tx, lease.run, new).await?;
+    }
     tx.commit().await
+}
+
+async fn insert(connection: &mut Connection, run_id: Uuid, head: &Sha, finding: &Finding) -> Result<()> {
+    sqlx::query!(
+        "insert into finding (run_id, head_sha, fingerprint, severity, path, line, message,
+                              state, state_sha, state_by, state_note)
+         select $1, $2, $3, $4, $5, $6, $7,
+                coalesce(known.state, 'open'), known.state_sha, known.state_by, known.state_note
+         from (select) as one left join lateral (
+             select state, state_sha, state_by, state_note from finding
+             where run_id = any(lineage($1)) and fingerprint = $3 and state = 'dismissed' limit 1
+         ) as known on true
+         on conflict (run_id, head_sha, fingerprint) do update
+         set state = 'open', state_sha = null where finding.state in ('gone', 'fixed')",
+        run_id,
+        head.as_str(),
+        finding.fingerprint,
+        finding.severity.as_str(),
+        finding.path,
+        finding.line.map(signed),
+        finding.message
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Closes the open findings that this review did not find again.
+async fn close(connection: &mut Connection, run_id: Uuid, new: &New<'_>) -> Result<()> {
+    let again: Vec<String> = new.findings.iter().map(|finding| finding.fingerprint.clone()).collect();
+    sqlx::query!(
+        "update finding set state = case when fingerprint = any($4) then 'fixed' else 'gone' end, state_sha = $2
+         where run_id = any(lineage($1)) and state = 'open' and fingerprint <> all ($3)",
+        run_id,
+        new.head.as_str(),
+        &again,
+        new.changed
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Dismisses the open findings with this fingerprint; how many there were.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn dismiss(pool: &Pool, run_id: Uuid, fingerprint: &str, by: &str, reason: &str) -> Result<u64> {
+    sqlx::query!(
+        "update finding set state = 'dismissed', state_sha = head_sha, state_by = $3, state_note = $4
+         where run_id = any(lineage($1)) and state = 'open' and fingerprint = $2",
+        run_id,
+        fingerprint,
+        by,
+        reason
+    )
+    .execute(pool)
+    .await
+    .map(|done| done.rows_affected())
 }
 
 /// The review of this head.
@@ -142,7 +211,7 @@ pub async fn record(
 pub async fn of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Review>> {
     sqlx::query_as!(
         Review,
-        "select head_sha, summary, reviewed_at from review where run_id = any(lineage($1)) and head_sha = $2
+        "select head_sha, summary, reviewed_at, failed from review where run_id = any(lineage($1)) and head_sha = $2
          order by reviewed_at desc limit 1",
         run_id,
         head
@@ -158,7 +227,8 @@ pub async fn of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Rev
 pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
-        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha, f.state_note
+        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha,
+                f.state_by, f.state_note
          from finding f join review r on r.run_id = f.run_id and r.head_sha = f.head_sha
          where f.run_id = any(lineage($1))
          order by r.reviewed_at, array_position(array['critical', 'high', 'medium', 'low', 'info'], f.severity),
@@ -176,7 +246,8 @@ pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
 pub async fn findings_of_head(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<Vec<Found>> {
     let rows = sqlx::query_as!(
         Row,
-        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha, f.state_note
+        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha,
+                f.state_by, f.state_note
          from finding f join review r on r.run_id = f.run_id and r.head_sha = f.head_sha
          where f.run_id = any(lineage($1)) and f.head_sha = $2
          order by r.reviewed_at, array_position(array['critical', 'high', 'medium', 'low', 'info'], f.severity),
@@ -199,7 +270,7 @@ pub async fn rounds(pool: &Pool, run_id: Uuid) -> Result<Vec<Round>> {
            from review r
            left join finding f on f.run_id = r.run_id and f.head_sha = r.head_sha
                 and f.severity in ('critical', 'high', 'medium')
-           where r.run_id = any(lineage($1))
+           where r.run_id = any(lineage($1)) and r.failed is null
            group by r.head_sha, r.reviewed_at order by r.reviewed_at"#,
         run_id
     )

@@ -116,6 +116,24 @@ pub async fn take(connection: &mut Connection, run_id: Uuid, topics: &[Topic]) -
     Ok(topics.iter().copied().find(|topic| taken.iter().any(|name| name == topic.as_str())))
 }
 
+/// The pushes to a branch that were announced, in the order of their arrival, at most the newest 1,000.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn pushes(pool: &Pool, repository: &str, branch: &str) -> Result<Vec<(String, DateTime<Utc>)>> {
+    let mut rows = sqlx::query!(
+        r#"select sha as "sha!", received_at from signal
+           where repository = $1 and branch = $2 and topic = 'push' and sha is not null
+           order by id desc limit 1000"#,
+        repository,
+        branch
+    )
+    .fetch_all(pool)
+    .await?;
+    rows.reverse();
+    Ok(rows.into_iter().map(|row| (row.sha, row.received_at)).collect())
+}
+
 /// The signals of a run, oldest first, at most 1,000.
 ///
 /// # Errors

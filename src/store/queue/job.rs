@@ -205,6 +205,8 @@ pub struct DueWork {
     pub timers: bool,
     /// A schedule is due.
     pub ticks: bool,
+    /// The last word of an ended run is due.
+    pub epilogues: bool,
 }
 
 /// Reads, in one statement, what is due.

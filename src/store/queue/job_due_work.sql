@@ -1,5 +1,5 @@
--- What is due: the queues with due jobs, those that several products use, and whether a timer or a schedule is
--- due.
+-- What is due: the queues with due jobs, those that several products use, and whether a timer, a schedule or the
+-- last word of an ended run is due.
 select array(
            select queue from unnest($1::text[]) as queue
            where exists (select from job where job.queue = queue.queue and visible_at <= now() and not paused)
@@ -10,4 +10,5 @@ select array(
               <> (select max(product) from job where job.queue = queue.queue)
        ) as "shared!",
        exists (select from timer where due_at <= now()) as "timers!",
-       exists (select from schedule where next_at <= now()) as "ticks!"
+       exists (select from schedule where next_at <= now()) as "ticks!",
+       exists (select from epilogue where due_at <= now()) as "epilogues!"

@@ -8,7 +8,8 @@ use aspora::{
         run::State,
     },
     dev::{
-        github::{Twin, TwinConfig},
+        app_permissions,
+        github::{APP, InstallOn, Twin, TwinConfig},
         model::{MODEL, ScriptedModel},
     },
     engine::Engine,
@@ -77,6 +78,9 @@ impl FaultEnv {
             ci: Some(product::ci()),
         };
         let twin = Arc::new(Twin::start(config).await.unwrap());
+        let app = twin.register_app(APP).unwrap();
+        let everywhere = InstallOn::Owner("acme".to_owned());
+        twin.install(app.id, &everywhere, &app_permissions().unwrap()).unwrap();
         let spec = tokio::task::block_in_place(|| SpecChecker::new().unwrap());
         twin.observe(spec.observer());
         let key = token.clone().into();
@@ -84,7 +88,8 @@ impl FaultEnv {
             ScriptedModel::start(([127, 0, 0, 1], 0).into(), product::script(), Some(key)).await.unwrap();
         let environment = vec![
             ("DATABASE_URL", workers_url.to_owned()),
-            ("GITHUB_TOKEN", token.clone()),
+            ("GITHUB_APP_ID", app.id.to_string()),
+            ("GITHUB_APP_PRIVATE_KEY", app.private_key_pem.replace('\n', "\\n")),
             ("GITHUB_API_URL", twin.url()),
             ("GITHUB_URL", twin.url()),
             ("OPENAI_API_KEY", token),

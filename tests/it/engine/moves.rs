@@ -92,6 +92,7 @@ async fn the_history_folds_after_every_step() {
         (Queue::Github, Passed),
         (Queue::Llm, Findings),
         (Queue::Llm, Pushed),
+        (Queue::Github, Passed),
         (Queue::Llm, Clean),
         (Queue::Github, Cleared),
         (Queue::Github, Merged),

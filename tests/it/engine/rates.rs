@@ -143,20 +143,20 @@ async fn at_github_changes_are_a_second_apart() {
     let test = TestEngine::new().await;
     let pace = || {
         let url = "http://127.0.0.1:1/".parse().unwrap();
-        ForgeThrottle::new(test.pool().clone(), &url, &"token".into()).as_at_github()
+        ForgeThrottle::new(test.pool().clone(), &url).as_at_github()
     };
-    pace().pass(Effort::Create).await.unwrap();
+    pace().pass("account/1", Effort::Create).await.unwrap();
     let bucket = async |name: &str| {
         let sql = format!(
             "select tokens || ' of ' || capacity || ' and ' || refill_per_s * 3600 from rate where key = '{}/{name}'",
-            pace().key()
+            pace().key("account/1")
         );
         test.query::<String>(&sql).await
     };
     assert_eq!(bucket("changes").await, "0 of 1 and 3600");
     assert_eq!(bucket("points").await, "295 of 300 and 36000", "a change costs five points");
     assert_eq!(bucket("creations").await, "99 of 100 and 400");
-    pace().pass(Effort::Read).await.unwrap();
+    pace().pass("account/1", Effort::Read).await.unwrap();
     assert_eq!(bucket("changes").await, "0 of 1 and 3600", "a read is no change");
     assert_eq!(bucket("creations").await, "99 of 100 and 400");
 }
@@ -165,17 +165,18 @@ async fn at_github_changes_are_a_second_apart() {
 async fn a_penalty_observed_by_one_worker_holds_back_another() {
     let test = TestEngine::new().await;
     let url = "https://ghe.example/api/v3".parse().unwrap();
-    let forge = |token: &str| ForgeThrottle::new(test.pool().clone(), &url, &token.into());
+    let forge = || ForgeThrottle::new(test.pool().clone(), &url);
+    let one = "installation/1";
     let observed =
         Observed { penalty: Some((seconds(60), "rate limited (429)".to_owned())), ..Observed::default() };
-    forge("one").pass(Effort::Read).await.unwrap();
-    forge("one").observe(observed.clone()).await;
-    let held = forge("one").pass(Effort::Read).await.unwrap_err();
+    forge().pass(one, Effort::Read).await.unwrap();
+    forge().observe(one, observed.clone()).await;
+    let held = forge().pass(one, Effort::Read).await.unwrap_err();
     assert_eq!(
         (held.key().as_str(), held.sentence().contains("rate limited (429)")),
-        (forge("one").key(), true)
+        ("github:ghe.example:installation/1", true)
     );
-    forge("another account").pass(Effort::Read).await.unwrap();
+    forge().pass("installation/2", Effort::Read).await.unwrap();
 
     let model = || ModelThrottle::new(test.pool().clone(), "https://api.example/v1");
     model().observe("large", observed).await;

@@ -64,7 +64,7 @@ async fn findings(test: &TestEngine, run: uuid::Uuid) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_review_of_a_head_is_recorded_once_and_marks_what_is_gone_as_fixed() {
+async fn a_review_of_a_head_is_recorded_once_and_closes_what_it_no_longer_finds() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
@@ -73,20 +73,23 @@ async fn a_review_of_a_head_is_recorded_once_and_marks_what_is_gone_as_fixed() {
         finding(Severity::Critical, "risk.py"),
         finding(Severity::High, "a.py"),
     ];
-    review::record(test.pool(), &lease, &sha('a'), "three", &found).await.unwrap();
+    review::record(test.pool(), &lease, &review::New::complete(&sha('a'), "three", &found)).await.unwrap();
     let first = ["a risk.py open", "a a.py open", "a low.py open"];
     assert_eq!(findings(&test, run).await, first, "the worst first");
 
-    review::record(test.pool(), &lease, &sha('a'), "none", &[]).await.unwrap();
+    review::record(test.pool(), &lease, &review::New::complete(&sha('a'), "none", &[])).await.unwrap();
     assert_eq!(findings(&test, run).await, first, "the review of this head is there");
     let kept = review::of_head(test.pool(), run, sha('a').as_str()).await.unwrap().unwrap();
     assert_eq!(kept.summary, "three");
 
-    review::record(test.pool(), &lease, &sha('b'), "one again", &found[..1]).await.unwrap();
-    let second = ["a risk.py fixed b", "a a.py fixed b", "a low.py open", "b low.py open"];
+    let changed = [found[1].fingerprint.clone()];
+    let head = sha('b');
+    let again = review::New { changed: &changed, ..review::New::complete(&head, "one again", &found[..1]) };
+    review::record(test.pool(), &lease, &again).await.unwrap();
+    let second = ["a risk.py fixed b", "a a.py gone b", "a low.py open", "b low.py open"];
     assert_eq!(findings(&test, run).await, second);
-    review::record(test.pool(), &lease, &sha('c'), "none", &[]).await.unwrap();
-    let third = ["a risk.py fixed b", "a a.py fixed b", "a low.py fixed c", "b low.py fixed c"];
+    review::record(test.pool(), &lease, &review::New::complete(&sha('c'), "none", &[])).await.unwrap();
+    let third = ["a risk.py fixed b", "a a.py gone b", "a low.py gone c", "b low.py gone c"];
     assert_eq!(findings(&test, run).await, third, "what was fixed at b stays fixed at b");
 
     let rounds = review::rounds(test.pool(), run).await.unwrap();
@@ -96,12 +99,51 @@ async fn a_review_of_a_head_is_recorded_once_and_marks_what_is_gone_as_fixed() {
 }
 
 #[tokio::test]
+async fn a_dismissed_finding_stays_dismissed_and_a_failed_review_closes_nothing() {
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    let found = [finding(Severity::High, "a.py"), finding(Severity::High, "b.py")];
+    let (a, b, c) = (sha('a'), sha('b'), sha('c'));
+    review::record(test.pool(), &lease, &review::New::complete(&a, "two", &found)).await.unwrap();
+    let dismiss = || review::dismiss(test.pool(), run, &found[0].fingerprint, "pm@acme", "as designed");
+    assert_eq!((dismiss().await.unwrap(), dismiss().await.unwrap()), (1, 0));
+    let failed = review::New { failed: Some("too large"), ..review::New::complete(&b, "", &[]) };
+    review::record(test.pool(), &lease, &failed).await.unwrap();
+    assert_eq!(findings(&test, run).await, ["a a.py dismissed a", "a b.py open"]);
+    let rounds = review::rounds(test.pool(), run).await.unwrap();
+    assert_eq!(rounds.len(), 1, "a failed review is no round");
+    review::record(test.pool(), &lease, &review::New::complete(&c, "again", &found[..1])).await.unwrap();
+    assert_eq!(findings(&test, run).await, ["a a.py dismissed a", "a b.py gone c", "c a.py dismissed a"]);
+    let by = review::findings(test.pool(), run).await.unwrap().pop().unwrap();
+    assert_eq!((by.state_by.as_deref(), by.state_note.as_deref()), (Some("pm@acme"), Some("as designed")));
+}
+
+#[tokio::test]
+async fn a_review_that_a_push_voided_is_replaced() {
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    let (head, found) = (sha('a'), [finding(Severity::High, "a.py")]);
+    review::record(test.pool(), &lease, &review::New::complete(&head, "first", &found)).await.unwrap();
+    let before = review::of_head(test.pool(), run, head.as_str()).await.unwrap().unwrap().reviewed_at;
+    let again =
+        |since| review::New { not_before: Some(since), ..review::New::complete(&head, "second", &[]) };
+    review::record(test.pool(), &lease, &again(before)).await.unwrap();
+    assert_eq!(findings(&test, run).await, ["a a.py open"], "it is not older than that");
+    review::record(test.pool(), &lease, &again(before + chrono::TimeDelta::seconds(1))).await.unwrap();
+    assert_eq!(findings(&test, run).await, ["a a.py gone a"]);
+    let kept = review::of_head(test.pool(), run, head.as_str()).await.unwrap().unwrap();
+    assert_eq!(kept.summary, "second");
+}
+
+#[tokio::test]
 async fn a_review_is_stored_whole_or_not_at_all() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
     let found = [finding(Severity::High, "a.py"), finding(Severity::High, "nul\0.py")];
-    review::record(test.pool(), &lease, &sha('a'), "two", &found).await.unwrap_err();
+    review::record(test.pool(), &lease, &review::New::complete(&sha('a'), "two", &found)).await.unwrap_err();
     assert!(review::of_head(test.pool(), run, sha('a').as_str()).await.unwrap().is_none());
     assert!(findings(&test, run).await.is_empty());
 }

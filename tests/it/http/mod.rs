@@ -51,6 +51,7 @@ impl World {
         let settings = Settings {
             public_url: "http://aspora.test".to_owned(),
             forge_url: "https://forge.test".to_owned(),
+            forge: None,
             webhook_secrets: vec![SECRET.to_owned().into()],
             forge_is_stand_in: true,
             model_is_stand_in: true,

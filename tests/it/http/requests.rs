@@ -95,6 +95,10 @@ async fn an_invalid_body_is_answered_with_what_is_wrong_and_where() {
     let reply = world.send(post("/api/v1/products").body(Body::from(bad_product.to_string())).unwrap()).await;
     is_problem(&reply, 422, "invalid", "product");
     assert_eq!(reply.body["errors"].as_array().unwrap().len(), 4);
+    let odd =
+        json!({ "name": "odd", "repository": "acme/.github", "base_branch": "größe/#1", "test_command": [] });
+    let reply = world.send(post("/api/v1/products").body(Body::from(odd.to_string())).unwrap()).await;
+    assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.body);
     assert_eq!(world.count("requirement").await, 0);
 }
 

@@ -83,7 +83,13 @@ async fn findings_are_served_once_the_review_is_complete() {
     world.answer(&lease, Outcome::Opened, progress).await;
     is_problem(&world.get(&path).await, 404, "not-reviewed", "no review");
     let finding = Finding::new(Severity::Critical, "a.py", Some(3), "Division by zero", "x / y");
-    store::review::record(&world.database.pool, &lease, &head, "One flaw.", &[finding]).await.unwrap();
+    store::review::record(
+        &world.database.pool,
+        &lease,
+        &store::review::New::complete(&head, "One flaw.", &[finding]),
+    )
+    .await
+    .unwrap();
     let reply = world.get(&path).await;
     assert_eq!(reply.status, StatusCode::OK);
     assert_eq!((&reply.body[0]["severity"], &reply.body[0]["line"]), (&json!("critical"), &json!(3)));

@@ -25,9 +25,11 @@ async fn a_base_that_moves_while_checks_run_is_merged_into_the_branch() {
     gate → passed: high change at abc is ready for review
     review → findings: 2 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 2 findings, 0 blockers, tests pass
+    recheck → passed: high change at def is ready for review
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → behind: def is behind its base; a high change must be updated first
     update → pushed: merged asha into the branch: the head is ghi
+    recheck → passed: high change at ghi is ready for review
     rerun → clean: 0 actionable (0 blocking) on ghi
     verdict → cleared: high change at ghi is cleared to merge
     merge → merged: merged as the merge
@@ -60,10 +62,12 @@ async fn a_base_that_moves_after_the_verdict_is_noticed_before_the_merge() {
     gate → passed: high change at abc is ready for review
     review → findings: 2 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 2 findings, 0 blockers, tests pass
+    recheck → passed: high change at def is ready for review
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → cleared: high change at def is cleared to merge
     merge → behind: the base moved to newer base after the verdict
     update → pushed: merged newer base into the branch: the head is ghi
+    recheck → passed: high change at ghi is ready for review
     rerun → clean: 0 actionable (0 blocking) on ghi
     verdict → cleared: high change at ghi is cleared to merge
     merge → merged: merged as the merge

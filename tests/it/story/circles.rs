@@ -49,8 +49,10 @@ async fn findings_that_recur_after_two_rounds_need_a_person() {
     gate → passed: low change at abc is ready for review
     review → findings: 1 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at def is ready for review
     rerun → findings: 1 actionable (1 blocking) on def
     remediate → pushed: pushed ghi over def: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at ghi is ready for review
     rerun → findings: 1 actionable (1 blocking) on ghi
     remediate → unfixable: going in circles: round 3 (ghi) has the findings of round 1 (abc) again: <hex>
     needs_human (blocked): going in circles: round 3 (ghi) has the findings of round 1 (abc) again: <hex>
@@ -77,6 +79,7 @@ async fn a_fix_that_restores_an_earlier_tree_is_not_pushed() {
     gate → passed: low change at abc is ready for review
     review → findings: 1 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at def is ready for review
     rerun → findings: 1 actionable (1 blocking) on def
     remediate → unfixable: going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was meant to fix <hex>
     needs_human (blocked): going in circles: the fix of head 2 (def) would bring back the tree <hex> of head 1 (abc); it was meant to fix <hex>

@@ -35,8 +35,10 @@ async fn a_fork_of_a_blocked_run_merges_its_pull_request() {
     forked at review: two more rounds will do
     review → findings: 1 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at def is ready for review
     rerun → findings: 1 actionable (1 blocking) on def
     remediate → pushed: pushed ghi over def: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at ghi is ready for review
     rerun → clean: 0 actionable (0 blocking) on ghi
     verdict → cleared: low change at ghi is cleared to merge
     merge → merged: merged as the merge

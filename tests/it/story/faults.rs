@@ -70,3 +70,13 @@ async fn a_failed_push_does_not_repeat_the_model_call() {
     assert_eq!(world.model_calls(Task::Generate), 1);
     world.assert_nothing_twice();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[should_panic(expected = "the worker failed")]
+async fn a_worker_that_fails_ends_the_story_at_once() {
+    let world = World::new().await;
+    world.stop_worker().await;
+    world.start_worker(|app| app.database_url = "postgres://127.0.0.1:1/none".to_owned());
+    let run = world.submit("Count the rounds").await;
+    world.until_ended(run).await;
+}

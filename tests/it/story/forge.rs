@@ -2,9 +2,15 @@
 
 use std::{path::Path, sync::Arc};
 
-use aspora::dev::{
-    ci::{CheckResult, Ci},
-    github::{Twin, TwinConfig, Webhook},
+use aspora::{
+    cli::dev_server,
+    dev::{
+        Acting,
+        ci::{CheckResult, Ci},
+        github::{Twin, TwinConfig, Webhook},
+        give,
+    },
+    github::Credential,
 };
 use futures::FutureExt as _;
 
@@ -46,6 +52,11 @@ pub(super) async fn twin(folder: &Path, url: &str, setup: &Setup, spec: &Arc<Spe
         setup.files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
     twin.create_repository(REPO, &files).await.unwrap();
     Arc::new(twin)
+}
+
+/// A credential of the forge for the product's repository.
+pub(super) fn credential(twin: &Twin, acting: Acting) -> Credential {
+    dev_server::credential(give(twin, acting, REPO).unwrap()).unwrap()
 }
 
 /// Asserts that there are no duplicates.

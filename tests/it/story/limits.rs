@@ -3,9 +3,11 @@
 use aspora::{
     core::run::Event,
     dev::{
+        Acting,
         github::{self, FaultRule},
         model::Fault,
     },
+    github::Credential,
     llm::Task,
     store::{self, attempt, event::Row},
 };
@@ -14,9 +16,9 @@ use std::{sync::Mutex, time::Duration};
 use uuid::Uuid;
 
 use super::{
-    forge::passing_ci,
+    forge::{credential, passing_ci},
     script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
-    world::{KEY, REPO, Setup, TOKEN, World},
+    world::{KEY, REPO, Setup, World},
 };
 
 fn simple(setup: &mut Setup) {
@@ -64,14 +66,15 @@ async fn the_models_rate_limit_is_waited_out() {
 async fn an_invalid_github_token_is_reported_and_the_run_continues_with_a_valid_one() {
     let world = World::with(|setup| {
         simple(setup);
-        setup.token = "a-token-that-was-revoked";
+        setup.credential = Some(Credential::Token("ghp_revoked0123456789".into()));
     })
     .await;
     let run = world.submit(COUNT_ROUNDS).await;
     let (error, _) = failed(&world.until_failed(run).await);
-    assert!(error.contains("Authentication failed") && !error.contains("revoked"), "{error}");
+    assert!(error.contains("Bad credentials") && !error.contains("revoked"), "{error}");
     world.stop_worker().await;
-    world.start_worker(|app| app.forge.token = TOKEN.into());
+    let valid = credential(&world.twin, Acting::App);
+    world.start_worker(|app| app.forge.credential = valid);
     assert_eq!(world.run_to_end(run).await, "done");
     world.assert_nothing_twice();
 }
@@ -92,9 +95,15 @@ async fn an_invalid_model_key_is_reported_and_the_run_continues_with_a_valid_one
     world.assert_nothing_twice();
 }
 
-/// How many REST requests the twin received.
+/// How many REST requests the twin received that count by the installation: those of the App itself, by which a
+/// worker finds the installation, count by the App.
 fn calls(world: &World) -> usize {
-    world.twin.ledger().iter().filter(|entry| !entry.path.contains(".git/")).count()
+    let ledger = world.twin.ledger();
+    ledger.iter().filter(|entry| !entry.path.contains(".git/") && !of_app(&entry.path)).count()
+}
+
+fn of_app(path: &str) -> bool {
+    path.starts_with("/app") || path.ends_with("/installation")
 }
 
 /// Waits until a shared rate limit holds each of these runs back; the keys of the limits.
@@ -159,7 +168,8 @@ async fn githubs_rate_limit_window_is_never_exceeded() {
     let run = world.submit(COUNT_ROUNDS).await;
     held_back(&world, &[run]).await;
     let ledger = world.twin.ledger();
-    let statuses = ledger.iter().filter(|it| !it.path.contains(".git/")).map(|it| it.status);
+    let of_installation = ledger.iter().filter(|it| !it.path.contains(".git/") && !of_app(&it.path));
+    let statuses = of_installation.map(|it| it.status);
     let statuses: Vec<u16> = statuses.collect();
     assert_eq!(statuses.len(), 3, "{statuses:?}");
     assert!(statuses.iter().all(|status| *status != 403), "{statuses:?}");

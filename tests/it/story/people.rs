@@ -5,6 +5,7 @@ use aspora::{
     llm::Task,
 };
 use insta::assert_snapshot;
+use serde_json::json;
 
 use super::{
     forge::passing_ci,
@@ -112,6 +113,43 @@ async fn a_critical_change_waits_for_two_people_with_write_access() {
     done (succeeded): merged as the merge
     ");
     assert_eq!(world.model_calls(Task::Review), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn j12_a_requester_cannot_approve_their_own_critical_change() {
+    let world = World::with(|setup| {
+        setup.ci = Some(passing_ci());
+        let path = "db/migrations/0002_round.sql";
+        setup.script = with_clean_reviews(generates(&file(path, "create table round (n int);")));
+    })
+    .await;
+    let (twin, approve) = (&world.twin, ReviewEvent::Approve);
+    for person in ["asha", "bilal", "chen"] {
+        twin.set_permission(REPO, person, "write").unwrap();
+    }
+    let body = |login: &str| {
+        let by = json!({"name": "Asha", "forge_login": login});
+        json!({"product": "wealth", "title": COUNT_ROUNDS, "body": "Soon.", "requested_by": by})
+    };
+    let (status, problem) = world.call("POST", "requirements", Some(body("asha/x"))).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["pointer"]),
+        (422, &json!("/requested_by/forge_login")),
+        "{problem}"
+    );
+    let run = world.submit_as(body("Asha")).await;
+    world.until_waiting_for(run, "2 of 2 approvals by people on ").await;
+    let head = world.head(run).await;
+    for check in ["harness-integration", "Security Scan"] {
+        twin.set_check("scanner", REPO, &head, check, Some("success")).await.unwrap();
+    }
+    for person in ["asha", "bilal"] {
+        twin.review_as(person, REPO, 1, approve, "good").await.unwrap();
+    }
+    let one = format!("1 of 2 approvals by people on {}, reset by a new push", &head[..7]);
+    world.until_waiting_only_for(run, &one).await;
+    twin.review_as("chen", REPO, 1, approve, "good").await.unwrap();
+    assert_eq!(world.run_to_end(run).await, "done");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,12 +27,17 @@ async fn the_risk_checker_is_reviewed_remediated_and_merged() {
     gate → passed: high change at abc is ready for review
     review → findings: 2 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 2 findings, 0 blockers, tests pass
+    recheck → passed: high change at def is ready for review
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → cleared: high change at def is cleared to merge
     merge → merged: merged as the merge
     done (succeeded): merged as the merge
     ");
-    assert_eq!(*clearances.lock().unwrap(), Some(1), "the clearance is recorded before the merge");
+    assert_eq!(
+        *clearances.lock().unwrap(),
+        Some(2),
+        "the verdict and the second look are recorded before the merge"
+    );
     world.assert_nothing_twice();
     assert_eq!(world.applied("POST", "/repos/*/*/pulls"), 1);
     assert_eq!(world.applied("POST", "/*/*.git/git-receive-pack"), 2);
@@ -99,6 +104,7 @@ async fn a_missing_documentation_update_blocks_at_the_gate_and_is_remediated() {
     generate → opened: opened #1 on abc: 2 files, tests pass
     gate → blocked: blocked on abc: "api/v1/holdings.py" changed and no document did; update docs/API.md or docs/ARCHITECTURE.md
     remediate → pushed: pushed def over abc: 0 findings, 1 blocker, tests pass
+    recheck → passed: high change at def is ready for review
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → cleared: high change at def is cleared to merge
     merge → merged: merged as the merge

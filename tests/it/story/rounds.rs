@@ -38,10 +38,13 @@ async fn a_reviewer_with_ever_new_findings_is_stopped_after_three_rounds() {
     gate → passed: low change at abc is ready for review
     review → findings: 1 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at def is ready for review
     rerun → findings: 1 actionable (1 blocking) on def
     remediate → pushed: pushed ghi over def: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at ghi is ready for review
     rerun → findings: 1 actionable (1 blocking) on ghi
     remediate → pushed: pushed jkl over ghi: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at jkl is ready for review
     rerun → findings: 1 actionable (1 blocking) on jkl
     needs_human (blocked): all 3 rounds of `remediate` are spent; last: 1 actionable (1 blocking) on jkl
     ");
@@ -84,6 +87,7 @@ async fn a_finding_that_recurs_stops_the_rounds() {
     gate → passed: low change at abc is ready for review
     review → findings: 1 actionable (1 blocking) on abc
     remediate → pushed: pushed def over abc: 1 finding, 0 blockers, tests pass
+    recheck → passed: low change at def is ready for review
     rerun → findings: 1 actionable (1 blocking) on def
     remediate → unfixable: no progress: def has the same findings as abc
     needs_human (blocked): no progress: def has the same findings as abc
@@ -124,6 +128,7 @@ async fn a_check_that_fails_is_remediated() {
     review → clean: 0 actionable (0 blocking) on abc
     verdict → blocked: blocked on abc: check CI Pipeline: failure
     remediate → pushed: pushed def over abc: 0 findings, 1 blocker, tests pass
+    recheck → passed: low change at def is ready for review
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → cleared: low change at def is cleared to merge
     merge → merged: merged as the merge

@@ -48,10 +48,10 @@ pub(super) fn everything() -> Permissions {
     permissions(&names.map(|name| (name, Level::Write)))
 }
 
-struct Asked {
-    status: u16,
+pub(super) struct Asked {
+    pub(super) status: u16,
     headers: http::HeaderMap,
-    body: Value,
+    pub(super) body: Value,
 }
 
 impl Asked {
@@ -61,7 +61,13 @@ impl Asked {
 }
 
 impl World {
-    async fn ask_as(&self, credential: Option<&str>, method: &str, path: &str, body: Option<Value>) -> Asked {
+    pub(super) async fn ask_as(
+        &self,
+        credential: Option<&str>,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Asked {
         let client = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -482,22 +488,6 @@ async fn an_actions_token_acts_as_actions_in_its_own_repository() {
     assert_eq!((made.status, &made.body["app"]["slug"]), (201, &json!("github-actions")));
     assert_eq!(world.ask_as(Some(&token), "GET", "/user", None).await.status, 403);
     assert_eq!(world.ask_as(Some(&token), "GET", "/repos/acme/other", None).await.status, 404);
-}
-
-#[tokio::test]
-async fn a_bot_has_no_permission_and_roles_show_as_the_four_old_ones() {
-    let world = World::new().await;
-    let path = |login: &str| format!("collaborators/{login}/permission");
-    let (status, refused) = world.get(&path("aspora-dev%5Bbot%5D")).await;
-    assert_eq!((status, &refused["message"]), (404, &json!("aspora-dev[bot] is not a user")));
-    for (role, permission) in
-        [("admin", "admin"), ("maintain", "write"), ("triage", "read"), ("read", "read")]
-    {
-        world.twin.set_permission(REPO, "ada", role).unwrap();
-        let shown = world.get(&path("ada")).await.1;
-        assert_eq!((&shown["permission"], &shown["role_name"]), (&json!(permission), &json!(role)));
-    }
-    world.spec.assert_conforms();
 }
 
 #[tokio::test]

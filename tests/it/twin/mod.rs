@@ -4,8 +4,11 @@
 mod actions;
 mod credentials;
 mod merging;
+mod names;
 mod operation;
 mod pages;
+mod pushes;
+mod reviews;
 mod rules;
 mod switches;
 
@@ -14,7 +17,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use crate::support::openapi::SpecChecker;
+use crate::support::{openapi::SpecChecker, wait::eventually};
 use aspora::dev::{
     ci::{CheckResult, Ci},
     github::{BOT, CI_APP, Fault, FaultRule, Phase, ReviewEvent, Twin, TwinConfig, Webhook},
@@ -204,12 +207,23 @@ async fn a_conflict_is_not_mergeable_and_a_branch_behind_its_base_can_be_updated
     world.twin.push_as("ada", REPO, "main", &[("other.txt", b"other\n")]).await.unwrap();
     assert_eq!(world.put("pulls/1/update-branch", json!({"expected_head_sha": "0".repeat(40)})).await.0, 422);
     assert_eq!(world.put("pulls/1/update-branch", json!({"expected_head_sha": world.head})).await.0, 202);
-    let pull = world.get("pulls/1").await.1;
-    assert_eq!((&pull["commits"], &pull["changed_files"]), (&json!(2), &json!(2)));
+    let merged = || async { world.get("pulls/1").await.1["commits"] == 2 };
+    eventually("the base is in the head", merged).await;
+    assert_eq!(world.get("pulls/1").await.1["changed_files"], 2);
+    let (status, refused) = world.put("pulls/1/update-branch", json!({})).await;
+    assert_eq!(
+        (status, &refused["errors"][0]["message"]),
+        (422, &json!("There are no new commits on the base branch."))
+    );
     world.twin.push_as("ada", REPO, "main", &[("README.md", b"one\nTWO\nthree\n")]).await.unwrap();
     world.get("pulls/1").await;
     let pull = world.get("pulls/1").await.1;
     assert_eq!((&pull["mergeable"], &pull["mergeable_state"]), (&json!(false), &json!("dirty")));
+    let (status, refused) = world.put("pulls/1/update-branch", json!({})).await;
+    assert_eq!(
+        (status, &refused["errors"][0]["message"]),
+        (422, &json!("merge conflict between base and head"))
+    );
     assert_eq!(world.put("pulls/1/merge", json!({})).await.0, 405);
     world.spec.assert_conforms();
 }

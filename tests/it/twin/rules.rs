@@ -1,6 +1,6 @@
 //! The rules of a branch, as merges and `mergeable_state` meet them.
 
-use aspora::dev::github::{BOT, CI_APP, Enforcement, RequiredCheck, ReviewEvent, Rules};
+use aspora::dev::github::{BOT, CI_APP, Enforcement, RequiredCheck, ReviewEvent, Rules, TokenKind};
 use serde_json::json;
 
 use super::{REPO, World};
@@ -15,9 +15,9 @@ enum Step {
     Status(&'static str, &'static str),
     /// A person with this permission reviews.
     Review(&'static str, &'static str, ReviewEvent),
-    /// Somebody pushes to the base.
+    /// A push to the base.
     MoveBase,
-    /// Somebody pushes another change to the head.
+    /// A push of another change to the head.
     MoveHead,
 }
 
@@ -183,10 +183,14 @@ async fn rules_are_served_as_github_describes_them() {
     assert!(listed.as_array().unwrap().iter().all(|rule| rule["ruleset_id"] == active), "{listed}");
     assert_eq!(world.get("rulesets").await.1.as_array().unwrap().len(), 2);
     let shown = world.get(&format!("rulesets/{idle}")).await.1;
-    assert_eq!((&shown["enforcement"], &shown["bypass_actors"]), (&json!("evaluate"), &json!(null)));
-    world.twin.set_permission(REPO, BOT, "admin").unwrap();
-    let shown = world.get(&format!("rulesets/{active}")).await.1;
+    assert_eq!(shown["enforcement"], "evaluate");
     assert_eq!(shown["bypass_actors"][0]["actor_type"], "User");
+    world.twin.set_permission(REPO, "lin", "read").unwrap();
+    let scopes = vec!["repo".to_owned()];
+    let reader = TokenKind::Classic { login: "lin".to_owned(), scopes };
+    let reader = world.twin.issue_token(reader).unwrap();
+    let shown = world.ask_as(Some(&reader), "GET", &format!("/repos/{REPO}/rulesets/{active}"), None).await;
+    assert_eq!((shown.status, &shown.body["bypass_actors"]), (200, &json!(null)));
     world.twin.unprotect(REPO, "main").unwrap();
     assert_eq!(world.get("branches/main/protection").await.0, 404);
     world.spec.assert_conforms();

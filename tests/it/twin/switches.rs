@@ -192,3 +192,19 @@ async fn a_stale_list_is_as_it_was_at_the_read_before() {
     world.twin.inject(stale()).unwrap();
     assert_eq!((count().await, count().await), (1, 2));
 }
+
+#[tokio::test]
+async fn a_bot_has_no_permission_and_roles_show_as_the_four_old_ones() {
+    let world = World::new().await;
+    let path = |login: &str| format!("collaborators/{login}/permission");
+    let (status, refused) = world.get(&path("aspora-dev%5Bbot%5D")).await;
+    assert_eq!((status, &refused["message"]), (404, &json!("aspora-dev[bot] is not a user")));
+    for (role, permission) in
+        [("admin", "admin"), ("maintain", "write"), ("triage", "read"), ("read", "read")]
+    {
+        world.twin.set_permission(REPO, "ada", role).unwrap();
+        let shown = world.get(&path("ada")).await.1;
+        assert_eq!((&shown["permission"], &shown["role_name"]), (&json!(permission), &json!(role)));
+    }
+    world.spec.assert_conforms();
+}

@@ -1,6 +1,7 @@
 //! The workspace on real git repositories: ordinary, contended and hostile ones.
 
 mod changes;
+mod names;
 mod product;
 
 use std::{

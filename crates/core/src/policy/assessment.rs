@@ -128,6 +128,13 @@ pub enum Stop {
     Closed,
     /// The pull request has been merged already.
     Merged,
+    /// The pull request was pointed at another branch: nothing here was judged for that one.
+    Retargeted {
+        /// The branch that the run is for.
+        expected: String,
+        /// The branch that the pull request would be merged into.
+        actual: String,
+    },
     /// The policy of the head does not parse.
     PolicyBroken {
         /// The JSON pointer of what is wrong.

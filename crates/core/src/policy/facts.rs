@@ -33,6 +33,9 @@ pub struct Facts {
     pub repository: RepoName,
     /// The pull request's number.
     pub pull: u64,
+    /// The branch that the run's change is for; empty in facts of earlier releases.
+    #[serde(default)]
+    pub base_branch: String,
     /// The newest commit of the base branch.
     pub base: Sha,
     /// The head that is judged.
@@ -205,6 +208,9 @@ pub struct PullFact {
     pub state: PullState,
     /// Whether its author marked it as a draft.
     pub draft: bool,
+    /// The branch that it would be merged into; empty in facts of earlier releases.
+    #[serde(default)]
+    pub base_branch: String,
     /// Who opened it.
     pub author: Person,
     /// Every author and committer of its commits.
@@ -270,7 +276,8 @@ impl Facts {
     }
 
     /// The review that counts: of this head, and not voided by a push.
-    pub(super) fn review_of_head(&self) -> Option<&Review> {
+    #[must_use]
+    pub fn review_of_head(&self) -> Option<&Review> {
         self.review.as_ref().filter(|review| review.head == self.head && !self.is_void(review.completed_at))
     }
 }

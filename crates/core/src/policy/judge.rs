@@ -113,6 +113,9 @@ fn stop(facts: &Facts) -> Option<Stop> {
     match pull.state {
         PullState::Closed => Some(Stop::Closed),
         PullState::Merged => Some(Stop::Merged),
+        PullState::Open if pull.base_branch != facts.base_branch => {
+            Some(Stop::Retargeted { expected: facts.base_branch.clone(), actual: pull.base_branch.clone() })
+        }
         PullState::Open if pull.foreign_commits.is_empty() => None,
         PullState::Open => Some(Stop::HumanTakeover { commits: pull.foreign_commits.clone() }),
     }

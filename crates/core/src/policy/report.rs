@@ -149,6 +149,9 @@ impl Stop {
         match self {
             Self::Closed => "the pull request was closed".to_owned(),
             Self::Merged => "the pull request was merged".to_owned(),
+            Self::Retargeted { expected, actual } => {
+                format!("the pull request is pointed at `{actual}`, and the run is for `{expected}`")
+            }
             Self::HumanTakeover { commits } => {
                 let commits: Vec<&str> = commits.iter().map(crate::sha::Sha::short).collect();
                 format!("another author pushed {} to the branch", first_few(&commits, ", "))

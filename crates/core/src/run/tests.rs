@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::workflow::Outcome::{
-    self, Behind, Clean, Cleared, Closed, Declined, Findings, Merged, Moved, Opened, Passed, Pushed,
+    self, Behind, Blocked, Clean, Cleared, Closed, Declined, Findings, Merged, Moved, Opened, Passed, Pushed,
 };
 
 fn workflow() -> Workflow {
@@ -52,8 +52,8 @@ fn check(answers: &[Outcome], expected: &str) {
 #[test]
 fn the_whole_path_of_a_requirement_with_one_round_of_fixes() {
     check(
-        &[Opened, Passed, Findings, Pushed, Clean, Cleared, Merged],
-        "generate > gate > review > remediate > rerun > verdict > merge > done",
+        &[Opened, Passed, Findings, Pushed, Passed, Clean, Cleared, Merged],
+        "generate > gate > review > remediate > recheck > rerun > verdict > merge > done",
     );
 }
 
@@ -74,13 +74,27 @@ fn a_head_that_moved_before_the_merge_is_judged_anew() {
 
 #[test]
 fn a_branch_that_is_behind_is_updated_and_reviewed_again() {
-    check(&[Opened, Passed, Clean, Behind, Pushed], "generate > gate > review > verdict > update > rerun");
+    check(
+        &[Opened, Passed, Clean, Behind, Pushed, Passed],
+        "generate > gate > review > verdict > update > recheck > rerun",
+    );
+}
+
+#[test]
+fn a_new_head_that_leaves_documents_behind_is_fixed_before_it_is_reviewed() {
+    check(
+        &[Opened, Passed, Findings, Pushed, Blocked, Pushed, Passed, Clean],
+        "generate > gate > review > remediate > recheck > remediate > recheck > rerun > verdict",
+    );
 }
 
 #[test]
 fn remediation_ends_after_three_rounds_with_a_reason() {
     let (workflow, mut run) = begun();
-    for outcome in [Opened, Passed, Findings, Pushed, Findings, Pushed, Findings, Pushed, Findings] {
+    for outcome in [
+        Opened, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed,
+        Findings,
+    ] {
         run = run.apply(&workflow, &answer(&run, outcome), now()).unwrap().0;
     }
     let State::Ended { name, end, reason } = run.state else { panic!("{:?}", run.state) };

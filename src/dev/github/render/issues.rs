@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Links, association, escape, node};
 use crate::dev::github::{
     accounts::user_id,
-    state::{Comment, Issue, Repository},
+    state::{Comment, Issue, Repository, TimelineEvent},
 };
 
 impl Links {
@@ -16,11 +16,22 @@ impl Links {
         json!({
             "id": comment.id, "node_id": node("IC", comment.id), "url": url, "body": comment.body,
             "html_url": format!("{}#issuecomment-{}", self.pull_page(it, comment.issue), comment.id),
-            "user": self.user(&comment.author), "created_at": comment.created_at, "updated_at": comment.updated_at,
+            "user": self.author(it, &comment.author), "created_at": comment.created_at, "updated_at": comment.updated_at,
             "issue_url": format!("{api}/issues/{}", comment.issue),
             "author_association": association(it, &comment.author),
             "performed_via_github_app": comment.author.strip_suffix("[bot]").map(|slug| self.app(slug)),
             "reactions": self.reactions(&url),
+        })
+    }
+
+    /// An event in the timeline of a pull request.
+    pub(crate) fn timeline_event(&self, it: &Repository, event: &TimelineEvent) -> Value {
+        let api = self.api(it);
+        json!({
+            "id": event.id, "node_id": node("HRFPE", event.id), "url": format!("{api}/issues/events/{}", event.id),
+            "actor": self.user(&event.actor), "event": event.event, "commit_id": event.commit_id,
+            "commit_url": format!("{api}/commits/{}", event.commit_id), "created_at": event.created_at,
+            "performed_via_github_app": null,
         })
     }
 

@@ -42,7 +42,14 @@ impl Links {
             "author_association": association(it, &pull.author), "auto_merge": null, "active_lock_reason": null,
             "stack": super::merges::place(it, pull.number),
         });
-        with(fields, more)
+        let mut shown = with(fields, more);
+        if it.lost_forks.contains(&pull.number) {
+            shown["head"]["repo"] = Value::Null;
+        }
+        if it.deleted_accounts.contains(&pull.author) {
+            shown["user"] = self.user("ghost");
+        }
+        shown
     }
 
     /// A pull request in full.

@@ -10,12 +10,19 @@ impl Links {
     pub(crate) fn review(&self, it: &Repository, review: &Review) -> Value {
         let pull = format!("{}/pulls/{}", self.api(it), review.pull);
         let page = format!("{}#pullrequestreview-{}", self.pull_page(it, review.pull), review.id);
-        json!({
-            "id": review.id, "node_id": node("PRR", review.id), "user": self.user(&review.author), "body": review.body,
+        let mut shown = json!({
+            "id": review.id, "node_id": node("PRR", review.id), "user": self.author(it, &review.author),
+            "body": review.body,
             "state": review.state, "html_url": page, "pull_request_url": pull,
-            "_links": {"html": {"href": page}, "pull_request": {"href": pull}}, "submitted_at": review.submitted_at,
-            "commit_id": review.commit_id, "author_association": association(it, &review.author),
-        })
+            "_links": {"html": {"href": page}, "pull_request": {"href": pull}},
+            "commit_id": Some(&review.commit_id).filter(|id| !id.is_empty()),
+            "author_association": association(it, &review.author),
+        });
+        // A pending review has no such field.
+        if let Some(at) = &review.submitted_at {
+            shown["submitted_at"] = json!(at);
+        }
+        shown
     }
 
     /// A comment on a line.
@@ -28,7 +35,7 @@ impl Links {
             "url": url, "pull_request_review_id": comment.review, "id": comment.id, "node_id": node("PRRC", comment.id),
             "diff_hunk": comment.diff_hunk, "path": comment.path, "position": comment.position,
             "original_position": comment.position, "commit_id": comment.commit_id,
-            "original_commit_id": comment.commit_id, "user": self.user(&comment.author), "body": comment.body,
+            "original_commit_id": comment.commit_id, "user": self.author(it, &comment.author), "body": comment.body,
             "created_at": comment.created_at, "updated_at": comment.created_at, "html_url": page,
             "pull_request_url": pull, "author_association": association(it, &comment.author),
             "_links": {"self": {"href": url}, "html": {"href": page}, "pull_request": {"href": pull}},

@@ -67,8 +67,10 @@ impl Links {
 
     /// The rules that bind a branch through rulesets.
     pub(crate) fn branch_rules(&self, it: &Repository, branch: &str) -> Vec<Value> {
-        let active =
-            it.rulesets.iter().filter(|set| set.branch == branch && set.enforcement == Enforcement::Active);
+        let active = it
+            .rulesets
+            .iter()
+            .filter(|set| rules::covers(&set.branch, branch) && set.enforcement == Enforcement::Active);
         let of_set = |set: &Ruleset| {
             let source = json!({
                 "ruleset_source_type": "Repository", "ruleset_source": it.full_name(), "ruleset_id": set.id,
@@ -92,8 +94,8 @@ impl Links {
         })
     }
 
-    /// A ruleset in full. Only who may change it sees the actors that may bypass it.
-    pub(crate) fn ruleset(&self, it: &Repository, set: &Ruleset, caller: &str) -> Value {
+    /// A ruleset in full. Only a caller who `writes` it sees the actors that may bypass it.
+    pub(crate) fn ruleset(&self, it: &Repository, set: &Ruleset, caller: &str, writes: bool) -> Value {
         let bypasses = set.rules.bypass.iter().any(|login| login == caller);
         let more = json!({
             "conditions": {"ref_name": {"include": [format!("refs/heads/{}", set.branch)], "exclude": []}},
@@ -101,7 +103,7 @@ impl Links {
             "current_user_can_bypass": if bypasses { "always" } else { "never" },
         });
         let mut shown = super::with(self.ruleset_simple(it, set), more);
-        if it.permissions.get(caller).is_some_and(|given| given == "admin") {
+        if writes {
             shown["bypass_actors"] = set.rules.bypass.iter().map(|login| bypass_actor(login)).collect();
         }
         shown

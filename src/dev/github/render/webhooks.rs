@@ -79,7 +79,13 @@ impl Links {
 fn pull_action(action: &PullAction) -> Value {
     match action {
         PullAction::Opened => json!({"action": "opened"}),
-        PullAction::Edited => json!({"action": "edited", "changes": {}}),
+        PullAction::Edited { base: None } => json!({"action": "edited", "changes": {}}),
+        PullAction::Edited { base: Some(base) } => json!({
+            "action": "edited",
+            "changes": {"base": {"ref": {"from": base.branch}, "sha": {"from": base.sha}}},
+        }),
+        PullAction::ConvertedToDraft => json!({"action": "converted_to_draft"}),
+        PullAction::ReadyForReview => json!({"action": "ready_for_review"}),
         PullAction::Closed => json!({"action": "closed"}),
         PullAction::Reopened => json!({"action": "reopened", "changes": {}}),
         PullAction::Stacked => json!({"action": "stacked"}),

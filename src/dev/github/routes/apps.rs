@@ -50,7 +50,7 @@ async fn user(State(shared): State<Arc<Shared>>, Caller(login): Caller) -> Answe
     ok(shared.links.profile(&login))
 }
 
-/// People are not registered: every login is somebody's. A bot is known if its App is.
+/// People are not registered: every login is a person's. A bot is known if its App is.
 async fn account(State(shared): State<Arc<Shared>>, Path(login): Path<String>) -> Answer {
     if let Some(slug) = login.strip_suffix("[bot]") {
         app_of_slug(&shared, slug)?;

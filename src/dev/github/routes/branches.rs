@@ -10,11 +10,13 @@ use axum::{
 use http::StatusCode;
 
 use super::{
-    extract::{Caller, Named, Numbered, Repo},
+    extract::{By, Named, Numbered, Repo},
     paging::{Query, list},
 };
 use crate::dev::github::{
+    access,
     answers::{Answer, ok},
+    permissions::Level,
     refusal::Refusal,
     shared::Shared,
 };
@@ -67,12 +69,14 @@ async fn rulesets(State(shared): State<Arc<Shared>>, Repo(repo): Repo, query: Qu
 
 async fn ruleset(
     State(shared): State<Arc<Shared>>,
-    Caller(caller): Caller,
+    By(by): By,
     Repo(repo): Repo,
     Path((_, _, id)): Numbered,
 ) -> Answer {
     let shown = shared.host.read(&repo, |it| {
-        it.rulesets.iter().find(|set| set.id == id).map(|set| shared.links.ruleset(it, set, &caller))
+        let writes = access::may(&by, it, "administration", Level::Write);
+        let caller = by.login.as_deref().unwrap_or_default();
+        it.rulesets.iter().find(|set| set.id == id).map(|set| shared.links.ruleset(it, set, caller, writes))
     })?;
     ok(shown.ok_or_else(Refusal::not_found)?)
 }

@@ -11,6 +11,7 @@ mod paging;
 mod pulls;
 mod repositories;
 mod reviews;
+mod timeline;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .merge(merges::routes())
         .merge(reviews::routes())
         .merge(comments::routes())
+        .merge(timeline::routes())
         .merge(checks::routes())
         .merge(actions::routes())
 }

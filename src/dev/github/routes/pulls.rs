@@ -122,8 +122,16 @@ async fn update_branch(
     Body(request): Body<UpdateBranch>,
 ) -> Answer {
     let turn = shared.host.turn().await;
-    let expected = request.expected_head_sha.as_deref();
-    merges::update_branch(&turn, &repo, &caller, number, expected).await?;
+    merges::refuse_update(&turn, &repo, number, request.expected_head_sha.as_deref()).await?;
+    drop(turn);
+    let (host, name) = (Arc::clone(&shared.host), repo.clone());
+    // The commit comes after the answer.
+    tokio::spawn(async move {
+        let turn = host.turn().await;
+        if let Err(refusal) = merges::update_branch(&turn, &name, &caller, number).await {
+            tracing::warn!("the branch of {name}#{number} was not updated: {refusal}");
+        }
+    });
     let url = shared.host.read(&repo, |it| format!("{}/pulls/{number}", shared.links.api(it)))?;
     accepted(json!({"message": "Updating pull request branch.", "url": url}))
 }

@@ -43,6 +43,7 @@ fn findings_of(view: &View, rows: &[review::Row]) -> Markup {
                 td {
                     (row.state)
                     @if let Some(sha) = &row.state_sha { " at " (view.commit(sha)) }
+                    @if let Some(by) = &row.state_by { " by " (by) }
                     @if let Some(note) = &row.state_note { ": " (note) }
                 }
             } } }

@@ -107,6 +107,7 @@ fn facts(paths: &[&str]) -> Facts {
         requester: Requester { name: "mira".to_owned(), login: None },
         repository: "acme/wealth-product".parse().unwrap(),
         pull: 7,
+        base_branch: "main".to_owned(),
         base: sha(BASE),
         head: sha(HEAD),
         base_policy: Some(SEED.to_owned()),
@@ -131,6 +132,7 @@ fn facts(paths: &[&str]) -> Facts {
         pull_state: PullFact {
             state: PullState::Open,
             draft: false,
+            base_branch: "main".to_owned(),
             author: person(99, "aspora-coding-agent[bot]"),
             committers: vec![person(99, "aspora-coding-agent[bot]")],
             foreign_commits: vec![],

@@ -118,3 +118,24 @@ fn an_old_sha_that_is_pushed_back_keeps_no_evidence() {
     assert_eq!(decided(LOW, back), "waiting");
     assert_eq!(decided(CRITICAL, back), "waiting");
 }
+
+#[test]
+fn a_pull_request_pointed_at_another_branch_stops_the_run_in_both_phases() {
+    let retargeted = |facts: &mut Facts| facts.pull_state.base_branch = "production".to_owned();
+    assert_eq!(decided(LOW, retargeted), "stopped");
+    let mut facts = facts(LOW);
+    retargeted(&mut facts);
+    let sentence = "the pull request is pointed at `production`, and the run is for `main`";
+    for assessment in [preflight(&facts), judge(&facts)] {
+        assert!(assessment.sentence().ends_with(sentence), "{}", assessment.sentence());
+    }
+    facts.pull_state.state = PullState::Closed;
+    assert_eq!(judge(&facts).decision(), &Decision::Stopped { reason: Stop::Closed });
+}
+
+#[test]
+fn facts_that_name_no_branches_are_judged_as_they_were() {
+    let mut facts = facts(LOW);
+    (facts.base_branch, facts.pull_state.base_branch) = (String::new(), String::new());
+    assert_eq!(judge(&facts).decision(), &Decision::Clear);
+}

@@ -186,7 +186,10 @@ fn only_a_resume_ends_a_pause() {
 
 #[test]
 fn a_retry_grants_new_rounds_and_keeps_counting_visits() {
-    let rounds = [Opened, Passed, Findings, Pushed, Findings, Pushed, Findings, Pushed, Findings];
+    let rounds = [
+        Opened, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed,
+        Findings,
+    ];
     let (workflow, mut run) = after(&rounds);
     assert_eq!((place(&run).as_str(), run.visits["remediate"]), ("needs_human", 3));
     let last = Event::Answered {
@@ -200,7 +203,7 @@ fn a_retry_grants_new_rounds_and_keeps_counting_visits() {
     assert_eq!((run.visits["remediate"], run.used("remediate")), (4, 1));
     assert!(run.was_sent_here());
     assert_eq!(run.visits_left(&workflow, "rerun", Findings), Some(2));
-    for outcome in [Pushed, Findings, Pushed, Findings, Pushed, Findings] {
+    for outcome in [Pushed, Passed, Findings, Pushed, Passed, Findings, Pushed, Passed, Findings] {
         run = moved(&run, &workflow, &answer(&run, outcome)).0;
     }
     assert_eq!((place(&run).as_str(), run.visits["remediate"]), ("needs_human", 6));
@@ -236,8 +239,8 @@ fn a_retry_from_an_unknown_step_lists_the_steps() {
     let (workflow, run) = begun();
     assert_eq!(
         refusal(&run, &workflow, &retry("deploy")),
-        "workflow `requirement` has no step `deploy`; it has `gate`, `generate`, `merge`, `remediate`, \
-         `rerun`, `review`, `update`, `verdict`"
+        "workflow `requirement` has no step `deploy`; it has `gate`, `generate`, `merge`, `recheck`, \
+         `remediate`, `rerun`, `review`, `update`, `verdict`"
     );
 }
 

@@ -1,0 +1,29 @@
+//! How the head became the head: from our own pushes, those that webhooks announced, and the forge's timeline.
+
+use super::{
+    Failure,
+    attempt::Attempt,
+    ledger::{Observed, Pushed, position},
+};
+use crate::{
+    core::push::{Arrival, Pushes},
+    github::Pull,
+    store::signal,
+};
+
+impl Attempt<'_> {
+    /// How the pull request's head became the head; `pushes` are our own.
+    pub(super) async fn arrival(&self, pull: &Pull, pushes: &[Observed<Pushed>]) -> Result<Arrival, Failure> {
+        let (head, spec) = (&pull.head_sha, &self.stored.spec);
+        let own = position(pushes, head);
+        let before = pushes.iter().take(own.unwrap_or_default()).map(|push| push.observation.sha.clone());
+        let announced = signal::pushes(&self.factory.pool, &spec.repository, &spec.branch).await?;
+        let pushes = Pushes {
+            ours: own.map(|own| pushes[own].at),
+            before: before.collect(),
+            announced: announced.into_iter().filter_map(|(sha, at)| Some((sha.parse().ok()?, at))).collect(),
+            forced: self.factory.forge.forced_pushes(&self.repo, pull.number).await?,
+        };
+        Ok(pushes.arrival(head))
+    }
+}

@@ -1,0 +1,117 @@
+//! Repositories that were renamed or moved: GitHub knows each by a number that stays.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use super::{Error, Forge, credentials::Scope};
+use crate::core::requirement::RepoName;
+
+/// How long a repository's name is believed before git uses it again.
+const BELIEVED: Duration = Duration::from_secs(60);
+
+/// A repository as GitHub has it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// GitHub's number of it; it stays when the repository is renamed or moved.
+    pub id: u64,
+    /// Its name now.
+    pub name: RepoName,
+}
+
+/// How git reaches a repository.
+#[derive(Debug, Clone)]
+pub struct GitAccess {
+    /// The repository's name now.
+    pub name: RepoName,
+    /// The password; the user is `x-access-token`.
+    pub token: SecretString,
+}
+
+/// What is known of repositories, by the names that we use.
+#[derive(Default)]
+pub(super) struct Names {
+    known: Mutex<HashMap<String, Known>>,
+}
+
+#[derive(Default, Clone)]
+struct Known {
+    /// The number, once a redirect named it.
+    id: Option<u64>,
+    current: Option<(Repository, Instant)>,
+}
+
+impl Names {
+    /// Records that a call about a repository was sent on to `/repositories/<id>/…`.
+    pub(super) fn moved(&self, repo: &RepoName, to: &Url) {
+        let mut segments = to.path_segments().into_iter().flatten().skip_while(|it| *it != "repositories");
+        let Some(id) = segments.nth(1).and_then(|id| id.parse().ok()) else { return };
+        self.with(repo, |known| {
+            if known.id != Some(id) {
+                tracing::info!(%repo, repository.id = id, "{repo} was renamed or moved; it is number {id}");
+                *known = Known { id: Some(id), current: None };
+            }
+        });
+    }
+
+    /// The number of a repository that was renamed or moved.
+    pub(super) fn id_of(&self, repo: &RepoName) -> Option<u64> {
+        self.with(repo, |known| known.id)
+    }
+
+    fn current(&self, repo: &RepoName) -> Option<Repository> {
+        self.with(repo, |known| known.current.clone())
+            .filter(|(_, read)| read.elapsed() < BELIEVED)
+            .map(|(repository, _)| repository)
+    }
+
+    fn with<T>(&self, repo: &RepoName, act: impl FnOnce(&mut Known) -> T) -> T {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        act(known.entry(repo.to_string().to_ascii_lowercase()).or_default())
+    }
+}
+
+impl Forge {
+    /// The repository as it is now, under whatever name; read at most once a minute.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn repository(&self, repo: &RepoName) -> Result<Repository, Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            id: u64,
+            full_name: RepoName,
+        }
+        if let Some(repository) = self.names.current(repo) {
+            return Ok(repository);
+        }
+        let raw: Raw = self.get(&format!("/repos/{repo}")).await?;
+        let repository = Repository { id: raw.id, name: raw.full_name };
+        self.names.with(repo, |known| known.current = Some((repository.clone(), Instant::now())));
+        Ok(repository)
+    }
+
+    /// The name of a repository that calls were redirected for; the one that we use of any other.
+    pub(super) async fn name_now(&self, repo: &RepoName) -> Result<RepoName, Error> {
+        match self.names.id_of(repo) {
+            Some(_) => Ok(self.repository(repo).await?.name),
+            None => Ok(repo.clone()),
+        }
+    }
+
+    /// How git reaches the repository now. Ask for each operation, since a token may live for an hour only.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn git_access(&self, repo: &RepoName) -> Result<GitAccess, Error> {
+        let name = self.repository(repo).await?.name;
+        let token = self.token(&Scope::Repository(repo.clone())).await?;
+        Ok(GitAccess { name, token })
+    }
+}

@@ -1,0 +1,83 @@
+//! The findings of a run's reviews, and their dismissal by people.
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, Path, State},
+    http::request::Parts,
+};
+use uuid::Uuid;
+
+use super::{
+    responses::{InvalidReason, NotFound},
+    runs,
+};
+use crate::{
+    api::{self, Finding},
+    http::{
+        AppState,
+        middleware::{
+            error::Error,
+            extract::{self, Id},
+            principal::Principal,
+        },
+    },
+    store,
+};
+
+/// The finding in the path.
+pub(super) struct Named {
+    run: Uuid,
+    fingerprint: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Path((run, fingerprint)) = Path::<(String, String)>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Error::parameter("id", "is not UTF-8"))?;
+        let Id(run) = Id::parse(&run)?;
+        Ok(Self { run, fingerprint })
+    }
+}
+
+/// What the reviews of a run found, by review, worst first.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The findings.", body = Vec<Finding>),
+    NotFound,
+))]
+pub(super) async fn list(State(app): State<AppState>, Id(id): Id) -> Result<Json<Vec<Finding>>, Error> {
+    let pool = app.engine.pool();
+    runs::run(pool, id).await?;
+    Ok(Json(store::review::findings(pool, id).await?.into_iter().map(Finding::from).collect()))
+}
+
+/// Dismisses an open finding on every head of the run. It no longer blocks, and stays dismissed when a later
+/// review finds it again. A finding that is not open stays as it is.
+#[utoipa::path(post, path = "/api/v1/runs/{id}/findings/{fingerprint}/dismiss", tag = "runs",
+    request_body = api::Control,
+    params(("id" = Uuid, Path), ("fingerprint" = String, Path, description = "The finding's fingerprint.")),
+    responses(
+        (status = 200, description = "The finding on each head that has it.", body = Vec<Finding>),
+        NotFound,
+        InvalidReason,
+    ))]
+pub(super) async fn dismiss(
+    State(app): State<AppState>,
+    principal: Principal,
+    named: Named,
+    extract::Json(body): extract::Json<api::Control>,
+) -> Result<Json<Vec<Finding>>, Error> {
+    let (pool, Named { run, fingerprint }) = (app.engine.pool(), named);
+    runs::run(pool, run).await?;
+    let reason = extract::reason(&body.reason)?;
+    let of_run = |rows: Vec<store::review::Row>| -> Vec<Finding> {
+        rows.into_iter().filter(|row| row.fingerprint == fingerprint).map(Finding::from).collect()
+    };
+    if of_run(store::review::findings(pool, run).await?).is_empty() {
+        return Err(Error::not_found("finding", &fingerprint));
+    }
+    store::review::dismiss(pool, run, &fingerprint, principal.actor(), &reason.to_string()).await?;
+    Ok(Json(of_run(store::review::findings(pool, run).await?)))
+}

@@ -1,0 +1,67 @@
+//! Says the last words of runs that have ended, one at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
+
+use crate::{
+    activities::{Failure, Perform},
+    queue::Shared,
+    store::{
+        self,
+        epilogue::{self, Owed},
+    },
+};
+
+/// How long one may take; a claim lasts twice as long.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest wait after a failure.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// Says what is due whenever the poller has seen that something is, until the worker stops.
+pub(super) async fn run(shared: Shared, activities: Arc<dyn Perform>, due: Arc<Notify>) {
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = due.notified() => {}
+        }
+        if let Err(error) = all_due(&shared, &*activities).await {
+            tracing::debug!(%error, "could not look for the last words of ended runs: {error}");
+        }
+    }
+}
+
+async fn all_due(shared: &Shared, activities: &dyn Perform) -> store::Result<()> {
+    while let Some(owed) = epilogue::claim(&shared.pool).await? {
+        let run = owed.run_id;
+        let said = tokio::time::timeout(TIMEOUT, activities.conclude(run)).await;
+        let failure = match said {
+            Ok(Ok(())) => None,
+            Ok(Err(failure)) => Some(failure),
+            Err(_) => Some(Failure::Retry { error: format!("took longer than {TIMEOUT:?}"), after: None }),
+        };
+        match failure.map(|failure| next_attempt(&owed, failure)) {
+            None => epilogue::done(&shared.pool, &owed).await?,
+            Some((error, Some(wait))) => epilogue::postpone(&shared.pool, &owed, wait, &error).await?,
+            Some((error, None)) => {
+                tracing::warn!(run.id = %run, "the gate's check of an ended run stays as it is: {error}");
+                epilogue::done(&shared.pool, &owed).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why an attempt failed, and how long to wait for the next; no wait if that would fail too.
+fn next_attempt(owed: &Owed, failure: Failure) -> (String, Option<Duration>) {
+    let doublings = u32::try_from(owed.attempts).unwrap_or_default().min(8);
+    let backoff = (Duration::from_secs(2) * 2_u32.pow(doublings)).min(LONGEST_WAIT);
+    match failure {
+        Failure::Retry { error, after } => (error, Some(after.unwrap_or(backoff).min(LONGEST_WAIT))),
+        Failure::Snooze { until, why } => (format!("held back by {why}"), Some(until)),
+        Failure::Outage(outage) => (outage.error.clone(), Some(outage.wait.clamp(backoff, LONGEST_WAIT))),
+        Failure::Final { error } => (error, None),
+        Failure::Halt { reason, .. } => (reason, Some(LONGEST_WAIT)),
+        Failure::LeaseLost => ("its lease was lost".to_owned(), Some(backoff)),
+    }
+}

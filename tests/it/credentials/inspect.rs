@@ -1,0 +1,172 @@
+//! What `aspora doctor` and the putting of a product learn from GitHub.
+
+use aspora::{
+    cli::dev_server,
+    dev::{
+        Acting,
+        github::{Enforcement, RequiredCheck, Rules, Twin, TwinConfig},
+        give,
+    },
+    github::{Credential, Forge, Gravity, Remark},
+};
+use serde_json::{Value, json};
+
+use super::stub::{Stub, json, repo};
+
+const REPO: &str = "acme/wealth-product";
+
+struct World {
+    twin: Twin,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = TwinConfig {
+            data_dir: folder.path().to_owned(),
+            addr: ([127, 0, 0, 1], 0).into(),
+            public_url: None,
+            token: uuid::Uuid::new_v4().to_string(),
+            webhook: None,
+            ci: None,
+        };
+        let twin = Twin::start(config).await.unwrap();
+        twin.create_repository(REPO, &[("README.md", b"text")]).await.unwrap();
+        Self { twin, _folder: folder }
+    }
+
+    fn forge(&self, acting: Acting) -> Forge {
+        let credential = dev_server::credential(give(&self.twin, acting, REPO).unwrap()).unwrap();
+        let timeouts = aspora::github::Timeouts::default();
+        let api_url = self.twin.url().parse().unwrap();
+        Forge::new(aspora::github::Config { api_url, credential, timeouts }).unwrap()
+    }
+
+    async fn remarks(&self, acting: Acting) -> Vec<Remark> {
+        self.forge(acting).inspect(&REPO.parse().unwrap(), "main").await
+    }
+}
+
+#[track_caller]
+fn assert_says(remarks: &[Remark], gravity: Gravity, what: &str) {
+    let found = remarks.iter().any(|it| it.gravity == gravity && it.what.contains(what));
+    assert!(found, "{gravity:?} `{what}` is not in {remarks:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_credential_is_named_with_what_it_costs() {
+    let world = World::new().await;
+    let app = world.remarks(Acting::App).await;
+    assert_says(&app, Gravity::Fine, "we are aspora-coding-agent[bot], by a GitHub App");
+    assert_says(&app, Gravity::Fine, "granted: metadata: read, contents: write");
+    assert_says(&app, Gravity::Note, "`workflows: write` is not granted: ");
+    assert!(app.iter().all(|remark| remark.gravity <= Gravity::Note), "{app:#?}");
+    let fine_grained = world.remarks(Acting::FineGrained).await;
+    assert_says(&fine_grained, Gravity::Fine, "we are ada, by a fine-grained personal access token");
+    assert_says(&fine_grained, Gravity::Note, "the gate is the commit status `risk-policy-gate`");
+    assert_says(
+        &fine_grained,
+        Gravity::Note,
+        "check runs cannot be read (403: Resource not accessible by personal",
+    );
+    let classic = world.remarks(Acting::Classic).await;
+    assert_says(&classic, Gravity::Fine, "by a classic personal access token");
+    let actions = world.remarks(Acting::Actions).await;
+    assert_says(
+        &actions,
+        Gravity::Bad,
+        "starts no workflow, and runs of its pull requests wait for approval",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_base_branch_demands_is_named_and_signed_commits_are_refused() {
+    let world = World::new().await;
+    let before = world.remarks(Acting::App).await;
+    assert_says(&before, Gravity::Note, "GitHub demands nothing of `main`");
+    let rules = Rules {
+        checks: vec![RequiredCheck::any("ci"), RequiredCheck::any("risk-policy-gate")],
+        up_to_date: true,
+        approvals: 2,
+        ..Rules::default()
+    };
+    world.twin.add_ruleset(REPO, "main", Enforcement::Active, rules).unwrap();
+    let demanded = "`main` demands `ci`, `risk-policy-gate`, 2 approvals, the newest commit of the base";
+    assert_says(&world.remarks(Acting::App).await, Gravity::Fine, demanded);
+    let signed = Rules { signatures: true, ..Rules::default() };
+    world.twin.add_ruleset(REPO, "main", Enforcement::Active, signed).unwrap();
+    let remarks = world.remarks(Acting::App).await;
+    assert_says(&remarks, Gravity::Fatal, "`main` accepts signed commits only");
+}
+
+#[tokio::test]
+async fn rules_and_classic_protection_are_read_together() {
+    let rules = json!([
+        {"type": "required_status_checks", "ruleset_id": 5, "ruleset_source": "acme", "parameters": {
+            "strict_required_status_checks_policy": false,
+            "required_status_checks": [{"context": "ci", "integration_id": 15368}, {"context": "lint"}]}},
+        {"type": "pull_request", "ruleset_id": 5, "ruleset_source": "acme", "parameters": {
+            "required_approving_review_count": 1, "require_code_owner_review": true,
+            "allowed_merge_methods": ["squash", "merge"]}},
+        {"type": "pull_request", "ruleset_id": 6, "ruleset_source": "acme/w", "parameters": {
+            "required_approving_review_count": 0, "allowed_merge_methods": ["squash"]}},
+        {"type": "merge_queue", "ruleset_id": 6, "ruleset_source": "acme/w", "parameters": {}},
+    ]);
+    let classic = json!({
+        "required_status_checks": {"strict": true, "checks": [{"context": "old", "app_id": -1}]},
+        "required_pull_request_reviews": {"required_approving_review_count": 2},
+        "enforce_admins": {"enabled": false}, "required_signatures": {"enabled": false},
+    });
+    let answer = move |call: &str| -> Option<Value> {
+        Some(match call.split('?').next().unwrap() {
+            "GET /repos/acme/w/rules/branches/release%2F1" => rules.clone(),
+            "GET /repos/acme/w/branches/release%2F1/protection" => classic.clone(),
+            "GET /repos/acme/w/rulesets/5" => json!({"name": "All", "current_user_can_bypass": "always"}),
+            "GET /repos/acme/w/rulesets/6" => json!({"name": "Own", "current_user_can_bypass": "never"}),
+            "GET /user" => json!({"id": 5, "login": "ada", "type": "User"}),
+            "GET /repos/acme/w" => json!({"id": 1, "full_name": "acme/w", "allow_merge_commit": false,
+                "allow_squash_merge": true, "allow_rebase_merge": false}),
+            _ => json!([]),
+        })
+    };
+    let stub = Stub::new(move |seen| answer(&seen.call).map(|body| json(200, &body))).await;
+    let remarks = stub.with(Credential::Token("ghp_x".into())).inspect(&repo(), "release/1").await;
+    assert_says(&remarks, Gravity::Fine, "merge methods allowed: squash");
+    let demanded = "`release/1` demands `ci` of App 15368, `lint`, `old`, 2 approvals, a code owner's approval, \
+        the newest commit of the base, a merge queue, one of the merge methods squash";
+    assert_says(&remarks, Gravity::Fine, demanded);
+    assert_says(&remarks, Gravity::Note, "may bypass the ruleset `All` of acme (always)");
+    assert_says(&remarks, Gravity::Note, "does not hold for administrators");
+    assert_says(&remarks, Gravity::Note, "does not require the check `risk-policy-gate`");
+    assert!(!remarks.iter().any(|remark| remark.what.contains("`Own`")), "{remarks:#?}");
+}
+
+#[tokio::test]
+async fn webhooks_that_do_not_arrive_are_named() {
+    async fn said(deliveries: Value) -> Vec<Remark> {
+        let stub = Stub::new(move |seen| match seen.call.split('?').next().unwrap() {
+            "GET /app/hook/deliveries" => Some(json(200, &deliveries)),
+            "GET /repos/acme/w" => Some(json(200, &json!({"id": 1, "full_name": "acme/w"}))),
+            _ => None,
+        })
+        .await;
+        stub.app().inspect(&repo(), "main").await
+    }
+    assert_says(&said(json!([])).await, Gravity::Note, "has sent no webhook");
+    let fine = json!([{"status_code": 202, "status": "OK"}]);
+    assert_says(&said(fine).await, Gravity::Fine, "the last 1 webhook arrived");
+    let failed = json!([{"status_code": 502, "status": "Bad Gateway"}, {"status_code": 200, "status": "OK"}]);
+    assert_says(&said(failed).await, Gravity::Bad, "1 of the last 2 webhooks failed, the newest with 502");
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_read_ends_the_questions() {
+    let stub = Stub::new(|seen| {
+        (seen.call == "GET /user").then(|| json(200, &json!({"id": 5, "login": "ada", "type": "User"})))
+    })
+    .await;
+    let forge = stub.with(Credential::Token("github_pat_x".into()));
+    let remarks = forge.inspect(&"acme/none".parse().unwrap(), "main").await;
+    assert_says(&remarks, Gravity::Bad, "acme/none cannot be read");
+}
