@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     core::{
-        policy::{Assessment, Conclusion, GATE_CHECK},
+        policy::{Assessment, Conclusion, Decision, GATE_CHECK, Stop},
         requirement::RepoName,
         run::State,
         sha::Sha,
@@ -52,13 +52,18 @@ async fn last_judgement(factory: &Factory, run: Uuid, head: &Sha) -> Result<Opti
 
 fn last_update(factory: &Factory, stored: &StoredRun, judged: Option<&Assessment>) -> Option<CheckUpdate> {
     let State::Ended { name, end, reason } = &stored.run.state else { return None };
-    let conclusion = conclusion(*end, judged.and_then(report::conclusion))?;
+    let conclusion = conclusion(*end, judged.filter(|judged| is_shown(judged)).and_then(report::conclusion))?;
     let title = format!("ended as {name}: {reason}");
     let judgement = judged.map(Assessment::to_markdown).unwrap_or_default();
     let summary =
         format!("**The run has ended.** {}/runs/{}\n\n{judgement}", factory.public_url, stored.spec.id);
     let output = CheckOutput { title, summary, text: String::new() };
     Some(CheckUpdate { conclusion: Some(conclusion), output })
+}
+
+/// Whether the judgement was shown: one of a pull request that is no longer open is not.
+fn is_shown(judged: &Assessment) -> bool {
+    !matches!(judged.decision(), Decision::Stopped { reason: Stop::Closed | Stop::Merged })
 }
 
 /// How the check ends, from how the run ended and how the check was completed before, if it was; `None` leaves

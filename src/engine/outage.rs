@@ -5,10 +5,11 @@ use std::time::Duration;
 use super::{Ack, Actor, Engine, Error, advance::lock, snooze, without_nul};
 use crate::{
     core::{
-        outage::{Outage, delay},
+        outage::{Outage, Service, delay},
         run::{Event, State},
     },
     store::{
+        attempt,
         job::{self, Lease},
         job_control,
         run::StoredRun,
@@ -17,8 +18,8 @@ use crate::{
 
 impl Engine {
     /// Gives a job back because a provider is out of reach, due again when the provider is probed. No attempt is used
-    /// up. The history says so once for each provider and job. A job that has waited for `longest` becomes a
-    /// dead letter.
+    /// up; one that called a model keeps its number, as its reservation does. The history says so once for each
+    /// provider and job. A job that has waited for `longest` becomes a dead letter.
     ///
     /// # Errors
     /// As [`Engine::answer`].
@@ -46,6 +47,10 @@ impl Engine {
         };
         if !job::snooze(&mut *tx, lease, wait, spread, &provider).await? {
             return Ok(Ack::Fenced);
+        }
+        if outage.was_made && outage.provider.service == Service::Model {
+            job::keep_number(&mut tx, lease).await?;
+            attempt::end(&mut tx, lease, worker, "lost", &without_nul(&outage.error)).await?;
         }
         // A person may have paused the run meanwhile; the resumed job finds the outage itself.
         if noted.is_none() && matches!(stored.run.state, State::At { .. }) {

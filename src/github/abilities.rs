@@ -118,7 +118,7 @@ impl Forge {
     }
 
     /// Remembers a refusal that is about the credential.
-    pub(super) fn refused(&self, repo: &RepoName, what: CheckRuns, error: &Error) {
+    pub(super) fn learn_refusal(&self, repo: &RepoName, what: CheckRuns, error: &Error) {
         if error.kind() == Kind::Forbidden && is_of_credential(error) && self.refusals.insert(repo, what) {
             tracing::info!(%repo, "this credential may not {what:?} check runs of {repo}: {}", error.message());
         }

@@ -117,7 +117,7 @@ impl Forge {
     pub async fn check_runs(&self, repo: &RepoName, sha: &Sha) -> Result<Vec<CheckRun>, Error> {
         let listing = route(repo, &format!("commits/{sha}/check-runs?filter=all"));
         let runs = self.pages(&listing, |page: RawCheckRuns| page.check_runs).await;
-        let runs = runs.inspect_err(|error| self.refused(repo, CheckRuns::Read, error))?;
+        let runs = runs.inspect_err(|error| self.learn_refusal(repo, CheckRuns::Read, error))?;
         let suites: BTreeSet<_> = runs.iter().filter_map(|run| run.suite).collect();
         if suites.len() < SUITES_LIMIT {
             return Ok(runs);
@@ -199,7 +199,7 @@ impl Forge {
             update: UpdateBody::of(&new.update),
         };
         let made = self.post(&route(repo, "check-runs"), &body).await;
-        made.inspect_err(|error| self.refused(repo, CheckRuns::Create, error))
+        made.inspect_err(|error| self.learn_refusal(repo, CheckRuns::Create, error))
     }
 
     /// Updates one of our check runs; idempotent.

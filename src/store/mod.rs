@@ -74,6 +74,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 /// When the URL cannot be read or the first connection cannot be made within 5 s.
 pub async fn connect(url: &str, connections: u32) -> Result<Pool> {
     let options = PgConnectOptions::from_str(url)?.application_name("aspora").options([
+        // The statements count on seeing what others have committed, whatever the default of the role or database.
+        ("default_transaction_isolation", "read committed"),
         ("statement_timeout", "30s"),
         ("idle_in_transaction_session_timeout", "10s"),
         // Every statement is written to have one good plan. Planning it for each value costs more than the work
@@ -113,12 +115,31 @@ async fn is_reusable(conn: &mut Connection) -> bool {
     }
 }
 
+/// Why the schema was not migrated.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database or the role is not fit for it; says what to do.
+    #[error("{0}")]
+    Unfit(String),
+    /// The database did not answer.
+    #[error(transparent)]
+    Database(#[from] Error),
+    /// A migration failed and was rolled back, or the database has migrations of a later release.
+    #[error(transparent)]
+    Failed(#[from] sqlx::migrate::MigrateError),
+}
+
 /// Migrates the schema to this release's version. Processes may do it at the same time: the second waits.
 ///
 /// # Errors
-/// When a migration fails (it is rolled back) or the database has migrations of a later release.
-pub async fn migrate(pool: &Pool) -> std::result::Result<(), sqlx::migrate::MigrateError> {
-    MIGRATOR.run(pool).await
+/// [`MigrationError`]; nothing has changed then, or only the migrations before the one that failed.
+pub async fn migrate(pool: &Pool) -> std::result::Result<(), MigrationError> {
+    if migrations_missing(pool).await? > 0 {
+        let server = server::read(pool).await?;
+        let unfit = server.wrong_encoding().or_else(|| server.may_not_create());
+        unfit.map_or(Ok(()), |what| Err(MigrationError::Unfit(what)))?;
+    }
+    Ok(MIGRATOR.run(pool).await?)
 }
 
 /// How many migrations of this release have not been applied to the database.

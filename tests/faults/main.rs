@@ -22,6 +22,7 @@ mod f04_read_only;
 mod f05_half_open;
 mod f06_no_connection;
 mod f07_slow_model;
+mod f10_outage;
 mod f12_moved_head;
 #[cfg(target_os = "linux")]
 mod f14_clock;

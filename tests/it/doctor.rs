@@ -177,3 +177,76 @@ async fn an_unsuitable_database_is_reported_with_what_to_do() {
     assert_eq!(refused.status.code(), Some(1), "{}", text(&refused));
     assert!(text(&refused).contains("default_transaction_read_only is on"), "{}", text(&refused));
 }
+
+/// Runs a command of the command line on this database.
+async fn run(url: &str, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
+    for (name, value) in [("GITHUB_TOKEN", "t"), ("OPENAI_API_KEY", "k"), ("DATABASE_URL", url)] {
+        command.env(name, value);
+    }
+    let output = command.args(arguments).output().await.unwrap();
+    (output.status.success(), text(&output))
+}
+
+#[tokio::test]
+async fn a_database_in_latin1_is_refused_at_every_start_with_what_to_do() {
+    let blank = blank().await;
+    let name = format!("latin_{}", Uuid::new_v4().simple());
+    let create =
+        format!("create database {name} encoding 'LATIN1' lc_collate 'C' lc_ctype 'C' template template0");
+    sqlx::raw_sql(AssertSqlSafe(create)).execute(&blank.pool).await.unwrap();
+    let mut url = url::Url::parse(&blank.url).unwrap();
+    url.set_path(&name);
+    for command in ["migrate", "serve", "worker", "doctor"] {
+        let (is_well, text) = run(url.as_str(), &[command]).await;
+        assert!(!is_well, "{command}: {text}");
+        for part in ["the database is encoded in LATIN1", "encoding 'UTF8' template template0"] {
+            assert!(text.contains(part), "{command}: {text}");
+        }
+    }
+    sqlx::raw_sql(AssertSqlSafe(format!("drop database {name}"))).execute(&blank.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_create_tables_is_named_with_the_schema_and_the_grant() {
+    let blank = blank().await;
+    let role = format!("poor_{}", Uuid::new_v4().simple());
+    let mut url = url::Url::parse(&blank.url).unwrap();
+    let password = url.password().unwrap_or_default().to_owned();
+    let create =
+        format!("create role {role} login password '{password}'; revoke create on schema public from public");
+    sqlx::raw_sql(AssertSqlSafe(create)).execute(&blank.pool).await.unwrap();
+    url.set_username(&role).unwrap();
+    let (is_well, text) = run(url.as_str(), &["migrate"]).await;
+    assert!(!is_well, "{text}");
+    let expected = format!("the role {role} may not create tables in the schema public");
+    assert!(
+        text.contains(&expected) && text.contains(&format!("grant create on schema public to {role}")),
+        "{text}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(format!("drop role {role}"))).execute(&blank.pool).await.unwrap();
+}
+
+#[tokio::test]
+async fn our_transactions_are_read_committed_whatever_the_default_of_the_database() {
+    let test = TestEngine::new().await;
+    let name: String = test.query("select current_database()::text").await;
+    let set = format!("alter database \"{name}\" set default_transaction_isolation to serializable");
+    test.execute(&set).await;
+    let pool = aspora::store::connect(&test.database.url, 1).await.unwrap();
+    let level = sqlx::query_scalar::<_, String>("select current_setting('transaction_isolation')");
+    assert_eq!(level.fetch_one(&pool).await.unwrap(), "read committed");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_is_reported_and_is_no_ailment() {
+    let test = TestEngine::new().await;
+    let down = "insert into outage (provider, failures, error, since, opened_at, probes, next_probe_at)
+                values ('model api.example.com/m', 3, '503', now(), now(), 2, now())";
+    test.execute(down).await;
+    let output = doctor(&test.database.url, &[]).await;
+    let text = text(&output);
+    assert!(text.contains("note the model m at api.example.com is down since "), "{text}");
+    assert!(text.contains("2 failed probes: 503"), "{text}");
+    assert!(output.status.success(), "{text}");
+}

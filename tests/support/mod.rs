@@ -10,7 +10,7 @@ pub(crate) mod wait;
 
 pub(crate) use postgres::{TestDatabase, blank, database, migrate};
 pub(crate) use test_engine::{
-    OUTAGES, RATES, TestEngine, accept, advance, answer, app, assert_budgets_add_up, assert_folds,
+    TestEngine, accept, advance, advance_limits, answer, app, assert_budgets_add_up, assert_folds,
     assert_sound, claim, engine, news, skip_waits,
 };
 pub(crate) use wait::eventually;

@@ -25,12 +25,12 @@ use super::{TestDatabase, database};
 const REPOSITORY: &str = "acme/wealth-product";
 const SHIPPED: &str = include_str!("../../workflows/requirement.toml");
 /// Moves the clock of the rate limits that workers share forward by $1 seconds.
-pub(crate) const RATES: &str = "update rate
+const RATES: &str = "update rate
     set refilled_at = refilled_at - make_interval(secs => $1), full_at = full_at - make_interval(secs => $1),
         closed_until = closed_until - make_interval(secs => $1)";
 
 /// Moves the clock of the breakers of providers forward by $1 seconds.
-pub(crate) const OUTAGES: &str = "update outage
+const OUTAGES: &str = "update outage
     set first_failed_at = first_failed_at - make_interval(secs => $1),
         last_failed_at = last_failed_at - make_interval(secs => $1), since = since - make_interval(secs => $1),
         opened_at = opened_at - make_interval(secs => $1), closed_at = closed_at - make_interval(secs => $1),
@@ -171,16 +171,22 @@ pub(crate) fn news(run: Uuid, topic: Topic, delivery: &str) -> News {
     }
 }
 
-/// Moves the clock of leases, back-offs, timers and rate limits forward.
+/// Moves the clocks of rate limits and breakers forward.
+pub(crate) async fn advance_limits(pool: &PgPool, by: Duration) {
+    for clock in [RATES, OUTAGES] {
+        sqlx::query(clock).bind(by.as_secs_f64()).execute(pool).await.unwrap();
+    }
+}
+
+/// Moves the clock of leases, back-offs, timers, rate limits and breakers forward.
 pub(crate) async fn advance(pool: &PgPool, by: Duration) {
     for sql in [
         "update job set visible_at = visible_at - make_interval(secs => $1)",
         "update timer set due_at = due_at - make_interval(secs => $1)",
-        RATES,
-        OUTAGES,
     ] {
         sqlx::query(sql).bind(by.as_secs_f64()).execute(pool).await.unwrap();
     }
+    advance_limits(pool, by).await;
 }
 
 /// Makes back-offs, timers and closed rate limits due now; leases stay as they are.

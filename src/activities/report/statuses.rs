@@ -63,9 +63,13 @@ const fn state(conclusion: Option<Conclusion>) -> StatusState {
     match conclusion {
         None => StatusState::Pending,
         Some(Conclusion::Success | Conclusion::Neutral | Conclusion::Skipped) => StatusState::Success,
-        Some(Conclusion::Cancelled | Conclusion::TimedOut | Conclusion::Stale | Conclusion::Unknown) => {
-            StatusState::Error
-        }
+        Some(
+            Conclusion::Cancelled
+            | Conclusion::TimedOut
+            | Conclusion::Stale
+            | Conclusion::StartupFailure
+            | Conclusion::Unknown,
+        ) => StatusState::Error,
         Some(Conclusion::Failure | Conclusion::ActionRequired) => StatusState::Failure,
     }
 }

@@ -11,11 +11,15 @@ use serde_json::{Value, json};
 
 use super::{Exit, Printer, options::Database};
 use crate::{
-    core::words::counted,
+    core::{
+        outage::Provider,
+        words::{counted, one_line},
+    },
     engine::Engine,
     store::{
         self,
         invariant::{self, Check},
+        outage,
         server::{self, Server},
     },
 };
@@ -49,8 +53,14 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         "postgres": server.version,
         "workers": server.workers,
         "migrations_missing": missing,
-        "ailments": issues.iter().map(|issue| issue.what).collect::<Vec<_>>(),
+        "ailments": issues.iter().map(|issue| issue.what.as_ref()).collect::<Vec<_>>(),
     });
+    if missing == 0 {
+        let down = outage::list(&pool).await.context("read which providers are down")?;
+        down.iter().for_each(|one| describe_outage(one, &mut text));
+        found["down"] =
+            down.iter().map(|one| json!({ "provider": one.provider, "since": one.since })).collect();
+    }
     let products = forge::inspect(&pool, missing == 0, &mut text).await?;
     is_healthy &= products.iter().all(forge::Inspected::is_healthy);
     found["github"] = json!(products);
@@ -87,6 +97,15 @@ fn describe(server: &Server, missing: usize, text: &mut String) {
         0 => writeln!(text, "note no worker is connected: runs wait until one starts"),
         workers => writeln!(text, "ok   {} connected", counted(workers, "worker")),
     };
+}
+
+/// A provider that does not answer; runs wait for it, so that it makes the database no less healthy.
+fn describe_outage(down: &outage::Row, text: &mut String) {
+    let provider = down.provider.parse::<Provider>();
+    let who = provider.map_or_else(|_| down.provider.clone(), |provider| provider.in_words());
+    let since = down.since.format("%Y-%m-%d %H:%M UTC");
+    let probes = counted(down.probes, "failed probe");
+    let _ = writeln!(text, "note {who} is down since {since}, {probes}: {}", one_line(&down.error));
 }
 
 fn describe_invariant(check: &Check, text: &mut String) {

@@ -110,26 +110,6 @@ impl Twin {
         Ok(after)
     }
 
-    /// Points a branch at any commit, as another user does by a forced push.
-    ///
-    /// # Errors
-    /// When the repository, the branch or the commit is unknown.
-    pub async fn force_push_as(
-        &self,
-        user: &str,
-        repository: &str,
-        branch: &str,
-        commit: &str,
-    ) -> anyhow::Result<()> {
-        let turn = self.shared.host.turn().await;
-        anyhow::ensure!(turn.has(repository), "the twin has no repository {repository}");
-        let git = turn.git(repository);
-        let before = git.branch(branch).await?;
-        git.move_branch(branch, commit, before.as_deref()).await?;
-        let moved = Move { branch: branch.to_owned(), before, after: Some(commit.to_owned()) };
-        Ok(push::moved(&turn, repository, user, &[moved]).await?)
-    }
-
     /// Reviews a pull request as another user; returns the id of the review.
     ///
     /// # Errors

@@ -78,6 +78,7 @@ struct Shared {
     script: Script,
     key: Option<SecretString>,
     faults: Mutex<VecDeque<Fault>>,
+    lasting: Mutex<Option<Fault>>,
     ledger: Mutex<Vec<Entry>>,
 }
 
@@ -121,6 +122,11 @@ impl ScriptedModel {
         locked(&self.shared.faults).push_back(fault);
     }
 
+    /// Makes every request fail like this that takes no queued fault; `None` ends that.
+    pub fn fail_all(&self, fault: Option<Fault>) {
+        *locked(&self.shared.lasting) = fault;
+    }
+
     /// Every request so far, in the order of arrival.
     #[must_use]
     pub fn ledger(&self) -> Vec<Entry> {
@@ -133,6 +139,10 @@ impl Shared {
         let Some(key) = &self.key else { return true };
         let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         given.and_then(|given| given.strip_prefix("Bearer ")) == Some(key.expose_secret())
+    }
+
+    fn next_fault(&self) -> Option<Fault> {
+        locked(&self.faults).pop_front().or_else(|| locked(&self.lasting).clone())
     }
 
     fn reply(&self, request: &ChatRequest, fault: Option<Fault>) -> Reply {
@@ -185,7 +195,7 @@ async fn complete(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: B
         (entry.task, entry.model, entry.prompt) = (request.task(), request.model.clone(), request.text());
     }
     let is_authorized = shared.is_authorized(&headers);
-    let fault = if is_authorized { locked(&shared.faults).pop_front() } else { None };
+    let fault = if is_authorized { shared.next_fault() } else { None };
     let reply = match &request {
         _ if !is_authorized => unauthorized(),
         Err(error) => Reply::error(400, "invalid_request", format!("the request cannot be read: {error}")),

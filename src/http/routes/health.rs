@@ -20,7 +20,7 @@ pub(super) async fn alive() -> Json<Value> {
 
 /// Whether requests can be served: the database answers.
 #[utoipa::path(get, path = "/readyz", tag = "health", responses(
-    (status = 200, description = "Requests can be served."),
+    (status = 200, description = "Requests can be served; `down` lists the providers that runs wait for."),
     (status = 503, description = "The database does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(super) async fn ready(State(app): State<AppState>) -> Result<Json<Value>, Error> {
@@ -28,5 +28,9 @@ pub(super) async fn ready(State(app): State<AppState>) -> Result<Json<Value>, Er
         tracing::warn!(%error, "the database did not answer a ping");
         Error::new(Kind::Unavailable, "the database does not answer")
     })?;
-    Ok(Json(json!({ "status": "ok" })))
+    // Runs wait for these, and requests do not.
+    let down = store::outage::list(app.engine.pool()).await.unwrap_or_default();
+    let down: Vec<Value> =
+        down.iter().map(|one| json!({ "provider": one.provider, "since": one.since })).collect();
+    Ok(Json(json!({ "status": "ok", "down": down })))
 }

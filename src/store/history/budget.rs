@@ -84,6 +84,18 @@ pub async fn reserve(
     estimate: Estimate,
 ) -> Result<std::result::Result<(), Exceeded>> {
     let (tokens, micro_dollars) = (to_db(estimate.tokens), to_db(estimate.micro_dollars.unwrap_or(0)));
+    // An attempt that a limit or an outage held back has the same number as the next one, and used nothing.
+    sqlx::query!(
+        "delete from reservation
+         where run_id = $1 and effect_key = $2 and turn = $3 and attempt = $4
+           and settled_tokens = 0 and settled_micro_dollars = 0",
+        lease.run,
+        key,
+        signed(lease.turn),
+        signed(lease.attempt)
+    )
+    .execute(&mut *tx)
+    .await?;
     let day = sqlx::query_scalar!(
         "insert into reservation (run_id, effect_key, turn, attempt, product, day, tokens, micro_dollars)
          values ($1, $2, $3, $4, $5, (now() at time zone 'utc')::date, $6, $7)

@@ -17,12 +17,12 @@ use crate::store::{
 
 /// How many rows of a small table are deleted at once.
 const BATCH: i64 = 10_000;
-/// How long a drop waits for locks; less than `deadlock_timeout`, after which Postgres looks for deadlocks.
-const LOCK_TIMEOUT: &str = "set local lock_timeout = '500ms'";
-/// How often a drop is tried that did not get its locks.
-const TRIES: u32 = 20;
-/// The pause between two tries.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long a drop waits for locks. Work that comes meanwhile waits behind it, so it is short.
+const LOCK_TIMEOUT: &str = "set local lock_timeout = '100ms'";
+/// How often a drop is tried that did not get its locks; the next sweep goes on.
+const TRIES: u32 = 5;
+/// The pause between two tries, in which the work that waited is done.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A class of rows that are kept for the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

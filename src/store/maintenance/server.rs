@@ -1,5 +1,7 @@
 //! The settings that the Postgres server needs, so that commits are durable.
 
+use std::borrow::Cow;
+
 use crate::store::{Pool, Result};
 
 /// A Postgres server and its settings.
@@ -7,6 +9,14 @@ use crate::store::{Pool, Result};
 pub struct Server {
     /// Its version, as `15.20`.
     pub version: String,
+    /// The encoding of the database, as `UTF8`.
+    pub encoding: String,
+    /// The role that is connected.
+    pub role: String,
+    /// The schema in which it creates tables.
+    pub schema: String,
+    /// Whether it may.
+    pub may_create: bool,
     /// Whether it is a standby, which accepts no writes.
     pub is_standby: bool,
     /// `default_transaction_read_only`.
@@ -25,7 +35,7 @@ pub struct Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthIssue {
     /// What is wrong and how to fix it.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// Whether nothing works on such a server; otherwise commits may be lost.
     pub is_fatal: bool,
 }
@@ -37,7 +47,11 @@ pub struct HealthIssue {
 pub async fn read(pool: &Pool) -> Result<Server> {
     sqlx::query_as!(
         Server,
-        r#"select current_setting('server_version') as "version!", pg_is_in_recovery() as "is_standby!",
+        r#"select current_setting('server_version') as "version!",
+                  current_setting('server_encoding') as "encoding!", current_user::text as "role!",
+                  coalesce(current_schema()::text, 'public') as "schema!",
+                  coalesce(has_schema_privilege(current_schema(), 'create'), false) as "may_create!",
+                  pg_is_in_recovery() as "is_standby!",
                   current_setting('default_transaction_read_only') = 'on' as "is_read_only!",
                   current_setting('fsync') = 'on' as "fsync!",
                   current_setting('full_page_writes') = 'on' as "full_page_writes!",
@@ -50,13 +64,39 @@ pub async fn read(pool: &Pool) -> Result<Server> {
 }
 
 impl Server {
+    /// That the database cannot hold every text, if so.
+    pub(in crate::store) fn wrong_encoding(&self) -> Option<String> {
+        let encoding = &self.encoding;
+        (encoding != "UTF8").then(|| {
+            format!(
+                "the database is encoded in {encoding}, which cannot hold every text: create another with `create \
+                 database NAME encoding 'UTF8' template template0` and set DATABASE_URL to it"
+            )
+        })
+    }
+
+    /// That the role may not create the tables of migrations and of coming months, if so.
+    pub(in crate::store) fn may_not_create(&self) -> Option<String> {
+        let Self { role, schema, .. } = self;
+        (!self.may_create).then(|| {
+            format!(
+                "the role {role} may not create tables in the schema {schema}, as migrations and the months to come \
+                 need: run `grant create on schema {schema} to {role}` as the schema's owner"
+            )
+        })
+    }
+
     /// All problems; none where commits are durable.
     #[must_use]
     pub fn health_issues(&self) -> Vec<HealthIssue> {
         let mut health_issues = Vec::new();
+        health_issues
+            .extend(self.wrong_encoding().map(|what| HealthIssue { what: what.into(), is_fatal: true }));
+        let may_not = self.may_not_create();
+        health_issues.extend(may_not.map(|what| HealthIssue { what: what.into(), is_fatal: false }));
         let mut check = |is_issue: bool, is_fatal: bool, what: &'static str| {
             if is_issue {
-                health_issues.push(HealthIssue { what, is_fatal });
+                health_issues.push(HealthIssue { what: what.into(), is_fatal });
             }
         };
         check(

@@ -32,7 +32,7 @@ pub async fn daily(pool: Pool, stop: CancellationToken) {
     }
 }
 
-/// Does the upkeep if it was not done within the last day; `None` when it was, or when another process is doing it.
+/// Does the upkeep if it was not done within the last day, or left months that were in use; `None` when it was, or when another process is doing it.
 ///
 /// # Errors
 /// When the database does not answer; the next process to check then does it.
@@ -49,8 +49,13 @@ pub async fn run_if_due(pool: &Pool) -> Result<Option<Vec<Swept>>> {
         let swept = retention::sweep(connection, false).await?;
         // Autovacuum does not analyze partitioned tables.
         sqlx::raw_sql("analyze run").execute(&mut *connection).await?;
+        // What was in use is tried again at the next check, and not only tomorrow.
+        let is_busy = swept.iter().any(|one| one.is_busy);
         sqlx::query!(
-            "insert into upkeep (task) values ('daily') on conflict (task) do update set done_at = now()"
+            "insert into upkeep (task, done_at)
+             values ('daily', now() - case when $1 then interval '1 day' else interval '0' end)
+             on conflict (task) do update set done_at = excluded.done_at",
+            is_busy
         )
         .execute(&mut *connection)
         .await?;

@@ -317,6 +317,22 @@ pub async fn snooze(
     Ok(done.is_some())
 }
 
+/// Gives the attempt of a job that was just snoozed its number for good, and the job one more: it made a call that may
+/// have been paid, which the next attempt must not be mistaken for.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn keep_number(connection: &mut Connection, lease: &Lease) -> Result<()> {
+    sqlx::query!(
+        "update job set attempts = attempts + 1, max_attempts = max_attempts + 1, delayed_tries = delayed_tries + 1
+         where id = $1",
+        lease.job
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 /// Undoes a claim and schedules the job after `rest`: this release cannot read its run, a newer one can.
 ///
 /// # Errors

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::support::{TestEngine, advance, answer, assert_sound};
 
 fn provider() -> Provider {
-    Provider::model("api.example.com", "m")
+    Provider::forge("api.example.com")
 }
 
 fn breaker(test: &TestEngine) -> Breaker {
@@ -144,7 +144,7 @@ async fn f8_a_job_waits_out_an_outage_with_one_event_and_no_attempt_and_says_for
     }
     held(&test, &Outage { wait: seconds(20), ..outage }).await;
     let sentence = why(&test, run).await;
-    let since = "`generate` waits: the model m at api.example.com is down since ";
+    let since = "`generate` waits: the forge at api.example.com is down since ";
     assert!(sentence.starts_with(since) && sentence.ends_with("last error: 503"), "{sentence}");
     assert_eq!(test.event_kinds(run).await, ["started", "held"]);
     assert!(attempt::of_run(test.pool(), run).await.unwrap().is_empty());
@@ -174,7 +174,7 @@ async fn a_job_that_fails_alone_is_delayed_by_a_quarter_of_the_time_that_it_has_
         Outage { provider: provider(), wait: seconds(1), since: None, error: "502".into(), was_made: true };
     held(&test, &alone).await;
     // As if it had begun an hour ago.
-    let earlier = "update run set state = jsonb_set(state, '{held,model api.example.com/m}',
+    let earlier = "update run set state = jsonb_set(state, '{held,forge api.example.com}',
                    to_jsonb(now() - interval '1 hour'))";
     test.execute(earlier).await;
     advance(test.pool(), seconds(5)).await;
@@ -200,7 +200,7 @@ async fn f8_an_outage_that_lasts_too_long_needs_a_person() {
     );
     let State::Ended { name, reason, .. } = test.run(run).await.run.state else { panic!("it goes on") };
     assert_eq!(name, "needs_human");
-    let since = "`generate` failed: the model m at api.example.com has been out of reach since ";
+    let since = "`generate` failed: the forge at api.example.com has been out of reach since ";
     assert!(reason.starts_with(since), "{reason}");
     assert_eq!(test.event_kinds(run).await, ["started", "held", "exhausted"]);
     assert_sound(&test.engine).await;
@@ -247,6 +247,27 @@ async fn the_history_names_the_provider_and_the_beginning_of_its_outage() {
     let Event::Held { provider, since, error, .. } = &events[1].body.0 else { panic!("{events:?}") };
     assert_eq!(
         (provider.as_str(), Some(*since), error.as_str()),
-        ("model api.example.com/m", outage.since, "503")
+        ("forge api.example.com", outage.since, "503")
     );
+}
+
+#[tokio::test]
+async fn a_call_of_a_model_that_may_have_been_paid_keeps_its_number_and_uses_up_no_attempt() {
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let (provider, wait) = (Provider::model("api.example.com", "m"), seconds(1));
+    let cut = Outage { provider, wait, since: None, error: "cut".to_owned(), was_made: true };
+    for number in 1..=7 {
+        let lease = test.claim(Queue::Llm).await;
+        assert_eq!((lease.attempt, lease.most), (number, 4 + number), "as many are left as before");
+        wait_out(&test, &lease, &cut, Ack::Committed).await;
+        advance(test.pool(), seconds(700)).await;
+    }
+    assert_eq!(test.event_kinds(run).await, ["started", "held"]);
+    let lease = test.claim(Queue::Llm).await;
+    test.engine.answer(&lease, "tester", answer(Opened)).await.unwrap();
+    let attempts = attempt::of_run(test.pool(), run).await.unwrap();
+    let numbers: Vec<i32> = attempts.iter().map(|row| row.attempt).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_sound(&test.engine).await;
 }

@@ -179,11 +179,39 @@ async fn a_month_in_use_is_left_for_the_next_sweep() {
     let sql = sqlx::AssertSqlSafe(format!("select from effect_{month}"));
     sqlx::query(sql).execute(&mut *reader).await.unwrap();
     let mut connection = test.pool().acquire().await.unwrap();
-    let swept = retention::sweep(&mut connection, false).await.unwrap();
+    // Work that comes meanwhile waits for less than this, again and again, until the sweep gives up.
+    let impatient = async {
+        loop {
+            let mut work = test.pool().begin().await.unwrap();
+            sqlx::raw_sql("set local lock_timeout = '400ms'").execute(&mut *work).await.unwrap();
+            let sql = sqlx::AssertSqlSafe(format!("select count(*) from effect_{month}"));
+            sqlx::query(sql).execute(&mut *work).await.expect("new work is not queued behind a long reader");
+            work.rollback().await.unwrap();
+        }
+    };
+    let swept = tokio::select! {
+        swept = retention::sweep(&mut connection, false) => swept.unwrap(),
+        () = impatient => unreachable!("it never ends"),
+    };
     let busy: Vec<&str> = swept.iter().filter(|one| one.is_busy).map(|one| one.name.as_str()).collect();
     assert_eq!(busy, [format!("effect_{month}")]);
     assert!(exists(&test, &format!("effect_{month}")).await);
     reader.rollback().await.unwrap();
     retention::sweep(&mut connection, false).await.unwrap();
     assert!(!exists(&test, &format!("effect_{month}")).await);
+}
+
+#[tokio::test]
+async fn a_month_in_use_is_tried_again_at_the_next_check_and_not_only_tomorrow() {
+    let (test, month, _) = with_old_runs().await;
+    retention::set(test.pool(), Class::Effects, Some(30)).await.unwrap();
+    let mut reader = test.pool().begin().await.unwrap();
+    let sql = sqlx::AssertSqlSafe(format!("select from effect_{month}"));
+    sqlx::query(sql).execute(&mut *reader).await.unwrap();
+    assert!(upkeep::run_if_due(test.pool()).await.unwrap().is_some());
+    assert!(exists(&test, &format!("effect_{month}")).await);
+    reader.rollback().await.unwrap();
+    assert!(upkeep::run_if_due(test.pool()).await.unwrap().is_some());
+    assert!(!exists(&test, &format!("effect_{month}")).await);
+    assert!(upkeep::run_if_due(test.pool()).await.unwrap().is_none(), "it is done for today");
 }

@@ -119,7 +119,7 @@ async fn a_redriven_dead_letter_continues_with_the_answer_that_was_paid_for() {
     .await;
     for nth in 1..=5 {
         let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
-        world.twin.inject(FaultRule { method, path, nth, fault: Fault::ErrorBefore(500) }).unwrap();
+        world.twin.inject(FaultRule { method, path, nth, fault: Fault::ErrorBefore(403) }).unwrap();
     }
     let run = world.submit(COUNT_ROUNDS).await;
     assert_eq!(world.run_to_end(run).await, "needs_human");

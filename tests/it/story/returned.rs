@@ -67,5 +67,5 @@ async fn j6_approvals_from_before_an_old_head_was_pushed_back_do_not_count() {
     assert_eq!(world.model_calls(Task::Review), 2, "the review from before does not count either");
     approve(&world).await;
     assert_eq!(world.run_to_end(run).await, "done");
-    world.assert_nothing_twice();
+    assert_eq!(world.merges(), 1);
 }

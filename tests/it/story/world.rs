@@ -9,10 +9,7 @@ use std::{
 use aspora::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
     cli::app::{App, GitHub},
-    core::{
-        outage::LONGEST_OUTAGE,
-        run::{Event, Pause, PauseCause, State},
-    },
+    core::run::{Event, Pause, PauseCause, State},
     dev::{
         Acting,
         ci::{Ci, product_ci},
@@ -152,7 +149,7 @@ impl World {
             timing: Timing { lease: Duration::from_secs(4), poll: Duration::from_millis(50) },
             polling: setup.polling,
             drain: Duration::from_secs(1),
-            longest_outage: LONGEST_OUTAGE,
+            longest_outage: aspora::core::outage::LONGEST_OUTAGE,
             calls_without_head: setup.calls_without_head,
         };
         let pool = database.pool.clone();
@@ -369,9 +366,7 @@ impl World {
         let update = "update job set visible_at = visible_at - $2 * interval '1 second'
                       where run_id = $1 and lease_token is null and visible_at > now()";
         sqlx::query(update).bind(run).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
-        for clock in [support::RATES, support::OUTAGES] {
-            sqlx::query(clock).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
-        }
+        support::advance_limits(&self.pool, time).await;
     }
 
     /// The stored run.

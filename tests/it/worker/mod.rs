@@ -7,3 +7,4 @@ mod harness;
 mod leases;
 mod outage;
 mod stops;
+mod weather;
