@@ -150,7 +150,7 @@ pub(crate) async fn refuse_update(
     if !pull.open || !comparison.behind {
         return refuse("There are no new commits on the base branch.");
     }
-    if !comparison.mergeable {
+    if host.git(repo).merged_tree(&comparison.head_sha, &comparison.base_sha).await?.is_none() {
         return refuse("merge conflict between base and head");
     }
     Ok(())
