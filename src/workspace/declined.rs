@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::core::secret::redact;
+
 /// The most characters of the forge's words that are kept.
 const LONGEST: usize = 600;
 
@@ -62,7 +64,7 @@ impl Declined {
             Some(reason) if matches!(cause, Cause::Workflow { .. }) => reason.to_owned(),
             Some(_) | None => said.collect::<Vec<_>>().join("; "),
         };
-        Some(Self { cause, said: said.chars().take(LONGEST).collect() })
+        Some(Self { cause, said: redact(&said).chars().take(LONGEST).collect() })
     }
 }
 
