@@ -10,7 +10,7 @@ pub(crate) mod wait;
 
 pub(crate) use postgres::{TestDatabase, blank, database, migrate};
 pub(crate) use test_engine::{
-    TestEngine, accept, advance, advance_limits, answer, app, assert_budgets_add_up, assert_folds,
-    assert_sound, claim, engine, news, skip_waits,
+    TestEngine, accept, advance, advance_limits, advance_waiting_job, answer, app, assert_budgets_add_up,
+    assert_folds, assert_sound, claim, engine, news, skip_waits,
 };
 pub(crate) use wait::eventually;

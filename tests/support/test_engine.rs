@@ -171,6 +171,14 @@ pub(crate) fn news(run: Uuid, topic: Topic, delivery: &str) -> News {
     }
 }
 
+/// Moves the clocks of a run's back-off, of rate limits and of breakers forward. A leased job keeps its lease.
+pub(crate) async fn advance_waiting_job(pool: &PgPool, run: Uuid, by: Duration) {
+    let update = "update job set visible_at = visible_at - $2 * interval '1 second'
+                  where run_id = $1 and lease_token is null and visible_at > now()";
+    sqlx::query(update).bind(run).bind(by.as_secs_f64()).execute(pool).await.unwrap();
+    advance_limits(pool, by).await;
+}
+
 /// Moves the clocks of rate limits and breakers forward.
 pub(crate) async fn advance_limits(pool: &PgPool, by: Duration) {
     for clock in [RATES, OUTAGES] {

@@ -150,7 +150,8 @@ pub(crate) async fn refuse_update(
     if !pull.open || !comparison.behind {
         return refuse("There are no new commits on the base branch.");
     }
-    if host.git(repo).merged_tree(&comparison.head_sha, &comparison.base_sha).await?.is_none() {
+    let git = host.git(repo);
+    if git.merged_tree(&comparison.base_sha, &comparison.head_sha).await?.is_none() {
         return refuse("merge conflict between base and head");
     }
     Ok(())

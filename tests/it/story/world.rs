@@ -363,10 +363,7 @@ impl World {
 
     /// Moves the clocks of the run's back-off and of the rate limits forward. A leased job keeps its lease.
     pub(crate) async fn skip_back_off(&self, run: Uuid, time: Duration) {
-        let update = "update job set visible_at = visible_at - $2 * interval '1 second'
-                      where run_id = $1 and lease_token is null and visible_at > now()";
-        sqlx::query(update).bind(run).bind(time.as_secs_f64()).execute(&self.pool).await.unwrap();
-        support::advance_limits(&self.pool, time).await;
+        support::advance_waiting_job(&self.pool, run, time).await;
     }
 
     /// The stored run.
