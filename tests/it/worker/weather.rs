@@ -70,7 +70,8 @@ impl Server {
 async fn respond(State(server): State<Arc<Server>>, request: Request) -> Response {
     let path = request.uri().path();
     let (what, is_away, body) = if path.starts_with("/api") {
-        ("api", &server.api_is_away, json!({ "total_count": 0, "check_runs": [] }).to_string())
+        let body = json!({"id": 1, "login": "ada", "type": "User", "total_count": 0, "check_runs": []});
+        ("api", &server.api_is_away, body.to_string())
     } else {
         ("git", &server.git_is_away, format!("{SHA}\trefs/heads/main\n"))
     };
@@ -106,9 +107,9 @@ impl Outside {
         let api_url: url::Url = format!("{url}/api").parse().unwrap();
         let token = || "token-of-the-weather".to_owned().into();
         let timeouts = github::Timeouts::default();
-        let forge =
-            Forge::new(github::Config { api_url: api_url.clone(), token: token(), timeouts }).unwrap();
-        let forge = forge.behind(Arc::new(ForgeThrottle::new(pool.clone(), &api_url, &token())));
+        let credential = github::Credential::Token(token());
+        let forge = Forge::new(github::Config { api_url: api_url.clone(), credential, timeouts }).unwrap();
+        let forge = forge.behind(Arc::new(ForgeThrottle::new(pool.clone(), &api_url)));
         let model = Model::new(llm::Config::new(&scripted.url(), token(), MODEL)).unwrap();
         let model = model.behind(Arc::new(ModelThrottle::new(pool.clone(), &scripted.url())));
         let author = Signature { name: "bot".to_owned(), email: "bot@example.com".to_owned() };
