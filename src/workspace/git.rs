@@ -3,7 +3,12 @@
 //! No hook, filter, file-system monitor, submodule, credential helper or configuration of the user or system is
 //! used; the environment is empty except for what is listed here; time and output are limited.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::OnceLock,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -174,7 +179,7 @@ impl<'a> Call<'a> {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("git");
+        let mut command = Command::new(program());
         command.env_clear().current_dir("/");
         // Plain http is loopback, which needs no proxy.
         let inherited = if self.protocol == Some("https") { &NETWORK_ENVIRONMENT[..] } else { &[] };
@@ -232,6 +237,17 @@ async fn capped(pipe: Option<impl AsyncRead + Unpin>, limit: usize) -> std::io::
     let cut = bytes.len() > limit;
     bytes.truncate(limit);
     Ok((bytes, cut))
+}
+
+/// Where git is. With a name that is looked up in a changed environment, Rust forks to start it, which copies the
+/// page tables of this process each time; with a path it uses `posix_spawn`, which does not.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let mut found = std::env::split_paths(&path).map(|folder| folder.join("git"));
+        found.find(|it| it.is_absolute() && it.is_file()).unwrap_or_else(|| PathBuf::from("git"))
+    })
 }
 
 fn stop(child: &mut Child) {

@@ -50,6 +50,21 @@ impl Link {
         Ok((in_process, file.map_err(Error::io("lock the mirror"))?))
     }
 
+    /// Makes a call over the network, unless the remote is down.
+    pub(super) async fn over_network(&self, call: Call<'_>) -> Result<Vec<u8>, Error> {
+        let Some(throttle) = self.throttle.as_ref().map(Arc::clone) else { return call.output().await };
+        let pass = throttle.pass().await.map_err(Error::Held)?;
+        let ended = call.output().await;
+        let failure = ended.as_ref().err().filter(|error| error.is_of_network());
+        let outage = throttle.ended(pass, failure.map(ToString::to_string)).await;
+        match (outage, ended) {
+            (Some(outage), Err(error)) => {
+                Err(Error::Down { error: Box::new(error), outage: Box::new(outage) })
+            }
+            (_, ended) => ended,
+        }
+    }
+
     /// A call that may use the transport of the remote, and the address of the remote.
     pub(super) async fn call<'a, const N: usize>(
         &self,
