@@ -65,7 +65,8 @@ impl Forge {
     {
         let call = format!("{method} {route}");
         let outgoing = Outgoing { method: &method, route, body, also, call: &call };
-        self.authorized(&outgoing, &Scope::of(route)).await
+        // Boxed, as it is part of the future of every activity.
+        Box::pin(self.authorized(&outgoing, &Scope::of(route))).await
     }
 
     /// Sends one call once, with this authorization; the only place in this room that maps failures.

@@ -106,14 +106,18 @@ impl Forge {
         if self.merges_async.load(Ordering::Relaxed) || order.stacked {
             match self.put_async(repo, number, &Body { merge_action: Some("default"), ..body }).await {
                 Ok(result) => return self.understand(repo, number, head, result).await,
-                Err(error) if error.kind() == Kind::NotFound && !order.stacked => {}
+                Err(error) if error.kind() == Kind::NotFound && !order.stacked => {
+                    let merge = self.put_merge(repo, number, head, &body).await?;
+                    // The pull request was found, so what was not found before is the route.
+                    self.merges_async.store(false, Ordering::Relaxed);
+                    return Ok(merge);
+                }
+                // Which permission the route wants is not published: a credential may have that of the other alone.
+                Err(error) if error.kind() == Kind::Forbidden && !order.stacked => {}
                 Err(error) => return self.refused(repo, number, head, error).await,
             }
         }
-        let merge = self.put_merge(repo, number, head, &body).await?;
-        // The pull request was found, so what was not found before is the route.
-        self.merges_async.store(false, Ordering::Relaxed);
-        Ok(merge)
+        self.put_merge(repo, number, head, &body).await
     }
 
     async fn put_async(&self, repo: &RepoName, number: u64, body: &Body<'_>) -> Result<RawResult, Error> {

@@ -18,7 +18,7 @@ pub enum Error {
     },
     /// The forge declined a push, and would decline it again.
     #[error("{0}")]
-    Declined(Declined),
+    Declined(Box<Declined>),
     /// Git took too long and was killed.
     #[error("git {command} did not end within {seconds} seconds and was stopped")]
     Timeout {
@@ -66,7 +66,7 @@ pub enum Error {
         /// The repository.
         repository: String,
         /// Why.
-        why: NoAccess,
+        why: Box<NoAccess>,
     },
     /// An input or output error of this machine.
     #[error("{doing}: {source}")]

@@ -150,7 +150,7 @@ impl<'a> Call<'a> {
             return Ok(ended.answer);
         }
         Err(match Declined::read(&ended.answer.output, &ended.stderr) {
-            Some(declined) if name == "push" => Error::Declined(declined),
+            Some(declined) if name == "push" => Error::Declined(Box::new(declined)),
             Some(_) | None => self.failure(name, &ended.stderr),
         })
     }

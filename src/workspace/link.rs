@@ -95,7 +95,7 @@ impl Link {
             Credentials::Minted(mint) => mint(repository)
                 .await
                 .map(Some)
-                .map_err(|why| Error::Token { repository: self.repository.to_string(), why }),
+                .map_err(|why| Error::Token { repository: self.repository.to_string(), why: Box::new(why) }),
         }
     }
 }

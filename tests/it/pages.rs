@@ -187,7 +187,7 @@ async fn a_run_is_readable_without_a_script() {
         r#"<td>verdict</td><td class="message">waiting for the check CI Pipeline plain"#,
         "https://forge.test/acme/wealth-product/pull/7",
         r#"<td>review</td><td class="message">findings: 1 actionable (1 blocking)"#,
-        "fixed at",
+        "gone at",
         "services/plain.py:12",
         "services/**",
         r#"<span class="file">+++ b/risk.py"#,

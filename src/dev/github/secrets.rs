@@ -1,7 +1,9 @@
 //! Secrets that GitHub's push protection knows by their form. A few of its kinds, under GitHub's names for them.
 
-/// The kinds: how they begin, how many characters follow at least, and which.
-const KINDS: [(&str, &str, usize, fn(u8) -> bool); 5] = [
+/// A kind: its name, how it begins, how many characters follow at least, and which.
+type Form = (&'static str, &'static str, usize, fn(u8) -> bool);
+
+const KINDS: [Form; 5] = [
     ("GitHub Personal Access Token", "ghp_", 36, is_word),
     ("GitHub Personal Access Token", "github_pat_", 82, is_word),
     ("Slack API Token", "xoxb-", 40, is_word_or_dash),

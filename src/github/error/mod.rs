@@ -26,12 +26,12 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(60);
 pub struct Error {
     kind: Kind,
     status: Option<u16>,
-    call: String,
+    call: Box<str>,
     message: String,
     retry_after: Option<Duration>,
-    held_by: Option<String>,
+    held_by: Option<Box<str>>,
     outage: Option<Box<Outage>>,
-    request_id: Option<String>,
+    request_id: Option<Box<str>>,
     server_time: Option<DateTime<Utc>>,
     already_exists: bool,
 }
@@ -130,7 +130,7 @@ impl Error {
         Self {
             status: Some(status.as_u16()),
             retry_after: wait,
-            request_id: text_of(headers, "x-github-request-id").map(plain),
+            request_id: text_of(headers, "x-github-request-id").map(|id| plain(id).into()),
             server_time: clock(headers),
             already_exists: kind == Kind::Validation && body.is_already_exists(),
             ..Self::new(kind, call, &body.in_one_line())
@@ -140,7 +140,7 @@ impl Error {
     /// The call was not made.
     pub(super) fn held(call: &str, held: Held) -> Self {
         let error = Self::new(Kind::Held, call, &held.sentence());
-        let error = Self { retry_after: Some(held.wait()), held_by: Some(held.key()), ..error };
+        let error = Self { retry_after: Some(held.wait()), held_by: Some(held.key().into()), ..error };
         match held {
             Held::Limit(_) => error,
             Held::Outage(outage) => error.part_of(Some(outage)),
@@ -223,7 +223,7 @@ impl Error {
         Self {
             kind,
             status: None,
-            call: call.into(),
+            call: call.into().into(),
             message: plain(message),
             retry_after: None,
             held_by: None,

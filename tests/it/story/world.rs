@@ -413,7 +413,7 @@ impl World {
     /// Lets every check of the CI pass on this head.
     pub(crate) async fn pass_checks(&self, head: &str) {
         for name in CHECKS {
-            self.twin.set_check("ci", REPO, head, name, Some("success")).await.unwrap();
+            self.twin.set_check(CI_APP, REPO, head, name, Some("success")).await.unwrap();
         }
     }
 

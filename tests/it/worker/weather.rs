@@ -259,7 +259,7 @@ async fn f10_twenty_minutes_without_forge_model_and_git_need_no_person_and_pay_n
     }
     assert_sound(&test.engine).await;
     assert_eq!(outside.answered(), usize::try_from(RUNS).unwrap() * CALLS, "an answer was paid twice");
-    let merges = outside.merges.lock().unwrap();
+    let merges = outside.merges.lock().unwrap().clone();
     assert!(merges.len() == 50 && merges.values().all(|times| *times == 1), "{merges:?}");
     let failures = "select count(*) from event where kind in ('failed', 'exhausted')";
     assert_eq!(test.query::<i64>(failures).await, 0, "an outage used up an attempt");

@@ -13,7 +13,7 @@ pub(super) struct Operation {
 pub(super) struct Field {
     alias: Option<String>,
     pub(super) name: String,
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<Self>,
 }
 
 impl Field {

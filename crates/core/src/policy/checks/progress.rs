@@ -10,12 +10,10 @@ type State = (u64, CheckStatus, Option<Conclusion>, Option<u32>);
 /// Fills in [`CheckFact::since`]: what did not move since the earlier facts of the same head keeps its time, and
 /// everything else moved now. A check moves with every job of its suite.
 pub fn remember(checks: &mut [CheckFact], earlier: &[CheckFact], now: DateTime<Utc>) {
-    for at in 0..checks.len() {
-        // What was not asked this time is as it was.
-        if checks[at].steps.is_none() {
-            let known = earlier.iter().find(|known| known.id == checks[at].id);
-            checks[at].steps = known.and_then(|known| known.steps);
-        }
+    // What was not asked this time is as it was.
+    for check in checks.iter_mut().filter(|check| check.steps.is_none()) {
+        let known = earlier.iter().find(|known| known.id == check.id);
+        check.steps = known.and_then(|known| known.steps);
     }
     let since: Vec<_> = checks.iter().map(|check| since(check, checks, earlier).unwrap_or(now)).collect();
     for (check, since) in checks.iter_mut().zip(since) {
