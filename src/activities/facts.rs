@@ -23,6 +23,23 @@ use crate::{
 };
 
 impl Attempt<'_> {
+    /// The pull request and the facts of its head, which are of one moment: others may merge it between the two, and
+    /// the base that they moved would make a branch look as if it were behind.
+    pub(super) async fn look(&self) -> Result<(Pull, Facts), Failure> {
+        let mut pull = self.pull().await?;
+        loop {
+            let facts = self.facts(&self.mirror().await?, &pull).await?;
+            if facts.up_to_date {
+                return Ok((pull, facts));
+            }
+            let now = self.pull().await?;
+            if is_same(&pull, &now) {
+                return Ok((now, facts));
+            }
+            pull = now;
+        }
+    }
+
     /// Every fact about the pull request's head as it is now.
     pub(super) async fn facts(&self, mirror: &Mirror, pull: &Pull) -> Result<Facts, Failure> {
         // Before anything is read, so that every fact is at least as new.
@@ -139,6 +156,12 @@ fn person(account: Option<&Account>) -> Person {
         Some(account) => Person { id: Some(account.id), login: account.login.clone() },
         None => Person { id: None, login: String::new() },
     }
+}
+
+/// Whether what is judged of a pull request is as it was.
+pub(super) fn is_same(judged: &Pull, now: &Pull) -> bool {
+    let essence = |pull: &Pull| (pull.state, pull.draft, pull.head_sha.clone(), pull.base_branch.clone());
+    essence(judged) == essence(now)
 }
 
 /// Records an assessment with the facts that it rests on.

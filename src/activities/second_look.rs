@@ -42,8 +42,7 @@ pub(super) async fn second_look(at: &Attempt<'_>, key: &str, head: &Sha) -> Resu
         return Ok(SecondLook::Over(answer(Outcome::Moved, note)));
     };
     for _ in 0..MOST_LOOKS {
-        let (pull, mirror) = (at.pull().await?, at.mirror().await?);
-        let facts = at.facts(&mirror, &pull).await?;
+        let (pull, facts) = at.look().await?;
         let assessment = judge(&facts);
         // Recorded before anything follows from it.
         facts::record(at, &facts, &assessment).await?;
@@ -53,7 +52,7 @@ pub(super) async fn second_look(at: &Attempt<'_>, key: &str, head: &Sha) -> Resu
         };
         // The target branch is in no condition of the merge call, so it is read last.
         let last = at.pull().await?;
-        if is_same(&pull, &last) && !is_stale(at, facts.at).await? {
+        if facts::is_same(&pull, &last) && !is_stale(at, facts.at).await? {
             return Ok(SecondLook::Cleared(Box::new(last), clearance));
         }
     }
@@ -105,12 +104,6 @@ fn no_longer_clear(facts: &Facts, assessment: &Assessment) -> Reply {
             answer(Outcome::Moved, format!("no longer cleared: {}", assessment.sentence()))
         }
     }
-}
-
-/// Whether what the merge call does not compare by itself is as it was judged.
-fn is_same(judged: &Pull, now: &Pull) -> bool {
-    let essence = |pull: &Pull| (pull.state, pull.draft, pull.head_sha.clone(), pull.base_branch.clone());
-    essence(judged) == essence(now)
 }
 
 /// Whether facts that were gathered from `since` on are too old to merge by.

@@ -14,9 +14,8 @@ use crate::core::{
 };
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
-    let (head, pull) = (at.head()?, at.pull().await?);
-    let mirror = at.mirror().await?;
-    let facts = at.facts(&mirror, &pull).await?;
+    let head = at.head()?;
+    let (pull, facts) = at.look().await?;
     let assessment = judge(&facts);
     // Recorded before anything follows from it: the merge judges the recorded facts again.
     facts::record(at, &facts, &assessment).await?;
