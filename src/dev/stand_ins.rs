@@ -124,12 +124,16 @@ impl StandIns {
         Ok((WEALTH.0.parse()?, WEALTH.1.parse()?))
     }
 
-    /// Gives the product a credential at the twin, for the repository of the Wealth product.
+    /// Gives the product a credential at the twin, for the repository of the Wealth product. With a fine-grained token
+    /// the repository is public: such a token may not read the check runs of a private one, and no run would end.
     ///
     /// # Errors
     /// When the twin does not run, or lacks that repository.
     pub fn give(&self, acting: Acting) -> anyhow::Result<Given> {
         let twin = self.twin.as_ref().context("the GitHub twin does not run")?;
+        if acting == Acting::FineGrained {
+            twin.set_private(WEALTH.1, false)?;
+        }
         give(twin, acting, WEALTH.1)
     }
 

@@ -17,10 +17,11 @@ use aspora::{
         workflow::{Activity, Queue},
     },
     dev::model::{Fault, MODEL, Script, ScriptedModel},
+    engine::Engine,
     github::{self, Forge},
     llm::{self, Message, Model, Prompt, Role, Task},
     store::{
-        Pool,
+        self, Pool,
         effect::{self, Begun},
     },
     worker::Config,
@@ -178,16 +179,18 @@ fn repo() -> RepoName {
     "acme/w".parse().unwrap()
 }
 
+/// Workers with a pool each, as in processes of their own: each keeps some connections for its claims and answers.
 async fn workers(test: &TestEngine, outside: &Arc<Outside>) -> Vec<Worker> {
     let mut workers = Vec::new();
-    for name in ["one", "two", "three"] {
+    for name in ["one", "two"] {
+        let engine = Engine::open(store::connect(&test.database.url, 8).await.unwrap()).await.unwrap();
         let slots = [(Queue::Default, 0), (Queue::Llm, 3), (Queue::Github, 3)];
         let outside = Arc::clone(outside);
         let perform = move |task| {
             let outside = Arc::clone(&outside);
             async move { outside.perform(task).await }
         };
-        workers.push(work(&test.engine, Config { slots, ..config(name) }, perform).await);
+        workers.push(work(&engine, Config { slots, ..config(name) }, perform).await);
     }
     workers
 }
