@@ -1,4 +1,5 @@
-//! Epilogue: a run that has ended, in whatever way, completes the gate's check on its last head and says why.
+//! Epilogue: a run that has ended, in whatever way, completes the gate's check (or its commit status) on its last head
+//! and says why.
 //!
 //! It is no step, because a run also ends without a worker: by a cancel, or by a dead letter. It repeats without
 //! harm: the check run is found again, and completing it twice leaves it as it is.
@@ -9,7 +10,7 @@ use super::{
     Factory, Failure, count,
     facts::judged_again,
     ledger::{self, CheckRunIntent, CheckUpdateIntent, Effect as _, Reported},
-    report,
+    report::{self, statuses},
 };
 use crate::{
     core::{
@@ -32,6 +33,7 @@ struct LastWord<'a> {
     run: Uuid,
     repo: RepoName,
     head: Sha,
+    pull: Option<u64>,
     update: CheckUpdate,
 }
 
@@ -42,7 +44,7 @@ pub(super) async fn conclude(factory: &Factory, run: Uuid) -> Result<(), Failure
     let judged = last_judgement(factory, run, &head).await?;
     let Some(update) = last_update(factory, &stored, judged.as_ref()) else { return Ok(()) };
     let repo = stored.spec.repository.parse().map_err(Failure::last)?;
-    LastWord { factory, run, repo, head, update }.say().await
+    LastWord { factory, run, repo, head, pull: stored.run.progress.pull, update }.say().await
 }
 
 async fn last_judgement(factory: &Factory, run: Uuid, head: &Sha) -> Result<Option<Assessment>, Failure> {
@@ -81,7 +83,11 @@ fn conclusion(end: End, shown: Option<Conclusion>) -> Option<Conclusion> {
 }
 
 impl LastWord<'_> {
+    /// Says it as a check run, or as a commit status where the credential may make none.
     async fn say(&self) -> Result<(), Failure> {
+        if !self.factory.forge.abilities(&self.repo).await?.creates_check_runs {
+            return self.say_by_status().await;
+        }
         let key = report::check_key(GATE_CHECK, &self.head);
         let id = match self.known(&key).await? {
             Some(id) => id,
@@ -89,6 +95,21 @@ impl LastWord<'_> {
         };
         self.factory.forge.update_check_run(&self.repo, id, &self.update).await?;
         self.note(&key, id).await
+    }
+
+    /// Setting a status again and editing the one comment again change nothing.
+    async fn say_by_status(&self) -> Result<(), Failure> {
+        let forge = &self.factory.forge;
+        let new = statuses::status(GATE_CHECK, &self.update, self.url());
+        forge.set_status(&self.repo, &self.head, &new).await?;
+        if let Some(number) = self.pull {
+            statuses::comment(forge, &self.repo, number, &self.update, self.url()).await?;
+        }
+        Ok(())
+    }
+
+    fn url(&self) -> String {
+        format!("{}/runs/{}", self.factory.public_url, self.run)
     }
 
     /// The check run that this run or an earlier one on the same branch made.
@@ -112,7 +133,7 @@ impl LastWord<'_> {
             name: GATE_CHECK.to_owned(),
             head: self.head.clone(),
             external_id: report::external_id(self.run, key),
-            details_url: Some(format!("{}/runs/{}", self.factory.public_url, self.run)),
+            details_url: Some(self.url()),
             update: self.update.clone(),
         };
         Ok(self.factory.forge.create_check_run(&self.repo, &new).await?.id)

@@ -30,6 +30,7 @@ mod review;
 mod second_look;
 mod update;
 mod verdict;
+mod wait;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Reports our judgement of a head to the forge, as the check runs `risk-policy-gate` and `Code Review Agent`.
 //! Where our credential may not make check runs, as commit statuses of these names (`statuses`).
 
-mod statuses;
+pub(super) mod statuses;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;

@@ -1,15 +1,14 @@
 //! Verdict: the final gate. Everything that the policy demands of this head is there, or the run waits for it.
 
-use std::time::Duration;
-
 use super::{
-    Failure, Polling, Reply,
+    Failure, Reply,
     attempt::{Attempt, answer, answer_with, moved},
     facts, merging,
+    wait::wait,
 };
 use crate::core::{
     policy::{Assessment, Decision, PullState, Stop, judge},
-    run::{Park, Progress, Topic},
+    run::Progress,
     workflow::Outcome,
 };
 
@@ -49,16 +48,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     Ok(answer_with(outcome, assessment.sentence(), progress))
 }
 
+/// Waits for what the assessment says is missing.
 pub(super) fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
-    let now = at.stored.now;
-    let since = at.run().state.entered().unwrap_or(now);
-    let waited = (now - since).to_std().unwrap_or_default();
-    let park = Park {
-        reason: assessment.awaited().unwrap_or_else(|| assessment.sentence()),
-        topics: vec![Topic::Checks, Topic::Reviews, Topic::Pull, Topic::Push],
-        until: now + pause(waited, at.factory.polling),
-    };
-    Reply::Park(park, Progress::default())
+    wait(at, assessment.awaited().unwrap_or_else(|| assessment.sentence()))
 }
 
 /// What waits for checks says so where our credential starts none.
@@ -69,9 +61,4 @@ async fn with_note(at: &Attempt<'_>, reply: Reply) -> Result<Reply, Failure> {
             "; what our token pushes starts no workflow, and runs of GitHub Actions wait for approval";
     }
     Ok(Reply::Park(park, progress))
-}
-
-/// How long to wait until the next poll.
-fn pause(waited: Duration, polling: Polling) -> Duration {
-    (waited / 4).clamp(polling.least, polling.most)
 }

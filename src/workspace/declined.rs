@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::core::secret::redact;
+use crate::core::redact::redact;
 
 /// The most characters of the forge's words that are kept.
 const LONGEST: usize = 600;

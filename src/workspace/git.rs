@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{declined::Declined, error::Error};
-use crate::core::secret::redact;
+use crate::core::redact::redact;
 
 /// The variable from which the askpass script takes the token. Its value is redacted in errors.
 pub(super) const TOKEN_VARIABLE: &str = "ASPORA_GIT_TOKEN";
@@ -216,7 +216,7 @@ impl<'a> Call<'a> {
         let mut message: String = redact(stderr.trim()).chars().take(LONGEST_MESSAGE).collect();
         for (name, value) in &self.environment {
             if *name == TOKEN_VARIABLE && !value.is_empty() {
-                message = message.replace(value.as_str(), "[token]");
+                message = message.replace(value.as_str(), "[secret]");
             }
         }
         Error::Git { command, message: message.escape_debug().to_string().replace("\\n", "; "), transient }
@@ -302,6 +302,6 @@ mod tests {
     async fn a_token_in_an_error_is_redacted() {
         let call = Call::new(Path::new("/nowhere"), ["fetch"]).variable(TOKEN_VARIABLE, "canary-7f3a");
         let error = call.failure("fetch".to_owned(), b"fatal: bad canary-7f3a\nhint");
-        assert_eq!(error.to_string(), "git fetch failed: fatal: bad [token]; hint");
+        assert_eq!(error.to_string(), "git fetch failed: fatal: bad [secret]; hint");
     }
 }

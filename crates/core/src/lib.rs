@@ -24,7 +24,6 @@ pub mod reason;
 pub mod redact;
 pub mod requirement;
 pub mod run;
-pub mod secret;
 pub mod sha;
 pub mod subject;
 pub mod visible;

@@ -1,13 +1,17 @@
-//! Secrets in logs that others wrote, found by their form and left out before anybody is shown the text.
+//! Secrets in texts that others wrote (logs, errors, git's messages), found by their form and left out before anybody
+//! is shown the text.
 
-/// How tokens of well-known makers begin, and the fewest characters that follow.
+/// How tokens of well-known makers begin, and the fewest characters that follow. Those of GitHub are personal (classic,
+/// fine-grained), OAuth, user-to-server, server-to-server and refresh tokens (docs.github.com "About authentication to
+/// GitHub"); they are ours, so less is enough to leave them out. No token has a longest form: those of installations
+/// have 40 characters or about 520, with dots and dashes.
 const PREFIXES: [(&str, usize); 16] = [
-    ("ghp_", 20),
-    ("gho_", 20),
-    ("ghu_", 20),
-    ("ghs_", 20),
-    ("ghr_", 20),
-    ("github_pat_", 20),
+    ("ghp_", OURS),
+    ("gho_", OURS),
+    ("ghu_", OURS),
+    ("ghs_", OURS),
+    ("ghr_", OURS),
+    ("github_pat_", OURS),
     ("glpat-", 16),
     ("AKIA", 16),
     ("ASIA", 16),
@@ -19,6 +23,8 @@ const PREFIXES: [(&str, usize); 16] = [
     ("xoxp-", 16),
     ("npm_", 30),
 ];
+/// Fewer characters after the prefix are a word such as `ghs_` in prose, not a token of GitHub.
+const OURS: usize = 6;
 /// What stands in place of a secret.
 const LEFT_OUT: &str = "[secret]";
 /// Words after which a secret follows, in lower case.
@@ -109,5 +115,14 @@ mod tests {
         );
         check("the prefix ghp_ alone, mask-sk-short, ask-me", "the prefix ghp_ alone, mask-sk-short, ask-me");
         check("bearer of news", "bearer of news");
+        check("github_pat_11AA_bb33cc and gho_abcdef1", "[secret] and [secret]");
+        check(
+            "https://x-access-token:ghs_abcdefgh@github.com/a/b",
+            "https://x-access-token:[secret]@github.com/a/b",
+        );
+        check("the prefix ghs_ alone, and ghs_x", "the prefix ghs_ alone, and ghs_x");
+        let long = format!("ghs_12345_{}.{}.{}", "eyJ".repeat(40), "a-_b".repeat(60), "c".repeat(160));
+        assert!(long.len() > 500);
+        check(&format!("fatal: <{long}>, twice {long}"), "fatal: <[secret]>, twice [secret]");
     }
 }

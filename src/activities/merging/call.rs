@@ -1,12 +1,11 @@
 //! The merge call, and what its answers mean for the run.
 
 use super::{
-    super::{Failure, Reply, attempt::Attempt, ledger::MergeOrderIntent},
+    super::{Failure, Reply, attempt::Attempt, ledger::MergeOrderIntent, wait::wait},
     meaning::{means, wanting},
     order::Orders,
     settled::{became, record},
     stack,
-    wait::wait,
 };
 use crate::{
     core::{merge_method::MergeMethod, policy::Clearance},

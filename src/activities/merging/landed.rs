@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use super::{
-    super::{
-        Failure, Reply,
-        attempt::{Attempt, answer, answer_with},
-        ledger::Merged,
-    },
+use super::super::{
+    Failure, Reply,
+    attempt::{Attempt, answer, answer_with},
+    ledger::Merged,
     wait::wait_for_forge,
 };
 use crate::{

@@ -1,10 +1,8 @@
 //! What follows for the run from a merge that was not made: a wait with a name, another step, or a person.
 
-use super::{
-    super::{
-        Reply,
-        attempt::{Attempt, answer},
-    },
+use super::super::{
+    Reply,
+    attempt::{Attempt, answer},
     wait::wait,
 };
 use crate::{

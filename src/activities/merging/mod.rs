@@ -7,6 +7,5 @@ mod order;
 mod settled;
 mod stack;
 mod unjudged;
-mod wait;
 
 pub(super) use self::{call::call, landed::landed, settled::settled, unjudged::unjudged};

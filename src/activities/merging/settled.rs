@@ -9,11 +9,11 @@ use super::{
         Failure, Reply,
         attempt::{Attempt, answer},
         ledger::{MergeIntent, Merged},
+        wait::wait_for_forge,
     },
     landed,
     meaning::means,
     order::Orders,
-    wait::wait_for_forge,
 };
 use crate::{
     core::{policy::PullState, sha::Sha, workflow::Outcome},

@@ -1,9 +1,6 @@
 //! Stacked pull requests: a merge takes every layer below along, so each of them must be cleared as well.
 
-use super::{
-    super::{Failure, Reply, attempt::Attempt},
-    wait::wait,
-};
+use super::super::{Failure, Reply, attempt::Attempt, wait::wait};
 use crate::{github::Pull, store::assessment};
 
 /// The wait for the layers below that are not cleared; `None` if nothing is below, or all of it is cleared.

@@ -10,9 +10,10 @@ use crate::{
     },
     core::{
         policy::{Conclusion, GATE_CHECK, StatusState},
+        requirement::RepoName,
         sha::Sha,
     },
-    github::{CheckUpdate, NewStatus, text::Marker},
+    github::{CheckUpdate, Forge, NewStatus, text::Marker},
 };
 
 impl Attempt<'_> {
@@ -23,39 +24,47 @@ impl Attempt<'_> {
         head: &Sha,
         update: &CheckUpdate,
     ) -> Result<(), Failure> {
-        let (key, forge) =
-            (format!("status/{name}/{}/{}", head.short(), digest(update)), &self.factory.forge);
-        let new = NewStatus {
-            context: name.to_owned(),
-            state: state(update.conclusion),
-            description: update.output.title.clone(),
-            target_url: Some(self.url()),
-        };
+        let content = digest(update);
+        let (key, new) =
+            (format!("status/{name}/{}/{content}", head.short()), status(name, update, self.url()));
         let intent = StatusIntent { name: name.to_owned(), head: head.clone(), state: new.state };
         // Setting it again changes nothing, since only the newest of a name counts.
         let act = async {
-            let status = forge.set_status(&self.repo, head, &new).await?;
+            let status = self.factory.forge.set_status(&self.repo, head, &new).await?;
             Ok(Reported { id: status.id, app_id: None, url: status.target_url })
         };
         Box::pin(self.once(&key, &intent, async { Ok(None) }, act)).await?;
-        if name == GATE_CHECK { self.comment_report(head, update).await } else { Ok(()) }
-    }
-
-    /// Makes the one comment on the pull request say what the gate says of this head.
-    async fn comment_report(&self, head: &Sha, update: &CheckUpdate) -> Result<(), Failure> {
-        let Some(number) = self.progress().pull else { return Ok(()) };
-        let key = format!("comment/{GATE_CHECK}/{}/{}", head.short(), digest(update));
-        // Of the pull request and not of the run, so that a later run on it edits the same.
-        let marker = Marker::new(&format!("{GATE_CHECK}/{}/{number}", self.repo));
-        let body = format!("### {GATE_CHECK}\n\n{}\n\n[The run]({})", update.output.summary, self.url());
+        let Some(number) = self.progress().pull.filter(|_| name == GATE_CHECK) else { return Ok(()) };
+        let key = format!("comment/{GATE_CHECK}/{}/{content}", head.short());
         let intent = CommentIntent { pull: number, head: head.clone() };
-        let forge = &self.factory.forge;
-        // It looks for the comment before it posts one.
-        let act =
-            async { Ok(Posted { id: forge.keep_comment(&self.repo, number, &marker, &body).await?.id }) };
+        let act = comment(&self.factory.forge, &self.repo, number, update, self.url());
         self.once(&key, &intent, async { Ok(None) }, act).await?;
         Ok(())
     }
+}
+
+/// The status that says what a check run would; `url` is the run's page.
+pub(in super::super) fn status(name: &str, update: &CheckUpdate, url: String) -> NewStatus {
+    NewStatus {
+        context: name.to_owned(),
+        state: state(update.conclusion),
+        description: update.output.title.clone(),
+        target_url: Some(url),
+    }
+}
+
+/// Makes the one comment on the pull request say what the gate says. It is looked for before one is posted.
+pub(in super::super) async fn comment(
+    forge: &Forge,
+    repo: &RepoName,
+    number: u64,
+    update: &CheckUpdate,
+    url: String,
+) -> Result<Posted, Failure> {
+    // Of the pull request and not of the run, so that a later run on it edits the same.
+    let marker = Marker::new(&format!("{GATE_CHECK}/{repo}/{number}"));
+    let body = format!("### {GATE_CHECK}\n\n{}\n\n[The run]({url})", update.output.summary);
+    Ok(Posted { id: forge.keep_comment(repo, number, &marker, &body).await?.id })
 }
 
 /// The state that says the same; a status knows only four.

@@ -13,7 +13,7 @@ pub use self::kind::Kind;
 use super::headers::{clock, is_rate_limit, rate_limit_wait, retry_after, server_time, text_of};
 use crate::core::{
     outage::{Held, Outage},
-    secret::redact,
+    redact::redact,
 };
 
 /// The most characters of a message that are kept.
@@ -380,7 +380,7 @@ mod tests {
         assert!(!format!("{error:?}").contains("of-no-known-form"));
         assert_eq!(
             answer(400, &[], r#"{"message": "bad header ghp_secret"}"#).message(),
-            "bad header [token]"
+            "bad header [secret]"
         );
         assert_eq!(answer(404, &[], "").without("t").message(), "Not Found");
     }

@@ -3,7 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use aspora::{
-    dev::github::{APP, Fault, FaultRule, Phase},
+    core::policy::StatusState,
+    dev::{
+        Acting,
+        github::{APP, Fault, FaultRule, Phase},
+    },
     llm::Task,
 };
 use insta::assert_snapshot;
@@ -61,6 +65,32 @@ async fn a_run_out_of_rounds_completes_the_check_of_its_last_head() {
     assert_eq!(world.run_to_end(run).await, "needs_human");
     let title = concluded(&world, run, "action_required").await;
     assert!(title.starts_with("ended as needs_human: all 3 rounds of `remediate` are spent"), "{title}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_may_only_set_statuses_completes_the_status_of_its_last_head() {
+    let world = World::with(|setup| {
+        simple(setup);
+        setup.acting = Acting::FineGrained;
+    })
+    .await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "CI Pipeline").await;
+    world.control(run, "cancel", &json!({"reason": "not wanted any more"})).await;
+    let (forge, repo, head) = (world.forge(), REPO.parse().unwrap(), world.head(run).await.parse().unwrap());
+    world
+        .eventually("the gate's status is no longer pending", async || {
+            let statuses = forge.statuses(&repo, &head).await.unwrap();
+            let gate = statuses.into_iter().find(|status| status.context == "risk-policy-gate").unwrap();
+            gate.state == StatusState::Error && gate.description.starts_with("ended as cancelled: ")
+        })
+        .await;
+    let reports = || {
+        let comments = world.twin.comments(REPO).into_iter();
+        comments.map(|it| it.body).filter(|body| body.contains("### risk-policy-gate")).collect::<Vec<_>>()
+    };
+    world.eventually("the report is edited", async || reports()[0].contains("The run has ended")).await;
+    assert_eq!(reports().len(), 1, "{:?}", reports());
 }
 
 #[tokio::test(flavor = "multi_thread")]

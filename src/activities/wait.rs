@@ -1,10 +1,10 @@
-//! Waiting at the merge without holding a worker: a park with a timer and the webhooks that end it early.
+//! Waiting for the forge without holding a worker: a park with a timer and the webhooks that end it early.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::super::{Polling, Reply, attempt::Attempt};
+use super::{Polling, Reply, attempt::Attempt};
 use crate::core::run::{Park, Progress, Topic};
 
 /// How often a merge in the background may be polled. docs.github.com: about once a second.
@@ -28,7 +28,12 @@ fn park(at: &Attempt<'_>, reason: String, since: DateTime<Utc>, polling: Polling
     let park = Park {
         reason,
         topics: vec![Topic::Checks, Topic::Reviews, Topic::Pull, Topic::Push],
-        until: now + (waited / 4).clamp(polling.least, polling.most),
+        until: now + pause(waited, polling),
     };
     Reply::Park(park, Progress::default())
+}
+
+/// How long to wait until the next poll.
+fn pause(waited: Duration, polling: Polling) -> Duration {
+    (waited / 4).clamp(polling.least, polling.most)
 }
