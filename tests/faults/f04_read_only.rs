@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::{
-    env::{StubRuns, TestPostgres, invariants, open_runs, stub_workers},
+    env::{StubRuns, TestPostgres, invariants, stub_workers},
     support::wait::{eventually, until},
 };
 
@@ -41,7 +41,7 @@ async fn f4_a_worker_whose_server_is_read_only_waits_until_it_can_write() {
     assert_eq!(workers.exit_status(worker), None, "{:?}", workers.logs());
     set_read_only(&mut admin, false).await;
 
-    eventually("all runs end", async || open_runs(&pool).await.is_ok_and(|open| open == 0)).await;
+    stub_runs.wait_for_all(&workers, || ()).await;
     assert_eq!(workers.exit_status(worker), None, "the worker lives on");
     let tally = stub_runs.tally().await;
     assert_eq!((tally.lost, tally.uneven), (0, 0), "{tally:?}");

@@ -6,8 +6,8 @@ use aspora::store;
 
 use crate::{
     env::{
-        Dice, Direction, LEASE, LinkState, Proxy, StubRuns, TestPostgres, WorkerProcs, invariants, open_runs,
-        seed, stub_workers,
+        Dice, Direction, LEASE, LinkState, Proxy, StubRuns, TestPostgres, WorkerProcs, invariants, seed,
+        stub_workers,
     },
     support::{
         self,
@@ -52,8 +52,7 @@ impl Proxied {
 
     /// Waits until all runs have ended.
     async fn wait_for_end(&self) {
-        let pool = self.stub_runs.engine().pool();
-        eventually("all runs end", async || open_runs(pool).await.unwrap() == 0).await;
+        self.stub_runs.wait_for_all(&self.workers, || ()).await;
     }
 
     /// Asserts that every run was done once and that the worker lives on.

@@ -4,10 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::{
-    env::{LEASE, StubRuns, TestPostgres, invariants, open_runs, stub_workers},
-    support::eventually,
-};
+use crate::env::{LEASE, StubRuns, TestPostgres, invariants, stub_workers};
 
 /// The library of faketime, which a program loads to get a wrong time.
 fn faketime() -> PathBuf {
@@ -41,7 +38,7 @@ async fn f14_a_wrong_clock_ends_no_lease_early_and_writes_no_wrong_time() {
     }
     stub_runs.start(400).await;
     let pool = stub_runs.engine().pool().clone();
-    eventually("all runs end", async || open_runs(&pool).await.unwrap() == 0).await;
+    stub_runs.wait_for_all(&workers, || ()).await;
 
     let tally = stub_runs.tally().await;
     assert_eq!((tally.lost, tally.uneven, tally.given_up), (0, 0, 0), "{tally:?}");

@@ -23,9 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     boundary::CurrentJob,
-    env::{
-        FaultEnv, LEASE, StubRuns, TestPostgres, block_on, invariants, open_runs, spawn_all, stub_workers,
-    },
+    env::{FaultEnv, LEASE, StubRuns, TestPostgres, block_on, invariants, spawn_all, stub_workers},
     support::{
         claim,
         wait::{eventually, until},
@@ -190,11 +188,13 @@ async fn f16_no_answer_of_five_hundred_expired_leases_is_recorded() {
     let (url, folder) = (postgres.create_database("stub"), tempfile::tempdir().unwrap());
     let mut stub_runs = StubRuns::open(&url, 1).await;
     let pool = stub_runs.engine().pool().clone();
-    let workers = |within: &str, slots: &str| {
+    let workers = |name: &str, within: &str, slots: &str| {
         let args = ["--drain-ms", "20000", "--answers-within-ms", within, "--slots", slots];
-        stub_workers(&url, LEASE * 3, &args, folder.path())
+        let logs = folder.path().join(name);
+        std::fs::create_dir(&logs).unwrap();
+        stub_workers(&url, LEASE * 3, &args, &logs)
     };
-    let zombies = workers("20000", "100");
+    let zombies = workers("zombies", "20000", "100");
     let pids: Vec<u32> = (0..ZOMBIES).map(|_| zombies.spawn()).collect();
     stub_runs.start(ZOMBIES * 100).await;
     let count = async |sql: &'static str| -> i64 { sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap() };
@@ -209,9 +209,9 @@ async fn f16_no_answer_of_five_hundred_expired_leases_is_recorded() {
     let suspended = count("select count(*) from job").await;
     assert!(suspended >= 400, "only {suspended} leases were suspended");
 
-    let others = workers("20", "64");
+    let others = workers("others", "20", "64");
     others.top_up(2);
-    eventually("other workers end all runs", async || open_runs(&pool).await.unwrap() == 0).await;
+    stub_runs.wait_for_all(&others, || ()).await;
     let events = "select count(*) from event";
     let before = count(events).await;
     pids.iter().for_each(|pid| zombies.signal(*pid, Signal::CONT));

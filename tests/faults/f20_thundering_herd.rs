@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    env::{StubRuns, TestPostgres, invariants, open_runs, stub_workers},
+    env::{StubRuns, TestPostgres, invariants, stub_workers},
     support::eventually,
 };
 
@@ -37,7 +37,7 @@ async fn f20_workers_that_reconnect_at_once_get_connections_and_do_each_job_once
     tokio::time::sleep(LEASE.mul_f64(1.5)).await;
     postgres.restart();
 
-    eventually("all runs end", async || open_runs(&pool).await.is_ok_and(|open| open == 0)).await;
+    stub_runs.wait_for_all(&workers, || ()).await;
     // A worker that gives a connection up opens another while the server may still keep the first.
     let logs = workers.logs().concat();
     assert!(!logs.contains("too many clients"), "a worker got no connection: {logs}");

@@ -16,9 +16,7 @@ use aspora::{
 use uuid::Uuid;
 
 use crate::{
-    env::{
-        FaultEnv, KillScope, LEASE, StubRuns, TestPostgres, block_on, invariants, open_runs, stub_workers,
-    },
+    env::{FaultEnv, KillScope, LEASE, StubRuns, TestPostgres, block_on, invariants, stub_workers},
     support::eventually,
 };
 
@@ -82,11 +80,7 @@ async fn f21_one_aborting_job_among_a_thousand_dies_at_its_limit_and_the_others_
     let args = ["--drain-ms", "5000", "--answers-within-ms", "20", "--deadly", &deadly];
     let workers = stub_workers(&url, LEASE, &args, folder.path());
     let pool = stub_runs.engine().pool().clone();
-    eventually("all runs end", async || {
-        workers.top_up(2);
-        open_runs(&pool).await.unwrap() == 0
-    })
-    .await;
+    stub_runs.wait_for_all(&workers, || workers.top_up(2)).await;
 
     let tally = stub_runs.tally().await;
     assert_eq!((tally.lost, tally.uneven, tally.unfinished, tally.given_up), (0, 0, 0, 1), "{tally:?}");

@@ -25,6 +25,12 @@ use crate::support::{
     wait::{until, until_or_timeout},
 };
 
+/// What the sessions of this database are doing, as JSON.
+pub(super) const SESSIONS: &str =
+    "select jsonb_agg(jsonb_build_object('pid', pid, 'application', application_name, 'state', state,
+                    'since', state_change, 'waits_for', wait_event, 'query', left(query, 120)))
+     from pg_stat_activity where datname = current_database()";
+
 /// The lease of a worker. Short, so that another worker soon takes over the job of a killed one.
 pub(crate) const LEASE: Duration = Duration::from_millis(700);
 /// A run without a new event or attempt for this long hangs. It is measured from the last of them, since a run goes
@@ -173,20 +179,13 @@ impl FaultEnv {
     }
 
     /// The run's job, and what the server is doing, as JSON.
-    async fn held_up(&self, started: &StartedRun) -> Vec<(&'static str, Value)> {
+    async fn held_up(&self, started: &StartedRun) -> [(&'static str, Value); 2] {
         let job = "select to_jsonb(job) || jsonb_build_object('now', clock_timestamp())
                    from job where run_id = $1::text::uuid";
-        let sessions =
-            "select jsonb_agg(jsonb_build_object('pid', pid, 'application', application_name, 'state', state,
-                            'since', state_change, 'waits_for', wait_event, 'query', left(query, 120)))
-                        from pg_stat_activity where datname = current_database() and $1 <> ''";
-        let mut found = Vec::new();
-        for (what, query) in [("job", job), ("sessions", sessions)] {
-            let row =
-                sqlx::query_scalar(query).bind(started.run.to_string()).fetch_optional(self.pool()).await;
-            found.push((what, row.ok().flatten().unwrap_or_default()));
-        }
-        found
+        let job = sqlx::query_scalar(job).bind(started.run.to_string()).fetch_optional(self.pool()).await;
+        let sessions = sqlx::query_scalar(SESSIONS).fetch_optional(self.pool()).await;
+        [("job", job), ("sessions", sessions)]
+            .map(|(what, row)| (what, row.ok().flatten().unwrap_or_default()))
     }
 
     /// Prints what is known of a run, for the one who debugs a failed test.

@@ -9,10 +9,12 @@ use aspora::{
     engine::Engine,
     store::{self, Pool},
 };
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::WorkerProcs;
+use super::{WorkerProcs, fault_env::SESSIONS};
+use crate::support::wait::until_or_timeout;
 
 const PRODUCT: &str = "stub";
 
@@ -24,6 +26,9 @@ pub(crate) struct StubRuns {
     /// Every run that was accepted.
     pub(crate) accepted: BTreeSet<Uuid>,
 }
+
+/// So long may no run end before a wait is given up.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many stub runs are in which state.
 #[derive(Debug, Default)]
@@ -81,6 +86,39 @@ impl StubRuns {
     /// How many steps were answered so far; `None` while the database is away.
     pub(crate) async fn steps(pool: &Pool) -> Option<i64> {
         sqlx::query_scalar("select count(*) from event where kind = 'answered'").fetch_one(pool).await.ok()
+    }
+
+    /// Waits until every run has ended; `at_each_look` is called before each look. A busy machine may take its time,
+    /// so that only a standstill counts.
+    ///
+    /// # Panics
+    /// When no run has ended for 60 s; prints the workers' logs, how far the jobs are, and what the server does.
+    pub(crate) async fn wait_for_all(&self, workers: &WorkerProcs, mut at_each_look: impl FnMut()) {
+        let pool = self.engine.pool();
+        let mut open = usize::MAX;
+        while open > 0 {
+            let fewer = until_or_timeout(PATIENCE, || {
+                at_each_look();
+                // A database that is away answers later.
+                async move { open_runs(pool).await.ok().filter(|now| *now < open) }
+            });
+            let Some(now) = fewer.await else {
+                self.dump(workers).await;
+                panic!("{open} runs have not ended, and none did for {PATIENCE:?}");
+            };
+            open = now;
+        }
+    }
+
+    async fn dump(&self, workers: &WorkerProcs) {
+        workers.logs().iter().for_each(|log| eprintln!("{log}"));
+        let jobs = "select jsonb_agg(to_jsonb(it)) from
+                    (select count(*), attempts, lost, lease_token is not null as is_held, visible_at > now() as is_early
+                     from job group by 2, 3, 4, 5) it";
+        for (what, query) in [("jobs", jobs), ("sessions", SESSIONS)] {
+            let rows = sqlx::query_scalar::<_, Option<Value>>(query).fetch_one(self.engine.pool()).await;
+            eprintln!("{what}: {rows:?}");
+        }
     }
 
     /// Counts all runs by their state.
