@@ -70,7 +70,7 @@ impl StandIns {
         let twin = match needs.forge {
             true => {
                 let webhook = Webhook { url: webhook_url, secret: webhook_secret.expose_secret().to_owned() };
-                Some(twin(folder, &token, webhook, sandbox).await?)
+                Some(twin(folder, webhook, sandbox).await?)
             }
             false => None,
         };
@@ -93,7 +93,7 @@ impl StandIns {
         self.twin.as_ref()
     }
 
-    /// The token that the twin and the scripted model accept.
+    /// The token that the scripted model accepts.
     #[must_use]
     pub const fn token(&self) -> &SecretString {
         &self.token
@@ -171,7 +171,6 @@ async fn cluster(folder: &Path) -> anyhow::Result<Cluster> {
 
 async fn twin(
     folder: &Path,
-    token: &SecretString,
     webhook: Webhook,
     sandbox: Result<Sandbox, Unavailable>,
 ) -> anyhow::Result<Twin> {
@@ -179,7 +178,6 @@ async fn twin(
         data_dir: folder.join("forge"),
         addr: any_port(),
         public_url: None,
-        token: token.expose_secret().to_owned(),
         webhook: Some(webhook),
         ci: Some(product_ci(sandbox)),
     };

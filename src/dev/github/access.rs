@@ -46,7 +46,6 @@ impl Call<'_> {
 /// Refuses a call that GitHub would refuse to this credential.
 pub(crate) fn judge(call: &Call<'_>, by: &Credential) -> Result<(), Refusal> {
     match &by.kind {
-        Kind::Unrestricted => return Ok(()),
         Kind::App { .. } if call.row.app_only => return Ok(()),
         Kind::App { .. } => return Err(Refusal::bad_credentials()),
         _ if call.row.app_only => return Err(Refusal::new(StatusCode::UNAUTHORIZED, UNDECODABLE)),
@@ -86,14 +85,13 @@ pub(crate) fn judge(call: &Call<'_>, by: &Credential) -> Result<(), Refusal> {
             // GitHub's words to a person without the right differ by route; these are not verified.
             judge_person(call, by, "Must have push access to this repository.")
         }
-        Kind::Unrestricted | Kind::Nobody | Kind::App { .. } => Ok(()),
+        Kind::Nobody | Kind::App { .. } => Ok(()),
     }
 }
 
 /// Whether a credential reaches a repository at all; where it does not, a private one answers 404.
 pub(crate) fn sees(by: &Credential, it: &Repository) -> bool {
     let chosen = match &by.kind {
-        Kind::Unrestricted => return true,
         Kind::Nobody | Kind::App { .. } => false,
         Kind::Installation { account, repositories, .. } => {
             *account == it.owner && repositories.as_ref().is_none_or(|chosen| chosen.contains(&it.id))
@@ -117,7 +115,6 @@ pub(crate) fn may(by: &Credential, it: &Repository, permission: &str, level: Lev
     }
     let public = !it.private && level == Level::Read;
     match &by.kind {
-        Kind::Unrestricted => true,
         Kind::Nobody | Kind::App { .. } => public,
         Kind::Installation { permissions, .. } | Kind::Actions { permissions, .. } => {
             public || holds(permissions, permission, level)

@@ -79,7 +79,7 @@ pub(crate) fn admit(shared: &Shared, method: &str, uri: &Uri, headers: &HeaderMa
     let mut admission = Admission::of_git();
     admission.refused = judge(shared, method, uri, headers, &mut admission).err();
     if let Some(by) = admission.by.as_ref().filter(|_| uri.path() != FREE) {
-        admission.window = shared.quota.spend(by);
+        admission.window = Some(shared.quota.spend(by));
     }
     admission
 }
@@ -121,7 +121,6 @@ fn judge_by(
         Some(row) => access::judge(&Call { row, path, repository: repository(state, path) }, by),
         // Each field has its own row, which its resolver reads.
         None if path == GRAPHQL => Ok(()),
-        None if matches!(by.kind, Kind::Unrestricted) => Ok(()),
         None => Err(Refusal::not_found()),
     }
 }

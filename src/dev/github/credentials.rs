@@ -2,17 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
 };
 
 use base64::Engine as _;
 use http::{HeaderMap, StatusCode};
 
 use super::{
-    accounts::{ACTIONS_APP, APP, BOT, bot_of},
+    accounts::{ACTIONS_APP, bot_of},
     apps::{Holder, Registry, Token, digest},
     host::Host,
     keys::{self, UNDECODABLE},
@@ -26,8 +23,6 @@ const TOKEN_LIFE_MILLIS: i64 = 3_600_000;
 /// How the twin treats credentials.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// A token that may do everything, for callers that have no App or token of their own yet.
-    unrestricted: Mutex<Option<String>>,
     /// How far the twin's clock is ahead, in milliseconds.
     ahead: AtomicI64,
     life: AtomicI64,
@@ -49,7 +44,6 @@ pub(crate) struct Credential {
 /// What a credential is, and what it may do.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
-    Unrestricted,
     Nobody,
     /// An App itself, by its JWT.
     App {
@@ -74,17 +68,18 @@ pub(crate) enum Kind {
     },
 }
 
-impl Credentials {
-    pub(crate) fn new(unrestricted: Option<String>) -> Self {
+impl Default for Credentials {
+    fn default() -> Self {
         Self {
-            unrestricted: Mutex::new(unrestricted),
             ahead: AtomicI64::new(0),
             life: AtomicI64::new(TOKEN_LIFE_MILLIS),
             unknown_for: AtomicI64::new(0),
             long: AtomicBool::new(false),
         }
     }
+}
 
+impl Credentials {
     /// The twin's clock, in milliseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
         chrono::Utc::now().timestamp_millis() + self.ahead.load(Ordering::SeqCst)
@@ -131,13 +126,6 @@ impl Credentials {
             let nobody = Credential { login: None, app: None, kind: Kind::Nobody };
             return if app_only { Err(undecodable(UNDECODABLE)) } else { Ok(nobody) };
         };
-        if self.is_unrestricted(&secret) {
-            return Ok(Credential {
-                login: Some(BOT.to_owned()),
-                app: Some(APP.to_owned()),
-                kind: Kind::Unrestricted,
-            });
-        }
         if app_only {
             let app = keys::app_of_jwt(registry, &secret, self.now() / 1000).map_err(undecodable)?;
             return Ok(Credential {
@@ -161,10 +149,6 @@ impl Credentials {
         Ok(())
     }
 
-    fn is_unrestricted(&self, secret: &str) -> bool {
-        self.unrestricted.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(secret)
-    }
-
     /// A new token is not known everywhere at once: octokit/auth-app.js#65.
     fn is_in_force(&self, token: &Token) -> bool {
         let now = self.now();
@@ -177,7 +161,6 @@ impl Credential {
     /// Under which name the calls of this credential are counted.
     pub(crate) fn bucket(&self) -> String {
         match &self.kind {
-            Kind::Unrestricted => "unrestricted".to_owned(),
             Kind::Nobody => "address".to_owned(),
             Kind::App { id } => format!("app/{id}"),
             Kind::Installation { id, .. } => format!("installation/{id}"),

@@ -61,45 +61,40 @@ impl Quota {
         self.status.load(Ordering::SeqCst)
     }
 
-    /// Counts a call; the window after it, if the caller has one.
-    pub(crate) fn spend(&self, by: &Credential) -> Option<Window> {
+    /// Counts a call; the window after it.
+    pub(crate) fn spend(&self, by: &Credential) -> Window {
         self.window(by, 1)
     }
 
     /// The window of a caller, without counting a call.
-    pub(crate) fn peek(&self, by: &Credential) -> Option<Window> {
+    pub(crate) fn peek(&self, by: &Credential) -> Window {
         self.window(by, 0)
     }
 
-    fn window(&self, by: &Credential, spent: u64) -> Option<Window> {
+    fn window(&self, by: &Credential, spent: u64) -> Window {
         let now = Utc::now().timestamp();
         let mut set = lock(&self.set);
         if set.take_if(|window| window.reset <= now).is_some() {
             lock(&self.windows).clear();
         }
-        let fresh = set.or_else(|| {
-            let limit = hourly(by)?;
-            Some(Window { limit, used: 0, reset: now + HOUR })
-        })?;
+        let fresh = set.unwrap_or_else(|| Window { limit: hourly(by), used: 0, reset: now + HOUR });
         let mut windows = lock(&self.windows);
         let window = windows.entry(by.bucket()).or_insert(fresh);
         if window.reset <= now {
             *window = fresh;
         }
         window.used += spent;
-        Some(*window)
+        *window
     }
 }
 
-/// How many calls an hour a credential has; none is counted for the unrestricted one, as on a GitHub Enterprise
-/// Server whose limits are switched off.
-const fn hourly(by: &Credential) -> Option<u64> {
+/// How many calls an hour a credential has.
+const fn hourly(by: &Credential) -> u64 {
     match by.kind {
-        Kind::Unrestricted => None,
-        Kind::Nobody => Some(60),
-        Kind::Actions { .. } => Some(1000),
+        Kind::Nobody => 60,
+        Kind::Actions { .. } => 1000,
         Kind::App { .. } | Kind::Installation { .. } | Kind::FineGrained { .. } | Kind::Classic { .. } => {
-            Some(5000)
+            5000
         }
     }
 }

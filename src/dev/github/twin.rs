@@ -40,8 +40,6 @@ pub struct TwinConfig {
     pub addr: SocketAddr,
     /// The base of all links, if it is not `http://` and the address.
     pub public_url: Option<String>,
-    /// A token that may do everything, for callers that have no App or token of their own yet.
-    pub token: String,
     /// Where webhooks go, if anywhere.
     pub webhook: Option<Webhook>,
     /// The CI that checks the commits of pull requests, if any.
@@ -175,7 +173,7 @@ fn shared(config: TwinConfig, local: String) -> anyhow::Result<Shared> {
     Ok(Shared {
         host: Arc::new(host),
         links,
-        credentials: Credentials::new(Some(config.token)),
+        credentials: Credentials::default(),
         ledger,
         faults: Faults::default(),
         quota: Quota::default(),

@@ -79,7 +79,6 @@ impl FaultEnv {
             data_dir: folder.path().join("forge"),
             addr: ([127, 0, 0, 1], 0).into(),
             public_url: None,
-            token: token.clone(),
             webhook: None,
             ci: Some(product::ci()),
         };

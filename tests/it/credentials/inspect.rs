@@ -27,7 +27,6 @@ impl World {
             data_dir: folder.path().to_owned(),
             addr: ([127, 0, 0, 1], 0).into(),
             public_url: None,
-            token: uuid::Uuid::new_v4().to_string(),
             webhook: None,
             ci: None,
         };

@@ -16,7 +16,7 @@ use futures::FutureExt as _;
 
 use super::{
     support::openapi::SpecChecker,
-    world::{REPO, SECRET, Setup, TOKEN},
+    world::{REPO, SECRET, Setup},
 };
 
 /// The checks that the CI reports.
@@ -42,7 +42,6 @@ pub(super) async fn twin(folder: &Path, url: &str, setup: &Setup, spec: &Arc<Spe
         data_dir: folder.join("forge"),
         addr: ([127, 0, 0, 1], 0).into(),
         public_url: None,
-        token: TOKEN.to_owned(),
         webhook: Some(Webhook { url: receiver, secret: SECRET.to_owned() }),
         ci: setup.ci.clone(),
     };

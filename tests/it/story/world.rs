@@ -41,7 +41,6 @@ use super::{
 /// The product's repository.
 pub(crate) const REPO: &str = "acme/wealth-product";
 /// The token that the twin accepts.
-pub(crate) const TOKEN: &str = "the-token-of-the-story";
 /// The API key that the model accepts.
 pub(crate) const KEY: &str = "the-key-of-the-story";
 /// The secret that webhooks are signed with.

@@ -70,12 +70,12 @@ async fn a_log_is_behind_a_link_to_another_host_that_refuses_a_token() {
     let client =
         reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let url = format!("{}/repos/{REPO}/{path}", world.twin.url());
-    let answer = client.get(url).bearer_auth(TOKEN).header("user-agent", "test").send().await.unwrap();
+    let answer = client.get(url).bearer_auth(&world.token).header("user-agent", "test").send().await.unwrap();
     assert_eq!(answer.status(), 302);
     let link = answer.headers()["location"].to_str().unwrap().to_owned();
     assert!(link.starts_with("http://localhost:"), "{link}");
     assert_eq!(client.get(&link).send().await.unwrap().text().await.unwrap(), "one\ntwo\n");
-    assert_eq!(client.get(&link).bearer_auth(TOKEN).send().await.unwrap().status(), 401);
+    assert_eq!(client.get(&link).bearer_auth(&world.token).send().await.unwrap().status(), 401);
     let forged = link.replace("se=", "se=9");
     assert_eq!(client.get(forged).send().await.unwrap().status(), 403);
 }

@@ -80,9 +80,15 @@ impl World {
         let app = self.twin.register_app("aspora-dev").unwrap();
         let on = InstallOn::Repositories(vec![REPO.to_owned()]);
         let id = self.twin.install(app.id, &on, permissions).unwrap();
-        let minted = self.mint(&app, id, json!({})).await;
+        let token = self.minted(&app, id).await;
+        (app, id, token)
+    }
+
+    /// A token of an installation, with everything that is granted to it.
+    pub(super) async fn minted(&self, app: &RegisteredApp, installation: i64) -> String {
+        let minted = self.mint(app, installation, json!({})).await;
         assert_eq!(minted.status, 201, "{}", minted.body);
-        (app, id, minted.body["token"].as_str().unwrap().to_owned())
+        minted.body["token"].as_str().unwrap().to_owned()
     }
 
     async fn mint(&self, app: &RegisteredApp, installation: i64, wish: Value) -> Asked {

@@ -20,21 +20,19 @@ use std::{
 use crate::support::{openapi::SpecChecker, wait::eventually};
 use aspora::dev::{
     ci::{CheckResult, Ci},
-    github::{BOT, CI_APP, Fault, FaultRule, Phase, ReviewEvent, Twin, TwinConfig, Webhook},
+    github::{APP, BOT, CI_APP, Fault, FaultRule, InstallOn, Phase, ReviewEvent, Twin, TwinConfig, Webhook},
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 const REPO: &str = "acme/wealth-product";
-const TOKEN: &str = "twin-token";
 
 fn config(data: &Path) -> TwinConfig {
     TwinConfig {
         data_dir: data.to_owned(),
         addr: ([127, 0, 0, 1], 0).into(),
         public_url: None,
-        token: TOKEN.to_owned(),
         webhook: None,
         ci: None,
     }
@@ -43,6 +41,8 @@ fn config(data: &Path) -> TwinConfig {
 /// A twin with a product, a branch `topic` ahead of `main`, and a spec of all its answers.
 struct World {
     twin: Twin,
+    /// Of the coding agent's App, with every permission.
+    token: String,
     spec: Arc<SpecChecker>,
     data: tempfile::TempDir,
     head: String,
@@ -63,11 +63,16 @@ impl World {
         twin.create_repository(REPO, &[("README.md", b"one\ntwo\nthree\n")]).await.unwrap();
         let files: [(&str, &[u8]); 2] = [("README.md", b"one\n2\nthree\n"), ("risk.py", b"a = 1\nb = 2\n")];
         let head = twin.push_as(BOT, REPO, "topic", &files).await.unwrap();
-        Self { twin, spec, data, head }
+        let app = twin.register_app(APP).unwrap();
+        let installation =
+            twin.install(app.id, &InstallOn::Owner("acme".to_owned()), &credentials::everything()).unwrap();
+        let mut world = Self { twin, token: String::new(), spec, data, head };
+        world.token = world.minted(&app, installation).await;
+        world
     }
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let answer = ask(&self.twin, method, path, body).await.unwrap();
+        let answer = ask(&self.twin, &self.token, method, path, body).await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json().await.unwrap_or_default())
     }
@@ -94,13 +99,19 @@ impl World {
 }
 
 /// A path without a leading slash is below the repository.
-async fn ask(twin: &Twin, method: Method, path: &str, body: Option<Value>) -> reqwest::Result<Response> {
+async fn ask(
+    twin: &Twin,
+    token: &str,
+    method: Method,
+    path: &str,
+    body: Option<Value>,
+) -> reqwest::Result<Response> {
     let url = match path.strip_prefix('/') {
         Some(path) => format!("{}/{path}", twin.url()),
         None => format!("{}/repos/{REPO}/{path}", twin.url()),
     };
     let client = reqwest::Client::builder().no_proxy().build()?;
-    let mut request = client.request(method, url).bearer_auth(TOKEN).header("user-agent", "test");
+    let mut request = client.request(method, url).bearer_auth(token).header("user-agent", "test");
     if let Some(body) = body {
         request = request.json(&body);
     }
@@ -108,10 +119,8 @@ async fn ask(twin: &Twin, method: Method, path: &str, body: Option<Value>) -> re
 }
 
 #[tokio::test]
-async fn identity_and_repository_match_the_description() {
+async fn the_repository_matches_the_description() {
     let world = World::new().await;
-    assert_eq!(world.get("/user").await.1["login"], BOT);
-    assert_eq!(world.get("/app").await.1["slug"], "aspora-coding-agent");
     assert_eq!(world.get("/rate_limit").await.0, 200);
     let (_, repository) = world.get(&format!("/repos/{REPO}")).await;
     assert_eq!(repository["default_branch"], "main");
@@ -173,7 +182,7 @@ async fn a_pull_request_is_opened_once_per_branch_and_found_by_it() {
 async fn lists_have_pages_with_links() {
     let world = World::new().await;
     world.open_pull().await;
-    let answer = ask(&world.twin, Method::GET, "pulls/1/files?per_page=1", None).await.unwrap();
+    let answer = ask(&world.twin, &world.token, Method::GET, "pulls/1/files?per_page=1", None).await.unwrap();
     let link = answer.headers()["link"].to_str().unwrap().to_owned();
     assert!(link.contains("per_page=1&page=2>; rel=\"next\"") && link.contains("rel=\"last\""), "{link}");
     let second = world.get("pulls/1/files?per_page=1&page=2").await.1;

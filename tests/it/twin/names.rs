@@ -14,7 +14,9 @@ async fn a_repository_with_a_dot_and_branches_with_signs_are_reached_by_escaped_
         let head = world.twin.push_as("ada", repo, branch, &[("a.txt", branch.as_bytes())]).await.unwrap();
         let escaped: String = url::form_urlencoded::byte_serialize(branch.as_bytes()).collect();
         for path in [format!("branches/{escaped}"), format!("branches/{}", escaped.replace("%2F", "/"))] {
-            let answer = ask(&world.twin, Method::GET, &format!("/repos/{repo}/{path}"), None).await.unwrap();
+            let answer = ask(&world.twin, &world.token, Method::GET, &format!("/repos/{repo}/{path}"), None)
+                .await
+                .unwrap();
             let shown: serde_json::Value = answer.json().await.unwrap();
             assert_eq!(shown["commit"]["sha"], json!(head), "{path}: {shown}");
         }

@@ -11,7 +11,7 @@ use aspora::{
 };
 use chrono::DateTime;
 
-use super::{REPO, TOKEN, World};
+use super::{REPO, World};
 
 /// A mirror of the twin's repository, and the head of its `main`.
 struct Pusher {
@@ -22,7 +22,7 @@ struct Pusher {
 
 impl Pusher {
     async fn new(world: &World) -> Self {
-        Self::with(world, TOKEN).await
+        Self::with(world, &world.token).await
     }
 
     /// One that pushes with this token.
@@ -63,7 +63,8 @@ impl Pusher {
 
     /// What git prints when it pushes these references.
     fn git_push(&self, world: &World, refs: &[&str]) -> String {
-        let url = world.twin.git_url(REPO).replace("http://", &format!("http://x-access-token:{TOKEN}@"));
+        let url =
+            world.twin.git_url(REPO).replace("http://", &format!("http://x-access-token:{}@", world.token));
         let dir: PathBuf = self.mirror.path().to_owned();
         let mut command = Command::new("git");
         command.arg("-C").arg(dir).args(["push", &url]).args(refs);

@@ -41,7 +41,7 @@ async fn a_version_is_checked_its_end_is_announced_and_then_every_route_is_gone(
     let path = format!("/repos/{REPO}");
     let ask = async |version: Option<&str>| {
         let headers: Vec<_> = version.iter().map(|version| ("x-github-api-version", *version)).collect();
-        world.send("GET", &path, TOKEN, &headers).await
+        world.send("GET", &path, &world.token, &headers).await
     };
     assert_eq!(ask(None).await.headers()["x-github-api-version-selected"], "2022-11-28");
     assert_eq!(ask(Some("2026-03-10")).await.headers()["x-github-api-version-selected"], "2026-03-10");
@@ -58,24 +58,26 @@ async fn a_version_is_checked_its_end_is_announced_and_then_every_route_is_gone(
     world.twin.api_version("2022-11-28", VersionState::Ended);
     assert_eq!(ask(Some("2022-11-28")).await.status(), 410);
     assert_eq!(ask(None).await.headers()["x-github-api-version-selected"], "2026-03-10");
-    let rates = world.send("GET", "/rate_limit", TOKEN, &[]).await.json::<Value>().await.unwrap();
+    let rates = world.send("GET", "/rate_limit", &world.token, &[]).await.json::<Value>().await.unwrap();
     assert!(rates.get("rate").is_none() && rates["resources"]["core"].is_object());
 }
 
 #[tokio::test]
 async fn a_renamed_repository_answers_301_to_its_id_which_serves_it() {
     let world = World::new().await;
+    // It goes to another owner, on whose account the App is not installed.
+    let token = world.classic(&["repo"]);
     let id = world.get(&format!("/repos/{REPO}")).await.1["id"].clone();
     world.twin.rename_repository(REPO, "umbrella/wealth").await.unwrap();
-    let moved = world.send("GET", &format!("/repos/{REPO}/branches/topic?x=1"), TOKEN, &[]).await;
+    let moved = world.send("GET", &format!("/repos/{REPO}/branches/topic?x=1"), &token, &[]).await;
     let location = format!("{}/repositories/{id}/branches/topic?x=1", world.twin.url());
     assert_eq!((moved.status().as_u16(), &moved.headers()["location"]), (301, &location.parse().unwrap()));
-    let followed = world.send("GET", &format!("/repositories/{id}/branches/topic"), TOKEN, &[]).await;
+    let followed = world.send("GET", &format!("/repositories/{id}/branches/topic"), &token, &[]).await;
     assert_eq!(followed.json::<Value>().await.unwrap()["commit"]["sha"], world.head);
-    let named = world.send("GET", &format!("/repositories/{id}"), TOKEN, &[]).await;
+    let named = world.send("GET", &format!("/repositories/{id}"), &token, &[]).await;
     assert_eq!(named.json::<Value>().await.unwrap()["full_name"], "umbrella/wealth");
     let folder = tempfile::tempdir().unwrap();
-    let old = world.twin.git_url(REPO).replace("http://", &format!("http://x-access-token:{TOKEN}@"));
+    let old = world.twin.git_url(REPO).replace("http://", &format!("http://x-access-token:{token}@"));
     let cloned = tokio::process::Command::new("git")
         .current_dir(folder.path())
         .args(["clone", "--quiet", &old, "work"])
@@ -160,7 +162,7 @@ async fn faults_and_switches_are_set_over_http_with_the_twins_own_secret_only() 
     assert_eq!(file, format!("{}\n{secret}\n", world.twin.url()));
     let rule = json!({"path": "/repos/*/*", "nth": 1, "fault": {"kind": "error_before", "status": 502}});
     assert_eq!(world.control(Method::POST, "faults", "wrong", rule.clone()).await, 404);
-    assert_eq!(world.control(Method::POST, "faults", TOKEN, rule.clone()).await, 404);
+    assert_eq!(world.control(Method::POST, "faults", &world.token, rule.clone()).await, 404);
     assert_eq!(world.control(Method::POST, "faults", &secret, json!({"path": 1})).await, 422);
     assert_eq!(world.control(Method::POST, "faults", &secret, rule.clone()).await, 204);
     assert_eq!(world.get(&format!("/repos/{REPO}")).await.0, 502);

@@ -17,11 +17,9 @@ use super::{
 };
 use crate::dev::github::{
     access,
-    accounts::APP,
     answers::{Answer, no_content, ok},
     apps::{App, Installation},
     credentials::Kind,
-    quota::Window,
     refusal::Refusal,
     render::with,
     shared::Shared,
@@ -73,9 +71,6 @@ fn app_of(shared: &Shared, By(by): &By) -> Result<App, Refusal> {
 }
 
 async fn own_app(State(shared): State<Arc<Shared>>, by: By) -> Answer {
-    if matches!(by.0.kind, Kind::Unrestricted) {
-        return ok(shared.links.app(APP));
-    }
     let app = app_of(&shared, &by)?;
     let count = installed(&shared, &app, |_| true).len();
     ok(shared.links.own_app(&app, count))
@@ -166,7 +161,7 @@ async fn rate_limit(
 ) -> Answer {
     let reset = chrono::Utc::now().timestamp() / 3600 * 3600 + 3600;
     let whole = json!({"limit": 5000, "remaining": 5000, "reset": reset, "used": 0, "resource": "core"});
-    let rate = shared.quota.peek(&by).map_or_else(|| whole.clone(), Window::shown);
+    let rate = shared.quota.peek(&by).shown();
     let shown = json!({"resources": {"core": rate, "search": whole, "graphql": whole}});
     ok(if version.version == "2022-11-28" { with(shown, json!({"rate": rate})) } else { shown })
 }
