@@ -11,8 +11,8 @@ use super::{
 use crate::{
     core::{
         policy::{
-            App, BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, Facts, Person, Phase, Rerun,
-            WorkflowRun, remember,
+            App, BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, Facts, GATE_CHECK, Person, Phase,
+            REVIEW_CHECK, Rerun, WorkflowRun, remember,
         },
         sha::Sha,
     },
@@ -103,7 +103,10 @@ impl Attempt<'_> {
 
     async fn statuses_of(&self, sha: &Sha) -> Result<Vec<CommitStatus>, Failure> {
         match self.factory.forge.statuses(&self.repo, sha).await {
-            Ok(all) => Ok(all.into_iter().map(status_fact).collect()),
+            Ok(all) => {
+                let us = self.factory.forge.identity().await?;
+                Ok(all.into_iter().map(|status| status_fact(status, &us)).collect())
+            }
             Err(error) if error.kind() == Kind::Forbidden => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
@@ -225,12 +228,14 @@ fn workflow_run(run: github::WorkflowRun) -> WorkflowRun {
     }
 }
 
-fn status_fact(status: github::CommitStatus) -> CommitStatus {
+fn status_fact(status: github::CommitStatus, us: &Account) -> CommitStatus {
+    let is_ours = status.creator.as_ref().is_some_and(|by| by.id == us.id)
+        && [GATE_CHECK, REVIEW_CHECK].contains(&&*status.context);
     CommitStatus {
         context: status.context,
         id: status.id,
         state: status.state,
-        since: Some(status.updated_at),
+        since: Some(status.updated_at).filter(|_| !is_ours),
         updated_at: status.updated_at,
         url: Some(status.target_url).filter(|url| !url.is_empty()),
         creator: status.creator.map(|Account { id, login, .. }| Person { id: Some(id), login }),

@@ -12,7 +12,7 @@ use super::{
     pulls::{self, PullChange},
     push,
     reviews::{self, NewReview},
-    state::{CheckRun, Comment, Issue, Pull, Repository, Review, ReviewComment, now},
+    state::{CheckRun, Comment, Issue, Pull, Repository, Review, ReviewComment, Status, now},
     twin::Twin,
 };
 
@@ -261,6 +261,12 @@ impl Twin {
     #[must_use]
     pub fn check_runs(&self, repository: &str) -> Vec<CheckRun> {
         self.list(repository, |it| it.check_runs.clone())
+    }
+
+    /// All commit statuses, oldest first.
+    #[must_use]
+    pub fn statuses(&self, repository: &str) -> Vec<Status> {
+        self.list(repository, |it| it.statuses.clone())
     }
 
     /// All issues, oldest first.

@@ -1,7 +1,10 @@
 //! What a check says, who may say it, and why it does not move.
 
 use aspora::{
-    dev::github::{CI_APP, JobEnd},
+    dev::{
+        Acting,
+        github::{CI_APP, JobEnd},
+    },
     llm::Task,
 };
 use serde_json::{Value, json};
@@ -152,6 +155,21 @@ async fn a_check_that_never_reports_is_named_after_the_products_deadline() {
     assert_eq!(world.run_to_end(run).await, "needs_human");
     let reason = world.reason(run).await;
     assert!(reason.contains("check CI Pipeline: never reported: not reported after 20 minutes"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_we_report_ourselves_by_status_puts_off_no_deadline() {
+    let world = World::with(|setup| {
+        quiet(setup);
+        setup.acting = Acting::FineGrained;
+    })
+    .await;
+    world.twin.set_private(REPO, false).unwrap();
+    let (run, _) = waiting(&world).await;
+    stand_still(&world, run, 60).await;
+    assert_eq!(world.run_to_end(run).await, "needs_human");
+    let reason = world.reason(run).await;
+    assert!(reason.contains("check CI Pipeline: never reported"), "{reason}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,7 +103,7 @@ pub struct CommitStatus {
     /// Who set it.
     #[serde(default)]
     pub creator: Option<Person>,
-    /// When it was set, for the deadline.
+    /// When it was set, for the deadline; `None` for our own, which is no progress of what others check.
     #[serde(default)]
     pub since: Option<DateTime<Utc>>,
 }
