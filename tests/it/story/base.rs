@@ -1,10 +1,11 @@
 //! A base branch that moves while a change is under way.
 
-use aspora::{dev::github::Phase, llm::Task};
+use aspora::llm::Task;
 use insta::assert_snapshot;
 
 use super::{
     forge::passing_ci,
+    reports::is_cleared,
     script::RISK_CHECKER,
     world::{REPO, World},
 };
@@ -42,15 +43,7 @@ async fn a_base_that_moves_while_checks_run_is_merged_into_the_branch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_base_that_moves_after_the_verdict_is_noticed_before_the_merge() {
     let world = World::with(|setup| setup.ci = Some(passing_ci())).await;
-    let cleared = |twin: &aspora::dev::github::Twin, _: &str, path: &str, phase| {
-        let passed = |run: &aspora::dev::github::CheckRun| {
-            run.name == "risk-policy-gate" && run.conclusion.as_deref() == Some("success")
-        };
-        phase == Phase::AfterApply
-            && path.contains("/check-runs/")
-            && twin.check_runs(REPO).iter().any(passed)
-    };
-    world.once_when(cleared, |twin| async move {
+    world.once_when(is_cleared, |twin| async move {
         let file: (&str, &[u8]) = ("CHANGES.md", b"A new morning.\n");
         twin.push_as("asha", REPO, "main", &[file]).await.unwrap();
     });

@@ -3,7 +3,7 @@
 use aspora::{
     core::run::State,
     dev::{
-        github::{CheckRun, Fault, FaultRule, Phase, ReviewEvent, Twin},
+        github::{Fault, FaultRule, Phase, ReviewEvent, Twin},
         model::Script,
     },
     llm::Task,
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     forge::passing_ci,
+    reports::is_cleared,
     script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
     support::wait::eventually,
     world::{REPO, World},
@@ -37,13 +38,6 @@ async fn world() -> World {
 /// Whether a request is a call that merges, before it is served.
 fn is_merge_call(_: &Twin, method: &str, path: &str, phase: Phase) -> bool {
     phase == Phase::Before && method == "PUT" && path.contains("/pulls/") && path.contains("/merge")
-}
-
-/// Whether a request has just reported that the gate passed, which a verdict does before it answers.
-fn is_cleared(twin: &Twin, _: &str, path: &str, phase: Phase) -> bool {
-    let passed =
-        |run: &CheckRun| run.name == "risk-policy-gate" && run.conclusion.as_deref() == Some("success");
-    phase == Phase::AfterApply && path.contains("/check-runs/") && twin.check_runs(REPO).iter().any(passed)
 }
 
 /// Refuses the first call that merges.

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::{
     forge::passing_ci,
+    reports::says,
     rounds::new_finding_on_every_head,
     script::{COUNT_ROUNDS, file, finds, generates, with_clean_reviews},
     world::World,
@@ -83,9 +84,8 @@ async fn skipping_the_review_does_not_merge_an_unreviewed_head() {
     .await;
     // Pause while a worker runs the gate: its answer counts, but the review does not start.
     let (engine, pool) = (world.engine.clone(), world.pool.clone());
-    let gate = |_: &_, method: &str, path: &str, phase| {
-        phase == Phase::Before && method == "POST" && path.ends_with("/check-runs")
-    };
+    let gate =
+        |_: &_, method: &str, path: &str, phase| phase == Phase::Before && method == "POST" && says(path);
     world.once_when(gate, |_| async move {
         let run: Uuid = sqlx::query_scalar("select id from run").fetch_one(&pool).await.unwrap();
         engine.pause(run, "pm@acme", &"let me look".parse().unwrap()).await.unwrap();

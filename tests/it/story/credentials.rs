@@ -28,6 +28,7 @@ fn minted(world: &World) -> usize {
 async fn a_run_that_lasts_longer_than_three_tokens_merges() {
     let world = World::with(|setup| {
         simple(setup);
+        setup.acting = Acting::App;
         setup.ci = None;
     })
     .await;
@@ -85,6 +86,7 @@ async fn check_runs_that_cannot_be_read_are_waited_for_by_name_with_the_reason()
         setup.acting = Acting::FineGrained;
     })
     .await;
+    world.twin.set_private(REPO, true).unwrap();
     let run = world.submit(COUNT_ROUNDS).await;
     let reason = world.until_waiting_for(run, "CI Pipeline").await;
     assert!(reason.contains("our credential may not read check runs"), "{reason}");

@@ -6,7 +6,7 @@ use aspora::{
     core::policy::StatusState,
     dev::{
         Acting,
-        github::{APP, Fault, FaultRule, Phase},
+        github::{Fault, FaultRule, Phase},
     },
     llm::Task,
 };
@@ -16,12 +16,15 @@ use uuid::Uuid;
 
 use super::{
     forge::passing_ci,
+    reports::ours,
     rounds::new_finding_on_every_head,
     script::{COUNT_ROUNDS, file, finds, generates, with_clean_reviews},
     world::{REPO, Setup, World},
 };
 
 fn simple(setup: &mut Setup) {
+    // A status knows fewer conclusions than a check run.
+    setup.acting = Acting::App;
     setup.ci = None;
     setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
 }
@@ -29,12 +32,11 @@ fn simple(setup: &mut Setup) {
 /// The conclusion and the title of the gate's check on the run's head.
 async fn gate(world: &World, run: Uuid) -> (Option<String>, String) {
     let head = world.head(run).await;
-    let runs = world.twin.check_runs(REPO).into_iter();
-    let mut gates =
-        runs.filter(|run| run.app == APP && run.name == "risk-policy-gate" && run.head_sha == head);
+    let reports = ours(&world.twin).into_iter();
+    let mut gates = reports.filter(|it| it.name == "risk-policy-gate" && it.head == head);
     let gate = gates.next().expect("the gate has a check on the head");
     assert!(gates.next().is_none(), "the gate has one check a head");
-    (gate.conclusion, gate.title.unwrap_or_default())
+    (gate.conclusion, gate.title)
 }
 
 /// Waits until the gate's check on the run's head has this conclusion; its title.
@@ -57,6 +59,7 @@ async fn refused(world: &World) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_out_of_rounds_completes_the_check_of_its_last_head() {
     let world = World::with(|setup| {
+        setup.acting = Acting::App;
         setup.script = new_finding_on_every_head("high");
         setup.ci = Some(passing_ci());
     })
@@ -153,6 +156,7 @@ async fn a_closed_pull_request_and_a_dead_letter_complete_their_checks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_that_a_fix_leaves_behind_are_found_before_its_review_is_paid_for() {
     let world = World::with(|setup| {
+        setup.acting = Acting::App;
         let api = file("api/v1/rounds.py", "ROUNDS = 1");
         let script = generates(&file("lib/round.py", "ROUND = 0"))
             .with(Task::Review, &["+ROUND = 0"], &["ROUNDS"], &finds("high", "lib/round.py", "too early"))

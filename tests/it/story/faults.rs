@@ -1,7 +1,10 @@
 //! Requests that GitHub applies but does not answer: nothing is done twice.
 
 use aspora::{
-    dev::github::{Fault, FaultRule},
+    dev::{
+        Acting,
+        github::{Fault, FaultRule},
+    },
     llm::Task,
 };
 
@@ -13,6 +16,8 @@ use super::{
 
 async fn world() -> World {
     World::with(|setup| {
+        // It makes check runs, and merges in the background.
+        setup.acting = Acting::App;
         setup.ci = Some(passing_ci());
         setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
     })

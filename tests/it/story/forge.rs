@@ -50,7 +50,21 @@ pub(super) async fn twin(folder: &Path, url: &str, setup: &Setup, spec: &Arc<Spe
     let files: Vec<(&str, &[u8])> =
         setup.files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
     twin.create_repository(REPO, &files).await.unwrap();
+    if acting() == Acting::FineGrained {
+        // Its check runs are readable without the permission that these tokens cannot have.
+        twin.set_private(REPO, false).unwrap();
+    }
     Arc::new(twin)
+}
+
+/// As what stories act that do not say: as the App, or as `ASPORA_STORIES_AS` says.
+pub(super) fn acting() -> Acting {
+    match std::env::var("ASPORA_STORIES_AS").as_deref() {
+        Err(_) | Ok("app") => Acting::App,
+        Ok("fine-grained") => Acting::FineGrained,
+        Ok("classic") => Acting::Classic,
+        Ok(other) => panic!("ASPORA_STORIES_AS is `{other}`, not app, fine-grained or classic"),
+    }
 }
 
 /// A credential of the forge for the product's repository.

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use aspora::{
     core::{merge_method::MergeMethod, run::State},
-    dev::github::{BOT, Method, Phase, RequiredCheck, Rules},
+    dev::{
+        Acting,
+        github::{BOT, Method, Phase, RequiredCheck, Rules},
+    },
     llm::Task,
     store,
 };
@@ -20,6 +23,8 @@ const ASYNC: &str = "/repos/*/*/pulls/*/merge-async";
 
 async fn world() -> World {
     World::with(|setup| {
+        // A token may not ask for merges in the background, which stacks and queues need.
+        setup.acting = Acting::App;
         setup.ci = Some(passing_ci());
         setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
     })
@@ -190,6 +195,7 @@ async fn a_merge_that_lands_late_is_done() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stacked_change_waits_until_every_layer_below_is_cleared() {
     let world = World::with(|setup| {
+        setup.acting = Acting::App;
         setup.ci = None;
         setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
     })

@@ -27,6 +27,7 @@ mod merging;
 mod money;
 mod people;
 mod pushes;
+mod reports;
 mod returned;
 mod road;
 mod rounds;

@@ -1,7 +1,10 @@
 //! People who push to, close, approve or block a pull request.
 
 use aspora::{
-    dev::github::{BOT, Phase, ReviewEvent},
+    dev::{
+        Acting,
+        github::{BOT, Phase, ReviewEvent},
+    },
     llm::Task,
 };
 use insta::assert_snapshot;
@@ -16,6 +19,7 @@ use super::{
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_push_before_the_merge_stops_the_run() {
     let world = World::with(|setup| {
+        setup.acting = Acting::App;
         setup.ci = Some(passing_ci());
         setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
     })
@@ -69,6 +73,7 @@ async fn a_pull_request_that_a_person_closes_stays_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_critical_change_waits_for_two_people_with_write_access() {
     let world = World::with(|setup| {
+        setup.acting = Acting::App;
         setup.ci = Some(passing_ci());
         setup.script = with_clean_reviews(generates(&file(
             "db/migrations/0002_round.sql",

@@ -2,15 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use aspora::{
-    dev::github::{APP, Phase},
-    llm::Task,
-    workspace::Unavailable,
-};
+use aspora::{dev::github::Phase, llm::Task, workspace::Unavailable};
 use insta::assert_snapshot;
 
 use super::{
     forge::passing_ci,
+    reports::ours,
     script::{COUNT_ROUNDS, RISK_CHECKER, file, generates, with_clean_reviews},
     world::{REPO, TESTS, World},
 };
@@ -83,10 +80,10 @@ fn clearances_at_the_merge(world: &World) -> Arc<Mutex<Option<i64>>> {
 }
 
 fn our_checks(world: &World, last: &str) -> String {
-    let runs = world.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP);
-    let mut lines: Vec<String> = runs
+    let mut lines: Vec<String> = ours(&world.twin)
+        .into_iter()
         .map(|run| {
-            let head = if run.head_sha == last { "def" } else { "abc" };
+            let head = if run.head == last { "def" } else { "abc" };
             format!("{} on {head}: {}", run.name, run.conclusion.as_deref().unwrap_or("open"))
         })
         .collect();

@@ -32,8 +32,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    forge::{CHECKS, assert_unique, credential, twin},
+    forge::{CHECKS, acting, assert_unique, credential, twin},
     history,
+    reports::ours,
     script::wealth,
     support::{self, TestDatabase, openapi::SpecChecker},
 };
@@ -111,7 +112,7 @@ impl World {
             sandbox,
             files: product::wealth().into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect(),
             polling: Polling { least: Duration::from_millis(200), most: Duration::from_millis(500) },
-            acting: Acting::App,
+            acting: acting(),
             credential: None,
             key: KEY,
             prices: None,
@@ -449,7 +450,7 @@ impl World {
     /// head and name.
     pub(crate) fn assert_nothing_twice(&self) {
         assert_eq!((self.twin.pulls(REPO).len(), self.merges()), (1, 1));
-        assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/merge-async"), 1);
+        assert_eq!(self.applied("PUT", "/repos/*/*/pulls/*/{merge-async,merge}"), 1);
         let reviews = self.twin.reviews(REPO).into_iter().map(|review| review.commit_id);
         assert_unique(reviews.collect());
         let runs = self.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP);
@@ -461,10 +462,10 @@ impl World {
         self.twin.pulls(REPO).iter().filter(|pull| pull.merge.is_some()).count()
     }
 
-    /// The conclusions of our check runs with this name, oldest first.
+    /// The conclusions of what we report by this name, oldest first.
     pub(crate) fn conclusions(&self, name: &str) -> Vec<Option<String>> {
-        let runs = self.twin.check_runs(REPO).into_iter().filter(|run| run.app == APP && run.name == name);
-        runs.map(|run| run.conclusion).collect()
+        let reports = ours(&self.twin).into_iter().filter(|it| it.name == name);
+        reports.map(|it| it.conclusion).collect()
     }
 
     /// Calls `act` once with the twin, at the first request and phase for which `when` is true. The request waits
