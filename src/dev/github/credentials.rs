@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
@@ -14,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 use super::{
     accounts::{ACTIONS_APP, APP, BOT, bot_of},
     apps::{Holder, Registry, Token, digest},
+    clock::Clock,
     host::Host,
     keys::{self, UNDECODABLE},
     permissions::Permissions,
@@ -28,8 +29,7 @@ const TOKEN_LIFE_MILLIS: i64 = 3_600_000;
 pub(crate) struct Credentials {
     /// A token that may do everything, for callers that have no App or token of their own yet.
     unrestricted: Mutex<Option<String>>,
-    /// How far the twin's clock is ahead, in milliseconds.
-    ahead: AtomicI64,
+    clock: Arc<Clock>,
     life: AtomicI64,
     /// How long a new token is not known yet, in milliseconds.
     unknown_for: AtomicI64,
@@ -75,10 +75,10 @@ pub(crate) enum Kind {
 }
 
 impl Credentials {
-    pub(crate) fn new(unrestricted: Option<String>) -> Self {
+    pub(crate) fn new(unrestricted: Option<String>, clock: Arc<Clock>) -> Self {
         Self {
             unrestricted: Mutex::new(unrestricted),
-            ahead: AtomicI64::new(0),
+            clock,
             life: AtomicI64::new(TOKEN_LIFE_MILLIS),
             unknown_for: AtomicI64::new(0),
             long: AtomicBool::new(false),
@@ -87,11 +87,7 @@ impl Credentials {
 
     /// The twin's clock, in milliseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
-        chrono::Utc::now().timestamp_millis() + self.ahead.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn advance(&self, millis: i64) {
-        self.ahead.fetch_add(millis, Ordering::SeqCst);
+        self.clock.now()
     }
 
     pub(crate) fn life(&self) -> i64 {

@@ -75,8 +75,8 @@ pub(crate) struct Setup {
     pub(crate) calls_without_head: u32,
 }
 
-/// The environment of one story. When it is dropped, every response of the twin must have matched GitHub's
-/// OpenAPI description.
+/// The environment of one story. When it is dropped, every response of the twin and every payload of its webhooks must
+/// have matched GitHub's descriptions.
 pub(crate) struct World {
     pub(crate) twin: Arc<Twin>,
     pub(crate) model: ScriptedModel,
@@ -111,7 +111,11 @@ impl World {
             ci: Some(product_ci(sandbox.clone())),
             sandbox,
             files: product::wealth().into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect(),
-            polling: Polling { least: Duration::from_millis(200), most: Duration::from_millis(500) },
+            polling: Polling {
+                least: Duration::from_millis(200),
+                moving: Duration::from_millis(500),
+                people: Duration::from_millis(500),
+            },
             acting: Acting::App,
             credential: None,
             key: KEY,
@@ -494,5 +498,8 @@ impl Drop for World {
         self.stop.cancel();
         // Nothing to spec is fine: if the model declines, there are only git requests, which GitHub does not describe.
         self.spec.finish();
+        if !std::thread::panicking() {
+            support::webhooks::assert_conform(&self.twin.webhooks().sent());
+        }
     }
 }
