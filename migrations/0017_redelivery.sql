@@ -1,15 +1,15 @@
 -- Webhooks of the App that GitHub could not deliver: GitHub never sends one again by itself, but may be asked to.
 -- Expands only.
 
--- The looks at GitHub's list of deliveries; one row.
-create table delivery_look (
+-- The readings of GitHub's list of deliveries; one row.
+create table delivery_reading (
     single    boolean primary key default true check (single),
-    -- When a look is due; a claim moves it, so that two workers do not look at once.
+    -- When a reading is due; a claim moves it, so that two workers do not read at once.
     due_at    timestamptz not null default now(),
-    -- When the last look began that read the list completely.
-    looked_at timestamptz
+    -- When the last complete reading began.
+    read_at   timestamptz
 );
-insert into delivery_look default values;
+insert into delivery_reading default values;
 
 create table lost_delivery (
     -- What GitHub calls the GUID; a redelivery keeps it.

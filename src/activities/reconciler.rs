@@ -22,16 +22,16 @@ use crate::{
 /// How often GitHub's list is read, whatever the number of workers: about as long as a webhook may be missed, while one
 /// call of the App an interval costs nothing of what the calls of runs are limited by.
 const PERIOD: Duration = Duration::from_secs(300);
-/// How often a worker checks whether a look is due.
+/// How often a worker checks whether a reading is due.
 const CHECK_INTERVAL: Duration = Duration::from_secs(60);
-/// How long a look may take, so that it has ended before the next one is due.
+/// How long a reading with its requests may take, so that it has ended before the next one is due.
 const TIMEOUT: Duration = Duration::from_secs(240);
-/// How far looks overlap: a delivery is listed when it has ended, GitHub waits up to 30 s for an answer, and its clock is
+/// How far readings overlap: a delivery is listed when it has ended, GitHub waits up to 30 s for an answer, and its clock is
 /// not ours.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
-/// How far the first look goes back. GitHub keeps deliveries for three days.
-const LONGEST_LOOK: TimeDelta = TimeDelta::days(3);
-/// The most requests of one look. GitHub limits writes to 80 a minute.
+/// How far the first reading goes back. GitHub keeps deliveries for three days.
+const LONGEST_READING: TimeDelta = TimeDelta::days(3);
+/// The most requests after one reading. GitHub limits writes to 80 a minute.
 const REQUESTS: i64 = 50;
 
 /// Asks for lost webhooks again.
@@ -47,14 +47,14 @@ impl Reconciler {
         Self { pool, forge }
     }
 
-    /// Looks whenever a look is due, until `stop`. With a token there is nothing to look at.
+    /// Reads whenever a reading is due, until `stop`. With a token there is nothing to read.
     pub async fn run(self, stop: CancellationToken) {
         while self.forge.lists_deliveries() {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(CHECK_INTERVAL) => {}
             }
-            match tokio::time::timeout(TIMEOUT, self.look_if_due()).await {
+            match tokio::time::timeout(TIMEOUT, self.read_if_due()).await {
                 Ok(Ok(None | Some(0))) => {}
                 Ok(Ok(Some(asked))) => tracing::info!(asked, "asked GitHub for webhooks that were lost"),
                 Ok(Err(error)) => tracing::warn!("could not ask GitHub for lost webhooks: {error:?}"),
@@ -63,18 +63,18 @@ impl Reconciler {
         }
     }
 
-    /// Reads the deliveries since the last look, and asks for those that were lost; how many. `None` when no look is due,
+    /// Reads the deliveries since the last reading, and asks for those that were lost; how many. `None` when none is due,
     /// or another worker makes it.
     ///
     /// # Errors
-    /// When the database or GitHub does not answer. What was asked for stays recorded; the next look goes on.
-    pub async fn look_if_due(&self) -> Result<Option<usize>, Failure> {
-        let Some(look) = lost_delivery::claim_look(&self.pool, PERIOD).await? else { return Ok(None) };
-        let oldest = look.began_at - LONGEST_LOOK;
-        let since = look.last.map_or(oldest, |last| (last - OVERLAP).max(oldest));
+    /// When the database or GitHub does not answer. What was asked for stays recorded; the next reading goes on.
+    pub async fn read_if_due(&self) -> Result<Option<usize>, Failure> {
+        let Some(reading) = lost_delivery::claim_reading(&self.pool, PERIOD).await? else { return Ok(None) };
+        let oldest = reading.began_at - LONGEST_READING;
+        let since = reading.last.map_or(oldest, |last| (last - OVERLAP).max(oldest));
         let deliveries = self.forge.deliveries_since(since).await?;
         let attempts: Vec<Attempt> = deliveries.into_iter().map(attempt).collect();
-        lost_delivery::record_look(&self.pool, &look, &sort(&attempts)).await?;
+        lost_delivery::record_reading(&self.pool, &reading, &sort(&attempts)).await?;
         let mut asked = 0;
         for lost in lost_delivery::due(&self.pool, REQUESTS).await? {
             asked += usize::from(self.ask_for(&lost).await?);

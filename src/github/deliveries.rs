@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Credential, Error, Forge, PAGE_SIZE, escape};
 
-/// The most pages that one look reads; the list holds the deliveries of days.
+/// The most pages that are read at once; the list holds the deliveries of days.
 const PAGES: usize = 20;
 
 /// One attempt at a delivery.

@@ -69,7 +69,7 @@ fn of(deliveries: &[Delivery]) -> Remark {
     }
 }
 
-/// How to mend what a delivery met.
+/// What to do about what a delivery met.
 fn remedy(status: u16) -> &'static str {
     match (status, Received::of(status)) {
         (401, _) => "is GITHUB_WEBHOOK_SECRET the App's webhook secret? These are not asked for again",

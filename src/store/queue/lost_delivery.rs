@@ -1,4 +1,4 @@
-//! Webhooks that the forge could not deliver, and the looks at its list of deliveries.
+//! Webhooks that the forge could not deliver, and the readings of its list of deliveries.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::{
 /// How long a lost delivery is remembered: longer than any forge lists it (7 days), so that none is noticed twice.
 const KEPT: Duration = Duration::from_secs(8 * 24 * 3600);
 
-/// A look that is to be made.
+/// A reading that is to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
+pub struct Reading {
     /// When it began, by the database's clock.
     pub began_at: DateTime<Utc>,
-    /// When the last complete look began; `None` before the first.
+    /// When the last complete reading began; `None` before the first.
     pub last: Option<DateTime<Utc>>,
 }
 
@@ -32,26 +32,26 @@ pub struct Lost {
     pub asked: i32,
 }
 
-/// Claims the look that is due; the next one is due after `period`. `None` when none is due, or another process makes it.
+/// Claims the reading that is due; the next one is due after `period`. `None` when none is due, or another process makes it.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn claim_look(pool: &Pool, period: Duration) -> Result<Option<Look>> {
+pub async fn claim_reading(pool: &Pool, period: Duration) -> Result<Option<Reading>> {
     sqlx::query_as!(
-        Look,
-        r#"update delivery_look set due_at = now() + make_interval(secs => $1) where due_at <= now()
-           returning now() as "began_at!", looked_at as last"#,
+        Reading,
+        r#"update delivery_reading set due_at = now() + make_interval(secs => $1) where due_at <= now()
+           returning now() as "began_at!", read_at as last"#,
         period.as_secs_f64()
     )
     .fetch_optional(pool)
     .await
 }
 
-/// Records what a look found, and that it was complete.
+/// Records what a reading found, and that it was complete.
 ///
 /// # Errors
 /// When the database does not answer; nothing is recorded then.
-pub async fn record_look(pool: &Pool, look: &Look, found: &Sorted) -> Result<()> {
+pub async fn record_reading(pool: &Pool, reading: &Reading, found: &Sorted) -> Result<()> {
     let mut tx = pool.begin().await?;
     let guids: Vec<String> = found.lost.iter().map(|lost| lost.guid.clone()).collect();
     let attempts: Vec<i64> = found.lost.iter().map(number).collect();
@@ -72,7 +72,7 @@ pub async fn record_look(pool: &Pool, look: &Look, found: &Sorted) -> Result<()>
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query!("update delivery_look set looked_at = $1", look.began_at).execute(&mut *tx).await?;
+    sqlx::query!("update delivery_reading set read_at = $1", reading.began_at).execute(&mut *tx).await?;
     tx.commit().await
 }
 

@@ -35,11 +35,11 @@ async fn asleep(world: &World) -> Uuid {
 }
 
 impl World {
-    /// One look of a worker; how many deliveries it asked for.
-    async fn look(&self) -> usize {
-        sqlx::query("update delivery_look set due_at = now()").execute(&self.pool).await.unwrap();
+    /// One reading of a worker; how many deliveries it asked for.
+    async fn reconcile(&self) -> usize {
+        sqlx::query("update delivery_reading set due_at = now()").execute(&self.pool).await.unwrap();
         let forge = Arc::new(self.forge());
-        let asked = Reconciler::new(self.pool.clone(), forge).look_if_due().await.unwrap().unwrap();
+        let asked = Reconciler::new(self.pool.clone(), forge).read_if_due().await.unwrap().unwrap();
         self.twin.settled().await;
         asked
     }
@@ -77,17 +77,17 @@ async fn signalled(world: &World, run: Uuid) -> usize {
 async fn a_lost_webhook_is_asked_for_again_and_wakes_its_run() {
     let world = World::with(waiting).await;
     let run = asleep(&world).await;
-    assert_eq!(world.look().await, 0, "nothing was lost");
+    assert_eq!(world.reconcile().await, 0, "nothing was lost");
     let before = signalled(&world, run).await;
     world.cut();
     world.pass_checks(&world.head(run).await).await;
     world.twin.settled().await;
     world.restore();
-    assert!(world.look().await > 0);
+    assert!(world.reconcile().await > 0);
     assert_eq!(world.until_ended(run).await, "done");
     assert!(signalled(&world, run).await > before, "{}", world.history(run).await);
     world.twin.settled().await;
-    assert_eq!(world.look().await, 0, "all were received");
+    assert_eq!(world.reconcile().await, 0, "all were received");
     world.assert_nothing_twice();
 }
 
@@ -101,18 +101,18 @@ async fn a_webhook_that_never_arrives_is_asked_for_a_few_times_and_one_that_is_r
     }));
     world.twin.comment_as("asha", REPO, 1, "refused").await.unwrap();
     world.twin.settled().await;
-    assert_eq!(world.look().await, 0, "a wrong signature would be refused again");
+    assert_eq!(world.reconcile().await, 0, "a wrong signature would be refused again");
     world.cut();
     world.twin.comment_as("asha", REPO, 1, "lost").await.unwrap();
     world.twin.settled().await;
-    assert_eq!(world.look().await, 1);
-    assert_eq!(world.look().await, 0, "not before its wait is over");
+    assert_eq!(world.reconcile().await, 1);
+    assert_eq!(world.reconcile().await, 0, "not before its wait is over");
     for _ in 1..MOST_REQUESTS {
         world.skip_wait().await;
-        assert_eq!(world.look().await, 1);
+        assert_eq!(world.reconcile().await, 1);
     }
     world.skip_wait().await;
-    assert_eq!(world.look().await, 0);
+    assert_eq!(world.reconcile().await, 0);
     assert_eq!(world.redeliveries(), MOST_REQUESTS as usize);
     world.restore();
     world.pass_checks(&world.head(run).await).await;
@@ -120,7 +120,7 @@ async fn a_webhook_that_never_arrives_is_asked_for_a_few_times_and_one_that_is_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_that_github_forgot_is_given_up_and_a_failed_look_is_made_again() {
+async fn a_webhook_that_github_forgot_is_given_up_and_one_worker_reads_at_a_time() {
     let world = World::with(waiting).await;
     let _run = asleep(&world).await;
     world.cut();
@@ -128,12 +128,12 @@ async fn a_webhook_that_github_forgot_is_given_up_and_a_failed_look_is_made_agai
     world.twin.settled().await;
     let gone = "insert into lost_delivery (guid, attempt) values ('gone', 1)";
     sqlx::query(gone).execute(&world.pool).await.unwrap();
-    assert_eq!(world.look().await, 1);
+    assert_eq!(world.reconcile().await, 1);
     world.skip_wait().await;
-    assert_eq!(world.look().await, 1, "the other one only");
-    let claim = async || lost_delivery::claim_look(&world.pool, Duration::from_secs(300)).await.unwrap();
-    assert_eq!(claim().await, None, "one worker looks");
-    sqlx::query("update delivery_look set due_at = now()").execute(&world.pool).await.unwrap();
+    assert_eq!(world.reconcile().await, 1, "the other one only");
+    let claim = async || lost_delivery::claim_reading(&world.pool, Duration::from_secs(300)).await.unwrap();
+    assert_eq!(claim().await, None, "it is not due yet");
+    sqlx::query("update delivery_reading set due_at = now()").execute(&world.pool).await.unwrap();
     let (first, second) = (claim().await, claim().await);
     assert!(first.unwrap().last.is_some() && second.is_none());
 }

@@ -1,7 +1,7 @@
 //! Whatever becomes of a stream of webhooks, the run ends alike: streams in which they come late, several times, in
 //! another order or not at all.
 //!
-//! The stream is one that the twin sent in a story. It is told to many runs of an engine at once, which look at the
+//! The stream is one that the twin sent in a story. It is sent to many runs of an engine at once, which look at the
 //! truth as activities look at the forge, some of them slowly. `ASPORA_STREAMS` sets how many streams there are,
 //! `ASPORA_SEED` the numbers that decide about them.
 
@@ -65,7 +65,7 @@ struct Fate {
 }
 
 /// An attempt, and whether everything had happened when it looked.
-struct Look {
+struct Begun {
     lease: Lease,
     is_complete: bool,
 }
@@ -98,14 +98,14 @@ fn read(deliveries: &[Delivery]) -> Vec<(News, bool)> {
 }
 
 /// The stream for a run, whose branch stands in for that of the story.
-fn told_of(stream: &[(News, bool)], run: Uuid) -> Vec<News> {
+fn retargeted(stream: &[(News, bool)], run: Uuid) -> Vec<News> {
     let branch = || Some(format!("aspora/wealth/{run}"));
-    let retold = |(news, is_ours): &(News, bool)| News {
+    let retarget = |(news, is_ours): &(News, bool)| News {
         delivery: format!("{}.{run}", news.delivery),
         branch: if *is_ours { branch() } else { news.branch.clone() },
         ..news.clone()
     };
-    stream.iter().map(retold).collect()
+    stream.iter().map(retarget).collect()
 }
 
 /// When an event has happened: the first round for the first, and so on.
@@ -141,7 +141,7 @@ fn fate(stream: &[News], run: Uuid, dice: Option<&mut Dice>) -> Fate {
 
 impl Fate {
     /// Whether a webhook that its run waits for comes once everything has happened.
-    fn is_told_in_time(&self) -> bool {
+    fn arrives_in_time(&self) -> bool {
         let branch = format!("aspora/wealth/{}", self.run);
         let mut before = BTreeSet::new();
         self.rounds.iter().enumerate().any(|(round, deliveries)| {
@@ -153,26 +153,26 @@ impl Fate {
 }
 
 async fn deliver(engine: &Engine, fates: &[Fate], round: usize) {
-    let told = futures::stream::iter(fates).map(Ok).try_for_each_concurrent(AT_ONCE, async |fate| {
+    let delivered = futures::stream::iter(fates).map(Ok).try_for_each_concurrent(AT_ONCE, async |fate| {
         for news in &fate.rounds[round] {
             engine.receive_signal(news).await?;
         }
         Ok::<_, aspora::engine::Error>(())
     });
-    told.await.unwrap();
+    delivered.await.unwrap();
 }
 
 /// Begins every attempt that is due.
-async fn begin(engine: &Engine, is_complete: bool) -> Vec<Look> {
+async fn begin(engine: &Engine, is_complete: bool) -> Vec<Begun> {
     let leases = claim(engine.pool(), Queue::Github, "w", 100_000, LEASE).await;
-    leases.into_iter().map(|lease| Look { lease, is_complete }).collect()
+    leases.into_iter().map(|lease| Begun { lease, is_complete }).collect()
 }
 
 /// Ends attempts by what they saw when they began.
-async fn end(engine: &Engine, looks: Vec<Look>) {
+async fn end(engine: &Engine, begun: Vec<Begun>) {
     let until = Utc::now() + TimeDelta::hours(1);
     let ended =
-        futures::stream::iter(looks).for_each_concurrent(AT_ONCE, async |Look { lease, is_complete }| {
+        futures::stream::iter(begun).for_each_concurrent(AT_ONCE, async |Begun { lease, is_complete }| {
             let park = Park { reason: "everything".to_owned(), topics: TOPICS.to_vec(), until };
             let ack = match is_complete {
                 true => engine.answer(&lease, "w", answer(Cleared)).await,
@@ -220,8 +220,8 @@ async fn streams_with_repeats_gaps_and_another_order_end_alike() {
     let runs = futures::stream::iter(0..count).map(|_| accept(&engine, 3)).buffered(AT_ONCE);
     let runs: Vec<Uuid> = runs.collect().await;
     let mut dice = Dice(seed);
-    let in_order = std::iter::once(fate(&told_of(&stream, runs[0]), runs[0], None));
-    let others = runs[1..].iter().map(|run| fate(&told_of(&stream, *run), *run, Some(&mut dice)));
+    let in_order = std::iter::once(fate(&retargeted(&stream, runs[0]), runs[0], None));
+    let others = runs[1..].iter().map(|run| fate(&retargeted(&stream, *run), *run, Some(&mut dice)));
     let fates: Vec<Fate> = in_order.chain(others).collect();
     let mut slow = Vec::new();
     for round in 0..ROUNDS {
@@ -241,7 +241,7 @@ async fn streams_with_repeats_gaps_and_another_order_end_alike() {
     for fate in &fates {
         let found = ending(&stored(&engine, fate.run).await);
         waiting += u64::from(found != expected);
-        assert!(found == expected || !fate.is_told_in_time(), "a webhook woke nothing: {found:?}");
+        assert!(found == expected || !fate.arrives_in_time(), "a webhook woke nothing: {found:?}");
     }
     assert!(0 < waiting && waiting < count / 2, "{waiting} of {count} streams leave it to the timer");
     advance(engine.pool(), std::time::Duration::from_secs(7200)).await;
