@@ -1,5 +1,7 @@
 //! Webhooks as GitHub sends them: to whom, how, once; and the list of deliveries, from which they are sent again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aspora::dev::github::{APP, ContentType, InstallOn, JobEnd, RegisteredApp};
 use aws_lc_rs::hmac;
 
@@ -24,14 +26,19 @@ async fn subscribed(events: &[&str]) -> (World, RegisteredApp, i64, Received) {
     (world, app, installation, received)
 }
 
-/// A receiver that answers everything with this status.
-async fn answering(status: u16) -> String {
-    let answer = move || async move { http::StatusCode::from_u16(status).unwrap() };
+/// A receiver that answers everything with this status, and how many requests it got.
+async fn answering(status: u16) -> (String, Arc<AtomicUsize>) {
+    let count = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&count);
+    let answer = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        async move { http::StatusCode::from_u16(status).unwrap() }
+    };
     let router = axum::Router::new().route("/hook", axum::routing::post(answer));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, router).await });
-    url
+    (url, count)
 }
 
 impl World {
@@ -222,8 +229,10 @@ async fn a_delivery_that_fails_is_not_sent_again_by_itself() {
     world.open_pull().await;
     let secret = || SECRET.to_owned();
     for status in [500, 302, 404] {
-        world.twin.set_webhook(Some(Webhook { url: answering(status).await, secret: secret() }));
+        let (url, count) = answering(status).await;
+        world.twin.set_webhook(Some(Webhook { url, secret: secret() }));
         world.comment().await;
+        assert_eq!(count.load(Ordering::SeqCst), 1, "after {status}");
     }
     world.twin.set_webhook(Some(Webhook { url: "http://127.0.0.1:1/hook".into(), secret: secret() }));
     world.comment().await;
