@@ -6,10 +6,10 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use anyhow::Context as _;
-use aspora::dev::github::{Exchange, Observer};
+use aspora::dev::github::{Delivery, Exchange, Observer};
 use serde_json::{Value, json};
 
-use super::{npm, schemas::Schemas};
+use super::{npm, schemas::Schemas, webhooks};
 
 /// Where GitHub's description is known to be incomplete: method, path template, status, reason.
 const EXCEPTIONS: &[(&str, &str, u16, &str)] = &[
@@ -66,10 +66,14 @@ impl SpecChecker {
         self.deviations.lock().expect("no holder has panicked").extend(deviations);
     }
 
-    /// Called at the end of a test: asserts conformance unless the test has failed already or made no request.
-    pub(crate) fn finish(&self) {
-        let has_checked = !self.checked.lock().expect("no holder has panicked").is_empty();
-        if has_checked && !std::thread::panicking() {
+    /// Called at the end of a test: asserts conformance of what was asked, unless that was nothing, and of the webhooks
+    /// that were sent. A test that has failed already is not checked.
+    pub(crate) fn finish(&self, sent: &[Delivery]) {
+        if std::thread::panicking() {
+            return;
+        }
+        webhooks::assert_conform(sent);
+        if !self.checked.lock().expect("no holder has panicked").is_empty() {
             self.assert_conforms();
         }
     }

@@ -48,7 +48,7 @@ pub(crate) struct FaultEnv {
 
 impl Drop for FaultEnv {
     fn drop(&mut self) {
-        self.spec.finish();
+        self.spec.finish(&self.twin.webhooks().sent());
     }
 }
 

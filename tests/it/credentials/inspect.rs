@@ -156,7 +156,7 @@ async fn listing(deliveries: &[(u16, &str)]) -> Stub {
 }
 
 #[tokio::test]
-async fn webhooks_that_do_not_arrive_are_named_with_how_to_mend_it() {
+async fn webhooks_that_do_not_arrive_are_named_with_what_to_do() {
     async fn said(deliveries: &[(u16, &str)]) -> Vec<Remark> {
         listing(deliveries).await.app().inspect(&repo(), "main").await
     }
