@@ -41,18 +41,29 @@ pub struct Factory {
 pub const CALLS_WITHOUT_HEAD: u32 = 12;
 
 /// How often a waiting step polls the forge, which makes up for lost webhooks: after another quarter of the
-/// time that it has waited, within these bounds. A wait of a day is about forty polls.
+/// time that it has waited, within these bounds.
 #[derive(Debug, Clone, Copy)]
 pub struct Polling {
     /// The shortest pause between two polls.
     pub least: Duration,
-    /// The longest pause between two polls.
-    pub most: Duration,
+    /// The longest pause while checks, reviews or the forge move.
+    pub moving: Duration,
+    /// The longest pause while only a person is awaited.
+    pub people: Duration,
 }
 
 impl Default for Polling {
     fn default() -> Self {
-        Self { least: Duration::from_secs(15), most: Duration::from_secs(600) }
+        Self::at_least(Duration::from_secs(15))
+    }
+}
+
+impl Polling {
+    /// The default bounds with another shortest pause; a longest pause is no shorter than it.
+    #[must_use]
+    pub fn at_least(least: Duration) -> Self {
+        let (moving, people) = (Duration::from_secs(60), Duration::from_secs(1800));
+        Self { least, moving: moving.max(least), people: people.max(least) }
     }
 }
 

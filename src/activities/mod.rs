@@ -23,6 +23,7 @@ mod merging;
 mod outages;
 mod publish;
 mod rate_limits;
+mod reconciler;
 mod remediate;
 mod report;
 mod rerun;
@@ -42,6 +43,7 @@ pub use self::{
     factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
     outages::Breaker,
     rate_limits::{ForgeThrottle, ModelThrottle},
+    reconciler::Reconciler,
 };
 use crate::{
     core::{

@@ -4,7 +4,7 @@ use super::{
     Failure, Reply,
     attempt::{Attempt, answer, answer_with, moved},
     facts, merging,
-    wait::wait,
+    wait::{wait, wait_for_people},
 };
 use crate::core::{
     policy::{Assessment, Decision, PullState, Stop, judge},
@@ -50,7 +50,8 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
 
 /// Waits for what the assessment says is missing.
 pub(super) fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
-    wait(at, assessment.awaited().unwrap_or_else(|| assessment.sentence()))
+    let reason = assessment.awaited().unwrap_or_else(|| assessment.sentence());
+    if assessment.awaits_only_people() { wait_for_people(at, reason) } else { wait(at, reason) }
 }
 
 /// What waits for checks says so where our credential starts none.

@@ -10,30 +10,72 @@ use crate::core::run::{Park, Progress, Topic};
 /// How often a merge in the background may be polled. docs.github.com: about once a second.
 const BACKGROUND: Duration = Duration::from_secs(1);
 
+/// What a run waits for: how often it is worth a look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaited {
+    /// Checks, reviews, the forge: they move by themselves.
+    Machines,
+    /// A person alone.
+    People,
+}
+
 /// Waits for something that others do; `reason` follows "waiting for".
 pub(super) fn wait(at: &Attempt<'_>, reason: String) -> Reply {
-    let since = at.run().state.entered().unwrap_or(at.stored.now);
-    park(at, reason, since, at.factory.polling)
+    park(at, reason, entered(at), at.factory.polling, Awaited::Machines)
+}
+
+/// Waits for what only a person can do.
+pub(super) fn wait_for_people(at: &Attempt<'_>, reason: String) -> Reply {
+    park(at, reason, entered(at), at.factory.polling, Awaited::People)
 }
 
 /// Waits for the forge, which has worked on it since then.
 pub(super) fn wait_for_forge(at: &Attempt<'_>, reason: String, since: DateTime<Utc>) -> Reply {
-    let Polling { least, most } = at.factory.polling;
-    park(at, reason, since, Polling { least: least.min(BACKGROUND), most })
+    let least = at.factory.polling.least.min(BACKGROUND);
+    park(at, reason, since, Polling { least, ..at.factory.polling }, Awaited::Machines)
 }
 
-fn park(at: &Attempt<'_>, reason: String, since: DateTime<Utc>, polling: Polling) -> Reply {
+fn entered(at: &Attempt<'_>) -> DateTime<Utc> {
+    at.run().state.entered().unwrap_or(at.stored.now)
+}
+
+fn park(at: &Attempt<'_>, reason: String, since: DateTime<Utc>, polling: Polling, awaited: Awaited) -> Reply {
     let now = at.stored.now;
     let waited = (now - since).to_std().unwrap_or_default();
     let park = Park {
         reason,
         topics: vec![Topic::Checks, Topic::Reviews, Topic::Pull, Topic::Push],
-        until: now + pause(waited, polling),
+        until: now + pause(waited, polling, awaited),
     };
     Reply::Park(park, Progress::default())
 }
 
-/// How long to wait until the next poll.
-fn pause(waited: Duration, polling: Polling) -> Duration {
-    (waited / 4).clamp(polling.least, polling.most)
+/// How long to wait until the next poll: another quarter of the time that was waited, within the bounds.
+fn pause(waited: Duration, polling: Polling, awaited: Awaited) -> Duration {
+    let most = match awaited {
+        Awaited::Machines => polling.moving,
+        Awaited::People => polling.people,
+    };
+    (waited / 4).max(polling.least).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_moves_is_looked_at_every_minute_and_a_person_twice_an_hour() {
+        let check = |minutes: u64, awaited, expected: u64| {
+            let pause = pause(Duration::from_secs(60 * minutes), Polling::default(), awaited);
+            assert_eq!(pause.as_secs(), expected, "{minutes} minutes of {awaited:?}");
+        };
+        check(0, Awaited::Machines, 15);
+        check(2, Awaited::Machines, 30);
+        check(4, Awaited::Machines, 60);
+        check(24 * 60, Awaited::Machines, 60);
+        check(0, Awaited::People, 15);
+        check(4, Awaited::People, 60);
+        check(60, Awaited::People, 900);
+        check(24 * 60, Awaited::People, 1800);
+    }
 }

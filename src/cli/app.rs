@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling},
+    activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling, Reconciler},
     core::requirement::RepoName,
     engine::Engine,
     github::{self, Credential, Forge},
@@ -115,6 +115,8 @@ impl App {
     ) -> anyhow::Result<()> {
         tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
         let factory = self.factory(engine.pool().clone(), sandbox)?;
+        let reconciler = Reconciler::new(engine.pool().clone(), Arc::clone(&factory.forge));
+        tokio::spawn(reconciler.run(stop.clone()));
         let reserved = connect(&self.database_url, 1).await?;
         let config = worker::Config {
             timing: self.timing,

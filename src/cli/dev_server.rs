@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How often a waiting run polls the GitHub twin: it is local, so polling is cheap.
-const TWIN_POLLING: Polling = Polling { least: Duration::from_secs(2), most: Duration::from_secs(600) };
+const TWIN_POLL: Duration = Duration::from_secs(2);
 
 /// A running server and worker with their stand-ins.
 pub struct DevServer {
@@ -193,7 +193,7 @@ fn app(
         (Some(twin), _) => {
             let credential = credential(stand_ins.give(acting)?)?;
             let forge = GitHub { api_url: twin.url().parse()?, url: twin.url(), credential };
-            (forge, TWIN_POLLING)
+            (forge, Polling::at_least(TWIN_POLL))
         }
         (None, Some(github)) => (github.clone(), settings.polling),
         (None, None) => bail!("neither GitHub nor its twin is configured"),

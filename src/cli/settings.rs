@@ -125,7 +125,6 @@ impl Settings {
             poll: millis(&get, "ASPORA_POLL_MS", Timing::default().poll, 10)?,
         };
         let least = millis(&get, "ASPORA_LOOK_MS", Polling::default().least, 100)?;
-        let polling = Polling { least, most: Polling::default().most.max(least) };
         let secrets = get("GITHUB_WEBHOOK_SECRET").unwrap_or_default();
         Ok(Self {
             database_url: get("DATABASE_URL"),
@@ -133,7 +132,7 @@ impl Settings {
             public_url: get("ASPORA_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned()),
             data: get("ASPORA_DATA").map_or_else(data_home, |folder| Ok(PathBuf::from(folder)))?,
             timing,
-            polling,
+            polling: Polling::at_least(least),
             drain: millis(&get, "ASPORA_DRAIN_MS", worker::DRAIN, 0)?,
             longest_outage: millis(&get, "ASPORA_OUTAGE_MS", LONGEST_OUTAGE, 0)?,
             calls_without_head: count(&get, "ASPORA_MODEL_CALLS_WITHOUT_HEAD")?.unwrap_or(CALLS_WITHOUT_HEAD),

@@ -41,17 +41,22 @@ pub enum Given {
     Token(SecretString),
 }
 
+#[derive(Deserialize)]
+struct Manifest {
+    default_permissions: Permissions,
+    default_events: Vec<String>,
+}
+
 /// What the manifest asks for.
 ///
 /// # Errors
 /// When the manifest has another form.
 pub fn app_permissions() -> anyhow::Result<Permissions> {
-    #[derive(Deserialize)]
-    struct Manifest {
-        default_permissions: Permissions,
-    }
-    let manifest: Manifest = serde_json::from_str(MANIFEST).context("read the App's manifest")?;
-    Ok(manifest.default_permissions)
+    Ok(manifest()?.default_permissions)
+}
+
+fn manifest() -> anyhow::Result<Manifest> {
+    serde_json::from_str(MANIFEST).context("read the App's manifest")
 }
 
 /// Gives the product a credential for a repository that the twin has. An App is installed on all repositories of
@@ -65,6 +70,7 @@ pub fn give(twin: &Twin, acting: Acting, repository: &str) -> anyhow::Result<Giv
     match acting {
         Acting::App => {
             let app = twin.register_app(APP)?;
+            twin.subscribe(app.id, &manifest()?.default_events)?;
             for owner in [owner, ADOPTED] {
                 twin.install(app.id, &InstallOn::Owner(owner.to_owned()), &app_permissions()?)?;
             }

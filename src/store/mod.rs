@@ -30,7 +30,9 @@ pub use self::{
     catalog::{idempotency, product, requirement, schedule, workflow},
     history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
-    queue::{attempt, dead_letter, job, job_control, limit, notify, outage, rate, standing, timer},
+    queue::{
+        attempt, dead_letter, job, job_control, limit, lost_delivery, notify, outage, rate, standing, timer,
+    },
 };
 
 /// A connection that was taken from a pool.

@@ -3,10 +3,13 @@
 //!
 //! `tests/it` uses all of it; a program that uses a part says so where it includes this module.
 
+mod npm;
 pub(crate) mod openapi;
 mod postgres;
+mod schemas;
 mod test_engine;
 pub(crate) mod wait;
+pub(crate) mod webhooks;
 
 pub(crate) use postgres::{TestDatabase, blank, database, migrate};
 pub(crate) use test_engine::{

@@ -3,17 +3,13 @@
 //! npm installs the description (`@octokit/openapi`) into `target/openapi` once. The validator of an operation is
 //! built when it is first used.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-    process::Command,
-    sync::{Arc, Mutex, OnceLock},
-};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use anyhow::{Context as _, bail};
-use aspora::dev::github::{Exchange, Observer};
-use jsonschema::Validator;
+use anyhow::Context as _;
+use aspora::dev::github::{Delivery, Exchange, Observer};
 use serde_json::{Value, json};
+
+use super::{npm, schemas::Schemas, webhooks};
 
 /// Where GitHub's description is known to be incomplete: method, path template, status, reason.
 const EXCEPTIONS: &[(&str, &str, u16, &str)] = &[
@@ -70,10 +66,14 @@ impl SpecChecker {
         self.deviations.lock().expect("no holder has panicked").extend(deviations);
     }
 
-    /// Called at the end of a test: asserts conformance unless the test has failed already or made no request.
-    pub(crate) fn finish(&self) {
-        let has_checked = !self.checked.lock().expect("no holder has panicked").is_empty();
-        if has_checked && !std::thread::panicking() {
+    /// Called at the end of a test: asserts conformance of what was asked, unless that was nothing, and of the webhooks
+    /// that were sent. A test that has failed already is not checked.
+    pub(crate) fn finish(&self, sent: &[Delivery]) {
+        if std::thread::panicking() {
+            return;
+        }
+        webhooks::assert_conform(sent);
+        if !self.checked.lock().expect("no holder has panicked").is_empty() {
             self.assert_conforms();
         }
     }
@@ -103,7 +103,7 @@ fn check(exchange: &Exchange) -> Vec<String> {
     let request = operation.pointer("/requestBody/content/application~1json/schema");
     let refused = exchange.status >= 400;
     if let (Some(schema), Some(body), false) = (request, &exchange.request_body, refused) {
-        deviations.extend(description.check(&format!("{key} request"), schema, body));
+        deviations.extend(description.schemas.check(&format!("{key} request"), schema, body));
     }
     deviations.extend(description.check_response(&key, template, operation, exchange));
     deviations
@@ -111,8 +111,7 @@ fn check(exchange: &Exchange) -> Vec<String> {
 
 /// The description, read once.
 struct Description {
-    document: Value,
-    validators: Mutex<HashMap<String, Arc<Validator>>>,
+    schemas: Schemas,
 }
 
 fn description() -> anyhow::Result<&'static Description> {
@@ -123,17 +122,17 @@ fn description() -> anyhow::Result<&'static Description> {
 
 impl Description {
     fn read() -> anyhow::Result<Self> {
-        let file = install()?;
+        let file = npm::file("@octokit/openapi", "generated/api.github.com.json")?;
         let text = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
         let mut document: Value = serde_json::from_slice(&text).context("parse GitHub's description")?;
         allow_null(&mut document);
         correct(&mut document);
-        Ok(Self { document, validators: Mutex::default() })
+        Ok(Self { schemas: Schemas::new(document, jsonschema::draft4::options) })
     }
 
     /// The path template and operation of a request; a fixed segment is preferred to a parameter.
     fn operation(&self, method: &str, path: &str) -> Option<(&str, &Value)> {
-        let paths = self.document["paths"].as_object()?;
+        let paths = self.schemas.document["paths"].as_object()?;
         let method = method.to_lowercase();
         let matching =
             paths.iter().filter(|(template, of)| of.get(&method).is_some() && matches_path(template, path));
@@ -161,13 +160,13 @@ impl Description {
             let basic = json!({"$ref": "#/components/schemas/basic-error"});
             let body = it.response_body.clone().unwrap_or_default();
             return match excused {
-                true => self.check("basic error", &basic, &body),
+                true => self.schemas.check("basic error", &basic, &body),
                 false => vec!["GitHub does not respond with this status".to_owned()],
             };
         };
         let content = &self.resolve(answer)["content"];
         match (content.pointer("/application~1json/schema"), &it.response_body) {
-            (Some(schema), Some(body)) => self.check(&format!("{key} {}", it.status), schema, body),
+            (Some(schema), Some(body)) => self.schemas.check(&format!("{key} {}", it.status), schema, body),
             (Some(_), None) => vec!["the response has no body".to_owned()],
             (None, Some(_)) => vec!["the response has a body where GitHub has none".to_owned()],
             (None, None) => Vec::new(),
@@ -175,44 +174,10 @@ impl Description {
     }
 
     fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
-        let target =
-            value["$ref"].as_str().and_then(|name| self.document.pointer(name.trim_start_matches('#')));
+        let target = value["$ref"]
+            .as_str()
+            .and_then(|name| self.schemas.document.pointer(name.trim_start_matches('#')));
         target.unwrap_or(value)
-    }
-
-    fn check(&self, key: &str, schema: &Value, body: &Value) -> Vec<String> {
-        match self.validator(key, schema) {
-            Ok(validator) => validator
-                .iter_errors(body)
-                .map(|error| format!("{key} at {}: {:.300}", error.instance_path(), error.to_string()))
-                .collect(),
-            Err(error) => vec![format!("{key}: the schema cannot be used: {error}")],
-        }
-    }
-
-    fn validator(&self, key: &str, schema: &Value) -> anyhow::Result<Arc<Validator>> {
-        if let Some(known) = self.validators.lock().expect("no holder has panicked").get(key) {
-            return Ok(Arc::clone(known));
-        }
-        let whole = json!({"allOf": [schema], "components": self.reachable(schema)});
-        let built = jsonschema::draft4::options().should_validate_formats(true).build(&whole);
-        let built = Arc::new(built.map_err(|error| anyhow::anyhow!(error.to_string()))?);
-        self.validators.lock().expect("no holder has panicked").insert(key.to_owned(), Arc::clone(&built));
-        Ok(built)
-    }
-
-    /// The schemas that a schema refers to, directly or not, so that the rest is not compiled.
-    fn reachable(&self, schema: &Value) -> Value {
-        let mut schemas = serde_json::Map::new();
-        let mut names = references(schema);
-        while let Some(name) = names.pop() {
-            if !schemas.contains_key(&name) {
-                let found = self.document["components"]["schemas"][&name].clone();
-                names.extend(references(&found));
-                schemas.insert(name, found);
-            }
-        }
-        json!({"schemas": schemas})
     }
 }
 
@@ -225,8 +190,11 @@ fn check_parameter(known: &[&Value], name: &str, value: &str, description: &Desc
         Some("integer") => number.unwrap_or_else(|_| value.into()),
         _ => Value::from(value),
     };
-    let deviations =
-        description.check(&format!("query {name} {}", parameter["schema"]), &parameter["schema"], &typed);
+    let deviations = description.schemas.check(
+        &format!("query {name} {}", parameter["schema"]),
+        &parameter["schema"],
+        &typed,
+    );
     deviations.into_iter().next()
 }
 
@@ -240,18 +208,6 @@ fn matches_path(template: &str, path: &str) -> bool {
             (Some(name), Some(segment)) if name.starts_with('{') || name == segment => {}
             _ => return false,
         }
-    }
-}
-
-fn references(schema: &Value) -> Vec<String> {
-    match schema {
-        Value::Object(fields) => {
-            let own = fields.get("$ref").and_then(Value::as_str);
-            let own = own.and_then(|name| name.strip_prefix("#/components/schemas/"));
-            own.map(str::to_owned).into_iter().chain(fields.values().flat_map(references)).collect()
-        }
-        Value::Array(items) => items.iter().flat_map(references).collect(),
-        _ => Vec::new(),
     }
 }
 
@@ -279,21 +235,4 @@ fn allow_null(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(allow_null),
         _ => {}
     }
-}
-
-/// The path of the description, installed by npm when it is missing.
-fn install() -> anyhow::Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/openapi");
-    let file = folder.join("node_modules/@octokit/openapi/generated/api.github.com.json");
-    if file.exists() {
-        return Ok(file);
-    }
-    std::fs::create_dir_all(&folder)?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg("@octokit/openapi");
-    let output = npm.output().context("run npm to fetch GitHub's OpenAPI description: install Node.js")?;
-    if !output.status.success() || !file.exists() {
-        bail!("npm could not install @octokit/openapi: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(file)
 }

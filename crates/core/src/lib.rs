@@ -22,6 +22,7 @@ pub mod push;
 pub mod rate;
 pub mod reason;
 pub mod redact;
+pub mod redelivery;
 pub mod requirement;
 pub mod run;
 pub mod sha;

@@ -29,7 +29,8 @@ pub(crate) enum Command {
     Clear,
     /// Set a switch, such as `page_size 1`, `rate_limit '[3,60]'`, `token_seconds 5` or `long_tokens true`.
     Set {
-        /// `page_size`, `rate_limit`, `rate_limit_status`, `token_seconds`, `token_delay_seconds` or `long_tokens`.
+        /// `page_size`, `rate_limit`, `rate_limit_status`, `token_seconds`, `token_delay_seconds`, `long_tokens` or
+        /// `webhook_content_type` (`json`, `form`).
         name: String,
         /// A JSON value.
         value: String,

@@ -75,14 +75,14 @@ pub(crate) fn unfinished(host: &Host, repo: &str, id: i64) -> Result<Vec<CheckRu
 }
 
 /// A runner took a job.
-pub(crate) fn start(turn: &Turn<'_>, repo: &str, job: i64) -> Result<(), Refusal> {
+pub(crate) async fn start(turn: &Turn<'_>, repo: &str, job: i64) -> Result<(), Refusal> {
     let fields = CheckFields { status: Some("in_progress".to_owned()), ..CheckFields::default() };
     checks::update(turn, repo, CI_APP, job, fields)?;
-    settle(turn, repo, job)
+    settle(turn, repo, job).await
 }
 
 /// A job ended; with the last one its workflow run ends.
-pub(crate) fn finish(turn: &Turn<'_>, repo: &str, job: i64, ending: Ending) -> Result<(), Refusal> {
+pub(crate) async fn finish(turn: &Turn<'_>, repo: &str, job: i64, ending: Ending) -> Result<(), Refusal> {
     turn.write(repo, |it, _| {
         if let Some(run) = it.check_runs.iter_mut().find(|run| run.id == job) {
             run.log = Some(ending.log);
@@ -94,11 +94,11 @@ pub(crate) fn finish(turn: &Turn<'_>, repo: &str, job: i64, ending: Ending) -> R
         ..CheckFields::default()
     };
     checks::update(turn, repo, CI_APP, job, fields)?;
-    settle(turn, repo, job)
+    settle(turn, repo, job).await
 }
 
 /// Brings the workflow run of a job up to date, and announces its end.
-fn settle(turn: &Turn<'_>, repo: &str, job: i64) -> Result<(), Refusal> {
+async fn settle(turn: &Turn<'_>, repo: &str, job: i64) -> Result<(), Refusal> {
     let ended = turn.write(repo, |it, _| {
         let suite = it.check_runs.iter().find(|run| run.id == job)?.suite;
         let (status, conclusion) = suites::sum(&suites::latest(it, suite));
@@ -109,21 +109,23 @@ fn settle(turn: &Turn<'_>, repo: &str, job: i64) -> Result<(), Refusal> {
         (status == "completed").then(|| run.clone())
     })?;
     match ended {
-        Some(run) => announce(turn, repo, &run),
+        Some(run) => announce(turn, repo, &run).await,
         None => Ok(()),
     }
 }
 
-fn announce(turn: &Turn<'_>, repo: &str, run: &WorkflowRun) -> Result<(), Refusal> {
+async fn announce(turn: &Turn<'_>, repo: &str, run: &WorkflowRun) -> Result<(), Refusal> {
     let actor = bot_of(CI_APP);
-    turn.announce(repo, &actor, &Event::WorkflowRun { action: "completed", run: run.clone() })?;
+    let head = turn.git(repo).commit(&run.head_sha).await?;
+    let ended = Event::WorkflowRun { action: "completed", run: run.clone(), head: head.clone() };
+    turn.announce(repo, &actor, &ended)?;
     let suite = turn.read(repo, |it| it.suites.iter().find(|suite| suite.id == run.suite).cloned())?;
     let suite = suite.ok_or_else(Refusal::not_found)?;
-    Ok(turn.announce(repo, &actor, &Event::CheckSuite { action: "completed", suite })?)
+    Ok(turn.announce(repo, &actor, &Event::CheckSuite { action: "completed", suite, head })?)
 }
 
 /// Ends a workflow run before any job began, as `startup_failure` or `action_required`.
-pub(crate) fn end_without_jobs(
+pub(crate) async fn end_without_jobs(
     turn: &Turn<'_>,
     repo: &str,
     id: i64,
@@ -135,7 +137,7 @@ pub(crate) fn end_without_jobs(
         run.conclusion = Some(conclusion.to_owned());
         Some(run.clone())
     })?;
-    announce(turn, repo, &run.ok_or_else(Refusal::not_found)?)
+    announce(turn, repo, &run.ok_or_else(Refusal::not_found)?).await
 }
 
 /// Begins the next attempt of a workflow run, with its failed jobs queued again. 403 while it runs (seen). What

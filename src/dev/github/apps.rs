@@ -25,6 +25,9 @@ pub(crate) struct App {
     pub(crate) slug: String,
     /// The App's public keys, newest last, each as the hex of its DER.
     pub(crate) keys: Vec<String>,
+    /// The names of the events that its webhook gets.
+    #[serde(default)]
+    pub(crate) events: BTreeSet<String>,
 }
 
 impl App {

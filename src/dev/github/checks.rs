@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     accounts::{app_id, bot_of},
-    event::Event,
+    event::{CheckRunAction, Event},
     host::{Host, Turn},
     refusal::Refusal,
     state::{CheckRun, Repository, now},
@@ -22,6 +22,8 @@ const STATUSES: [&str; 6] = ["queued", "in_progress", "completed", "waiting", "r
 const TEXT_LIMIT: usize = 65_535;
 /// The most annotations of one request.
 const ANNOTATIONS: usize = 50;
+/// The most buttons of a check run.
+const ACTIONS: usize = 3;
 
 /// The fields of a check run as an app sends them; an update leaves out what stays.
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +37,7 @@ pub(crate) struct CheckFields {
     pub(crate) started_at: Option<String>,
     pub(crate) completed_at: Option<String>,
     pub(crate) output: Option<CheckOutput>,
+    pub(crate) actions: Option<Vec<Value>>,
 }
 
 /// What people read of a check run.
@@ -93,7 +96,7 @@ pub(crate) fn add(
         run
     })?;
     let id = run.id;
-    announce(turn, repo, "created", run)?;
+    announce(turn, repo, &app_bot(&run), CheckRunAction::Created, run)?;
     Ok(id)
 }
 
@@ -120,7 +123,7 @@ pub(crate) fn update(
     })?;
     let run = run.ok_or_else(Refusal::not_found)?;
     if run.status == "completed" {
-        announce(turn, repo, "completed", run)?;
+        announce(turn, repo, &app_bot(&run), CheckRunAction::Completed, run)?;
     }
     Ok(())
 }
@@ -157,6 +160,9 @@ fn check(fields: &CheckFields) -> Result<(), Refusal> {
     if fields.status.as_deref().is_some_and(|word| !STATUSES.contains(&word)) {
         return Err(invalid("status"));
     }
+    if fields.actions.as_ref().is_some_and(|actions| actions.len() > ACTIONS) {
+        return Err(Refusal::rule("CheckRun", &format!("No more than {ACTIONS} actions are allowed.")));
+    }
     let Some(output) = &fields.output else { return Ok(()) };
     for (field, text) in [("summary", &output.summary), ("text", &output.text)] {
         let length = text.as_ref().map_or(0, |text| text.chars().count());
@@ -176,14 +182,34 @@ fn check(fields: &CheckFields) -> Result<(), Refusal> {
 /// Asks the app of a completed check run to run it again: the webhook goes to that app, the run stays as it is. 403
 /// for another app's.
 pub(crate) fn rerequest(turn: &Turn<'_>, repo: &str, app: &str, id: i64) -> Result<(), Refusal> {
-    let run = one(turn, repo, id)?;
-    if run.app != app {
+    if one(turn, repo, id)?.app != app {
         return Err(Refusal::new(StatusCode::FORBIDDEN, "Resource not accessible by integration"));
     }
+    rerequest_as(turn, repo, &bot_of(app), id)
+}
+
+/// As [`rerequest`], by anyone who may write.
+pub(crate) fn rerequest_as(turn: &Turn<'_>, repo: &str, actor: &str, id: i64) -> Result<(), Refusal> {
+    let run = one(turn, repo, id)?;
     if run.status != "completed" {
         return Err(Refusal::rule("CheckRun", "This check run is not rerequestable"));
     }
-    Ok(announce(turn, repo, "rerequested", run)?)
+    Ok(announce(turn, repo, actor, CheckRunAction::Rerequested, run)?)
+}
+
+/// Presses a button of a check run; 422 for one that it does not have.
+pub(crate) fn request_action(
+    turn: &Turn<'_>,
+    repo: &str,
+    actor: &str,
+    id: i64,
+    identifier: &str,
+) -> Result<(), Refusal> {
+    let run = one(turn, repo, id)?;
+    if !run.actions.iter().any(|action| action["identifier"] == identifier) {
+        return Err(Refusal::rule("CheckRun", &format!("The check run has no action `{identifier}`")));
+    }
+    Ok(announce(turn, repo, actor, CheckRunAction::RequestedAction(identifier.to_owned()), run)?)
 }
 
 fn queued(id: i64, app: &str, name: String, head_sha: String) -> CheckRun {
@@ -203,6 +229,7 @@ fn queued(id: i64, app: &str, name: String, head_sha: String) -> CheckRun {
         summary: None,
         text: None,
         annotations: Vec::new(),
+        actions: Vec::new(),
         log: None,
         steps: 0,
     }
@@ -222,6 +249,9 @@ fn set(run: &mut CheckRun, fields: CheckFields) {
         keep(output.text, &mut run.text);
         run.annotations.extend(output.annotations);
     }
+    if let Some(actions) = fields.actions {
+        run.actions = actions;
+    }
     if let Some(conclusion) = fields.conclusion {
         // GitHub completes a run that gets a conclusion.
         "completed".clone_into(&mut run.status);
@@ -233,7 +263,17 @@ fn set(run: &mut CheckRun, fields: CheckFields) {
     }
 }
 
-fn announce(turn: &Turn<'_>, repo: &str, action: &'static str, run: CheckRun) -> anyhow::Result<()> {
-    let actor = bot_of(&run.app);
-    turn.announce(repo, &actor, &Event::CheckRun { action, run })
+/// The account under which the app of a check run acts.
+fn app_bot(run: &CheckRun) -> String {
+    bot_of(&run.app)
+}
+
+fn announce(
+    turn: &Turn<'_>,
+    repo: &str,
+    actor: &str,
+    action: CheckRunAction,
+    run: CheckRun,
+) -> anyhow::Result<()> {
+    turn.announce(repo, actor, &Event::CheckRun { action, run })
 }

@@ -103,13 +103,13 @@ async fn run_jobs(host: &Arc<Host>, repo: &str, run: i64) -> anyhow::Result<()> 
     let jobs = actions::unfinished(host, repo, run)?;
     let Some(first) = jobs.first() else { return Ok(()) };
     for job in &jobs {
-        actions::start(&host.turn().await, repo, job.id)?;
+        actions::start(&host.turn().await, repo, job.id).await?;
     }
     let sha = first.head_sha.parse::<Sha>()?;
     let results = (ci.run)(CiJob { repository: host.git(repo).dir, sha }).await;
     for job in jobs {
         let ending = ending(results.iter().find(|result| result.name == job.name));
-        actions::finish(&host.turn().await, repo, job.id, ending)?;
+        actions::finish(&host.turn().await, repo, job.id, ending).await?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Comments in the conversation of a pull request or issue.
 
 use super::{
-    event::Event,
+    event::{CommentAction, Event},
     host::{Host, Turn},
     refusal::Refusal,
     state::{Comment, now},
@@ -32,7 +32,7 @@ pub(crate) fn add(
         it.comments.push(comment.clone());
         comment
     })?;
-    announce(turn, repo, actor, "created", comment.clone())?;
+    announce(turn, repo, actor, CommentAction::Created, comment.clone())?;
     Ok(comment)
 }
 
@@ -46,11 +46,12 @@ pub(crate) fn edit(
 ) -> Result<Comment, Refusal> {
     let edited = turn.write(repo, |it, _| {
         let comment = it.comments.iter_mut().find(|comment| comment.id == id)?;
-        (comment.body, comment.updated_at) = (body, now());
-        Some(comment.clone())
+        let before = std::mem::replace(&mut comment.body, body);
+        comment.updated_at = now();
+        Some((comment.clone(), before))
     })?;
-    let comment = edited.ok_or_else(Refusal::not_found)?;
-    announce(turn, repo, actor, "edited", comment.clone())?;
+    let (comment, before) = edited.ok_or_else(Refusal::not_found)?;
+    announce(turn, repo, actor, CommentAction::Edited { before }, comment.clone())?;
     Ok(comment)
 }
 
@@ -58,7 +59,7 @@ pub(crate) fn edit(
 pub(crate) fn delete(turn: &Turn<'_>, repo: &str, actor: &str, id: i64) -> Result<(), Refusal> {
     let comment = one(turn, repo, id)?;
     turn.write(repo, |it, _| it.comments.retain(|comment| comment.id != id))?;
-    Ok(announce(turn, repo, actor, "deleted", comment)?)
+    Ok(announce(turn, repo, actor, CommentAction::Deleted, comment)?)
 }
 
 pub(crate) fn one(host: &Host, repo: &str, id: i64) -> Result<Comment, Refusal> {
@@ -77,7 +78,7 @@ fn announce(
     turn: &Turn<'_>,
     repo: &str,
     actor: &str,
-    action: &'static str,
+    action: CommentAction,
     comment: Comment,
 ) -> anyhow::Result<()> {
     turn.announce(repo, actor, &Event::Comment { action, comment })

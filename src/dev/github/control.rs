@@ -17,6 +17,7 @@ use serde_json::json;
 use super::{
     faults::{Fault, FaultRule},
     shared::Shared,
+    webhooks::ContentType,
 };
 
 const PREFIX: &str = "/_twin/";
@@ -58,6 +59,7 @@ struct Switches {
     token_seconds: Option<i64>,
     token_delay_seconds: Option<i64>,
     long_tokens: Option<bool>,
+    webhook_content_type: Option<ContentType>,
 }
 
 fn any() -> String {
@@ -133,6 +135,9 @@ fn set(shared: &Shared, switches: &Switches) {
     }
     if let Some(long) = switches.long_tokens {
         shared.credentials.set_long(long);
+    }
+    if let Some(content_type) = switches.webhook_content_type {
+        shared.host.webhooks.send_as(content_type);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
 };
 
 use base64::Engine as _;
@@ -11,6 +14,7 @@ use http::{HeaderMap, StatusCode};
 use super::{
     accounts::{ACTIONS_APP, bot_of},
     apps::{Holder, Registry, Token, digest},
+    clock::Clock,
     host::Host,
     keys::{self, UNDECODABLE},
     permissions::Permissions,
@@ -23,8 +27,7 @@ const TOKEN_LIFE_MILLIS: i64 = 3_600_000;
 /// How the twin treats credentials.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// How far the twin's clock is ahead, in milliseconds.
-    ahead: AtomicI64,
+    clock: Arc<Clock>,
     life: AtomicI64,
     /// How long a new token is not known yet, in milliseconds.
     unknown_for: AtomicI64,
@@ -68,25 +71,19 @@ pub(crate) enum Kind {
     },
 }
 
-impl Default for Credentials {
-    fn default() -> Self {
+impl Credentials {
+    pub(crate) fn new(clock: Arc<Clock>) -> Self {
         Self {
-            ahead: AtomicI64::new(0),
+            clock,
             life: AtomicI64::new(TOKEN_LIFE_MILLIS),
             unknown_for: AtomicI64::new(0),
             long: AtomicBool::new(false),
         }
     }
-}
 
-impl Credentials {
     /// The twin's clock, in milliseconds since 1970.
     pub(crate) fn now(&self) -> i64 {
-        chrono::Utc::now().timestamp_millis() + self.ahead.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn advance(&self, millis: i64) {
-        self.ahead.fetch_add(millis, Ordering::SeqCst);
+        self.clock.now()
     }
 
     pub(crate) fn life(&self) -> i64 {

@@ -202,6 +202,12 @@ impl Git {
         self.log(["--reverse", most, range]).await
     }
 
+    /// A commit that is known to be there.
+    pub(crate) async fn commit(&self, sha: &str) -> anyhow::Result<Commit> {
+        let found = self.commits(sha, true).await?.pop();
+        found.with_context(|| format!("there is no commit {sha}"))
+    }
+
     /// The commits of a branch, newest first, at most so many.
     pub(crate) async fn latest(&self, name: &str, most: usize) -> anyhow::Result<Vec<Commit>> {
         self.log(["--first-parent", &format!("--max-count={most}"), name]).await

@@ -12,17 +12,20 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    event::Event,
+    accounts::APP,
+    audience,
+    clock::Clock,
+    delivery_log::DeliveryLog,
+    event::{Announcement, Event},
     git::Git,
     refusal::Refusal,
-    state::{Delivery, Repository, State},
+    state::{Delivery, HookOwner, Outgoing, Repository, State},
     webhooks::Webhooks,
 };
 use crate::dev::ci::Ci;
 
-/// Makes the payload of an event in a repository, caused by an actor. Rendering is above the domain, so the
-/// twin passes it in.
-pub(crate) type Payload = Box<dyn Fn(&Repository, &str, &Event) -> Value + Send + Sync>;
+/// Makes the payload of an event. Rendering is above the domain, so the twin passes it in.
+pub(crate) type Payload = Box<dyn Fn(&Announcement<'_>) -> Value + Send + Sync>;
 
 /// All repositories, with everything that is known about them.
 pub(crate) struct Host {
@@ -31,6 +34,8 @@ pub(crate) struct Host {
     turn: tokio::sync::Mutex<()>,
     payload: Payload,
     pub(crate) webhooks: Webhooks,
+    pub(crate) deliveries: DeliveryLog,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) ci: Option<Ci>,
     /// How many commits the CI is checking.
     pub(crate) checking: watch::Sender<usize>,
@@ -40,11 +45,15 @@ pub(crate) struct Host {
 impl Host {
     /// Opens a data folder with the state that an earlier twin saved there.
     pub(crate) fn open(data: PathBuf, ci: Option<Ci>, payload: Payload) -> anyhow::Result<Self> {
+        let clock = Arc::<Clock>::default();
+        let deliveries = DeliveryLog::open(&data.join("deliveries.ndjson"), clock.now())?;
         Ok(Self {
             state: Mutex::new(State::load(&data.join("state.json"))?),
             turn: tokio::sync::Mutex::default(),
             payload,
             webhooks: Webhooks::default(),
+            deliveries,
+            clock,
             ci,
             checking: watch::Sender::new(0),
             stop: CancellationToken::new(),
@@ -74,6 +83,54 @@ impl Host {
         let answer = write(&mut state)?;
         state.save(&self.data.join("state.json"))?;
         Ok(answer)
+    }
+
+    /// Queues the webhook of an event in a repository, if anyone gets it.
+    pub(crate) fn announce(&self, name: &str, actor: &str, event: &Event) -> anyhow::Result<()> {
+        if self.webhooks.receiver().is_none() {
+            return Ok(());
+        }
+        let announced = self.with_state(|state| {
+            let it = state.repositories.get(name)?;
+            let to = audience::of(&state.registry, it, event)?;
+            let announcement =
+                Announcement { event, actor, repository: Some(it), installation: to.installation };
+            Some(((self.payload)(&announcement), to.owner))
+        });
+        announced.map_or(Ok(()), |(payload, owner)| self.queue_new(event, payload, owner))
+    }
+
+    /// Queues the webhook of an event of an installation, for its App; other Apps than the product's have no receiver.
+    pub(crate) fn announce_to_app(&self, actor: &str, event: &Event) -> anyhow::Result<()> {
+        let (Event::Installation { app, .. } | Event::InstallationRepositories { app, .. }) = event else {
+            anyhow::bail!("{} is no event of an installation", event.name());
+        };
+        if self.webhooks.receiver().is_none() || app.slug != APP {
+            return Ok(());
+        }
+        let announcement = Announcement { event, actor, repository: None, installation: None };
+        self.queue_new(event, (self.payload)(&announcement), HookOwner::App(app.id))
+    }
+
+    fn queue_new(&self, event: &Event, payload: Value, owner: HookOwner) -> anyhow::Result<()> {
+        let delivery = Delivery { id: uuid::Uuid::new_v4(), event: event.name().to_owned(), payload };
+        self.queue(delivery, owner, false)
+    }
+
+    /// Queues an attempt at a delivery.
+    pub(crate) fn queue(
+        &self,
+        delivery: Delivery,
+        owner: HookOwner,
+        is_redelivery: bool,
+    ) -> anyhow::Result<()> {
+        self.change(|state| {
+            let id = state.new_id();
+            state.outgoing.push_back(Outgoing { id, delivery, owner, is_redelivery });
+            Ok(())
+        })?;
+        self.webhooks.queued.notify_one();
+        Ok(())
     }
 
     pub(crate) fn has(&self, repository: &str) -> bool {
@@ -123,21 +180,6 @@ impl Turn<'_> {
             state.repositories.insert(name.to_owned(), repository);
             Ok(answer)
         })
-    }
-
-    /// Queues the webhook of an event, if webhooks go anywhere.
-    pub(crate) fn announce(&self, name: &str, actor: &str, event: &Event) -> anyhow::Result<()> {
-        if self.webhooks.receiver().is_none() {
-            return Ok(());
-        }
-        let payload = self.read(name, |repository| (self.payload)(repository, actor, event))?;
-        let delivery = Delivery { id: uuid::Uuid::new_v4(), event: event.name().to_owned(), payload };
-        self.change(|state| {
-            state.outbox.push_back(delivery);
-            Ok(())
-        })?;
-        self.webhooks.queued.notify_one();
-        Ok(())
     }
 }
 

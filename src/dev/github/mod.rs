@@ -7,12 +7,12 @@
 //! (`tests/house/circles.rs`):
 //!
 //! 1. data: `accounts`, `permissions`, `apps`, `protection`, `merge_state`, `state`, `git`, `adopt`, `incoming`, `patch`,
-//!    `refusal`, `event`, `webhooks`
+//!    `refusal`, `event`, `webhooks`, `clock`, `audience`, `delivery_log`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
 //!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `secrets`, `rules`, `push_rules`,
 //!    `mergeability`, `stale`, `pulls`, `push`,
-//!    `queue`, `stacks`, `merges`, `async_merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the
-//!    webhooks
+//!    `queue`, `stacks`, `merges`, `async_merges`, `reviews`, `comments`, `issues`, `installations`; and
+//!    `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `receive_pack` (git), `credentials`, and `access`, which
 //!    judges a call by them
 //! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
@@ -28,12 +28,15 @@ mod adopt;
 mod answers;
 mod apps;
 mod async_merges;
+mod audience;
 mod checks;
 mod ci;
+mod clock;
 mod comments;
 mod control;
 mod credentials;
 mod deliveries;
+mod delivery_log;
 mod event;
 mod faults;
 mod git;
@@ -41,6 +44,7 @@ mod graphql;
 mod host;
 mod http_backend;
 mod incoming;
+mod installations;
 mod issues;
 mod keys;
 mod ledger;
@@ -101,5 +105,5 @@ pub use self::{
     },
     twin::{Twin, TwinConfig},
     versions::VersionState,
-    webhooks::{Webhook, Webhooks},
+    webhooks::{ContentType, Webhook, Webhooks},
 };

@@ -8,6 +8,7 @@ use super::{
     accounts::{BOT, address_of},
     checks::{self, CheckFields, CheckOutput},
     comments,
+    event::{Event, RepositoryAction},
     git::Move,
     pulls::{self, PullChange},
     push,
@@ -79,7 +80,8 @@ impl Twin {
             let repository = Repository::new(state.new_id(), owner, short, &now());
             state.repositories.insert(name.to_owned(), repository);
             Ok(())
-        })
+        })?;
+        self.shared.host.announce(name, owner, &Event::Repository(RepositoryAction::Created))
     }
 
     /// Commits files to a branch as another user; a missing branch is created from `main`.

@@ -52,7 +52,7 @@ impl Twin {
             let job = it.check_runs.iter_mut().find(|run| run.id == id);
             job.into_iter().for_each(|job| job.steps += 1);
         })?;
-        Ok(actions::start(&turn, repository, id)?)
+        Ok(actions::start(&turn, repository, id).await?)
     }
 
     /// The unfinished job of this name ends.
@@ -65,7 +65,7 @@ impl Twin {
         let (title, summary) = end.output.unzip();
         let output = CheckOutput { title, summary, text: None, annotations: end.annotations };
         let ending = Ending { conclusion: end.conclusion, log: end.log, output };
-        Ok(actions::finish(&turn, repository, id, ending)?)
+        Ok(actions::finish(&turn, repository, id, ending).await?)
     }
 
     /// Ends a workflow run before any job began, as `startup_failure` or `action_required`.
@@ -74,7 +74,7 @@ impl Twin {
     /// When there is no such run.
     pub async fn end_workflow(&self, repository: &str, run: i64, conclusion: &str) -> anyhow::Result<()> {
         let turn = self.shared.host.turn().await;
-        Ok(actions::end_without_jobs(&turn, repository, run, conclusion)?)
+        Ok(actions::end_without_jobs(&turn, repository, run, conclusion).await?)
     }
 
     /// Runs the failed jobs of a workflow run again, as a person would.
@@ -131,6 +131,30 @@ impl Twin {
         let turn = self.shared.host.turn().await;
         let fields = CheckFields { conclusion: Some(conclusion.to_owned()), ..CheckFields::default() };
         Ok(checks::update(&turn, repository, app, id, fields)?)
+    }
+
+    /// Asks for a completed check run to be run again, as a person does on its page.
+    ///
+    /// # Errors
+    /// When there is no such run, or it is not over.
+    pub async fn rerequest_check_as(&self, user: &str, repository: &str, id: i64) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        Ok(checks::rerequest_as(&turn, repository, user, id)?)
+    }
+
+    /// Presses the button of a check run that has this identifier, as a person does on its page.
+    ///
+    /// # Errors
+    /// When there is no such run or button.
+    pub async fn request_action_as(
+        &self,
+        user: &str,
+        repository: &str,
+        id: i64,
+        identifier: &str,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        Ok(checks::request_action(&turn, repository, user, id, identifier)?)
     }
 
     /// All workflow runs, oldest first.

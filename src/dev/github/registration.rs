@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use super::{
     accounts::{app_id, bot_of, user_id},
     apps::{App, Holder, Installation, Token},
-    keys,
+    event::{Event, RepositoryAction},
+    installations, keys,
     permissions::{Level, Permissions},
     state::State,
     tokens,
@@ -75,7 +76,7 @@ impl Twin {
     pub fn register_app(&self, slug: &str) -> anyhow::Result<RegisteredApp> {
         let (id, key) = (app_id(slug), keys::of_app(slug)?);
         self.shared.host.change(|state| {
-            let new = || App { id, slug: slug.to_owned(), keys: Vec::new() };
+            let new = || App { id, slug: slug.to_owned(), keys: Vec::new(), events: BTreeSet::new() };
             let app = state.registry.apps.entry(id).or_insert_with(new);
             app.keys.retain(|old| *old != key.public);
             app.keys.push(key.public);
@@ -93,13 +94,26 @@ impl Twin {
         })
     }
 
+    /// Subscribes an App to these events, such as `check_run`, and to no others; to none at first.
+    ///
+    /// # Errors
+    /// When the App is unknown.
+    pub fn subscribe(&self, app: i64, events: &[String]) -> anyhow::Result<()> {
+        self.shared.host.change(|state| {
+            let found = state.registry.apps.get_mut(&app);
+            found.with_context(|| format!("the twin has no App {app}"))?.events =
+                events.iter().cloned().collect();
+            Ok(())
+        })
+    }
+
     /// Installs an App, or changes its installation on the same account; returns the installation's id.
     ///
     /// # Errors
     /// When the App or a repository is unknown, or the repositories have several owners.
     pub fn install(&self, app: i64, on: &InstallOn, permissions: &Permissions) -> anyhow::Result<i64> {
-        self.shared.host.change(|state| {
-            anyhow::ensure!(state.registry.apps.contains_key(&app), "the twin has no App {app}");
+        let host = &self.shared.host;
+        let new = host.change(|state| {
             let (account, repositories) = match on {
                 InstallOn::Owner(login) => (login.clone(), None),
                 InstallOn::Repositories(names) => {
@@ -110,14 +124,14 @@ impl Twin {
                     (owner.to_owned(), Some(ids_of(state, names)?))
                 }
             };
-            let known =
-                state.registry.installations.values().find(|it| it.app == app && it.account == account);
-            let id = known.map(|it| it.id).unwrap_or_else(|| state.new_id());
+            let mut all = state.registry.installations.values();
+            let known = all.find(|it| it.app == app && it.account == account).map(|it| it.id);
+            let id = known.unwrap_or_else(|| state.new_id());
             let permissions = permissions.clone();
-            let it = Installation { id, app, account, repositories, permissions, suspended: false };
-            state.registry.installations.insert(id, it);
-            Ok(id)
-        })
+            Ok(Installation { id, app, account, repositories, permissions, suspended: false })
+        })?;
+        installations::install(host, &new)?;
+        Ok(new.id)
     }
 
     /// Suspends an installation, or resumes it.
@@ -125,11 +139,7 @@ impl Twin {
     /// # Errors
     /// When it is unknown.
     pub fn suspend_installation(&self, id: i64, suspended: bool) -> anyhow::Result<()> {
-        self.shared.host.change(|state| {
-            let it = state.registry.installations.get_mut(&id);
-            it.with_context(|| format!("the twin has no installation {id}"))?.suspended = suspended;
-            Ok(())
-        })
+        installations::suspend(&self.shared.host, id, suspended)
     }
 
     /// Removes an installation; its tokens end at once.
@@ -137,10 +147,7 @@ impl Twin {
     /// # Errors
     /// When the state cannot be saved.
     pub fn uninstall(&self, id: i64) -> anyhow::Result<()> {
-        self.shared.host.change(|state| {
-            state.registry.installations.remove(&id);
-            Ok(())
-        })
+        installations::remove(&self.shared.host, id)
     }
 
     /// Issues a token that does not expire by itself; one of GitHub Actions lives as long as an installation's.
@@ -178,11 +185,14 @@ impl Twin {
     /// # Errors
     /// When it is unknown.
     pub fn set_private(&self, repository: &str, private: bool) -> anyhow::Result<()> {
-        self.shared.host.change(|state| {
+        let owner = self.shared.host.change(|state| {
             let it = state.repositories.get_mut(repository);
-            it.with_context(|| format!("the twin has no repository {repository}"))?.private = private;
-            Ok(())
-        })
+            let it = it.with_context(|| format!("the twin has no repository {repository}"))?;
+            it.private = private;
+            Ok(it.owner.clone())
+        })?;
+        let action = if private { RepositoryAction::Privatized } else { RepositoryAction::Publicized };
+        self.shared.host.announce(repository, &owner, &Event::Repository(action))
     }
 
     /// Sets how long tokens live that are minted from now on; an hour by default.
@@ -197,7 +207,7 @@ impl Twin {
 
     /// Moves the clock by which tokens and JWTs expire.
     pub fn advance_clock(&self, by: Duration) {
-        self.shared.credentials.advance(millis(by));
+        self.shared.host.clock.advance(millis(by));
     }
 
     /// Mints installation tokens of about 520 characters with dots, unless the request asks otherwise.

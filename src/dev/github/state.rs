@@ -4,6 +4,7 @@
 //! killed continues where it stopped.
 
 mod actions;
+mod deliveries;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -21,6 +22,8 @@ use super::{
     protection::{Rules, Ruleset},
 };
 pub use actions::{CheckSuite, WorkflowRun};
+pub use deliveries::Delivery;
+pub(crate) use deliveries::{HookOwner, Outgoing};
 
 /// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -28,7 +31,8 @@ pub(crate) struct State {
     last_id: i64,
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Webhooks that are still to be delivered, oldest first.
-    pub(crate) outbox: VecDeque<Delivery>,
+    #[serde(default)]
+    pub(crate) outgoing: VecDeque<Outgoing>,
     #[serde(default)]
     pub(crate) registry: Registry,
     /// The ids of repositories by the names that they had.
@@ -376,6 +380,9 @@ pub struct CheckRun {
     pub text: Option<String>,
     /// The annotations as the app sent them.
     pub annotations: Vec<Value>,
+    /// The buttons as the app sent them, at most three.
+    #[serde(default)]
+    pub actions: Vec<Value>,
     /// The log, once a job of Actions is over.
     #[serde(default)]
     pub log: Option<String>,
@@ -403,15 +410,4 @@ pub struct Status {
     pub author: String,
     /// RFC 3339, UTC.
     pub created_at: String,
-}
-
-/// One webhook that is still to be delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Delivery {
-    /// `X-GitHub-Delivery`.
-    pub id: uuid::Uuid,
-    /// `X-GitHub-Event`, such as `pull_request`.
-    pub event: String,
-    /// The body that is signed and sent.
-    pub payload: Value,
 }

@@ -69,7 +69,8 @@ pub(crate) async fn set(
         it.statuses.push(status.clone());
         status
     })?;
-    turn.announce(repo, actor, &Event::Status { branches, status: status.clone() })?;
+    let commit = turn.git(repo).commit(&status.sha).await?;
+    turn.announce(repo, actor, &Event::Status { branches, status: status.clone(), commit })?;
     Ok(status)
 }
 

@@ -2,7 +2,11 @@
 
 use anyhow::Context as _;
 
-use super::{twin::Twin, versions::VersionState};
+use super::{
+    event::{Event, RepositoryAction},
+    twin::Twin,
+    versions::VersionState,
+};
 
 impl Twin {
     /// Answers calls over the primary rate limit with this status: 403, the default, or 429.
@@ -42,6 +46,11 @@ impl Twin {
             state.old_names.insert(old.to_owned(), it.id);
             state.repositories.insert(new.to_owned(), it);
             Ok(())
-        })
+        })?;
+        let (old_owner, old_name) = old.split_once('/').context("a repository is named `owner/name`")?;
+        let moved = (old_owner != owner).then(|| RepositoryAction::Transferred(old_owner.to_owned()));
+        let renamed = (old_name != name).then(|| RepositoryAction::Renamed(old_name.to_owned()));
+        let actions = moved.into_iter().chain(renamed).map(Event::Repository);
+        actions.into_iter().try_for_each(|event| turn.announce(new, owner, &event))
     }
 }

@@ -10,12 +10,14 @@ use std::{
 };
 
 use anyhow::Context as _;
+use reqwest::redirect::Policy;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
     async_merges, ci, control,
     credentials::Credentials,
     deliveries,
+    event::Announcement,
     faults::{FaultRule, Faults},
     host::Host,
     ledger::{Entry, Ledger},
@@ -70,7 +72,9 @@ impl Twin {
         ci::resume(host);
         async_merges::resume(host);
         let server = tokio::spawn(serve::serve(Arc::clone(&shared), listener));
-        let client = reqwest::Client::builder().no_proxy().build().context("build the webhook client")?;
+        // The list of deliveries counts a redirect as an answer, so that none is followed.
+        let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build();
+        let client = client.context("build the webhook client")?;
         let deliverer = Arc::clone(host);
         tokio::spawn(async move { deliveries::run(&deliverer, client).await });
         Ok(Self { shared, server: Some(server) })
@@ -167,13 +171,13 @@ fn shared(config: TwinConfig, local: String) -> anyhow::Result<Shared> {
     let links = Links { base };
     let ledger = Ledger::open(&config.data_dir.join("ledger.ndjson")).context("open the ledger")?;
     let renderer = links.clone();
-    let payload = Box::new(move |it: &_, actor: &_, event: &_| renderer.payload(it, actor, event));
+    let payload = Box::new(move |announcement: &Announcement<'_>| renderer.payload(announcement));
     let host = Host::open(config.data_dir, config.ci, payload)?;
     host.webhooks.set_receiver(config.webhook);
     Ok(Shared {
+        credentials: Credentials::new(Arc::clone(&host.clock)),
         host: Arc::new(host),
         links,
-        credentials: Credentials::default(),
         ledger,
         faults: Faults::default(),
         quota: Quota::default(),

@@ -5,9 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use serde::Deserialize;
 use tokio::sync::Notify;
 
-use super::state::Delivery;
+use super::state::{Delivery, Outgoing};
 
 /// Where webhooks go.
 #[derive(Debug, Clone)]
@@ -18,10 +19,22 @@ pub struct Webhook {
     pub secret: String,
 }
 
+/// How the payload is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContentType {
+    /// As the body: `application/json`.
+    #[default]
+    Json,
+    /// As the form field `payload`: `application/x-www-form-urlencoded`.
+    Form,
+}
+
 /// The webhooks: their receiver, the deliveries so far, and faults on demand.
 #[derive(Debug, Default)]
 pub struct Webhooks {
     receiver: Mutex<Option<Webhook>>,
+    content_type: Mutex<ContentType>,
     faults: Mutex<DeliveryFaults>,
     sent: Mutex<Vec<Delivery>>,
     /// Notified when a delivery is queued or the receiver changes.
@@ -44,7 +57,7 @@ impl Webhooks {
         lock(&self.faults).duplicate = count;
     }
 
-    /// Loses the next `count` deliveries.
+    /// Loses the next `count` deliveries: GitHub records that nothing answered.
     pub fn drop_next(&self, count: u32) {
         lock(&self.faults).drop = count;
     }
@@ -69,19 +82,28 @@ impl Webhooks {
         self.queued.notify_one();
     }
 
+    /// Sends the payloads like this from now on; as JSON by default.
+    pub fn send_as(&self, content_type: ContentType) {
+        *lock(&self.content_type) = content_type;
+    }
+
+    pub(crate) fn content_type(&self) -> ContentType {
+        *lock(&self.content_type)
+    }
+
     pub(crate) fn accepted(&self, delivery: Delivery) {
         lock(&self.sent).push(delivery);
     }
 
     /// The deliveries to make now, in this order; none while a reordering waits for more.
-    pub(crate) fn next_batch(&self, outbox: &VecDeque<Delivery>) -> Vec<Delivery> {
+    pub(crate) fn next_batch(&self, outgoing: &VecDeque<Outgoing>) -> Vec<Outgoing> {
         let mut faults = lock(&self.faults);
         match faults.reorder {
-            0 => outbox.iter().take(1).cloned().collect(),
-            count if outbox.len() < count => Vec::new(),
+            0 => outgoing.iter().take(1).cloned().collect(),
+            count if outgoing.len() < count => Vec::new(),
             count => {
                 faults.reorder = 0;
-                let batch: Vec<Delivery> = outbox.iter().take(count).cloned().collect();
+                let batch: Vec<Outgoing> = outgoing.iter().take(count).cloned().collect();
                 batch.into_iter().rev().collect()
             }
         }

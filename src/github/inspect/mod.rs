@@ -72,7 +72,7 @@ impl Forge {
         }
         remarks.extend(self.inspect_access(repo, base_branch).await);
         remarks.extend(self.inspect_branch(repo, base_branch).await);
-        remarks.extend(self.inspect_deliveries().await);
+        remarks.push(self.inspect_deliveries().await);
         remarks.extend(self.notice().map(Remark::note));
         remarks
     }

@@ -246,6 +246,22 @@ pub async fn done_in_lineage(pool: &Pool, run_id: Uuid, kind: &str) -> Result<Ve
     Ok(rows)
 }
 
+/// When the last push to a repository was recorded, if that was within three days and the
+/// run began within a month.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn last_push(pool: &Pool, repository: &str) -> Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        "select max(effect.done_at) from run join effect on effect.run_id = run.id
+         where run.repository = $1 and run.id >= run_id_floor(now() - interval '1 month')
+               and effect.kind = 'push' and effect.done_at > now() - interval '3 days'",
+        repository
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// The observation of an effect with this key in an earlier run on the same branch.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ pub mod dead_letter;
 pub mod job;
 pub mod job_control;
 pub mod limit;
+pub mod lost_delivery;
 pub mod notify;
 pub mod outage;
 pub mod rate;

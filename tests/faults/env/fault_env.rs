@@ -54,7 +54,7 @@ pub(crate) struct FaultEnv {
 
 impl Drop for FaultEnv {
     fn drop(&mut self) {
-        self.spec.finish();
+        self.spec.finish(&self.twin.webhooks().sent());
     }
 }
 

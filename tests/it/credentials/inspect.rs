@@ -141,22 +141,58 @@ async fn rules_and_classic_protection_are_read_together() {
     assert!(!remarks.iter().any(|remark| remark.what.contains("`Own`")), "{remarks:#?}");
 }
 
+/// A GitHub that lists these deliveries, each with its status and what is said of it, the newest a minute ago.
+async fn listing(deliveries: &[(u16, &str)]) -> Stub {
+    let at = chrono::Utc::now() - chrono::TimeDelta::minutes(1);
+    let item = |&(code, status): &(u16, &str)| json!({"id": 1, "guid": "g", "delivered_at": at, "status_code": code, "status": status});
+    let deliveries: Value = deliveries.iter().map(item).collect();
+    Stub::new(move |seen| match seen.call.split('?').next().unwrap() {
+        "GET /app/hook/deliveries" => Some(json(200, &deliveries)),
+        "GET /repos/acme/w" => Some(json(200, &json!({"id": 1, "full_name": "acme/w"}))),
+        _ => None,
+    })
+    .await
+}
+
 #[tokio::test]
-async fn webhooks_that_do_not_arrive_are_named() {
-    async fn said(deliveries: Value) -> Vec<Remark> {
-        let stub = Stub::new(move |seen| match seen.call.split('?').next().unwrap() {
-            "GET /app/hook/deliveries" => Some(json(200, &deliveries)),
-            "GET /repos/acme/w" => Some(json(200, &json!({"id": 1, "full_name": "acme/w"}))),
-            _ => None,
-        })
-        .await;
-        stub.app().inspect(&repo(), "main").await
+async fn webhooks_that_do_not_arrive_are_named_with_what_to_do() {
+    async fn said(deliveries: &[(u16, &str)]) -> Vec<Remark> {
+        listing(deliveries).await.app().inspect(&repo(), "main").await
     }
-    assert_says(&said(json!([])).await, Gravity::Note, "has sent no webhook");
-    let fine = json!([{"status_code": 202, "status": "OK"}]);
-    assert_says(&said(fine).await, Gravity::Fine, "the last 1 webhook arrived");
-    let failed = json!([{"status_code": 502, "status": "Bad Gateway"}, {"status_code": 200, "status": "OK"}]);
-    assert_says(&said(failed).await, Gravity::Bad, "1 of the last 2 webhooks failed, the newest with 502");
+    assert_says(&said(&[]).await, Gravity::Note, "has sent no webhook");
+    assert_says(&said(&[(202, "OK")]).await, Gravity::Fine, "the last 1 webhook arrived");
+    let failed = said(&[(502, "Bad Gateway"), (200, "OK")]).await;
+    assert_says(
+        &failed,
+        Gravity::Bad,
+        "1 of the last 2 webhooks failed, the newest with 502 Bad Gateway: can",
+    );
+    assert_says(&failed, Gravity::Bad, "Workers ask GitHub to deliver these again");
+    let refused = said(&[(401, "Unauthorized")]).await;
+    assert_says(
+        &refused,
+        Gravity::Bad,
+        "is GITHUB_WEBHOOK_SECRET the App's webhook secret? These are not asked",
+    );
+    assert_says(&said(&[(301, "Moved")]).await, Gravity::Bad, "GitHub follows no redirect");
+    assert_says(&said(&[(404, "Not Found")]).await, Gravity::Bad, "is the App's webhook URL");
+}
+
+#[tokio::test]
+async fn a_push_that_no_webhook_followed_is_named() {
+    let pushed = chrono::Utc::now();
+    let later = pushed + chrono::TimeDelta::minutes(20);
+    let stub = listing(&[(200, "OK")]).await;
+    assert_eq!(stub.app().inspect_silence(pushed).await, None, "the newest webhook is as new as the push");
+    let silence: Vec<_> = stub.app().inspect_silence(later).await.into_iter().collect();
+    assert_says(&silence, Gravity::Bad, "the newest webhook is of");
+    assert_eq!(
+        listing(&[]).await.app().inspect_silence(later).await,
+        None,
+        "that none was sent is said elsewhere"
+    );
+    let token = stub.with(Credential::Token("ghp_x".into()));
+    assert_eq!(token.inspect_silence(later).await, None, "a token cannot see them");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The GitHub twin of a story, and its CI.
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use aspora::{
+    activities::Polling,
     cli::dev_server,
     dev::{
         Acting,
@@ -21,6 +22,13 @@ use super::{
 
 /// The checks that the CI reports.
 pub(super) const CHECKS: [&str; 3] = ["CI Pipeline", "harness-smoke", "Browser Evidence"];
+
+/// How often a waiting run polls the forge, unless a story says otherwise.
+pub(super) const POLLING: Polling = Polling {
+    least: Duration::from_millis(200),
+    moving: Duration::from_millis(500),
+    people: Duration::from_millis(500),
+};
 
 /// A CI that runs nothing and passes every check at once.
 pub(crate) fn passing_ci() -> Ci {

@@ -9,6 +9,7 @@ use crate::support;
 mod forge;
 mod history;
 mod script;
+mod streams;
 mod world;
 
 mod answers;
@@ -27,6 +28,7 @@ mod merging;
 mod money;
 mod people;
 mod pushes;
+mod reconciler;
 mod reports;
 mod returned;
 mod road;

@@ -93,8 +93,7 @@ async fn webhooks_in_the_wrong_order_do_no_harm() {
 async fn a_webhook_wakes_the_waiting_run() {
     let world = World::with(|setup| {
         waiting(setup);
-        let never = Duration::from_secs(3600);
-        setup.polling = Polling { least: never, most: never };
+        setup.polling = Polling::at_least(Duration::from_secs(3600));
     })
     .await;
     let run = world.submit(COUNT_ROUNDS).await;
@@ -108,8 +107,7 @@ async fn a_webhook_wakes_the_waiting_run() {
 async fn asleep() -> (World, Uuid, String) {
     let world = World::with(|setup| {
         waiting(setup);
-        let never = Duration::from_secs(3600);
-        setup.polling = Polling { least: never, most: never };
+        setup.polling = Polling::at_least(Duration::from_secs(3600));
     })
     .await;
     let run = world.submit(COUNT_ROUNDS).await;

@@ -32,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    forge::{CHECKS, acting, assert_unique, credential, twin},
+    forge::{CHECKS, POLLING, acting, assert_unique, credential, twin},
     history,
     reports::ours,
     script::wealth,
@@ -75,8 +75,8 @@ pub(crate) struct Setup {
     pub(crate) calls_without_head: u32,
 }
 
-/// The environment of one story. When it is dropped, every response of the twin must have matched GitHub's
-/// OpenAPI description.
+/// The environment of one story. When it is dropped, every response of the twin and every payload of its webhooks must
+/// have matched GitHub's descriptions.
 pub(crate) struct World {
     pub(crate) twin: Arc<Twin>,
     pub(crate) model: ScriptedModel,
@@ -111,7 +111,7 @@ impl World {
             ci: Some(product_ci(sandbox.clone())),
             sandbox,
             files: product::wealth().into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect(),
-            polling: Polling { least: Duration::from_millis(200), most: Duration::from_millis(500) },
+            polling: POLLING,
             acting: acting(),
             credential: None,
             key: KEY,
@@ -493,6 +493,6 @@ impl Drop for World {
     fn drop(&mut self) {
         self.stop.cancel();
         // Nothing to spec is fine: if the model declines, there are only git requests, which GitHub does not describe.
-        self.spec.finish();
+        self.spec.finish(&self.twin.webhooks().sent());
     }
 }

@@ -24,8 +24,14 @@ fn signed(app: &RegisteredApp, claims: &Value) -> String {
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn jwt(app: &RegisteredApp) -> String {
-    signed(app, &json!({"iat": now() - 60, "exp": now() + 540, "iss": app.id}))
+pub(super) fn jwt(app: &RegisteredApp) -> String {
+    jwt_after(app, 0)
+}
+
+/// A JWT for a twin whose clock is so many seconds ahead.
+pub(super) fn jwt_after(app: &RegisteredApp, seconds: i64) -> String {
+    let now = now() + seconds;
+    signed(app, &json!({"iat": now - 60, "exp": now + 540, "iss": app.id}))
 }
 
 pub(super) fn permissions(all: &[(&str, Level)]) -> Permissions {
@@ -40,7 +46,7 @@ pub(super) fn everything() -> Permissions {
 
 pub(super) struct Asked {
     pub(super) status: u16,
-    headers: http::HeaderMap,
+    pub(super) headers: http::HeaderMap,
     pub(super) body: Value,
 }
 

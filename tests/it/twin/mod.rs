@@ -3,6 +3,7 @@
 
 mod actions;
 mod credentials;
+mod deliveries;
 mod merging;
 mod names;
 mod operation;

@@ -91,7 +91,7 @@ async fn a_request_with_a_cut_answer_is_applied_and_limits_carry_retry_after() {
     assert_eq!(ask(&world.twin, &world.token, Method::GET, "/app", None).await.unwrap().status(), 429);
 }
 
-type Received = Arc<Mutex<Vec<(http::HeaderMap, bytes::Bytes)>>>;
+pub(super) type Received = Arc<Mutex<Vec<(http::HeaderMap, bytes::Bytes)>>>;
 
 /// A receiver of webhooks, and its URL.
 pub(super) async fn receiver() -> (Received, String) {
@@ -107,7 +107,7 @@ pub(super) async fn receiver() -> (Received, String) {
     (received, url)
 }
 
-fn names(received: &Received) -> Vec<String> {
+pub(super) fn names(received: &Received) -> Vec<String> {
     let name = |(headers, body): &(http::HeaderMap, bytes::Bytes)| {
         let body: Value = serde_json::from_slice(body).unwrap();
         let event = headers["x-github-event"].to_str().unwrap();

@@ -55,6 +55,17 @@ impl Assessment {
         }
     }
 
+    /// Whether it waits, and nothing but a person can end that.
+    #[must_use]
+    pub fn awaits_only_people(&self) -> bool {
+        let is_by_people = |wait: &Wait| match wait {
+            Wait::Approvals { human, .. } => *human,
+            Wait::Draft | Wait::Policy { .. } => true,
+            Wait::Check { .. } | Wait::Unreviewed => false,
+        };
+        matches!(&self.decision, Decision::Waiting { on } if on.iter().all(is_by_people))
+    }
+
     /// The summary of the gate's check run, at most 65,000 bytes of Markdown.
     #[must_use]
     pub fn to_markdown(&self) -> String {

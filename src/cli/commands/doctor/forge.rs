@@ -53,7 +53,12 @@ pub(super) async fn inspect(
     for product in products {
         let repository: RepoName =
             product.repository.parse().with_context(|| format!("read the product {}", product.name))?;
-        let remarks = forge.inspect(&repository, &product.base_branch).await;
+        let mut remarks = forge.inspect(&repository, &product.base_branch).await;
+        let pushed =
+            store::effect::last_push(pool, &product.repository).await.context("read the last push")?;
+        if let Some(pushed_at) = pushed {
+            remarks.extend(forge.inspect_silence(pushed_at).await);
+        }
         let _ = writeln!(text, "product {} ({repository})", product.name);
         remarks.iter().for_each(|remark| describe(remark, text));
         all.push(Inspected { product: product.name, repository: product.repository, remarks });

@@ -60,14 +60,7 @@ impl Links {
         let (status, conclusion) = suites::sum(&latest);
         let url = format!("{}/check-suites/{}", self.api(it), suite.id);
         let pulls = it.pulls.iter().filter(|pull| pull.open && pull.head_sha == suite.head_sha);
-        let head_commit = commit.map(|commit| {
-            json!({
-                "id": commit.sha, "tree_id": commit.tree, "message": commit.message,
-                "timestamp": commit.committer.date,
-                "author": {"name": commit.author.name, "email": commit.author.email},
-                "committer": {"name": commit.committer.name, "email": commit.committer.email},
-            })
-        });
+        let head_commit = commit.map(brief_commit);
         json!({
             "id": suite.id, "node_id": node("CS", suite.id), "head_branch": it.branch_of(&suite.head_sha),
             "head_sha": suite.head_sha, "status": status, "conclusion": conclusion, "url": url,
@@ -89,6 +82,15 @@ impl Links {
             "blob_href": format!("{}/blob/{}/{}", self.page(it), run.head_sha, sent["path"].as_str().unwrap_or("")),
         })
     }
+}
+
+/// A commit as a check suite and a workflow run name their head.
+pub(super) fn brief_commit(commit: &Commit) -> Value {
+    json!({
+        "id": commit.sha, "tree_id": commit.tree, "message": commit.message, "timestamp": commit.committer.date,
+        "author": {"name": commit.author.name, "email": commit.author.email},
+        "committer": {"name": commit.committer.name, "email": commit.committer.email},
+    })
 }
 
 /// One step for each step that was announced, the last one open until the job is completed.

@@ -23,7 +23,9 @@ impl Links {
 
     /// The App itself, as its JWT sees it.
     pub(crate) fn own_app(&self, app: &App, installations: usize) -> Value {
-        let more = json!({"client_id": app.client_id(), "installations_count": installations});
+        let more = json!({
+            "client_id": app.client_id(), "events": app.events, "installations_count": installations,
+        });
         with(self.app(&app.slug), more)
     }
 
@@ -38,7 +40,7 @@ impl Links {
             "html_url": format!("{}/settings/installations/{}", self.base, it.id),
             "app_id": app.id, "client_id": app.client_id(), "app_slug": app.slug,
             "target_id": user_id(&it.account), "target_type": "Organization", "permissions": it.permissions,
-            "events": self.app(&app.slug)["events"], "created_at": APP_DATE, "updated_at": APP_DATE,
+            "events": app.events, "created_at": APP_DATE, "updated_at": APP_DATE,
             "single_file_name": null, "has_multiple_single_files": false, "single_file_paths": [],
             "suspended_by": suspended, "suspended_at": it.suspended.then_some(APP_DATE),
         })

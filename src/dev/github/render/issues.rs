@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Links, association, escape, node};
+use super::{Links, association, escape, node, with};
 use crate::dev::github::{
     accounts::user_id,
     state::{Comment, Issue, Repository, TimelineEvent},
@@ -22,6 +22,40 @@ impl Links {
             "performed_via_github_app": comment.author.strip_suffix("[bot]").map(|slug| self.app(slug)),
             "reactions": self.reactions(&url),
         })
+    }
+
+    /// What a comment is on, as its webhook shows it: an issue, or a pull request as an issue.
+    pub(crate) fn commented(&self, it: &Repository, number: i64) -> Value {
+        let Some(pull) = it.pull(number) else {
+            let issue = it.issues.iter().find(|issue| issue.number == number);
+            return with(
+                issue.map_or(Value::Null, |issue| self.issue(it, issue)),
+                self.no_reactions(it, number),
+            );
+        };
+        let as_issue = Issue {
+            id: pull.id,
+            number,
+            title: pull.title.clone(),
+            body: pull.body.clone(),
+            author: pull.author.clone(),
+            labels: Vec::new(),
+            created_at: pull.created_at.clone(),
+        };
+        let page = self.pull_page(it, number);
+        let links = json!({
+            "url": format!("{}/pulls/{number}", self.api(it)), "html_url": page,
+            "diff_url": format!("{page}.diff"), "patch_url": format!("{page}.patch"), "merged_at": pull.merge.as_ref().map(|merge| &merge.at),
+        });
+        let own = json!({
+            "pull_request": links, "draft": pull.draft, "html_url": page, "closed_at": pull.closed_at,
+            "state": if pull.open { "open" } else { "closed" },
+        });
+        with(with(self.issue(it, &as_issue), own), self.no_reactions(it, number))
+    }
+
+    fn no_reactions(&self, it: &Repository, number: i64) -> Value {
+        json!({"reactions": self.reactions(&format!("{}/issues/{number}", self.api(it)))})
     }
 
     /// An event in the timeline of a pull request.

@@ -65,7 +65,7 @@ fn app_of_slug(shared: &Shared, slug: &str) -> Result<App, Refusal> {
 }
 
 /// The App whose JWT the request carries.
-fn app_of(shared: &Shared, By(by): &By) -> Result<App, Refusal> {
+pub(super) fn app_of(shared: &Shared, By(by): &By) -> Result<App, Refusal> {
     let Kind::App { id } = by.kind else { return Err(Refusal::not_found()) };
     shared.host.with_state(|state| state.registry.apps.get(&id).cloned()).ok_or_else(Refusal::not_found)
 }

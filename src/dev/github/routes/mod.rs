@@ -6,6 +6,7 @@ mod branches;
 mod checks;
 mod comments;
 mod extract;
+mod hooks;
 mod merges;
 mod paging;
 mod pulls;
@@ -27,6 +28,7 @@ use super::shared::Shared;
 pub(crate) fn all() -> Router<Arc<Shared>> {
     Router::new()
         .merge(apps::routes())
+        .merge(hooks::routes())
         .merge(repositories::routes())
         .merge(branches::routes())
         .merge(pulls::routes())

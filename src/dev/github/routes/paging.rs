@@ -41,12 +41,12 @@ impl Query {
 
     /// The requested page of a list, and the `Link` header that leads to the others.
     pub(crate) fn page(&self, links: &Links, all: Vec<Value>) -> (Vec<Value>, Option<HeaderValue>) {
-        let size = self.number("per_page", DEFAULT_PAGE).min(self.largest);
+        let size = self.size();
         let page = self.number("page", 1);
         let last = all.len().div_ceil(size).max(1);
         let mut header = Vec::new();
         let mut link = |number: usize, name: &str| {
-            header.push(format!("<{}>; rel=\"{name}\"", self.address(links, number)));
+            header.push(format!("<{}>; rel=\"{name}\"", self.address(links, "page", &number.to_string())));
         };
         if page > 1 {
             link(page - 1, "prev");
@@ -62,14 +62,20 @@ impl Query {
         (shown, HeaderValue::from_str(&header.join(", ")).ok().filter(|_| !header.is_empty()))
     }
 
+    /// How many items a page has.
+    pub(crate) fn size(&self) -> usize {
+        self.number("per_page", DEFAULT_PAGE).min(self.largest)
+    }
+
     fn number(&self, name: &str, default: usize) -> usize {
         self.get(name).and_then(|text| text.parse().ok()).filter(|number| *number > 0).unwrap_or(default)
     }
 
-    fn address(&self, links: &Links, page: usize) -> String {
+    /// The address of the same list with another value of the parameter that says which part is asked for.
+    pub(crate) fn address(&self, links: &Links, name: &str, value: &str) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.pairs.iter().filter(|(key, _)| key != "page"));
-        query.append_pair("page", &page.to_string());
+        query.extend_pairs(self.pairs.iter().filter(|(key, _)| key != name));
+        query.append_pair(name, value);
         format!("{}{}?{}", links.base, self.path, query.finish())
     }
 }
@@ -87,7 +93,8 @@ pub(crate) fn counted_list(links: &Links, query: &Query, name: &str, all: Vec<Va
     Ok(linked(Json(json!({"total_count": total, name: shown})).into_response(), header))
 }
 
-fn linked(mut answer: Response, header: Option<HeaderValue>) -> Response {
+/// An answer with this `Link` header.
+pub(crate) fn linked(mut answer: Response, header: Option<HeaderValue>) -> Response {
     answer.headers_mut().extend(header.map(|header| (http::header::LINK, header)));
     answer
 }
