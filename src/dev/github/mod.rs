@@ -10,8 +10,7 @@
 //!    `refusal`, `event`, `webhooks`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
 //!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `secrets`, `rules`, `push_rules`,
-//!    `mergeability`, `stale`, `pulls`, `push`,
-//!    `queue`, `stacks`, `merges`, `async_merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the
+//!    `mergeability`, `stale`, `pulls`, `push`, `commits`, `queue`, `stacks`, `merges`, `async_merges`, `reviews`, `comments`, `issues`; and `deliveries`, which sends the
 //!    webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `receive_pack` (git), `credentials`, and `access`, which
 //!    judges a call by them
@@ -31,6 +30,7 @@ mod async_merges;
 mod checks;
 mod ci;
 mod comments;
+mod commits;
 mod control;
 mod credentials;
 mod deliveries;
