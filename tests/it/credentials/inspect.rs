@@ -2,12 +2,13 @@
 
 use aspora::{
     cli::dev_server,
+    core::merge_method::MergeMethod,
     dev::{
         Acting,
-        github::{Enforcement, RequiredCheck, Rules, Twin, TwinConfig},
+        github::{Enforcement, Method, RequiredCheck, Rules, Twin, TwinConfig},
         give,
     },
-    github::{Credential, Forge, Gravity, Remark},
+    github::{Credential, Forge, Gravity, Remark, Setting},
 };
 use serde_json::{Value, json};
 
@@ -17,34 +18,44 @@ const REPO: &str = "acme/wealth-product";
 
 struct World {
     twin: Twin,
+    /// A token of no known form, which may do everything.
+    token: String,
     _folder: tempfile::TempDir,
 }
 
 impl World {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let token = uuid::Uuid::new_v4().to_string();
         let config = TwinConfig {
             data_dir: folder.path().to_owned(),
             addr: ([127, 0, 0, 1], 0).into(),
             public_url: None,
-            token: uuid::Uuid::new_v4().to_string(),
+            token: token.clone(),
             webhook: None,
             ci: None,
         };
         let twin = Twin::start(config).await.unwrap();
         twin.create_repository(REPO, &[("README.md", b"text")]).await.unwrap();
-        Self { twin, _folder: folder }
+        Self { twin, token, _folder: folder }
     }
 
     fn forge(&self, acting: Acting) -> Forge {
-        let credential = dev_server::credential(give(&self.twin, acting, REPO).unwrap()).unwrap();
+        self.forge_with(dev_server::credential(give(&self.twin, acting, REPO).unwrap()).unwrap())
+    }
+
+    fn forge_with(&self, credential: Credential) -> Forge {
         let timeouts = aspora::github::Timeouts::default();
         let api_url = self.twin.url().parse().unwrap();
         Forge::new(aspora::github::Config { api_url, credential, timeouts }).unwrap()
     }
 
     async fn remarks(&self, acting: Acting) -> Vec<Remark> {
-        self.forge(acting).inspect(&REPO.parse().unwrap(), "main").await
+        self.remarks_by(acting, MergeMethod::Merge).await
+    }
+
+    async fn remarks_by(&self, acting: Acting, method: MergeMethod) -> Vec<Remark> {
+        self.forge(acting).inspect(&REPO.parse().unwrap(), "main", method).await
     }
 }
 
@@ -81,7 +92,7 @@ async fn each_credential_is_named_with_what_it_costs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_base_branch_demands_is_named_and_signed_commits_are_refused() {
+async fn what_the_base_branch_demands_is_named_and_signed_commits_are_refused_where_we_cannot_make_them() {
     let world = World::new().await;
     let before = world.remarks(Acting::App).await;
     assert_says(&before, Gravity::Note, "GitHub demands nothing of `main`");
@@ -96,8 +107,66 @@ async fn what_the_base_branch_demands_is_named_and_signed_commits_are_refused() 
     assert_says(&world.remarks(Acting::App).await, Gravity::Fine, demanded);
     let signed = Rules { signatures: true, ..Rules::default() };
     world.twin.add_ruleset(REPO, "main", Enforcement::Active, signed).unwrap();
-    let remarks = world.remarks(Acting::App).await;
-    assert_says(&remarks, Gravity::Fatal, "`main` accepts signed commits only");
+    for acting in [Acting::App, Acting::FineGrained, Acting::Classic, Acting::Actions] {
+        let remarks = world.remarks(acting).await;
+        assert_says(
+            &remarks,
+            Gravity::Fine,
+            "`main` accepts signed commits only: GitHub makes and signs ours",
+        );
+    }
+    let forge = world.forge_with(Credential::Token(world.token.clone().into()));
+    let remarks = forge.inspect(&REPO.parse().unwrap(), "main", MergeMethod::Merge).await;
+    assert_says(
+        &remarks,
+        Gravity::Fatal,
+        "`main` accepts signed commits only, and GitHub is not known to sign",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_method_that_is_not_allowed_is_fatal_and_those_that_are_are_named() {
+    async fn said(world: &World, method: MergeMethod, gravity: Gravity, what: &str, setting: Setting) {
+        let remarks = world.remarks_by(Acting::App, method).await;
+        assert_says(&remarks, gravity, what);
+        assert!(remarks.iter().any(|it| it.what.contains(what) && it.setting == setting), "{remarks:#?}");
+    }
+    let world = World::new().await;
+    let rules = |rules: Rules| world.twin.add_ruleset(REPO, "main", Enforcement::Active, rules).unwrap();
+    let of = Setting::MergeMethod;
+    let any = "merge methods allowed: merge, squash, rebase";
+    said(&world, MergeMethod::Rebase, Gravity::Fine, any, Setting::Repository).await;
+    world.twin.set_merge_methods(REPO, &[Method::Squash, Method::Rebase]).unwrap();
+    let not = "`main` cannot be merged into by `merge`; merge methods allowed: squash, rebase: choose one";
+    said(&world, MergeMethod::Merge, Gravity::Fatal, not, of).await;
+    world.twin.set_merge_methods(REPO, &[Method::Merge, Method::Squash]).unwrap();
+    rules(Rules { linear_history: true, ..Rules::default() });
+    let linear = "`main` cannot be merged into by `merge`; merge methods allowed: squash: choose one";
+    said(&world, MergeMethod::Merge, Gravity::Fatal, linear, of).await;
+    world.twin.set_merge_methods(REPO, &[Method::Rebase]).unwrap();
+    rules(Rules { signatures: true, ..Rules::default() });
+    let none = "no merge method is allowed: those of the repository";
+    said(&world, MergeMethod::Rebase, Gravity::Fatal, none, Setting::Repository).await;
+}
+
+#[tokio::test]
+async fn merge_methods_that_github_does_not_show_are_not_guessed() {
+    let rules = json!([{"type": "pull_request", "parameters": {"allowed_merge_methods": ["squash"]}}]);
+    let stub = Stub::new(move |seen| match seen.call.split('?').next().unwrap() {
+        "GET /repos/acme/w" => Some(json(200, &json!({"id": 1, "full_name": "acme/w"}))),
+        "GET /repos/acme/w/rules/branches/main" => Some(json(200, &rules)),
+        _ => None,
+    })
+    .await;
+    for (method, gravity) in [(MergeMethod::Squash, Gravity::Fine), (MergeMethod::Merge, Gravity::Fatal)] {
+        let remarks = stub.app().inspect(&repo(), "main", method).await;
+        assert_says(
+            &remarks,
+            Gravity::Note,
+            "GitHub does not show us which merge methods the repository allows",
+        );
+        assert_says(&remarks, gravity, "merge methods allowed by the branch's rules: squash");
+    }
 }
 
 #[tokio::test]
@@ -131,8 +200,10 @@ async fn rules_and_classic_protection_are_read_together() {
         })
     };
     let stub = Stub::new(move |seen| answer(&seen.call).map(|body| json(200, &body))).await;
-    let remarks = stub.with(Credential::Token("ghp_x".into())).inspect(&repo(), "release/1").await;
+    let forge = stub.with(Credential::Token("ghp_x".into()));
+    let remarks = forge.inspect(&repo(), "release/1", MergeMethod::Merge).await;
     assert_says(&remarks, Gravity::Fine, "merge methods allowed: squash");
+    assert_says(&remarks, Gravity::Note, "the merge queue of `release/1` merges by its own method");
     let demanded = "`release/1` demands `ci` of App 15368, `lint`, `old`, 2 approvals, a code owner's approval, \
         the newest commit of the base, a merge queue, one of the merge methods squash";
     assert_says(&remarks, Gravity::Fine, demanded);
@@ -151,7 +222,7 @@ async fn webhooks_that_do_not_arrive_are_named() {
             _ => None,
         })
         .await;
-        stub.app().inspect(&repo(), "main").await
+        stub.app().inspect(&repo(), "main", MergeMethod::Merge).await
     }
     assert_says(&said(json!([])).await, Gravity::Note, "has sent no webhook");
     let fine = json!([{"status_code": 202, "status": "OK"}]);
@@ -167,6 +238,6 @@ async fn a_repository_that_cannot_be_read_ends_the_questions() {
     })
     .await;
     let forge = stub.with(Credential::Token("github_pat_x".into()));
-    let remarks = forge.inspect(&"acme/none".parse().unwrap(), "main").await;
+    let remarks = forge.inspect(&"acme/none".parse().unwrap(), "main", MergeMethod::Merge).await;
     assert_says(&remarks, Gravity::Bad, "acme/none cannot be read");
 }

@@ -53,7 +53,9 @@ pub(super) async fn inspect(
     for product in products {
         let repository: RepoName =
             product.repository.parse().with_context(|| format!("read the product {}", product.name))?;
-        let remarks = forge.inspect(&repository, &product.base_branch).await;
+        let method = product.merge_method.parse();
+        let method = method.with_context(|| format!("read the product {}", product.name))?;
+        let remarks = forge.inspect(&repository, &product.base_branch, method).await;
         let _ = writeln!(text, "product {} ({repository})", product.name);
         remarks.iter().for_each(|remark| describe(remark, text));
         all.push(Inspected { product: product.name, repository: product.repository, remarks });
