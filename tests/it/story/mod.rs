@@ -30,4 +30,5 @@ mod pushes;
 mod returned;
 mod road;
 mod rounds;
+mod signed;
 mod webhooks;
