@@ -16,7 +16,10 @@ impl Attempt<'_> {
     pub(super) async fn arrival(&self, pull: &Pull, pushes: &[Observed<Pushed>]) -> Result<Arrival, Failure> {
         let (head, spec) = (&pull.head_sha, &self.stored.spec);
         let own = position(pushes, head);
+        let up_to = own.map_or(0, |own| own + 1);
+        let created = pushes.iter().take(up_to).filter_map(|push| push.observation.branched_from.clone());
         let before = pushes.iter().take(own.unwrap_or_default()).map(|push| push.observation.sha.clone());
+        let before = before.chain(created);
         let announced = signal::pushes(&self.factory.pool, &spec.repository, &spec.branch).await?;
         let pushes = Pushes {
             ours: own.map(|own| pushes[own].at),

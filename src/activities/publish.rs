@@ -1,5 +1,7 @@
 //! Publishing a change: a commit whose SHA is the same in every attempt, its tests, the push.
 
+mod signed;
+
 use super::{
     Failure,
     attempt::Attempt,
@@ -29,6 +31,7 @@ pub(super) enum Published {
 }
 
 /// A change to be published.
+#[derive(Clone, Copy)]
 pub(super) struct Offer<'a> {
     pub(super) parent: &'a Sha,
     pub(super) files: &'a [Written],
@@ -40,7 +43,8 @@ pub(super) struct Offer<'a> {
 }
 
 impl Attempt<'_> {
-    /// Commits a change and pushes it, if the branch is still where it is expected.
+    /// Commits a change and pushes it, if the branch is still where it is expected. Where commits must be signed, the
+    /// forge makes the commit.
     pub(super) async fn publish(&self, mirror: &Mirror, offer: Offer<'_>) -> Result<Published, Failure> {
         let Offer { parent, files, message, expected, number } = offer;
         let key = self.push_key(number);
@@ -48,7 +52,11 @@ impl Attempt<'_> {
             // An earlier attempt pushed this one, was declined, and asked again.
             return Ok(Published::Declined(Complaint::general("the forge declined this change")));
         }
-        let intent = self.push_intent(parent, files, message);
+        let is_signed = self.forge_signs().await?;
+        if is_signed && let Some(complaint) = self.unsignable(mirror, parent, files).await? {
+            return Ok(Published::Declined(complaint));
+        }
+        let intent = ChangePushIntent { is_signed, ..self.push_intent(parent, files, message) };
         let recorded = match self.begin(&key, &intent).await? {
             Before::Done(pushed) => return Ok(Published::Done(pushed)),
             Before::Unknown(recorded) | Before::Fresh(recorded) => recorded,
@@ -63,11 +71,16 @@ impl Attempt<'_> {
         let sha = mirror.commit(&commit).await?;
         let tests = self.test(mirror, &sha).await?;
         self.check_lease()?;
+        if recorded.intent.is_signed {
+            let (made, push) = self.commit_signed(mirror, &sha, offer, &commit.message).await?;
+            let branched_from = expected.is_none().then(|| parent.clone());
+            return self.pushed(&key, Pushed { sha: made, tests, branched_from }, push).await;
+        }
         match mirror.push(self.branch(), &sha, expected).await {
             Err(workspace::Error::Declined(declined)) if declined.is_about_the_change() => {
                 Ok(Published::Declined(Complaint::general(&declined.to_string())))
             }
-            pushed => self.pushed(&key, sha, tests, pushed?).await,
+            pushed => self.pushed(&key, Pushed { sha, tests, branched_from: None }, pushed?).await,
         }
     }
 
@@ -86,6 +99,7 @@ impl Attempt<'_> {
             // The database's JSON cannot hold a NUL.
             diff: diff.replace('\0', "\u{fffd}"),
             diff_is_cut,
+            is_signed: false,
         }
     }
 
@@ -100,14 +114,14 @@ impl Attempt<'_> {
     ) -> Result<Published, Failure> {
         self.check_lease()?;
         let pushed = mirror.push(self.branch(), &sha, expected).await?;
-        self.pushed(key, sha, tests, pushed).await
+        self.pushed(key, Pushed { sha, tests, branched_from: None }, pushed).await
     }
 
-    async fn pushed(&self, key: &str, sha: Sha, tests: Tests, push: Push) -> Result<Published, Failure> {
+    /// Records a new head, unless the branch was moved by someone else.
+    pub(super) async fn pushed(&self, key: &str, pushed: Pushed, push: Push) -> Result<Published, Failure> {
         if let Push::Moved { now } = push {
             return Ok(Published::Moved(now));
         }
-        let pushed = Pushed { sha, tests };
         self.observe::<ChangePushIntent>(key, &pushed).await?;
         Ok(Published::Done(pushed))
     }

@@ -44,7 +44,7 @@ pub enum Meaning {
 /// docs.github.com "REST API endpoints for pull requests" and "Troubleshooting required status checks",
 /// NixOS/nixpkgs-merge-bot#179, RakuenSoftware/aimee#2460, chdsbd/kodiak#641, objectstack-ai/objectui#3243,
 /// prow's merge (kubernetes-sigs/prow `pkg/github/client.go`).
-const SENTENCES: [(&str, Meaning); 20] = [
+const SENTENCES: [(&str, Meaning); 21] = [
     ("head branch was modified", Meaning::HeadMoved),
     ("base branch was modified", Meaning::NotYet),
     ("merge already in progress", Meaning::NotYet),
@@ -59,6 +59,7 @@ const SENTENCES: [(&str, Meaning); 20] = [
     ("review is required", Meaning::RulesUnmet),
     ("changes have been requested", Meaning::RulesUnmet),
     ("must not contain merge commits", Meaning::Method),
+    ("rebase merges cannot be automatically signed", Meaning::Method),
     ("must have verified signatures", Meaning::NotPermitted),
     ("conversation must be resolved", Meaning::RulesUnmet),
     ("rule violations found", Meaning::RulesUnmet),

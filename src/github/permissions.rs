@@ -80,6 +80,13 @@ pub const NEEDS: &[Need] = &[
         why: "to bring a base branch with changed workflow files into a pull request",
         without: "a branch that lags behind a change of .github/workflows is updated by a person",
     },
+    Need {
+        permission: "administration",
+        level: Level::Read,
+        required: false,
+        why: "to read the classic protection of branches",
+        without: "what classic protection demands is not seen, such as signed commits; rulesets are",
+    },
 ];
 
 /// Permissions by GitHub's name of them.
@@ -135,8 +142,13 @@ mod tests {
             asked.iter().map(|(name, level)| format!("{name}:{level}")).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(
-            asked(&[("metadata", "read"), ("contents", "write"), ("administration", "write")]),
-            "contents:write metadata:read"
+            asked(&[
+                ("metadata", "read"),
+                ("contents", "write"),
+                ("administration", "write"),
+                ("pages", "write")
+            ]),
+            "administration:read contents:write metadata:read"
         );
         assert_eq!(asked(&[("metadata", "write"), ("checks", "read")]), "checks:read metadata:read");
         assert_eq!(asked(&[("contents", "none")]), "");

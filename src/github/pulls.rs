@@ -1,6 +1,7 @@
 //! Pull requests: found by their branch, opened, read.
 
 use chrono::{DateTime, Utc};
+use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Error, Forge, escape, route, sha_or_none, text, text_or_empty};
@@ -164,6 +165,24 @@ impl Forge {
             maintainer_can_modify: false,
         };
         self.post(&route(repo, "pulls"), &body).await
+    }
+
+    /// Lets GitHub merge the base into the branch of a pull request, if the branch is still at `head`. GitHub answers
+    /// before it does so: look at the branch. It signs the merge as one of its web page (unverified for Apps).
+    ///
+    /// # Errors
+    /// Those of the call; [`super::Kind::Validation`] for another head, a conflict, or a base without a new commit.
+    pub async fn update_branch(&self, repo: &RepoName, number: u64, head: &Sha) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct Body<'a> {
+            expected_head_sha: &'a Sha,
+        }
+        #[derive(Deserialize)]
+        struct Accepted {}
+        let body = Body { expected_head_sha: head };
+        let route = route(repo, &format!("pulls/{number}/update-branch"));
+        let Accepted {} = self.call(Method::PUT, &route, Some(&body)).await?.json()?;
+        Ok(())
     }
 
     /// Reads a pull request.

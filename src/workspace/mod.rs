@@ -12,6 +12,7 @@ mod error;
 mod git;
 mod landed;
 mod link;
+mod made;
 mod mirror;
 mod names;
 mod remote;

@@ -15,6 +15,7 @@ mod env;
 mod boundary;
 mod f01_kill;
 mod f01_points;
+mod f01_signed;
 mod f02_applied_and_cut;
 mod f03_lost_answers;
 mod f03_postgres;

@@ -239,6 +239,20 @@ async fn our_transactions_are_read_committed_whatever_the_default_of_the_databas
 }
 
 #[tokio::test]
+async fn merges_that_no_verdict_cleared_are_counted_and_are_no_ailment() {
+    let test = TestEngine::new().await;
+    test.accept().await;
+    let before = doctor(&test.database.url, &["-o", "json"]).await;
+    let before: Value = serde_json::from_slice(&before.stdout).unwrap();
+    assert_eq!(before["unjudged"], 0);
+    test.execute("update run set state = jsonb_set(state, '{progress,unjudged}', '\"asha\"')").await;
+    let output = doctor(&test.database.url, &[]).await;
+    let text = text(&output);
+    assert!(text.contains("note 1 pull request merged unjudged: `aspora requirement list"), "{text}");
+    assert!(output.status.success(), "{text}");
+}
+
+#[tokio::test]
 async fn a_provider_that_is_down_is_reported_and_is_no_ailment() {
     let test = TestEngine::new().await;
     let down = "insert into outage (provider, failures, error, since, opened_at, probes, next_probe_at)

@@ -15,7 +15,7 @@ const SKEW: Duration = Duration::minutes(5);
 pub struct Pushes {
     /// When we pushed the head, if we did; we push each commit once.
     pub ours: Option<DateTime<Utc>>,
-    /// What we pushed before the head.
+    /// What we pushed before the head, and where we created the branch.
     pub before: BTreeSet<Sha>,
     /// The pushes that the forge announced, in the order in which we heard of them. An announcement may be lost,
     /// late, or doubled by a second webhook.

@@ -50,6 +50,9 @@ pub(crate) struct ChangePushIntent {
     pub(crate) diff: String,
     #[serde(default)]
     pub(crate) diff_is_cut: bool,
+    /// Whether the forge makes the commit, which it signs; it is pushed otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_signed: bool,
 }
 
 /// A push that merges the base into the branch.
@@ -58,6 +61,9 @@ pub(crate) struct BasePushIntent {
     pub(crate) branch: String,
     pub(crate) parent: Sha,
     pub(crate) base: Sha,
+    /// Whether the forge makes the merge, which it signs; it is pushed otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_signed: bool,
 }
 
 /// A commit message in git's own form: the title, a blank line, the explanation.
@@ -76,6 +82,10 @@ pub(crate) struct Pushed {
     pub(crate) sha: Sha,
     /// The result of its tests, which ran before the push.
     pub(crate) tests: Tests,
+    /// The commit at which the branch was created, where the forge made the head on it; a push creates the branch with
+    /// the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) branched_from: Option<Sha>,
 }
 
 /// The result of the product's tests.

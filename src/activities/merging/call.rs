@@ -29,7 +29,7 @@ pub(in super::super) async fn call(
     };
     let pull = again.as_ref().unwrap_or(pull);
     if let Some(meaning) = hindrance(pull) {
-        return Ok(wanting(at, meaning));
+        return Ok(wanting(at, meaning).await);
     }
     if let Some(wait) = stack::below(at, pull).await? {
         return Ok(wait);
@@ -47,7 +47,7 @@ pub(in super::super) async fn call(
     orders.observe(at, uuid).await?;
     match merge {
         Merge::Merged(sha) => record(at, key, sha, head.clone()).await,
-        Merge::Refused(refused) => Ok(means(at, refused)),
+        Merge::Refused(refused) => Ok(means(at, refused).await),
         Merge::Pending(_) if !ours => Ok(wait(
             at,
             "another merge of this pull request to end, which is not of the cleared head".to_owned(),

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What follows from GitHub's reason.
-pub(super) fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerged) -> Reply {
+pub(super) async fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerged) -> Reply {
     let base = &at.stored.spec.base_branch;
     match meaning {
         Meaning::HeadMoved => answer(Outcome::Moved, "the forge says that the head moved"),
@@ -28,7 +28,10 @@ pub(super) fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerged) -> 
         ),
         Meaning::Method => answer(
             Outcome::Refused,
-            format!("the repository does not allow the product's merge method: {why}"),
+            format!(
+                "the repository does not allow the product's merge method: {why}; {}",
+                allowed_methods(at).await
+            ),
         ),
         Meaning::NotPermitted => {
             answer(Outcome::Refused, format!("the forge does not allow us to merge: {why}"))
@@ -37,8 +40,16 @@ pub(super) fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerged) -> 
     }
 }
 
+/// The merge methods that would be allowed, as far as the forge says.
+async fn allowed_methods(at: &Attempt<'_>) -> String {
+    match at.factory.forge.merge_methods(&at.repo, &at.stored.spec.base_branch).await {
+        Ok(methods) => format!("{}; set one of them for the product, then retry the run", methods.sentence()),
+        Err(error) => format!("which it allows cannot be read: {error}"),
+    }
+}
+
 /// What follows from what the pull request shows before a merge is asked for.
-pub(super) fn wanting(at: &Attempt<'_>, meaning: Meaning) -> Reply {
+pub(super) async fn wanting(at: &Attempt<'_>, meaning: Meaning) -> Reply {
     let why = match meaning {
         Meaning::NotYet => "it has not worked out yet whether it merges",
         Meaning::RulesUnmet => "it shows the pull request as blocked",
@@ -52,5 +63,5 @@ pub(super) fn wanting(at: &Attempt<'_>, meaning: Meaning) -> Reply {
         | Meaning::NotPermitted
         | Meaning::Unknown => "it says no more",
     };
-    means(at, NotMerged { meaning, why: why.to_owned() })
+    means(at, NotMerged { meaning, why: why.to_owned() }).await
 }

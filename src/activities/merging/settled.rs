@@ -77,7 +77,7 @@ pub(super) async fn became(
             Ok(answer(Outcome::Moved, note))
         }
         Merge::Enqueued(_) => Ok(wait_for_forge(at, format!("the merge queue of `{base}`"), since)),
-        Merge::Refused(refused) => Ok(means(at, refused)),
+        Merge::Refused(refused) => Ok(means(at, refused).await),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     store::{
         self,
         invariant::{self, Check},
-        outage,
+        outage, requirement,
         server::{self, Server},
     },
 };
@@ -60,6 +60,9 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         down.iter().for_each(|one| describe_outage(one, &mut text));
         found["down"] =
             down.iter().map(|one| json!({ "provider": one.provider, "since": one.since })).collect();
+        let unjudged = requirement::count_unjudged(&pool).await.context("count the unjudged merges")?;
+        describe_unjudged(unjudged, &mut text);
+        found["unjudged"] = json!(unjudged);
     }
     let products = forge::inspect(&pool, missing == 0, &mut text).await?;
     is_healthy &= products.iter().all(forge::Inspected::is_healthy);
@@ -106,6 +109,14 @@ fn describe_outage(down: &outage::Row, text: &mut String) {
     let since = down.since.format("%Y-%m-%d %H:%M UTC");
     let probes = counted(down.probes, "failed probe");
     let _ = writeln!(text, "note {who} is down since {since}, {probes}: {}", one_line(&down.error));
+}
+
+/// Merges by others that no verdict had cleared; each run's page names who made it.
+fn describe_unjudged(count: i64, text: &mut String) {
+    if count > 0 {
+        let merges = counted(count, "pull request");
+        let _ = writeln!(text, "note {merges} merged unjudged: `aspora requirement list --state unjudged`");
+    }
 }
 
 fn describe_invariant(check: &Check, text: &mut String) {

@@ -65,7 +65,8 @@ pub(crate) struct List {
     /// Only this product.
     #[arg(short, long)]
     product: Option<String>,
-    /// Only runs in this state: active, waiting, paused, ended, succeeded, failed, blocked or cancelled.
+    /// Only runs in this state: active, waiting, paused, ended, succeeded, failed, blocked or cancelled; or unjudged: those
+    /// whose pull request was merged although no verdict had cleared it.
     #[arg(short, long)]
     state: Option<String>,
     /// Only titles that contain this text.

@@ -17,6 +17,9 @@ pub(crate) const ACTIONS_APP: &str = CI_APP;
 const BOT_ADDRESS: &str = "bot@aspora.ai";
 const NOREPLY: &str = "@users.noreply.github.com";
 
+/// Who GitHub commits as, on its pages and for `createCommitOnBranch`.
+pub(crate) const WEB_FLOW: (&str, &str) = ("GitHub", "noreply@github.com");
+
 /// The id of a login; equal logins have equal ids in every twin.
 pub(crate) fn user_id(login: &str) -> i64 {
     let digest = Sha256::digest(login.as_bytes());

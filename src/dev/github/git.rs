@@ -135,12 +135,23 @@ impl Git {
         message: &str,
         author: (&str, &str),
     ) -> anyhow::Result<String> {
+        self.commit_tree_by(tree, parents, message, (author, author)).await
+    }
+
+    /// As [`Self::commit_tree`], by an author and a committer.
+    pub(crate) async fn commit_tree_by(
+        &self,
+        tree: &str,
+        parents: &[&str],
+        message: &str,
+        (author, committer): ((&str, &str), (&str, &str)),
+    ) -> anyhow::Result<String> {
         let mut command = self.command(["commit-tree", tree, "-F", "-"]);
         for parent in parents {
             command.args(["-p", parent]);
         }
         command.env("GIT_AUTHOR_NAME", author.0).env("GIT_AUTHOR_EMAIL", author.1);
-        command.env("GIT_COMMITTER_NAME", author.0).env("GIT_COMMITTER_EMAIL", author.1);
+        command.env("GIT_COMMITTER_NAME", committer.0).env("GIT_COMMITTER_EMAIL", committer.1);
         Ok(String::from_utf8(succeed(command, message.as_bytes()).await?)?.trim().to_owned())
     }
 
@@ -165,22 +176,32 @@ impl Git {
         message: &str,
         author: (&str, &str),
     ) -> anyhow::Result<String> {
+        let mut listing = Vec::new();
+        for (path, bytes) in files {
+            let mode = if bytes.starts_with(b"#!") { "100755" } else { "100644" };
+            listing.extend(self.index_line(mode, path, bytes).await?);
+        }
+        let tree = self.tree_with(parent, &listing).await?;
+        let parents: Vec<&str> = parent.into_iter().collect();
+        self.commit_tree(&tree, &parents, message, author).await
+    }
+
+    /// The line of `git update-index --index-info` that puts a file in its place.
+    pub(crate) async fn index_line(&self, mode: &str, path: &str, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let blob = String::from_utf8(succeed(self.command(["hash-object", "-w", "--stdin"]), bytes).await?)?;
+        Ok(format!("{mode} {}\t{path}\0", blob.trim()).into_bytes())
+    }
+
+    /// The tree of `parent` with these lines applied.
+    pub(crate) async fn tree_with(&self, parent: Option<&str>, lines: &[u8]) -> anyhow::Result<String> {
         let scratch = tempfile::tempdir().context("make a folder for the index")?;
         let index = scratch.path().join("index");
         if let Some(parent) = parent {
             succeed_with(self.command(["read-tree", parent]), &index, b"").await?;
         }
-        let mut listing = Vec::new();
-        for (path, bytes) in files {
-            let blob = succeed(self.command(["hash-object", "-w", "--stdin"]), bytes).await?;
-            let mode = if bytes.starts_with(b"#!") { "100755" } else { "100644" };
-            let blob = String::from_utf8(blob)?;
-            listing.extend_from_slice(format!("{mode} {}\t{path}\0", blob.trim()).as_bytes());
-        }
-        succeed_with(self.command(["update-index", "-z", "--index-info"]), &index, &listing).await?;
+        succeed_with(self.command(["update-index", "-z", "--index-info"]), &index, lines).await?;
         let tree = succeed_with(self.command(["write-tree"]), &index, b"").await?;
-        let parents: Vec<&str> = parent.into_iter().collect();
-        self.commit_tree(String::from_utf8(tree)?.trim(), &parents, message, author).await
+        Ok(String::from_utf8(tree)?.trim().to_owned())
     }
 
     /// A file's content at a commit, if it is there.

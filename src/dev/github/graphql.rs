@@ -3,6 +3,8 @@
 //! Errors come with 200 and in GitHub's form. A field of GitHub's that is not built here is refused with 501, so that
 //! no test takes silence for an answer.
 
+mod commit;
+mod errors;
 mod parse;
 
 use std::sync::Arc;
@@ -12,7 +14,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use self::parse::{Field, parse};
+use self::{
+    errors::{of_field, undefined},
+    parse::{Field, parse},
+};
 use super::{
     access::{self, Call},
     accounts::user_id,
@@ -25,12 +30,8 @@ use super::{
 };
 
 /// Fields of GitHub's that callers may come to need and that are not built.
-const NOT_BUILT: [&str; 4] = [
-    "resolveReviewThread",
-    "enablePullRequestAutoMerge",
-    "createCommitOnBranch",
-    "markPullRequestReadyForReview",
-];
+const NOT_BUILT: [&str; 3] =
+    ["resolveReviewThread", "enablePullRequestAutoMerge", "markPullRequestReadyForReview"];
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new().route("/graphql", post(answer))
@@ -39,9 +40,11 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
 #[derive(Deserialize)]
 struct Request {
     query: String,
+    #[serde(default)]
+    variables: Map<String, Value>,
 }
 
-async fn answer(State(_): State<Arc<Shared>>, By(by): By, Body(request): Body<Request>) -> Answer {
+async fn answer(State(shared): State<Arc<Shared>>, By(by): By, Body(request): Body<Request>) -> Answer {
     if matches!(by.kind, Kind::Nobody) {
         return Err(Refusal::new(
             StatusCode::UNAUTHORIZED,
@@ -58,27 +61,42 @@ async fn answer(State(_): State<Arc<Shared>>, By(by): By, Body(request): Body<Re
             let message = format!("The twin has not built `{}` of GraphQL", field.name);
             return Ok((StatusCode::NOT_IMPLEMENTED, message).into_response());
         }
-        match resolve(&by, operation.kind, field) {
-            Ok(value) => {
-                data.insert(field.key().to_owned(), value);
-            }
-            Err(error) => errors.push(error),
-        }
+        let resolved = match judge(&by, field) {
+            Err(error) => Err(error),
+            Ok(()) => resolve(&shared, &by, operation.kind, field, &request.variables).await?,
+        };
+        data.insert(field.key().to_owned(), resolved.as_ref().ok().cloned().unwrap_or_default());
+        errors.extend(resolved.err());
     }
-    if errors.is_empty() { ok(json!({"data": data})) } else { ok(json!({"data": null, "errors": errors})) }
+    if errors.is_empty() { ok(json!({"data": data})) } else { ok(json!({"data": data, "errors": errors})) }
 }
 
-fn resolve(by: &Credential, kind: &str, field: &Field) -> Result<Value, Value> {
-    let root = if kind == "mutation" { "Mutation" } else { "Query" };
-    if field.name != "viewer" || root != "Query" {
-        return Err(undefined(&[kind], root, &field.name));
+/// Refuses a field by its row of the permission table.
+fn judge(by: &Credential, field: &Field) -> Result<(), Value> {
+    let Some(row) = graphql_row(&field.name) else { return Ok(()) };
+    let call = Call { row, path: "/graphql", repository: None };
+    access::judge(&call, by).map_err(|refusal| of_field(field, "FORBIDDEN", &refusal.message))
+}
+
+async fn resolve(
+    shared: &Shared,
+    by: &Credential,
+    kind: &str,
+    field: &Field,
+    variables: &Map<String, Value>,
+) -> Result<Result<Value, Value>, Refusal> {
+    match (kind, &*field.name) {
+        ("query", "viewer") => Ok(viewer(by, kind, field)),
+        ("mutation", "createCommitOnBranch") => {
+            let variable = field.input.as_ref().and_then(|name| variables.get(name));
+            commit::create(shared, by, field, variable.cloned().unwrap_or_default()).await
+        }
+        ("mutation", other) => Ok(Err(undefined(&[kind], "Mutation", other))),
+        (_, other) => Ok(Err(undefined(&[kind], "Query", other))),
     }
-    if let Some(row) = graphql_row(&field.name) {
-        let call = Call { row, path: "/graphql", repository: None };
-        access::judge(&call, by).map_err(
-            |refusal| json!({"type": "FORBIDDEN", "path": [field.key()], "message": refusal.message}),
-        )?;
-    }
+}
+
+fn viewer(by: &Credential, kind: &str, field: &Field) -> Result<Value, Value> {
     let login = by.login.as_deref().unwrap_or_default();
     let id = user_id(login);
     let one = |inner: &Field| {
@@ -93,12 +111,4 @@ fn resolve(by: &Credential, kind: &str, field: &Field) -> Result<Value, Value> {
         Ok((inner.key().to_owned(), value))
     };
     field.fields.iter().map(one).collect::<Result<Map<_, _>, _>>().map(Value::Object)
-}
-
-fn undefined(at: &[&str], on: &str, field: &str) -> Value {
-    let path: Vec<&str> = at.iter().copied().chain([field]).collect();
-    json!({
-        "path": path, "message": format!("Field '{field}' doesn't exist on type '{on}'"),
-        "extensions": {"code": "undefinedField", "typeName": on, "fieldName": field},
-    })
 }

@@ -10,9 +10,8 @@
 //!    `refusal`, `event`, `webhooks`, `clock`, `audience`, `delivery_log`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
 //!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `secrets`, `rules`, `push_rules`,
-//!    `mergeability`, `stale`, `pulls`, `push`,
-//!    `queue`, `stacks`, `merges`, `async_merges`, `reviews`, `comments`, `issues`, `installations`; and
-//!    `deliveries`, which sends the webhooks
+//!    `mergeability`, `stale`, `pulls`, `push`, `commits`, `queue`, `stacks`, `merges`, `async_merges`, `reviews`,
+//!    `comments`, `issues`, `installations`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `receive_pack` (git), `credentials`, and `access`, which
 //!    judges a call by them
 //! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
@@ -33,6 +32,7 @@ mod checks;
 mod ci;
 mod clock;
 mod comments;
+mod commits;
 mod control;
 mod credentials;
 mod deliveries;

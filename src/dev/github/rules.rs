@@ -49,6 +49,9 @@ pub(crate) fn refusal(
         if rules.linear_history && method == "merge" {
             reasons.push("This branch must not contain merge commits.".to_owned());
         }
+        if rules.signatures && method == "rebase" {
+            reasons.push(REBASE_UNSIGNED.to_owned());
+        }
         let Some(first) = reasons.first() else { continue };
         return Some(Refusal::not_mergeable(&match source {
             Source::Protection => first.clone(),
@@ -90,6 +93,9 @@ fn demands(it: &Repository, pull: &Pull, comparison: &Comparison, rules: &Rules)
 
 /// GitHub's words for a commit without a verified signature.
 pub(crate) const UNSIGNED: &str = "Commits must have verified signatures.";
+/// GitHub's words for a rebase into a branch that wants signatures (seen on its page and in its GraphQL).
+const REBASE_UNSIGNED: &str =
+    "Base branch requires signed commits. Rebase merges cannot be automatically signed by GitHub";
 /// GitHub's words for a push to a branch that takes pull requests alone.
 pub(crate) const THROUGH_PULL_REQUEST: &str = "Changes must be made through a pull request.";
 

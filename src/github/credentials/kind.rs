@@ -20,6 +20,17 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
+    /// Whether GitHub signs the commits that it makes for such a credential, as it says of `createCommitOnBranch`. Seen for
+    /// Apps (donaldgifford/repo-guardian) and for a person's token (helium/HIP#1226); a token of an unknown form may be of
+    /// a server that does not.
+    #[must_use]
+    pub const fn signs_commits(self) -> bool {
+        match self {
+            Self::App | Self::Classic | Self::FineGrained | Self::UserToServer | Self::Installation => true,
+            Self::Unknown => false,
+        }
+    }
+
     /// The kind of a token, by its prefix.
     #[must_use]
     pub fn of(token: &str) -> Self {

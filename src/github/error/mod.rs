@@ -176,6 +176,12 @@ impl Error {
         Self::new(Kind::Forbidden, call, why)
     }
 
+    /// GraphQL reports errors with the status of success.
+    pub(super) fn of_graphql(call: &str, kind: Kind, why: &str) -> Self {
+        let retry_after = (kind == Kind::RateLimited).then_some(DEFAULT_WAIT);
+        Self { retry_after, ..Self::new(kind, call, why) }
+    }
+
     /// The same error with this reason before GitHub's.
     pub(super) fn explained(mut self, why: &str) -> Self {
         self.message = plain(&format!("{why} (GitHub: {})", self.message));

@@ -3,7 +3,7 @@
 use http::Method;
 use serde::Deserialize;
 
-use super::{Remark, reason};
+use super::{Remark, methods::Settings, reason};
 use crate::{
     core::requirement::RepoName,
     github::{Abilities, CredentialKind, Error, Forge, Kind, escape, permissions::NEEDS, route},
@@ -15,9 +15,8 @@ struct Repository {
     full_name: String,
     #[serde(default)]
     archived: bool,
-    allow_merge_commit: Option<bool>,
-    allow_squash_merge: Option<bool>,
-    allow_rebase_merge: Option<bool>,
+    #[serde(flatten)]
+    methods: Settings,
 }
 
 /// What is read to learn whether a permission is granted: the permission, the route, and what is lost without it.
@@ -41,8 +40,8 @@ impl Forge {
         Ok(remarks)
     }
 
-    /// Whether the repository can be merged into, and by which methods.
-    pub(super) async fn inspect_repository(&self, repo: &RepoName) -> Result<Vec<Remark>, Error> {
+    /// Whether the repository can be merged into, and its settings about that.
+    pub(super) async fn inspect_repository(&self, repo: &RepoName) -> Result<(Vec<Remark>, Settings), Error> {
         let found: Repository = self.get(&format!("/repos/{repo}")).await?;
         let mut remarks = Vec::new();
         if !found.full_name.eq_ignore_ascii_case(&repo.to_string()) {
@@ -55,21 +54,7 @@ impl Forge {
         if found.archived {
             remarks.push(Remark::fatal(format!("{repo} is archived; unarchive it in its settings")));
         }
-        let methods = [
-            ("merge", found.allow_merge_commit),
-            ("squash", found.allow_squash_merge),
-            ("rebase", found.allow_rebase_merge),
-        ];
-        let allowed: Vec<&str> =
-            methods.iter().filter(|(_, allowed)| *allowed == Some(true)).map(|(name, _)| *name).collect();
-        remarks.push(match methods.iter().all(|(_, allowed)| allowed.is_none()) {
-            true => Remark::note("GitHub does not show us which merge methods the repository allows"),
-            false if allowed.is_empty() => Remark::fatal(format!(
-                "{repo} allows no merge method; allow one under Settings, General, Pull Requests"
-            )),
-            false => Remark::fine(format!("merge methods allowed: {}", allowed.join(", "))),
-        });
-        Ok(remarks)
+        Ok((remarks, found.methods))
     }
 
     /// What our credential may do. An App's grant says it; of a token it is tried, by reading alone.

@@ -5,9 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Remark, reason};
+use super::{
+    Remark,
+    methods::{MergeMethods, Settings},
+    reason,
+};
 use crate::{
-    core::requirement::RepoName,
+    core::{merge_method::MergeMethod, requirement::RepoName},
     github::{Error, Forge, Kind, escape, route},
 };
 
@@ -69,8 +73,13 @@ impl Forge {
     /// Those of the calls; that classic protection may not be read is no error, but said in the demand.
     pub async fn demand(&self, repo: &RepoName, branch: &str) -> Result<Demand, Error> {
         let mut demand = Demand::default();
-        let rules: Vec<Rule> =
-            self.pages(&route(repo, &format!("rules/branches/{}", escape(branch))), |page| page).await?;
+        let rules =
+            self.pages(&route(repo, &format!("rules/branches/{}", escape(branch))), |page| page).await;
+        let rules: Vec<Rule> = match rules {
+            // An older server of one's own has no rulesets.
+            Err(error) if error.kind() == Kind::NotFound => Vec::new(),
+            rules => rules?,
+        };
         rules.iter().for_each(|rule| demand.add(rule));
         match self.get::<Value>(&route(repo, &format!("branches/{}/protection", escape(branch)))).await {
             Ok(protection) => demand.add_classic(&protection),
@@ -81,20 +90,46 @@ impl Forge {
         Ok(demand)
     }
 
-    /// The remarks about a base branch.
-    pub(super) async fn inspect_branch(&self, repo: &RepoName, branch: &str) -> Vec<Remark> {
+    /// The remarks about a base branch, into which a product merges by this method.
+    pub(super) async fn inspect_branch(
+        &self,
+        repo: &RepoName,
+        branch: &str,
+        settings: &Settings,
+        method: MergeMethod,
+    ) -> Vec<Remark> {
         let demand = match self.demand(repo, branch).await {
             Ok(demand) => demand,
             Err(error) => {
                 let why = reason(&error);
-                return vec![Remark::note(format!("what `{branch}` demands cannot be read: {why}"))];
+                let mut remarks = MergeMethods::new(settings, &Demand::default()).remarks(branch, method);
+                remarks.push(Remark::note(format!("what `{branch}` demands cannot be read: {why}")));
+                return remarks;
             }
         };
         let mut remarks = demand.remarks(branch);
+        if demand.signatures {
+            remarks.push(self.inspect_signatures(branch));
+        }
+        remarks.extend(MergeMethods::new(settings, &demand).remarks(branch, method));
         for (ruleset, source) in &demand.rulesets {
             remarks.extend(self.inspect_bypass(repo, *ruleset, source).await);
         }
         remarks
+    }
+
+    /// Whether our commits can be signed where a branch accepts no others.
+    fn inspect_signatures(&self, branch: &str) -> Remark {
+        let kind = self.kind();
+        if kind.signs_commits() {
+            return Remark::fine(format!(
+                "`{branch}` accepts signed commits only: GitHub makes and signs ours, which change no executable file"
+            ));
+        }
+        Remark::fatal(format!(
+            "`{branch}` accepts signed commits only, and GitHub is not known to sign those of {kind}: use a GitHub App, \
+             take `Require signed commits` off the branch's rules, or choose another base branch"
+        ))
     }
 
     /// Whether a ruleset would let us pass. We never use that, but someone with our key could.
@@ -177,15 +212,6 @@ impl Demand {
 
     fn remarks(&self, branch: &str) -> Vec<Remark> {
         let mut remarks = Vec::new();
-        if self.signatures {
-            remarks.push(Remark::fatal(format!(
-                "`{branch}` accepts signed commits only, and what is pushed by git is never signed by GitHub: take \
-                 `Require signed commits` off its rules, or choose another base branch"
-            )));
-        }
-        if self.methods.as_ref().is_some_and(BTreeSet::is_empty) {
-            remarks.push(Remark::fatal(format!("the rules of `{branch}` together allow no merge method")));
-        }
         let demanded = self.sentence();
         remarks.push(match demanded.is_empty() {
             true => Remark::note(format!(

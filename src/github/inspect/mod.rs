@@ -4,13 +4,17 @@
 mod access;
 mod deliveries;
 mod demands;
+mod methods;
 
 use serde::Serialize;
 
 use super::{Error, Forge};
-use crate::core::requirement::RepoName;
+use crate::core::{merge_method::MergeMethod, requirement::RepoName};
 
-pub use self::demands::{Demand, RequiredCheck};
+pub use self::{
+    demands::{Demand, RequiredCheck},
+    methods::MergeMethods,
+};
 
 /// How grave a remark is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -26,6 +30,16 @@ pub enum Gravity {
     Fatal,
 }
 
+/// The setting of a product that a remark is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// The repository, with its base branch.
+    Repository,
+    /// The merge method.
+    MergeMethod,
+}
+
 /// One thing about a repository, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Remark {
@@ -33,45 +47,59 @@ pub struct Remark {
     pub gravity: Gravity,
     /// What it is and how to put it right, in one line.
     pub what: String,
+    /// Which setting of the product it is about.
+    pub setting: Setting,
 }
 
 impl Remark {
     fn fine(what: impl Into<String>) -> Self {
-        Self { gravity: Gravity::Fine, what: what.into() }
+        Self::new(Gravity::Fine, what)
     }
 
     fn note(what: impl Into<String>) -> Self {
-        Self { gravity: Gravity::Note, what: what.into() }
+        Self::new(Gravity::Note, what)
     }
 
     fn bad(what: impl Into<String>) -> Self {
-        Self { gravity: Gravity::Bad, what: what.into() }
+        Self::new(Gravity::Bad, what)
     }
 
     fn fatal(what: impl Into<String>) -> Self {
-        Self { gravity: Gravity::Fatal, what: what.into() }
+        Self::new(Gravity::Fatal, what)
+    }
+
+    fn fatal_of(setting: Setting, what: impl Into<String>) -> Self {
+        Self { setting, ..Self::fatal(what) }
+    }
+
+    fn new(gravity: Gravity, what: impl Into<String>) -> Self {
+        Self { gravity, what: what.into(), setting: Setting::Repository }
     }
 }
 
 impl Forge {
-    /// Everything that we can find out about a product's repository and its base branch. A failed call is a remark.
-    pub async fn inspect(&self, repo: &RepoName, base_branch: &str) -> Vec<Remark> {
+    /// Everything that we can find out about a product's repository and its base branch, into which its pull requests
+    /// are merged by this method. A failed call is a remark.
+    pub async fn inspect(&self, repo: &RepoName, base_branch: &str, method: MergeMethod) -> Vec<Remark> {
         let mut remarks = match self.inspect_account(repo).await {
             Ok(remarks) => remarks,
             Err(error) => {
                 return vec![Remark::bad(format!("GitHub does not accept our credential: {error}"))];
             }
         };
-        match self.inspect_repository(repo).await {
-            Ok(found) => remarks.extend(found),
+        let settings = match self.inspect_repository(repo).await {
+            Ok((found, settings)) => {
+                remarks.extend(found);
+                settings
+            }
             Err(error) => {
                 let what = format!("{repo} cannot be read, so nothing else is known: {error}");
                 remarks.push(Remark::bad(what));
                 return remarks;
             }
-        }
+        };
         remarks.extend(self.inspect_access(repo, base_branch).await);
-        remarks.extend(self.inspect_branch(repo, base_branch).await);
+        remarks.extend(self.inspect_branch(repo, base_branch, &settings, method).await);
         remarks.push(self.inspect_deliveries().await);
         remarks.extend(self.notice().map(Remark::note));
         remarks

@@ -23,9 +23,9 @@ use crate::store::{
 
 /// The requirements on a page.
 const PAGE: i64 = 50;
-/// The filters of the list: states of a run, and how it may have ended.
-const STATES: [&str; 8] =
-    ["active", "waiting", "paused", "ended", "succeeded", "blocked", "failed", "cancelled"];
+/// The filters of the list: states of a run, how it may have ended, and whether it was merged unjudged.
+const STATES: [&str; 9] =
+    ["active", "waiting", "paused", "ended", "succeeded", "blocked", "failed", "cancelled", "unjudged"];
 
 /// The query of the page.
 #[derive(Debug, Default, Deserialize)]

@@ -13,7 +13,7 @@ use crate::{
         merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
     },
-    github::Gravity,
+    github::{Gravity, Setting},
     http::{
         AppState,
         middleware::{error::Error, extract},
@@ -41,7 +41,7 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Product
 
 /// Adds a product, or replaces its settings; runs that began earlier keep theirs. Without `backlog` or
 /// `concurrency` that number has no limit. The forge is asked what it would not let us do; a product of which no
-/// run could be merged, such as one with a branch that accepts signed commits only, is refused.
+/// run could be merged, such as one with a merge method that its repository does not allow, is refused.
 #[utoipa::path(post, path = "/api/v1/products", tag = "products", request_body = Product, responses(
     (status = 201, description = "The product was added.", body = Product),
     (status = 200, description = "The product existed and has these settings now.", body = Product),
@@ -52,7 +52,7 @@ pub(super) async fn put(
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
     let (name, repository, method) = check(&product)?;
-    let warnings = ask_the_forge(&app, &repository, &product.base_branch).await?;
+    let warnings = ask_the_forge(&app, &repository, &product.base_branch, method).await?;
     let pool = app.engine.pool();
     let was_there = store::product::get(pool, name.as_str()).await?.is_some();
     let mut tx = pool.begin().await?;
@@ -73,15 +73,24 @@ pub(super) async fn put(
 
 /// What the forge says of the repository and its base branch. A product of which no run could ever be merged is
 /// refused; a forge that does not answer is a warning.
-async fn ask_the_forge(app: &AppState, repository: &RepoName, branch: &str) -> Result<Vec<String>, Error> {
+async fn ask_the_forge(
+    app: &AppState,
+    repository: &RepoName,
+    branch: &str,
+    method: MergeMethod,
+) -> Result<Vec<String>, Error> {
     let Some(forge) = &app.settings.forge else { return Ok(Vec::new()) };
-    let Ok(remarks) = tokio::time::timeout(PATIENCE, forge.inspect(repository, branch)).await else {
+    let Ok(remarks) = tokio::time::timeout(PATIENCE, forge.inspect(repository, branch, method)).await else {
         return Ok(vec!["the forge did not answer in time; `aspora doctor` asks it again".to_owned()]);
     };
     let fatal: Vec<_> = remarks.iter().filter(|it| it.gravity == Gravity::Fatal).collect();
     if !fatal.is_empty() {
+        let field = |setting: Setting| match setting {
+            Setting::Repository => "/repository",
+            Setting::MergeMethod => "/merge_method",
+        };
         let wrong: Vec<(&str, String)> =
-            fatal.into_iter().map(|it| ("/repository", it.what.clone())).collect();
+            fatal.into_iter().map(|it| (field(it.setting), it.what.clone())).collect();
         return Err(Error::fields("product", wrong));
     }
     let grave = remarks.into_iter().filter(|remark| remark.gravity > Gravity::Fine);

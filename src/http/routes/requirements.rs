@@ -31,8 +31,8 @@ use crate::{
 /// The route's name beside the keys that were used on it.
 const ROUTE: &str = "POST /api/v1/requirements";
 /// The states that a list may be filtered by.
-const STATES: [&str; 8] =
-    ["active", "waiting", "paused", "ended", "succeeded", "failed", "blocked", "cancelled"];
+const STATES: [&str; 9] =
+    ["active", "waiting", "paused", "ended", "succeeded", "failed", "blocked", "cancelled", "unjudged"];
 /// The most products that an error names.
 const NAMED: usize = 20;
 
@@ -71,7 +71,7 @@ pub(super) async fn submit(
 #[utoipa::path(get, path = "/api/v1/requirements", tag = "requirements",
     params(
         ("product" = Option<String>, Query, description = "Only this product."),
-        ("state" = Option<String>, Query, description = "Only runs in this state (active, waiting, paused, ended) or with this end (succeeded, failed, blocked, cancelled)."),
+        ("state" = Option<String>, Query, description = "Only runs in this state (active, waiting, paused, ended) or with this end (succeeded, failed, blocked, cancelled); or those whose pull request was merged although no verdict had cleared it (unjudged)."),
         ("q" = Option<String>, Query, description = "Only titles that contain this text, in any case. A page of a search looks at 20000 titles, or 5000 with a state: it may have few items or none although next_cursor leads on."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
         ("limit" = Option<i32>, Query, description = "1 to 100; default 20."),

@@ -60,6 +60,9 @@ const END_OF_TIME: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).
 /// The ways in which runs end.
 const ENDS: [&str; 4] = ["succeeded", "failed", "blocked", "cancelled"];
 
+/// The state of requirements whose pull request was merged although no verdict had cleared it.
+const UNJUDGED: &str = "unjudged";
+
 /// Filters and pages a list of requirements.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -166,6 +169,19 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
     let (end_at, end_id) = scan_end.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
     let Filter { product, text, state, .. } = filter;
     let mut rows = match (state.as_deref(), product) {
+        (Some(UNJUDGED), _) => {
+            let file = sqlx::query_file_as!(
+                Row,
+                "src/store/catalog/requirement_list_unjudged.sql",
+                text.as_deref(),
+                at,
+                id,
+                end_at,
+                end_id,
+                product.as_deref()
+            );
+            file.fetch_all(pool).await?
+        }
         (Some(state), _) => {
             let one = [state];
             let states: Vec<String> = (if state == "ended" { &ENDS[..] } else { &one[..] })
@@ -216,6 +232,18 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
     rows.truncate(size);
     let next = if more { rows.last().map(|row| (row.listed_at, row.id)) } else { scan_end };
     Ok(Page { rows, next })
+}
+
+/// How many pull requests were merged although no verdict had cleared them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn count_unjudged(pool: &Pool) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from run where state->'progress'->>'unjudged' is not null"#
+    )
+    .fetch_one(pool)
+    .await
 }
 
 /// The last requirement that a page of a search scans; `None` when it reaches the end of the list.

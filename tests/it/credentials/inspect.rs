@@ -2,12 +2,13 @@
 
 use aspora::{
     cli::dev_server,
+    core::merge_method::MergeMethod,
     dev::{
         Acting,
-        github::{Enforcement, RequiredCheck, Rules, Twin, TwinConfig},
+        github::{Enforcement, Method, RequiredCheck, Rules, Twin, TwinConfig},
         give,
     },
-    github::{Credential, Forge, Gravity, Remark},
+    github::{Credential, Forge, Gravity, Remark, Setting},
 };
 use serde_json::{Value, json};
 
@@ -43,7 +44,11 @@ impl World {
     }
 
     async fn remarks(&self, acting: Acting) -> Vec<Remark> {
-        self.forge(acting).inspect(&REPO.parse().unwrap(), "main").await
+        self.remarks_by(acting, MergeMethod::Merge).await
+    }
+
+    async fn remarks_by(&self, acting: Acting, method: MergeMethod) -> Vec<Remark> {
+        self.forge(acting).inspect(&REPO.parse().unwrap(), "main", method).await
     }
 }
 
@@ -80,7 +85,7 @@ async fn each_credential_is_named_with_what_it_costs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_base_branch_demands_is_named_and_signed_commits_are_refused() {
+async fn what_the_base_branch_demands_is_named_and_signed_commits_are_refused_where_we_cannot_make_them() {
     let world = World::new().await;
     let before = world.remarks(Acting::App).await;
     assert_says(&before, Gravity::Note, "GitHub demands nothing of `main`");
@@ -95,8 +100,77 @@ async fn what_the_base_branch_demands_is_named_and_signed_commits_are_refused() 
     assert_says(&world.remarks(Acting::App).await, Gravity::Fine, demanded);
     let signed = Rules { signatures: true, ..Rules::default() };
     world.twin.add_ruleset(REPO, "main", Enforcement::Active, signed).unwrap();
-    let remarks = world.remarks(Acting::App).await;
-    assert_says(&remarks, Gravity::Fatal, "`main` accepts signed commits only");
+    for acting in [Acting::App, Acting::FineGrained, Acting::Classic, Acting::Actions] {
+        let remarks = world.remarks(acting).await;
+        assert_says(
+            &remarks,
+            Gravity::Fine,
+            "`main` accepts signed commits only: GitHub makes and signs ours",
+        );
+    }
+    // A server that has tokens of its own form.
+    let stub = Stub::new(|seen| match seen.call.split('?').next().unwrap() {
+        "GET /repos/acme/w/rules/branches/main" => {
+            let rule = json!({"type": "required_signatures", "ruleset_id": 5, "ruleset_source": "acme"});
+            Some(json(200, &json!([rule])))
+        }
+        "GET /user" => Some(json(200, &json!({"id": 5, "login": "ada", "type": "User"}))),
+        "GET /repos/acme/w" => Some(json(200, &json!({"id": 1, "full_name": "acme/w"}))),
+        _ => None,
+    })
+    .await;
+    let forge = stub.with(Credential::Token("glpat-x".into()));
+    let remarks = forge.inspect(&repo(), "main", MergeMethod::Merge).await;
+    assert_says(
+        &remarks,
+        Gravity::Fatal,
+        "`main` accepts signed commits only, and GitHub is not known to sign",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_method_that_is_not_allowed_is_fatal_and_those_that_are_are_named() {
+    async fn said(world: &World, method: MergeMethod, gravity: Gravity, what: &str, setting: Setting) {
+        let remarks = world.remarks_by(Acting::App, method).await;
+        assert_says(&remarks, gravity, what);
+        assert!(remarks.iter().any(|it| it.what.contains(what) && it.setting == setting), "{remarks:#?}");
+    }
+    let world = World::new().await;
+    let rules = |rules: Rules| world.twin.add_ruleset(REPO, "main", Enforcement::Active, rules).unwrap();
+    let of = Setting::MergeMethod;
+    let any = "merge methods allowed: merge, squash, rebase";
+    said(&world, MergeMethod::Rebase, Gravity::Fine, any, Setting::Repository).await;
+    world.twin.set_merge_methods(REPO, &[Method::Squash, Method::Rebase]).unwrap();
+    let not = "`main` cannot be merged into by `merge`; merge methods allowed: squash, rebase: choose one";
+    said(&world, MergeMethod::Merge, Gravity::Fatal, not, of).await;
+    world.twin.set_merge_methods(REPO, &[Method::Merge, Method::Squash]).unwrap();
+    rules(Rules { linear_history: true, ..Rules::default() });
+    let linear = "`main` cannot be merged into by `merge`; merge methods allowed: squash: choose one";
+    said(&world, MergeMethod::Merge, Gravity::Fatal, linear, of).await;
+    world.twin.set_merge_methods(REPO, &[Method::Rebase]).unwrap();
+    rules(Rules { signatures: true, ..Rules::default() });
+    let none = "no merge method is allowed: those of the repository";
+    said(&world, MergeMethod::Rebase, Gravity::Fatal, none, Setting::Repository).await;
+}
+
+#[tokio::test]
+async fn merge_methods_that_github_does_not_show_are_not_guessed() {
+    let rules = json!([{"type": "pull_request", "parameters": {"allowed_merge_methods": ["squash"]}}]);
+    let stub = Stub::new(move |seen| match seen.call.split('?').next().unwrap() {
+        "GET /repos/acme/w" => Some(json(200, &json!({"id": 1, "full_name": "acme/w"}))),
+        "GET /repos/acme/w/rules/branches/main" => Some(json(200, &rules)),
+        _ => None,
+    })
+    .await;
+    for (method, gravity) in [(MergeMethod::Squash, Gravity::Fine), (MergeMethod::Merge, Gravity::Fatal)] {
+        let remarks = stub.app().inspect(&repo(), "main", method).await;
+        assert_says(
+            &remarks,
+            Gravity::Note,
+            "GitHub does not show us which merge methods the repository allows",
+        );
+        assert_says(&remarks, gravity, "merge methods allowed by the branch's rules: squash");
+    }
 }
 
 #[tokio::test]
@@ -130,8 +204,10 @@ async fn rules_and_classic_protection_are_read_together() {
         })
     };
     let stub = Stub::new(move |seen| answer(&seen.call).map(|body| json(200, &body))).await;
-    let remarks = stub.with(Credential::Token("ghp_x".into())).inspect(&repo(), "release/1").await;
+    let forge = stub.with(Credential::Token("ghp_x".into()));
+    let remarks = forge.inspect(&repo(), "release/1", MergeMethod::Merge).await;
     assert_says(&remarks, Gravity::Fine, "merge methods allowed: squash");
+    assert_says(&remarks, Gravity::Note, "the merge queue of `release/1` merges by its own method");
     let demanded = "`release/1` demands `ci` of App 15368, `lint`, `old`, 2 approvals, a code owner's approval, \
         the newest commit of the base, a merge queue, one of the merge methods squash";
     assert_says(&remarks, Gravity::Fine, demanded);
@@ -157,7 +233,7 @@ async fn listing(deliveries: &[(u16, &str)]) -> Stub {
 #[tokio::test]
 async fn webhooks_that_do_not_arrive_are_named_with_what_to_do() {
     async fn said(deliveries: &[(u16, &str)]) -> Vec<Remark> {
-        listing(deliveries).await.app().inspect(&repo(), "main").await
+        listing(deliveries).await.app().inspect(&repo(), "main", MergeMethod::Merge).await
     }
     assert_says(&said(&[]).await, Gravity::Note, "has sent no webhook");
     assert_says(&said(&[(202, "OK")]).await, Gravity::Fine, "the last 1 webhook arrived");
@@ -202,6 +278,6 @@ async fn a_repository_that_cannot_be_read_ends_the_questions() {
     })
     .await;
     let forge = stub.with(Credential::Token("github_pat_x".into()));
-    let remarks = forge.inspect(&"acme/none".parse().unwrap(), "main").await;
+    let remarks = forge.inspect(&"acme/none".parse().unwrap(), "main", MergeMethod::Merge).await;
     assert_says(&remarks, Gravity::Bad, "acme/none cannot be read");
 }

@@ -11,6 +11,7 @@ use aspora::{
     llm::Task,
     store,
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -163,6 +164,21 @@ async fn a_method_that_the_repository_does_not_allow_is_a_persons() {
     let reason = world.reason(run).await;
     assert!(reason.contains("Merge commits are not allowed on this repository."), "{reason}");
     assert!(reason.contains("the product's merge method"), "{reason}");
+    assert!(reason.contains("merge methods allowed: squash; set one of them for the product"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_whose_merge_method_is_not_allowed_is_refused_at_that_field() {
+    let world = world().await;
+    world.twin.set_merge_methods(REPO, &[Method::Squash]).unwrap();
+    let product = |method: &str| json!({"name": "wealth", "repository": REPO, "merge_method": method});
+    let (status, refused) = world.call("POST", "products", Some(product("merge"))).await;
+    assert_eq!(status, 422, "{refused}");
+    assert_eq!(refused["errors"][0]["pointer"], "/merge_method", "{refused}");
+    let detail = refused["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("merge methods allowed: squash: choose one of them"), "{detail}");
+    let (status, put) = world.call("POST", "products", Some(product("squash"))).await;
+    assert_eq!((status, &put["merge_method"]), (200, &json!("squash")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,6 +260,10 @@ async fn a_merge_by_someone_else_is_recorded_as_unjudged() {
     assert!(reason.contains("CI Pipeline"), "what was missing: {reason}");
     let (_, shown) = world.call("GET", &format!("runs/{run}"), None).await;
     assert_eq!(shown["progress"]["unjudged"], "asha");
+    let (status, listed) = world.call("GET", "requirements?state=unjudged&product=wealth", None).await;
+    assert_eq!((status, &listed["items"][0]["run_id"]), (200, &json!(run)), "{listed}");
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
+    assert_eq!(store::requirement::count_unjudged(&world.pool).await.unwrap(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -260,6 +280,8 @@ async fn a_merge_by_someone_else_at_the_cleared_head_is_done() {
     let run = world.submit(COUNT_ROUNDS).await;
     assert_eq!(world.run_to_end(run).await, "done");
     assert_eq!(world.run(run).await.run.progress.unjudged, None);
+    let (_, listed) = world.call("GET", "requirements?state=unjudged", None).await;
+    assert_eq!(listed["items"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

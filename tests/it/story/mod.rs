@@ -33,4 +33,5 @@ mod reports;
 mod returned;
 mod road;
 mod rounds;
+mod signed;
 mod webhooks;

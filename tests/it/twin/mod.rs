@@ -2,6 +2,7 @@
 //! description.
 
 mod actions;
+mod commits;
 mod credentials;
 mod deliveries;
 mod merging;

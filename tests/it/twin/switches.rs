@@ -117,7 +117,7 @@ async fn graphql_says_who_the_viewer_is_and_fails_in_its_own_form() {
     let (status, answer) = world.graphql(&token, "{viewer{shoeSize}}").await;
     assert_eq!((status, &answer["errors"][0]["extensions"]["code"]), (200, &json!("undefinedField")));
     assert_eq!(world.graphql("ghs_wrong", "{viewer{login}}").await.0, 401);
-    let mutation = "mutation { createCommitOnBranch(input: {}) { commit { oid } } }";
+    let mutation = "mutation { resolveReviewThread(input: {}) { thread { id } } }";
     assert_eq!(world.graphql(&token, mutation).await.0, 501, "what is not built is refused aloud");
 }
 

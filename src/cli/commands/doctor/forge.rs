@@ -53,7 +53,9 @@ pub(super) async fn inspect(
     for product in products {
         let repository: RepoName =
             product.repository.parse().with_context(|| format!("read the product {}", product.name))?;
-        let mut remarks = forge.inspect(&repository, &product.base_branch).await;
+        let method = product.merge_method.parse();
+        let method = method.with_context(|| format!("read the product {}", product.name))?;
+        let mut remarks = forge.inspect(&repository, &product.base_branch, method).await;
         let pushed =
             store::effect::last_push(pool, &product.repository).await.context("read the last push")?;
         if let Some(pushed_at) = pushed {

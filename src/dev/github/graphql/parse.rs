@@ -1,4 +1,5 @@
-//! Reads the selections of a GraphQL document: names, aliases and nested fields. Arguments are skipped.
+//! Reads the selections of a GraphQL document: names, aliases, nested fields, and the variable that a field takes as
+//! its `input`. Other arguments are skipped.
 
 /// One operation.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(super) struct Operation {
 pub(super) struct Field {
     alias: Option<String>,
     pub(super) name: String,
+    /// The name of the variable that is its argument `input`.
+    pub(super) input: Option<String>,
     pub(super) fields: Vec<Self>,
 }
 
@@ -101,6 +104,18 @@ impl<'a> Words<'a> {
         Ok(())
     }
 
+    /// The arguments of a field: the variable in `(input: $variable)`.
+    fn input(&mut self) -> Result<Option<String>, String> {
+        let (_, name) = (self.next()?, self.next()?);
+        if name != "input" || self.next()? != ":" || self.peek()? != "$" {
+            self.skip_to_close()?;
+            return Ok(None);
+        }
+        let (_, variable) = (self.next()?, self.next()?);
+        self.skip_to_close()?;
+        Ok(Some(variable.to_owned()))
+    }
+
     fn selection(&mut self) -> Result<Vec<Field>, String> {
         let mut fields = Vec::new();
         self.next()?;
@@ -117,12 +132,9 @@ impl<'a> Words<'a> {
                 self.next()?;
                 alias = Some(std::mem::replace(&mut name, self.next()?.to_owned()));
             }
-            if self.peek()? == "(" {
-                self.next()?;
-                self.skip_to_close()?;
-            }
+            let input = if self.peek()? == "(" { self.input()? } else { None };
             let inner = if self.peek()? == "{" { self.selection()? } else { Vec::new() };
-            fields.push(Field { alias, name, fields: inner });
+            fields.push(Field { alias, name, input, fields: inner });
         }
     }
 }
@@ -132,7 +144,7 @@ mod tests {
     use super::*;
 
     fn field(alias: Option<&str>, name: &str, fields: Vec<Field>) -> Field {
-        Field { alias: alias.map(str::to_owned), name: name.to_owned(), fields }
+        Field { alias: alias.map(str::to_owned), name: name.to_owned(), input: None, fields }
     }
 
     #[test]
@@ -145,6 +157,10 @@ mod tests {
         let me = field(Some("me"), "f", vec![plain("x")]);
         let read = Ok(Operation { kind: "mutation", fields: vec![me] });
         assert_eq!(parse("mutation { me: f(input: {a: \"}) \\\" {\"}) { x } }"), read);
+        let document = "mutation($i: In!) { f(input: $i) { x } g(input: {a: 1}) h(other: $i) }";
+        let inputs =
+            parse(document).map(|read| read.fields.into_iter().map(|it| it.input).collect::<Vec<_>>());
+        assert_eq!(inputs, Ok(vec![Some("i".to_owned()), None, None]));
         assert_eq!(parse("{viewer{login"), Err("Unexpected end of document".to_owned()));
         assert_eq!(parse("subscription {x}"), Err("Parse error on \"subscription\"".to_owned()));
     }

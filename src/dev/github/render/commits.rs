@@ -17,6 +17,8 @@ impl Links {
         let user = |by: &Signature| login_of(&by.email).map(|login| self.user(&login));
         let parent = |sha: &String| json!({"sha": sha, "url": format!("{api}/commits/{sha}"), "html_url": format!("{page}/commit/{sha}")});
         let sha = &commit.sha;
+        let verified = it.verified.contains(sha);
+        let reason = if verified { "valid" } else { "unsigned" };
         json!({
             "url": format!("{api}/commits/{sha}"), "sha": sha, "node_id": format!("C_{sha}"),
             "html_url": format!("{page}/commit/{sha}"), "comments_url": format!("{api}/commits/{sha}/comments"),
@@ -24,7 +26,8 @@ impl Links {
                 "url": format!("{api}/git/commits/{sha}"), "author": git_user(&commit.author),
                 "committer": git_user(&commit.committer), "message": commit.message, "comment_count": 0,
                 "tree": {"sha": commit.tree, "url": format!("{api}/git/trees/{}", commit.tree)},
-                "verification": {"verified": false, "reason": "unsigned", "signature": null, "payload": null, "verified_at": null},
+                // The twin keeps who signs, but makes no signatures.
+                "verification": {"verified": verified, "reason": reason, "signature": null, "payload": null, "verified_at": null},
             },
             "author": user(&commit.author), "committer": user(&commit.committer),
             "parents": commit.parents.iter().map(parent).collect::<Vec<_>>(),

@@ -5,18 +5,23 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Path, State},
-    routing::get,
+    routing::{get, post},
 };
 use http::StatusCode;
+use serde::Deserialize;
 
 use super::{
-    extract::{By, Named, Numbered, Repo},
+    extract::{Body, By, Named, Numbered, Repo},
     paging::{Query, list},
 };
 use crate::dev::github::{
     access,
-    answers::{Answer, ok},
+    answers::{Answer, created, ok},
+    git::Move,
+    incoming::Update,
     permissions::Level,
+    push,
+    push_rules::{self, Pusher},
     refusal::Refusal,
     shared::Shared,
 };
@@ -24,9 +29,47 @@ use crate::dev::github::{
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/repos/{owner}/{repo}/branches/{*branch}", get(branch))
+        .route("/repos/{owner}/{repo}/git/refs", post(create))
         .route("/repos/{owner}/{repo}/rules/branches/{*branch}", get(rules))
         .route("/repos/{owner}/{repo}/rulesets", get(rulesets))
         .route("/repos/{owner}/{repo}/rulesets/{id}", get(ruleset))
+}
+
+/// A reference to create.
+#[derive(Deserialize)]
+struct NewReference {
+    #[serde(rename = "ref")]
+    reference: String,
+    sha: String,
+}
+
+/// Creates a branch. The rules hold as for a push; the words of a refusal by them are not verified.
+async fn create(
+    State(shared): State<Arc<Shared>>,
+    By(by): By,
+    Repo(repo): Repo,
+    Body(new): Body<NewReference>,
+) -> Answer {
+    let refuse = |message: &str| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, message);
+    let branch =
+        new.reference.strip_prefix("refs/heads/").ok_or_else(|| refuse("Reference name is not valid"))?;
+    let turn = shared.host.turn().await;
+    let git = turn.git(&repo);
+    if git.branch(branch).await?.is_some() {
+        return Err(refuse("Reference already exists"));
+    }
+    let sha = git.commit_named(&new.sha).await?.ok_or_else(|| refuse("Object does not exist"))?;
+    let workflows = turn.read(&repo, |it| access::may(&by, it, "workflows", Level::Write))?;
+    let login = by.login.as_deref().unwrap_or_default();
+    let update = Update { reference: new.reference.clone(), before: None, after: Some(sha.clone()) };
+    let pusher = Pusher { login, workflows };
+    if let Err(declined) = push_rules::inspect(&turn, &repo, &git, pusher, &[update]).await? {
+        return Err(refuse(&declined.lines.join("\n")));
+    }
+    git.move_branch(branch, &sha, None).await?;
+    let moved = Move { branch: branch.to_owned(), before: None, after: Some(sha.clone()) };
+    push::moved(&turn, &repo, login, &[moved]).await?;
+    created(turn.read(&repo, |it| shared.links.reference(it, branch, &sha))?)
 }
 
 /// A branch, or its protection: both end in the name of a branch, which may hold slashes.
