@@ -20,6 +20,12 @@ const CONCLUSIONS: [&str; 7] =
 const STATUSES: [&str; 6] = ["queued", "in_progress", "completed", "waiting", "requested", "pending"];
 /// The most characters of a summary and of a text.
 const TEXT_LIMIT: usize = 65_535;
+/// The most buttons of a check run.
+const ACTIONS: usize = 3;
+/// The most characters of a button's label and of its identifier, each.
+const LABEL_LIMIT: usize = 20;
+/// The most characters of a button's description.
+const DESCRIPTION_LIMIT: usize = 40;
 /// The most annotations of one request.
 const ANNOTATIONS: usize = 50;
 
@@ -35,6 +41,15 @@ pub(crate) struct CheckFields {
     pub(crate) started_at: Option<String>,
     pub(crate) completed_at: Option<String>,
     pub(crate) output: Option<CheckOutput>,
+    pub(crate) actions: Option<Vec<CheckAction>>,
+}
+
+/// A button of a check run.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CheckAction {
+    pub(crate) label: String,
+    pub(crate) description: String,
+    pub(crate) identifier: String,
 }
 
 /// What people read of a check run.
@@ -157,6 +172,7 @@ fn check(fields: &CheckFields) -> Result<(), Refusal> {
     if fields.status.as_deref().is_some_and(|word| !STATUSES.contains(&word)) {
         return Err(invalid("status"));
     }
+    check_actions(fields.actions.as_deref().unwrap_or_default())?;
     let Some(output) = &fields.output else { return Ok(()) };
     for (field, text) in [("summary", &output.summary), ("text", &output.text)] {
         let length = text.as_ref().map_or(0, |text| text.chars().count());
@@ -171,6 +187,20 @@ fn check(fields: &CheckFields) -> Result<(), Refusal> {
         return Err(Refusal::rule("CheckRun", &message));
     }
     Ok(())
+}
+
+fn check_actions(actions: &[CheckAction]) -> Result<(), Refusal> {
+    let fits = |text: &str, most: usize| (1..=most).contains(&text.chars().count());
+    let is_valid = |it: &CheckAction| {
+        fits(&it.label, LABEL_LIMIT)
+            && fits(&it.description, DESCRIPTION_LIMIT)
+            && fits(&it.identifier, LABEL_LIMIT)
+    };
+    if actions.len() <= ACTIONS && actions.iter().all(is_valid) {
+        Ok(())
+    } else {
+        Err(Refusal::field("CheckRun", "actions", "invalid"))
+    }
 }
 
 /// Asks the app of a completed check run to run it again: the webhook goes to that app, the run stays as it is. 403
@@ -205,6 +235,7 @@ fn queued(id: i64, app: &str, name: String, head_sha: String) -> CheckRun {
         annotations: Vec::new(),
         log: None,
         steps: 0,
+        buttons: Vec::new(),
     }
 }
 
@@ -221,6 +252,9 @@ fn set(run: &mut CheckRun, fields: CheckFields) {
         keep(output.summary, &mut run.summary);
         keep(output.text, &mut run.text);
         run.annotations.extend(output.annotations);
+    }
+    if let Some(actions) = fields.actions {
+        run.buttons = actions.into_iter().map(|action| action.identifier).collect();
     }
     if let Some(conclusion) = fields.conclusion {
         // GitHub completes a run that gets a conclusion.
