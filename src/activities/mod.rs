@@ -6,6 +6,7 @@
 mod arrival;
 mod ask;
 mod attempt;
+mod barred;
 mod call;
 mod checks;
 mod context;
@@ -42,6 +43,7 @@ pub use self::{
     factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
     outages::Breaker,
     rate_limits::{ForgeThrottle, ModelThrottle},
+    report::run_of_check,
 };
 use crate::{
     core::{

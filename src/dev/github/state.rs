@@ -113,6 +113,9 @@ pub(crate) struct Repository {
     pub(crate) merging: Merging,
     #[serde(default = "yes")]
     pub(crate) private: bool,
+    /// Nobody may write to it.
+    #[serde(default)]
+    pub(crate) archived: bool,
     /// Classic protection, by branch.
     #[serde(default)]
     pub(crate) protections: BTreeMap<String, Rules>,
@@ -160,6 +163,7 @@ impl Repository {
             private: true,
             protections: BTreeMap::new(),
             rulesets: Vec::new(),
+            archived: false,
             verified: BTreeSet::new(),
             deleted_accounts: BTreeSet::new(),
             lost_forks: BTreeSet::new(),
@@ -382,6 +386,9 @@ pub struct CheckRun {
     /// How many steps of a job of Actions are done.
     #[serde(default)]
     pub steps: u32,
+    /// The identifiers of its buttons. An update without any keeps them: unverified.
+    #[serde(default)]
+    pub buttons: Vec<String>,
 }
 
 /// One commit status.
