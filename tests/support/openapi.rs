@@ -5,15 +5,15 @@
 
 use std::{
     collections::HashMap,
-    path::{Path, PathBuf},
-    process::Command,
     sync::{Arc, Mutex, OnceLock},
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use aspora::dev::github::{Exchange, Observer};
 use jsonschema::Validator;
 use serde_json::{Value, json};
+
+use super::npm;
 
 /// Where GitHub's description is known to be incomplete: method, path template, status, reason.
 const EXCEPTIONS: &[(&str, &str, u16, &str)] = &[
@@ -123,7 +123,7 @@ fn description() -> anyhow::Result<&'static Description> {
 
 impl Description {
     fn read() -> anyhow::Result<Self> {
-        let file = install()?;
+        let file = npm::file("openapi", "@octokit/openapi", "generated/api.github.com.json")?;
         let text = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
         let mut document: Value = serde_json::from_slice(&text).context("parse GitHub's description")?;
         allow_null(&mut document);
@@ -279,21 +279,4 @@ fn allow_null(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(allow_null),
         _ => {}
     }
-}
-
-/// The path of the description, installed by npm when it is missing.
-fn install() -> anyhow::Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/openapi");
-    let file = folder.join("node_modules/@octokit/openapi/generated/api.github.com.json");
-    if file.exists() {
-        return Ok(file);
-    }
-    std::fs::create_dir_all(&folder)?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder).arg("@octokit/openapi");
-    let output = npm.output().context("run npm to fetch GitHub's OpenAPI description: install Node.js")?;
-    if !output.status.success() || !file.exists() {
-        bail!("npm could not install @octokit/openapi: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(file)
 }
