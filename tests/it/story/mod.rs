@@ -11,9 +11,11 @@ mod history;
 mod script;
 mod world;
 
+mod access;
 mod answers;
 mod base;
 mod before_merge;
+mod buttons;
 mod checks;
 mod circles;
 mod controls;
