@@ -82,6 +82,9 @@ impl<'a> Attempt<'a> {
     pub(super) async fn pull(&self) -> Result<Pull, Failure> {
         let number = self.progress().pull.ok_or_else(|| Failure::last("the run has no pull request yet"))?;
         let pull = self.factory.forge.pull(&self.repo, number).await?;
+        if pull.archived && pull.state == PullState::Open {
+            return Err(Failure::last(format!("{} is archived", self.repo)));
+        }
         let expected = self.progress().head.as_ref().filter(|head| **head != pull.head_sha);
         if let Some(head) = expected.filter(|_| pull.state == PullState::Open) {
             let pushes = self.pushes().await?;

@@ -20,7 +20,7 @@ use crate::{
         sha::Sha,
         workflow::End,
     },
-    github::{CheckOutput, CheckUpdate, NewCheckRun},
+    github::{Button, CheckOutput, CheckUpdate, NewCheckRun},
     store::{
         assessment, effect,
         run::{self, StoredRun},
@@ -60,7 +60,9 @@ fn last_update(factory: &Factory, stored: &StoredRun, judged: Option<&Assessment
     let summary =
         format!("**The run has ended.** {}/runs/{}\n\n{judgement}", factory.public_url, stored.spec.id);
     let output = CheckOutput { title, summary, text: String::new() };
-    Some(CheckUpdate { conclusion: Some(conclusion), output })
+    // There is nothing left to take over, and of a run that succeeded nothing to judge again.
+    let buttons = Some(Button::RerunGate).filter(|_| *end != End::Succeeded).into_iter().collect();
+    Some(CheckUpdate { conclusion: Some(conclusion), output, buttons })
 }
 
 /// Whether the judgement was shown: one of a pull request that is no longer open is not.

@@ -6,8 +6,8 @@ use futures::{FutureExt as _, future::BoxFuture};
 use uuid::Uuid;
 
 use super::{
-    Assignment, Failure, Perform, Reply, attempt::Attempt, epilogue, gate, generate, merge, remediate,
-    review, update, verdict,
+    Assignment, Failure, Perform, Reply, attempt::Attempt, barred, epilogue, gate, generate, merge,
+    remediate, review, update, verdict,
 };
 use crate::{
     core::workflow::Activity,
@@ -81,7 +81,10 @@ impl Perform for Factory {
                 Activity::Update => update::perform(&attempt).boxed(),
                 Activity::Merge => merge::perform(&attempt).boxed(),
             };
-            performed.await
+            match performed.await {
+                Err(failure) => barred::explain(&attempt, failure).boxed().await,
+                reply => reply,
+            }
         }
         .boxed()
     }

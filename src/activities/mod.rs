@@ -6,6 +6,7 @@
 mod arrival;
 mod ask;
 mod attempt;
+mod barred;
 mod call;
 mod checks;
 mod context;
@@ -44,6 +45,7 @@ pub use self::{
     outages::Breaker,
     rate_limits::{ForgeThrottle, ModelThrottle},
     reconciler::Reconciler,
+    report::run_of_check,
 };
 use crate::{
     core::{

@@ -20,7 +20,7 @@ use crate::{
         },
         sha::Sha,
     },
-    github::{CheckOutput, CheckRun, CheckUpdate, NewCheckRun},
+    github::{Button, CheckOutput, CheckRun, CheckUpdate, NewCheckRun},
 };
 
 impl Attempt<'_> {
@@ -31,7 +31,8 @@ impl Attempt<'_> {
             summary: assessment.to_markdown(),
             text: String::new(),
         };
-        let update = CheckUpdate { conclusion: conclusion(assessment), output };
+        let update =
+            CheckUpdate { conclusion: conclusion(assessment), output, buttons: Button::ALL.to_vec() };
         self.report(GATE_CHECK, assessment.head(), update).await?;
         let is_waived = |row: &CheckRow| row.name == EVIDENCE_CHECK && row.state == CheckState::NotApplicable;
         if assessment.checks().iter().any(is_waived) {
@@ -48,14 +49,15 @@ impl Attempt<'_> {
             summary: format!("{title}\n\n{}", self.url()),
             text: String::new(),
         };
-        self.report(REVIEW_CHECK, head, CheckUpdate { conclusion: Some(conclusion), output }).await
+        let update = CheckUpdate { conclusion: Some(conclusion), output, buttons: Vec::new() };
+        self.report(REVIEW_CHECK, head, update).await
     }
 
     /// Reports that the evidence which the tier lists does not apply: no user interface changed.
     async fn waive_evidence(&self, head: &Sha) -> Result<(), Failure> {
         let title = "not applicable: no user interface changed";
         let output = CheckOutput { title: title.to_owned(), summary: title.to_owned(), text: String::new() };
-        let update = CheckUpdate { conclusion: Some(Conclusion::Neutral), output };
+        let update = CheckUpdate { conclusion: Some(Conclusion::Neutral), output, buttons: Vec::new() };
         self.report(EVIDENCE_CHECK, head, update).await
     }
 
@@ -131,6 +133,12 @@ pub(super) fn update_key(run: &str, updates: u32, content: &str) -> String {
 /// The name by which a check run of ours is found again.
 pub(super) fn external_id(run: Uuid, key: &str) -> String {
     format!("{run}:{key}")
+}
+
+/// The run that a check run of ours belongs to, by its `external_id`.
+#[must_use]
+pub fn run_of_check(external_id: &str) -> Option<Uuid> {
+    external_id.split(':').next()?.parse().ok()
 }
 
 /// The conclusion of the gate's check run; `None` leaves it in progress.

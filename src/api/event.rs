@@ -146,6 +146,13 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// Someone asked for what they may not ask for; nothing changed.
+    NotPermitted {
+        /// What they asked for.
+        asked: String,
+        /// Why not.
+        reason: String,
+    },
     /// A person sent the run to a step.
     RetriedFrom {
         /// The step.
@@ -207,6 +214,7 @@ impl From<run::Event> for Fact {
             run::Event::Cancelled { reason } => Self::Cancelled { reason },
             run::Event::Hurried { reason } => Self::Hurried { reason },
             run::Event::Skipped { outcome, reason } => Self::Skipped { outcome: outcome.to_string(), reason },
+            run::Event::NotPermitted { asked, reason } => Self::NotPermitted { asked, reason },
             run::Event::RetriedFrom { step, reason } => Self::RetriedFrom { begins_at: step, reason },
         }
     }
@@ -233,6 +241,7 @@ impl Fact {
             Self::Cancelled { .. } => "cancelled",
             Self::Hurried { .. } => "hurried",
             Self::Skipped { .. } => "skipped",
+            Self::NotPermitted { .. } => "not_permitted",
             Self::RetriedFrom { .. } => "retried_from",
             Self::Other => "other",
         }

@@ -18,6 +18,7 @@ mod requirement;
 mod run;
 mod schedule;
 mod summary;
+mod webhook;
 
 pub use assessment::Assessment;
 pub use attempt::Attempt;
@@ -37,3 +38,4 @@ pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requi
 pub use run::{Paused, Progress, Run, Spent, Why};
 pub use schedule::{NewSchedule, Schedule, Tick};
 pub use summary::Summary;
+pub use webhook::{Receipt, ReceiptResult};

@@ -48,6 +48,7 @@ impl Fact {
             Self::Cancelled { reason } => ("cancelled".to_owned(), reason.as_str()),
             Self::Hurried { reason } => ("made due now".to_owned(), reason.as_str()),
             Self::Skipped { outcome, reason } => (format!("skipped as {outcome}"), reason.as_str()),
+            Self::NotPermitted { asked, reason } => (format!("not permitted: {asked}"), reason.as_str()),
             Self::RetriedFrom { begins_at, reason } => (format!("retried from {begins_at}"), reason.as_str()),
             Self::Other => ("unknown event".to_owned(), "it was recorded by a newer release"),
         };
@@ -130,6 +131,10 @@ mod tests {
         check(&Fact::Cancelled { reason: reason() }, "cancelled: why");
         check(&Fact::Hurried { reason: reason() }, "made due now: why");
         check(&Fact::Skipped { outcome: "clean".to_owned(), reason: reason() }, "skipped as clean: why");
+        check(
+            &Fact::NotPermitted { asked: "Take over".to_owned(), reason: reason() },
+            "not permitted: Take over: why",
+        );
         check(&Fact::RetriedFrom { begins_at: begins_at(), reason: reason() }, "retried from review: why");
     }
 

@@ -62,6 +62,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::Cancelled { .. }
         | Fact::Hurried { .. }
         | Fact::Skipped { .. }
+        | Fact::NotPermitted { .. }
         | Fact::RetriedFrom { .. } => Some(format!("by {}", event.actor)),
         Fact::Signalled { .. }
         | Fact::Woken
@@ -105,6 +106,7 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::Forked { .. }
         | Fact::Resumed { .. }
         | Fact::Hurried { .. }
+        | Fact::NotPermitted { .. }
         | Fact::RetriedFrom { .. }
         | Fact::Other => Mood::Quiet,
     }

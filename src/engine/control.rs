@@ -203,6 +203,29 @@ impl Engine {
         Ok(Control::Applied)
     }
 
+    /// Records that someone asked for what they may not ask for, unless the run has ended or a worker is running its
+    /// step: the version of a run whose attempt may answer changes only with its job.
+    ///
+    /// # Errors
+    /// As [`Engine::control`].
+    pub async fn not_permitted_in(
+        &self,
+        tx: &mut Connection,
+        run: Uuid,
+        actor: &str,
+        asked: &str,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let locked = lock_with_job(tx, run).await?;
+        let has_ended = matches!(locked.stored.run.state, State::Ended { .. });
+        if has_ended || ensure_idle(&locked).is_err() {
+            return Ok(());
+        }
+        let workflow = self.workflow(&locked.stored.spec.workflow_hash).await?;
+        let event = Event::NotPermitted { asked: asked.to_owned(), reason: without_nul(reason) };
+        self.advance(tx, locked.stored, &workflow, Actor::Other(actor), vec![event]).await
+    }
+
     /// Pauses a run from inside one of its attempts, because a budget is used up or a circuit breaker opened.
     /// The attempt ends here and does not count.
     ///

@@ -29,6 +29,7 @@ pub use self::{
     accept::Accepted,
     control::{Control, Denied, Verb},
     submission::Submission,
+    wake::Received,
 };
 use self::{advance::Actor, workflows::Workflows};
 use crate::{

@@ -2,24 +2,45 @@
 
 use super::{Actor, Engine, Error, advance, advance::lock};
 use crate::{
-    core::run::{Event, State},
+    core::{
+        requirement::RepoName,
+        run::{Event, State},
+    },
     store::{
-        Connection,
+        self, Connection,
         run::StoredRun,
-        signal::{self, News},
+        signal::{self, Inserted, News},
         timer,
     },
 };
 
+/// What became of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// It is stored. It is about so many live runs, and woke those that waited for its topic.
+    Stored {
+        /// How many live runs it is about.
+        runs: usize,
+    },
+    /// Its delivery was stored before, and nothing was done again.
+    Known,
+    /// No product and no live run has its repository; it is not stored.
+    Foreign,
+}
+
 impl Engine {
-    /// Stores a signal and wakes the runs that it concerns and that wait for its topic, in the same transaction. False for a
-    /// delivery that was stored before.
+    /// Stores a signal and wakes the runs that it concerns and that wait for its topic, in the same transaction.
     ///
     /// # Errors
     /// When the database does not answer; the sender must then send again.
-    pub async fn receive_signal(&self, news: &News) -> Result<bool, Error> {
+    pub async fn receive_signal(&self, news: &News) -> Result<Received, Error> {
         let mut tx = self.pool.begin().await?;
-        let Some(runs) = signal::insert(&mut tx, news).await? else { return Ok(false) };
+        let runs = match signal::insert(&mut tx, news).await? {
+            Inserted::New(runs) => runs,
+            Inserted::Known => return Ok(Received::Known),
+            Inserted::Foreign => return Ok(Received::Foreign),
+        };
+        let received = Received::Stored { runs: runs.len() };
         for id in runs {
             let stored = lock(&mut tx, id).await?;
             if matches!(&stored.run.state, State::Waiting { park, .. } if park.topics.contains(&news.topic)) {
@@ -28,7 +49,19 @@ impl Engine {
             }
         }
         tx.commit().await?;
-        Ok(true)
+        Ok(received)
+    }
+
+    /// Gives the repository with this number the name that the forge says it has now, in products and in the runs that
+    /// have not ended; the names that it had.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn settle_repository(&self, id: i64, name: &RepoName) -> Result<Vec<String>, Error> {
+        let mut tx = self.pool.begin().await?;
+        let former = store::repository::settle(&mut tx, id, name).await?;
+        tx.commit().await?;
+        Ok(former)
     }
 
     /// Wakes the runs whose timers are due, at most `limit`, and returns how many.

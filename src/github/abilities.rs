@@ -49,6 +49,12 @@ impl Refusals {
         known.contains(&(repo.to_string().to_ascii_lowercase(), what))
     }
 
+    /// Forgets what was refused in a repository.
+    pub(super) fn forget(&self, repo: &RepoName) {
+        let name = repo.to_string().to_ascii_lowercase();
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| *known != name);
+    }
+
     fn insert(&self, repo: &RepoName, what: CheckRuns) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert((repo.to_string().to_ascii_lowercase(), what))

@@ -7,7 +7,12 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Forge, abilities::CheckRuns, escape, route, text, text_or_empty};
+use super::{
+    Error, Forge,
+    abilities::CheckRuns,
+    buttons::{Action, Button},
+    escape, route, text, text_or_empty,
+};
 use crate::core::{
     policy::{CheckStatus, Conclusion},
     requirement::RepoName,
@@ -106,6 +111,8 @@ pub struct CheckUpdate {
     pub conclusion: Option<Conclusion>,
     /// Its title and texts.
     pub output: CheckOutput,
+    /// Its buttons, which replace those that it had.
+    pub buttons: Vec<Button>,
 }
 
 impl Forge {
@@ -223,6 +230,7 @@ struct UpdateBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     conclusion: Option<Conclusion>,
     output: CheckOutput,
+    actions: Vec<Action>,
 }
 
 impl UpdateBody {
@@ -236,6 +244,7 @@ impl UpdateBody {
                 summary: text::cap(&output.summary, OUTPUT_LIMIT),
                 text: text::cap(&output.text, OUTPUT_LIMIT),
             },
+            actions: update.buttons.iter().map(|button| button.action()).collect(),
         }
     }
 }
@@ -330,7 +339,8 @@ mod tests {
     fn an_update_is_completed_when_it_has_a_conclusion_and_is_cut_to_size() {
         let output = CheckOutput { title: "t".into(), summary: "ü".repeat(70_000), text: String::new() };
         let body = |conclusion| {
-            serde_json::to_value(UpdateBody::of(&CheckUpdate { conclusion, output: output.clone() })).unwrap()
+            let update = CheckUpdate { conclusion, output: output.clone(), buttons: Button::ALL.to_vec() };
+            serde_json::to_value(UpdateBody::of(&update)).unwrap()
         };
         let open = body(None);
         assert_eq!((open["status"].as_str(), open.get("conclusion")), (Some("in_progress"), None));
@@ -339,6 +349,7 @@ mod tests {
             (done["status"].as_str(), done["conclusion"].as_str()),
             (Some("completed"), Some("timed_out"))
         );
+        assert_eq!(done["actions"][1]["identifier"], "take_over");
         assert_eq!(done["output"]["summary"].as_str().unwrap().chars().count(), OUTPUT_LIMIT);
     }
 }

@@ -7,6 +7,7 @@
 mod abilities;
 mod account;
 mod actions;
+mod buttons;
 mod call;
 mod checks;
 mod comments;
@@ -49,6 +50,7 @@ use crate::core::{requirement::RepoName, sha::Sha};
 pub use abilities::Abilities;
 pub use account::Account;
 pub use actions::{Job, WorkflowRun};
+pub use buttons::Button;
 pub use checks::{Annotation, CheckOutput, CheckRun, CheckUpdate, NewCheckRun};
 pub use comments::Comment;
 pub use commits::{BranchCommit, Committed};

@@ -35,6 +35,8 @@ pub struct Pull {
     pub base_sha: Sha,
     /// The branch that it is merged into.
     pub base_branch: String,
+    /// Whether the repository of the base is archived: then nobody may merge it.
+    pub archived: bool,
     /// Who opened it; `None` if the account was deleted.
     pub author: Option<Account>,
     /// The number of changed files.
@@ -255,6 +257,14 @@ struct Branch {
     #[serde(rename = "ref")]
     name: String,
     sha: Sha,
+    #[serde(default)]
+    repo: Option<BranchRepo>,
+}
+
+#[derive(Deserialize)]
+struct BranchRepo {
+    #[serde(default)]
+    archived: bool,
 }
 
 impl From<RawPull> for Pull {
@@ -273,6 +283,7 @@ impl From<RawPull> for Pull {
             base_sha: raw.base.sha,
             // A stacked pull request is based on the one below, and merged into the base of its stack.
             base_branch: raw.stack.as_ref().map_or(raw.base.name, |stack| stack.base.branch.clone()),
+            archived: raw.base.repo.is_some_and(|repo| repo.archived),
             author: raw.user,
             changed_files: raw.changed_files,
             url: raw.html_url,

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Error, Forge, credentials::Scope};
+use super::{Error, Forge, Kind, credentials::Scope};
 use crate::core::requirement::RepoName;
 
 /// How long a repository's name is believed before git uses it again.
@@ -95,6 +95,41 @@ impl Forge {
         let repository = Repository { id: raw.id, name: raw.full_name };
         self.names.with(repo, |known| known.current = Some((repository.clone(), Instant::now())));
         Ok(repository)
+    }
+
+    /// Forgets what is known of a repository: its token, what was refused there, and its name. The next call finds all
+    /// of it out again.
+    pub async fn forget(&self, repo: &RepoName) {
+        self.credentials.tokens.forget(&repo.to_string()).await;
+        self.refusals.forget(repo);
+        self.names.with(repo, |known| known.current = None);
+    }
+
+    /// What keeps everyone, or us, from working on a repository, in words that follow "waiting for"; `None` if GitHub
+    /// shows it and it is not archived. It is asked anew, whatever was known before.
+    ///
+    /// # Errors
+    /// Those of the call that say nothing about the repository.
+    pub async fn barrier(&self, repo: &RepoName) -> Result<Option<String>, Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            #[serde(default)]
+            archived: bool,
+        }
+        self.forget(repo).await;
+        match self.get::<Raw>(&format!("/repos/{repo}")).await {
+            Ok(raw) if raw.archived => {
+                Ok(Some(format!("{repo} to be unarchived, since nobody may write to an archived repository")))
+            }
+            Ok(_) => Ok(None),
+            Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Gone) => Ok(Some(format!(
+                "{repo}, which GitHub does not show to us: it was deleted, or we may no longer see it"
+            ))),
+            Err(error) if error.kind() == Kind::Forbidden => {
+                Ok(Some(format!("access to {repo}: {}", error.message())))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The name of a repository that calls were redirected for; the one that we use of any other.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::{Router, middleware::from_fn};
 use secrecy::SecretString;
 
-use self::middleware::{envelope, github_webhook::Verifier};
+use self::middleware::{envelope, github_webhook::Receiver};
 pub use self::{routes::openapi, serve::serve};
 use crate::{engine::Engine, github::Forge};
 
@@ -42,7 +42,7 @@ pub struct Settings {
 
 /// All routes of a server.
 pub fn router(app: AppState) -> Router {
-    let github = Verifier::new(&app.settings.webhook_secrets);
+    let github = Receiver::new(&app.settings.webhook_secrets);
     routes::router(github)
         .merge(pages::router())
         .fallback(routes::unknown)

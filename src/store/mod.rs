@@ -27,7 +27,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
-    catalog::{idempotency, product, requirement, schedule, workflow},
+    catalog::{idempotency, product, repository, requirement, schedule, workflow},
     history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{

@@ -3,7 +3,10 @@
 use aspora::{
     cli::{Arguments, settings},
     core::workflow::Workflow,
-    github::permissions::NEEDS,
+    github::{
+        permissions::NEEDS,
+        webhook::{self, Ignored, Meaning},
+    },
 };
 use clap::{Command, CommandFactory as _};
 
@@ -65,5 +68,17 @@ fn the_manifest_asks_for_what_our_calls_need_and_no_more() {
     for event in manifest["default_events"].as_array().unwrap() {
         let event = format!("`{}`", event.as_str().unwrap());
         assert!(GITHUB.contains(&event), "docs/GITHUB.md does not say what {event} is for");
+    }
+}
+
+#[test]
+fn the_manifest_asks_for_no_event_that_means_nothing() {
+    let manifest: serde_json::Value = serde_json::from_str(MANIFEST).unwrap();
+    for event in manifest["default_events"].as_array().unwrap() {
+        let event = event.as_str().unwrap();
+        let payload = serde_json::json!({"action": "renamed"});
+        let meaning = webhook::read(Some(event), Some("d"), &payload).unwrap().meaning;
+        let means_nothing = matches!(meaning, Meaning::Ignored(Ignored::Event(_) | Ignored::Action(..)));
+        assert!(!means_nothing, "{event}");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! `tests/it` uses all of it; a program that uses a part says so where it includes this module.
 
-mod npm;
+pub(crate) mod npm;
 pub(crate) mod openapi;
 mod postgres;
 mod schemas;

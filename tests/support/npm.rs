@@ -1,4 +1,4 @@
-//! Files of npm packages, installed into `target/openapi` when they are missing.
+//! What GitHub publishes of itself by npm. `./run test` installs it; a test that finds it missing does so too.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,17 +8,17 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
-/// npm changes one folder, so that it must not run twice at once.
+/// npm must not change a folder twice at once.
 static RUNNING: Mutex<()> = Mutex::new(());
 
-/// The path of a file in a package.
+/// A file of a package, which is installed into a folder of `target` when the file is missing.
 ///
 /// # Errors
-/// When it is missing and npm cannot install the package.
-pub(super) fn file(package: &str, name: &str) -> anyhow::Result<PathBuf> {
+/// When npm is missing or cannot install the package.
+pub(crate) fn file(folder: &str, package: &str, file: &str) -> anyhow::Result<PathBuf> {
     let _running = RUNNING.lock().expect("no holder has panicked");
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/openapi");
-    let file = folder.join("node_modules").join(package).join(name);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join(folder);
+    let file = folder.join("node_modules").join(package).join(file);
     if file.exists() {
         return Ok(file);
     }

@@ -122,7 +122,7 @@ fn description() -> anyhow::Result<&'static Description> {
 
 impl Description {
     fn read() -> anyhow::Result<Self> {
-        let file = npm::file("@octokit/openapi", "generated/api.github.com.json")?;
+        let file = npm::file("openapi", "@octokit/openapi", "generated/api.github.com.json")?;
         let text = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
         let mut document: Value = serde_json::from_slice(&text).context("parse GitHub's description")?;
         allow_null(&mut document);

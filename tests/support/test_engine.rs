@@ -165,6 +165,8 @@ pub(crate) fn news(run: Uuid, topic: Topic, delivery: &str) -> News {
         delivery: delivery.to_owned(),
         topic,
         repository: REPOSITORY.to_owned(),
+        repository_id: None,
+        whole: false,
         branch: Some(format!("aspora/wealth/{run}")),
         pull: None,
         sha: None,

@@ -47,7 +47,7 @@ fn schemas() -> anyhow::Result<&'static Schemas> {
 }
 
 fn read() -> anyhow::Result<Schemas> {
-    let file = npm::file("@octokit/openapi-webhooks", "generated/api.github.com.json")?;
+    let file = npm::file("openapi-webhooks", "@octokit/openapi-webhooks", "generated/api.github.com.json")?;
     let text = std::fs::read(&file).with_context(|| format!("read {}", file.display()))?;
     let document: Value = serde_json::from_slice(&text).context("parse GitHub's description of webhooks")?;
     Ok(Schemas::new(document, options))

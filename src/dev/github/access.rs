@@ -64,6 +64,10 @@ pub(crate) fn judge(call: &Call<'_>, by: &Credential) -> Result<(), Refusal> {
             return Err(Refusal::not_found());
         }
     }
+    if call.names_repository() && !call.is_read() && call.repository.is_some_and(|it| it.archived) {
+        // Seen in many repositories.
+        return Err(forbidden("Repository was archived so is read-only."));
+    }
     match &by.kind {
         Kind::Installation { permissions, .. } | Kind::Actions { permissions, .. } => {
             judge_needs(call, &call.row.installation, permissions, BY_APP)

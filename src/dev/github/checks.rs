@@ -1,8 +1,8 @@
 //! Check runs: how an app reports on a commit.
 
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::{
     accounts::{app_id, bot_of},
@@ -20,10 +20,14 @@ const CONCLUSIONS: [&str; 7] =
 const STATUSES: [&str; 6] = ["queued", "in_progress", "completed", "waiting", "requested", "pending"];
 /// The most characters of a summary and of a text.
 const TEXT_LIMIT: usize = 65_535;
-/// The most annotations of one request.
-const ANNOTATIONS: usize = 50;
 /// The most buttons of a check run.
 const ACTIONS: usize = 3;
+/// The most characters of a button's label and of its identifier, each.
+const LABEL_LIMIT: usize = 20;
+/// The most characters of a button's description.
+const DESCRIPTION_LIMIT: usize = 40;
+/// The most annotations of one request.
+const ANNOTATIONS: usize = 50;
 
 /// The fields of a check run as an app sends them; an update leaves out what stays.
 #[derive(Debug, Default, Deserialize)]
@@ -37,7 +41,15 @@ pub(crate) struct CheckFields {
     pub(crate) started_at: Option<String>,
     pub(crate) completed_at: Option<String>,
     pub(crate) output: Option<CheckOutput>,
-    pub(crate) actions: Option<Vec<Value>>,
+    pub(crate) actions: Option<Vec<CheckAction>>,
+}
+
+/// A button of a check run.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct CheckAction {
+    pub(crate) label: String,
+    pub(crate) description: String,
+    pub(crate) identifier: String,
 }
 
 /// What people read of a check run.
@@ -160,9 +172,7 @@ fn check(fields: &CheckFields) -> Result<(), Refusal> {
     if fields.status.as_deref().is_some_and(|word| !STATUSES.contains(&word)) {
         return Err(invalid("status"));
     }
-    if fields.actions.as_ref().is_some_and(|actions| actions.len() > ACTIONS) {
-        return Err(Refusal::rule("CheckRun", &format!("No more than {ACTIONS} actions are allowed.")));
-    }
+    check_actions(fields.actions.as_deref().unwrap_or_default())?;
     let Some(output) = &fields.output else { return Ok(()) };
     for (field, text) in [("summary", &output.summary), ("text", &output.text)] {
         let length = text.as_ref().map_or(0, |text| text.chars().count());
@@ -177,6 +187,20 @@ fn check(fields: &CheckFields) -> Result<(), Refusal> {
         return Err(Refusal::rule("CheckRun", &message));
     }
     Ok(())
+}
+
+fn check_actions(actions: &[CheckAction]) -> Result<(), Refusal> {
+    let fits = |text: &str, most: usize| (1..=most).contains(&text.chars().count());
+    let is_valid = |it: &CheckAction| {
+        fits(&it.label, LABEL_LIMIT)
+            && fits(&it.description, DESCRIPTION_LIMIT)
+            && fits(&it.identifier, LABEL_LIMIT)
+    };
+    if actions.len() <= ACTIONS && actions.iter().all(is_valid) {
+        Ok(())
+    } else {
+        Err(Refusal::field("CheckRun", "actions", "invalid"))
+    }
 }
 
 /// Asks the app of a completed check run to run it again: the webhook goes to that app, the run stays as it is. 403
@@ -250,7 +274,7 @@ fn set(run: &mut CheckRun, fields: CheckFields) {
         run.annotations.extend(output.annotations);
     }
     if let Some(actions) = fields.actions {
-        run.actions = actions;
+        run.actions = actions.into_iter().map(|action| json!(action)).collect();
     }
     if let Some(conclusion) = fields.conclusion {
         // GitHub completes a run that gets a conclusion.

@@ -90,6 +90,10 @@ fn admitted(shared: &Shared, headers: &HeaderMap, name: &str, push: bool) -> Res
         if by.login.is_none() && (push || it.is_none()) {
             return Err(Refusal::bad_credentials());
         }
+        if push && it.is_some_and(|it| it.archived) {
+            let message = "This repository was archived so it is read-only.";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, message));
+        }
         let level = if push { Level::Write } else { Level::Read };
         if access::may(&by, it.ok_or_else(Refusal::not_found)?, "contents", level) {
             return Ok(by);

@@ -117,6 +117,9 @@ pub(crate) struct Repository {
     pub(crate) merging: Merging,
     #[serde(default = "yes")]
     pub(crate) private: bool,
+    /// Nobody may write to it.
+    #[serde(default)]
+    pub(crate) archived: bool,
     /// Classic protection, by branch.
     #[serde(default)]
     pub(crate) protections: BTreeMap<String, Rules>,
@@ -164,6 +167,7 @@ impl Repository {
             private: true,
             protections: BTreeMap::new(),
             rulesets: Vec::new(),
+            archived: false,
             verified: BTreeSet::new(),
             deleted_accounts: BTreeSet::new(),
             lost_forks: BTreeSet::new(),
@@ -380,7 +384,7 @@ pub struct CheckRun {
     pub text: Option<String>,
     /// The annotations as the app sent them.
     pub annotations: Vec<Value>,
-    /// The buttons as the app sent them, at most three.
+    /// The buttons as the app sent them, at most three. An update without any keeps them: unverified.
     #[serde(default)]
     pub actions: Vec<Value>,
     /// The log, once a job of Actions is over.

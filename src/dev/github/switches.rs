@@ -24,6 +24,33 @@ impl Twin {
         self.shared.versions.set(version, state);
     }
 
+    /// Archives a repository, or opens it to changes again.
+    ///
+    /// # Errors
+    /// When there is no such repository.
+    pub async fn archive_repository(&self, name: &str, archived: bool) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        turn.change(|state| {
+            let it = state.repositories.get_mut(name);
+            it.with_context(|| format!("the twin has no repository {name}"))?.archived = archived;
+            Ok(())
+        })
+    }
+
+    /// Deletes a repository; calls about it answer 404.
+    ///
+    /// # Errors
+    /// When there is no such repository, or its folder cannot be removed.
+    pub async fn delete_repository(&self, name: &str) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        turn.change(|state| {
+            state.repositories.remove(name).with_context(|| format!("the twin has no repository {name}"))?;
+            Ok(())
+        })?;
+        let folder = turn.git(name).dir;
+        std::fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))
+    }
+
     /// Renames a repository, or moves it to another owner. Its id stays, and its old name leads to the new one.
     ///
     /// # Errors

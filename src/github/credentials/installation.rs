@@ -55,7 +55,11 @@ impl Forge {
             return Ok(minted);
         }
         let minted = match scope {
-            Scope::Repository(repo) => self.mint_for(app, repo).await?,
+            Scope::Repository(repo) => {
+                // What an older token was refused, this one may have been granted.
+                self.refusals.forget(repo);
+                self.mint_for(app, repo).await?
+            }
             Scope::App | Scope::Elsewhere => self.mint_for_none(app).await?,
         };
         *slot = Some(minted.clone());
@@ -129,7 +133,10 @@ impl Forge {
 
     async fn not_installed(&self, app: &AppKey, repo: &RepoName, error: Error) -> Error {
         let slug = self.app_slug(app).await.unwrap_or_default();
-        let why = format!("the GitHub App is not installed on {repo}; {}", self.where_to_install(&slug));
+        let why = format!(
+            "the GitHub App is not installed on {repo}; {}, or there is no such repository",
+            self.where_to_install(&slug)
+        );
         error.forbidden(&why)
     }
 

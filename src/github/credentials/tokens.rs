@@ -45,6 +45,11 @@ impl Tokens {
         Arc::clone(slots.entry(repository.to_ascii_lowercase()).or_default())
     }
 
+    /// Drops the token of a repository, whose permissions may have changed.
+    pub(in crate::github) async fn forget(&self, repository: &str) {
+        *self.slot(repository).lock().await = None;
+    }
+
     /// Drops a token that GitHub refused, unless another caller has replaced it already.
     pub(super) async fn drop_refused(&self, repository: &str, refused: &Authorization) {
         let slot = self.slot(repository);

@@ -1,80 +1,84 @@
-//! A webhook of GitHub as an argument of its handler: verified, read, and reduced to what runs wait for.
+//! A webhook of GitHub as an argument of its handler: received, verified and read.
+
+use std::sync::Arc;
 
 use axum::{
     Extension,
     body::Body,
     extract::{FromRequest, FromRequestParts as _, Request},
-    http::HeaderMap,
+    http::{HeaderMap, header},
 };
 use secrecy::SecretString;
 
-use super::{error::Error, extract, problem::Kind};
-use crate::{
-    github::webhook::{self, Secrets, Unreadable},
-    store::signal,
-};
+use super::{body::Intake, error::Error, problem::Kind};
+use crate::github::webhook::{self, ContentType, Delivery, Secrets, Signature, Unreadable};
 
-/// The secrets that deliveries may be signed with. The router makes them once and attaches them to the route.
+/// Takes deliveries that are signed with one of our secrets. The router makes it once and attaches it to the route.
 #[derive(Debug, Clone)]
-pub(crate) struct Verifier(std::sync::Arc<[Secrets]>);
+pub(crate) struct Receiver {
+    secrets: Arc<[Secrets]>,
+    intake: Intake,
+}
 
-/// A delivery that GitHub has signed; `None` when no run could wait for it.
+/// A delivery that GitHub has signed.
 #[derive(Debug)]
-pub(crate) struct Delivery(pub(crate) Option<signal::News>);
+pub(crate) struct Signed(pub(crate) Delivery);
 
-impl Verifier {
+impl Receiver {
     /// Accepts what any of these secrets has signed, so that a secret can be changed without a gap.
     pub(crate) fn new(secrets: &[SecretString]) -> Self {
-        Self(secrets.iter().filter_map(|secret| Secrets::new(secret.clone(), None).ok()).collect())
+        let secrets = secrets.iter().filter_map(|secret| Secrets::new(secret.clone(), None).ok()).collect();
+        Self { secrets, intake: Intake::new(webhook::BODY_LIMIT) }
+    }
+
+    /// Reads a delivery. What the headers say is checked before the body is read.
+    async fn receive(&self, headers: &HeaderMap, body: Body) -> Result<Delivery, Error> {
+        let signature = Signature::parse(text(headers, webhook::SIGNATURE_HEADER)).map_err(|_| unsigned())?;
+        let content = content_type(headers)?;
+        let held = self.intake.read(headers, body).await?;
+        self.verify(&held.bytes, signature)?;
+        let payload = content.payload(&held.bytes).map_err(|error| unreadable(&error))?;
+        let (event, id) = (text(headers, webhook::EVENT_HEADER), text(headers, webhook::DELIVERY_HEADER));
+        webhook::read(event, id, &payload).map_err(|error| unreadable(&error))
     }
 
     /// Tries every secret, so that the time it takes does not reveal which one is in use.
-    fn verify(&self, body: &[u8], signature: Option<&str>) -> Result<(), Error> {
-        let good = self.0.iter().filter(|secrets| webhook::verify(secrets, body, signature).is_ok()).count();
-        if good > 0 {
-            return Ok(());
-        }
-        Err(Error::new(Kind::BadSignature, "the webhook's signature is missing or wrong"))
+    fn verify(&self, body: &[u8], signature: Signature) -> Result<(), Error> {
+        let is_signed = |secrets: &&Secrets| webhook::verify(secrets, body, signature).is_ok();
+        if self.secrets.iter().filter(is_signed).count() > 0 { Ok(()) } else { Err(unsigned()) }
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Delivery {
+impl<S: Send + Sync> FromRequest<S> for Signed {
     type Rejection = Error;
 
     async fn from_request(request: Request<Body>, state: &S) -> Result<Self, Error> {
         let (mut parts, body) = request.into_parts();
-        let verifier = Extension::<Verifier>::from_request_parts(&mut parts, state).await;
-        let Extension(verifier) = verifier.map_err(|_| Error::internal())?;
-        let headers = parts.headers.clone();
-        let body = extract::bytes(Request::from_parts(parts, body), state, webhook::BODY_LIMIT).await?;
-        verifier.verify(&body, header(&headers, webhook::SIGNATURE_HEADER))?;
-        read(&headers, &body).map(Self)
+        let receiver = Extension::<Receiver>::from_request_parts(&mut parts, state).await;
+        let Extension(receiver) = receiver.map_err(|_| Error::internal())?;
+        receiver.receive(&parts.headers, body).await.map(Self)
     }
 }
 
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Option<signal::News>, Error> {
-    let (event, delivery) =
-        (header(headers, webhook::EVENT_HEADER), header(headers, webhook::DELIVERY_HEADER));
-    match webhook::read(event, delivery, body) {
-        Ok(news) => Ok(signal(news)),
-        Err(Unreadable::NoRepository) => Ok(None),
-        Err(error @ Unreadable::Header(name)) => Err(Error::parameter(name, error.to_string())),
-        Err(error @ Unreadable::Json(_)) => Err(Error::new(Kind::BadSyntax, error.to_string())),
-    }
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// The signal to store; `None` when no run waits for its topic.
-fn signal(delivery: webhook::Delivery) -> Option<signal::News> {
-    Some(signal::News {
-        topic: delivery.topic?,
-        delivery: delivery.id,
-        repository: delivery.repository.to_string(),
-        branch: delivery.branch,
-        pull: delivery.pull.and_then(|number| i64::try_from(number).ok()),
-        sha: delivery.sha.map(String::from),
+fn content_type(headers: &HeaderMap) -> Result<ContentType, Error> {
+    let given = text(headers, header::CONTENT_TYPE.as_str()).unwrap_or_default();
+    ContentType::of(given).ok_or_else(|| {
+        let choose = "choose application/json or application/x-www-form-urlencoded in the webhook's settings";
+        Error::new(Kind::NotWebhook, format!("the Content-Type is {given:?}; {choose}"))
     })
+}
+
+fn unsigned() -> Error {
+    Error::new(Kind::BadSignature, webhook::BadSignature.to_string())
+}
+
+fn unreadable(error: &Unreadable) -> Error {
+    match error {
+        Unreadable::Header(name) => Error::parameter(name, error.to_string()),
+        Unreadable::Json(_) | Unreadable::NoPayload => Error::new(Kind::BadSyntax, error.to_string()),
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }

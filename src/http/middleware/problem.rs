@@ -77,6 +77,11 @@ kinds! {
         "The body must be JSON"
         "Send Content-Type: application/json."
 
+    /// The Content-Type is none that GitHub sends.
+    NotWebhook "not-webhook" UNSUPPORTED_MEDIA_TYPE Retry::Never;
+        "The body must be JSON or a form"
+        "Choose the content type application/json in the webhook's settings."
+
     /// The body is not JSON.
     BadSyntax "bad-syntax" BAD_REQUEST Retry::Never;
         "The body is not well-formed JSON"

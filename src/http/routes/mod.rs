@@ -28,13 +28,12 @@ use axum::{
 use super::{
     AppState,
     middleware::{
-        error::Error, extract::BODY_LIMIT, github_webhook::Verifier, principal::Principal, problem::Kind,
+        error::Error, extract::BODY_LIMIT, github_webhook::Receiver, principal::Principal, problem::Kind,
     },
 };
-use crate::github::webhook;
 
 /// All routes but the pages'.
-pub(super) fn router(github: Verifier) -> Router<AppState> {
+pub(super) fn router(github: Receiver) -> Router<AppState> {
     let api = requirements_and_runs().merge(controls()).merge(catalog());
     let api = api.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(Extension(Principal::Api));
     Router::new()
@@ -90,11 +89,8 @@ fn catalog() -> Router<AppState> {
         .route("/schedules/{name}/resume", post(schedules::resume))
 }
 
-fn webhooks(github: Verifier) -> Router<AppState> {
-    Router::new()
-        .route("/webhooks/github", post(webhooks::github))
-        .layer(DefaultBodyLimit::max(webhook::BODY_LIMIT))
-        .layer(Extension(github))
+fn webhooks(github: Receiver) -> Router<AppState> {
+    Router::new().route("/webhooks/github", post(webhooks::github)).layer(Extension(github))
 }
 
 /// Answers for a path that no route has.

@@ -53,10 +53,17 @@ pub(super) async fn put(
 ) -> Result<(StatusCode, Json<Product>), Error> {
     let (name, repository, method) = check(&product)?;
     let warnings = ask_the_forge(&app, &repository, &product.base_branch, method).await?;
+    let number = number(&app, &repository).await;
     let pool = app.engine.pool();
-    let was_there = store::product::get(pool, name.as_str()).await?.is_some();
+    let before = store::product::get(pool, name.as_str()).await?.map(|product| product.repository);
     let mut tx = pool.begin().await?;
     store::product::put(&mut *tx, &name, &repository, &product.base_branch, &product.test_command).await?;
+    if let Some(number) = number {
+        store::repository::identify(&mut *tx, &name, number).await?;
+    }
+    if let Some(before) = before.as_ref().filter(|before| is_other_spelling(before, &product.repository)) {
+        store::repository::rename(&mut tx, before, &product.repository).await?;
+    }
     store::product::cap(&mut *tx, &name, product.backlog).await?;
     let evidence_app = product.evidence_app.as_deref();
     store::product::set_checks(&mut *tx, &name, evidence_app, product.check_deadline_minutes).await?;
@@ -67,7 +74,7 @@ pub(super) async fn put(
         None => _ = store::limit::remove(&mut *tx, &key).await?,
     }
     tx.commit().await?;
-    let status = if was_there { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(Product { warnings, ..product })))
 }
 
@@ -95,6 +102,19 @@ async fn ask_the_forge(
     }
     let grave = remarks.into_iter().filter(|remark| remark.gravity > Gravity::Fine);
     Ok(grave.map(|remark| remark.what).collect())
+}
+
+/// The forge's number of a repository, by which the product follows it; `None` if the forge does not say, in which case
+/// a webhook will.
+async fn number(app: &AppState, repository: &RepoName) -> Option<i64> {
+    let forge = app.settings.forge.as_ref()?;
+    let known = tokio::time::timeout(PATIENCE, forge.repository(repository)).await.ok()?.ok()?;
+    i64::try_from(known.id).ok()
+}
+
+/// Whether two names are of the same repository and differ in letter case.
+fn is_other_spelling(one: &str, other: &str) -> bool {
+    one != other && one.eq_ignore_ascii_case(other)
 }
 
 fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Error> {

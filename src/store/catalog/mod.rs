@@ -2,6 +2,7 @@
 
 pub mod idempotency;
 pub mod product;
+pub mod repository;
 pub mod requirement;
 pub mod schedule;
 pub mod workflow;

@@ -29,7 +29,8 @@ pub struct Product {
     pub merge_method: String,
 }
 
-/// Creates or updates a product. Runs that started earlier keep their values.
+/// Creates or updates a product. Runs that started earlier keep their values. The number of a repository is kept as
+/// long as the name stays the same, and is otherwise unknown.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -44,7 +45,9 @@ pub async fn put(
         "insert into product (name, repository, base_branch, test_command) values ($1, $2, $3, $4)
          on conflict (name) do update
          set repository = excluded.repository, base_branch = excluded.base_branch,
-             test_command = excluded.test_command",
+             test_command = excluded.test_command,
+             repository_id = case when lower(product.repository) = lower(excluded.repository)
+                                  then product.repository_id end",
         name.as_str(),
         repository.to_string(),
         base_branch,

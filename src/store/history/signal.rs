@@ -4,17 +4,21 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::core::run::Topic;
-use crate::store::{Connection, Pool, Result};
+use crate::store::{Connection, Pool, Result, repository};
 
-/// A signal to be stored.
+/// A signal to be stored: what is needed to find the runs that it is about, and nothing else of what was sent.
 #[derive(Debug, Clone)]
 pub struct News {
     /// The sender's id of the delivery.
     pub delivery: String,
     /// What it is about.
     pub topic: Topic,
-    /// The repository.
+    /// The repository, as the sender calls it.
     pub repository: String,
+    /// The sender's number of the repository, if it is known.
+    pub repository_id: Option<i64>,
+    /// Whether it is about every run in the repository.
+    pub whole: bool,
     /// The branch, if there is one.
     pub branch: Option<String>,
     /// The pull request, if there is one.
@@ -36,39 +40,67 @@ pub struct Row {
     pub taken_at: Option<DateTime<Utc>>,
 }
 
-/// Stores a signal, once for each live run that it concerns: those runs, in order. `None` when this delivery is already
-/// stored.
+/// What became of a signal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inserted {
+    /// It is stored, once for each of these live runs, in order.
+    New(Vec<Uuid>),
+    /// This delivery was stored before.
+    Known,
+    /// It is not stored, since no product and no live run has this repository.
+    Foreign,
+}
+
+/// A live run, and its repository as it is spelled there.
+struct Concerned {
+    id: Uuid,
+    repository: String,
+}
+
+/// Stores a signal, once for each live run that it concerns.
 ///
 /// # Errors
 /// When the database does not answer; the sender must then retry.
-pub async fn insert(connection: &mut Connection, news: &News) -> Result<Option<Vec<Uuid>>> {
-    let runs = concerned(connection, news).await?;
-    if !insert_for(connection, news, &news.delivery, runs.first().copied()).await? {
-        return Ok(None);
+pub async fn insert(connection: &mut Connection, news: &News) -> Result<Inserted> {
+    let known = repository::names(connection, news.repository_id, &news.repository).await?;
+    let of_product = known.iter().find(|it| it.is_of_product).map(|it| it.name.clone());
+    let names: Vec<String> = known.into_iter().map(|it| it.name).collect();
+    let runs = concerned(connection, news, &names).await?;
+    let Some(repository) = runs.first().map(|run| run.repository.clone()).or(of_product) else {
+        return Ok(Inserted::Foreign);
+    };
+    if !insert_for(connection, news, &news.delivery, &repository, runs.first()).await? {
+        return Ok(Inserted::Known);
     }
     for run in runs.iter().skip(1) {
-        insert_for(connection, news, &format!("{}#{run}", news.delivery), Some(*run)).await?;
+        let delivery = format!("{}#{}", news.delivery, run.id);
+        insert_for(connection, news, &delivery, &run.repository, Some(run)).await?;
     }
-    Ok(Some(runs))
+    Ok(Inserted::New(runs.into_iter().map(|run| run.id).collect()))
 }
 
 /// The live runs that a signal is about: by branch or pull request, and otherwise by the commit, which news about
 /// checks name alone when no branch or more than one holds it.
-async fn concerned(connection: &mut Connection, news: &News) -> Result<Vec<Uuid>> {
-    let named = sqlx::query_scalar!(
-        "select id from run where repository = $1 and status <> 'ended' and (branch = $2 or pull = $3)
+async fn concerned(connection: &mut Connection, news: &News, names: &[String]) -> Result<Vec<Concerned>> {
+    let named = sqlx::query_as!(
+        Concerned,
+        "select id, repository from run
+         where repository = any($1) and status <> 'ended' and ($2 or branch = $3 or pull = $4)
          order by id",
-        news.repository,
+        names,
+        news.whole,
         news.branch,
         news.pull
     )
     .fetch_all(&mut *connection)
     .await?;
     let Some(sha) = news.sha.as_ref().filter(|_| named.is_empty()) else { return Ok(named) };
-    sqlx::query_scalar!(
-        "select id from run where repository = $1 and status <> 'ended' and state->'progress'->>'head' = $2
+    sqlx::query_as!(
+        Concerned,
+        "select id, repository from run
+         where repository = any($1) and status <> 'ended' and state->'progress'->>'head' = $2
          order by id",
-        news.repository,
+        names,
         sha
     )
     .fetch_all(connection)
@@ -79,7 +111,8 @@ async fn insert_for(
     connection: &mut Connection,
     news: &News,
     delivery: &str,
-    run: Option<Uuid>,
+    repository: &str,
+    run: Option<&Concerned>,
 ) -> Result<bool> {
     let stored = sqlx::query!(
         "insert into signal (delivery, topic, repository, branch, pull, sha, run_id)
@@ -87,15 +120,34 @@ async fn insert_for(
          on conflict (delivery) do nothing",
         delivery,
         news.topic.as_str(),
-        news.repository,
+        repository,
         news.branch,
         news.pull,
         news.sha,
-        run
+        run.map(|run| run.id)
     )
     .execute(connection)
     .await?;
     Ok(stored.rows_affected() == 1)
+}
+
+/// Records the delivery of a person's order to a run, which nothing has to take; false if it is recorded already.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn note(connection: &mut Connection, delivery: &str, repository: &str, run: Uuid) -> Result<bool> {
+    let noted = sqlx::query!(
+        "insert into signal (delivery, topic, repository, run_id, taken_at)
+         values ($1, $2, $3, $4, clock_timestamp())
+         on conflict (delivery) do nothing",
+        delivery,
+        Topic::Checks.as_str(),
+        repository,
+        run
+    )
+    .execute(connection)
+    .await?;
+    Ok(noted.rows_affected() == 1)
 }
 
 /// Takes all signals of a run about these topics; the topic of one that was not taken before.

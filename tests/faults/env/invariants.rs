@@ -78,6 +78,7 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             | Event::Cancelled { .. }
             | Event::Hurried { .. }
             | Event::Skipped { .. }
+            | Event::NotPermitted { .. }
             | Event::RetriedFrom { .. } => {}
         }
     }

@@ -12,7 +12,7 @@ use aspora::{
             Queue,
         },
     },
-    engine::{Ack, Control, Denied, Error, Verb},
+    engine::{Ack, Control, Denied, Error, Received, Verb},
     store::{event, job, job::Lease, job_control},
 };
 use chrono::TimeDelta;
@@ -133,7 +133,10 @@ async fn signals_and_timers_do_not_wake_a_paused_run() {
     let test = TestEngine::new().await;
     let run = waiting(&test).await;
     applies_once(&test, run, Verb::Pause).await;
-    assert!(test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert_eq!(
+        test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap(),
+        Received::Stored { runs: 1 }
+    );
     advance(test.pool(), Duration::from_secs(3600)).await;
     assert_eq!(test.engine.wake_due(100).await.unwrap(), 0);
     assert_eq!(test.query::<i64>("select count(*) from signal where taken_at is null").await, 1);
@@ -149,7 +152,10 @@ async fn a_step_that_parks_while_paused_leaves_its_signals_for_the_resume() {
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
     assert_eq!(control(&test, run, Verb::Pause).await.unwrap(), Control::Applied);
-    assert!(test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert_eq!(
+        test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap(),
+        Received::Stored { runs: 1 }
+    );
     park(&test, &lease).await;
     assert_eq!(test.query::<i64>("select count(*) from signal where taken_at is null").await, 1);
     assert_eq!(test.query::<i64>("select count(*) from timer").await, 0);
@@ -462,4 +468,24 @@ async fn every_control_is_in_the_history_with_its_actor_and_reason() {
     assert!(matches!(events[3].body.0, Event::RetriedFrom { .. }));
     let kinds = ["started", "paused", "resumed", "skipped", "retried_from", "cancelled"];
     assert_eq!(test.event_kinds(run).await, kinds);
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_permitted_is_recorded_where_no_attempt_can_be_disturbed() {
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let order = async || {
+        let mut tx = test.pool().begin().await.unwrap();
+        test.engine.not_permitted_in(&mut tx, run, "reader", "Take over", "may not write").await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    order().await;
+    assert_eq!(test.event_kinds(run).await, ["started", "not_permitted"]);
+    let lease = test.claim(Queue::Llm).await;
+    order().await;
+    let acked = test.engine.answer(&lease, "tester", answer(Outcome::Closed)).await.unwrap();
+    assert_eq!(acked, Ack::Committed, "the attempt was not disturbed");
+    order().await;
+    assert_eq!(test.event_kinds(run).await, ["started", "not_permitted", "answered"]);
+    assert_sound(&test.engine).await;
 }

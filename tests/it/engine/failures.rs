@@ -7,7 +7,7 @@ use aspora::{
         run::{Park, Progress, State, Topic},
         workflow::{End, Queue},
     },
-    engine::Ack,
+    engine::{Ack, Received},
     store::{self, attempt},
 };
 use chrono::{DateTime, TimeDelta, Utc};
@@ -211,7 +211,10 @@ async fn a_waiting_run_with_an_unreadable_workflow_does_not_stop_other_timers() 
 async fn a_signal_for_a_run_with_an_unreadable_workflow_is_stored() {
     let test = TestEngine::new().await;
     let run = waiting_and_unreadable(&test).await;
-    assert!(test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert_eq!(
+        test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap(),
+        Received::Stored { runs: 1 }
+    );
     assert_eq!(store::signal::of_run(test.pool(), run).await.unwrap().len(), 1);
     assert_unsupported(&test, run).await;
 }

@@ -7,8 +7,8 @@ use aspora::{
         run::{Park, Progress, State, Topic},
         workflow::{Outcome::Closed, Outcome::Opened, Queue},
     },
-    engine::Ack,
-    store::{job::Lease, signal, signal::News},
+    engine::{Ack, Received},
+    store::{self, job::Lease, signal, signal::News},
 };
 use chrono::TimeDelta;
 use futures::future::try_join_all;
@@ -75,7 +75,10 @@ async fn a_due_timer_wakes_its_run_once() {
 async fn a_signal_wakes_the_run_that_waits_for_it() {
     let test = TestEngine::new().await;
     let run = waiting(&test).await;
-    assert!(test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
+    assert_eq!(
+        test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap(),
+        Received::Stored { runs: 1 }
+    );
     assert_eq!(untaken(&test).await, 0);
     assert_woken(&test, run, "signalled").await;
 }
@@ -86,7 +89,7 @@ async fn ten_equal_deliveries_are_one_row_and_one_wake() {
     let run = waiting(&test).await;
     let delivery = news(run, Topic::Checks, "d1");
     let received = try_join_all((0..10).map(|_| test.engine.receive_signal(&delivery))).await.unwrap();
-    assert_eq!(received.iter().filter(|new| **new).count(), 1, "{received:?}");
+    assert_eq!(received.iter().filter(|it| **it == Received::Stored { runs: 1 }).count(), 1, "{received:?}");
     assert_eq!(signal::of_run(test.pool(), run).await.unwrap().len(), 1);
     assert_woken(&test, run, "signalled").await;
 }
@@ -105,7 +108,60 @@ async fn a_signal_finds_its_run_by_pull_request_too() {
 }
 
 #[tokio::test]
-async fn signals_about_something_else_are_stored_and_wake_no_run() {
+async fn a_repository_is_known_by_its_number_and_in_any_letter_case() {
+    let test = TestEngine::new().await;
+    store::repository::identify(test.pool(), &"wealth".parse().unwrap(), 5).await.unwrap();
+    let about = |name: &str, repository_id, delivery: &str, run| {
+        let repository = name.to_owned();
+        News { repository, repository_id, ..news(run, Topic::Checks, delivery) }
+    };
+    for (name, number, wakes) in [
+        ("Acme/Wealth-Product", None, true),
+        ("Acme/Wealth-Product", Some(5), true),
+        ("acme/renamed", Some(5), true),
+        ("acme/renamed", None, false),
+        ("acme/wealth-product", Some(6), false),
+    ] {
+        let run = waiting(&test).await;
+        let news = about(name, number, &format!("{name} {number:?}"), run);
+        let received = test.engine.receive_signal(&news).await.unwrap();
+        let expected = if wakes { Received::Stored { runs: 1 } } else { Received::Foreign };
+        assert_eq!((received, is_waiting(&test, run).await), (expected, !wakes), "{name} {number:?}");
+        test.execute("delete from job").await;
+    }
+}
+
+#[tokio::test]
+async fn a_repository_that_gets_another_name_takes_its_runs_and_their_signals_along() {
+    let test = TestEngine::new().await;
+    let run = waiting(&test).await;
+    test.engine.receive_signal(&news(run, Topic::Push, "before")).await.unwrap();
+    let settle =
+        async |id, name: &str| test.engine.settle_repository(id, &name.parse().unwrap()).await.unwrap();
+    assert_eq!(settle(5, "acme/Wealth-Product").await, Vec::<String>::new(), "its number is learnt");
+    assert_eq!(settle(6, "acme/elsewhere").await, Vec::<String>::new(), "another repository");
+    assert_eq!(test.run(run).await.spec.repository, "acme/wealth-product");
+    assert_eq!(settle(5, "acme/elsewhere").await, ["acme/wealth-product"]);
+    assert_eq!(test.run(run).await.spec.repository, "acme/elsewhere");
+    let product = store::product::get(test.pool(), "wealth").await.unwrap().unwrap();
+    assert_eq!(product.repository, "acme/elsewhere");
+    assert_eq!(test.query::<String>("select repository from signal").await, "acme/elsewhere");
+    assert_sound(&test.engine).await;
+}
+
+#[tokio::test]
+async fn news_of_a_whole_repository_wakes_all_of_its_runs() {
+    let test = TestEngine::new().await;
+    let runs = [waiting(&test).await, waiting(&test).await];
+    let news = News { whole: true, branch: None, ..news(runs[0], Topic::Reviews, "d1") };
+    assert_eq!(test.engine.receive_signal(&news).await.unwrap(), Received::Stored { runs: 2 });
+    for run in runs {
+        assert!(!is_waiting(&test, run).await);
+    }
+}
+
+#[tokio::test]
+async fn signals_about_something_else_wake_no_run() {
     let test = TestEngine::new().await;
     let run = waiting(&test).await;
     let topic = news(run, Topic::Push, "another topic");
@@ -113,10 +169,15 @@ async fn signals_about_something_else_are_stored_and_wake_no_run() {
     let repository =
         News { repository: "acme/other".to_owned(), ..news(run, Topic::Checks, "another repository") };
     let nameless = News { branch: None, ..news(run, Topic::Checks, "no branch and no pull request") };
-    for other in [&topic, &branch, &repository, &nameless] {
-        assert!(test.engine.receive_signal(other).await.unwrap());
+    for (other, received) in [
+        (&topic, Received::Stored { runs: 1 }),
+        (&branch, Received::Stored { runs: 0 }),
+        (&repository, Received::Foreign),
+        (&nameless, Received::Stored { runs: 0 }),
+    ] {
+        assert_eq!(test.engine.receive_signal(other).await.unwrap(), received, "{other:?}");
     }
-    assert_eq!(untaken(&test).await, 4);
+    assert_eq!(untaken(&test).await, 3);
     assert_eq!(signal::of_run(test.pool(), run).await.unwrap().len(), 1, "only the first is for this run");
     assert!(is_waiting(&test, run).await);
     assert_sound(&test.engine).await;
@@ -128,7 +189,8 @@ async fn a_signal_for_an_ended_run_changes_nothing_in_it() {
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
     test.engine.answer(&lease, "tester", answer(Closed)).await.unwrap();
-    assert!(test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap());
+    let received = test.engine.receive_signal(&news(run, Topic::Checks, "d1")).await.unwrap();
+    assert_eq!(received, Received::Stored { runs: 0 });
     assert_eq!(test.event_kinds(run).await, ["started", "answered"]);
     assert_sound(&test.engine).await;
 }
@@ -187,7 +249,7 @@ async fn two_signals_at_once_for_one_run_neither_deadlock_nor_wake_it_twice() {
         tokio::spawn(async move { engine.receive_signal(&one).await })
     });
     for received in try_join_all(received).await.unwrap() {
-        assert!(received.unwrap());
+        assert_eq!(received.unwrap(), Received::Stored { runs: 1 });
     }
     assert_eq!(test.query::<i64>("select count(*) from event where kind = 'signalled'").await, 50);
     assert_eq!(untaken(&test).await, 50, "the second of each pair is for the attempt that follows");
@@ -227,7 +289,7 @@ async fn no_run_misses_a_signal_that_comes_while_it_parks() {
             async { test.engine.receive_signal(&news(run, Topic::Checks, &run.to_string())).await },
             park(&test, &lease)
         );
-        assert!(received.unwrap());
+        assert_eq!(received.unwrap(), Received::Stored { runs: 1 });
         assert!(!is_waiting(&test, run).await, "the signal was missed");
         let lease = test.claim(Queue::Llm).await;
         test.engine.answer(&lease, "tester", answer(Opened)).await.unwrap();

@@ -3,6 +3,7 @@
 mod limits;
 mod requests;
 mod runs;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 

@@ -49,6 +49,7 @@ fn line(row: &Row) -> Option<String> {
         Event::WentOn { .. } => Some(format!("{step} went on")),
         Event::Hurried { reason } => Some(format!("{step} made due now: {reason}")),
         Event::Skipped { outcome, reason } => Some(format!("{step} skipped as {outcome}: {reason}")),
+        Event::NotPermitted { asked, reason } => Some(format!("{step} not permitted {asked}: {reason}")),
         Event::RetriedFrom { step, reason } => Some(format!("retried from {step}: {reason}")),
         Event::Parked { .. } | Event::Signalled { .. } | Event::Woken => None,
     }

@@ -12,9 +12,11 @@ mod script;
 mod streams;
 mod world;
 
+mod access;
 mod answers;
 mod base;
 mod before_merge;
+mod buttons;
 mod checks;
 mod circles;
 mod controls;

@@ -14,7 +14,7 @@ use aspora::{
     },
     dev::github::Delivery,
     engine::{Ack, Engine},
-    github::webhook,
+    github::webhook::{self, Hint, Meaning},
     store::{self, job::Lease, run::StoredRun, signal::News},
 };
 use chrono::{TimeDelta, Utc};
@@ -88,11 +88,13 @@ async fn recorded() -> Vec<Delivery> {
 fn read(deliveries: &[Delivery]) -> Vec<(News, bool)> {
     let story = deliveries.iter().find_map(|it| it.payload["pull_request"]["head"]["ref"].as_str());
     let news = |delivery: &Delivery| {
-        let (id, body) = (delivery.id.to_string(), delivery.payload.to_string());
-        let read = webhook::read(Some(&delivery.event), Some(&id), body.as_bytes()).ok()?;
-        let is_ours = read.branch.is_some() && read.branch.as_deref() == story || read.pull == Some(1);
-        let (repository, branch) = (read.repository.to_string(), read.branch);
-        Some((News { delivery: id, topic: read.topic?, repository, branch, pull: None, sha: None }, is_ours))
+        let id = delivery.id.to_string();
+        let read = webhook::read(Some(&delivery.event), Some(&id), &delivery.payload).ok()?;
+        let Meaning::Changed(topic, Hint { whole, branch, pull, .. }) = read.meaning else { return None };
+        let is_ours = branch.is_some() && branch.as_deref() == story || pull == Some(1);
+        let repository = read.repository?.name.to_string();
+        let (repository_id, pull, sha) = (None, None, None);
+        Some((News { delivery: id, topic, repository, repository_id, whole, branch, pull, sha }, is_ours))
     };
     deliveries.iter().filter_map(news).collect()
 }

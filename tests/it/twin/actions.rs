@@ -96,6 +96,11 @@ async fn checks_and_statuses_have_githubs_limits() {
     assert_eq!(world.post("check-runs", output(51, String::new())).await.0, 422);
     assert_eq!(world.post("check-runs", output(0, "x".repeat(65_536))).await.0, 422);
     assert_eq!(world.post("check-runs", new(json!({"conclusion": "stale"}))).await.0, 422);
+    let button = |label: &str| json!({"label": label, "description": "Do it", "identifier": "it"});
+    let buttons = |all: Vec<Value>| new(json!({"actions": all}));
+    assert_eq!(world.post("check-runs", buttons(vec![button("Do"); 4])).await.0, 422);
+    assert_eq!(world.post("check-runs", buttons(vec![button(&"x".repeat(21))])).await.0, 422);
+    assert_eq!(world.post("check-runs", buttons(vec![button(&"x".repeat(20)); 3])).await.0, 201);
     let (status, made) = world.post("check-runs", output(50, "x".repeat(65_535))).await;
     assert_eq!(status, 201);
     let path = format!("check-runs/{}", made["id"]);

@@ -131,6 +131,13 @@ pub enum Event {
         /// Why, in words for people.
         reason: String,
     },
+    /// Someone asked for what they may not ask for; nothing changed.
+    NotPermitted {
+        /// What they asked for.
+        asked: String,
+        /// Why not, in words for people.
+        reason: String,
+    },
     /// A person sent the run back to a step, or restarted an ended run.
     RetriedFrom {
         /// The step.
@@ -258,6 +265,7 @@ impl Event {
             Self::Cancelled { .. } => "cancelled",
             Self::Hurried { .. } => "hurried",
             Self::Skipped { .. } => "skipped",
+            Self::NotPermitted { .. } => "not_permitted",
             Self::RetriedFrom { .. } => "retried_from",
         }
     }

@@ -105,7 +105,7 @@ pub enum Topic {
     Checks,
     /// A person or a bot reviewed the pull request.
     Reviews,
-    /// The pull request itself changed.
+    /// The pull request itself changed, its repository, or what we may do there.
     Pull,
     /// A branch got a new head.
     Push,

@@ -20,7 +20,7 @@ impl Links {
             "open_issues_count": open, "is_template": false, "topics": [], "has_issues": true, "has_projects": false
         });
         let more = json!({
-            "has_wiki": false, "has_pages": false, "has_discussions": false, "has_downloads": false, "archived": false,
+            "has_wiki": false, "has_pages": false, "has_discussions": false, "has_downloads": false, "archived": it.archived,
             "disabled": false, "visibility": if it.private { "private" } else { "public" }, "pushed_at": it.pushed_at, "created_at": it.created_at,
             "updated_at": it.pushed_at, "permissions": {"admin": false, "maintain": false, "push": true, "triage": true, "pull": true},
             "allow_rebase_merge": allows(Method::Rebase), "allow_squash_merge": allows(Method::Squash),

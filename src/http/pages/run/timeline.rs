@@ -70,7 +70,8 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
     let mut visits: Vec<Visit> = Vec::new();
     let mut turn = 0;
     for (place, event) in events.iter().enumerate() {
-        let to = events.get(place + 1).map_or(end, |next| next.at);
+        let is_move = |next: &&event::Row| !matches!(&*next.body, Event::NotPermitted { .. });
+        let to = events[place + 1..].iter().find(is_move).map_or(end, |next| next.at);
         match &*event.body {
             Event::Started | Event::Forked { .. } => turn = 1,
             Event::Answered { turn: answered, .. } => {
@@ -106,7 +107,9 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             }
             // The earlier job continues, or a new one begins, whose number the attempts show.
             Event::Resumed { .. } | Event::Hurried { .. } => turn = resumed(&events[place..], attempts, turn),
-            Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. } => continue,
+            Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. } | Event::NotPermitted { .. } => {
+                continue;
+            }
         }
         // A job begins here, for the step that the next event names, or else its attempts.
         let tries: Vec<_> = attempts.iter().filter(|attempt| attempt.turn == turn).collect();
@@ -120,7 +123,13 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
         let to = events[place + 1..]
             .iter()
             .find(|next| {
-                !matches!(&*next.body, Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. })
+                !matches!(
+                    &*next.body,
+                    Event::Failed { .. }
+                        | Event::Held { .. }
+                        | Event::WentOn { .. }
+                        | Event::NotPermitted { .. }
+                )
             })
             .map_or(end, |it| it.at);
         let newest = goes_on && place + 1 == events.len();

@@ -1,0 +1,95 @@
+//! Webhooks: verified, stored, and only then acknowledged.
+
+mod access;
+mod buttons;
+mod names;
+
+use axum::{Json, extract::State};
+
+use crate::{
+    api::{Problem, Receipt, ReceiptResult},
+    core::{run::Topic, words::counted},
+    engine::Received,
+    github::webhook::{Delivery, Hint, Ignored, Meaning, NamedRepository},
+    http::{
+        AppState,
+        middleware::{error::Error, github_webhook::Signed},
+    },
+    store::signal::News,
+};
+
+/// Takes a webhook of the forge; 2xx means that it is stored or of no interest.
+#[utoipa::path(post, path = "/api/v1/webhooks/github", tag = "webhooks",
+    params(
+        ("X-Hub-Signature-256" = String, Header, description = "sha256= and the HMAC-SHA256 of the body."),
+        ("X-GitHub-Event" = String, Header), ("X-GitHub-Delivery" = String, Header),
+    ),
+    request_body(
+        content((Value = "application/json"), (Value = "application/x-www-form-urlencoded")),
+        description = "GitHub's payload, or a form with it in the field `payload`; at most 25 MB, within 10 s.",
+    ),
+    responses(
+        (status = 200, description = "Stored, stored before, of no interest, or done; `result` says which.", body = Receipt),
+        (status = 401, description = "The signature is missing or wrong; nothing was stored.", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The body did not arrive in time; nothing was stored.", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The body is over the limit; nothing was stored.", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "The content type is neither of GitHub's; nothing was stored.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn github(
+    State(app): State<AppState>,
+    Signed(delivery): Signed,
+) -> Result<Json<Receipt>, Error> {
+    let Delivery { id, repository, meaning, .. } = delivery;
+    if let Some(repository) = &repository {
+        names::follow(&app, repository).await?;
+    }
+    let receipt = match (meaning, repository) {
+        (Meaning::Changed(topic, hint), Some(repository)) => {
+            store_news(&app, news(&id, topic, &repository, hint)).await?
+        }
+        (Meaning::Pressed(press), Some(repository)) => {
+            buttons::pressed(&app, &id, &repository, &press).await?
+        }
+        (Meaning::Access(access), _) => access::changed(&app, &id, &access).await?,
+        (Meaning::Ignored(why), _) => ignored(why.to_string()),
+        (Meaning::Changed(..) | Meaning::Pressed(_), None) => ignored(Ignored::NoRepository.to_string()),
+    };
+    Ok(Json(receipt))
+}
+
+/// The signal that is stored.
+fn news(delivery: &str, topic: Topic, repository: &NamedRepository, hint: Hint) -> News {
+    News {
+        delivery: delivery.to_owned(),
+        topic,
+        repository: repository.name.to_string(),
+        repository_id: repository.id.and_then(|id| i64::try_from(id).ok()),
+        whole: hint.whole,
+        branch: hint.branch,
+        pull: hint.pull.and_then(|number| i64::try_from(number).ok()),
+        sha: hint.sha.map(String::from),
+    }
+}
+
+/// Stores a signal and wakes the runs that it is about.
+async fn store_news(app: &AppState, news: News) -> Result<Receipt, Error> {
+    Ok(match app.engine.receive_signal(&news).await? {
+        Received::Stored { runs } => {
+            let what = format!("news of `{}` for {}", news.topic.as_str(), counted(runs, "live run"));
+            Receipt::new(ReceiptResult::Stored, what)
+        }
+        Received::Known => known(),
+        Received::Foreign => {
+            let number = news.repository_id.map(|id| format!(" (number {id})")).unwrap_or_default();
+            ignored(format!("no product has the repository {}{number}", news.repository))
+        }
+    })
+}
+
+fn known() -> Receipt {
+    Receipt::new(ReceiptResult::Known, "this delivery was stored before")
+}
+
+fn ignored(why: impl Into<String>) -> Receipt {
+    Receipt::new(ReceiptResult::Ignored, why)
+}
