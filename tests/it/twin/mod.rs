@@ -13,6 +13,7 @@ mod pushes;
 mod reviews;
 mod rules;
 mod switches;
+mod table;
 
 use std::{
     path::Path,
