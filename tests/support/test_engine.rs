@@ -188,6 +188,11 @@ pub(crate) async fn advance_limits(pool: &PgPool, by: Duration) {
     }
 }
 
+/// Moves the clocks of breakers back.
+pub(crate) async fn postpone_outages(pool: &PgPool, by: Duration) {
+    sqlx::query(OUTAGES).bind(-by.as_secs_f64()).execute(pool).await.unwrap();
+}
+
 /// Moves the clock of leases, back-offs, timers, rate limits and breakers forward.
 pub(crate) async fn advance(pool: &PgPool, by: Duration) {
     for sql in [
