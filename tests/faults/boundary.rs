@@ -90,7 +90,9 @@ impl Targets {
 fn path_template(path: &str) -> String {
     let generalise = |part: &str| {
         let is_sha = part.len() == 40 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let varies = is_sha || part.parse::<u64>().is_ok() || part.parse::<Uuid>().is_ok();
+        // Our branches end with their run.
+        let is_of_run = part.rsplit("%2F").next().is_some_and(|last| last.parse::<Uuid>().is_ok());
+        let varies = is_sha || is_of_run || part.parse::<u64>().is_ok();
         if varies { "*".to_owned() } else { part.to_owned() }
     };
     let repository = if path.starts_with("/repos/") { 4 } else { 3 };
