@@ -11,6 +11,10 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3_660);
 /// Whether a 403 reports a rate limit: a header says so, or for a secondary limit only the message.
 pub(super) fn is_rate_limit(headers: &HeaderMap, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
+    // A refusal may be the last answer of a window.
+    if message.starts_with("resource not accessible by") {
+        return false;
+    }
     headers.contains_key("retry-after")
         || text_of(headers, "x-ratelimit-remaining") == Some("0")
         || ["rate limit", "abuse detection"].iter().any(|phrase| message.contains(phrase))

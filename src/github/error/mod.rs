@@ -349,6 +349,7 @@ mod tests {
         check(&[date, spent, ("x-ratelimit-reset", "1795370430")], "API rate limit exceeded", Some(31));
         check(&[date, spent, ("x-ratelimit-reset", "1")], "API rate limit exceeded", Some(1));
         check(&[spent], "API rate limit exceeded", Some(60));
+        check(&[spent], "Resource not accessible by personal access token", None);
     }
 
     #[test]

@@ -30,6 +30,18 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 const REPO: &str = "acme/wealth-product";
+/// What the coding agent's App has subscribed to.
+const EVENTS: [&str; 9] = [
+    "check_run",
+    "check_suite",
+    "issue_comment",
+    "merge_group",
+    "pull_request",
+    "pull_request_review",
+    "push",
+    "status",
+    "workflow_run",
+];
 
 fn config(data: &Path) -> TwinConfig {
     TwinConfig {
@@ -69,6 +81,7 @@ impl World {
         let app = twin.register_app(APP).unwrap();
         let installation =
             twin.install(app.id, &InstallOn::Owner("acme".to_owned()), &credentials::everything()).unwrap();
+        twin.subscribe(app.id, &EVENTS.map(str::to_owned)).unwrap();
         let mut world = Self { twin, token: String::new(), spec, data, head };
         world.token = world.minted(&app, installation).await;
         world

@@ -123,7 +123,11 @@ async fn webhooks_are_signed_and_in_order_unless_a_fault_disturbs_them() {
     world.open_pull().await;
     world.twin.push_as("ada", REPO, "topic", &[("x", b"x")]).await.unwrap();
     world.twin.settled().await;
-    assert_eq!(names(&received), ["push", "pull_request opened", "push", "pull_request synchronize"]);
+    let installed = "installation created";
+    assert_eq!(
+        names(&received),
+        ["push", installed, "pull_request opened", "push", "pull_request synchronize"]
+    );
     for (headers, body) in received.lock().unwrap().drain(..) {
         let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"s3cret").unwrap();
         mac.update(&body);
