@@ -1,11 +1,11 @@
 //! What a run says of its heads at the forge: by check runs, or by statuses where it may make no check runs.
 
-use aspora::dev::github::{APP, Phase, Twin};
+use aspora::{
+    core::policy::{GATE_CHECK, REVIEW_CHECK},
+    dev::github::{APP, Phase, Twin},
+};
 
 use super::world::REPO;
-
-/// The contexts of our statuses, which are the names of our check runs.
-const NAMES: [&str; 2] = ["risk-policy-gate", "Code Review Agent"];
 
 /// What a run says of a head.
 #[derive(Debug)]
@@ -28,7 +28,9 @@ pub(super) fn ours(twin: &Twin) -> Vec<Report> {
             title: run.title.unwrap_or_default(),
         })
         .collect();
-    for status in twin.statuses(REPO).into_iter().filter(|it| NAMES.contains(&&*it.context)) {
+    for status in
+        twin.statuses(REPO).into_iter().filter(|it| [GATE_CHECK, REVIEW_CHECK].contains(&&*it.context))
+    {
         reports.retain(|it| (&it.name, &it.head) != (&status.context, &status.sha));
         reports.push(Report {
             name: status.context,
@@ -47,6 +49,6 @@ pub(super) fn says(path: &str) -> bool {
 
 /// Whether a request has just reported that the gate passed, which a verdict does before it answers.
 pub(super) fn is_cleared(twin: &Twin, _: &str, path: &str, phase: Phase) -> bool {
-    let passed = |it: &Report| it.name == "risk-policy-gate" && it.conclusion.as_deref() == Some("success");
+    let passed = |it: &Report| it.name == GATE_CHECK && it.conclusion.as_deref() == Some("success");
     phase == Phase::AfterApply && says(path) && ours(twin).iter().any(passed)
 }
