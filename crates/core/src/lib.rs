@@ -4,6 +4,7 @@
 //! comes in as an argument and everything that must happen goes out as a value.
 
 pub mod access;
+pub mod audit;
 pub mod branch;
 pub mod budget;
 pub mod change;
