@@ -5,12 +5,14 @@
 
 mod assessment;
 mod attempt;
+mod audit;
 mod budget;
 mod control;
 mod dead_letter;
 mod effect;
 mod event;
 mod finding;
+mod key;
 mod limit;
 mod problem;
 mod product;
@@ -22,6 +24,7 @@ mod webhook;
 
 pub use assessment::Assessment;
 pub use attempt::Attempt;
+pub use audit::{AuditEntries, AuditEntry, AuditVerification};
 pub use budget::{
     Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget,
     Unsettled,
@@ -31,6 +34,7 @@ pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven,
 pub use effect::{Diff, Effect};
 pub use event::{Event, Events, Fact};
 pub use finding::Finding;
+pub use key::{IssuedKey, Key, Me, NewKey};
 pub use limit::{Limit, Most};
 pub use problem::{Fault, Problem};
 pub use product::Product;

@@ -16,9 +16,9 @@ use crate::{
     http::{
         AppState,
         middleware::{
+            caller::Caller,
             error::Error,
             extract::{self, Id},
-            principal::Principal,
         },
     },
     store,
@@ -43,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 }
 
 /// What the reviews of a run found, by review, worst first.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", params(("id" = Uuid, Path)), responses(
+#[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", operation_id = "findings", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The findings.", body = Vec<Finding>),
     NotFound,
 ))]
@@ -65,7 +65,7 @@ pub(super) async fn list(State(app): State<AppState>, Id(id): Id) -> Result<Json
     ))]
 pub(super) async fn dismiss(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     named: Named,
     extract::Json(body): extract::Json<api::Control>,
 ) -> Result<Json<Vec<Finding>>, Error> {
@@ -78,6 +78,6 @@ pub(super) async fn dismiss(
     if of_run(store::review::findings(pool, run).await?).is_empty() {
         return Err(Error::not_found("finding", &fingerprint));
     }
-    store::review::dismiss(pool, run, &fingerprint, principal.actor(), &reason.to_string()).await?;
+    app.engine.dismiss(run, &fingerprint, caller.author(), &reason).await?;
     Ok(Json(of_run(store::review::findings(pool, run).await?)))
 }

@@ -190,7 +190,13 @@ async fn close(connection: &mut Connection, run_id: Uuid, new: &New<'_>) -> Resu
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn dismiss(pool: &Pool, run_id: Uuid, fingerprint: &str, by: &str, reason: &str) -> Result<u64> {
+pub async fn dismiss(
+    connection: &mut Connection,
+    run_id: Uuid,
+    fingerprint: &str,
+    by: &str,
+    reason: &str,
+) -> Result<u64> {
     sqlx::query!(
         "update finding set state = 'dismissed', state_sha = head_sha, state_by = $3, state_note = $4
          where run_id = any(lineage($1)) and state = 'open' and fingerprint = $2",
@@ -199,7 +205,7 @@ pub async fn dismiss(pool: &Pool, run_id: Uuid, fingerprint: &str, by: &str, rea
         by,
         reason
     )
-    .execute(pool)
+    .execute(connection)
     .await
     .map(|done| done.rows_affected())
 }

@@ -1,5 +1,6 @@
 //! The page of a run: its state, what it waits for, and its whole history.
 
+mod acts;
 mod controls;
 mod diagram;
 mod diff;
@@ -22,16 +23,20 @@ use uuid::Uuid;
 
 pub(super) use self::controls::submit as control;
 use self::view::View;
-use super::{super::AppState, Problem, layout, words};
+use super::{
+    super::{AppState, middleware::caller::Caller},
+    Problem, layout, words,
+};
 use crate::{
     core::{
+        access::Right,
         budget::{Account, Scope, Unit},
         run,
         subject::Subject,
         why::{Cause, why},
         words::counted,
     },
-    store::{self, assessment, attempt, budget, effect, event, requirement, review},
+    store::{self, assessment, attempt, audit, budget, effect, event, review},
 };
 
 /// The newest events that a page reads; older ones are in the raw JSON.
@@ -48,18 +53,19 @@ pub(super) struct PageQuery {
 /// not a UUID.
 pub(super) async fn show(
     State(app): State<AppState>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
     let Query(query) = query.unwrap_or_default();
-    match load(&app, &id.map(|Path(id)| id).unwrap_or_default()).await {
+    match load(&app, caller.clone(), &id.map(|Path(id)| id).unwrap_or_default()).await {
         Ok(view) if query.fragment == "1" => layout::fragment(&main(&view)),
-        Ok(view) => layout::page(&app.settings, &view.requirement.title, &main(&view)),
-        Err(problem) => problem.page(&app.settings),
+        Ok(view) => layout::page(&app.settings, Some(&caller), &view.requirement.title, &main(&view)),
+        Err(problem) => problem.page(&app.settings, Some(&caller)),
     }
 }
 
-async fn load(app: &AppState, id: &str) -> Result<View, Problem> {
+async fn load(app: &AppState, caller: Caller, id: &str) -> Result<View, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
     let missing = || Problem::Missing(format!("There is no run {id}."));
     let pool = app.engine.pool();
@@ -77,6 +83,8 @@ async fn load(app: &AppState, id: &str) -> Result<View, Problem> {
         findings: review::findings(pool, id).await?,
         diffs: effect::diffs(pool, id).await?,
         effects: effect::of_run(pool, id).await?,
+        acts: audit::of_run(pool, id).await?,
+        caller,
         spent: effect::spent(pool, id).await?,
         budget: budget::accounts(pool, id, &stored.spec.product).await?,
         cause: why(&stored.run, job.as_ref()),
@@ -97,11 +105,14 @@ fn main(view: &View) -> Markup {
                 @if let Some(assessment) = &view.assessment { (gate::panel(view, assessment)) }
                 (diagram::panel(view))
                 (timeline::panel(view))
-                (ledger::findings(view))
-                (diff::panel(view))
-                (ledger::effects(view))
+                @if view.caller.may(Right::ReadPayload) {
+                    (ledger::findings(view))
+                    (diff::panel(view))
+                    (ledger::effects(view))
+                }
                 (ledger::history(view))
-                (wanted(&view.requirement))
+                (acts::panel(view))
+                (wanted(view))
                 p.muted {
                     "As of " (words::utc(view.now())) ". Raw: "
                     a href={ "/api/v1/runs/" (id) } { "run" } ", " a href=(events) { "events" } "."
@@ -210,7 +221,8 @@ fn now(view: &View) -> Markup {
     }
 }
 
-fn wanted(requirement: &requirement::Row) -> Markup {
+fn wanted(view: &View) -> Markup {
+    let requirement = &view.requirement;
     html! {
         section {
             h2 { "Requirement" }
@@ -219,7 +231,7 @@ fn wanted(requirement: &requirement::Row) -> Markup {
                 (requirement.requested_by.as_deref().unwrap_or("an unknown caller"))
                 ", " (words::utc(requirement.created_at))
             }
-            pre.text { (requirement.body) }
+            @if view.caller.may(Right::ReadPayload) { pre.text { (requirement.body) } }
         }
     }
 }

@@ -8,7 +8,8 @@ use maud::Markup;
 use super::super::words;
 use crate::{
     core::{budget::Account, run, why, workflow::Workflow},
-    store::{assessment, attempt, effect, event, requirement, review, run::StoredRun},
+    http::middleware::caller::Caller,
+    store::{assessment, attempt, audit, effect, event, requirement, review, run::StoredRun},
 };
 
 /// Everything that a run's page shows, as it was at `stored.now`.
@@ -24,6 +25,10 @@ pub(super) struct View {
     pub(super) findings: Vec<review::Row>,
     pub(super) diffs: Vec<effect::Diff>,
     pub(super) effects: Vec<effect::Row>,
+    /// What people did to the run, as the audit log has it.
+    pub(super) acts: Vec<audit::Row>,
+    /// Who looks at the page.
+    pub(super) caller: Caller,
     pub(super) spent: effect::Spent,
     pub(super) budget: Vec<Account>,
     pub(super) job: Option<why::Job>,
