@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use axum::{Router, middleware::from_fn};
 use secrecy::SecretString;
+use tower_http::compression::CompressionLayer;
 
 use self::middleware::{envelope, github_webhook::Receiver};
 pub use self::{routes::openapi, serve::serve};
@@ -48,5 +49,7 @@ pub fn router(app: AppState) -> Router {
         .fallback(routes::unknown)
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(from_fn(envelope::finish))
+        // Streams of events are left as they are: they would be held back until a block is full.
+        .layer(CompressionLayer::new())
         .with_state(app)
 }

@@ -13,7 +13,9 @@ use super::{
     super::AppState,
     Problem,
     form::{self, RequirementForm},
-    layout, words,
+    layout,
+    panel::Have,
+    words,
 };
 use crate::store::{
     self,
@@ -40,6 +42,8 @@ pub(super) struct PageQuery {
     before: String,
     #[serde(default)]
     fragment: String,
+    #[serde(default)]
+    have: String,
 }
 
 /// `GET /`
@@ -64,18 +68,19 @@ async fn main(app: &AppState, query: &PageQuery) -> Result<Markup, Problem> {
     let now = store::now(&mut *pool.acquire().await?).await?;
     let page = store::requirement::list(pool, &filter(query)?).await?;
     let next = page.next.map(|place| next_address(query, place));
+    let list = html! {
+        (table(app, &page.rows, now, next.is_some()))
+        nav.pages aria-label="Pages" {
+            @if !query.before.is_empty() { a href=(first(query)) { "Newest" } }
+            @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
+        }
+    };
     Ok(html! {
         main #main {
             h1 { "Requirements" }
             (form::folded(&products, &RequirementForm::blank()))
             (filters(query, &products))
-            div #live data-every="4000" {
-                (table(app, &page.rows, now, next.is_some()))
-                nav.pages aria-label="Pages" {
-                    @if !query.before.is_empty() { a href=(first(query)) { "Newest" } }
-                    @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
-                }
-            }
+            div #live data-every="4000" { (Have::parse(&query.have).panel("list", &list)) }
         }
     })
 }
@@ -167,7 +172,7 @@ fn table(app: &AppState, rows: &[Row], now: DateTime<Utc>, has_more: bool) -> Ma
 
 fn line(app: &AppState, row: &Row, now: DateTime<Utc>) -> Markup {
     html! {
-        tr {
+        tr id={ "run-" (row.run_id) } {
             td { (words::state(row.ended_as.as_deref().unwrap_or(&row.status))) }
             td.title { a href={ "/runs/" (row.run_id) } { (row.title) } }
             td { (row.product) }

@@ -6,6 +6,7 @@
 mod form;
 mod layout;
 mod list;
+mod panel;
 mod run;
 mod submitted;
 mod words;
@@ -30,6 +31,7 @@ pub fn router() -> Router<AppState> {
         .route("/", get(list::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
+        .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/assets/{digest}/{name}", get(layout::asset))
         .layer(Extension(Principal::Page))
