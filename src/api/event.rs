@@ -221,6 +221,29 @@ impl From<run::Event> for Fact {
 }
 
 impl Fact {
+    /// The names of all events.
+    pub const NAMES: [&str; 19] = [
+        "started",
+        "answered",
+        "parked",
+        "signalled",
+        "woken",
+        "failed",
+        "held",
+        "went_on",
+        "stranded",
+        "exhausted",
+        "forked",
+        "paused",
+        "resumed",
+        "cancelled",
+        "hurried",
+        "skipped",
+        "not_permitted",
+        "retried_from",
+        "other",
+    ];
+
     /// The name of the event.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {

@@ -24,20 +24,19 @@ pub struct NewRequirement {
     /// The most that its run's model calls may use; left out: no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<super::NewBudget>,
-    /// Who asked for it; left out: the caller.
+    /// Who asked for it; left out: the caller. Only `agent` and `admin` may name another person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<NewRequester>,
 }
 
-/// Who asked for a requirement. Both fields are taken on trust: callers have no names of their own yet, so
-/// any caller can name another person here, or nobody.
+/// Who asked for a requirement.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRequester {
-    /// One plain line of at most 100 characters.
+    /// One plain line of at most 100 characters. Left out: the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Their login on the forge. They cannot approve their own critical change.
+    /// Their login on the forge; left out: the one that is linked to the caller. They cannot approve their own critical change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forge_login: Option<String>,
 }

@@ -1,8 +1,15 @@
 //! Server, worker and stand-ins in one process and one directory, for `aspora dev` and `aspora demo`.
 
-use std::{fs::File, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    fs::{File, TryLockError},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
+use backon::{ConstantBuilder, Retryable as _};
 use futures::future::{join_all, select_all};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +38,9 @@ use crate::{
 
 /// How often a waiting run polls the GitHub twin: it is local, so polling is cheap.
 const TWIN_POLL: Duration = Duration::from_secs(2);
+/// How often, and for how long, the lock of the directory is tried: three seconds in all.
+const LOCK_WAIT: ConstantBuilder =
+    ConstantBuilder::new().with_delay(Duration::from_millis(50)).with_max_times(60);
 
 /// A running server and worker with their stand-ins.
 pub struct DevServer {
@@ -62,7 +72,7 @@ impl DevServer {
         acting: Acting,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let lock = lock(folder)?;
+        let lock = lock(folder, LOCK_WAIT).await?;
         let sandbox = Sandbox::find().await;
         let listener = TcpListener::bind(listen)
             .await
@@ -269,17 +279,37 @@ fn scripted_model(stand_ins: &StandIns) -> Option<llm::Config> {
     stand_ins.model().map(|model| llm::Config::new(&model.url(), stand_ins.token().clone(), MODEL))
 }
 
-/// Locks the directory, because the twin's state has one writer.
-fn lock(folder: &Path) -> anyhow::Result<File> {
+/// Locks the directory, because the twin's state has one writer. A process that was just killed holds its lock until it
+/// is gone, so a start right after it waits.
+async fn lock(folder: &Path, wait: ConstantBuilder) -> anyhow::Result<File> {
     std::fs::create_dir_all(folder).with_context(|| format!("create directory {}", folder.display()))?;
     let file = File::create(folder.join("lock")).context("create the lock file")?;
-    match file.try_lock() {
+    let attempt = async || file.try_lock();
+    match attempt.retry(wait).await {
         Ok(()) => Ok(file),
-        Err(_) => {
+        Err(TryLockError::WouldBlock) => {
             bail!(
                 "another aspora is running in {}; stop it, or choose another directory with --data",
                 folder.display()
             )
         }
+        Err(TryLockError::Error(error)) => Err(error).context("lock the directory"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_start_waits_for_a_server_that_is_about_to_be_gone_but_not_for_one_that_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let wait = ConstantBuilder::new().with_delay(Duration::ZERO);
+        let former = lock(folder.path(), wait).await.unwrap();
+        let refused = lock(folder.path(), wait.with_max_times(2)).await.unwrap_err();
+        assert!(refused.to_string().starts_with("another aspora is running in"), "{refused}");
+        let next = lock(folder.path(), wait.with_max_times(1_000));
+        let (next, ()) = tokio::join!(next, async { drop(former) });
+        next.unwrap();
     }
 }

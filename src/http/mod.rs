@@ -13,6 +13,7 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use secrecy::SecretString;
+use tower_http::compression::CompressionLayer;
 
 use self::middleware::{envelope, github_webhook::Receiver, origin};
 pub use self::{routes::openapi, serve::serve};
@@ -58,5 +59,7 @@ pub fn router(app: AppState) -> Router {
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(from_fn_with_state(app.clone(), origin::check))
         .layer(from_fn(envelope::finish))
+        // Streams of events are left as they are: they would be held back until a block is full.
+        .layer(CompressionLayer::new())
         .with_state(app)
 }

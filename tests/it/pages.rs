@@ -3,11 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use aspora::{
+    bench::fill::{self, Fill},
     core::{
         finding::{Finding, Severity},
         requirement::Requirement,
         run::{Park, Progress, Topic},
         sha::Sha,
+        subject::SubjectKind,
         workflow::{Outcome, Queue},
     },
     engine::{Answer, Engine},
@@ -139,6 +141,17 @@ impl Server {
         self.app.engine.park(&lease, "worker-1", park, Progress::default()).await.unwrap();
         run
     }
+}
+
+/// The digests of the panels of a page, as a browser names them.
+fn digests(page: &str) -> String {
+    let attribute = |panel: &str, name: &str| {
+        let (_, after) = panel.split_once(&format!("{name}=\"")).unwrap();
+        after.split_once('"').unwrap().0.to_owned()
+    };
+    let panels = page.split("<div class=\"panel\"").skip(1);
+    let known = panels.map(|it| format!("{}.{}", attribute(it, "data-name"), attribute(it, "data-digest")));
+    known.collect::<Vec<_>>().join("~")
 }
 
 fn sha(digit: char) -> Sha {
@@ -335,4 +348,77 @@ async fn the_list_links_to_the_repository_of_the_run_not_of_the_next_one() {
     let page = server.get("/").await.1;
     assert!(page.contains("https://forge.test/acme/wealth-product/pull/7"), "{page}");
     assert!(!page.contains("acme/elsewhere/pull"), "{page}");
+}
+
+#[tokio::test]
+async fn an_update_has_only_the_panels_that_changed() {
+    let server = server().await;
+    let run = server.story("plain").await;
+    let page = server.get(&format!("/runs/{run}")).await.1;
+    let update = server.get(&format!("/runs/{run}?fragment=1&have={}", digests(&page))).await.1;
+    assert_eq!(digests(&update), digests(&page));
+    assert!(update.matches("data-same></div>").count() >= 10, "{update}");
+    assert!(update.len() < 4_000, "{} bytes although nothing happened: {update}", update.len());
+    let why = "spend less".parse().unwrap();
+    server.app.engine.control(run, &aspora::engine::Verb::Pause, "ada", &why).await.unwrap();
+    let update = server.get(&format!("/runs/{run}?fragment=1&have={}", digests(&page))).await.1;
+    for (panel, is_sent) in
+        [("now", true), ("history", true), ("gate", false), ("diff", false), ("findings", false)]
+    {
+        let (_, after) = update.split_once(&format!("data-name=\"{panel}\"")).unwrap();
+        let same = after.split_once('>').unwrap().0.contains("data-same");
+        assert_eq!(same, !is_sent, "{panel}: {update}");
+    }
+    assert!(update.contains("spend less"), "{update}");
+}
+
+#[tokio::test]
+async fn a_long_diff_has_a_page_of_its_own() {
+    let server = server().await;
+    let run = server.story("plain").await;
+    let lines = format!("--- a/x\n+++ b/x\n@@ -0,0 +1,500 @@\n{}", "+line\n".repeat(500));
+    let change =
+        "update effect set request = jsonb_set(request, '{diff}', to_jsonb($1::text)) where kind = 'push'";
+    sqlx::query(change).bind(lines).execute(server.app.engine.pool()).await.unwrap();
+    let page = server.get(&format!("/runs/{run}")).await.1;
+    let address = format!("/runs/{run}/diffs/1");
+    assert!(page.contains(&format!("href=\"{address}\"")) && !page.contains("<pre class=\"diff\""), "{page}");
+    let (status, diff) = server.get(&address).await;
+    assert_eq!((status, diff.matches("<span").count() > 500), (200, true), "{diff}");
+    for missing in ["0", "2", "x", "-1", "99999999999999999999"] {
+        let (status, page) = server.get(&format!("/runs/{run}/diffs/{missing}")).await;
+        assert_eq!((status, page.contains("it has 1 diff.")), (404, true), "{missing}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_long_run_costs_what_it_shows() {
+    let server = server().await;
+    let long = Fill { runs: 1, events: 20_001, days: 1, products: 1, first: 1 };
+    let workflow = server.app.engine.newest(SubjectKind::Requirement).unwrap();
+    fill::fill(server.app.engine.pool(), &workflow, &long).await.unwrap();
+    let run: Uuid =
+        sqlx::query_scalar("select id from run").fetch_one(server.app.engine.pool()).await.unwrap();
+    let (status, page) = server.get(&format!("/runs/{run}")).await;
+    assert_eq!(status, 200);
+    let nodes = page.matches('<').count() - page.matches("</").count();
+    assert!(page.len() <= 200_000, "{} bytes", page.len());
+    assert!(nodes <= 3_000, "{nodes} elements");
+    let mut address = format!("/runs/{run}");
+    for newest in [20_001, 19_951, 19_901] {
+        let page = server.get(&address).await.1;
+        assert_eq!(ids(&page, "event-"), (newest - 49..=newest).rev().collect::<Vec<_>>(), "{address}");
+        let (_, after) = page.split_once("rel=\"next\" href=\"").unwrap();
+        address = after.split_once('#').unwrap().0.to_owned();
+    }
+    assert!(!server.get(&format!("/runs/{run}?before=2")).await.1.contains("rel=\"next\""));
+    for wrong in ["0", "x", "-5"] {
+        assert_eq!(server.get(&format!("/runs/{run}?before={wrong}")).await.0, 400, "{wrong}");
+    }
+}
+
+/// The numbers of the elements with an id that begins so.
+fn ids(page: &str, prefix: &str) -> Vec<i32> {
+    let begin = format!(" id=\"{prefix}");
+    page.split(&begin).skip(1).map(|it| it.split_once('"').unwrap().0.parse().unwrap()).collect()
 }

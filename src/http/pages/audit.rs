@@ -63,7 +63,6 @@ async fn main(app: &AppState, query: &PageQuery) -> Result<Markup, Problem> {
     }
     let next = rows.last().filter(|_| more).map(|row| address(&query.person, row.seq));
     let verified = if query.verify == "1" { Some(store::audit::verify(pool).await?) } else { None };
-    let now = store::now(&mut *pool.acquire().await?).await?;
     Ok(html! {
         main #main {
             h1 { "Audit log" }
@@ -73,7 +72,7 @@ async fn main(app: &AppState, query: &PageQuery) -> Result<Markup, Problem> {
                 button { "Show" }
                 button name="verify" value="1" { "Verify the chain" }
             }
-            (table(&rows, now))
+            (table(&rows))
             @if let Some(next) = next { nav.pages aria-label="Pages" { a rel="next" href=(next) { "Older" } } }
         }
     })
@@ -100,7 +99,7 @@ fn result(found: &Verification) -> Markup {
 }
 
 /// A table of acts; also a part of a run's page.
-pub(super) fn table(rows: &[Row], now: chrono::DateTime<chrono::Utc>) -> Markup {
+pub(super) fn table(rows: &[Row]) -> Markup {
     html! {
         @if rows.is_empty() { p.empty { "Nobody has done anything yet." } } @else {
             div.scroll tabindex="0" role="region" aria-label="Acts" { table {
@@ -111,7 +110,7 @@ pub(super) fn table(rows: &[Row], now: chrono::DateTime<chrono::Utc>) -> Markup 
                 } }
                 tbody { @for row in rows { tr {
                     td { (row.seq) }
-                    td.nowrap { (words::moment(now, row.at)) }
+                    td.nowrap { (words::utc(row.at)) }
                     td { (row.person) }
                     td { code { (row.act) } }
                     td { (subject(row)) }

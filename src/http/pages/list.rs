@@ -13,7 +13,9 @@ use super::{
     super::{AppState, middleware::caller::Caller, scope},
     Problem,
     form::{self, RequirementForm},
-    layout, words,
+    layout,
+    panel::Have,
+    words,
 };
 use crate::{
     core::access::Right,
@@ -43,6 +45,8 @@ pub(super) struct PageQuery {
     before: String,
     #[serde(default)]
     fragment: String,
+    #[serde(default)]
+    have: String,
 }
 
 /// `GET /`
@@ -68,18 +72,19 @@ async fn main(app: &AppState, caller: &Caller, query: &PageQuery) -> Result<Mark
     let now = store::now(&mut *pool.acquire().await?).await?;
     let page = scope::requirements(pool, caller, &filter(query)?).await?;
     let next = page.next.map(|place| next_address(query, place));
+    let list = html! {
+        (table(app, &page.rows, now, next.is_some()))
+        nav.pages aria-label="Pages" {
+            @if !query.before.is_empty() { a href=(first(query)) { "Newest" } }
+            @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
+        }
+    };
     Ok(html! {
         main #main {
             h1 { "Requirements" }
             @if caller.may(Right::Submit) { (form::folded(&products, &RequirementForm::blank(), caller)) }
             (filters(query, &products))
-            div #live data-every="4000" {
-                (table(app, &page.rows, now, next.is_some()))
-                nav.pages aria-label="Pages" {
-                    @if !query.before.is_empty() { a href=(first(query)) { "Newest" } }
-                    @if let Some(next) = next { a rel="next" href=(next) { "Older" } }
-                }
-            }
+            div #live data-every="4000" { (Have::parse(&query.have).panel("list", &list)) }
         }
     })
 }
@@ -171,7 +176,7 @@ fn table(app: &AppState, rows: &[Row], now: DateTime<Utc>, has_more: bool) -> Ma
 
 fn line(app: &AppState, row: &Row, now: DateTime<Utc>) -> Markup {
     html! {
-        tr {
+        tr id={ "run-" (row.run_id) } {
             td { (words::state(row.ended_as.as_deref().unwrap_or(&row.status))) }
             td.title { a href={ "/runs/" (row.run_id) } { (row.title) } }
             td { (row.product) }

@@ -1,14 +1,13 @@
 "use strict";
-// Re-fetches what the server renders when the history grows. Every page is complete without it.
+// Follows what the server renders: an event, or a slow timer, fetches the panels that have changed, and only the nodes
+// in them that differ are replaced. Every page is complete without this script.
 (() => {
-  const LEAST_MS = 400;
-  const KINDS = ["message", "started", "answered", "parked", "signalled", "woken", "failed", "stranded", "exhausted",
-    "forked", "paused", "resumed", "cancelled", "hurried", "skipped", "retried_from"];
+  const LEAST_MS = 250;
+  const ELEMENT = 1;
   const state = document.getElementById("link-state");
-  let area = document.getElementById("live");
+  const area = document.getElementById("live");
   if (!area || area.hasAttribute("data-over")) return;
 
-  const every = Number(area.dataset.every);
   let source = null;
   let busy = false;
   let again = false;
@@ -25,25 +24,57 @@
 
   const stop = () => {
     if (source) source.close();
-    clearInterval(beat);
+    clearTimeout(beat);
     say("ended");
   };
 
-  // What a person has opened, focused or scrolled sideways stays as it is.
-  const swap = (next) => {
-    for (const fold of area.querySelectorAll("details[open][id]")) {
-      next.querySelector("#" + CSS.escape(fold.id))?.setAttribute("open", "");
+  // What a person has opened stays open; what a person has typed or chosen is no attribute, so it stays too.
+  const dress = (now, next) => {
+    for (const { name } of [...now.attributes]) {
+      if (!next.hasAttribute(name) && name !== "open") now.removeAttribute(name);
     }
-    const scrolled = [...area.querySelectorAll(".scroll")].map((it) => [it.getAttribute("aria-label"), it.scrollLeft]);
-    const focus = area.contains(document.activeElement) ? document.activeElement : null;
-    const index = focus ? [...area.querySelectorAll("a, summary, [tabindex]")].indexOf(focus) : -1;
-    area.replaceWith(next);
-    area = next;
-    for (const it of area.querySelectorAll(".scroll")) {
-      const was = scrolled.find(([label]) => label === it.getAttribute("aria-label"));
-      if (was) it.scrollLeft = was[1];
+    for (const { name, value } of next.attributes) {
+      if (now.getAttribute(name) !== value) now.setAttribute(name, value);
     }
-    if (index >= 0) area.querySelectorAll("a, summary, [tabindex]")[index]?.focus({ preventScroll: true });
+  };
+
+  // Makes `now` like `next`. Children are matched by id, the others by their place.
+  const patch = (now, next) => {
+    if (now.isEqualNode(next)) return;
+    if (now.nodeName !== next.nodeName) { now.replaceWith(next); return; }
+    if (now.nodeType !== ELEMENT) { now.nodeValue = next.nodeValue; return; }
+    dress(now, next);
+    const known = new Map([...now.children].filter((it) => it.id).map((it) => [it.id, it]));
+    let at = now.firstChild;
+    for (const child of [...next.childNodes]) {
+      const same = child.id ? known.get(child.id) : undefined;
+      if (same) {
+        if (same === at) at = at.nextSibling; else now.insertBefore(same, at);
+        patch(same, child);
+      } else if (at && !at.id && !child.id && at.nodeName === child.nodeName) {
+        const was = at;
+        at = at.nextSibling;
+        patch(was, child);
+      } else {
+        now.insertBefore(child, at);
+      }
+    }
+    while (at) {
+      const gone = at;
+      at = at.nextSibling;
+      gone.remove();
+    }
+  };
+
+  const panels = () => [...area.querySelectorAll(":scope > .panel")];
+
+  const update = (next) => {
+    for (const panel of next.querySelectorAll(":scope > .panel:not([data-same])")) {
+      const now = document.getElementById(panel.id);
+      if (now) patch(now, panel); else area.append(panel);
+    }
+    area.dataset.every = next.dataset.every;
+    if (next.hasAttribute("data-over")) stop();
   };
 
   const refresh = async () => {
@@ -53,13 +84,12 @@
     try {
       const address = new URL(location.href);
       address.searchParams.set("fragment", "1");
+      address.searchParams.set("have", panels().map((it) => it.dataset.name + "." + it.dataset.digest).join("~"));
       const answer = await fetch(address, { headers: { accept: "text/html" } });
       if (!answer.ok) throw new Error(String(answer.status));
       const next = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
-      const writes = [...area.querySelectorAll(".control input[name=reason]")].some((it) => it.value);
-      if (next && !writes && !(window.getSelection()?.toString())) swap(next);
       say("live");
-      if (area.hasAttribute("data-over")) stop();
+      if (next) update(next);
     } catch {
       say("reconnecting");
     }
@@ -74,14 +104,17 @@
   };
 
   // An attempt that begins makes no event: a slow timer shows it, and also replaces a lost stream.
-  beat = setInterval(() => { if (!document.hidden) soon(); }, every);
+  const tick = () => {
+    beat = setTimeout(() => { if (!document.hidden) soon(); tick(); }, Number(area.dataset.every));
+  };
+  tick();
   document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
 
   if (area.dataset.events && window.EventSource) {
     source = new EventSource(area.dataset.events);
     source.onopen = () => say("live");
     source.onerror = () => say("reconnecting");
-    for (const kind of KINDS) source.addEventListener(kind, soon);
+    for (const kind of area.dataset.kinds.split(" ")) source.addEventListener(kind, soon);
   } else {
     say("live");
   }

@@ -7,6 +7,7 @@ mod audit;
 mod form;
 mod layout;
 mod list;
+mod panel;
 mod run;
 mod sign_in;
 mod submitted;
@@ -43,6 +44,7 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/audit", get(audit::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
+        .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/assets/{digest}/{name}", get(layout::asset))
         .route_layer(from_fn_with_state(app.clone(), guard))

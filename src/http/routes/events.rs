@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How often a stream looks for new events.
-const POLL: Duration = Duration::from_millis(300);
+const POLL: Duration = Duration::from_millis(200);
 /// How often a stream without events sends a comment, so that the connection is kept open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// The most events that a stream reads at once.

@@ -14,7 +14,10 @@ use crate::{
     core::budget::Scope,
     http::{
         AppState,
-        middleware::{error::Error, extract::Id},
+        middleware::{
+            error::Error,
+            extract::{Id, Query},
+        },
     },
     store::{self, Pool, run::StoredRun},
 };
@@ -61,15 +64,47 @@ pub(super) async fn why(State(app): State<AppState>, Id(id): Id) -> Result<Json<
     Ok(Json(Why::new(&stored, job.as_ref())))
 }
 
-/// Every attempt at every job of a run, oldest first.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/attempts", tag = "runs", params(("id" = Uuid, Path)), responses(
-    (status = 200, description = "The attempts.", body = Vec<Attempt>),
-    NotFound,
-))]
-pub(super) async fn attempts(State(app): State<AppState>, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
+/// The attempts at the jobs of a run, oldest first, a page at a time.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/attempts", tag = "runs",
+    params(
+        ("id" = Uuid, Path),
+        ("after" = Option<String>, Query, description = "Only attempts after this one, given as `<turn>.<attempt>`.", example = "12.1"),
+        ("limit" = Option<i32>, Query, description = "1 to 1000 attempts a page; default 100."),
+    ),
+    responses(
+        (status = 200, description = "A page of attempts; Link rel=next leads to the next one.", body = Vec<Attempt>),
+        NotFound,
+    ))]
+pub(super) async fn attempts(
+    State(app): State<AppState>,
+    Id(id): Id,
+    query: Query,
+) -> Result<Response, Error> {
+    let query = query.only(&["after", "limit"])?;
+    let limit = query.number("limit", 1, 1000, 100)?;
+    let after = query.text("after").map_or(Ok((0, 0)), attempt)?;
     let pool = app.engine.pool();
     run(pool, id).await?;
-    Ok(Json(store::attempt::of_run(pool, id).await?.into_iter().map(Attempt::from).collect()))
+    let mut rows = store::attempt::after(pool, id, after, i64::from(limit) + 1).await?;
+    let size = usize::try_from(limit).unwrap_or(usize::MAX);
+    let has_more = rows.len() > size;
+    rows.truncate(size);
+    let next = rows.last().filter(|_| has_more).map(|row| {
+        format!("</api/v1/runs/{id}/attempts?after={}.{}&limit={limit}>; rel=\"next\"", row.turn, row.attempt)
+    });
+    let mut response = Json(rows.into_iter().map(Attempt::from).collect::<Vec<_>>()).into_response();
+    if let Some(link) = next.and_then(|link| HeaderValue::from_str(&link).ok()) {
+        response.headers_mut().insert(header::LINK, link);
+    }
+    Ok(response)
+}
+
+/// Reads `<turn>.<attempt>`.
+fn attempt(text: &str) -> Result<(i32, i32), Error> {
+    let read =
+        || text.split_once('.').and_then(|(turn, attempt)| Some((turn.parse().ok()?, attempt.parse().ok()?)));
+    read()
+        .ok_or_else(|| Error::parameter("after", "must be an attempt as `<turn>.<attempt>`, such as `12.1`"))
 }
 
 /// The policy's assessments of a run's heads, newest first, at most 100.

@@ -120,6 +120,23 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// The newest assessment of a run, or else of an earlier run on the same branch.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn newest(pool: &Pool, run_id: Uuid) -> Result<Option<Row>> {
+    let mut row = sqlx::query_as!(
+        Row,
+        "select id, stage, head_sha, tier, decision, facts, report, assessed_at
+         from assessment where run_id = any(lineage($1)) order by id desc limit 1",
+        run_id
+    )
+    .fetch_optional(pool)
+    .await?;
+    restore(pool, row.as_mut_slice()).await?;
+    Ok(row)
+}
+
 /// Whether the newest verdict about a pull request, of any run, has cleared this head of it.
 ///
 /// # Errors

@@ -204,6 +204,41 @@ pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// An effect without its documents.
+#[derive(Debug, Clone)]
+pub struct Brief {
+    /// Its key, unique in its run.
+    pub key: String,
+    /// The kind of act.
+    pub kind: String,
+    /// How many attempts recorded the intent before it was done.
+    pub attempts: i32,
+    /// When the intent was first recorded.
+    pub intended_at: DateTime<Utc>,
+    /// When the observation was recorded.
+    pub done_at: Option<DateTime<Utc>>,
+    /// What names its result on the other side: a number, a commit, an id or an address.
+    pub remote: Option<String>,
+}
+
+/// The newest effects of a run, newest first, at most `limit`.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn newest(pool: &Pool, run_id: Uuid, limit: i64) -> Result<Vec<Brief>> {
+    sqlx::query_as!(
+        Brief,
+        "select key, kind, attempts, intended_at, done_at,
+                coalesce(result->>'number', result->>'sha', result->>'id', result->>'head', result->>'check_run',
+                         result->>'url') as remote
+         from effect where run_id = $1 order by intended_at desc, key desc limit $2",
+        run_id,
+        limit
+    )
+    .fetch_all(pool)
+    .await
+}
+
 async fn restore(pool: &Pool, rows: &mut [Row]) -> Result<()> {
     let all = rows.iter_mut().flat_map(|row| documents(&mut row.request, &mut row.result)).collect();
     blob::restore(pool, all).await
@@ -319,6 +354,21 @@ pub async fn diffs(pool: &Pool, run_id: Uuid) -> Result<Vec<Diff>> {
         is_cut: row.is_cut,
     });
     Ok(diffs.collect())
+}
+
+/// How many pushes of a run have a diff, and how many of those are known to have succeeded.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn diff_counts(pool: &Pool, run_id: Uuid) -> Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"select count(*) as "all!", count(result) as "done!"
+           from effect where run_id = $1 and kind = 'push' and request->>'diff' is not null"#,
+        run_id
+    )
+    .fetch_one(pool)
+    .await?;
+    Ok((row.all, row.done))
 }
 
 /// How many model calls were answered since the run last pushed a head, or since a person resumed it after it

@@ -113,6 +113,31 @@ pub async fn after(pool: &Pool, run_id: Uuid, seq: i32, limit: i64) -> Result<Ve
     rows.into_iter().map(row).collect()
 }
 
+/// Where a run began, and where each of its last moves led, oldest first, at most `limit`; `None` is the place where the
+/// run is now. Whatever leaves a step is a move; a wait is none.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn trail(pool: &Pool, run_id: Uuid, limit: i64) -> Result<Vec<Option<String>>> {
+    let mut trail = sqlx::query_scalar!(
+        "select next from (
+             select seq, kind, lead(step) over (order by seq) as next from event where run_id = $1
+         ) as move
+         where kind in ('answered', 'exhausted', 'stranded', 'skipped', 'retried_from', 'cancelled')
+         order by seq desc limit $2",
+        run_id,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    if i64::try_from(trail.len()).is_ok_and(|moves| moves < limit) {
+        let first = sqlx::query_scalar!("select step from event where run_id = $1 and seq = 1", run_id);
+        trail.extend(first.fetch_optional(pool).await?);
+    }
+    trail.reverse();
+    Ok(trail)
+}
+
 struct Record {
     seq: i32,
     at: DateTime<Utc>,

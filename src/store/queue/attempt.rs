@@ -64,13 +64,33 @@ pub async fn end(
 /// # Errors
 /// When the database does not answer.
 pub async fn of_run(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
+    after(pool, run_id, (0, 0), i64::MAX).await
+}
+
+/// The attempts of a run after this one, given as its job's number and its own, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn after(pool: &Pool, run_id: Uuid, (turn, attempt): (i32, i32), limit: i64) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         r#"select turn as "turn!", attempt as "attempt!", coalesce(step, '') as "step!", worker as "worker!",
                   started_at as "started_at!", ended_at, ended_as, error
-           from attempt_log where run_id = $1 order by turn, attempt"#,
-        run_id
+           from attempt_log where run_id = $1 and (turn, attempt) > ($2, $3) order by turn, attempt limit $4"#,
+        run_id,
+        turn,
+        attempt,
+        limit
     )
     .fetch_all(pool)
     .await
+}
+
+/// The attempts of a run that ended after the event `seq`, oldest first; with them, of the jobs from `turn` on, those
+/// that were lost or still run.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn recent(pool: &Pool, run_id: Uuid, seq: i32, turn: i32) -> Result<Vec<Row>> {
+    sqlx::query_file_as!(Row, "src/store/queue/attempt_recent.sql", run_id, seq, turn).fetch_all(pool).await
 }

@@ -5,6 +5,7 @@ mod audit;
 mod limits;
 mod requests;
 mod runs;
+mod sessions;
 mod webhooks;
 
 use std::{sync::Arc, time::Duration};

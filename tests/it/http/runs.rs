@@ -1,8 +1,9 @@
 //! What is shown of a run: its state and cause, its history, its findings and its diffs.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use aspora::{
+    api::Fact,
     core::{
         finding::{Finding, Severity},
         run::Progress,
@@ -15,6 +16,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 use serde_json::json;
+use tower::ServiceExt as _;
 
 use crate::support;
 
@@ -165,4 +167,56 @@ async fn a_rate_limited_run_names_the_limit_and_when_it_ends() {
     let sentence = why["sentence"].as_str().unwrap();
     assert!(sentence.contains("the rate limit github:api.github.com:x until "), "{sentence}");
     assert!(sentence.ends_with("UTC: rate limited (403)."), "{sentence}");
+}
+
+#[tokio::test]
+async fn attempts_are_read_a_page_at_a_time() {
+    let world = World::new().await;
+    let (_, run) = world.submit("Portfolio risk").await;
+    for _ in 0..3 {
+        let lease = world.claim(Queue::Llm).await;
+        world.app.engine.fail(&lease, "w1", "503 from the forge", Some(Duration::ZERO)).await.unwrap();
+        sqlx::query("update job set visible_at = now()").execute(&world.database.pool).await.unwrap();
+    }
+    let path = format!("/api/v1/runs/{run}/attempts");
+    let (mut next, mut numbers) = (format!("{path}?limit=2"), Vec::new());
+    loop {
+        let page = world.get(&next).await;
+        let rows = page.body.as_array().unwrap();
+        assert!(rows.len() <= 2, "{}", page.body);
+        numbers.extend(rows.iter().map(|row| row["attempt"].as_u64().unwrap()));
+        let Some(link) = page.headers.get(header::LINK) else { break };
+        let link = link.to_str().unwrap();
+        next = link.strip_prefix('<').unwrap().split_once('>').unwrap().0.to_owned();
+    }
+    assert_eq!(numbers, [1, 2, 3]);
+    for wrong in ["after=1", "after=x.1", "after=1.", "limit=0", "before=1.1"] {
+        is_problem(&world.get(&format!("{path}?{wrong}")).await, 400, "bad-request", wrong);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_compressed_and_a_stream_of_events_is_not() {
+    let world = World::new().await;
+    let (_, run) = world.submit(&"Portfolio risk ".repeat(10)).await;
+    let encoding = async |accept: &str| {
+        let request = Request::get(format!("/api/v1/runs/{run}/events")).header(header::ACCEPT, accept);
+        let request = request.header(header::ACCEPT_ENCODING, "gzip").body(Body::empty()).unwrap();
+        let response = world.routes.clone().oneshot(request).await.unwrap();
+        response.headers().get(header::CONTENT_ENCODING).map(|it| it.to_str().unwrap().to_owned())
+    };
+    assert_eq!(encoding("application/json").await.as_deref(), Some("gzip"));
+    assert_eq!(encoding("text/event-stream").await, None);
+}
+
+#[test]
+fn pages_listen_for_every_kind_of_event() {
+    let document: serde_json::Value =
+        serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
+    let kinds = document["components"]["schemas"]["Fact"]["oneOf"].as_array().unwrap();
+    let kinds: Vec<_> =
+        kinds.iter().map(|it| it["properties"]["kind"]["enum"][0].as_str().unwrap()).collect();
+    let (kinds, names): (BTreeSet<_>, BTreeSet<_>) =
+        (kinds.into_iter().collect(), Fact::NAMES.into_iter().collect());
+    assert_eq!(kinds, names);
 }

@@ -76,6 +76,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/", May(Read, Lists)),
     row("POST", "/requirements", May(Submit, Body)),
     row("GET", "/runs/{id}", May(Read, RUN)),
+    row("GET", "/runs/{id}/diffs/{number}", May(ReadPayload, RUN)),
     row("POST", "/runs/{id}/control", May(Control, RUN)),
     row("GET", "/audit", May(Administer, Factory)),
     // Requirements and runs.

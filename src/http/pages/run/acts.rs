@@ -12,7 +12,7 @@ pub(super) fn panel(view: &View) -> Markup {
     html! {
         section {
             h2 { "What people did" }
-            (audit::table(&view.acts, view.now()))
+            (audit::table(&view.acts))
         }
     }
 }

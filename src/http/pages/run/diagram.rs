@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::view::View;
-use crate::core::{
-    run::{Event, State},
-    workflow::Workflow,
-};
+use crate::core::{run::State, workflow::Workflow};
 
 const BOX_WIDE: i32 = 118;
 const BOX_HIGH: i32 = 36;
 const COLUMN: i32 = 172;
 const ROW: i32 = 74;
 const MARGIN: i32 = 46;
+/// How many places the path names.
+const NAMED: usize = 40;
 
 /// The edges between two places, each with the outcomes that lead along it.
 type Edges<'a> = BTreeMap<(&'a str, &'a str), String>;
@@ -37,7 +36,7 @@ pub(super) fn panel(view: &View) -> Markup {
         edges.entry((*from, *to)).or_insert_with(|| "out of attempts or rounds".to_owned());
     }
     let here = place(&view.stored.run.state);
-    let path = trail.join(" → ");
+    let path = path(&trail);
     html! {
         section {
             h2 { "Workflow" }
@@ -63,27 +62,15 @@ pub(super) fn panel(view: &View) -> Markup {
 
 /// Every place that the run has been in, in order; a wait does not leave its place.
 fn trail(view: &View) -> Vec<&str> {
-    let last = place(&view.stored.run.state);
-    let mut trail: Vec<&str> = Vec::new();
-    for (index, row) in view.events.iter().enumerate() {
-        let leaves = matches!(
-            &*row.body,
-            Event::Answered { .. }
-                | Event::Exhausted { .. }
-                | Event::Stranded { .. }
-                | Event::Skipped { .. }
-                | Event::RetriedFrom { .. }
-                | Event::Cancelled { .. }
-        );
-        if trail.is_empty() {
-            trail.extend(row.step.as_deref());
-        }
-        if leaves {
-            let next = view.events.get(index + 1).and_then(|next| next.step.as_deref());
-            trail.push(next.unwrap_or(last));
-        }
-    }
-    trail
+    let here = place(&view.stored.run.state);
+    view.trail.iter().map(|place| place.as_deref().unwrap_or(here)).collect()
+}
+
+/// The path in words, its newest part if it is long.
+fn path(trail: &[&str]) -> String {
+    let newest = trail.len().saturating_sub(NAMED);
+    let path = trail[newest..].join(" → ");
+    if newest > 0 { format!("… → {path}") } else { path }
 }
 
 fn place(state: &State) -> &str {

@@ -1,43 +1,120 @@
 //! The changes of each push of a run, as the diff that was recorded with it.
 
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    response::Response,
+};
 use maud::{Markup, html};
+use uuid::Uuid;
 
-use super::{super::words, view::View};
-use crate::{core::words::counted, store::effect};
+use super::{
+    super::{Problem, layout, words},
+    view::View,
+};
+use crate::{
+    core::words::counted,
+    http::{AppState, middleware::caller::Caller},
+    store::{self, effect},
+};
+
+/// The most lines of all diffs that the run's page shows; otherwise each diff has a page of its own.
+const SHOWN: usize = 400;
+/// The most lines that the page of a diff shows.
+const WHOLE: usize = 20_000;
 
 /// The diffs, one fold for each head, oldest first.
 pub(super) fn panel(view: &View) -> Markup {
+    let lines: usize = view.diffs.iter().map(|diff| diff.text.lines().count()).sum();
     html! {
         @if !view.diffs.is_empty() {
             section {
                 h2 { "Diff" }
-                @for (number, diff) in view.diffs.iter().enumerate() { (head(view, number, diff)) }
+                @for (number, diff) in (1..).zip(&view.diffs) { (head(view, number, diff, lines <= SHOWN)) }
             }
         }
     }
 }
 
-fn head(view: &View, number: usize, diff: &effect::Diff) -> Markup {
+fn head(view: &View, number: usize, diff: &effect::Diff, is_inline: bool) -> Markup {
+    let page = format!("/runs/{}/diffs/{number}", view.stored.spec.id);
+    html! {
+        @if is_inline {
+            details id={ "diff-" (number) } {
+                summary { (title(diff)) }
+                p { "Commits: " (commits(&view.forge, &view.stored.spec.repository, diff)) }
+                (text(diff))
+            }
+        } @else {
+            p { a href=(page) { (title(diff)) } ", commits " (commits(&view.forge, &view.stored.spec.repository, diff)) }
+        }
+    }
+}
+
+/// `GET /runs/{id}/diffs/{number}`: one diff, by its place among those of the run, from 1.
+pub(in super::super) async fn show(
+    State(app): State<AppState>,
+    caller: Caller,
+    path: Result<Path<(String, String)>, PathRejection>,
+) -> Response {
+    let (id, number) = path.map(|Path(place)| place).unwrap_or_default();
+    match load(&app, &id, &number).await {
+        Ok(Shown { title, main }) => layout::page(&app.settings, Some(&caller), &title, &main),
+        Err(problem) => problem.page(&app.settings, Some(&caller)),
+    }
+}
+
+/// The content of a diff's page.
+struct Shown {
+    title: String,
+    main: Markup,
+}
+
+async fn load(app: &AppState, id: &str, number: &str) -> Result<Shown, Problem> {
+    let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
+    let pool = app.engine.pool();
+    let stored = store::run::get(pool, id).await?;
+    let stored = stored.ok_or_else(|| Problem::Missing(format!("There is no run {id}.")))?;
+    let diffs = store::effect::diffs(pool, id).await?;
+    let place = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    let diff = place.and_then(|place| diffs.get(place)).ok_or_else(|| {
+        Problem::Missing(format!("This run has no such diff; it has {}.", counted(diffs.len(), "diff")))
+    })?;
+    let main = html! {
+        main #main {
+            h1 { "Diff " (number) }
+            p { (title(diff)) ", commits " (commits(&app.settings.forge_url, &stored.spec.repository, diff)) }
+            (text(diff))
+            p { a href={ "/runs/" (id) "#panel-diff" } { "To the run" } }
+        }
+    };
+    Ok(Shown { title: format!("Diff {number}"), main })
+}
+
+/// What a diff changes, without links, so that it can be in a link or a summary itself.
+fn title(diff: &effect::Diff) -> Markup {
     let kinds: Vec<_> = kinds(&diff.text);
     let count = |kind| kinds.iter().filter(|(found, _)| *found == kind).count();
-    let files = count(Kind::File) / 2;
     html! {
-        details id={ "diff-" (number) } {
-            summary {
-                @match &diff.head {
-                    Some(head) => (view.commit(head)),
-                    None => span.badge.waiting { "not known to be pushed" },
-                }
-                " on " (view.commit(&diff.parent)) ": "
-                (counted(files, "file")) " "
-                span.plus { "+" (count(Kind::Plus)) } " " span.minus { "−" (count(Kind::Minus)) }
-                span.muted { " " (words::clock(diff.at)) }
-            }
-            pre.diff tabindex="0" {
-                @for (kind, line) in &kinds { span class=[kind.class()] { (line) "\n" } }
-            }
-            @if diff.is_cut { p.muted { "The rest was too long to be stored; the forge has it." } }
+        (counted(count(Kind::File) / 2, "file")) " "
+        span.plus { "+" (count(Kind::Plus)) } " " span.minus { "−" (count(Kind::Minus)) }
+        span.muted { " " (words::clock(diff.at)) }
+        @if diff.head.is_none() { " " span.badge.waiting { "not known to be pushed" } }
+    }
+}
+
+fn commits(forge: &str, repository: &str, diff: &effect::Diff) -> Markup {
+    let commit = |sha: &str| words::commit(forge, repository, sha);
+    html! { @if let Some(head) = &diff.head { (commit(head)) " on " } (commit(&diff.parent)) }
+}
+
+fn text(diff: &effect::Diff) -> Markup {
+    let kinds = kinds(&diff.text);
+    html! {
+        pre.diff tabindex="0" {
+            @for (kind, line) in kinds.iter().take(WHOLE) { span class=[kind.class()] { (line) "\n" } }
         }
+        @if kinds.len() > WHOLE { p.muted { (counted(kinds.len() - WHOLE, "further line")) " not shown here." } }
+        @if diff.is_cut { p.muted { "The rest was too long to be stored; the forge has it." } }
     }
 }
 

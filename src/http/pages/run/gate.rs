@@ -6,10 +6,17 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{super::words, view::View};
-use crate::store::assessment::Row;
+use crate::{core::words::counted, store::assessment::Row};
 
-/// The gate's panel.
-pub(super) fn panel(view: &View, row: &Row) -> Markup {
+/// The most paths that the page shows; the raw assessment has all of them.
+const PATHS: usize = 100;
+
+/// The gate's panel; nothing before the first assessment.
+pub(super) fn panel(view: &View) -> Markup {
+    html! { @if let Some(row) = &view.assessment { (assessed(view, row)) } }
+}
+
+fn assessed(view: &View, row: &Row) -> Markup {
     let head = view.stored.run.progress.head.as_ref().map(crate::core::sha::Sha::as_str);
     let stale = head.is_some_and(|head| head != row.head_sha);
     html! {
@@ -116,7 +123,7 @@ fn paths(classification: &Value) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="Paths and tiers" { table {
                 caption { "Why this tier" }
                 thead { tr { th scope="col" { "Path" } th scope="col" { "Tier" } th scope="col" { "Decided by" } } }
-                tbody { @for path in paths { tr {
+                tbody { @for path in paths.iter().take(PATHS) { tr {
                     th scope="row" { code { (text(&path["path"])) } }
                     td { (words::tier_word(text(&path["tier"]))) }
                     td { @for (place, it) in list(&path["reasons"]).iter().enumerate() {
@@ -125,6 +132,9 @@ fn paths(classification: &Value) -> Markup {
                     } }
                 } } }
             } }
+        }
+        @if paths.len() > PATHS {
+            p.muted { (counted(paths.len() - PATHS, "further path")) " not shown here; the raw assessments have all." }
         }
         @for it in whole { p { "The change as a whole: " (words::tier_word(text(&it["tier"]))) " " (reason(it)) } }
         @if !warnings.is_empty() { ul.muted { @for warning in warnings { li { (text(warning)) } } } }

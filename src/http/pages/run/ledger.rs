@@ -1,26 +1,28 @@
-//! Findings, effects and the history of a run.
+//! The findings and the effects of a run.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
-use super::{super::words, view::View};
+use super::{
+    super::words,
+    view::{EFFECTS, View},
+};
 use crate::{
     core::words::counted,
     store::{effect, review},
 };
 
-/// How many events the page lists, newest first; the raw JSON has all of them.
-const LISTED: usize = 200;
-/// The fields of an effect's result that can hold its id at GitHub or the model.
-const REMOTE_IDS: [&str; 6] = ["number", "sha", "id", "head", "check_run", "url"];
+/// The most findings that the page shows, those of the newest heads.
+const FINDINGS: usize = 100;
 
 /// The findings by head.
 pub(super) fn findings(view: &View) -> Markup {
-    let heads = view.findings.chunk_by(|a, b| a.head_sha == b.head_sha);
+    let older = view.findings.len().saturating_sub(FINDINGS);
+    let heads = view.findings[older..].chunk_by(|a, b| a.head_sha == b.head_sha);
     html! {
         @if !view.findings.is_empty() {
             section {
                 h2 { "Findings" }
+                @if older > 0 { p.muted { (counted(older, "older finding")) " not shown here." } }
                 @for rows in heads { (findings_of(view, rows)) }
             }
         }
@@ -51,14 +53,14 @@ fn findings_of(view: &View, rows: &[review::Row]) -> Markup {
     }
 }
 
-/// The effects, one row each.
+/// The newest effects, one row each.
 pub(super) fn effects(view: &View) -> Markup {
     html! {
         @if !view.effects.is_empty() {
             section {
                 h2 { "Effects" }
                 p.muted {
-                    "Writes to GitHub and model calls. Each is recorded before it is made, "
+                    "Writes to GitHub and model calls, newest first. Each is recorded before it is made, "
                     "so that another attempt can look for its result before it repeats it."
                 }
                 div.scroll tabindex="0" role="region" aria-label="Effects" { table {
@@ -67,16 +69,17 @@ pub(super) fn effects(view: &View) -> Markup {
                         th scope="col" { "Recorded" }
                         th scope="col" { "Done" } th scope="col" { "Remote ID" }
                     } }
-                    tbody { @for row in &view.effects { (effect_line(row)) } }
+                    tbody { @for row in view.effects.iter().take(EFFECTS) { (effect_line(row)) } }
                 } }
+                @if view.effects.len() > EFFECTS { p.muted { "Older effects are in the raw JSON." } }
             }
         }
     }
 }
 
-fn effect_line(row: &effect::Row) -> Markup {
+fn effect_line(row: &effect::Brief) -> Markup {
     html! {
-        tr {
+        tr id={ "effect-" (row.key) } {
             th scope="row" { code { (row.key) } }
             td { (row.kind) }
             td { (row.attempts) }
@@ -87,44 +90,13 @@ fn effect_line(row: &effect::Row) -> Markup {
                     None => span.badge.waiting { "unknown" },
                 }
             }
-            td { (row.result.as_ref().and_then(remote_id).unwrap_or_else(|| "–".to_owned())) }
+            td { (row.remote.as_deref().map_or_else(|| "–".to_owned(), remote_id)) }
         }
     }
 }
 
-fn remote_id(result: &Value) -> Option<String> {
-    let shown = REMOTE_IDS.iter().find_map(|key| match &result[*key] {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    })?;
-    let is_sha = shown.len() == 40 && shown.bytes().all(|byte| byte.is_ascii_hexdigit());
-    Some(if is_sha { shown[..7].to_owned() } else { shown.chars().take(80).collect() })
-}
-
-/// The history, newest first.
-pub(super) fn history(view: &View) -> Markup {
-    let version = usize::try_from(view.stored.version).unwrap_or(0);
-    let shown = view.events.len().min(LISTED);
-    html! {
-        section {
-            h2 { "History" }
-            div.scroll tabindex="0" role="region" aria-label="History" { table.history {
-                thead { tr {
-                    th scope="col" { "No." } th scope="col" { "Time (UTC)" } th scope="col" { "Actor" }
-                    th scope="col" { "Step" } th scope="col" { "Event" }
-                } }
-                tbody { @for row in view.events.iter().rev().take(LISTED) { tr id={ "event-" (row.seq) } {
-                    td { (row.seq) }
-                    td.nowrap { (words::clock(row.at)) }
-                    td { (row.actor) }
-                    td { (row.step.as_deref().unwrap_or("–")) }
-                    td.message { (words::summary(&row.body)) }
-                } } }
-            } }
-            @if version > shown {
-                p.muted { (counted(version - shown, "older event")) " not shown here: see the raw JSON." }
-            }
-        }
-    }
+/// A commit by its first seven digits, anything else by at most 80 characters.
+fn remote_id(remote: &str) -> String {
+    let is_sha = remote.len() == 40 && remote.bytes().all(|byte| byte.is_ascii_hexdigit());
+    remote.chars().take(if is_sha { 7 } else { 80 }).collect()
 }

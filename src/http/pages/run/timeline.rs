@@ -1,5 +1,7 @@
 //! The timeline: one row per visit of a step, and how its time was spent.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use maud::{Markup, html};
 
@@ -43,24 +45,30 @@ struct Visit {
 
 const KINDS: [Kind; 4] = [Kind::Queued, Kind::Running, Kind::Backing, Kind::Waiting];
 
+/// The most visits that are drawn, the newest ones.
+const DRAWN: usize = 40;
+
 /// The timeline's panel.
 pub(super) fn panel(view: &View) -> Markup {
     let (end, goes_on) = match view.stored.run.state {
         State::Ended { .. } => (view.stored.updated_at, false),
-        _ => (view.now(), true),
+        _ => (view.coarse_now(), true),
     };
-    let visits = visits(&view.events, &view.attempts, end, goes_on);
+    let mut visits = visits(&view.recent, &view.attempts, end, goes_on);
+    number(&mut visits, &view.stored.run.visits);
+    let is_whole = view.recent.first().is_none_or(|row| row.seq == 1) && visits.len() <= DRAWN;
+    visits.drain(..visits.len().saturating_sub(DRAWN));
     let all: Vec<&Stretch> = visits.iter().flat_map(|visit| &visit.stretches).collect();
     let scale = Scale::of(&all);
     html! {
         section {
             h2 { "Timeline" }
+            @if !is_whole { p.muted { "Only the newest steps are drawn." } }
             (shares(&all))
             div.timeline role="list" {
                 @for visit in &visits { (row(visit, view.stored.created_at, &scale)) }
             }
             @if scale.shortened { p.muted { "Long waits are drawn shorter than they were." } }
-            (attempts(view))
         }
     }
 }
@@ -139,7 +147,6 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             }
         }
     }
-    number(&mut visits);
     visits
 }
 
@@ -211,10 +218,18 @@ fn conclude(visits: &mut [Visit], event: &Event) {
     }
 }
 
-fn number(visits: &mut [Visit]) {
-    let mut laps = std::collections::BTreeMap::new();
+/// Numbers the visits of each step, of which there were so many in all.
+fn number(visits: &mut [Visit], totals: &BTreeMap<String, u32>) {
+    let mut laps: BTreeMap<String, usize> = BTreeMap::new();
+    for visit in visits.iter() {
+        *laps.entry(visit.step.clone()).or_default() += 1;
+    }
+    for (step, laps) in &mut laps {
+        let total = totals.get(step).and_then(|total| usize::try_from(*total).ok()).unwrap_or(0);
+        *laps = total.saturating_sub(*laps);
+    }
     for visit in visits {
-        let lap = laps.entry(visit.step.clone()).or_insert(0);
+        let lap = laps.entry(visit.step.clone()).or_default();
         *lap += 1;
         visit.lap = *lap;
     }
@@ -225,7 +240,7 @@ fn row(visit: &Visit, begin: DateTime<Utc>, scale: &Scale) -> Markup {
     let to = visit.stretches.last().map_or(from, |it| it.to);
     let mut taken = 0;
     html! {
-        div.visit role="listitem" {
+        div.visit role="listitem" id={ "visit-" (visit.step) "-" (visit.lap) } {
             span.step { (visit.step) @if visit.lap > 1 { span.lap { " lap " (visit.lap) } } }
             svg.bar viewBox={ "0 0 " (WIDE) " 20" } preserveAspectRatio="none" aria-hidden="true" {
                 @for stretch in &visit.stretches {
@@ -257,31 +272,6 @@ fn shares(all: &[&Stretch]) -> Markup {
                     svg.key viewBox="0 0 10 10" aria-hidden="true" { rect class=(kind.class()) width="10" height="10" {} }
                     (kind.as_str()) " " strong { @if time.is_zero() { "none" } @else { (words::span(time)) } }
                 }
-            }
-        }
-    }
-}
-
-fn attempts(view: &View) -> Markup {
-    html! {
-        @if !view.attempts.is_empty() {
-            details #attempts {
-                summary { "All attempts (" (view.attempts.len()) ")" }
-                div.scroll tabindex="0" role="region" aria-label="Attempts" { table {
-                    thead { tr {
-                        th scope="col" { "Job" } th scope="col" { "Step" } th scope="col" { "Attempt" }
-                        th scope="col" { "Worker" }
-                        th scope="col" { "Began (UTC)" } th scope="col" { "Took" }
-                        th scope="col" { "Ended" } th scope="col" { "Error" }
-                    } }
-                    tbody { @for row in &view.attempts { tr {
-                        td { (row.turn) } td { (row.step) } td { (row.attempt) } td { (row.worker) }
-                        td.nowrap { (words::clock(row.started_at)) }
-                        td.nowrap { (words::span(row.ended_at.unwrap_or_else(|| view.now()) - row.started_at)) }
-                        td { (row.ended_as.as_deref().unwrap_or("running")) }
-                        td.message { (row.error.as_deref().unwrap_or("–")) }
-                    } } }
-                } }
             }
         }
     }
