@@ -12,11 +12,13 @@ use crate::{core::access::Principal, store::api_key};
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     /// Its owner, who is added if there is no such person: 1 to 64 letters, digits, spaces and `.-_@+'`.
+    #[schema(min_length = 1, max_length = 64)]
     pub person: String,
     /// The owner's login on the forge. They cannot approve their own critical change. Absent: as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forge_login: Option<String>,
     /// `viewer`, `pm`, `engineer`, `admin` or `agent`.
+    #[schema(pattern = "^(viewer|pm|engineer|admin|agent)$")]
     pub role: String,
     /// The products that it may touch. Absent: all, also those that are added later.
     #[serde(default, skip_serializing_if = "Option::is_none")]

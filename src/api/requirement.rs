@@ -12,10 +12,13 @@ use crate::store::requirement;
 #[serde(deny_unknown_fields)]
 pub struct NewRequirement {
     /// The name of a product that exists.
+    #[schema(pattern = "^[a-z][a-z0-9-]{0,39}$")]
     pub product: String,
     /// One plain line of 1 to 200 characters; becomes the pull request's title.
+    #[schema(min_length = 1, max_length = 200)]
     pub title: String,
     /// Everything else that the model must know, 1 byte to 64 KiB.
+    #[schema(min_length = 1, max_length = 65536)]
     pub body: String,
     /// 1 (first) to 5 (last).
     #[serde(default = "normal")]

@@ -19,6 +19,9 @@ use crate::{
     },
 };
 
+/// A scope and its limits.
+type Limited = (Scope, Limits);
+
 /// Where a run stands, in short.
 pub(super) fn standing(run: &Run) -> Value {
     match &run.state {
@@ -97,7 +100,7 @@ pub(super) async fn budget_set(
     tx: &mut Connection,
     by: Author<'_>,
     key: &str,
-    (before, after): (&[(Scope, Limits)], &[(Scope, Limits)]),
+    (before, after): (&[Limited], &[Limited]),
     reason: &Reason,
 ) -> Result<()> {
     let is_run = after.iter().any(|(scope, _)| *scope == Scope::Run);
@@ -114,7 +117,7 @@ pub(super) async fn budget_set(
     append(tx, by, act).await
 }
 
-fn limits(all: &[(Scope, Limits)]) -> Value {
+fn limits(all: &[Limited]) -> Value {
     let one = |limits: &Limits| json!({ "tokens": limits.tokens, "micro_dollars": limits.micro_dollars });
     all.iter().map(|(scope, limits)| (scope.as_str().to_owned(), one(limits))).collect()
 }

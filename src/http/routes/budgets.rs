@@ -35,7 +35,7 @@ pub(super) struct Product(String);
 
 /// The budgets of all products, or of one.
 #[utoipa::path(get, path = "/api/v1/budgets", tag = "budgets",
-    params(("product" = Option<String>, Query, description = "Only this product.")),
+    params(("product" = Option<String>, Query, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "Only this product.")),
     responses(
         (status = 200, description = "The budgets, by product.", body = Vec<ProductBudget>),
         NotFound,
@@ -61,7 +61,7 @@ pub(super) async fn list(
 /// Replaces the limits of a product; what is left out has no limit. Runs that were paused by the budget are
 /// resumed if their next call fits now.
 #[utoipa::path(put, path = "/api/v1/products/{name}/budget", tag = "budgets", request_body = NewProductBudget,
-    params(("name" = String, Path, description = "The product.")),
+    params(("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "The product.")),
     responses(
         (status = 200, description = "The product's budgets, as they are now.", body = ProductBudget),
         NotFound,

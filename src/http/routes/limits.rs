@@ -35,7 +35,7 @@ pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<
 
 /// Limits how many jobs with a key may run at once. Jobs that are running already continue.
 #[utoipa::path(put, path = "/api/v1/limits/{key}", tag = "limits", request_body = Most,
-    params(("key" = String, Path, description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
+    params(("key" = String, Path, pattern = "^(product:[a-z][a-z0-9-]{0,39}|model:[a-z0-9-]+|merge:.+)$", description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
     responses(
         (status = 200, description = "The limit is set.", body = Most),
         (status = 400, description = "Invalid key.", body = Problem, content_type = "application/problem+json"),
@@ -57,7 +57,7 @@ pub(super) async fn put(
 
 /// Removes a limit: any number of jobs with the key may run.
 #[utoipa::path(delete, path = "/api/v1/limits/{key}", tag = "limits",
-    params(("key" = String, Path, description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
+    params(("key" = String, Path, pattern = "^(product:[a-z][a-z0-9-]{0,39}|model:[a-z0-9-]+|merge:.+)$", description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
     responses(
         (status = 204, description = "The limit is removed."),
         (status = 400, description = "Invalid key.", body = Problem, content_type = "application/problem+json"),

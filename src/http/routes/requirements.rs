@@ -77,7 +77,7 @@ pub(super) async fn submit(
 /// A page of requirements, newest first.
 #[utoipa::path(get, path = "/api/v1/requirements", tag = "requirements",
     params(
-        ("product" = Option<String>, Query, description = "Only this product."),
+        ("product" = Option<String>, Query, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "Only this product."),
         ("state" = Option<String>, Query, description = "Only runs in this state (active, waiting, paused, ended) or with this end (succeeded, failed, blocked, cancelled); or those whose pull request was merged although no verdict had cleared it (unjudged).", pattern = "^(active|waiting|paused|ended|succeeded|failed|blocked|cancelled|unjudged)$"),
         ("q" = Option<String>, Query, description = "Only titles that contain this text, in any case. A page of a search looks at 20000 titles, or 5000 with a state: it may have few items or none although next_cursor leads on."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before.", pattern = "^[0-9a-f]{48}$"),

@@ -23,7 +23,7 @@ use crate::{
 /// It answers 404 until that review is complete: no review is not the same as no findings.
 #[utoipa::path(get, path = "/api/v1/reviews/{owner}/{repo}/pr/{number}/findings", tag = "reviews",
     params(
-        ("owner" = String, Path), ("repo" = String, Path), ("number" = i64, Path, minimum = 1),
+        ("owner" = String, Path, pattern = "^[A-Za-z0-9._-]+$"), ("repo" = String, Path, pattern = "^[A-Za-z0-9._-]+$"), ("number" = i64, Path, minimum = 1),
         ("sha" = String, Query, description = "The head that was reviewed, 40 lower-case hexadecimal digits.", pattern = "^[0-9a-f]{40}$"),
     ),
     responses(

@@ -39,7 +39,7 @@ pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<
 }
 
 /// One schedule, with the outcome of its last 20 ticks.
-#[utoipa::path(get, path = "/api/v1/schedules/{name}", tag = "schedules", params(("name" = String, Path)), responses(
+#[utoipa::path(get, path = "/api/v1/schedules/{name}", tag = "schedules", params(("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$")), responses(
     (status = 200, description = "The schedule.", body = Schedule),
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
     NotFound,
@@ -64,7 +64,7 @@ fn visible(schedule: Schedule, caller: &Caller) -> Schedule {
 /// Creates a schedule or replaces it. Its next tick is the first moment after now; a paused schedule stays paused.
 /// After an outage only the last of the missed ticks is fired.
 #[utoipa::path(put, path = "/api/v1/schedules/{name}", tag = "schedules", request_body = NewSchedule,
-    params(("name" = String, Path, description = "1 to 40 of a-z, 0-9 and -, beginning with a letter.")),
+    params(("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "1 to 40 of a-z, 0-9 and -, beginning with a letter.")),
     responses(
         (status = 200, description = "The schedule, as it is now.", body = Schedule),
         (status = 409, description = "The name is taken.", body = Problem, content_type = "application/problem+json"),
@@ -98,7 +98,7 @@ pub(super) async fn put(
 }
 
 /// Removes a schedule and the record of its ticks; the requirements that they submitted remain.
-#[utoipa::path(delete, path = "/api/v1/schedules/{name}", tag = "schedules", params(("name" = String, Path)), responses(
+#[utoipa::path(delete, path = "/api/v1/schedules/{name}", tag = "schedules", params(("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$")), responses(
     (status = 204, description = "The schedule is removed."),
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
     NotFound,
@@ -117,7 +117,7 @@ pub(super) async fn remove(
 
 /// Pauses a schedule: it does not tick, and the ticks that it misses are not made up for.
 #[utoipa::path(post, path = "/api/v1/schedules/{name}/pause", tag = "schedules", request_body = Control,
-    params(("name" = String, Path)), responses(
+    params(("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$")), responses(
     (status = 200, description = "The schedule, which is paused.", body = Schedule),
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
     NotFound,
@@ -134,7 +134,7 @@ pub(super) async fn pause(
 
 /// Resumes a paused schedule: its next tick is the first moment after now.
 #[utoipa::path(post, path = "/api/v1/schedules/{name}/resume", tag = "schedules", request_body = Control,
-    params(("name" = String, Path)), responses(
+    params(("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$")), responses(
     (status = 200, description = "The schedule, which is resumed.", body = Schedule),
     (status = 400, description = "Invalid name.", body = Problem, content_type = "application/problem+json"),
     NotFound,

@@ -201,6 +201,7 @@ async fn an_answer_is_compressed_and_a_stream_of_events_is_not() {
     let (_, run) = world.submit(&"Portfolio risk ".repeat(10)).await;
     let encoding = async |accept: &str| {
         let request = Request::get(format!("/api/v1/runs/{run}/events")).header(header::ACCEPT, accept);
+        let request = request.header(header::AUTHORIZATION, support::bearer());
         let request = request.header(header::ACCEPT_ENCODING, "gzip").body(Body::empty()).unwrap();
         let response = world.routes.clone().oneshot(request).await.unwrap();
         response.headers().get(header::CONTENT_ENCODING).map(|it| it.to_str().unwrap().to_owned())
