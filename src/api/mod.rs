@@ -11,6 +11,7 @@ mod dead_letter;
 mod effect;
 mod event;
 mod finding;
+mod hold;
 mod limit;
 mod problem;
 mod product;
@@ -31,6 +32,7 @@ pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven,
 pub use effect::{Diff, Effect};
 pub use event::{Event, Events, Fact};
 pub use finding::Finding;
+pub use hold::{Hold, NewHold, Release, Released};
 pub use limit::{Limit, Most};
 pub use problem::{Fault, Problem};
 pub use product::Product;

@@ -19,7 +19,7 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, bench, budget, demo, dev, dlq, doctor, fault, limit, migrate, product, requirement,
+        archive, bench, budget, demo, dev, dlq, doctor, fault, hold, limit, migrate, product, requirement,
         retention, run, schedule, serve, worker,
     },
     print::Printer,
@@ -63,6 +63,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Budget(command) => budget::run(&client()?, &printer, command).await,
         Command::Dlq(command) => dlq::run(&client()?, &printer, command).await,
         Command::Product(command) => product::run(&client()?, &printer, command).await,
+        Command::Hold(options) => hold::place(&client()?, &printer, options).await,
+        Command::Release(options) => hold::release(&client()?, &printer, options).await,
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
         Command::Migrate(database) => migrate::run(&printer, &database).await,

@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use super::{Client, Failure};
 use crate::api::{
-    Accepted, Assessment, Control, DeadLetters, Events, Finding, Limit, Most, NewProductBudget, NewRelease,
-    NewRequirement, NewRunBudget, NewSchedule, Product, ProductBudget, Redrive, Redriven, Requirement,
-    Requirements, Run, RunBudget, Schedule, Why,
+    Accepted, Assessment, Control, DeadLetters, Events, Finding, Hold, Limit, Most, NewHold,
+    NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule, Product, ProductBudget, Redrive,
+    Redriven, Release, Released, Requirement, Requirements, Run, RunBudget, Schedule, Why,
 };
 
 impl Client {
@@ -129,6 +129,21 @@ impl Client {
     /// Sets how many jobs with a key may run concurrently.
     pub(crate) async fn set_limit(&self, key: &str, most: i32) -> Result<Most, Failure> {
         self.json(self.request(Method::PUT, &limit(key)).json(&Most { most })).await
+    }
+
+    /// Every hold.
+    pub(crate) async fn holds(&self) -> Result<Vec<Hold>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/holds")).await
+    }
+
+    /// Holds a scope.
+    pub(crate) async fn hold(&self, new: &NewHold) -> Result<Hold, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/holds").json(new)).await
+    }
+
+    /// Releases a scope.
+    pub(crate) async fn release_hold(&self, release: &Release) -> Result<Released, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/holds/release").json(release)).await
     }
 
     /// Removes a limit.

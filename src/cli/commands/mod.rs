@@ -8,6 +8,7 @@ pub(super) mod dev;
 pub(super) mod dlq;
 pub(super) mod doctor;
 pub(super) mod fault;
+pub(super) mod hold;
 pub(super) mod limit;
 pub(super) mod migrate;
 pub(super) mod options;
