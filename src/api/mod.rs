@@ -12,6 +12,7 @@ mod dead_letter;
 mod effect;
 mod event;
 mod finding;
+mod hold;
 mod key;
 mod limit;
 mod problem;
@@ -34,6 +35,7 @@ pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven,
 pub use effect::{Diff, Effect};
 pub use event::{Event, Events, Fact};
 pub use finding::Finding;
+pub use hold::{Hold, NewHold, Release, Released};
 pub use key::{IssuedKey, Key, Me, NewKey};
 pub use limit::{Limit, Most};
 pub use problem::{Fault, Problem};

@@ -132,10 +132,10 @@ pub struct Why {
     /// The run.
     pub run_id: Uuid,
     /// `ended`, `waiting`, `paused`, `running`, `worker_lost`, `backing_off`, `held_back`, `outage`,
-    /// `newer_release`, `no_worker`, `key_limit`, `suspect`, `queued` or `job_missing`.
+    /// `newer_release`, `no_worker`, `on_hold`, `key_limit`, `suspect`, `queued` or `job_missing`.
     pub cause: String,
     /// The facts of this cause: step, since, until, worker, attempt, most,
-    /// error, reason, next_look, queue, key, held, lost, provider, next_probe.
+    /// error, reason, next_look, queue, key, held, lost, provider, next_probe, scope, by.
     pub facts: BTreeMap<String, Value>,
     /// The cause in a sentence for people.
     pub sentence: String,

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use super::commands::{
-    archive, audit, bench, budget, demo, dev, dlq, doctor, fault, key, limit, options::Database, product,
-    requirement, retention, run, schedule, serve, worker,
+    archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, options::Database,
+    product, requirement, retention, run, schedule, serve, worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -63,6 +63,10 @@ pub(super) enum Command {
     /// List and set concurrency limits of jobs.
     #[command(subcommand)]
     Limit(limit::Command),
+    /// Stop everything, a product, a queue or a worker; without --reason, list what is held.
+    Hold(hold::Place),
+    /// Release what is held.
+    Release(hold::Free),
     /// Submit a requirement repeatedly, by a cron expression in UTC.
     #[command(subcommand)]
     Schedule(schedule::Command),

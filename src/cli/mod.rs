@@ -20,7 +20,7 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, audit, bench, budget, demo, dev, dlq, doctor, fault, key, limit, migrate, product,
+        archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, migrate, product,
         requirement, retention, run, schedule, serve, worker,
     },
     print::Printer,
@@ -64,6 +64,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Budget(command) => budget::run(&client()?, &printer, command).await,
         Command::Dlq(command) => dlq::run(&client()?, &printer, command).await,
         Command::Product(command) => product::run(&client()?, &printer, command).await,
+        Command::Hold(options) => hold::place(&client()?, &printer, options).await,
+        Command::Release(options) => hold::release(&client()?, &printer, options).await,
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
         Command::Key(command) => key::run(&client()?, &printer, command).await,

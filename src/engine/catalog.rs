@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{Engine, Error};
 use crate::{
     core::{
+        hold::Scope,
         limit::Key,
         merge_method::MergeMethod,
         reason::Reason,
@@ -14,6 +15,7 @@ use crate::{
     store::{
         self, Connection,
         audit::{Act, Author, append},
+        hold::Placed,
         product::Product,
     },
 };
@@ -98,6 +100,50 @@ impl Engine {
         Ok(true)
     }
 
+    /// Holds a scope: once this returns, no job of it begins. One that is held already stays as it is.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn hold(
+        &self,
+        scope: &Scope,
+        by: impl Into<Author<'_>>,
+        reason: &Reason,
+    ) -> Result<Placed, Error> {
+        let by = by.into();
+        let mut tx = self.pool.begin().await?;
+        let placed = store::hold::put(&mut tx, scope, reason.as_str(), by.person).await?;
+        if placed.is_new {
+            let after = Some(json!({ "held": true, "running": placed.running }));
+            let (subject, product, reason) = (scope.to_string(), product_of(scope), Some(reason.as_str()));
+            let act = Act { act: "hold.put", subject: &subject, product, after, reason, ..Act::default() };
+            append(&mut tx, by, act).await?;
+        }
+        tx.commit().await?;
+        Ok(placed)
+    }
+
+    /// Releases a scope, all at once or so many jobs a minute; how many are due, or `None` if it is not held.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release(
+        &self,
+        scope: &Scope,
+        per_minute: Option<u32>,
+        by: impl Into<Author<'_>>,
+    ) -> Result<Option<u64>, Error> {
+        let mut tx = self.pool.begin().await?;
+        let Some(due) = store::hold::release(&mut tx, scope, per_minute).await? else { return Ok(None) };
+        let before = Some(json!({ "held": true }));
+        let after = Some(json!({ "held": false, "due": due, "per_minute": per_minute }));
+        let (subject, product) = (scope.to_string(), product_of(scope));
+        let act = Act { act: "hold.release", subject: &subject, product, before, after, ..Act::default() };
+        append(&mut tx, by.into(), act).await?;
+        tx.commit().await?;
+        Ok(Some(due))
+    }
+
     /// Dismisses an open finding on every head of a run; how many heads had it open.
     ///
     /// # Errors
@@ -147,6 +193,13 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     match new.concurrency {
         Some(most) => store::limit::put(tx, &key, most).await,
         None => store::limit::remove(&mut *tx, &key).await.map(|_| ()),
+    }
+}
+
+fn product_of(scope: &Scope) -> Option<&str> {
+    match scope {
+        Scope::Product(name) => Some(name.as_str()),
+        Scope::All | Scope::Queue(_) | Scope::Worker(_) => None,
     }
 }
 

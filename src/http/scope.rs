@@ -7,7 +7,10 @@ use uuid::Uuid;
 
 use super::{AppState, middleware::caller::Caller};
 use crate::{
-    core::limit::Key,
+    core::{
+        hold::{Hold, Scope},
+        limit::Key,
+    },
     store::{
         self, Pool, dead_letter,
         product::Product,
@@ -56,6 +59,16 @@ pub(crate) async fn dead_letters(
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.truncate(usize::try_from(limit).unwrap_or_default());
     Ok(rows)
+}
+
+/// The holds that concern the caller: all but those of other products.
+pub(crate) async fn holds(app: &AppState, caller: &Caller) -> store::Result<Vec<Hold>> {
+    let all = store::hold::list(app.engine.pool()).await?;
+    let is_mine = |hold: &Hold| match hold.scope.parse() {
+        Ok(Scope::Product(name)) => caller.has(name.as_str()),
+        _ => true,
+    };
+    Ok(all.into_iter().filter(is_mine).collect())
 }
 
 /// Whether a dead letter is of one of the caller's products.

@@ -33,7 +33,8 @@ pub use self::{
     history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{
-        attempt, dead_letter, job, job_control, limit, lost_delivery, notify, outage, rate, standing, timer,
+        attempt, dead_letter, hold, job, job_control, limit, lost_delivery, notify, outage, rate, standing,
+        timer,
     },
 };
 

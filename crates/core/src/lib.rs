@@ -14,6 +14,7 @@ pub mod cron;
 pub mod edit;
 pub mod finding;
 mod glob;
+pub mod hold;
 pub mod job;
 pub mod limit;
 pub mod merge_method;

@@ -1,5 +1,7 @@
 //! The merge call, and what its answers mean for the run.
 
+use std::time::Duration;
+
 use super::{
     super::{Failure, Reply, attempt::Attempt, ledger::MergeOrderIntent, wait::wait},
     meaning::{means, wanting},
@@ -8,10 +10,13 @@ use super::{
     stack,
 };
 use crate::{
-    core::{merge_method::MergeMethod, policy::Clearance},
+    core::{merge_method::MergeMethod, policy::Clearance, workflow::Queue},
     github::{Meaning, Merge, Order, PendingMerge, Pull, hindrance, text},
-    store::product,
+    store::{hold, product},
 };
+
+/// When a merge that is held is tried again; it is claimed only once the hold is released.
+const HELD: Duration = Duration::from_secs(1);
 
 /// Merges the cleared head. The caller has judged it a moment ago, and compared the base.
 ///
@@ -33,6 +38,10 @@ pub(in super::super) async fn call(
     }
     if let Some(wait) = stack::below(at, pull).await? {
         return Ok(wait);
+    }
+    // A hold that was placed while this attempt ran: nothing is merged until it is released.
+    if let Some(hold) = hold::of(&at.factory.pool, &at.stored.spec.product, Queue::Github.as_str()).await? {
+        return Err(Failure::Snooze { until: HELD, why: format!("hold:{}", hold.scope) });
     }
     at.check_lease()?;
     let head = clearance.head();

@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::{Client, Failure};
 use crate::api::{
-    Accepted, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, Events, Finding, IssuedKey,
-    Key, Limit, Most, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule,
-    Product, ProductBudget, Redrive, Redriven, Requirement, Requirements, Run, RunBudget, Schedule, Why,
+    Accepted, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, Events, Finding, Hold,
+    IssuedKey, Key, Limit, Most, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget,
+    NewSchedule, Product, ProductBudget, Redrive, Redriven, Release, Released, Requirement, Requirements,
+    Run, RunBudget, Schedule, Why,
 };
 
 impl Client {
@@ -155,6 +156,21 @@ impl Client {
     /// Sets how many jobs with a key may run concurrently.
     pub(crate) async fn set_limit(&self, key: &str, most: i32) -> Result<Most, Failure> {
         self.json(self.request(Method::PUT, &limit(key)).json(&Most { most })).await
+    }
+
+    /// Every hold.
+    pub(crate) async fn holds(&self) -> Result<Vec<Hold>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/holds")).await
+    }
+
+    /// Holds a scope.
+    pub(crate) async fn hold(&self, new: &NewHold) -> Result<Hold, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/holds").json(new)).await
+    }
+
+    /// Releases a scope.
+    pub(crate) async fn release_hold(&self, release: &Release) -> Result<Released, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/holds/release").json(release)).await
     }
 
     /// Removes a limit.

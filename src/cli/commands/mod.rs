@@ -9,6 +9,7 @@ pub(super) mod dev;
 pub(super) mod dlq;
 pub(super) mod doctor;
 pub(super) mod fault;
+pub(super) mod hold;
 pub(super) mod key;
 pub(super) mod limit;
 pub(super) mod migrate;

@@ -72,7 +72,11 @@ async fn main(app: &AppState, caller: &Caller, query: &PageQuery) -> Result<Mark
     let now = store::now(&mut *pool.acquire().await?).await?;
     let page = scope::requirements(pool, caller, &filter(query)?).await?;
     let next = page.next.map(|place| next_address(query, place));
+    let holds = scope::holds(app, caller).await?;
     let list = html! {
+        @for hold in &holds {
+            p.now.waiting { "On hold: " (hold.in_words()) ", by " (hold.by) ", " (words::moment(now, hold.since)) ": " (hold.reason) }
+        }
         (table(app, &page.rows, now, next.is_some()))
         nav.pages aria-label="Pages" {
             @if !query.before.is_empty() { a href=(first(query)) { "Newest" } }

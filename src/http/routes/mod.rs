@@ -8,6 +8,7 @@ mod events;
 mod export;
 mod findings;
 mod health;
+mod holds;
 mod keys;
 mod limits;
 pub mod openapi;
@@ -105,6 +106,8 @@ fn catalog() -> Router<AppState> {
         .route("/runs/{id}/budget/release", post(budgets::release))
         .route("/limits", get(limits::list))
         .route("/limits/{key}", put(limits::put).delete(limits::remove))
+        .route("/holds", get(holds::list).post(holds::put))
+        .route("/holds/release", post(holds::release))
         .route("/schedules", get(schedules::list))
         .route("/schedules/{name}", get(schedules::show).put(schedules::put).delete(schedules::remove))
         .route("/schedules/{name}/pause", post(schedules::pause))

@@ -23,7 +23,9 @@ pub async fn claim(pool: &Pool) -> Result<Option<Owed>> {
     sqlx::query_as!(
         Owed,
         "update epilogue set attempts = attempts + 1, due_at = now() + interval '2 minutes'
-         where run_id = (select run_id from epilogue where due_at <= now() order by due_at limit 1
+         where run_id = (select run_id from epilogue
+                         where due_at <= now() and not exists (select from hold where scope = 'all')
+                         order by due_at limit 1
                          for update skip locked)
          returning run_id, attempts"
     )

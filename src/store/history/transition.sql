@@ -1,5 +1,6 @@
 -- Many answers in one commit. Each row is fenced by its lease: an answer whose lease was lost drops out alone, and
--- so does one whose job was paused meanwhile (it takes the slow path). A transaction that moves a run with a job
+-- so does one whose job was paused meanwhile, or with which a worker would continue although it is held (both take the
+-- slow path). A transaction that moves a run with a job
 -- changes the job first, so a lease that is current means a version that is current; `must` checks that.
 with brought as (
     select * from unnest(
@@ -36,6 +37,10 @@ moved as (
     ) as next_keys (keys, guarded)
     where job.id = brought.job and job.lease_token = brought.token and not job.paused
       and brought.next_step is not null
+      and (brought.next_token is null
+           or not exists (select from hold
+                          where scope in ('all', 'product:' || job.product, 'queue:' || brought.next_queue,
+                                          'worker:' || $23)))
     returning brought.run
 ),
 fenced as (

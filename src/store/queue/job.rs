@@ -10,6 +10,7 @@ use sqlx::Connection as _;
 use uuid::Uuid;
 
 use crate::core::{
+    hold::Hold,
     job::{Columns, JobState},
     run::Action,
     subject::Subject,
@@ -386,6 +387,11 @@ pub async fn standing(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Resu
             most: unsigned(row.full_most.unwrap_or_default()),
         }),
         served: row.served,
+        hold: row
+            .hold_scope
+            .zip(row.hold_reason)
+            .zip(row.held_by.zip(row.held_since))
+            .map(|((scope, reason), (by, since))| Hold { scope, reason, by, since }),
     }))
 }
 

@@ -2,6 +2,7 @@
 -- slots are drawn at random, place by place, so that each gets the same share however many jobs it has.
 with recursive wanted as (
     select * from unnest($1::text[], $2::bigint[]) as wanted (queue, slots)
+    where not exists (select from hold where scope in ('all', 'queue:' || wanted.queue, 'worker:' || $4))
 ),
 -- The products that have jobs, with one probe of the index for each.
 share (queue, slots, product) as (
@@ -19,12 +20,14 @@ due as (
           and visible_at <= now() and not paused and lost = 0 and ($6 or not guarded)
         order by rank, id limit share.slots
     ) job
+    where not exists (select from hold where scope = 'product:' || share.product)
     union all
     -- Jobs that lost a worker come first, but only one at a time.
     (
         select wanted.queue, wanted.slots, job.product, job.id, job.keys, job.guarded, 0
         from wanted join job using (queue)
         where $5 and lost > 0 and visible_at <= now() and not paused and ($6 or not guarded)
+          and not exists (select from hold where scope = 'product:' || job.product)
         order by rank limit 1
     )
 ),

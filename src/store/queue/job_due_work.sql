@@ -3,6 +3,7 @@
 select array(
            select queue from unnest($1::text[]) as queue
            where exists (select from job where job.queue = queue.queue and visible_at <= now() and not paused)
+             and not exists (select from hold where scope in ('all', 'queue:' || queue.queue))
        ) as "queues!",
        array(
            select queue from unnest($1::text[]) as queue
@@ -11,4 +12,5 @@ select array(
        ) as "shared!",
        exists (select from timer where due_at <= now()) as "timers!",
        exists (select from schedule where next_at <= now()) as "ticks!",
-       exists (select from epilogue where due_at <= now()) as "epilogues!"
+       exists (select from epilogue where due_at <= now())
+           and not exists (select from hold where scope = 'all') as "epilogues!"

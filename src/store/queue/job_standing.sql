@@ -12,6 +12,7 @@ select j.queue, j.visible_at, j.attempts, j.max_attempts, j.lost, j.began_at,
        outage.opened_at is not null as "is_down?", outage.since as "down_since?",
        outage.next_probe_at as "next_probe_at?", outage.error as "outage_error?",
        full_key.key as "full_key?", full_key.held as "full_held?", full_key.most as "full_most?",
+       hold.scope as "hold_scope?", hold.reason as "hold_reason?", hold.held_by as "held_by?", hold.since as "held_since?",
        -- A worker of the queue is seen by its LISTEN connection, or by a job that it holds.
        exists (
            select from pg_stat_activity
@@ -23,6 +24,9 @@ select j.queue, j.visible_at, j.attempts, j.max_attempts, j.lost, j.began_at,
        ) as "served!"
 from job j
 left join outage on outage.provider = j.delayed_by
+left join lateral (
+    select * from hold where scope in ('all', 'product:' || j.product, 'queue:' || j.queue) order by since limit 1
+) hold on true
 left join lateral (
     select key, most, held
     from (

@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod dead_letter;
+pub mod hold;
 pub mod job;
 pub mod job_control;
 pub mod limit;

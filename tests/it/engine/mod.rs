@@ -9,6 +9,7 @@ mod claims;
 mod controls;
 mod failures;
 mod group_commit;
+mod holds;
 mod limits;
 mod moves;
 mod orders;

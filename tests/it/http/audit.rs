@@ -84,6 +84,20 @@ async fn changes(world: &World) -> Vec<Change> {
         ("POST", "/api/v1/runs/{id}/skip", format!("{live}/skip"), skip, "run.skip"),
         ("POST", "/api/v1/runs/{id}/retry", format!("{live}/retry"), why.clone(), "run.retry"),
         ("POST", "/api/v1/runs/{id}/cancel", format!("{live}/cancel"), why.clone(), "run.cancel"),
+        (
+            "POST",
+            "/api/v1/holds",
+            "/api/v1/holds".to_owned(),
+            json!({ "scope": "product:wealth", "reason": "because" }),
+            "hold.put",
+        ),
+        (
+            "POST",
+            "/api/v1/holds/release",
+            "/api/v1/holds/release".to_owned(),
+            json!({ "scope": "product:wealth" }),
+            "hold.release",
+        ),
         ("POST", "/api/v1/products", "/api/v1/products".to_owned(), product, "product.put"),
         (
             "PUT",

@@ -89,3 +89,31 @@ async fn a_full_backlog_refuses_a_requirement_before_anything_is_stored() {
     world.submit("Third").await;
     assert_eq!(world.get("/api/v1/limits").await.body, json!([]), "a limit that is left out is removed");
 }
+
+#[tokio::test]
+async fn everything_is_held_and_released_by_one_request() {
+    let world = World::new().await;
+    let (_, run) = world.submit("Portfolio risk").await;
+    let send = async |path: &str, body: serde_json::Value| {
+        world.send(post(path).body(body.to_string().into()).unwrap()).await
+    };
+    let held = send("/api/v1/holds", json!({ "scope": "all", "reason": "the pager rings" })).await;
+    assert_eq!((held.status, &held.body["running"]), (StatusCode::CREATED, &json!(0)), "{}", held.body);
+    let again = send("/api/v1/holds", json!({ "scope": "all", "reason": "another" })).await;
+    assert_eq!((again.status, &again.body["reason"]), (StatusCode::OK, &json!("the pager rings")));
+    let why = world.get(&format!("/api/v1/runs/{run}/why")).await.body;
+    assert_eq!((&why["cause"], &why["facts"]["scope"]), (&json!("on_hold"), &json!("all")), "{why}");
+    assert_eq!(world.get("/api/v1/holds").await.body[0]["scope"], "all");
+    for (path, wrong) in [
+        ("/api/v1/holds", json!({ "scope": "everything", "reason": "x" })),
+        ("/api/v1/holds", json!({ "scope": "all", "reason": " " })),
+        ("/api/v1/holds/release", json!({ "scope": "all", "per_minute": 0 })),
+        ("/api/v1/holds/release", json!({ "scope": "" })),
+    ] {
+        is_problem(&send(path, wrong.clone()).await, 422, "invalid", &wrong.to_string());
+    }
+    let released = send("/api/v1/holds/release", json!({ "scope": "all", "per_minute": 5 })).await;
+    assert_eq!((released.status, &released.body["due"]), (StatusCode::OK, &json!(1)), "{}", released.body);
+    let absent = send("/api/v1/holds/release", json!({ "scope": "all" })).await;
+    is_problem(&absent, 404, "not-found", "it is released already");
+}

@@ -1,13 +1,15 @@
 //! What happens between the verdict and the merge: the facts are gathered again right before the call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aspora::{
-    core::run::State,
+    core::{hold::Scope, run::State},
     dev::{
         github::{Fault, FaultRule, Phase, ReviewEvent, Twin},
         model::Script,
     },
     llm::Task,
-    store::Pool,
+    store::{Pool, hold},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -194,4 +196,31 @@ async fn until_both_merge(pool: &Pool) {
         count == 2
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_begins_while_a_merge_is_prepared_stops_it() {
+    let world = world().await;
+    let (pool, is_merging) = (world.pool.clone(), AtomicBool::new(false));
+    let looks_again = move |twin: &Twin, method: &str, path: &str, phase: Phase| {
+        is_merging.fetch_or(is_cleared(twin, method, path, phase), Ordering::SeqCst)
+            && (method, phase) == ("GET", Phase::Before)
+            && path.ends_with("/reviews")
+    };
+    world.once_when(looks_again, |_| async move {
+        let mut connection = pool.acquire().await.unwrap();
+        hold::put(&mut connection, &Scope::All, "stop everything", "ada").await.unwrap();
+    });
+    let run = world.submit(COUNT_ROUNDS).await;
+    let held =
+        "select count(*) from job where step = 'merge' and delayed_by = 'hold:all' and lease_token is null";
+    eventually("the merge is held", async || {
+        sqlx::query_scalar::<_, i64>(held).fetch_one(&world.pool).await.unwrap() == 1
+    })
+    .await;
+    assert_eq!(world.merges(), 0);
+    let mut connection = world.pool.acquire().await.unwrap();
+    hold::release(&mut connection, &Scope::All, None).await.unwrap().unwrap();
+    assert_eq!(world.run_to_end(run).await, "done");
+    assert_eq!(world.merges(), 1);
 }

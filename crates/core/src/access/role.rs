@@ -33,7 +33,7 @@ pub enum Right {
     Control,
     /// Set, pause, resume and remove schedules.
     Schedule,
-    /// Skip, retry and fork runs, dismiss findings, redrive dead letters, release reservations.
+    /// Skip, retry and fork runs, dismiss findings, redrive dead letters, release reservations, hold and release work.
     Steer,
     /// Set products, their budgets, and limits.
     Configure,
@@ -98,7 +98,7 @@ impl fmt::Display for Right {
             Self::Submit => "submit requirements",
             Self::Control => "control runs",
             Self::Schedule => "change schedules",
-            Self::Steer => "skip, retry or fork runs, dismiss findings or redrive dead letters",
+            Self::Steer => "skip, retry or fork runs, dismiss findings, redrive dead letters or hold work",
             Self::Configure => "change products, their budgets or limits",
             Self::Administer => "manage keys or read the audit log",
         })

@@ -109,6 +109,9 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/api/v1/runs/{id}/findings/{fingerprint}/dismiss", May(Steer, RUN)),
     row("GET", "/api/v1/dead-letters", May(Read, Lists)),
     row("POST", "/api/v1/dead-letters/redrive", May(Steer, Body)),
+    row("GET", "/api/v1/holds", May(Read, Lists)),
+    row("POST", "/api/v1/holds", May(Steer, Body)),
+    row("POST", "/api/v1/holds/release", May(Steer, Body)),
     // The catalogue.
     row("GET", "/api/v1/products", May(Read, Lists)),
     row("POST", "/api/v1/products", May(Configure, Factory)),

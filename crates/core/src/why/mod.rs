@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::{
+    hold::Hold,
     job::JobState,
     outage::Provider,
     run::{PauseCause, Run, State},
@@ -41,6 +42,8 @@ pub struct Job {
     pub full: Option<Full>,
     /// A worker serves the queue.
     pub served: bool,
+    /// What holds the job, its product, its queue or everything.
+    pub hold: Option<Hold>,
 }
 
 /// The breaker of a provider that did not answer.
@@ -185,6 +188,14 @@ pub enum Cause {
         /// Since when it could have been claimed.
         since: DateTime<Utc>,
     },
+    /// A person holds the job, with others: no attempt begins until the hold is released.
+    OnHold {
+        /// The step.
+        step: String,
+        /// The hold.
+        #[serde(flatten)]
+        hold: Hold,
+    },
     /// The job is due, and one of its keys is at its limit.
     KeyLimit {
         /// The step.
@@ -251,9 +262,9 @@ pub fn why(run: &Run, job: Option<&Job>) -> Cause {
             finishing: job.is_some_and(|job| job.state == JobState::Running),
         },
         (State::At { step, since }, None) => Cause::JobMissing { step: step.clone(), since: *since },
-        (State::At { step, .. }, Some(job)) => {
-            of_outage(run, step, job).unwrap_or_else(|| of_job(step.clone(), job))
-        }
+        (State::At { step, .. }, Some(job)) => of_outage(run, step, job)
+            .filter(|_| job.hold.is_none())
+            .unwrap_or_else(|| of_job(step.clone(), job)),
     }
 }
 
@@ -271,6 +282,9 @@ fn of_outage(run: &Run, step: &str, job: &Job) -> Option<Cause> {
 
 fn of_job(step: String, job: &Job) -> Cause {
     let (attempt, most, until) = (job.attempts, job.most, job.visible_at);
+    if let Some(hold) = job.hold.clone().filter(|_| job.state != JobState::Running) {
+        return Cause::OnHold { step, hold };
+    }
     let last = || job.last.clone().unwrap_or_else(|| ("a worker".to_owned(), job.visible_at));
     match (job.state, &job.error) {
         (JobState::Running, _) => {

@@ -38,6 +38,10 @@ impl Cause {
                 "`{step}` failed in attempt {attempt} of {most} and is retried {}; last error: {error}",
                 ahead(now, *until)
             ),
+            Self::HeldBack { step, key, until, .. } if key.starts_with("hold:") => format!(
+                "`{step}` goes on at {}: a hold was released, a few jobs at a time.",
+                until.format("%H:%M:%S UTC")
+            ),
             Self::HeldBack { step, key, until, why } => format!(
                 "`{step}` is held back by the rate limit {key} until {}{}.",
                 until.format("%H:%M:%S UTC"),
@@ -60,6 +64,13 @@ impl Cause {
             Self::NoWorker { step, queue, since } => format!(
                 "`{step}` has been due for {}, but no worker of the queue `{queue}` is connected: start one.",
                 span(*since, now)
+            ),
+            Self::OnHold { step, hold } => format!(
+                "`{step}` is on hold: {} has held {} for {}: {}; release it to continue.",
+                hold.by,
+                hold.in_words(),
+                span(hold.since, now),
+                hold.reason
             ),
             Self::KeyLimit { step, key, held, most, since } => format!(
                 "`{step}` has been waiting {} for a slot: {held} of at most {most} jobs of {key} are running.",

@@ -37,6 +37,7 @@ fn job() -> Job {
         outage: None,
         full: None,
         served: true,
+        hold: None,
     }
 }
 
