@@ -50,11 +50,14 @@ impl Attempt<'_> {
         let requested_by = requirement::requester(&self.factory.pool, self.requirement.id).await?;
         let reports = self.reports(mirror, &base, head, now).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
+        let other_products = self.other_products(&product).await?;
         let git = GitFacts::gather(mirror, &base, head).await?;
+        let products: Vec<_> = std::iter::once(&product).chain(&other_products).cloned().collect();
+        let contents = git.read_contents(mirror, (&base, head), &products).await?;
         Ok(Facts {
             edition: EDITION,
             at: now,
-            other_products: self.other_products(&product).await?,
+            other_products,
             product,
             requester: Requester { name: requested_by.name, login: requested_by.forge_login },
             repository: self.repo.clone(),
@@ -64,6 +67,7 @@ impl Attempt<'_> {
             fork_policies: git.fork_policies,
             change: git.change,
             merge: Some(git.merge),
+            contents: Some(contents),
             files_with_renames: Some(git.files_with_renames),
             diff_bytes: Some(git.diff_bytes),
             forge_changed_files: u32::try_from(pull.changed_files).unwrap_or(u32::MAX),

@@ -9,6 +9,7 @@ mod attempt;
 mod barred;
 mod call;
 mod checks;
+mod content_facts;
 mod context;
 mod draft;
 mod epilogue;

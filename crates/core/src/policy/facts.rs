@@ -5,7 +5,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contract, MergePreview, classify::Scope};
+use super::{
+    CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contents, Contract, MergePreview, classify::Scope,
+};
 use crate::{
     change::Change,
     finding::Finding,
@@ -60,6 +62,10 @@ pub struct Facts {
     /// [`DIFF_LIMIT`](super::DIFF_LIMIT); `None` in facts of edition 0.
     #[serde(default)]
     pub diff_bytes: Option<u64>,
+    /// What reading the changed files and the trees found; `None` in facts from before they were read, which are
+    /// judged by their listing alone.
+    #[serde(default)]
+    pub contents: Option<Contents>,
     /// How many changed files the forge counts.
     pub forge_changed_files: u32,
     /// Whether the head contains the newest commit of the base branch.
@@ -266,6 +272,7 @@ impl Facts {
             files_with_renames: self.files_with_renames,
             diff_bytes: self.diff_bytes,
             merge: self.merge.as_ref(),
+            contents: self.contents.as_ref(),
             ..Scope::new(self.contract(), products)
         }
     }

@@ -10,6 +10,7 @@ mod checks;
 mod ci;
 mod classify;
 mod clearance;
+mod contents;
 mod contract;
 mod coverage;
 mod demands;
@@ -39,6 +40,7 @@ pub use ci::{
 };
 pub use classify::{Classification, PathVerdict, Scope, classify};
 pub use clearance::Clearance;
+pub use contents::{Contents, MOST_COMPARED, MOST_UNMATCHED, Side, Weakening, compared, wanted};
 pub use contract::{Contract, Documents};
 pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;

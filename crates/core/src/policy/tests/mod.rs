@@ -3,6 +3,7 @@
 mod checks;
 mod ci;
 mod classify;
+mod contents;
 mod contract;
 mod document;
 mod merge;
@@ -118,6 +119,7 @@ fn facts(paths: &[&str]) -> Facts {
         files_with_renames: Some(u32::try_from(paths.len()).unwrap()),
         diff_bytes: Some(1_000),
         forge_changed_files: u32::try_from(paths.len()).unwrap(),
+        contents: None,
         up_to_date: true,
         head_since: now() - Duration::minutes(10),
         returned: false,
