@@ -19,6 +19,7 @@ mod before_merge;
 mod buttons;
 mod checks;
 mod circles;
+mod contents;
 mod controls;
 mod credentials;
 mod ends;

@@ -195,6 +195,11 @@ async fn an_edit_that_leaves_the_tree_is_refused() {
         (vec![edit("app", Some("x"))], "it is a directory"),
         (vec![edit("none", None)], "does not exist"),
         (vec![edit("a", Some("1")), edit("a", Some("2"))], "twice"),
+        (
+            vec![edit("Readme.md", Some("x"))],
+            "\"README.md\" where letter case or Unicode form does not count",
+        ),
+        (vec![edit("readme.md/x", Some("x"))], "\"README.md\" where letter case"),
     ] {
         let error = mirror.commit(&work(&head, &files)).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }) && error.to_string().contains(reason), "{error}");
