@@ -24,7 +24,7 @@ async fn world(script: Script) -> World {
 /// The newest summary of the gate's check run.
 fn report(world: &World) -> String {
     let runs = world.twin.check_runs(REPO).into_iter();
-    let gate = runs.filter(|run| run.app == APP && run.name == GATE_CHECK).last().unwrap();
+    let gate = runs.filter(|run| run.app == APP && run.name == GATE_CHECK).next_back().unwrap();
     gate.summary.unwrap_or_default()
 }
 

@@ -13,6 +13,7 @@ mod streams;
 mod world;
 
 mod access;
+mod after_end;
 mod answers;
 mod base;
 mod before_merge;

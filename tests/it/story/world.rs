@@ -241,6 +241,11 @@ impl World {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// A page of the server, such as `runs/ID`.
+    pub(crate) async fn page(&self, path: &str) -> String {
+        self.client.get(format!("{}/{path}", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+
     /// Controls a run over REST; the run after it.
     pub(crate) async fn control(&self, run: Uuid, verb: &str, body: &Value) -> Value {
         let answer = self.client.post(format!("{}/api/v1/runs/{run}/{verb}", self.url)).json(body).send();

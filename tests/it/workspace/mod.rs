@@ -3,6 +3,7 @@
 mod changes;
 mod names;
 mod product;
+mod sweep;
 
 use std::{
     fs,
@@ -66,16 +67,24 @@ impl World {
         git(&self.people(), &["rev-parse", "HEAD"]).parse().unwrap()
     }
 
+    fn workspaces(&self) -> Workspaces {
+        let remote = Remote::Local(self.directory.path().join("remote"));
+        workspaces(self.directory.path().join("root"), remote)
+    }
+
     fn mirror(&self) -> Mirror {
         mirror(self.directory.path().join("root"), Remote::Local(self.directory.path().join("remote")))
     }
 }
 
 fn mirror(root: PathBuf, remote: Remote) -> Mirror {
+    workspaces(root, remote).mirror(&"acme/wealth".parse().unwrap())
+}
+
+fn workspaces(root: PathBuf, remote: Remote) -> Workspaces {
     let author = Signature { name: "aspora-coding-agent[bot]".into(), email: "bot@aspora.ai".into() };
     let credentials = Credentials::Token("canary".to_owned().into());
-    let workspaces = Workspaces::new(Config { root, remote, credentials, author }).unwrap();
-    workspaces.mirror(&"acme/wealth".parse().unwrap())
+    Workspaces::new(Config { root, remote, credentials, author }).unwrap()
 }
 
 fn git(directory: &Path, args: &[&str]) -> String {

@@ -1,4 +1,4 @@
-//! Lines of Python, as far as they can be told apart without a parser.
+//! Lines of Python, as far as they can be distinguished without a parser.
 
 /// Whether every line is what it looks like: no characters that Python takes for the end of a line or of an
 /// indentation and others do not, and no encoding that gives bytes another meaning.

@@ -191,7 +191,7 @@ fn has_more_values(old: &str, new: &str) -> bool {
     let rest = &old[prefix..];
     let Some(inserted) = new[prefix..].strip_suffix(rest) else { return false };
     let is_in_list = old[..prefix].contains('[') && rest.contains(']');
-    let even = |mark: char| old[..prefix].matches(mark).count() % 2 == 0;
+    let even = |mark: char| old[..prefix].matches(mark).count().is_multiple_of(2);
     let is_outside_of_texts = even('"') && even('\'');
     let inserted = inserted.trim();
     let joins = inserted.starts_with(',') || inserted.ends_with(',');

@@ -63,7 +63,7 @@ impl Assessment {
         let is_by_people = |wait: &Wait| match wait {
             Wait::Approvals { human, .. } => *human,
             Wait::Draft | Wait::Policy { .. } => true,
-            Wait::Check { .. } | Wait::Unreviewed => false,
+            Wait::Check { .. } | Wait::Unreadable { .. } | Wait::Unreviewed => false,
         };
         matches!(&self.decision, Decision::Waiting { on } if on.iter().all(is_by_people))
     }
@@ -112,6 +112,7 @@ impl Assessment {
                     parts.push(format!("{} on {head}, reset by a new push", wait.sentence()));
                 }
                 Wait::Draft => parts.push("the pull request to leave draft state".to_owned()),
+                Wait::Unreadable { name, why } => parts.push(format!("{name}, which cannot be read: {why}")),
                 Wait::Unreviewed => parts.push(format!("a review of {head}")),
                 Wait::Policy { .. } => {
                     parts.push(format!("people to repair the base's policy: {}", wait.sentence()))
@@ -146,6 +147,7 @@ impl Wait {
     pub fn sentence(&self) -> String {
         match self {
             Self::Check { name, progress } => format!("check {name}: {progress}"),
+            Self::Unreadable { name, why } => format!("check {name}: cannot be read: {why}"),
             Self::Approvals { missing, needed, human } => {
                 let who = if *human { " by people" } else { "" };
                 format!("{missing} of {}{who}", counted(needed, "approval"))

@@ -105,7 +105,7 @@ fn facts(paths: &[&str]) -> Facts {
         at: now(),
         product: "wealth".parse().unwrap(),
         other_products: vec![],
-        requester: Requester { name: "mira".to_owned(), login: None },
+        requester: Requester { name: "mira".to_owned(), login: None, id: None },
         repository: "acme/wealth-product".parse().unwrap(),
         pull: 7,
         base_branch: "main".to_owned(),
@@ -129,6 +129,7 @@ fn facts(paths: &[&str]) -> Facts {
         ci: None,
         review_demanded: true,
         review: Some(Review { head: sha(HEAD), completed_at: now(), failed: None, findings: vec![] }),
+        earlier_findings: vec![],
         rounds_left: 3,
         approvals: vec![approval(1, "ann"), approval(2, "ben")],
         pull_state: PullFact {
