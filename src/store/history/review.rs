@@ -190,7 +190,13 @@ async fn close(connection: &mut Connection, run_id: Uuid, new: &New<'_>) -> Resu
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn dismiss(pool: &Pool, run_id: Uuid, fingerprint: &str, by: &str, reason: &str) -> Result<u64> {
+pub async fn dismiss(
+    connection: &mut Connection,
+    run_id: Uuid,
+    fingerprint: &str,
+    by: &str,
+    reason: &str,
+) -> Result<u64> {
     sqlx::query!(
         "update finding set state = 'dismissed', state_sha = head_sha, state_by = $3, state_note = $4
          where run_id = any(lineage($1)) and state = 'open' and fingerprint = $2",
@@ -199,7 +205,7 @@ pub async fn dismiss(pool: &Pool, run_id: Uuid, fingerprint: &str, by: &str, rea
         by,
         reason
     )
-    .execute(pool)
+    .execute(connection)
     .await
     .map(|done| done.rows_affected())
 }
@@ -258,6 +264,22 @@ pub async fn findings_of_head(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<V
     .fetch_all(pool)
     .await?;
     rows.into_iter().map(Row::found).collect()
+}
+
+/// What the reviews of other heads than this found, and what became of it; of one fingerprint the newest.
+///
+/// # Errors
+/// When the database does not answer, or a stored SHA is malformed.
+pub async fn findings_of_other_heads(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<Vec<Found>> {
+    let mut newest: Vec<Found> = Vec::new();
+    for row in findings(pool, run_id).await?.into_iter().filter(|row| row.head_sha != head.as_str()) {
+        let found = row.found()?;
+        match newest.iter_mut().find(|known| known.finding.fingerprint == found.finding.fingerprint) {
+            Some(known) => *known = found,
+            None => newest.push(found),
+        }
+    }
+    Ok(newest)
 }
 
 /// The complete reviews of a run, oldest first, each with the fingerprints of its actionable findings.
