@@ -45,12 +45,13 @@ impl Attempt<'_> {
         now: DateTime<Utc>,
     ) -> Result<Reports, Failure> {
         let earlier = self.earlier_facts().await?;
-        let (mut checks, workflow_runs, checks_are_withheld) = self.checks_of(head).await?;
+        let (mut checks, workflow_runs, check_runs_unreadable) = self.checks_of(head).await?;
         let known = earlier.as_ref().filter(|facts| facts.head == *head);
         let known_checks = known.map(|facts| facts.checks.as_slice()).unwrap_or_default();
         self.count_steps(&mut checks, known_checks, &workflow_runs, now).await?;
         remember(&mut checks, known_checks, now);
         let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
+        let (statuses, statuses_unreadable) = self.statuses_of(head).await?;
         let ci = Ci {
             reruns: self.reruns(head).await?,
             base: self.base_reports(mirror, base, &checks, earlier.as_ref()).await?,
@@ -59,11 +60,13 @@ impl Attempt<'_> {
                 .and_then(|product| product.evidence_app.as_deref())
                 .map(App::named),
             workflow_runs,
-            checks_are_withheld,
+            checks_are_withheld: check_runs_unreadable.is_some(),
+            check_runs_unreadable,
+            statuses_unreadable,
         };
         let minutes = product.and_then(|product| product.check_deadline_minutes);
         Ok(Reports {
-            statuses: self.statuses_of(head).await?,
+            statuses,
             deadline_minutes: minutes.and_then(|minutes| u32::try_from(minutes).ok()),
             checks,
             ci,
@@ -76,15 +79,19 @@ impl Attempt<'_> {
         last.map(|last| facts::recorded(last.facts)).transpose()
     }
 
-    /// The check runs of a commit with their workflows, its workflow runs, and whether they may not be read.
-    async fn checks_of(&self, sha: &Sha) -> Result<(Vec<CheckFact>, Vec<WorkflowRun>, bool), Failure> {
+    /// The check runs of a commit with their workflows, its workflow runs, and why the check runs cannot be read.
+    async fn checks_of(
+        &self,
+        sha: &Sha,
+    ) -> Result<(Vec<CheckFact>, Vec<WorkflowRun>, Option<String>), Failure> {
         let forge = &self.factory.forge;
         // The workflow runs come first: checks that are older than they are would seem to have failed again.
         let mut runs = forge.workflow_runs(&self.repo, sha).await?.unwrap_or_default();
         let checks = match forge.check_runs(&self.repo, sha).await {
             Ok(checks) => checks,
-            Err(error) if error.kind() == Kind::Forbidden => return Ok((Vec::new(), Vec::new(), true)),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                return Ok((Vec::new(), Vec::new(), Some(unreadable("check runs", "checks: read", error)?)));
+            }
         };
         let is_known = |check: &github::CheckRun, runs: &[github::WorkflowRun]| {
             check.app_slug.as_deref() != Some(ACTIONS)
@@ -98,17 +105,20 @@ impl Attempt<'_> {
         let reported = self.observations::<CheckRunIntent>().await?;
         let our_app = reported.iter().find_map(|reported| reported.observation.app_id);
         let checks = checks.into_iter().map(|check| check_fact(check, our_app, &runs)).collect();
-        Ok((checks, runs.into_iter().map(workflow_run).collect(), false))
+        Ok((checks, runs.into_iter().map(workflow_run).collect(), None))
     }
 
-    async fn statuses_of(&self, sha: &Sha) -> Result<Vec<CommitStatus>, Failure> {
+    /// The statuses of a commit, and why they cannot be read.
+    async fn statuses_of(&self, sha: &Sha) -> Result<(Vec<CommitStatus>, Option<String>), Failure> {
         match self.factory.forge.statuses(&self.repo, sha).await {
             Ok(all) => {
                 let us = self.factory.forge.identity().await?;
-                Ok(all.into_iter().map(|status| status_fact(status, &us)).collect())
+                Ok((all.into_iter().map(|status| status_fact(status, &us)).collect(), None))
             }
-            Err(error) if error.kind() == Kind::Forbidden => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let why = unreadable("commit statuses", "commit statuses: read", error)?;
+                Ok((Vec::new(), Some(why)))
+            }
         }
     }
 
@@ -181,7 +191,7 @@ impl Attempt<'_> {
         for commit in mirror.recent(base, BASE_COMMITS).await? {
             let (mut checks, _, _) = self.checks_of(&commit).await?;
             checks.retain(|check| !check.ours);
-            let statuses = self.statuses_of(&commit).await?;
+            let (statuses, _) = self.statuses_of(&commit).await?;
             reports.add(&commit, checks, statuses);
             let is_bound = |check: &CheckFact| reports.reporters.iter().any(|by| by.name == check.name);
             if reports.commit.is_some() && theirs().all(is_bound) {
@@ -191,6 +201,18 @@ impl Attempt<'_> {
         reports.red_before = reports.red(before);
         Ok(reports)
     }
+}
+
+/// Why a listing cannot be read, if it is the listing that the forge refuses or fails at. An outage and a limit are not:
+/// the job waits for their end.
+fn unreadable(what: &str, permission: &str, error: github::Error) -> Result<String, Failure> {
+    if error.kind() == Kind::Forbidden {
+        return Ok(format!("our credential may not read {what}; grant it `{permission}`"));
+    }
+    if error.outage().is_some() || error.held_by().is_some() || error.kind() == Kind::Unauthorized {
+        return Err(error.into());
+    }
+    Ok(format!("the forge does not list its {what}: {error}"))
 }
 
 /// A job that stands still for this long is asked for its steps.

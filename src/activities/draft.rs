@@ -1,8 +1,9 @@
 //! Drafting a change: the model's answer, applied to the files that it was shown.
 
-use super::{Failure, attempt::Attempt, context};
+use super::{Failure, attempt::Attempt, context, publish::edits};
 use crate::{
     core::{
+        clash::Clash,
         edit::{self, Answer, Intent, Written},
         sha::Sha,
     },
@@ -61,9 +62,25 @@ async fn fit(mirror: &Mirror, basis: &Sha, text: String) -> Result<Result<Draft,
     };
     let paths = blocks.iter().map(|block| block.path.as_str()).collect();
     let before = context::texts(mirror, basis, paths).await?;
-    Ok(match edit::apply(&answer, |path| before.get(path.as_str()).cloned()) {
-        Ok(files) if files.is_empty() => Err(vec![Complaint::general("the answer changes nothing")]),
-        Ok(files) => Ok(Draft::Written { title: answer.title, explanation: answer.explanation, files }),
-        Err(failed) => Err(failed.iter().map(Complaint::from).collect()),
-    })
+    let files = match edit::apply(&answer, |path| before.get(path.as_str()).cloned()) {
+        Ok(files) if files.is_empty() => {
+            return Ok(Err(vec![Complaint::general("the answer changes nothing")]));
+        }
+        Ok(files) => files,
+        Err(failed) => return Ok(Err(failed.iter().map(Complaint::from).collect())),
+    };
+    let clashes = mirror.clashes(basis, &edits(&files)).await?;
+    if !clashes.is_empty() {
+        return Ok(Err(clashes.iter().map(clashing).collect()));
+    }
+    Ok(Ok(Draft::Written { title: answer.title, explanation: answer.explanation, files }))
+}
+
+/// A new path that would overwrite another one on some systems.
+fn clashing(clash: &Clash) -> Complaint {
+    Complaint {
+        what: format!("{}; use the existing path, or another name", clash.sentence()),
+        path: Some(clash.path.clone()),
+        nearest: String::new(),
+    }
 }

@@ -9,12 +9,12 @@ use uuid::Uuid;
 use super::{
     Factory, Failure, count,
     facts::judged_again,
-    ledger::{self, CheckRunIntent, CheckUpdateIntent, Effect as _, Reported},
+    ledger::{self, CheckRunIntent, CheckUpdateIntent, CommentIntent, Effect, Reported, StatusIntent},
     report::{self, statuses},
 };
 use crate::{
     core::{
-        policy::{Assessment, Conclusion, Decision, GATE_CHECK, Stop},
+        policy::{Assessment, Conclusion, Decision, GATE_CHECK, PullState, Stop},
         requirement::RepoName,
         run::State,
         sha::Sha,
@@ -54,15 +54,45 @@ async fn last_judgement(factory: &Factory, run: Uuid, head: &Sha) -> Result<Opti
 
 fn last_update(factory: &Factory, stored: &StoredRun, judged: Option<&Assessment>) -> Option<CheckUpdate> {
     let State::Ended { name, end, reason } = &stored.run.state else { return None };
-    let conclusion = conclusion(*end, judged.filter(|judged| is_shown(judged)).and_then(report::conclusion))?;
+    let shown = judged.filter(|judged| is_shown(judged)).and_then(report::conclusion);
+    let conclusion = conclusion(*end, shown);
+    if let (End::Succeeded, Some(_), Some(judged)) = (end, shown, judged) {
+        // What the check says stands. Of a change that is merged nothing is left to judge again or to take over.
+        let output =
+            CheckOutput { title: judged.sentence(), summary: judged.to_markdown(), text: String::new() };
+        return Some(CheckUpdate { conclusion: Some(conclusion), output, buttons: Vec::new() });
+    }
+    Some(ended(factory, stored, (name, reason), conclusion, judged))
+}
+
+fn ended(
+    factory: &Factory,
+    stored: &StoredRun,
+    (name, reason): (&str, &str),
+    conclusion: Conclusion,
+    judged: Option<&Assessment>,
+) -> CheckUpdate {
+    let progress = &stored.run.progress;
     let title = format!("ended as {name}: {reason}");
     let judgement = judged.map(Assessment::to_markdown).unwrap_or_default();
-    let summary =
-        format!("**The run has ended.** {}/runs/{}\n\n{judgement}", factory.public_url, stored.spec.id);
+    let page = format!("{}/runs/{}", factory.public_url, stored.spec.id);
+    let later = match progress.after_end {
+        Some(state) => format!(" Later the pull request was {}.", became(state)),
+        None => String::new(),
+    };
+    let summary = format!("**The run has ended.**{later} {page}\n\n{judgement}");
     let output = CheckOutput { title, summary, text: String::new() };
-    // There is nothing left to take over, and of a run that succeeded nothing to judge again.
-    let buttons = Some(Button::RerunGate).filter(|_| *end != End::Succeeded).into_iter().collect();
-    Some(CheckUpdate { conclusion: Some(conclusion), output, buttons })
+    // There is nothing left to take over, and of a change that is merged nothing to judge again.
+    let buttons = Some(Button::RerunGate).filter(|_| progress.merged.is_none()).into_iter().collect();
+    CheckUpdate { conclusion: Some(conclusion), output, buttons }
+}
+
+const fn became(state: PullState) -> &'static str {
+    match state {
+        PullState::Open => "reopened",
+        PullState::Closed => "closed",
+        PullState::Merged => "merged",
+    }
 }
 
 /// Whether the judgement was shown: one of a pull request that is no longer open is not.
@@ -70,17 +100,16 @@ fn is_shown(judged: &Assessment) -> bool {
     !matches!(judged.decision(), Decision::Stopped { reason: Stop::Closed | Stop::Merged })
 }
 
-/// How the check ends, from how the run ended and how the check was completed before, if it was; `None` leaves
-/// it as it is. A judgement against the head stands, and a success does not outlive a run that no longer watches
-/// whether it is still true.
-fn conclusion(end: End, shown: Option<Conclusion>) -> Option<Conclusion> {
+/// How the check ends, from how the run ended and how the check was completed before, if it was. A judgement against
+/// the head stands, and a success does not outlive a run that no longer watches whether it is still true.
+const fn conclusion(end: End, shown: Option<Conclusion>) -> Conclusion {
     match (end, shown) {
-        (End::Succeeded, Some(_)) => None,
-        (End::Succeeded, None) => Some(Conclusion::Neutral),
-        (_, Some(shown @ (Conclusion::Failure | Conclusion::ActionRequired))) => Some(shown),
-        (End::Blocked, _) => Some(Conclusion::ActionRequired),
-        (End::Cancelled, _) => Some(Conclusion::Cancelled),
-        (End::Failed, _) => Some(Conclusion::Failure),
+        (End::Succeeded, Some(shown)) => shown,
+        (End::Succeeded, None) => Conclusion::Neutral,
+        (_, Some(shown @ (Conclusion::Failure | Conclusion::ActionRequired))) => shown,
+        (End::Blocked, _) => Conclusion::ActionRequired,
+        (End::Cancelled, _) => Conclusion::Cancelled,
+        (End::Failed, _) => Conclusion::Failure,
     }
 }
 
@@ -95,17 +124,51 @@ impl LastWord<'_> {
             Some(id) => id,
             None => self.create(&key).await?,
         };
+        if self.is_noted::<CheckUpdateIntent>(&key, &self.content()).await? {
+            return Ok(());
+        }
         self.factory.forge.update_check_run(&self.repo, id, &self.update).await?;
-        self.note(&key, id).await
+        let (title, conclusion) = (self.update.output.title.clone(), self.update.conclusion);
+        let reported = Reported { id, app_id: None, url: String::new() };
+        self.note((&key, &self.content()), &CheckUpdateIntent { id, title, conclusion }, &reported).await
     }
 
-    /// Setting a status again and editing the one comment again change nothing.
+    /// Whether the last report below `prefix` said this: the run is looked at again whenever its pull request changes.
+    async fn is_noted<E: Effect>(&self, prefix: &str, content: &str) -> Result<bool, Failure> {
+        let reports = self.reports::<E>(prefix).await?;
+        Ok(reports.last().is_some_and(|last| last.ends_with(content)))
+    }
+
+    /// The keys of the reports below `prefix`, oldest first.
+    async fn reports<E: Effect>(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+        let done = effect::done_in_lineage(&self.factory.pool, self.run, E::KIND).await?;
+        let prefix = format!("{prefix}/");
+        Ok(done.into_iter().map(|row| row.key).filter(|key| key.starts_with(&prefix)).collect())
+    }
+
+    /// The digest of what the check run says. The buttons are part of it, since the last word takes some away.
+    fn content(&self) -> String {
+        let labels: Vec<_> = self.update.buttons.iter().map(|button| button.label()).collect();
+        format!("{}.{}", report::digest(&self.update), labels.len())
+    }
+
+    /// As a status and the one comment, both of which can be set again without harm.
     async fn say_by_status(&self) -> Result<(), Failure> {
-        let forge = &self.factory.forge;
+        let (forge, content) = (&self.factory.forge, report::digest(&self.update));
+        let key = statuses::status_key(GATE_CHECK, &self.head);
         let new = statuses::status(GATE_CHECK, &self.update, self.url());
-        forge.set_status(&self.repo, &self.head, &new).await?;
-        if let Some(number) = self.pull {
-            statuses::comment(forge, &self.repo, number, &self.update, self.url()).await?;
+        let intent = StatusIntent { name: GATE_CHECK.to_owned(), head: self.head.clone(), state: new.state };
+        if !self.is_noted::<StatusIntent>(&key, &content).await? {
+            let status = forge.set_status(&self.repo, &self.head, &new).await?;
+            let reported = Reported { id: status.id, app_id: None, url: status.target_url };
+            self.note((&key, &content), &intent, &reported).await?;
+        }
+        let Some(number) = self.pull else { return Ok(()) };
+        let key = statuses::comment_key(&self.head);
+        if !self.is_noted::<CommentIntent>(&key, &content).await? {
+            let posted = statuses::comment(forge, &self.repo, number, &self.update, self.url()).await?;
+            let intent = CommentIntent { pull: number, head: self.head.clone() };
+            self.note((&key, &content), &intent, &posted).await?;
         }
         Ok(())
     }
@@ -141,20 +204,17 @@ impl LastWord<'_> {
         Ok(self.factory.forge.create_check_run(&self.repo, &new).await?.id)
     }
 
-    /// Records what the check says now, so that a retried run says something else.
-    async fn note(&self, key: &str, id: u64) -> Result<(), Failure> {
-        let pool = &self.factory.pool;
-        let done = effect::done_in_lineage(pool, self.run, CheckUpdateIntent::KIND).await?;
-        let updates = done.iter().filter(|row| row.key.starts_with(&format!("{key}/"))).count();
-        let key = report::update_key(key, count(updates), &report::digest(&self.update));
-        let intent = CheckUpdateIntent {
-            id,
-            title: self.update.output.title.clone(),
-            conclusion: self.update.conclusion,
-        };
-        let (request, result) =
-            (ledger::to_json(&intent)?, ledger::to_json(&Reported { id, app_id: None, url: String::new() })?);
-        Ok(effect::note(pool, self.run, &key, CheckUpdateIntent::KIND, &request, &result).await?)
+    /// Records what is said now, so that a retried run says something else.
+    async fn note<E: Effect>(
+        &self,
+        (prefix, content): (&str, &str),
+        intent: &E,
+        observation: &E::Observation,
+    ) -> Result<(), Failure> {
+        let earlier = count(self.reports::<E>(prefix).await?.len());
+        let key = report::update_key(prefix, earlier, content);
+        let (request, result) = (ledger::to_json(intent)?, ledger::to_json(observation)?);
+        Ok(effect::note(&self.factory.pool, self.run, &key, E::KIND, &request, &result).await?)
     }
 }
 
@@ -166,15 +226,15 @@ mod tests {
     fn no_end_leaves_a_check_open_or_a_success_behind() {
         use Conclusion::{ActionRequired, Cancelled, Failure, Neutral, Success};
         for (end, shown, expected) in [
-            (End::Blocked, None, Some(ActionRequired)),
-            (End::Blocked, Some(Success), Some(ActionRequired)),
-            (End::Blocked, Some(Failure), Some(Failure)),
-            (End::Cancelled, None, Some(Cancelled)),
-            (End::Cancelled, Some(Success), Some(Cancelled)),
-            (End::Cancelled, Some(ActionRequired), Some(ActionRequired)),
-            (End::Failed, None, Some(Failure)),
-            (End::Succeeded, Some(Success), None),
-            (End::Succeeded, None, Some(Neutral)),
+            (End::Blocked, None, ActionRequired),
+            (End::Blocked, Some(Success), ActionRequired),
+            (End::Blocked, Some(Failure), Failure),
+            (End::Cancelled, None, Cancelled),
+            (End::Cancelled, Some(Success), Cancelled),
+            (End::Cancelled, Some(ActionRequired), ActionRequired),
+            (End::Failed, None, Failure),
+            (End::Succeeded, Some(Success), Success),
+            (End::Succeeded, None, Neutral),
         ] {
             assert_eq!(conclusion(end, shown), expected, "{end} after {shown:?}");
         }

@@ -6,8 +6,8 @@ use futures::{FutureExt as _, future::BoxFuture};
 use uuid::Uuid;
 
 use super::{
-    Assignment, Failure, Perform, Reply, attempt::Attempt, barred, epilogue, gate, generate, merge,
-    remediate, review, update, verdict,
+    Assignment, Failure, LookedBack, Perform, Reply, attempt::Attempt, barred, epilogue, gate, generate,
+    look_back, merge, remediate, review, update, verdict,
 };
 use crate::{
     core::workflow::Activity,
@@ -87,6 +87,10 @@ impl Perform for Factory {
             }
         }
         .boxed()
+    }
+
+    fn look_back(&self, run: Uuid) -> BoxFuture<'_, Result<Option<LookedBack>, Failure>> {
+        look_back::look_back(self, run).boxed()
     }
 
     fn conclude(&self, run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {

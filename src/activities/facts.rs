@@ -47,16 +47,19 @@ impl Attempt<'_> {
         let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
         let arrival = self.arrival(pull, &pushes).await?;
-        let requested_by = requirement::requester(&self.factory.pool, self.requirement.id).await?;
+        let requester = self.requester().await?;
         let reports = self.reports(mirror, &base, head, now).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
+        let other_products = self.other_products(&product).await?;
         let git = GitFacts::gather(mirror, &base, head).await?;
+        let products: Vec<_> = std::iter::once(&product).chain(&other_products).cloned().collect();
+        let contents = git.read_contents(mirror, (&base, head), &products).await?;
         Ok(Facts {
             edition: EDITION,
             at: now,
-            other_products: self.other_products(&product).await?,
+            other_products,
             product,
-            requester: Requester { name: requested_by.name, login: requested_by.forge_login },
+            requester,
             repository: self.repo.clone(),
             pull: pull.number,
             base_policy: git.base_policy,
@@ -64,6 +67,7 @@ impl Attempt<'_> {
             fork_policies: git.fork_policies,
             change: git.change,
             merge: Some(git.merge),
+            contents: Some(contents),
             files_with_renames: Some(git.files_with_renames),
             diff_bytes: Some(git.diff_bytes),
             forge_changed_files: u32::try_from(pull.changed_files).unwrap_or(u32::MAX),
@@ -77,6 +81,8 @@ impl Attempt<'_> {
             // Every workflow that merges reviews first; a person may have skipped that step.
             review_demanded: true,
             review: self.review_of(head).await?,
+            earlier_findings: review::findings_of_other_heads(&self.factory.pool, self.lease.run, head)
+                .await?,
             rounds_left: self.rounds_left,
             approvals: self.approvals(pull.number).await?,
             pull_state: PullFact {
@@ -92,6 +98,23 @@ impl Attempt<'_> {
             base,
             head: head.clone(),
         })
+    }
+
+    /// Who asked for the change. The account is asked for by its login once, and then known by its number, because a
+    /// login can be given up and taken by another account.
+    async fn requester(&self) -> Result<Requester, Failure> {
+        let (pool, id) = (&self.factory.pool, self.requirement.id);
+        let known = requirement::requester(pool, id).await?;
+        let mut account = known.account;
+        if let (Some(login), None) = (&known.login, account) {
+            let found = self.factory.forge.account(login).await?;
+            account = found.and_then(|found| i64::try_from(found.id).ok());
+            if let Some(account) = account {
+                requirement::identify_requester(pool, id, account).await?;
+            }
+        }
+        let account = account.and_then(|account| u64::try_from(account).ok());
+        Ok(Requester { name: known.name, login: known.login, id: account })
     }
 
     /// The commits on the branch that were pushed neither by this run nor by one that it was forked from,

@@ -21,6 +21,8 @@ pub(super) struct GitFacts {
     pub(super) merge: MergePreview,
     pub(super) files_with_renames: u32,
     pub(super) diff_bytes: u64,
+    /// The commits where the head forked from the base.
+    pub(super) forks: Vec<Sha>,
 }
 
 impl GitFacts {
@@ -51,6 +53,7 @@ impl GitFacts {
             head_policy,
             fork_policies,
             change,
+            forks,
         })
     }
 }

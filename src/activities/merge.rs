@@ -1,5 +1,7 @@
 //! Merge: the cleared head is merged into the base, or nothing is.
 
+use std::time::Duration;
+
 use super::{
     Failure, Reply,
     attempt::{Attempt, answer, moved},
@@ -7,13 +9,17 @@ use super::{
     merging,
     second_look::{SecondLook, second_look},
 };
-use crate::core::workflow::Outcome;
+use crate::{core::workflow::Outcome, store::job_control};
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let head = at.head()?;
     let key = format!("{}/merge", at.scope());
     if let Some(merged) = at.observed::<MergeIntent>(&key).await? {
         return merging::landed(at, &key, merged).await;
+    }
+    if job_control::rekey_merge(&at.factory.pool, &at.lease).await? {
+        // Its turn among the merges into the branch was that of another name.
+        return Err(Failure::Snooze { until: Duration::ZERO, why: format!("merge:{}", at.repo) });
     }
     let pull = at.pull().await?;
     // If the response of a merge was lost, the pull request tells.

@@ -9,6 +9,7 @@ mod attempt;
 mod barred;
 mod call;
 mod checks;
+mod content_facts;
 mod context;
 mod draft;
 mod epilogue;
@@ -19,6 +20,7 @@ mod gate;
 mod generate;
 mod git_facts;
 mod ledger;
+mod look_back;
 mod merge;
 mod merging;
 mod outages;
@@ -50,7 +52,7 @@ pub use self::{
 use crate::{
     core::{
         outage::{Held, Outage},
-        run::{Park, PauseCause, Progress},
+        run::{Event, Park, PauseCause, Progress},
         workflow::Activity,
     },
     engine::Answer,
@@ -118,10 +120,24 @@ pub enum Failure {
     LeaseLost,
 }
 
+/// What others did to the pull request of a run that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LookedBack {
+    /// The login of who did it, or `unknown`.
+    pub by: String,
+    /// [`Event::PullChanged`].
+    pub event: Event,
+}
+
 /// Performs activities: the factory, or a stand-in.
 pub trait Perform: Send + Sync + 'static {
     /// Makes one attempt.
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>>;
+
+    /// What became of the pull request of a run that has ended, unless its history says so. A stand-in knows of none.
+    fn look_back(&self, _run: Uuid) -> BoxFuture<'_, Result<Option<LookedBack>, Failure>> {
+        futures::future::ready(Ok(None)).boxed()
+    }
 
     /// Says the last word of a run that has ended; it may be called more than once. A stand-in has none.
     fn conclude(&self, _run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {

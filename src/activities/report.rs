@@ -10,7 +10,7 @@ use super::{
     Failure,
     attempt::Attempt,
     count,
-    ledger::{CheckRunIntent, CheckUpdateIntent, Reported},
+    ledger::{CheckRunIntent, CheckUpdateIntent, Effect, Reported},
 };
 use crate::{
     core::{
@@ -78,7 +78,8 @@ impl Attempt<'_> {
     async fn report_check_run(&self, name: &str, head: &Sha, update: &CheckUpdate) -> Result<(), Failure> {
         let key = check_key(name, head);
         let run = self.create_check(&key, name, head, update).await?;
-        let Some(key) = self.update_key(&key, &digest(update)).await? else { return Ok(()) };
+        let next = self.next_key::<CheckUpdateIntent>(&key, &digest(update)).await?;
+        let Some(key) = next else { return Ok(()) };
         let title = update.output.title.clone();
         let intent = CheckUpdateIntent { id: run.id, title, conclusion: update.conclusion };
         let forge = &self.factory.forge;
@@ -87,12 +88,12 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    /// The key of the next update of the check run whose key is `run`; `None` if its last update had the same
-    /// content. The key holds the content, and how many updates there were, because a content may come back.
-    async fn update_key(&self, run: &str, content: &str) -> Result<Option<String>, Failure> {
-        let updates = self.observed_keys::<CheckUpdateIntent>(&format!("{run}/")).await?;
-        let is_shown = updates.last().is_some_and(|last| last.ends_with(content));
-        Ok((!is_shown).then(|| update_key(run, count(updates.len()), content)))
+    /// The key of the next report below `prefix`; `None` if the last one had the same content. The key holds the
+    /// content, and how many reports there were, because a content may come back.
+    async fn next_key<E: Effect>(&self, prefix: &str, content: &str) -> Result<Option<String>, Failure> {
+        let reports = self.observed_keys::<E>(&format!("{prefix}/")).await?;
+        let is_shown = reports.last().is_some_and(|last| last.ends_with(content));
+        Ok((!is_shown).then(|| update_key(prefix, count(reports.len()), content)))
     }
 
     async fn create_check(
@@ -125,9 +126,9 @@ pub(super) fn check_key(name: &str, head: &Sha) -> String {
     format!("check/{name}/{}", head.short())
 }
 
-/// The key of an update of the check run with the key `run`, after `updates` earlier ones.
-pub(super) fn update_key(run: &str, updates: u32, content: &str) -> String {
-    format!("{run}/{updates}/{content}")
+/// The key of a report below `prefix`, after `earlier` ones.
+pub(super) fn update_key(prefix: &str, earlier: u32, content: &str) -> String {
+    format!("{prefix}/{earlier}/{content}")
 }
 
 /// The name by which a check run of ours is found again.

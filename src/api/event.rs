@@ -153,6 +153,24 @@ pub enum Fact {
         /// Why not.
         reason: String,
     },
+    /// A person dismissed a finding.
+    FindingDismissed {
+        /// The finding's fingerprint.
+        fingerprint: String,
+        /// Where it is and what it says.
+        finding: String,
+        /// Why.
+        reason: String,
+    },
+    /// The pull request was merged, closed or reopened after the run had ended.
+    PullChanged {
+        /// `open`, `closed` or `merged`.
+        state: String,
+        /// What happened.
+        note: String,
+        /// What was learnt of a merge.
+        progress: Progress,
+    },
     /// A person sent the run to a step.
     RetriedFrom {
         /// The step.
@@ -215,6 +233,12 @@ impl From<run::Event> for Fact {
             run::Event::Hurried { reason } => Self::Hurried { reason },
             run::Event::Skipped { outcome, reason } => Self::Skipped { outcome: outcome.to_string(), reason },
             run::Event::NotPermitted { asked, reason } => Self::NotPermitted { asked, reason },
+            run::Event::FindingDismissed { fingerprint, finding, reason } => {
+                Self::FindingDismissed { fingerprint, finding, reason }
+            }
+            run::Event::PullChanged { state, note, progress } => {
+                Self::PullChanged { state: state.as_str().to_owned(), note, progress: (&progress).into() }
+            }
             run::Event::RetriedFrom { step, reason } => Self::RetriedFrom { begins_at: step, reason },
         }
     }
@@ -222,7 +246,7 @@ impl From<run::Event> for Fact {
 
 impl Fact {
     /// The names of all events.
-    pub const NAMES: [&str; 19] = [
+    pub const NAMES: [&str; 21] = [
         "started",
         "answered",
         "parked",
@@ -240,6 +264,8 @@ impl Fact {
         "hurried",
         "skipped",
         "not_permitted",
+        "pull_changed",
+        "finding_dismissed",
         "retried_from",
         "other",
     ];
@@ -265,6 +291,8 @@ impl Fact {
             Self::Hurried { .. } => "hurried",
             Self::Skipped { .. } => "skipped",
             Self::NotPermitted { .. } => "not_permitted",
+            Self::FindingDismissed { .. } => "finding_dismissed",
+            Self::PullChanged { .. } => "pull_changed",
             Self::RetriedFrom { .. } => "retried_from",
             Self::Other => "other",
         }

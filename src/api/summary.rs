@@ -49,6 +49,10 @@ impl Fact {
             Self::Hurried { reason } => ("made due now".to_owned(), reason.as_str()),
             Self::Skipped { outcome, reason } => (format!("skipped as {outcome}"), reason.as_str()),
             Self::NotPermitted { asked, reason } => (format!("not permitted: {asked}"), reason.as_str()),
+            Self::FindingDismissed { finding, reason, .. } => {
+                (format!("finding dismissed: {finding}"), reason.as_str())
+            }
+            Self::PullChanged { note, .. } => ("after the end".to_owned(), note.as_str()),
             Self::RetriedFrom { begins_at, reason } => (format!("retried from {begins_at}"), reason.as_str()),
             Self::Other => ("unknown event".to_owned(), "it was recorded by a newer release"),
         };
@@ -134,6 +138,16 @@ mod tests {
         check(
             &Fact::NotPermitted { asked: "Take over".to_owned(), reason: reason() },
             "not permitted: Take over: why",
+        );
+        let finding = "a.py:3 divides by zero".to_owned();
+        check(
+            &Fact::FindingDismissed { fingerprint: "f".to_owned(), finding, reason: reason() },
+            "finding dismissed: a.py:3 divides by zero: why",
+        );
+        let note = "merged unjudged by asha".to_owned();
+        check(
+            &Fact::PullChanged { state: "merged".to_owned(), note, progress: Progress::default() },
+            "after the end: merged unjudged by asha",
         );
         check(&Fact::RetriedFrom { begins_at: begins_at(), reason: reason() }, "retried from review: why");
     }

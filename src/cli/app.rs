@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling, Reconciler},
-    core::{access::Key, requirement::RepoName},
+    core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
     github::{self, Credential, Forge},
     http, llm,
@@ -123,6 +123,7 @@ impl App {
         let factory = self.factory(engine.pool().clone(), sandbox)?;
         let reconciler = Reconciler::new(engine.pool().clone(), Arc::clone(&factory.forge));
         tokio::spawn(reconciler.run(stop.clone()));
+        sweep(engine.pool(), &factory.workspaces).await;
         let reserved = connect(&self.database_url, 1).await?;
         let config = worker::Config {
             timing: self.timing,
@@ -239,4 +240,21 @@ async fn connect(url: &str, connections: u32) -> anyhow::Result<Pool> {
     connected.context("the database did not answer within 10 s")?.with_context(|| {
         format!("connect to the database at {shown}; check that Postgres runs and that DATABASE_URL is right")
     })
+}
+
+/// For how long a mirror that no product and no run needs is kept.
+const UNUSED: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Removes mirrors that are no longer needed. One that stays costs space alone, so that a failure is logged.
+async fn sweep(pool: &Pool, workspaces: &Workspaces) {
+    let swept = async {
+        let names = store::repository::in_use(pool).await?;
+        let keep: Vec<RepoName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        anyhow::Ok(workspaces.sweep(&keep, UNUSED).await?)
+    };
+    match swept.await {
+        Ok(0) => {}
+        Ok(swept) => tracing::info!("removed {} that nothing needs", counted(swept, "mirror")),
+        Err(error) => tracing::warn!("could not remove old mirrors: {error:#}"),
+    }
 }

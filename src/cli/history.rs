@@ -63,6 +63,8 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::Hurried { .. }
         | Fact::Skipped { .. }
         | Fact::NotPermitted { .. }
+        | Fact::FindingDismissed { .. }
+        | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. } => Some(format!("by {}", event.actor)),
         Fact::Signalled { .. }
         | Fact::Woken
@@ -107,6 +109,8 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::Resumed { .. }
         | Fact::Hurried { .. }
         | Fact::NotPermitted { .. }
+        | Fact::FindingDismissed { .. }
+        | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. }
         | Fact::Other => Mood::Quiet,
     }

@@ -1,7 +1,6 @@
 //! What people change about products and limits, each change in one transaction with its row of the audit log.
 
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::{Engine, Error};
 use crate::{
@@ -142,36 +141,6 @@ impl Engine {
         append(&mut tx, by.into(), act).await?;
         tx.commit().await?;
         Ok(Some(due))
-    }
-
-    /// Dismisses an open finding on every head of a run; how many heads had it open.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn dismiss(
-        &self,
-        run: Uuid,
-        fingerprint: &str,
-        by: impl Into<Author<'_>>,
-        reason: &Reason,
-    ) -> Result<u64, Error> {
-        let by = by.into();
-        let mut tx = self.pool.begin().await?;
-        let dismissed = store::review::dismiss(&mut tx, run, fingerprint, by.person, reason.as_str()).await?;
-        if dismissed > 0 {
-            let act = Act {
-                act: "finding.dismiss",
-                subject: fingerprint,
-                run: Some(run),
-                before: Some(json!({ "state": "open" })),
-                after: Some(json!({ "state": "dismissed", "heads": dismissed })),
-                reason: Some(reason.as_str()),
-                ..Act::default()
-            };
-            append(&mut tx, by, act).await?;
-        }
-        tx.commit().await?;
-        Ok(dismissed)
     }
 }
 

@@ -257,6 +257,51 @@ impl Engine {
         self.advance(tx, locked.stored, &workflow, Actor::Other(actor), vec![event]).await
     }
 
+    /// Dismisses an open finding of a run's reviews; a finding that is not open stays as it is, without an event.
+    ///
+    /// # Errors
+    /// As [`Engine::control`]; [`Denied::Running`] while a worker runs the run's step, since its answer would be judged
+    /// with the finding.
+    pub async fn dismiss(
+        &self,
+        run: Uuid,
+        by: impl Into<Author<'_>>,
+        (fingerprint, finding): (&str, &str),
+        reason: &Reason,
+    ) -> Result<(), Error> {
+        let by = by.into();
+        let actor = by.person;
+        let mut tx = self.pool().begin().await?;
+        let locked = lock_with_job(&mut tx, run).await?;
+        ensure_idle(&locked)?;
+        let why = reason.to_string();
+        if store::review::dismiss(&mut tx, run, fingerprint, actor, &why).await? == 0 {
+            return Ok(());
+        }
+        let product = locked.stored.spec.product.clone();
+        let workflow = self.workflow(&locked.stored.spec.workflow_hash).await?;
+        let (named, finding) = (fingerprint.to_owned(), without_nul(finding));
+        let event = Event::FindingDismissed { fingerprint: named, finding, reason: why };
+        self.advance(&mut tx, locked.stored, &workflow, Actor::Other(actor), vec![event]).await?;
+        record::dismissed(&mut tx, by, (run, &product), fingerprint, reason).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Records what became of the pull request of a run that has ended. A run that goes on finds out by itself.
+    ///
+    /// # Errors
+    /// As [`Engine::control`].
+    pub async fn pull_changed(&self, run: Uuid, actor: &str, event: Event) -> Result<(), Error> {
+        let mut tx = self.pool().begin().await?;
+        let stored = lock(&mut tx, run).await?;
+        if !matches!(stored.run.state, State::Ended { .. }) {
+            return Ok(());
+        }
+        let workflow = self.workflow(&stored.spec.workflow_hash).await?;
+        self.advance(&mut tx, stored, &workflow, Actor::Other(actor), vec![event]).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Pauses a run from inside one of its attempts, because a budget is used up or a circuit breaker opened.
     /// The attempt ends here and does not count.
     ///

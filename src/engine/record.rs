@@ -142,6 +142,26 @@ pub(super) async fn released(
     append(tx, by, act).await
 }
 
+/// A person dismissed a finding of a run, of a product.
+pub(super) async fn dismissed(
+    tx: &mut Connection,
+    by: Author<'_>,
+    (run, product): (Uuid, &str),
+    fingerprint: &str,
+    reason: &Reason,
+) -> Result<()> {
+    let act = Act {
+        act: "finding.dismiss",
+        subject: fingerprint,
+        run: Some(run),
+        product: Some(product),
+        before: Some(json!({ "state": "open" })),
+        after: Some(json!({ "state": "dismissed" })),
+        reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
 /// A person set, paused, resumed or removed a schedule.
 pub(super) async fn schedule(
     tx: &mut Connection,

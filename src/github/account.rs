@@ -28,6 +28,18 @@ impl Forge {
         self.credentials.account.get_or_try_init(|| self.request_identity()).await.cloned()
     }
 
+    /// The account with this login now; `None` if there is none.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn account(&self, login: &str) -> Result<Option<Account>, Error> {
+        match self.get(&format!("/users/{}", escape(login))).await {
+            Ok(account) => Ok(Some(account)),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What an account is permitted to do in the repository; an unknown account is permitted nothing.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ pub mod permissions;
 mod pulls;
 mod repository;
 mod reviews;
+mod signatures;
 mod stacks;
 mod statuses;
 pub mod text;
@@ -43,7 +44,10 @@ use octocrab::{Octocrab, service::middleware::retry::RetryConfig};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use url::Url;
 
-use self::{abilities::Refusals, credentials::Credentials, repository::Names, versions::Notices};
+use self::{
+    abilities::Refusals, credentials::Credentials, repository::Names, signatures::Signatures,
+    versions::Notices,
+};
 
 use crate::core::{requirement::RepoName, sha::Sha};
 
@@ -57,7 +61,7 @@ pub use commits::{BranchCommit, Committed};
 pub use credentials::{AppKey, BadApp, Credential, CredentialKind};
 pub use deliveries::Delivery;
 pub use error::{Error, Kind};
-pub use inspect::{Demand, Gravity, MergeMethods, Remark, RequiredCheck, Setting};
+pub use inspect::{ChosenMethod, Demand, Gravity, MergeMethods, Remark, RequiredCheck, Setting};
 pub use merge::{Merge, Order, PendingMerge};
 pub use merge_answer::{Meaning, NotMerged, hindrance};
 pub use pulls::{MergeState, NewPull, Pull, StackBase, StackPlace};
@@ -123,6 +127,7 @@ pub struct Forge {
     names: Names,
     notices: Notices,
     refusals: Refusals,
+    signatures: Signatures,
     /// Whether the server is thought to have `merge-async`; false once it has said that it has not.
     merges_async: AtomicBool,
     throttle: Option<Arc<dyn Throttle>>,
@@ -160,6 +165,7 @@ impl Forge {
             names: Names::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),
+            signatures: Signatures::default(),
             merges_async: AtomicBool::new(true),
             throttle: None,
             config,

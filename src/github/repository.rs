@@ -6,11 +6,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use super::{Error, Forge, Kind, credentials::Scope};
+use super::{Error, Forge, Kind, credentials::Scope, escape, route};
 use crate::core::requirement::RepoName;
 
 /// How long a repository's name is believed before git uses it again.
@@ -97,11 +98,33 @@ impl Forge {
         Ok(repository)
     }
 
+    /// The content of a file on a branch; `None` if there is none. GitHub sends up to 1 MB in this way.
+    ///
+    /// # Errors
+    /// Those of the call.
+    pub async fn file(&self, repo: &RepoName, branch: &str, path: &str) -> Result<Option<Vec<u8>>, Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            #[serde(default)]
+            content: String,
+        }
+        let path: Vec<String> = path.split('/').map(escape).collect();
+        let at = route(repo, &format!("contents/{}?ref={}", path.join("/"), escape(branch)));
+        let raw: Raw = match self.get(&at).await {
+            Err(error) if error.kind() == Kind::NotFound => return Ok(None),
+            answer => answer?,
+        };
+        let text: String = raw.content.split_whitespace().collect();
+        // What is not base64 is no file's content, and its reader refuses it.
+        Ok(Some(STANDARD.decode(text).unwrap_or_default()))
+    }
+
     /// Forgets what is known of a repository: its token, what was refused there, and its name. The next call finds all
     /// of it out again.
     pub async fn forget(&self, repo: &RepoName) {
         self.credentials.tokens.forget(&repo.to_string()).await;
         self.refusals.forget(repo);
+        self.signatures.forget(repo);
         self.names.with(repo, |known| known.current = None);
     }
 

@@ -3,9 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::{
-    activities::{Failure, Perform},
+    activities::{Failure, LookedBack, Perform},
+    engine::Engine,
     queue::Shared,
     store::{
         self,
@@ -17,24 +19,26 @@ use crate::{
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest wait after a failure.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// For how long a last word is tried: a repository that is gone for a day is gone.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
 /// Says what is due whenever the poller has seen that something is, until the worker stops.
-pub(super) async fn run(shared: Shared, activities: Arc<dyn Perform>, due: Arc<Notify>) {
+pub(super) async fn run(engine: Engine, shared: Shared, activities: Arc<dyn Perform>, due: Arc<Notify>) {
     loop {
         tokio::select! {
             () = shared.stop.cancelled() => return,
             () = due.notified() => {}
         }
-        if let Err(error) = all_due(&shared, &*activities).await {
+        if let Err(error) = all_due(&engine, &shared, &*activities).await {
             tracing::debug!(%error, "could not look for the last words of ended runs: {error}");
         }
     }
 }
 
-async fn all_due(shared: &Shared, activities: &dyn Perform) -> store::Result<()> {
+async fn all_due(engine: &Engine, shared: &Shared, activities: &dyn Perform) -> store::Result<()> {
     while let Some(owed) = epilogue::claim(&shared.pool).await? {
         let run = owed.run_id;
-        let said = tokio::time::timeout(TIMEOUT, activities.conclude(run)).await;
+        let said = tokio::time::timeout(TIMEOUT, conclude(engine, activities, run)).await;
         let failure = match said {
             Ok(Ok(())) => None,
             Ok(Err(failure)) => Some(failure),
@@ -42,6 +46,10 @@ async fn all_due(shared: &Shared, activities: &dyn Perform) -> store::Result<()>
         };
         match failure.map(|failure| next_attempt(&owed, failure)) {
             None => epilogue::done(&shared.pool, &owed).await?,
+            Some((error, Some(_))) if owed.age_s > LONGEST.as_secs_f64() => {
+                tracing::warn!(run.id = %run, "the last word of an ended run is given up after a day: {error}");
+                epilogue::give_up(&shared.pool, &owed, &error).await?;
+            }
             Some((error, Some(wait))) => epilogue::postpone(&shared.pool, &owed, wait, &error).await?,
             Some((error, None)) => {
                 tracing::warn!(run.id = %run, "the gate's check of an ended run stays as it is: {error}");
@@ -50,6 +58,15 @@ async fn all_due(shared: &Shared, activities: &dyn Perform) -> store::Result<()>
         }
     }
     Ok(())
+}
+
+/// Records what became of the pull request, and says the last word.
+async fn conclude(engine: &Engine, activities: &dyn Perform, run: Uuid) -> Result<(), Failure> {
+    if let Some(LookedBack { by, event }) = activities.look_back(run).await? {
+        let recorded = engine.pull_changed(run, &by, event).await;
+        recorded.map_err(|error| Failure::Retry { error: error.to_string(), after: None })?;
+    }
+    activities.conclude(run).await
 }
 
 /// Why an attempt failed, and how long to wait for the next; no wait if that would fail too.

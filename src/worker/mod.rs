@@ -103,7 +103,12 @@ pub async fn work(
         suspect: Arc::default(),
     };
     let due = Arc::new(Notify::new());
-    let epilogues = tokio::spawn(epilogues::run(shared.clone(), Arc::clone(&activities), Arc::clone(&due)));
+    let epilogues = tokio::spawn(epilogues::run(
+        engine.clone(),
+        shared.clone(),
+        Arc::clone(&activities),
+        Arc::clone(&due),
+    ));
     let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, due));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);

@@ -11,9 +11,13 @@ use super::{
     error::Error,
     git::Call,
     mirror::{Leaf, Mirror, is_file},
-    names::sha,
+    names::{sha, shown},
 };
-use crate::core::{path::RepoPath, sha::Sha};
+use crate::core::{
+    clash::{Clash, clashes},
+    path::RepoPath,
+    sha::Sha,
+};
 
 /// One file after the commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +55,13 @@ impl Mirror {
     ///
     /// # Errors
     /// [`Error::Refused`] for a path that is given twice, is or leads through a symlink, submodule or file, is a
-    /// directory, or is to be deleted and does not exist; [`Error::Unchanged`] for a commit without a change.
+    /// directory, is to be deleted and does not exist, or is an existing path but for letter case or Unicode form; [`Error::Unchanged`] for a commit without a change.
     pub async fn commit(&self, new: &NewCommit) -> Result<Sha, Error> {
         let leaves = self.leaves(&new.parent).await?;
         let modes = modes(&leaves, &new.files)?;
+        if let Some(clash) = clashes_of(&leaves, &new.files).into_iter().next() {
+            return Err(Error::refused(&clash.path, clash.sentence()));
+        }
         let mut lines = Vec::new();
         for (edit, mode) in new.files.iter().zip(modes) {
             let (mode, object) = match &edit.content {
@@ -68,6 +75,14 @@ impl Mirror {
             return Err(Error::Unchanged);
         }
         self.commit_tree(&tree, &[&new.parent], &new.message, new.at).await
+    }
+
+    /// The new paths of a change that are existing paths of `parent` where letter case or Unicode form does not count.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the mirror lacks the commit.
+    pub async fn clashes(&self, parent: &Sha, files: &[FileEdit]) -> Result<Vec<Clash>, Error> {
+        Ok(clashes_of(&self.leaves(parent).await?, files))
     }
 
     /// Merges `theirs` into `ours` by a merge commit; `ours` itself if it already contains `theirs`.
@@ -134,6 +149,18 @@ impl Mirror {
 
 fn indexed<'a>(call: Call<'a>, index: &Path) -> Call<'a> {
     call.variable("GIT_INDEX_FILE", index.display().to_string())
+}
+
+fn clashes_of(leaves: &[Leaf], edits: &[FileEdit]) -> Vec<Clash> {
+    let there: BTreeSet<&[u8]> = leaves.iter().map(|leaf| &leaf.path[..]).collect();
+    let deleted: BTreeSet<&[u8]> = edits
+        .iter()
+        .filter(|edit| edit.content.is_none())
+        .map(|edit| edit.path.as_str().as_bytes())
+        .collect();
+    let existing: Vec<String> = there.difference(&deleted).map(|path| shown(path)).collect();
+    let new = edits.iter().filter(|edit| edit.content.is_some()).map(|edit| edit.path.as_str());
+    clashes(new.filter(|path| !there.contains(path.as_bytes())), &existing)
 }
 
 /// The mode of each edited file, or why one of them cannot be edited.

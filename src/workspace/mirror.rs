@@ -122,6 +122,17 @@ impl Mirror {
         Ok(leaves.into_iter().map(entry).collect())
     }
 
+    /// Every path of a commit, in git's order; bytes that are not UTF-8 become `\xNN`.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the mirror lacks the commit.
+    pub async fn paths(&self, commit: &Sha) -> Result<Vec<String>, Error> {
+        self.need(commit).await?;
+        let call = self.git(["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()]);
+        let listing = call.output().await?;
+        Ok(listing.split(|&byte| byte == 0).filter(|path| !path.is_empty()).map(shown).collect())
+    }
+
     /// The content of a file; `None` when the commit has no regular file at this path (a symlink is not one).
     ///
     /// # Errors

@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use super::{
@@ -69,4 +71,52 @@ impl Workspaces {
             Some(link),
         )
     }
+
+    /// Removes the mirrors of all other repositories than these that nobody has fetched into for this long, such as those
+    /// under the former name of one that was renamed; how many there were.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a folder cannot be read, locked or removed.
+    pub async fn sweep(&self, keep: &[RepoName], unused_for: Duration) -> Result<usize, Error> {
+        let keep: Vec<String> = keep.iter().map(|name| name.to_string().to_ascii_lowercase()).collect();
+        let mut swept = 0;
+        for name in self.found()?.into_iter().filter(|name| !keep.contains(name)) {
+            let Ok(repository) = name.parse::<RepoName>() else { continue };
+            let mirror = self.mirror(&repository);
+            let _held = mirror.link()?.hold().await?;
+            if idle(mirror.path()) >= unused_for {
+                std::fs::remove_dir_all(mirror.path()).map_err(Error::io("remove an old mirror"))?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+
+    /// The names of the mirrors on this machine.
+    fn found(&self) -> Result<Vec<String>, Error> {
+        let root = self.shared.config.root.join("mirrors");
+        let mut names = Vec::new();
+        for owner in folders(&root)? {
+            for mirror in folders(&root.join(&owner))? {
+                names.extend(mirror.strip_suffix(".git").map(|name| format!("{owner}/{name}")));
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// The names of what is in a folder; nothing if there is none.
+fn folders(at: &Path) -> Result<Vec<String>, Error> {
+    let entries = match std::fs::read_dir(at) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(Error::io("list the mirrors"))?,
+    };
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
+}
+
+/// For how long nothing was fetched into a mirror; zero where that is not known.
+fn idle(mirror: &Path) -> Duration {
+    let places = [mirror.to_owned(), mirror.join("refs/heads"), mirror.join("objects")];
+    let changed = places.iter().filter_map(|place| std::fs::metadata(place).ok()?.modified().ok()).max();
+    changed.and_then(|changed| changed.elapsed().ok()).unwrap_or_default()
 }

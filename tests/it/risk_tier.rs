@@ -436,3 +436,39 @@ fn patterns_mean_what_they_mean_to_git() {
         assert_eq!(ours, theirs, "{pattern}");
     }
 }
+
+#[test]
+fn dependencies_are_named_with_their_versions() {
+    let repository = Repository::new();
+    repository.write("requirements.txt", "requests==2.31\n");
+    repository.commit();
+    repository.write("requirements.txt", "requests==2.32\nreqeusts==1\n");
+    repository.write("app/setup.py", "setup()\n");
+    repository.commit();
+    let said = repository.tier_of("HEAD~1", "HEAD");
+    for line in [
+        "dependency in \"requirements.txt\": reqeusts ==1 added",
+        "dependency in \"requirements.txt\": requests ==2.31 → ==2.32",
+        "dependency in \"app/setup.py\": cannot be read: this release does not read its format",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+}
+
+#[test]
+fn a_harness_case_is_compared_and_a_clash_is_said() {
+    let repository = Repository::new();
+    let case = "tests/harness/test_a.py";
+    repository.write(case, "def test_a():\n    assert f() == 1\n");
+    repository.commit();
+    repository.write(case, "def test_a():\n    assert f() == 1\n    assert g() == 2\n");
+    repository.commit();
+    assert!(repository.tier_of("HEAD~1", "HEAD").starts_with("high\n"));
+    repository.write(case, "def test_a():\n    assert f()\n");
+    repository.write("services/Broker_gateway.py", "x\n");
+    repository.commit();
+    let said = repository.tier_of("HEAD~1", "HEAD");
+    assert!(said.starts_with("critical\n"), "{said}");
+    assert!(said.contains("may weaken a harness case"), "{said}");
+    assert!(said.contains("where letter case or Unicode form does not count"), "{said}");
+}

@@ -203,8 +203,10 @@ fn matches_path(template: &str, path: &str) -> bool {
     loop {
         match (names.next(), segments.next()) {
             (None, None) => return true,
-            // A reference or branch may hold slashes; it is the template's last segment then.
-            (Some("{ref}" | "{branch}"), Some(_)) if names.clone().next().is_none() => return true,
+            // A reference, branch or path may hold slashes; it is the template's last segment then.
+            (Some("{ref}" | "{branch}" | "{path}"), Some(_)) if names.clone().next().is_none() => {
+                return true;
+            }
             (Some(name), Some(segment)) if name.starts_with('{') || name == segment => {}
             _ => return false,
         }

@@ -45,6 +45,29 @@ fn a_push_is_read_without_its_diff_as_listings_return_it() {
 }
 
 #[test]
+fn statuses_and_comments_are_read_and_written_unchanged() {
+    let row = |key: &str, kind: &str, request: Value, result: Value| Row {
+        key: key.to_owned(),
+        kind: kind.to_owned(),
+        request,
+        result: Some(result),
+    };
+    let head = "1".repeat(40);
+    check::<StatusIntent>(&row(
+        "status/risk-policy-gate/1111111/0a1b2c",
+        "commit_status",
+        serde_json::json!({"name": "risk-policy-gate", "head": head, "state": "pending"}),
+        serde_json::json!({"id": 7, "app_id": null, "url": "https://aspora.example/runs/1"}),
+    ));
+    check::<CommentIntent>(&row(
+        "comment/risk-policy-gate/1111111/0a1b2c",
+        "comment",
+        serde_json::json!({"pull": 3, "head": head}),
+        serde_json::json!({"id": 9}),
+    ));
+}
+
+#[test]
 fn a_repair_by_its_name_in_release_0_1_0_is_read() {
     assert_eq!(serde_json::from_str::<crate::llm::Task>(r#""mend""#).unwrap(), crate::llm::Task::Repair);
 }

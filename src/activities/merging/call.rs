@@ -65,8 +65,11 @@ pub(in super::super) async fn call(
     }
 }
 
-/// The product's merge method as it is now.
-async fn method(at: &Attempt<'_>) -> Result<MergeMethod, Failure> {
+/// The merge method: what the policy at the base names, and else the product's as it is now.
+async fn method(at: &Attempt<'_>, clearance: &Clearance) -> Result<MergeMethod, Failure> {
+    if let Some(method) = clearance.merge_method() {
+        return Ok(method);
+    }
     let product = product::get(&at.factory.pool, &at.stored.spec.product).await?;
     product.map_or(Ok(MergeMethod::Merge), |product| product.merge_method.parse().map_err(Failure::last))
 }
@@ -74,7 +77,7 @@ async fn method(at: &Attempt<'_>) -> Result<MergeMethod, Failure> {
 async fn order(at: &Attempt<'_>, key: &str, pull: &Pull, clearance: &Clearance) -> Result<Merge, Failure> {
     let title = format!("{} (#{})", text::line(&pull.title), pull.number);
     let order = Order {
-        method: method(at).await?,
+        method: method(at, clearance).await?,
         title: &title,
         message: &at.signed("", key),
         stacked: pull.stack.is_some(),

@@ -29,7 +29,7 @@ pub(super) async fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerge
         Meaning::Method => answer(
             Outcome::Refused,
             format!(
-                "the repository does not allow the product's merge method: {why}; {}",
+                "the repository does not allow the merge method of the policy or the product: {why}; {}",
                 allowed_methods(at).await
             ),
         ),
@@ -43,7 +43,10 @@ pub(super) async fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerge
 /// The merge methods that would be allowed, as far as the forge says.
 async fn allowed_methods(at: &Attempt<'_>) -> String {
     match at.factory.forge.merge_methods(&at.repo, &at.stored.spec.base_branch).await {
-        Ok(methods) => format!("{}; set one of them for the product, then retry the run", methods.sentence()),
+        Ok(methods) => format!(
+            "{}; set one of them for the product, or in the policy if that names one, then retry the run",
+            methods.sentence()
+        ),
         Err(error) => format!("which it allows cannot be read: {error}"),
     }
 }

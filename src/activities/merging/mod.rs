@@ -8,4 +8,9 @@ mod settled;
 mod stack;
 mod unjudged;
 
-pub(super) use self::{call::call, landed::landed, settled::settled, unjudged::unjudged};
+pub(super) use self::{
+    call::call,
+    landed::landed,
+    settled::settled,
+    unjudged::{judged, unjudged},
+};

@@ -30,7 +30,7 @@ impl Attempt<'_> {
             return Ok(false);
         }
         for branch in [&self.stored.spec.base_branch, self.branch()] {
-            if forge.demand(&self.repo, branch).await?.signatures {
+            if forge.demands_signatures(&self.repo, branch).await? {
                 return Ok(true);
             }
         }

@@ -25,22 +25,46 @@ impl Attempt<'_> {
         update: &CheckUpdate,
     ) -> Result<(), Failure> {
         let content = digest(update);
-        let (key, new) =
-            (format!("status/{name}/{}/{content}", head.short()), status(name, update, self.url()));
+        if let Some(key) = self.next_key::<StatusIntent>(&status_key(name, head), &content).await? {
+            self.set_status(&key, name, head, update).await?;
+        }
+        let Some(number) = self.progress().pull.filter(|_| name == GATE_CHECK) else { return Ok(()) };
+        let Some(key) = self.next_key::<CommentIntent>(&comment_key(head), &content).await? else {
+            return Ok(());
+        };
+        let intent = CommentIntent { pull: number, head: head.clone() };
+        let act = comment(&self.factory.forge, &self.repo, number, update, self.url());
+        self.once(&key, &intent, async { Ok(None) }, act).await?;
+        Ok(())
+    }
+
+    async fn set_status(
+        &self,
+        key: &str,
+        name: &str,
+        head: &Sha,
+        update: &CheckUpdate,
+    ) -> Result<(), Failure> {
+        let new = status(name, update, self.url());
         let intent = StatusIntent { name: name.to_owned(), head: head.clone(), state: new.state };
         // Setting it again changes nothing, since only the newest of a name counts.
         let act = async {
             let status = self.factory.forge.set_status(&self.repo, head, &new).await?;
             Ok(Reported { id: status.id, app_id: None, url: status.target_url })
         };
-        Box::pin(self.once(&key, &intent, async { Ok(None) }, act)).await?;
-        let Some(number) = self.progress().pull.filter(|_| name == GATE_CHECK) else { return Ok(()) };
-        let key = format!("comment/{GATE_CHECK}/{}/{content}", head.short());
-        let intent = CommentIntent { pull: number, head: head.clone() };
-        let act = comment(&self.factory.forge, &self.repo, number, update, self.url());
-        self.once(&key, &intent, async { Ok(None) }, act).await?;
+        Box::pin(self.once(key, &intent, async { Ok(None) }, act)).await?;
         Ok(())
     }
+}
+
+/// The beginning of the keys of the statuses of a name on a head.
+pub(in super::super) fn status_key(name: &str, head: &Sha) -> String {
+    format!("status/{name}/{}", head.short())
+}
+
+/// The beginning of the keys of what the comment says of a head.
+pub(in super::super) fn comment_key(head: &Sha) -> String {
+    format!("comment/{GATE_CHECK}/{}", head.short())
 }
 
 /// The status that says what a check run would; `url` is the run's page.

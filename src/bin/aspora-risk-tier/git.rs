@@ -86,6 +86,16 @@ impl<'a> Git<'a> {
         Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
     }
 
+    /// The bytes of a plain file at a commit; `None` if there is none, or something else.
+    pub(crate) fn plain_file(&self, commit: &str, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
+        let entry = self.run(&["ls-tree", "-z", "--full-tree", commit, "--", &format!(":(literal){path}")]);
+        let entry = entry.with_context(|| format!("look for {path:?} at {commit}"))?;
+        if !entry.starts_with(b"100644 ") && !entry.starts_with(b"100755 ") {
+            return Ok(None);
+        }
+        self.run(&["cat-file", "blob", &format!("{commit}:{path}")]).map(Some)
+    }
+
     /// The paths of all files at these commits.
     pub(crate) fn files(&self, commits: &[&str]) -> anyhow::Result<Vec<String>> {
         let mut files = Vec::new();

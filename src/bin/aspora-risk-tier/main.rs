@@ -3,6 +3,7 @@
 //! Prints one word for scripts (`TIER=$(aspora-risk-tier …)`); errors and warnings go to standard error.
 //! Exit codes: 0 the tier was found, 1 it was not, 2 the command line is wrong, 3 the policy is refused.
 
+mod contents;
 mod git;
 mod merge;
 mod policy;
@@ -21,6 +22,8 @@ use self::{git::Git, policy::Policies};
 
 /// How many patterns without a file are named.
 const UNMATCHED: usize = 20;
+/// How many dependencies of a file are named.
+const DEPENDENCIES: usize = 50;
 
 /// Prints the risk tier of the change between two commits.
 #[derive(Parser)]
@@ -79,7 +82,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         change.files.extend(new.files);
     }
     let merge = merge::preview(&git, &base, &head, &change)?;
+    let contents = contents::read(&git, (&base, &head), &forks, &change, &merge)?;
     let scope = Scope {
+        contents: Some(&contents),
         diff_bytes: Some(git.diff_bytes(&forks[0], &head)?),
         merge: Some(&merge),
         ..Scope::new(policies.contract(), std::slice::from_ref(&arguments.product))
@@ -132,6 +137,18 @@ fn explain(classification: &Classification) {
             let source = reason.product.as_ref().map_or("floor", |product| product.as_str());
             let by_merge = if path.by_merge { " (changed by the merge alone)" } else { "" };
             eprintln!("{} {:?}{by_merge} by {source}: {}", reason.tier, path.path, reason.rule);
+        }
+    }
+    for file in &classification.dependency_changes {
+        for change in file.changes.iter().take(DEPENDENCIES) {
+            eprintln!("dependency in {:?}: {}", file.path, change.sentence().escape_debug());
+        }
+        let more = file.changes.len().saturating_sub(DEPENDENCIES) + file.more as usize;
+        if more > 0 {
+            eprintln!("dependency in {:?}: and {more} more", file.path);
+        }
+        if let Some(why) = &file.unreadable {
+            eprintln!("dependency in {:?}: cannot be read: {}", file.path, why.escape_debug());
         }
     }
 }

@@ -63,6 +63,10 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         let unjudged = requirement::count_unjudged(&pool).await.context("count the unjudged merges")?;
         describe_unjudged(unjudged, &mut text);
         found["unjudged"] = json!(unjudged);
+        let given_up =
+            crate::store::epilogue::count_given_up(&pool).await.context("count the last words given up")?;
+        describe_given_up(given_up, &mut text);
+        found["last_words_given_up"] = json!(given_up);
     }
     let products = forge::inspect(&pool, missing == 0, &mut text).await?;
     is_healthy &= products.iter().all(forge::Inspected::is_healthy);
@@ -116,6 +120,15 @@ fn describe_unjudged(count: i64, text: &mut String) {
     if count > 0 {
         let merges = counted(count, "pull request");
         let _ = writeln!(text, "note {merges} merged unjudged: `aspora requirement list --state unjudged`");
+    }
+}
+
+/// Ended runs whose check at the forge stays as it was, because the forge refused for a day.
+fn describe_given_up(count: i64, text: &mut String) {
+    if count > 0 {
+        let runs = counted(count, "ended run");
+        let _ =
+            writeln!(text, "note {runs} could not complete the gate's check for a day, and no longer try");
     }
 }
 

@@ -211,6 +211,11 @@ impl Git {
         Ok(output.status.success().then_some(output.stdout))
     }
 
+    /// The name of a file's object at a commit.
+    pub(crate) async fn blob_name(&self, commit: &str, path: &str) -> anyhow::Result<String> {
+        Ok(self.text(["rev-parse", &format!("{commit}:{path}")]).await?.trim().to_owned())
+    }
+
     /// The paths of all files at a commit or branch.
     pub(crate) async fn paths(&self, name: &str) -> anyhow::Result<Vec<String>> {
         let listing = self.text(["ls-tree", "-r", "--name-only", "-z", name]).await?;

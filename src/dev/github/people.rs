@@ -158,6 +158,16 @@ impl Twin {
         Ok(pulls::close(&turn, repository, user, number).await?)
     }
 
+    /// Reopens a pull request that was closed, as another user.
+    ///
+    /// # Errors
+    /// When it is unknown, merged, or its branch is gone.
+    pub async fn reopen_pull(&self, user: &str, repository: &str, number: i64) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        let change = PullChange { state: Some("open".to_owned()), ..PullChange::default() };
+        Ok(pulls::edit(&turn, repository, user, number, change).await?)
+    }
+
     /// Points a pull request at another base, as another user.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::merge_state::Method;
+
 /// What one branch demands. The default is a branch that nobody may force or delete, and nothing else.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -22,6 +24,8 @@ pub struct Rules {
     pub linear_history: bool,
     /// Changes go through the merge queue; only a ruleset knows this.
     pub merge_queue: bool,
+    /// The merge methods that are allowed; empty: all. Only a ruleset knows this.
+    pub merge_methods: Vec<Method>,
     /// A push may drop commits.
     pub allow_force_pushes: bool,
     /// The branch may be deleted.

@@ -49,6 +49,10 @@ pub(crate) fn refusal(
         if rules.linear_history && method == "merge" {
             reasons.push("This branch must not contain merge commits.".to_owned());
         }
+        // GitHub's words for it are not known.
+        if !rules.merge_methods.is_empty() && !rules.merge_methods.iter().any(|it| it.as_str() == method) {
+            reasons.push(format!("This branch may not be merged into by {method}."));
+        }
         if rules.signatures && method == "rebase" {
             reasons.push(REBASE_UNSIGNED.to_owned());
         }

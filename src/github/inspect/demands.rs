@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::{
     Remark,
-    methods::{MergeMethods, Settings},
+    methods::{ChosenMethod, MergeMethods, Settings},
     reason,
 };
 use crate::{
-    core::{merge_method::MergeMethod, requirement::RepoName},
+    core::requirement::RepoName,
     github::{Error, Forge, Kind, escape, route},
 };
 
@@ -67,6 +67,20 @@ struct Rule {
 }
 
 impl Forge {
+    /// Whether a branch accepts signed commits only, as it was at most a minute ago: every push asks, and a merge is
+    /// held to the rules by GitHub itself.
+    ///
+    /// # Errors
+    /// Those of [`Forge::demand`].
+    pub async fn demands_signatures(&self, repo: &RepoName, branch: &str) -> Result<bool, Error> {
+        if let Some(known) = self.signatures.known(repo, branch) {
+            return Ok(known);
+        }
+        let demanded = self.demand(repo, branch).await?.signatures;
+        self.signatures.learn(repo, branch, demanded);
+        Ok(demanded)
+    }
+
     /// What GitHub demands of this branch.
     ///
     /// # Errors
@@ -96,7 +110,7 @@ impl Forge {
         repo: &RepoName,
         branch: &str,
         settings: &Settings,
-        method: MergeMethod,
+        method: ChosenMethod,
     ) -> Vec<Remark> {
         let demand = match self.demand(repo, branch).await {
             Ok(demand) => demand,

@@ -17,6 +17,21 @@ pub(super) struct Settings {
     allow_rebase_merge: Option<bool>,
 }
 
+/// The merge method by which a product's pull requests are merged, and who chose it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChosenMethod {
+    /// The method.
+    pub method: MergeMethod,
+    /// Whether the policy at the base names it, over the product's own.
+    pub by_policy: bool,
+}
+
+impl From<MergeMethod> for ChosenMethod {
+    fn from(method: MergeMethod) -> Self {
+        Self { method, by_policy: false }
+    }
+}
+
 /// The merge methods of a base branch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MergeMethods {
@@ -71,7 +86,8 @@ impl MergeMethods {
     }
 
     /// What a product that merges by `method` must know of the branch.
-    pub(super) fn remarks(&self, branch: &str, method: MergeMethod) -> Vec<Remark> {
+    pub(super) fn remarks(&self, branch: &str, chosen: ChosenMethod) -> Vec<Remark> {
+        let ChosenMethod { method, by_policy } = chosen;
         let mut remarks = Vec::new();
         if self.queue {
             remarks.push(Remark::note(format!(
@@ -91,6 +107,12 @@ impl MergeMethods {
             ))
         } else if self.queue || allowed.contains(&method) {
             Remark::fine(self.sentence())
+        } else if by_policy {
+            Remark::fatal(format!(
+                "`{branch}` cannot be merged into by `{method}`, which its policy names; {}: name one of them in \
+                 `mergeMethod` of the policy, or allow `{method}` in the repository's settings and the branch's rules",
+                self.sentence()
+            ))
         } else {
             Remark::fatal_of(Setting::MergeMethod, format!(
                 "`{branch}` cannot be merged into by `{method}`; {}: choose one of them, or allow `{method}` in the \

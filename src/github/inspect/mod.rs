@@ -5,15 +5,16 @@ mod access;
 mod deliveries;
 mod demands;
 mod methods;
+mod policy;
 
 use serde::Serialize;
 
 use super::{Error, Forge};
-use crate::core::{merge_method::MergeMethod, requirement::RepoName};
+use crate::core::requirement::RepoName;
 
 pub use self::{
     demands::{Demand, RequiredCheck},
-    methods::MergeMethods,
+    methods::{ChosenMethod, MergeMethods},
 };
 
 /// How grave a remark is.
@@ -80,7 +81,13 @@ impl Remark {
 impl Forge {
     /// Everything that we can find out about a product's repository and its base branch, into which its pull requests
     /// are merged by this method. A failed call is a remark.
-    pub async fn inspect(&self, repo: &RepoName, base_branch: &str, method: MergeMethod) -> Vec<Remark> {
+    pub async fn inspect(
+        &self,
+        repo: &RepoName,
+        base_branch: &str,
+        method: impl Into<ChosenMethod>,
+    ) -> Vec<Remark> {
+        let method = method.into();
         let mut remarks = match self.inspect_account(repo).await {
             Ok(remarks) => remarks,
             Err(error) => {

@@ -12,7 +12,7 @@ use super::{
     runs,
 };
 use crate::{
-    api::{self, Finding},
+    api::{self, Finding, Problem},
     http::{
         AppState,
         middleware::{
@@ -61,6 +61,7 @@ pub(super) async fn list(State(app): State<AppState>, Id(id): Id) -> Result<Json
     responses(
         (status = 200, description = "The finding on each head that has it.", body = Vec<Finding>),
         NotFound,
+        (status = 409, description = "A worker is running the step: wait for its answer.", body = Problem, content_type = "application/problem+json"),
         InvalidReason,
     ))]
 pub(super) async fn dismiss(
@@ -72,12 +73,14 @@ pub(super) async fn dismiss(
     let (pool, Named { run, fingerprint }) = (app.engine.pool(), named);
     runs::run(pool, run).await?;
     let reason = extract::reason(&body.reason)?;
+    let named = |row: &store::review::Row| row.fingerprint == fingerprint;
     let of_run = |rows: Vec<store::review::Row>| -> Vec<Finding> {
         rows.into_iter().filter(|row| row.fingerprint == fingerprint).map(Finding::from).collect()
     };
-    if of_run(store::review::findings(pool, run).await?).is_empty() {
-        return Err(Error::not_found("finding", &fingerprint));
-    }
-    app.engine.dismiss(run, &fingerprint, caller.author(), &reason).await?;
+    let found = store::review::findings(pool, run).await?.into_iter().find(named);
+    let found = found.ok_or_else(|| Error::not_found("finding", &fingerprint))?;
+    let line = found.line.map(|line| format!(":{line}")).unwrap_or_default();
+    let what = format!("{}{line} {}", found.path, found.message);
+    app.engine.dismiss(run, caller.author(), (&fingerprint, &what), &reason).await?;
     Ok(Json(of_run(store::review::findings(pool, run).await?)))
 }

@@ -53,7 +53,7 @@ pub(super) async fn put(
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
     let (name, repository, method) = check(&product)?;
-    let warnings = ask_the_forge(&app, &repository, &product.base_branch, method).await?;
+    let warnings = ask_the_forge(&app, &name, &repository, &product.base_branch, method).await?;
     let settings = ProductSettings {
         name: &name,
         repository: &repository,
@@ -75,12 +75,19 @@ pub(super) async fn put(
 /// refused; a forge that does not answer is a warning.
 async fn ask_the_forge(
     app: &AppState,
+    product: &ProductName,
     repository: &RepoName,
     branch: &str,
     method: MergeMethod,
 ) -> Result<Vec<String>, Error> {
     let Some(forge) = &app.settings.forge else { return Ok(Vec::new()) };
-    let Ok(remarks) = tokio::time::timeout(PATIENCE, forge.inspect(repository, branch, method)).await else {
+    let asked = async {
+        let (of_policy, method) = forge.inspect_policy(repository, branch, product, method).await;
+        let mut remarks = forge.inspect(repository, branch, method).await;
+        remarks.extend(of_policy);
+        remarks
+    };
+    let Ok(remarks) = tokio::time::timeout(PATIENCE, asked).await else {
         return Ok(vec!["the forge did not answer in time; `aspora doctor` asks it again".to_owned()]);
     };
     let fatal: Vec<_> = remarks.iter().filter(|it| it.gravity == Gravity::Fatal).collect();

@@ -101,11 +101,26 @@ pub async fn settle(connection: &mut Connection, id: i64, name: &RepoName) -> Re
     Ok(former)
 }
 
-/// Gives another name to the repository of the runs that have a pull request or have not ended, and of their signals.
+/// The repositories of products and of runs that have not ended.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn in_use(pool: &Pool) -> Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select repository as "name!" from product
+           union select repository from run where status <> 'ended'"#
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Gives another name to the repository of the runs that have a pull request or have not ended, of the keys of their
+/// merges, and of their signals.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn rename(connection: &mut Connection, from: &str, to: &str) -> Result<()> {
+    rename_keys(connection, from, to).await?;
     // In one order, so that two that do it wait for each other and not in a circle.
     sqlx::query!(
         "update run set repository = $2
@@ -124,6 +139,23 @@ pub async fn rename(connection: &mut Connection, from: &str, to: &str) -> Result
            and signal.run_id = run.id and signal.repository = $1",
         from,
         to
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// Lets the merges that are due or under way count under the new name, so that none begins under it meanwhile. Jobs are
+/// locked before runs, as everywhere.
+async fn rename_keys(connection: &mut Connection, from: &str, to: &str) -> Result<()> {
+    sqlx::query!(
+        "update job
+         set keys = array(select case when starts_with(key, $1) then $2 || substr(key, length($1) + 1) else key end
+                          from unnest(job.keys) with ordinality as old (key, place) order by place)
+         from (select id from job where starts_with(keys[1], $1) order by id for update) as its
+         where job.id = its.id",
+        format!("merge:{from}:"),
+        format!("merge:{to}:")
     )
     .execute(connection)
     .await

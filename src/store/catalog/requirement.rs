@@ -119,19 +119,46 @@ pub async fn set_requester(connection: &mut Connection, id: Uuid, by: &Requested
     .map(|_| ())
 }
 
-/// Who asked for a requirement, as its caller said; otherwise the name of the caller itself.
+/// Who asked for a requirement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requester {
+    /// The name that the caller said; otherwise that of the caller itself.
+    pub name: String,
+    /// The login on the forge, as the caller said.
+    pub login: Option<String>,
+    /// The forge's number of that account, once a run has asked for it.
+    pub account: Option<i64>,
+}
+
+/// Who asked for a requirement.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn requester(pool: &Pool, id: Uuid) -> Result<RequestedBy> {
-    let row = sqlx::query!(
-        r#"select coalesce(requester_name, requested_by, '') as "name!", requester_login
+pub async fn requester(pool: &Pool, id: Uuid) -> Result<Requester> {
+    sqlx::query_as!(
+        Requester,
+        r#"select coalesce(requester_name, requested_by, '') as "name!", requester_login as login,
+                  requester_account as account
            from requirement where id = $1"#,
         id
     )
     .fetch_one(pool)
-    .await?;
-    Ok(RequestedBy { name: row.name, forge_login: row.requester_login })
+    .await
+}
+
+/// Stores the number of the account that asked, unless one is known.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn identify_requester(pool: &Pool, id: Uuid, account: i64) -> Result<()> {
+    sqlx::query!(
+        "update requirement set requester_account = $2 where id = $1 and requester_account is null",
+        id,
+        account
+    )
+    .execute(pool)
+    .await
+    .map(|_| ())
 }
 
 /// One requirement.

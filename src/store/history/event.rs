@@ -74,7 +74,7 @@ pub async fn append(connection: &mut Connection, new: New<'_>) -> Result<()> {
     .map(|_| ())
 }
 
-/// The newest event of a run.
+/// The newest event that moved a run; what people do beside its way does not.
 ///
 /// # Errors
 /// When the database does not answer, or the run does not exist.
@@ -82,7 +82,9 @@ pub async fn last(connection: &mut Connection, run_id: Uuid) -> Result<Row> {
     sqlx::query_as!(
         Row,
         r#"select seq, at, actor, step, kind, body as "body: Json<Event>"
-           from event where run_id = $1 order by seq desc limit 1"#,
+           from event
+           where run_id = $1 and kind not in ('not_permitted', 'finding_dismissed', 'pull_changed')
+           order by seq desc limit 1"#,
         run_id
     )
     .fetch_one(connection)

@@ -266,6 +266,22 @@ pub async fn findings_of_head(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<V
     rows.into_iter().map(Row::found).collect()
 }
 
+/// What the reviews of other heads than this found, and what became of it; of one fingerprint the newest.
+///
+/// # Errors
+/// When the database does not answer, or a stored SHA is malformed.
+pub async fn findings_of_other_heads(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<Vec<Found>> {
+    let mut newest: Vec<Found> = Vec::new();
+    for row in findings(pool, run_id).await?.into_iter().filter(|row| row.head_sha != head.as_str()) {
+        let found = row.found()?;
+        match newest.iter_mut().find(|known| known.finding.fingerprint == found.finding.fingerprint) {
+            Some(known) => *known = found,
+            None => newest.push(found),
+        }
+    }
+    Ok(newest)
+}
+
 /// The complete reviews of a run, oldest first, each with the fingerprints of its actionable findings.
 ///
 /// # Errors

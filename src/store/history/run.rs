@@ -144,7 +144,8 @@ pub async fn save(
         "update run
          set version = version + $3, state = $4, status = $5, step = $6, ended_as = $7, pull = $8,
              updated_at = clock_timestamp(),
-             ended_at = case when $7::text is null then null else clock_timestamp() end
+             ended_at = case when $7::text is null then null
+                             when status = 'ended' then ended_at else clock_timestamp() end
          where id = $1 and version = $2",
         id,
         version,

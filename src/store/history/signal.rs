@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::core::run::Topic;
-use crate::store::{Connection, Pool, Result, repository};
+use crate::store::{Connection, Pool, Result, epilogue, repository};
 
 /// A signal to be stored: what is needed to find the runs that it is about, and nothing else of what was sent.
 #[derive(Debug, Clone)]
@@ -66,6 +66,9 @@ pub async fn insert(connection: &mut Connection, news: &News) -> Result<Inserted
     let of_product = known.iter().find(|it| it.is_of_product).map(|it| it.name.clone());
     let names: Vec<String> = known.into_iter().map(|it| it.name).collect();
     let runs = concerned(connection, news, &names).await?;
+    if let (Topic::Pull, Some(pull), true) = (news.topic, news.pull, runs.is_empty()) {
+        epilogue::look_again(connection, &names, pull).await?;
+    }
     let Some(repository) = runs.first().map(|run| run.repository.clone()).or(of_product) else {
         return Ok(Inserted::Foreign);
     };

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     core::job::{Columns, JobState},
     store::{
-        Connection, Result,
+        Connection, Pool, Result,
         job::{Lease, unsigned},
     },
 };
@@ -50,6 +50,25 @@ pub async fn pause(connection: &mut Connection, run_id: Uuid) -> Result<()> {
         .execute(connection)
         .await
         .map(|_| ())
+}
+
+/// Puts a merge under the key of the branch that it merges into now; whether it was under another one, as a job is
+/// that was enqueued while its repository was being renamed.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn rekey_merge(pool: &Pool, lease: &Lease) -> Result<bool> {
+    let done = sqlx::query!(
+        "update job set keys[1] = 'merge:' || run.repository || ':' || run.base_branch
+         from run
+         where job.id = $1 and job.lease_token = $2 and run.id = job.run_id and starts_with(job.keys[1], 'merge:')
+           and job.keys[1] <> 'merge:' || run.repository || ':' || run.base_branch",
+        lease.job,
+        lease.token
+    )
+    .execute(pool)
+    .await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Resumes the job of a run: claims take it again. Returns its queue.

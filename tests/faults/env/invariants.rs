@@ -79,6 +79,8 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             | Event::Hurried { .. }
             | Event::Skipped { .. }
             | Event::NotPermitted { .. }
+            | Event::FindingDismissed { .. }
+            | Event::PullChanged { .. }
             | Event::RetriedFrom { .. } => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use aspora::{
     cli::dev_server,
-    core::merge_method::MergeMethod,
+    core::{merge_method::MergeMethod, policy::POLICY_PATH},
     dev::{
         Acting,
         github::{Enforcement, Method, RequiredCheck, Rules, Twin, TwinConfig},
@@ -280,4 +280,37 @@ async fn a_repository_that_cannot_be_read_ends_the_questions() {
     let forge = stub.with(Credential::Token("github_pat_x".into()));
     let remarks = forge.inspect(&"acme/none".parse().unwrap(), "main", MergeMethod::Merge).await;
     assert_says(&remarks, Gravity::Bad, "acme/none cannot be read");
+}
+
+#[tokio::test]
+async fn the_merge_method_of_the_policy_is_held_against_what_the_repository_allows() {
+    let world = World::new().await;
+    let forge = world.forge(Acting::App);
+    let (repo, product) = (REPO.parse().unwrap(), "wealth".parse().unwrap());
+    let chosen = async || forge.inspect_policy(&repo, "main", &product, MergeMethod::Merge).await;
+    let (remarks, method) = chosen().await;
+    assert_says(&remarks, Gravity::Note, "has no .aspora/risk-policy.json: every change of it is critical");
+    assert_eq!((method.method, method.by_policy), (MergeMethod::Merge, false));
+
+    let policy = include_str!("../../../src/dev/product/wealth/.aspora/risk-policy.json");
+    let push = async |text: &str| {
+        world.twin.push_as("asha", REPO, "main", &[(POLICY_PATH, text.as_bytes())]).await.unwrap();
+    };
+    push(&policy.replacen("\"wealth\": {", "\"wealth\": {\"mergeMethod\": \"squash\",", 1)).await;
+    let (remarks, method) = chosen().await;
+    assert_says(&remarks, Gravity::Note, "merged by `squash`, which counts over the product's `merge`");
+    world.twin.set_merge_methods(REPO, &[Method::Squash]).unwrap();
+    assert_says(&forge.inspect(&repo, "main", method).await, Gravity::Fine, "merge methods allowed: squash");
+    world.twin.set_merge_methods(REPO, &[Method::Merge]).unwrap();
+    let refused = "cannot be merged into by `squash`, which its policy names";
+    assert_says(&forge.inspect(&repo, "main", method).await, Gravity::Fatal, refused);
+
+    world.twin.set_merge_methods(REPO, &[Method::Squash, Method::Merge]).unwrap();
+    let rules = Rules { merge_methods: vec![Method::Merge], ..Rules::default() };
+    world.twin.add_ruleset(REPO, "main", Enforcement::Active, rules).unwrap();
+    assert_says(&forge.inspect(&repo, "main", method).await, Gravity::Fatal, refused);
+    assert_says(&forge.inspect(&repo, "main", MergeMethod::Merge).await, Gravity::Fine, "allowed: merge");
+
+    push(&policy.replacen("\"wealth\": {", "\"wealth\": {\"mergeMethod\": \"quick\",", 1)).await;
+    assert_says(&chosen().await.0, Gravity::Bad, "/products/wealth/mergeMethod");
 }

@@ -8,8 +8,9 @@ use aspora::{
     },
     engine::Error,
     store::{
+        job_control,
         limit::{self, Row},
-        product,
+        product, repository,
     },
 };
 use futures::future::join_all;
@@ -82,4 +83,32 @@ async fn sixteen_callers_at_once_open_no_more_runs_than_the_backlog_allows() {
         assert!(submit(&test).await);
     }
     assert_sound(&test.engine).await;
+}
+
+#[tokio::test]
+async fn merges_take_turns_under_the_new_name_of_a_renamed_repository() {
+    let test = TestEngine::new().await;
+    test.accept().await;
+    test.accept().await;
+    let old: String = test.query("select distinct repository from run").await;
+    let merge = |name: &str| format!("merge:{name}:main");
+    let give = async |name: &str| {
+        let key = merge(name);
+        test.execute(&format!("update job set guarded = true, keys = array['{key}', 'product:wealth']"))
+            .await;
+    };
+    give(&old).await;
+    let mut tx = test.pool().begin().await.unwrap();
+    repository::rename(&mut tx, &old, "acme/new").await.unwrap();
+    tx.commit().await.unwrap();
+    let keys: Vec<String> = test.query("select array_agg(distinct key) from job, unnest(keys) as key").await;
+    assert_eq!(keys, [merge("acme/new"), "product:wealth".to_owned()]);
+    // One that was enqueued while the repository was being renamed finds out itself.
+    let lease = test.claim(Queue::Llm).await;
+    give(&old).await;
+    for rekeyed in [true, false] {
+        assert_eq!(job_control::rekey_merge(test.pool(), &lease).await.unwrap(), rekeyed);
+    }
+    let now: String = test.query("select keys[1] from job where lease_token is not null").await;
+    assert_eq!(now, merge("acme/new"));
 }

@@ -106,8 +106,10 @@ async fn a_dismissed_finding_stays_dismissed_and_a_failed_review_closes_nothing(
     let found = [finding(Severity::High, "a.py"), finding(Severity::High, "b.py")];
     let (a, b, c) = (sha('a'), sha('b'), sha('c'));
     review::record(test.pool(), &lease, &review::New::complete(&a, "two", &found)).await.unwrap();
-    let why = "as designed".parse().unwrap();
-    let dismiss = || test.engine.dismiss(run, &found[0].fingerprint, "pm@acme", &why);
+    let dismiss = async || {
+        let mut connection = test.pool().acquire().await.unwrap();
+        review::dismiss(&mut connection, run, &found[0].fingerprint, "pm@acme", "as designed").await
+    };
     assert_eq!((dismiss().await.unwrap(), dismiss().await.unwrap()), (1, 0));
     let failed = review::New { failed: Some("too large"), ..review::New::complete(&b, "", &[]) };
     review::record(test.pool(), &lease, &failed).await.unwrap();

@@ -286,7 +286,7 @@ async fn the_caller_is_who_asked_and_only_programs_may_name_another() {
     let requester = async |reply: &Reply| {
         let id = super::id(&reply.body["id"]);
         let by = aspora::store::requirement::requester(&world.database.pool, id).await.unwrap();
-        (by.name, by.forge_login)
+        (by.name, by.login)
     };
     let new = NewKey {
         person: "Grace Hopper".parse().unwrap(),

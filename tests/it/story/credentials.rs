@@ -88,8 +88,8 @@ async fn check_runs_that_cannot_be_read_are_waited_for_by_name_with_the_reason()
     .await;
     world.twin.set_private(REPO, true).unwrap();
     let run = world.submit(COUNT_ROUNDS).await;
-    let reason = world.until_waiting_for(run, "CI Pipeline").await;
-    assert!(reason.contains("our credential may not read check runs"), "{reason}");
+    let reason = world.until_waiting_for(run, "CI Pipeline, which cannot be read").await;
+    assert!(reason.contains("our credential may not read check runs; grant it `checks: read`"), "{reason}");
     let comments = world.twin.comments(REPO);
     assert!(comments.iter().any(|it| it.body.contains("may not read check runs")), "{comments:?}");
 }

@@ -65,6 +65,9 @@ async fn a_finding_that_a_person_dismisses_no_longer_blocks() {
             (&json!(super::support::PERSON), &findings[0]["head_sha"])
         );
     }
+    let history = world.history(run).await;
+    let dismissal = "dismissed lib/round.py:1 the round is wrong: the specification wants it so";
+    assert_eq!(history.matches(dismissal).count(), 1, "once, with the reason: {history}");
     world.control(run, "retry", &json!({"reason": "dismissed", "step": "verdict"})).await;
     assert_eq!(world.run_to_end(run).await, "done");
     assert_eq!(world.model_calls(Task::Review), 1);

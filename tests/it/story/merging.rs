@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aspora::{
-    core::{merge_method::MergeMethod, run::State},
+    core::{merge_method::MergeMethod, policy::POLICY_PATH, run::State},
     dev::{
         Acting,
-        github::{BOT, Method, Phase, RequiredCheck, Rules},
+        github::{BOT, CI_APP, Method, Phase, RequiredCheck, Rules},
     },
     llm::Task,
     store,
@@ -229,6 +229,44 @@ async fn a_stacked_change_waits_until_every_layer_below_is_cleared() {
     assert_eq!(world.run_to_end(bottom).await, "done");
     assert_eq!(world.run_to_end(top).await, "done");
     assert_eq!(world.merges(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_of_the_right_name_by_another_app_lets_no_protected_branch_be_merged() {
+    let world = World::with(|setup| {
+        setup.acting = Acting::App;
+        setup.ci = None;
+        setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
+    })
+    .await;
+    let checks = vec![RequiredCheck::of(CI_APP, "CI Pipeline")];
+    world.twin.protect(REPO, "main", Rules { checks, ..Rules::default() }).unwrap();
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "CI Pipeline (not reported)").await;
+    let head = world.head(run).await;
+    world.twin.set_check("evil-app", REPO, &head, "CI Pipeline", Some("success")).await.unwrap();
+    world.until_waiting_for(run, "what the rules of `main` demand").await;
+    assert_eq!(world.merges(), 0);
+    world.twin.set_check(CI_APP, REPO, &head, "CI Pipeline", Some("success")).await.unwrap();
+    assert_eq!(world.run_to_end(run).await, "done");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_merge_method_of_the_policy_counts_over_the_products() {
+    let policy = include_str!("../../../src/dev/product/wealth/.aspora/risk-policy.json");
+    let squash = policy.replacen("\"wealth\": {", "\"wealth\": {\n      \"mergeMethod\": \"squash\",", 1);
+    let world = World::with(|setup| {
+        setup.ci = Some(passing_ci());
+        setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
+        setup.files.retain(|(path, _)| *path != POLICY_PATH);
+        setup.files.push((POLICY_PATH, squash.into_bytes()));
+    })
+    .await;
+    world.twin.set_merge_methods(REPO, &[Method::Squash]).unwrap();
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done");
+    let merge = world.twin.pulls(REPO)[0].merge.clone().unwrap();
+    assert_ne!(merge.sha, world.head(run).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,12 +13,14 @@ mod streams;
 mod world;
 
 mod access;
+mod after_end;
 mod answers;
 mod base;
 mod before_merge;
 mod buttons;
 mod checks;
 mod circles;
+mod contents;
 mod controls;
 mod credentials;
 mod ends;

@@ -1,5 +1,7 @@
 //! The environment of one story: a database, a GitHub twin, a scripted model, a server and a worker.
 
+mod waits;
+
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, Weak},
@@ -9,7 +11,7 @@ use std::{
 use aspora::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
     cli::app::{App, GitHub},
-    core::run::{Event, Pause, PauseCause, State},
+    core::run::State,
     dev::{
         Acting,
         ci::{Ci, product_ci},
@@ -27,7 +29,7 @@ use aspora::{
 use futures::FutureExt as _;
 use globset::GlobBuilder;
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::timeout};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -41,15 +43,12 @@ use super::{
 
 /// The product's repository.
 pub(crate) const REPO: &str = "acme/wealth-product";
-/// The token that the twin accepts.
 /// The API key that the model accepts.
 pub(crate) const KEY: &str = "the-key-of-the-story";
 /// The secret that webhooks are signed with.
 pub(crate) const SECRET: &str = "the-secret-of-the-story";
 /// The command that runs the product's tests.
 pub(crate) const TESTS: [&str; 8] = ["python3", "-m", "unittest", "discover", "-s", "tests", "-t", "."];
-/// How long a story waits for anything. It is for a wait that never ends, not for a slow machine.
-const DEADLINE: Duration = Duration::from_secs(90);
 
 /// What a story can change about its world.
 pub(crate) struct Setup {
@@ -244,6 +243,11 @@ impl World {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// A page of the server, such as `runs/ID`.
+    pub(crate) async fn page(&self, path: &str) -> String {
+        self.client.get(format!("{}/{path}", self.url)).send().await.unwrap().text().await.unwrap()
+    }
+
     /// Controls a run over REST; the run after it.
     pub(crate) async fn control(&self, run: Uuid, verb: &str, body: &Value) -> Value {
         let answer = self.client.post(format!("{}/api/v1/runs/{run}/{verb}", self.url)).json(body).send();
@@ -251,116 +255,6 @@ impl World {
         let (status, view) = (answer.status(), answer.json::<Value>().await.unwrap());
         assert!(status.is_success(), "{view}");
         view
-    }
-
-    /// Waits until the run ends, and skips its back-offs; the end's name.
-    pub(crate) async fn run_to_end(&self, run: Uuid) -> String {
-        self.until(run, "ends", async || {
-            let ended = self.ended(run).await;
-            if ended.is_none() {
-                self.skip_back_off(run, Duration::from_secs(3600)).await;
-            }
-            ended
-        })
-        .await
-    }
-
-    /// Waits until the run ends; the end's name.
-    pub(crate) async fn until_ended(&self, run: Uuid) -> String {
-        self.until(run, "ends", async || self.ended(run).await).await
-    }
-
-    async fn ended(&self, run: Uuid) -> Option<String> {
-        match self.run(run).await.run.state {
-            State::Ended { name, .. } => Some(name),
-            State::At { .. } | State::Waiting { .. } | State::Paused { .. } => None,
-        }
-    }
-
-    /// Waits until the run is waiting for something that contains `what`; all that it is waiting for.
-    pub(crate) async fn until_waiting_for(&self, run: Uuid, what: &str) -> String {
-        self.until(run, &format!("waits for {what}"), async || match self.run(run).await.run.state {
-            State::Waiting { park, .. } if park.reason.contains(what) => Some(park.reason),
-            State::Waiting { .. } | State::At { .. } | State::Paused { .. } => None,
-            State::Ended { name, reason, .. } => panic!("ended as {name} and did not wait: {reason}"),
-        })
-        .await
-    }
-
-    /// Waits until the run is paused at this step and no worker is running it.
-    pub(crate) async fn until_paused_at(&self, run: Uuid, step: &str) {
-        self.until(run, &format!("pauses at {step}"), async || {
-            let state = self.run(run).await.run.state;
-            Some(()).filter(|()| {
-                matches!(state, State::Paused(Pause { queued: false, .. })) && state.step() == Some(step)
-            })
-        })
-        .await;
-    }
-
-    /// Waits until the run is waiting for exactly this.
-    pub(crate) async fn until_waiting_only_for(&self, run: Uuid, what: &str) {
-        self.until(run, &format!("waits for {what} alone"), async || {
-            Some(self.until_waiting_for(run, what).await).filter(|reason| reason == what)
-        })
-        .await;
-    }
-
-    /// Waits until the run is paused; the cause and the reason.
-    pub(crate) async fn until_paused(&self, run: Uuid) -> (PauseCause, String) {
-        self.until(run, "pauses", async || match self.run(run).await.run.state {
-            State::Paused(Pause { cause, reason, .. }) => Some((cause, reason)),
-            State::Waiting { .. } | State::At { .. } => None,
-            State::Ended { name, reason, .. } => panic!("ended as {name} and did not pause: {reason}"),
-        })
-        .await
-    }
-
-    /// Waits until an attempt of the run has failed; that event.
-    pub(crate) async fn until_failed(&self, run: Uuid) -> event::Row {
-        self.until(run, "fails once", async || {
-            let failed = |row: &event::Row| matches!(row.body.0, Event::Failed { .. });
-            self.events(run).await.into_iter().find(failed)
-        })
-        .await
-    }
-
-    /// Waits until the run has another head than this; the new one.
-    pub(crate) async fn until_head_changes(&self, run: Uuid, head: &str) -> String {
-        self.until(run, "gets another head", async || Some(self.head(run).await).filter(|now| now != head))
-            .await
-    }
-
-    /// Waits for something that is not about one run.
-    pub(crate) async fn eventually(&self, what: &str, check: impl AsyncFn() -> bool) {
-        let found = self.poll(async || check().await.then_some(())).await;
-        assert!(found.is_some(), "{what}: not after {DEADLINE:?}");
-    }
-
-    async fn until<T>(&self, run: Uuid, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-        match self.poll(look).await {
-            Some(found) => found,
-            None => panic!("the run never {what}:\n{}", self.history(run).await),
-        }
-    }
-
-    /// Looks until there is something, but gives up after [`DEADLINE`], and panics as soon as the server or the
-    /// worker has failed.
-    async fn poll<T>(&self, look: impl AsyncFn() -> Option<T>) -> Option<T> {
-        let looking = async {
-            loop {
-                if let Some(found) = look().await {
-                    return found;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        let mut failures = self.failure.subscribe();
-        tokio::select! {
-            biased;
-            failed = failures.wait_for(Option::is_some) => panic!("{}", failed.unwrap().as_deref().unwrap_or_default()),
-            found = timeout(DEADLINE, looking) => found.ok(),
-        }
     }
 
     /// Moves the clocks of the run's back-off and of the rate limits forward. A leased job keeps its lease.

@@ -3,6 +3,7 @@
 mod changes;
 mod names;
 mod product;
+mod sweep;
 
 use std::{
     fs,
@@ -66,16 +67,24 @@ impl World {
         git(&self.people(), &["rev-parse", "HEAD"]).parse().unwrap()
     }
 
+    fn workspaces(&self) -> Workspaces {
+        let remote = Remote::Local(self.directory.path().join("remote"));
+        workspaces(self.directory.path().join("root"), remote)
+    }
+
     fn mirror(&self) -> Mirror {
         mirror(self.directory.path().join("root"), Remote::Local(self.directory.path().join("remote")))
     }
 }
 
 fn mirror(root: PathBuf, remote: Remote) -> Mirror {
+    workspaces(root, remote).mirror(&"acme/wealth".parse().unwrap())
+}
+
+fn workspaces(root: PathBuf, remote: Remote) -> Workspaces {
     let author = Signature { name: "aspora-coding-agent[bot]".into(), email: "bot@aspora.ai".into() };
     let credentials = Credentials::Token("canary".to_owned().into());
-    let workspaces = Workspaces::new(Config { root, remote, credentials, author }).unwrap();
-    workspaces.mirror(&"acme/wealth".parse().unwrap())
+    Workspaces::new(Config { root, remote, credentials, author }).unwrap()
 }
 
 fn git(directory: &Path, args: &[&str]) -> String {
@@ -195,6 +204,11 @@ async fn an_edit_that_leaves_the_tree_is_refused() {
         (vec![edit("app", Some("x"))], "it is a directory"),
         (vec![edit("none", None)], "does not exist"),
         (vec![edit("a", Some("1")), edit("a", Some("2"))], "twice"),
+        (
+            vec![edit("Readme.md", Some("x"))],
+            "\"README.md\" where letter case or Unicode form does not count",
+        ),
+        (vec![edit("readme.md/x", Some("x"))], "\"README.md\" where letter case"),
     ] {
         let error = mirror.commit(&work(&head, &files)).await.unwrap_err();
         assert!(matches!(error, Error::Refused { .. }) && error.to_string().contains(reason), "{error}");

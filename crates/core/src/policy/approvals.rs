@@ -6,7 +6,7 @@ use super::{
 
 /// Judges the approvals of the head. A clean review by the agent may count as one approval.
 pub(super) fn judge(facts: &Facts, demands: &Demands, tier: Tier, clean_review: bool) -> Section {
-    let latest = latest(&facts.approvals);
+    let latest = latest(facts);
     let refused: Vec<_> = latest.iter().filter(|review| blocks(review, facts)).collect();
     if !refused.is_empty() {
         let names: Vec<_> = refused.iter().map(|review| review.by.login.as_str()).collect();
@@ -59,8 +59,6 @@ fn node(review: &Approval, facts: &Facts, tier: Tier) -> Option<Node> {
 
 fn disqualification(review: &Approval, facts: &Facts, tier: Tier) -> Option<&'static str> {
     let by = &review.by;
-    let asked = |login: &str| by.is_called(login);
-    let requester = &facts.requester;
     if review.bot {
         Some("a bot is not a person")
     } else if review.commit != facts.head {
@@ -69,13 +67,11 @@ fn disqualification(review: &Approval, facts: &Facts, tier: Tier) -> Option<&'st
         Some("a later push voids it")
     } else if review.permission < Permission::Write {
         Some("without write permission")
-    } else if by.is(&facts.pull_state.author) {
+    } else if facts.is_same_person(by, &facts.pull_state.author) {
         Some("they opened the pull request")
-    } else if facts.pull_state.committers.iter().any(|committer| by.is(committer)) {
+    } else if facts.pull_state.committers.iter().any(|committer| facts.is_same_person(by, committer)) {
         Some("they wrote a commit of it")
-    } else if tier == Tier::Critical
-        && (asked(&requester.name) || requester.login.as_deref().is_some_and(asked))
-    {
+    } else if tier == Tier::Critical && facts.is_requester(by) {
         Some("they asked for the change, and it is critical")
     } else {
         None
@@ -83,10 +79,10 @@ fn disqualification(review: &Approval, facts: &Facts, tier: Tier) -> Option<&'st
 }
 
 /// Each person's latest review that approves, refuses or was dismissed; a comment withdraws nothing.
-fn latest(approvals: &[Approval]) -> Vec<&Approval> {
+fn latest(facts: &Facts) -> Vec<&Approval> {
     let mut latest: Vec<&Approval> = Vec::new();
-    for review in approvals.iter().filter(|review| review.state != ApprovalState::Commented) {
-        match latest.iter_mut().find(|known| known.by.is(&review.by)) {
+    for review in facts.approvals.iter().filter(|review| review.state != ApprovalState::Commented) {
+        match latest.iter_mut().find(|known| facts.is_same_person(&known.by, &review.by)) {
             Some(known) if is_newer(review, known) => *known = review,
             Some(_) => {}
             None => latest.push(review),

@@ -74,6 +74,13 @@ pub enum Wait {
         /// How far it is, for people.
         progress: String,
     },
+    /// What would report a check cannot be read: whether it has succeeded is not known, and its deadline does not run.
+    Unreadable {
+        /// The check's name.
+        name: String,
+        /// What cannot be read, and why.
+        why: String,
+    },
     /// Approvals.
     Approvals {
         /// How many more.

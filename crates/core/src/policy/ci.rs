@@ -137,6 +137,12 @@ pub struct Ci {
     /// Whether our credential may not read check runs.
     #[serde(default)]
     pub checks_are_withheld: bool,
+    /// Why the check runs of the head cannot be read, in words that follow "cannot be read:".
+    #[serde(default)]
+    pub check_runs_unreadable: Option<String>,
+    /// Why the commit statuses of the head cannot be read, likewise.
+    #[serde(default)]
+    pub statuses_unreadable: Option<String>,
 }
 
 /// One run of a workflow on the head.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Contract, DIFF_LIMIT, Error, MOST_FILES, MergePreview, Tier,
+    Contents, Contract, DIFF_LIMIT, Error, MOST_FILES, MergePreview, Tier,
     contract::Ruling,
     floor::{self, is_dependency_file},
     lint,
@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     change::{Change, ChangeKind, FileChange},
+    clash::Clash,
+    dependency::DependencyFile,
     requirement::ProductName,
+    words::counted,
 };
 
 /// What a change is classified under.
@@ -32,6 +35,8 @@ pub struct Scope<'a> {
     pub diff_bytes: Option<u64>,
     /// What the merge changes beyond the listing, if it was tried.
     pub merge: Option<&'a MergePreview>,
+    /// What reading the changed files and the trees found, if they were read.
+    pub contents: Option<&'a Contents>,
 }
 
 impl<'a> Scope<'a> {
@@ -45,6 +50,7 @@ impl<'a> Scope<'a> {
             files_with_renames: None,
             diff_bytes: None,
             merge: None,
+            contents: None,
         }
     }
 }
@@ -62,6 +68,12 @@ pub struct Classification {
     pub whole: Vec<Reason>,
     /// Changed files that name or lock dependencies.
     pub dependencies: Vec<String>,
+    /// What came, went or changed in them; empty if they were not read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependency_changes: Vec<DependencyFile>,
+    /// Patterns of the policy that match no file, for people.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
     /// What is odd but does not decide the tier, for people.
     pub warnings: Vec<String>,
 }
@@ -98,9 +110,11 @@ pub(super) fn under(ruling: &Ruling, scope: &Scope<'_>, change: &Change) -> Clas
     let mut warnings: BTreeSet<String> = ruling.policies.iter().flat_map(Policy::warnings).cloned().collect();
     warnings.extend(unknown_products(ruling, scope.products));
     let mut paths: Vec<PathVerdict> =
-        change.files.iter().map(|file| place(&rules, file, &mut warnings)).collect();
+        change.files.iter().map(|file| read(&rules, scope, file, &mut warnings)).collect();
     let by_merge = scope.merge.iter().flat_map(|merge| &merge.beyond.files);
-    paths.extend(by_merge.map(|file| PathVerdict { by_merge: true, ..place(&rules, file, &mut warnings) }));
+    paths.extend(
+        by_merge.map(|file| PathVerdict { by_merge: true, ..read(&rules, scope, file, &mut warnings) }),
+    );
     let whole = whole(ruling, scope, change);
     let grounds = || paths.iter().flat_map(|path| &path.reasons).chain(&whole);
     Classification {
@@ -112,10 +126,53 @@ pub(super) fn under(ruling: &Ruling, scope: &Scope<'_>, change: &Change) -> Clas
             .filter(|path| is_dependency_file(path))
             .cloned()
             .collect(),
+        dependency_changes: scope.contents.map(|contents| contents.dependencies.clone()).unwrap_or_default(),
+        unmatched: scope.contents.map(unmatched).unwrap_or_default(),
         warnings: warnings.into_iter().collect(),
         paths,
         whole,
     }
+}
+
+fn unmatched(contents: &Contents) -> Vec<String> {
+    let more = contents.more_unmatched;
+    let more = (more > 0).then(|| format!("{} more match no file", counted(more, "pattern")));
+    contents.unmatched.iter().cloned().chain(more).collect()
+}
+
+/// Places a file by its path, and by what reading it and the trees found.
+fn read(
+    rules: &[&ProductRules],
+    scope: &Scope<'_>,
+    file: &FileChange,
+    warnings: &mut BTreeSet<String>,
+) -> PathVerdict {
+    let mut placed = place(rules, file, warnings);
+    let Some(contents) = scope.contents else { return placed };
+    let mut reasons = contents.reasons(&file.path);
+    for clash in contents.clashes_of(&file.path) {
+        warnings.insert(clash.sentence());
+        reasons.push(by_clash(rules, clash));
+    }
+    reasons.append(&mut placed.reasons);
+    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.tier));
+    reasons.dedup();
+    PathVerdict { tier: reasons[0].tier, reasons, ..placed }
+}
+
+/// A path that overwrites another on some systems has at least the tier of a change of that one.
+fn by_clash(rules: &[&ProductRules], clash: &Clash) -> Reason {
+    let overwritten = FileChange {
+        path: clash.with.clone(),
+        kind: ChangeKind::Modified,
+        old_mode: 0o100_644,
+        new_mode: 0o100_644,
+        odd: false,
+        blank: false,
+    };
+    let other = place(rules, &overwritten, &mut BTreeSet::new());
+    let rule = format!("clashes with {:?}, which {} decides", clash.with, other.reasons[0].rule);
+    Reason { human: other.reasons.iter().any(|reason| reason.human), ..Reason::floor(other.tier, rule) }
 }
 
 fn place(rules: &[&ProductRules], file: &FileChange, warnings: &mut BTreeSet<String>) -> PathVerdict {

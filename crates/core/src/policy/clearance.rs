@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use serde::Serialize;
 
 use super::{CheckRow, Tier};
-use crate::sha::Sha;
+use crate::{merge_method::MergeMethod, sha::Sha};
 
 /// Permission to merge one head SHA, made only by a [`judge`](super::judge) that finds nothing missing.
 ///
@@ -70,6 +70,7 @@ pub struct Clearance {
     pub(super) reviewed_at: Option<DateTime<Utc>>,
     pub(super) checks: Vec<CheckRow>,
     pub(super) approved_by: Vec<String>,
+    pub(super) merge_method: Option<MergeMethod>,
 }
 
 impl Clearance {
@@ -114,6 +115,12 @@ impl Clearance {
     #[must_use]
     pub fn approved_by(&self) -> &[String] {
         &self.approved_by
+    }
+
+    /// How the base's policy says that this product is merged, which counts over the product's own setting.
+    #[must_use]
+    pub const fn merge_method(&self) -> Option<MergeMethod> {
+        self.merge_method
     }
 
     /// Whether its facts are older than this; then they must be gathered and judged again before a merge.

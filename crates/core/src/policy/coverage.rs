@@ -3,14 +3,28 @@
 use std::collections::BTreeSet;
 
 use super::rules::{Policy, ProductRules};
-use crate::glob::Patterns;
+use crate::{glob::Patterns, requirement::ProductName};
 
 impl Policy {
     /// One sentence for each pattern that matches none of these files, in the policy's order. A pattern may well
     /// be for files that are still to come; that is for its author to say.
     #[must_use]
     pub fn unmatched(&self, files: &[String]) -> Vec<String> {
-        let of_products = self.products.values().flat_map(|rules| of_product(rules, files));
+        self.unmatched_by(self.products.values(), files)
+    }
+
+    /// As [`Policy::unmatched`], of the patterns by which a change of these products is judged.
+    #[must_use]
+    pub fn unmatched_of(&self, products: &[ProductName], files: &[String]) -> Vec<String> {
+        self.unmatched_by(self.of(products).into_iter(), files)
+    }
+
+    fn unmatched_by<'a>(
+        &self,
+        products: impl Iterator<Item = &'a ProductRules>,
+        files: &[String],
+    ) -> Vec<String> {
+        let of_products = products.flat_map(|rules| of_product(rules, files));
         let of_docs = [("requireDocsUpdate", &self.docs.require), ("docsFiles", &self.docs.files)]
             .into_iter()
             .flat_map(|(name, patterns)| unmatched(name, patterns, files));

@@ -5,7 +5,9 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contract, MergePreview, classify::Scope};
+use super::{
+    CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contents, Contract, MergePreview, classify::Scope,
+};
 use crate::{
     change::Change,
     finding::Finding,
@@ -60,6 +62,10 @@ pub struct Facts {
     /// [`DIFF_LIMIT`](super::DIFF_LIMIT); `None` in facts of edition 0.
     #[serde(default)]
     pub diff_bytes: Option<u64>,
+    /// What reading the changed files and the trees found; `None` in facts from before they were read, which are
+    /// judged by their listing alone.
+    #[serde(default)]
+    pub contents: Option<Contents>,
     /// How many changed files the forge counts.
     pub forge_changed_files: u32,
     /// Whether the head contains the newest commit of the base branch.
@@ -83,6 +89,9 @@ pub struct Facts {
     pub review_demanded: bool,
     /// The newest review of the Code Review Agent.
     pub review: Option<Review>,
+    /// What was found on other heads and what became of it, for people: it decides nothing.
+    #[serde(default)]
+    pub earlier_findings: Vec<Found>,
     /// Remediation rounds that are left; at 0 a medium finding no longer blocks the merge.
     pub rounds_left: u32,
     /// Every review by people and bots, including old ones and those given through Aspora.
@@ -98,9 +107,13 @@ pub struct Requester {
     pub name: String,
     /// Their login on the forge, if known.
     pub login: Option<String>,
+    /// The number of that account when the login was first looked up, which stays when the login goes to another.
+    #[serde(default)]
+    pub id: Option<u64>,
 }
 
-/// An account on the forge. Logins are compared without letter case, as the forge does.
+/// An account on the forge. Numbers decide where both are known, since a login can be given up and taken by another
+/// account; else logins, which are compared without letter case, as the forge does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     /// The account's number, which survives a rename.
@@ -231,6 +244,18 @@ pub enum PullState {
     Merged,
 }
 
+impl PullState {
+    /// The name in JSON and for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Merged => "merged",
+        }
+    }
+}
+
 impl Facts {
     /// Every product that the change is judged under.
     #[must_use]
@@ -266,8 +291,21 @@ impl Facts {
             files_with_renames: self.files_with_renames,
             diff_bytes: self.diff_bytes,
             merge: self.merge.as_ref(),
+            contents: self.contents.as_ref(),
             ..Scope::new(self.contract(), products)
         }
+    }
+
+    /// Whether two accounts are the same. In facts of earlier editions an equal login was enough.
+    pub(super) fn is_same_person(&self, one: &Person, other: &Person) -> bool {
+        one.is(other) || (self.edition < 2 && one.is_called(&other.login))
+    }
+
+    /// Whether this account asked for the change. The requester's name is that of a key's owner, which may be a login.
+    pub(super) fn is_requester(&self, person: &Person) -> bool {
+        let Requester { name, login, id } = &self.requester;
+        let account = login.as_ref().map(|login| Person { id: *id, login: login.clone() });
+        person.is_called(name) || account.is_some_and(|account| self.is_same_person(person, &account))
     }
 
     /// Whether a push voids what was recorded before it, which matters if an old SHA is pushed back.
@@ -295,11 +333,13 @@ impl Review {
 }
 
 impl Person {
-    /// Whether it is the same account, by number or by name.
+    /// Whether it is the same account.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
-        matches!((self.id, other.id), (Some(ours), Some(theirs)) if ours == theirs)
-            || self.is_called(&other.login)
+        match (self.id, other.id) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            (None, _) | (_, None) => self.is_called(&other.login),
+        }
     }
 
     pub(super) fn is_called(&self, login: &str) -> bool {

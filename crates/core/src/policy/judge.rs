@@ -4,10 +4,9 @@ use super::{
     Assessment, CheckDemand, CheckRow, Classification, Clearance, Decision, Demands, EVIDENCE_CHECK, Facts,
     Node, Phase, Policy, PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
     contract::{Broken, Ruling},
-    freshness,
+    findings, freshness,
     section::Section,
 };
-use crate::finding::tally;
 
 /// Judges a head for the merge: it must meet everything that its tier demands.
 #[must_use]
@@ -46,7 +45,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
             sections.push(pull_section(facts));
             sections.push(freshness);
             sections.extend(review_section(facts));
-            sections.push(findings_section(facts));
+            sections.push(findings::judge(facts));
             sections.push(check_section);
             sections.push(approvals);
         }
@@ -64,6 +63,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
         reviewed_at: facts.review_of_head().map(|review| review.completed_at),
         checks: rows.clone(),
         approved_by,
+        merge_method: base_policy.and_then(|policy| policy.merge_method(&facts.product)),
     });
     Assessment {
         phase,
@@ -227,22 +227,6 @@ fn review_section(facts: &Facts) -> Option<Section> {
     facts
         .lacks_review()
         .then(|| Section::waiting("review", "this head has not been reviewed", Wait::Unreviewed))
-}
-
-/// Findings count at every tier as soon as they are known, whether or not a review is demanded.
-fn findings_section(facts: &Facts) -> Section {
-    let Some(review) = facts.review_of_head() else {
-        return Section::fine(Node::leaf("findings", Status::NotApplicable, "no review of this head yet"));
-    };
-    if let Some(failed) = &review.failed {
-        return Section::failed("findings", format!("the review failed: {failed}"), Vec::new());
-    }
-    let open: Vec<_> = review.open().cloned().collect();
-    let holding: Vec<_> = review.holding(facts.rounds_left).cloned().collect();
-    if holding.is_empty() {
-        return Section::fine(Node::leaf("findings", Status::Satisfied, tally(&open)));
-    }
-    Section::failed("findings", tally(&open), holding.into_iter().map(Remedy::Finding).collect())
 }
 
 fn has_clean_review(facts: &Facts) -> bool {

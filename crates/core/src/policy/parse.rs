@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     glob::{self, PATTERN_COUNT_LIMIT, Patterns},
+    merge_method::{MergeMethod, UnknownMethod},
     requirement::ProductName,
 };
 
@@ -90,18 +91,19 @@ impl Reader {
     }
 
     fn product(&mut self, product: &At<'_>, name: ProductName) -> Result<ProductRules, Error> {
-        let (mut tier_rules, mut demands, mut evidence) = (None, None, None);
+        let (mut tier_rules, mut demands, mut evidence, mut merge_method) = (None, None, None, None);
         for (key, at) in product.members()? {
             match key {
                 "riskTierRules" => tier_rules = Some(self.tier_rules(&at)?),
                 "mergePolicy" => demands = Some(merge_policy(&at)?),
                 "evidenceRequirements" => evidence = self.evidence(&at)?,
+                "mergeMethod" => merge_method = Some(method(&at)?),
                 _ => self.unknown(&at),
             }
         }
         let (patterns, tiers) = tier_rules.ok_or_else(|| product.refuse("has no `riskTierRules`"))?;
         let demands = demands.ok_or_else(|| product.refuse("has no `mergePolicy`"))?;
-        Ok(ProductRules { name, patterns, tiers, demands, evidence })
+        Ok(ProductRules { name, patterns, tiers, demands, evidence, merge_method })
     }
 
     fn tier_rules(&mut self, at: &At<'_>) -> Result<(Patterns, Vec<Tier>), Error> {
@@ -329,6 +331,10 @@ fn accepts_skipped(at: &At<'_>) -> Result<bool, Error> {
 
 fn tier(key: &str, at: &At<'_>) -> Result<Tier, Error> {
     key.parse().map_err(|unknown: super::UnknownTier| at.refuse(unknown.to_string()))
+}
+
+fn method(at: &At<'_>) -> Result<MergeMethod, Error> {
+    at.text()?.parse().map_err(|unknown: UnknownMethod| at.refuse(unknown.to_string()))
 }
 
 fn texts(at: &At<'_>) -> Result<Vec<String>, Error> {

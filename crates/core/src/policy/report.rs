@@ -16,6 +16,8 @@ const REPORT_LIMIT: usize = 65_000;
 const TEXT_LIMIT: usize = 300;
 /// Maximum number of sentences on the one line.
 const LISTED: usize = 8;
+/// Maximum number of dependencies that are listed.
+const DEPENDENCIES: usize = 50;
 /// The end of a truncated report.
 const CUT: &str = "\n\n… the report is cut here; the run's record has all of it.\n";
 
@@ -61,7 +63,7 @@ impl Assessment {
         let is_by_people = |wait: &Wait| match wait {
             Wait::Approvals { human, .. } => *human,
             Wait::Draft | Wait::Policy { .. } => true,
-            Wait::Check { .. } | Wait::Unreviewed => false,
+            Wait::Check { .. } | Wait::Unreadable { .. } | Wait::Unreviewed => false,
         };
         matches!(&self.decision, Decision::Waiting { on } if on.iter().all(is_by_people))
     }
@@ -90,6 +92,8 @@ impl Assessment {
         verdict(&mut report, &self.tree);
         check_matrix(&mut report, &self.checks);
         if let Some(classification) = &self.classification {
+            dependencies(&mut report, classification);
+            unmatched(&mut report, classification);
             paths(&mut report, classification);
         }
         truncate(report)
@@ -108,6 +112,7 @@ impl Assessment {
                     parts.push(format!("{} on {head}, reset by a new push", wait.sentence()));
                 }
                 Wait::Draft => parts.push("the pull request to leave draft state".to_owned()),
+                Wait::Unreadable { name, why } => parts.push(format!("{name}, which cannot be read: {why}")),
                 Wait::Unreviewed => parts.push(format!("a review of {head}")),
                 Wait::Policy { .. } => {
                     parts.push(format!("people to repair the base's policy: {}", wait.sentence()))
@@ -142,6 +147,7 @@ impl Wait {
     pub fn sentence(&self) -> String {
         match self {
             Self::Check { name, progress } => format!("check {name}: {progress}"),
+            Self::Unreadable { name, why } => format!("check {name}: cannot be read: {why}"),
             Self::Approvals { missing, needed, human } => {
                 let who = if *human { " by people" } else { "" };
                 format!("{missing} of {}{who}", counted(needed, "approval"))
@@ -218,14 +224,61 @@ fn unbound(report: &mut String, rows: &[CheckRow]) {
     }
 }
 
+/// The dependencies that came, went or changed, by name and version.
+fn dependencies(report: &mut String, classification: &Classification) {
+    let files = &classification.dependency_changes;
+    if files.is_empty() {
+        return;
+    }
+    report.push_str("\n### Dependencies\n\n| file | dependency | before | after |\n|---|---|---|---|\n");
+    let rows = files.iter().flat_map(|file| file.changes.iter().map(move |change| (file, change)));
+    for (file, change) in rows.take(DEPENDENCIES) {
+        let versions = |versions: &[String]| match versions {
+            [] => "–".to_owned(),
+            versions => escape(&versions.join(", ")),
+        };
+        let (path, name) = (escape(&file.path), escape(&change.name));
+        let (from, to) = (versions(&change.from), versions(&change.to));
+        line(report, format_args!("| {path} | {name} | {from} | {to} |"));
+    }
+    report.push('\n');
+    let all: usize = files.iter().map(|file| file.changes.len() + file.more as usize).sum();
+    if let Some(more) = all.checked_sub(DEPENDENCIES).filter(|more| *more > 0) {
+        line(report, format_args!("- and {more} more, which the files' diff shows"));
+    }
+    for file in files.iter().take(DEPENDENCIES) {
+        match &file.unreadable {
+            Some(why) => {
+                line(report, format_args!("- {} cannot be read: {}", escape(&file.path), escape(why)))
+            }
+            None if file.changes.is_empty() => {
+                line(report, format_args!("- {}: no name and no version changed", escape(&file.path)));
+            }
+            None => {}
+        }
+    }
+}
+
+/// Patterns that decide nothing here, which their authors may not know.
+fn unmatched(report: &mut String, classification: &Classification) {
+    if classification.unmatched.is_empty() {
+        return;
+    }
+    report.push_str("\n### Patterns of the policy without a file\n\n");
+    for text in &classification.unmatched {
+        line(report, format_args!("- {}", escape(text)));
+    }
+}
+
 fn paths(report: &mut String, classification: &Classification) {
     report.push_str("\n### Why this tier\n\n");
     for reason in &classification.whole {
         line(report, format_args!("- **{}**: {}", reason.tier, escape(&reason.rule)));
     }
-    for (title, texts) in
-        [("Dependencies", &classification.dependencies), ("Warning", &classification.warnings)]
-    {
+    // Where the files were read, they have a section of their own.
+    let unread =
+        if classification.dependency_changes.is_empty() { &classification.dependencies[..] } else { &[] };
+    for (title, texts) in [("Dependencies", unread), ("Warning", &classification.warnings)] {
         for text in texts.iter().take(100) {
             line(report, format_args!("- {title}: {}", escape(text)));
         }

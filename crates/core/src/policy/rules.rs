@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Demands, Tier};
-use crate::{glob::Patterns, requirement::ProductName};
+use crate::{glob::Patterns, merge_method::MergeMethod, requirement::ProductName};
 
 /// A risk policy that has passed its checks.
 #[derive(Debug, Clone)]
@@ -26,6 +26,7 @@ pub(super) struct ProductRules {
     pub(super) tiers: Vec<Tier>,
     pub(super) demands: BTreeMap<Tier, Demands>,
     pub(super) evidence: Option<EvidenceRules>,
+    pub(super) merge_method: Option<MergeMethod>,
 }
 
 /// Which documents must change with which paths.
@@ -90,6 +91,12 @@ impl Policy {
     #[must_use]
     pub fn evidence(&self, product: &ProductName) -> Option<&EvidenceRules> {
         self.products.get(product)?.evidence.as_ref()
+    }
+
+    /// How one product's pull requests are merged, if the policy says so: `products.NAME.mergeMethod`.
+    #[must_use]
+    pub fn merge_method(&self, product: &ProductName) -> Option<MergeMethod> {
+        self.products.get(product)?.merge_method
     }
 
     /// How soon incidents must have harness cases.

@@ -140,7 +140,9 @@ impl Run {
         if matches!(self.state, State::Ended { end: End::Succeeded, .. }) || self.progress.merged.is_some() {
             return Err(Refused::Succeeded);
         }
-        Ok(self.abandon_for(self.clone().send_to(workflow, to, now)?))
+        let mut again = self.clone();
+        again.progress.after_end = None;
+        Ok(self.abandon_for(again.send_to(workflow, to, now)?))
     }
 
     /// Enters a step because a person said so. Earlier visits no longer count against its bound, but stay

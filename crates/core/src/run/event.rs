@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Park, Progress, Topic};
-use crate::workflow::{End, Outcome, Queue};
+use crate::{
+    policy::PullState,
+    workflow::{End, Outcome, Queue},
+};
 
 /// What happened to a run; a history is a list of these. Its row also names the actor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,6 +141,25 @@ pub enum Event {
         /// Why not, in words for people.
         reason: String,
     },
+    /// A person dismissed a finding of the reviews; the run goes on as it was.
+    FindingDismissed {
+        /// The finding's fingerprint.
+        fingerprint: String,
+        /// Where it is and what it says, in a line.
+        finding: String,
+        /// Why, in words for people.
+        reason: String,
+    },
+    /// The pull request of a run that had ended was merged, closed or reopened by others.
+    PullChanged {
+        /// What it is now.
+        state: PullState,
+        /// What happened, in a sentence for people.
+        note: String,
+        /// What was learnt of a merge.
+        #[serde(default)]
+        progress: Progress,
+    },
     /// A person sent the run back to a step, or restarted an ended run.
     RetriedFrom {
         /// The step.
@@ -266,6 +288,8 @@ impl Event {
             Self::Hurried { .. } => "hurried",
             Self::Skipped { .. } => "skipped",
             Self::NotPermitted { .. } => "not_permitted",
+            Self::FindingDismissed { .. } => "finding_dismissed",
+            Self::PullChanged { .. } => "pull_changed",
             Self::RetriedFrom { .. } => "retried_from",
         }
     }

@@ -104,7 +104,12 @@ impl Run {
     ) -> Result<(Self, Vec<Action>), Refused> {
         match (&self.state, event) {
             (_, Event::Cancelled { reason }) => self.cancel(reason),
-            (_, Event::NotPermitted { .. }) => Ok((self.clone(), vec![])),
+            (_, Event::NotPermitted { .. } | Event::FindingDismissed { .. }) => Ok((self.clone(), vec![])),
+            (State::Ended { .. }, Event::PullChanged { state, progress, .. }) => {
+                let mut run = self.with_progress(progress);
+                run.progress.after_end = Some(*state);
+                Ok((run, vec![]))
+            }
             (State::Ended { .. }, Event::Stranded { .. }) => Err(self.illegal(event)),
             (_, Event::Stranded { reason }) => Ok(self.block_unsupported(reason)),
             (State::Paused(pause), event) => self.apply_while_paused(pause, workflow, event, now),

@@ -4,7 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::PauseCause;
-use crate::{policy::Tier, sha::Sha, workflow::End};
+use crate::{
+    policy::{PullState, Tier},
+    sha::Sha,
+    workflow::End,
+};
 
 /// The state of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +88,9 @@ pub struct Progress {
     /// Who merged it although no verdict had cleared it: a login, or `unknown`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unjudged: Option<String>,
+    /// What became of the pull request after the run had ended, if anything did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_end: Option<PullState>,
 }
 
 /// What a waiting step waits for, and for how long at most.
@@ -155,6 +162,7 @@ impl Progress {
             tier: new.tier.or(self.tier),
             merged: new.merged.clone().or_else(|| self.merged.clone()),
             unjudged: new.unjudged.clone().or_else(|| self.unjudged.clone()),
+            after_end: new.after_end.or(self.after_end),
         }
     }
 }

@@ -55,7 +55,11 @@ pub(super) async fn inspect(
             product.repository.parse().with_context(|| format!("read the product {}", product.name))?;
         let method = product.merge_method.parse();
         let method = method.with_context(|| format!("read the product {}", product.name))?;
+        let name = product.name.parse().with_context(|| format!("read the product {}", product.name))?;
+        let (of_policy, method) =
+            forge.inspect_policy(&repository, &product.base_branch, &name, method).await;
         let mut remarks = forge.inspect(&repository, &product.base_branch, method).await;
+        remarks.extend(of_policy);
         let pushed =
             store::effect::last_push(pool, &product.repository).await.context("read the last push")?;
         if let Some(pushed_at) = pushed {

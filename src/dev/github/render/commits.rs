@@ -1,5 +1,6 @@
 //! Commits and changed files.
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 
 use super::{Links, escape, with};
@@ -31,6 +32,22 @@ impl Links {
             },
             "author": user(&commit.author), "committer": user(&commit.committer),
             "parents": commit.parents.iter().map(parent).collect::<Vec<_>>(),
+        })
+    }
+
+    /// A file with its content.
+    pub(crate) fn content(&self, it: &Repository, name: &str, path: &str, blob: &str, bytes: &[u8]) -> Value {
+        let (at, page) = (escape(path), self.page(it));
+        let (own, git) = (
+            format!("{}/contents/{at}?ref={name}", self.api(it)),
+            format!("{}/git/blobs/{blob}", self.api(it)),
+        );
+        let html = format!("{page}/blob/{name}/{at}");
+        json!({
+            "type": "file", "encoding": "base64", "size": bytes.len(), "name": path.rsplit('/').next(), "path": path,
+            "content": STANDARD.encode(bytes), "sha": blob, "url": own, "git_url": git, "html_url": html,
+            "download_url": format!("{page}/raw/{name}/{at}"),
+            "_links": {"self": own, "git": git, "html": html},
         })
     }
 

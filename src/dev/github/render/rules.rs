@@ -139,11 +139,15 @@ fn checks(checks: &[RequiredCheck], app: &str) -> Vec<Value> {
 
 fn ruleset_rules(rules: &Rules) -> Vec<Value> {
     let plain = |name: &str, on: bool| on.then(|| json!({"type": name}));
+    let methods = match rules.merge_methods.as_slice() {
+        [] => vec!["merge", "squash", "rebase"],
+        methods => methods.iter().map(|method| method.as_str()).collect(),
+    };
     let reviews = json!({"type": "pull_request", "parameters": {
         "required_approving_review_count": rules.approvals,
         "dismiss_stale_reviews_on_push": rules.dismiss_stale_reviews, "require_code_owner_review": false,
         "require_last_push_approval": false, "required_review_thread_resolution": false,
-        "allowed_merge_methods": ["merge", "squash", "rebase"],
+        "allowed_merge_methods": methods,
     }});
     let checks = json!({"type": "required_status_checks", "parameters": {
         "required_status_checks": checks(&rules.checks, "integration_id"),
@@ -159,7 +163,7 @@ fn ruleset_rules(rules: &Rules) -> Vec<Value> {
         plain("non_fast_forward", !rules.allow_force_pushes),
         plain("required_signatures", rules.signatures),
         plain("required_linear_history", rules.linear_history),
-        (rules.pull_request || rules.approvals > 0).then_some(reviews),
+        (rules.pull_request || rules.approvals > 0 || !rules.merge_methods.is_empty()).then_some(reviews),
         (!rules.checks.is_empty()).then_some(checks),
         rules.merge_queue.then_some(queue),
     ];

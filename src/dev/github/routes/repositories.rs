@@ -24,10 +24,14 @@ use crate::dev::github::{
     shared::Shared,
 };
 
+/// The default branch of every repository.
+const MAIN: &str = "main";
+
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/repos/{owner}/{repo}", get(repository))
         .route("/repos/{owner}/{repo}/git/ref/{*reference}", get(reference))
+        .route("/repos/{owner}/{repo}/contents/{*path}", get(content))
         .route("/repos/{owner}/{repo}/commits/{sha}", get(commit))
         .route("/repos/{owner}/{repo}/commits/{sha}/pulls", get(pulls_of_commit))
         .route("/repos/{owner}/{repo}/collaborators/{user}/permission", get(permission))
@@ -46,6 +50,24 @@ async fn reference(
     let branch = reference.strip_prefix("heads/").ok_or_else(Refusal::not_found)?;
     let sha = shared.host.git(&repo).branch(branch).await?.ok_or_else(Refusal::not_found)?;
     ok(shared.host.read(&repo, |it| shared.links.reference(it, branch, &sha))?)
+}
+
+/// A file; the twin lists no folders in this way.
+async fn content(
+    State(shared): State<Arc<Shared>>,
+    Repo(repo): Repo,
+    Path((_, _, path)): Named,
+    query: Query,
+) -> Answer {
+    let git = shared.host.git(&repo);
+    let name = query.get("ref").unwrap_or(MAIN).to_owned();
+    let commit = match git.branch(&name).await? {
+        Some(commit) => commit,
+        None => git.commit_named(&name).await?.ok_or_else(Refusal::not_found)?,
+    };
+    let bytes = git.file(&commit, &path).await?.ok_or_else(Refusal::not_found)?;
+    let blob = git.blob_name(&commit, &path).await?;
+    ok(shared.host.read(&repo, |it| shared.links.content(it, &name, &path, &blob, &bytes))?)
 }
 
 async fn commit(State(shared): State<Arc<Shared>>, Repo(repo): Repo, Path((_, _, name)): Named) -> Answer {

@@ -73,12 +73,17 @@ pub(super) fn panel(view: &View) -> Markup {
     }
 }
 
+/// Whether an event leaves the run where it is.
+const fn is_aside(event: &Event) -> bool {
+    matches!(event, Event::NotPermitted { .. } | Event::FindingDismissed { .. } | Event::PullChanged { .. })
+}
+
 /// The stretches of every visit to a step, up to `end`; `goes_on` if the run has not ended by then.
 fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, goes_on: bool) -> Vec<Visit> {
     let mut visits: Vec<Visit> = Vec::new();
     let mut turn = 0;
     for (place, event) in events.iter().enumerate() {
-        let is_move = |next: &&event::Row| !matches!(&*next.body, Event::NotPermitted { .. });
+        let is_move = |next: &&event::Row| !is_aside(&next.body);
         let to = events[place + 1..].iter().find(is_move).map_or(end, |next| next.at);
         match &*event.body {
             Event::Started | Event::Forked { .. } => turn = 1,
@@ -115,9 +120,12 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             }
             // The earlier job continues, or a new one begins, whose number the attempts show.
             Event::Resumed { .. } | Event::Hurried { .. } => turn = resumed(&events[place..], attempts, turn),
-            Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. } | Event::NotPermitted { .. } => {
-                continue;
-            }
+            Event::Failed { .. }
+            | Event::Held { .. }
+            | Event::WentOn { .. }
+            | Event::NotPermitted { .. }
+            | Event::FindingDismissed { .. }
+            | Event::PullChanged { .. } => continue,
         }
         // A job begins here, for the step that the next event names, or else its attempts.
         let tries: Vec<_> = attempts.iter().filter(|attempt| attempt.turn == turn).collect();
@@ -131,13 +139,9 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
         let to = events[place + 1..]
             .iter()
             .find(|next| {
-                !matches!(
-                    &*next.body,
-                    Event::Failed { .. }
-                        | Event::Held { .. }
-                        | Event::WentOn { .. }
-                        | Event::NotPermitted { .. }
-                )
+                let is_of_job =
+                    matches!(&*next.body, Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. });
+                !is_of_job && !is_aside(&next.body)
             })
             .map_or(end, |it| it.at);
         let newest = goes_on && place + 1 == events.len();

@@ -54,9 +54,28 @@ impl<'a> Binding<'a> {
         statuses: &[&CommitStatus],
     ) -> Option<String> {
         let missing = self.absent(runs, statuses)?;
-        let is_withheld = facts.ci.as_ref().is_some_and(|ci| ci.checks_are_withheld);
+        let is_withheld = facts.edition < 2 && facts.ci.as_ref().is_some_and(|ci| ci.checks_are_withheld);
         let why = if is_withheld { ": our credential may not read check runs" } else { "" };
         Some(missing + why)
+    }
+
+    /// Why who must report cannot be seen, where that cannot be read. Facts of earlier editions do not say it.
+    pub(super) fn unreadable(&self, facts: &Facts) -> Option<String> {
+        let ci = facts.ci.as_ref()?;
+        let (runs, statuses) = (ci.check_runs_unreadable.as_ref(), ci.statuses_unreadable.as_ref());
+        let reported_by = |is: fn(&ReportedBy) -> bool, of: &[&Reporter]| of.iter().any(|it| is(&it.by));
+        let is_app = |by: &ReportedBy| matches!(by, ReportedBy::App { .. });
+        let is_status = |by: &ReportedBy| matches!(by, ReportedBy::Status(_));
+        let why = match self {
+            Self::App(_) => runs,
+            Self::Status(_) => statuses,
+            Self::Base(reporters) => runs
+                .filter(|_| reported_by(is_app, reporters))
+                .or_else(|| statuses.filter(|_| reported_by(is_status, reporters))),
+            Self::Unbound | Self::Anybody => runs.or(statuses),
+            Self::Nobody => None,
+        };
+        why.cloned()
     }
 
     fn absent(&self, runs: &[&CheckFact], statuses: &[&CommitStatus]) -> Option<String> {

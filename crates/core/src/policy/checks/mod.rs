@@ -34,6 +34,10 @@ pub(super) fn judge(facts: &Facts, demands: &Demands, evidence: bool) -> (Sectio
 fn record(section: &mut Section, facts: &Facts, check: &CheckDemand, standing: &Standing) {
     let name = check.name.clone();
     match standing.state {
+        CheckState::Missing if standing.unreadable.is_some() => {
+            let why = standing.unreadable.clone().unwrap_or_default();
+            section.waits.push(Wait::Unreadable { name, why });
+        }
         CheckState::Running | CheckState::Missing => {
             section.waits.push(Wait::Check { name, progress: standing.detail.clone() });
         }
@@ -108,7 +112,10 @@ fn reported(facts: &Facts, check: &CheckDemand) -> Standing {
     let binding = Binding::of(facts, check);
     let runs = place::newest_runs(facts, &check.name, |run| binding.admits(run));
     let statuses = place::newest_statuses(facts, &check.name);
-    let missing = binding.missing(facts, &runs, &statuses).map(|detail| standing::unreported(facts, detail));
+    let missing = binding.missing(facts, &runs, &statuses).map(|detail| match binding.unreadable(facts) {
+        Some(why) => standing::unreadable(why),
+        None => standing::unreported(facts, detail),
+    });
     let by_run = runs.iter().map(|run| standing::of_run(facts, run, check));
     let by_status = statuses.iter().map(|status| standing::of_status(facts, status));
     let all = missing.into_iter().chain(by_run).chain(by_status);

@@ -23,6 +23,13 @@ pub(super) fn newest_runs<'a>(
     newest.into_values().collect()
 }
 
+/// An account, by its number where that is known.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Account<'a> {
+    Numbered(u64),
+    Named(&'a str),
+}
+
 /// The newest status of each account. Of two by number 0, recorded by release 0.1.0, the later counts, and of
 /// two at the same moment the worse.
 pub(super) fn newest_statuses<'a>(facts: &'a Facts, name: &str) -> Vec<&'a CommitStatus> {
@@ -30,10 +37,13 @@ pub(super) fn newest_statuses<'a>(facts: &'a Facts, name: &str) -> Vec<&'a Commi
         let bad = matches!(status.state, StatusState::Failure | StatusState::Error);
         (status.id, status.updated_at, bad)
     };
-    let mut newest: BTreeMap<Option<&str>, &CommitStatus> = BTreeMap::new();
+    let mut newest: BTreeMap<Option<Account<'_>>, &CommitStatus> = BTreeMap::new();
     let valid = |status: &&CommitStatus| status.context == name && !facts.is_void(status.updated_at);
     for status in facts.statuses.iter().filter(valid) {
-        let creator = status.creator.as_ref().map(|creator| creator.login.as_str());
+        let creator = status.creator.as_ref().map(|creator| match creator.id {
+            Some(id) if facts.edition > 1 => Account::Numbered(id),
+            Some(_) | None => Account::Named(&creator.login),
+        });
         let known = newest.entry(creator).or_insert(status);
         if age(status) >= age(known) {
             *known = status;

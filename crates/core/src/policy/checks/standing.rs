@@ -27,6 +27,14 @@ pub(in crate::policy) struct Standing {
     pub(super) rerun: Option<RerunOf>,
     /// Whether the branch needs the newest base for it to pass.
     pub(super) needs_base: bool,
+    /// Why its reports cannot be read.
+    pub(super) unreadable: Option<String>,
+}
+
+/// A check whose reports cannot be read. That it was never reported is not known, so no deadline runs.
+pub(super) fn unreadable(why: String) -> Standing {
+    let detail = format!("cannot be read: {why}");
+    Standing { timed: false, unreadable: Some(why), ..Standing::plain(CheckState::Missing, detail) }
 }
 
 /// A check that was not reported, or not by whom it is bound to.
@@ -165,7 +173,13 @@ fn is_red(base: &BaseReports, run: &CheckFact) -> bool {
 }
 
 fn is_status_red(base: &BaseReports, status: &CommitStatus) -> bool {
-    let same = |known: &&CommitStatus| known.context == status.context && known.creator == status.creator;
+    let same = |known: &&CommitStatus| {
+        known.context == status.context
+            && match (&known.creator, &status.creator) {
+                (Some(one), Some(other)) => one.is(other),
+                (one, other) => one == other,
+            }
+    };
     let newest = base.statuses.iter().filter(same).max_by_key(|known| (known.id, known.updated_at));
     newest.is_some_and(|known| matches!(known.state, StatusState::Failure | StatusState::Error))
 }
@@ -182,6 +196,7 @@ impl Standing {
             timed: true,
             rerun: None,
             needs_base: false,
+            unreadable: None,
         }
     }
 

@@ -95,3 +95,33 @@ fn browser_evidence_is_demanded_if_and_only_if_an_interface_changed() {
     });
     assert_eq!(neutral, "blocked", "not applicable is no evidence");
 }
+
+#[test]
+fn what_cannot_be_read_is_waited_for_past_every_deadline() {
+    let unread = |facts: &mut Facts, why: &str| {
+        facts.checks.clear();
+        facts.at = now() + Duration::days(3);
+        facts.review.as_mut().unwrap().completed_at = facts.at;
+        let runs = Some(why.to_owned());
+        facts.ci = Some(Ci { check_runs_unreadable: runs, checks_are_withheld: true, ..Ci::default() });
+    };
+    assert_eq!(decided(LOW, |facts| unread(facts, "not permitted")), "waiting");
+    let mut facts = facts(LOW);
+    unread(&mut facts, "our credential may not read check runs");
+    let sentence = judge(&facts).sentence();
+    let expected = "waiting for CI Pipeline, which cannot be read: our credential may not read check runs";
+    assert_eq!(sentence, expected);
+    let named = |wait: &Wait| matches!(wait, Wait::Unreadable { name, .. } if name == "CI Pipeline");
+    assert!(matches!(judge(&facts).decision(), Decision::Waiting { on } if on.iter().all(named)));
+    // Facts of an earlier edition are judged as they were.
+    facts.edition = 1;
+    facts.ci.as_mut().unwrap().check_runs_unreadable = None;
+    assert_eq!(judge(&facts).decision().as_str(), "blocked");
+}
+
+#[test]
+fn a_check_that_others_report_does_not_wait_for_what_cannot_be_read() {
+    let mut facts = facts(LOW);
+    facts.ci = Some(Ci { statuses_unreadable: Some("not permitted".to_owned()), ..Ci::default() });
+    assert_eq!(judge(&facts).decision().as_str(), "clear");
+}

@@ -93,7 +93,7 @@ fn of_the_statuses_of_one_account_the_newest_counts_and_no_other_account_hides_i
     let status = |id, login: &str, state| CommitStatus {
         id,
         state,
-        creator: Some(person(id, login)),
+        creator: Some(Person { id: None, login: login.to_owned() }),
         ..status_fact(CI)
     };
     let with = |second: CommitStatus| {
@@ -126,7 +126,8 @@ fn j10_a_bare_status_satisfies_only_where_the_base_or_the_policy_has_it() {
     check(vec![], unbound, "waiting", "only by a commit status");
     let on_base = |login: &'static str| {
         move |facts: &mut Facts, ci: &mut Ci| {
-            let known = CommitStatus { creator: Some(person(9, login)), ..status("") };
+            let id = if login == "eve" { 9 } else { 4 };
+            let known = CommitStatus { creator: Some(person(id, login)), ..status("") };
             ci.base.reporters = BaseReports::reporters_of(&[], &[known]);
             facts.statuses.push(status("Jenkins"));
         }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::merge_method::MergeMethod;
 
 #[track_caller]
 fn refused(from: &str, to: &str, pointer: &str) {
@@ -71,4 +72,26 @@ proptest! {
     fn no_bytes_make_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = Policy::parse(&bytes);
     }
+}
+
+#[test]
+fn a_policy_may_name_the_merge_method_of_a_product() {
+    let with = |method: &str| {
+        SEED.replacen("\"wealth\": {", &format!("\"wealth\": {{\n \"mergeMethod\": {method},"), 1)
+    };
+    let policy = Policy::parse(with("\"squash\"").as_bytes()).unwrap();
+    let of = |name: &str| policy.merge_method(&name.parse().unwrap());
+    assert_eq!((of("wealth"), of("ecm"), of("other")), (Some(MergeMethod::Squash), None, None));
+    assert_eq!(policy.warnings(), Policy::parse(SEED.as_bytes()).unwrap().warnings());
+    for wrong in ["\"fast-forward\"", "1"] {
+        let refused = Policy::parse(with(wrong).as_bytes()).unwrap_err();
+        assert_eq!(refused.pointer, "/products/wealth/mergeMethod", "{refused}");
+    }
+    let mut facts = facts(LOW);
+    let method = |facts: &Facts| judge(facts).clearance().unwrap().merge_method();
+    assert_eq!(method(&facts), None);
+    facts.head_policy = Some(with("\"rebase\""));
+    facts.approvals.push(approval(3, "cat"));
+    facts.base_policy = Some(with("\"squash\""));
+    assert_eq!(method(&facts), Some(MergeMethod::Squash), "the base's policy decides, never the head's");
 }

@@ -3,6 +3,7 @@
 mod checks;
 mod ci;
 mod classify;
+mod contents;
 mod contract;
 mod document;
 mod merge;
@@ -104,7 +105,7 @@ fn facts(paths: &[&str]) -> Facts {
         at: now(),
         product: "wealth".parse().unwrap(),
         other_products: vec![],
-        requester: Requester { name: "mira".to_owned(), login: None },
+        requester: Requester { name: "mira".to_owned(), login: None, id: None },
         repository: "acme/wealth-product".parse().unwrap(),
         pull: 7,
         base_branch: "main".to_owned(),
@@ -118,6 +119,7 @@ fn facts(paths: &[&str]) -> Facts {
         files_with_renames: Some(u32::try_from(paths.len()).unwrap()),
         diff_bytes: Some(1_000),
         forge_changed_files: u32::try_from(paths.len()).unwrap(),
+        contents: None,
         up_to_date: true,
         head_since: now() - Duration::minutes(10),
         returned: false,
@@ -127,6 +129,7 @@ fn facts(paths: &[&str]) -> Facts {
         ci: None,
         review_demanded: true,
         review: Some(Review { head: sha(HEAD), completed_at: now(), failed: None, findings: vec![] }),
+        earlier_findings: vec![],
         rounds_left: 3,
         approvals: vec![approval(1, "ann"), approval(2, "ben")],
         pull_state: PullFact {

@@ -24,6 +24,28 @@ fn an_approval_counts_only_from_an_uninvolved_person_on_this_head() {
 }
 
 #[test]
+fn people_are_compared_by_their_numbers_where_both_are_known() {
+    let asked = |login: &'static str, id| {
+        move |facts: &mut Facts| {
+            facts.requester.login = Some(login.to_owned());
+            facts.requester.id = id;
+        }
+    };
+    second_approval("waiting", asked("old-ben", Some(2)));
+    second_approval("clear", asked("ben", Some(77)));
+    second_approval("waiting", asked("BEN", None));
+    second_approval("clear", |facts| facts.pull_state.author = person(77, "ben"));
+    second_approval("waiting", |facts| facts.pull_state.author = Person { id: None, ..person(0, "Ben") });
+    second_approval("waiting", |facts| facts.pull_state.committers.push(person(2, "renamed")));
+    second_approval("clear", |facts| facts.approvals[1].by = person(2, "ann"));
+    // Facts of an earlier edition are judged as they were.
+    second_approval("waiting", |facts| {
+        facts.edition = 1;
+        asked("ben", Some(77))(facts);
+    });
+}
+
+#[test]
 fn a_clean_review_counts_as_one_approval_if_no_person_is_demanded() {
     assert_eq!(decided(HIGH, |facts| facts.approvals.clear()), "clear");
     assert_eq!(decided(CRITICAL, |facts| facts.approvals.truncate(1)), "waiting");

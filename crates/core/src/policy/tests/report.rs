@@ -26,3 +26,39 @@ fn a_report_escapes_what_comes_from_outside_and_stays_short() {
         assert!(!report.contains(wrong), "{wrong}");
     }
 }
+
+#[test]
+fn the_states_of_all_findings_are_in_the_report() {
+    let mut facts = facts(HIGH);
+    let with = |message: &str, state| {
+        let finding = Finding::new(Severity::High, "a.py", Some(3), message, "code");
+        Found { finding, found_on: sha(BASE), state }
+    };
+    let dismissed = FindingState::Dismissed { by: "asha".to_owned(), reason: "as designed".to_owned() };
+    facts.review.as_mut().unwrap().findings =
+        vec![with("it divides", FindingState::Open), with("it is odd", dismissed)];
+    facts.earlier_findings = vec![
+        with("it divides", FindingState::Gone),
+        with("it leaks", FindingState::FixedAt(sha(HEAD))),
+        with("it waits", FindingState::Gone),
+    ];
+    let report = judge(&facts).to_markdown();
+    for line in [
+        "❌ a.py:\u{200b}3 (high): it divides — open",
+        "✅ a.py:\u{200b}3 (high): it is odd — dismissed by asha:\u{200b} as designed",
+        "✅ a.py:\u{200b}3 (high): it leaks — fixed at def4567",
+        "✅ a.py:\u{200b}3 (high): it waits — gone",
+    ] {
+        assert!(report.contains(line), "{line} is not in {report}");
+    }
+    assert!(!report.contains("it divides — gone"), "{report}");
+    facts.earlier_findings = (0..80_u8)
+        .map(|n| {
+            with(
+                &format!("flaw {}", char::from(n % 26 + b'a').to_string().repeat(usize::from(n / 26) + 1)),
+                FindingState::Gone,
+            )
+        })
+        .collect();
+    assert!(judge(&facts).to_markdown().contains("32 findings more"), "{}", judge(&facts).to_markdown());
+}
