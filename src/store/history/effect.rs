@@ -110,6 +110,22 @@ async fn begin_in(
     })
 }
 
+/// Replaces these fields of the intent of an effect whose outcome is not known.
+///
+/// # Errors
+/// When the database does not answer; the act must then not be made.
+pub async fn amend(connection: &mut Connection, run_id: Uuid, key: &str, fields: &Value) -> Result<()> {
+    sqlx::query!(
+        "update effect set request = request || $3 where run_id = $1 and key = $2 and done_at is null",
+        run_id,
+        key,
+        fields
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 /// Records the observation of an effect. The first one stays; it is true, whichever worker makes it.
 ///
 /// # Errors

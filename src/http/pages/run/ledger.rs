@@ -78,7 +78,10 @@ fn effect_line(row: &effect::Row) -> Markup {
     html! {
         tr {
             th scope="row" { code { (row.key) } }
-            td { (row.kind) }
+            td {
+                (row.kind)
+                @if let Some(model) = row.result.as_ref().and_then(stood_in) { " by the fallback " (model) }
+            }
             td { (row.attempts) }
             td.nowrap { (words::clock(row.intended_at)) }
             td.nowrap {
@@ -90,6 +93,12 @@ fn effect_line(row: &effect::Row) -> Markup {
             td { (row.result.as_ref().and_then(remote_id).unwrap_or_else(|| "–".to_owned())) }
         }
     }
+}
+
+/// The fallback that answered a model call.
+fn stood_in(result: &Value) -> Option<&str> {
+    result["fallback_for"].as_str()?;
+    result["model"].as_str()
 }
 
 fn remote_id(result: &Value) -> Option<String> {
