@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use super::commands::{
-    archive, bench, budget, demo, dev, dlq, doctor, fault, limit, options::Database, product, requirement,
-    retention, run, schedule, serve, worker,
+    archive, bench, budget, demo, dev, dlq, doctor, fault, limit, options::Database, outage, product,
+    requirement, retention, run, schedule, serve, worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -63,6 +63,9 @@ pub(super) enum Command {
     /// List and set concurrency limits of jobs.
     #[command(subcommand)]
     Limit(limit::Command),
+    /// List outages of GitHub, git and models, and probe by hand.
+    #[command(subcommand)]
+    Outage(outage::Command),
     /// Submit a requirement repeatedly, by a cron expression in UTC.
     #[command(subcommand)]
     Schedule(schedule::Command),

@@ -19,7 +19,7 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, bench, budget, demo, dev, dlq, doctor, fault, limit, migrate, product, requirement,
+        archive, bench, budget, demo, dev, dlq, doctor, fault, limit, migrate, outage, product, requirement,
         retention, run, schedule, serve, worker,
     },
     print::Printer,
@@ -64,6 +64,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Dlq(command) => dlq::run(&client()?, &printer, command).await,
         Command::Product(command) => product::run(&client()?, &printer, command).await,
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
+        Command::Outage(command) => outage::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
         Command::Migrate(database) => migrate::run(&printer, &database).await,
         Command::Doctor(doctor) => doctor::run(&printer, doctor).await,

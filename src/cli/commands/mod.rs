@@ -11,6 +11,7 @@ pub(super) mod fault;
 pub(super) mod limit;
 pub(super) mod migrate;
 pub(super) mod options;
+pub(super) mod outage;
 pub(super) mod product;
 pub(super) mod requirement;
 pub(super) mod retention;

@@ -9,6 +9,7 @@ mod findings;
 mod health;
 mod limits;
 pub mod openapi;
+mod outages;
 mod problems;
 mod products;
 mod requirements;
@@ -83,6 +84,8 @@ fn catalog() -> Router<AppState> {
         .route("/runs/{id}/budget/release", post(budgets::release))
         .route("/limits", get(limits::list))
         .route("/limits/{key}", put(limits::put).delete(limits::remove))
+        .route("/outages", get(outages::list))
+        .route("/outages/{provider}/probe", post(outages::probe))
         .route("/schedules", get(schedules::list))
         .route("/schedules/{name}", get(schedules::show).put(schedules::put).delete(schedules::remove))
         .route("/schedules/{name}/pause", post(schedules::pause))

@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    budgets, controls, dead_letters, events, export, findings, health, limits, products, requirements,
-    reviews, runs, schedules, webhooks,
+    budgets, controls, dead_letters, events, export, findings, health, limits, outages, products,
+    requirements, reviews, runs, schedules, webhooks,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -26,7 +26,8 @@ use crate::{api, http::middleware::error::Error};
         budgets::list, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, dead_letters::list, dead_letters::redrive,
-        products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
+        products::list, products::put, limits::list, limits::put, limits::remove, outages::list, outages::probe,
+        reviews::findings,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
         webhooks::github, health::alive, health::ready,
     ),
@@ -38,6 +39,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "dead letters", description = "Jobs that used up their attempts."),
         (name = "products", description = "The products that requirements are for."),
         (name = "limits", description = "How many jobs may run at once."),
+        (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "Deliveries of the forge."),
