@@ -2,6 +2,7 @@
 //! invariants of all runs.
 
 mod forge;
+mod model;
 
 use std::fmt::Write as _;
 
@@ -64,6 +65,7 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         describe_unjudged(unjudged, &mut text);
         found["unjudged"] = json!(unjudged);
     }
+    found["fallback"] = model::inspect(&mut text)?;
     let products = forge::inspect(&pool, missing == 0, &mut text).await?;
     is_healthy &= products.iter().all(forge::Inspected::is_healthy);
     found["github"] = json!(products);
