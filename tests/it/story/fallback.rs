@@ -221,31 +221,30 @@ async fn an_answer_of_the_fallback_is_adopted_by_the_next_attempt_although_the_m
     assert!(history.contains("asked the fallback"), "{history}");
 }
 
+/// The run waits for the model, without an attempt less, since its fallback fails like this.
+async fn check_unusable(spoil: impl FnOnce(&mut Config), expected: &str) {
+    let (world, fallback) = world_with(|app| spoil(app.model.fallback.as_mut().unwrap())).await;
+    world.model.fail_all(Some(Fault::Status(503, None)));
+    let budget = json!({"micro_dollars": 100_000_000});
+    let body = json!({"product": "wealth", "title": COUNT_ROUNDS, "body": "Count.", "budget": budget});
+    let run = world.submit_as(body).await;
+    let is_down = async || !outage::list(&world.pool).await.unwrap().is_empty();
+    until(&world, run, "the model is down", is_down).await;
+    until(&world, run, "the run waits again", async || world.model.ledger().len() > 4).await;
+    let attempts = attempt::of_run(&world.pool, run).await.unwrap();
+    let says = |error: &String| error.contains(expected);
+    assert!(attempts.iter().any(|row| row.error.as_ref().is_some_and(says)), "{attempts:?}");
+    world.model.fail_all(None);
+    merged(&world, run).await;
+    assert!(answered(&fallback).is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fallback_that_cannot_be_used_costs_no_attempt_and_the_run_waits_for_the_model() {
-    let spoilt: [(fn(&mut Config), &str); 2] = [
-        (|config| config.api_key = "revoked".into(), "does not accept the key"),
-        (|config| config.prices = None, "its fallback is not asked"),
-    ];
-    for (spoil, expected) in spoilt {
-        let (world, fallback) = world_with(|app| spoil(app.model.fallback.as_mut().unwrap())).await;
-        world.model.fail_all(Some(Fault::Status(503, None)));
-        let body = json!({
-            "product": "wealth", "title": COUNT_ROUNDS, "body": "Count.", "budget": {"micro_dollars": 100_000_000},
-        });
-        let run = world.submit_as(body).await;
-        until(&world, run, "the model is down", async || {
-            !outage::list(&world.pool).await.unwrap().is_empty()
-        })
-        .await;
-        until(&world, run, "the run waits again", async || world.model.ledger().len() > 4).await;
-        let attempts = attempt::of_run(&world.pool, run).await.unwrap();
-        assert!(
-            attempts.iter().any(|row| row.error.as_deref().is_some_and(|error| error.contains(expected))),
-            "{attempts:?}"
-        );
-        world.model.fail_all(None);
-        merged(&world, run).await;
-        assert!(answered(&fallback).is_empty());
-    }
+async fn a_fallback_that_refuses_our_key_costs_no_attempt_and_the_run_waits_for_the_model() {
+    check_unusable(|config| config.api_key = "revoked".into(), "does not accept the key").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fallback_that_no_budget_admits_does_not_pause_the_run_which_waits_for_the_model() {
+    check_unusable(|config| config.prices = None, "its fallback is not asked").await;
 }
