@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use super::commands::{
-    archive, bench, budget, demo, dev, dlq, doctor, fault, hold, limit, options::Database, product,
+    archive, bench, budget, demo, dev, dlq, doctor, fault, hold, limit, options::Database, outage, product,
     requirement, retention, run, schedule, serve, worker,
 };
 
@@ -67,6 +67,9 @@ pub(super) enum Command {
     Hold(hold::Place),
     /// Release what is held.
     Release(hold::Free),
+    /// List outages of GitHub, git and models, and probe by hand.
+    #[command(subcommand)]
+    Outage(outage::Command),
     /// Submit a requirement repeatedly, by a cron expression in UTC.
     #[command(subcommand)]
     Schedule(schedule::Command),

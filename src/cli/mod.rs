@@ -19,8 +19,8 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, bench, budget, demo, dev, dlq, doctor, fault, hold, limit, migrate, product, requirement,
-        retention, run, schedule, serve, worker,
+        archive, bench, budget, demo, dev, dlq, doctor, fault, hold, limit, migrate, outage, product,
+        requirement, retention, run, schedule, serve, worker,
     },
     print::Printer,
 };
@@ -66,6 +66,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Hold(options) => hold::place(&client()?, &printer, options).await,
         Command::Release(options) => hold::release(&client()?, &printer, options).await,
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
+        Command::Outage(command) => outage::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
         Command::Migrate(database) => migrate::run(&printer, &database).await,
         Command::Doctor(doctor) => doctor::run(&printer, doctor).await,

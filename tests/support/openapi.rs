@@ -204,7 +204,9 @@ fn matches_path(template: &str, path: &str) -> bool {
         match (names.next(), segments.next()) {
             (None, None) => return true,
             // A reference, branch or path may hold slashes; it is the template's last segment then.
-            (Some("{ref}" | "{branch}" | "{path}"), Some(_)) if names.clone().next().is_none() => return true,
+            (Some("{ref}" | "{branch}" | "{path}"), Some(_)) if names.clone().next().is_none() => {
+                return true;
+            }
             (Some(name), Some(segment)) if name.starts_with('{') || name == segment => {}
             _ => return false,
         }

@@ -12,6 +12,7 @@ pub(super) mod hold;
 pub(super) mod limit;
 pub(super) mod migrate;
 pub(super) mod options;
+pub(super) mod outage;
 pub(super) mod product;
 pub(super) mod requirement;
 pub(super) mod retention;

@@ -10,6 +10,7 @@ mod health;
 mod holds;
 mod limits;
 pub mod openapi;
+mod outages;
 mod problems;
 mod products;
 mod requirements;
@@ -86,6 +87,8 @@ fn catalog() -> Router<AppState> {
         .route("/limits/{key}", put(limits::put).delete(limits::remove))
         .route("/holds", get(holds::list).post(holds::put))
         .route("/holds/release", post(holds::release))
+        .route("/outages", get(outages::list))
+        .route("/outages/{provider}/probe", post(outages::probe))
         .route("/schedules", get(schedules::list))
         .route("/schedules/{name}", get(schedules::show).put(schedules::put).delete(schedules::remove))
         .route("/schedules/{name}/pause", post(schedules::pause))

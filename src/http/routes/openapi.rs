@@ -7,8 +7,8 @@ use axum::{
 use utoipa::OpenApi;
 
 use super::{
-    budgets, controls, dead_letters, events, export, findings, health, holds, limits, products, requirements,
-    reviews, runs, schedules, webhooks,
+    budgets, controls, dead_letters, events, export, findings, health, holds, limits, outages, products,
+    requirements, reviews, runs, schedules, webhooks,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -27,7 +27,7 @@ use crate::{api, http::middleware::error::Error};
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, dead_letters::list, dead_letters::redrive,
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
-        holds::list, holds::put, holds::release,
+        holds::list, holds::put, holds::release, outages::list, outages::probe,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
         webhooks::github, health::alive, health::ready,
     ),
@@ -40,6 +40,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "products", description = "The products that requirements are for."),
         (name = "limits", description = "How many jobs may run at once."),
         (name = "holds", description = "Stop everything, a product, a queue or a worker, and release it."),
+        (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "webhooks", description = "Deliveries of the forge."),

@@ -1,6 +1,7 @@
 //! REST as a caller meets it, over a real Postgres.
 
 mod limits;
+mod outages;
 mod requests;
 mod runs;
 mod webhooks;
