@@ -32,7 +32,7 @@ impl Attempt<'_> {
             let (answer, complaints) = (&reply.text, &complaints[..]);
             prompt = Repair { asked: &prompt, answer, complaints, attempt: number + 1 }.prompt();
         }
-        Err(Failure::last(format!("none of {MOST_ANSWERS} answers of the model could be used: {last}")))
+        Err(Failure::unusable(format!("none of {MOST_ANSWERS} answers of the model could be used: {last}")))
     }
 
     /// The commit that an earlier attempt at this visit showed to the model, so that its paid answer still fits.

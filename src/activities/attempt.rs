@@ -1,5 +1,7 @@
 //! One attempt at a step: what it works on, and what it reads of the forge and the repository.
 
+use std::sync::OnceLock;
+
 use tokio_util::sync::CancellationToken;
 
 use super::{Assignment, Factory, Failure, Reply, ledger::position};
@@ -29,6 +31,8 @@ pub(super) struct Attempt<'a> {
     pub(super) lost: CancellationToken,
     pub(super) requirement: requirement::Row,
     pub(super) repo: RepoName,
+    /// Which fallback answered in place of a model, for the note of the answer.
+    pub(super) stood_in: OnceLock<String>,
 }
 
 impl<'a> Attempt<'a> {
@@ -38,7 +42,19 @@ impl<'a> Attempt<'a> {
         let Subject::Requirement(requirement) = stored.spec.subject;
         let requirement = requirement::get(&factory.pool, requirement).await?;
         let requirement = requirement.ok_or_else(|| Failure::last("the run's requirement does not exist"))?;
-        Ok(Self { factory, lease, stored, rounds_left, lost, requirement, repo })
+        let stood_in = OnceLock::new();
+        Ok(Self { factory, lease, stored, rounds_left, lost, requirement, repo, stood_in })
+    }
+
+    /// The reply; the note of an answer says so if a fallback had a part in it.
+    pub(super) fn remark_on(&self, reply: Reply) -> Reply {
+        match (reply, self.stood_in.get()) {
+            (Reply::Answer(answer), Some(remark)) => {
+                let note = format!("{}; {remark}", answer.note);
+                Reply::Answer(Answer { note, ..answer })
+            }
+            (reply, _) => reply,
+        }
     }
 
     pub(super) const fn run(&self) -> &Run {

@@ -6,13 +6,13 @@ use futures::{FutureExt as _, future::BoxFuture};
 use uuid::Uuid;
 
 use super::{
-    Assignment, Failure, LookedBack, Perform, Reply, attempt::Attempt, barred, epilogue, gate, generate,
-    look_back, merge, remediate, review, update, verdict,
+    Assignment, Failure, LookedBack, Perform, Probes, Reply, attempt::Attempt, barred, epilogue, gate,
+    generate, look_back, merge, remediate, review, update, verdict,
 };
 use crate::{
-    core::workflow::Activity,
+    core::{outage::Provider, workflow::Activity},
     github::Forge,
-    llm::Model,
+    llm::{Model, Task},
     store::Pool,
     workspace::{Sandbox, Unavailable, Workspaces},
 };
@@ -25,6 +25,10 @@ pub struct Factory {
     pub forge: Arc<Forge>,
     /// The model.
     pub model: Model,
+    /// The model that is asked while the other one does not answer.
+    pub fallback: Option<Model>,
+    /// The probes of providers that are under way.
+    pub probes: Probes,
     /// The mirrors.
     pub workspaces: Workspaces,
     /// Where the product's tests run; without one they do not run, and the notes of the run say so.
@@ -83,7 +87,7 @@ impl Perform for Factory {
             };
             match performed.await {
                 Err(failure) => barred::explain(&attempt, failure).boxed().await,
-                reply => reply,
+                Ok(reply) => Ok(attempt.remark_on(reply)),
             }
         }
         .boxed()
@@ -91,6 +95,16 @@ impl Perform for Factory {
 
     fn look_back(&self, run: Uuid) -> BoxFuture<'_, Result<Option<LookedBack>, Failure>> {
         look_back::look_back(self, run).boxed()
+    }
+
+    fn fallback_of(&self, down: &Provider) -> Option<Provider> {
+        let config = self.model.config();
+        let task = [Task::Generate, Task::Review].into_iter().find(|task| config.provider(*task) == *down)?;
+        config.fallback_for(task).map(|fallback| fallback.provider(task))
+    }
+
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        self.probes.give_back(&self.pool).boxed()
     }
 
     fn conclude(&self, run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {

@@ -44,14 +44,14 @@ use uuid::Uuid;
 
 pub use self::{
     factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
-    outages::Breaker,
+    outages::{Breaker, Probes},
     rate_limits::{ForgeThrottle, ModelThrottle},
     reconciler::Reconciler,
     report::run_of_check,
 };
 use crate::{
     core::{
-        outage::{Held, Outage},
+        outage::{Held, Outage, Provider},
         run::{Event, Park, PauseCause, Progress},
         workflow::Activity,
     },
@@ -85,6 +85,15 @@ pub enum Reply {
     Park(Park, Progress),
 }
 
+/// Whose failure a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The forge's, its git's, or of what they hold.
+    Forge,
+    /// The model's, the database's or our own: the repository has no part in it.
+    Elsewhere,
+}
+
 /// Why an attempt has no reply.
 #[derive(Debug)]
 pub enum Failure {
@@ -94,6 +103,8 @@ pub enum Failure {
         error: String,
         /// The least wait, if the other side named one.
         after: Option<Duration>,
+        /// Whose failure it is.
+        origin: Origin,
     },
     /// A limit that all workers share held a call back: the job is snoozed, and no attempt is used up.
     Snooze {
@@ -108,6 +119,8 @@ pub enum Failure {
     Final {
         /// What went wrong, in a sentence for people.
         error: String,
+        /// Whose failure it is.
+        origin: Origin,
     },
     /// Nothing more may be spent until a person has looked: the run is paused.
     Halt {
@@ -139,6 +152,16 @@ pub trait Perform: Send + Sync + 'static {
         futures::future::ready(Ok(None)).boxed()
     }
 
+    /// The provider that is asked instead while this one is down, if there is one.
+    fn fallback_of(&self, _down: &Provider) -> Option<Provider> {
+        None
+    }
+
+    /// Gives back what attempts that were cut off left behind. The last call of a worker that stops.
+    fn stopped(&self) -> BoxFuture<'_, ()> {
+        futures::future::ready(()).boxed()
+    }
+
     /// Says the last word of a run that has ended; it may be called more than once. A stand-in has none.
     fn conclude(&self, _run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {
         futures::future::ready(Ok(())).boxed()
@@ -151,30 +174,42 @@ fn count(items: usize) -> u32 {
 }
 
 impl Failure {
+    /// The forge or its git may show something else to another attempt.
     fn retry(error: impl std::fmt::Display) -> Self {
-        Self::Retry { error: error.to_string(), after: None }
+        Self::Retry { error: error.to_string(), after: None, origin: Origin::Forge }
     }
 
+    /// What the forge or its git shows will not change by itself.
     fn last(error: impl std::fmt::Display) -> Self {
-        Self::Final { error: error.to_string() }
+        Self::Final { error: error.to_string(), origin: Origin::Forge }
+    }
+
+    /// What the model, the database or we ourselves made is of no use.
+    fn unusable(error: impl std::fmt::Display) -> Self {
+        Self::Final { error: error.to_string(), origin: Origin::Elsewhere }
     }
 
     /// The outage, with what this call met if it was made.
-    fn out_of_reach(outage: &Outage, error: &impl std::fmt::Display) -> Self {
+    fn outage_of(outage: &Outage, error: &impl std::fmt::Display) -> Outage {
         let error = if outage.was_made { error.to_string() } else { outage.error.clone() };
-        Self::Outage(Box::new(Outage { error, ..outage.clone() }))
+        Outage { error, ..outage.clone() }
+    }
+
+    fn out_of_reach(outage: &Outage, error: &impl std::fmt::Display) -> Self {
+        Self::Outage(Box::new(Self::outage_of(outage, error)))
     }
 }
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        Self::retry(format!("the database failed: {error}"))
+        let error = format!("the database failed: {error}");
+        Self::Retry { error, after: None, origin: Origin::Elsewhere }
     }
 }
 
 impl From<github::Error> for Failure {
-    /// A token that is wrong or lacks a permission is fixed by people without touching the run, so these are
-    /// retried too.
+    /// A token that is wrong or lacks a permission is fixed by people without touching the run; what changed in the
+    /// meantime, and an answer that was cut, are another at the next look. So these are retried too.
     fn from(error: github::Error) -> Self {
         if let Some(outage) = error.outage() {
             return Self::out_of_reach(outage, &error);
@@ -182,9 +217,15 @@ impl From<github::Error> for Failure {
         if let (Some(key), Some(until)) = (error.held_by(), error.retry_after()) {
             return Self::Snooze { until, why: key.to_owned() };
         }
-        let is_fixable = matches!(error.kind(), github::Kind::Unauthorized | github::Kind::Forbidden);
-        if error.is_transient() || is_fixable {
-            Self::Retry { error: error.to_string(), after: error.retry_after() }
+        let may_be_other = matches!(
+            error.kind(),
+            github::Kind::Unauthorized
+                | github::Kind::Forbidden
+                | github::Kind::Conflict
+                | github::Kind::Unreadable
+        );
+        if error.is_transient() || may_be_other {
+            Self::Retry { error: error.to_string(), after: error.retry_after(), origin: Origin::Forge }
         } else {
             Self::last(error)
         }
@@ -195,7 +236,7 @@ impl From<llm::Error> for Failure {
     /// A cut or empty answer may be complete the next time; a wrong key is fixed by people.
     fn from(error: llm::Error) -> Self {
         match &error {
-            llm::Error::Rejected(_) | llm::Error::Refused(..) => Self::last(error),
+            llm::Error::Rejected(_) | llm::Error::Refused(..) => Self::unusable(error),
             llm::Error::Down { outage, .. } => Self::out_of_reach(outage, &error),
             llm::Error::Held(Held::Outage(outage)) => Self::out_of_reach(outage, &error),
             llm::Error::Held(Held::Limit(wait)) => Self::Snooze { until: wait.wait, why: wait.key.clone() },
@@ -203,7 +244,10 @@ impl From<llm::Error> for Failure {
             | llm::Error::Auth(_)
             | llm::Error::TooLong(_)
             | llm::Error::Empty(_)
-            | llm::Error::Oversize => Self::Retry { after: error.retry_after(), error: error.to_string() },
+            | llm::Error::Oversize => {
+                let origin = Origin::Elsewhere;
+                Self::Retry { after: error.retry_after(), error: error.to_string(), origin }
+            }
         }
     }
 }
@@ -220,7 +264,7 @@ impl From<workspace::Error> for Failure {
         if let workspace::Error::Token { why, .. } = &error {
             return match why.held.clone() {
                 Some((why, until)) => Self::Snooze { until, why },
-                None => Self::Retry { after: why.after, error: error.to_string() },
+                None => Self::Retry { after: why.after, error: error.to_string(), origin: Origin::Forge },
             };
         }
         if error.is_transient() || error.is_unauthorized() { Self::retry(error) } else { Self::last(error) }

@@ -12,13 +12,13 @@ use std::{
 use futures::{FutureExt as _, future::BoxFuture};
 use url::Url;
 
-use super::outages::Breaker;
+use super::outages::{Breaker, Probes};
 use crate::{
     core::{
         outage::{Held, Outage, Pass, Provider},
         rate::{Observed, RateWindow, Wait},
     },
-    github::{self, Effort},
+    github::{self, Effort, Minting},
     llm,
     store::{
         Pool,
@@ -43,6 +43,7 @@ struct Limits {
 pub struct ForgeThrottle {
     limits: Limits,
     breaker: Breaker,
+    minting: Breaker,
     host: String,
     /// Whether the forge has GitHub's secondary limits; a server of one's own has none by default.
     is_github: bool,
@@ -71,6 +72,7 @@ struct Secondary {
 pub struct ModelThrottle {
     limits: Limits,
     host: String,
+    probes: Probes,
 }
 
 impl ForgeThrottle {
@@ -80,13 +82,20 @@ impl ForgeThrottle {
         let host = host(api_url);
         let is_github = host == "api.github.com" || host.ends_with(".ghe.com");
         let breaker = Breaker::new(pool.clone(), Provider::forge(host.clone()));
-        Self { limits: Limits::new(pool), breaker, host, is_github }
+        let minting = Breaker::new(pool.clone(), Provider::minting(&host));
+        Self { limits: Limits::new(pool), breaker, minting, host, is_github }
     }
 
     /// The key of the limit that counts every call of an account.
     #[must_use]
     pub fn key(&self, account: &str) -> String {
         format!("github:{}:{account}", self.host)
+    }
+
+    /// The same, with its probes noted here.
+    #[must_use]
+    pub fn noting(self, probes: &Probes) -> Self {
+        Self { breaker: self.breaker.noting(probes), minting: self.minting.noting(probes), ..self }
     }
 
     /// With GitHub's secondary limits, whatever the server.
@@ -139,12 +148,18 @@ impl ModelThrottle {
     /// The limits of the models at this address.
     #[must_use]
     pub fn new(pool: Pool, base_url: &str) -> Self {
-        let host = Url::parse(base_url).map_or_else(|_| base_url.to_owned(), |url| host(&url));
-        Self { limits: Limits::new(pool), host }
+        Self { limits: Limits::new(pool), host: llm::host(base_url), probes: Probes::default() }
+    }
+
+    /// The same, with its probes noted here.
+    #[must_use]
+    pub fn noting(self, probes: &Probes) -> Self {
+        Self { probes: probes.clone(), ..self }
     }
 
     fn breaker(&self, model: &str) -> Breaker {
-        Breaker::new(self.limits.pool.clone(), Provider::model(&self.host, model))
+        let provider = Provider::model(&self.host, model);
+        Breaker::new(self.limits.pool.clone(), provider).noting(&self.probes)
     }
 
     /// The keys of the limits of a model's calls and of its tokens.
@@ -158,12 +173,34 @@ impl ModelThrottle {
 }
 
 impl github::Throttle for ForgeThrottle {
+    fn provider(&self) -> Provider {
+        Provider::forge(self.host.clone())
+    }
+
     fn pass<'a>(&'a self, account: &'a str, effort: Effort) -> BoxFuture<'a, Result<Pass, Held>> {
         async move { self.limits.pass(&self.breaker, &self.account(account).costs(effort)).await }.boxed()
     }
 
     fn ended(&self, pass: Pass, failure: Option<String>) -> BoxFuture<'_, Option<Outage>> {
         self.breaker.ended(pass, failure).boxed()
+    }
+
+    fn pass_minting(&self) -> BoxFuture<'_, Result<Pass, Held>> {
+        self.minting.pass().boxed()
+    }
+
+    fn ended_minting(&self, pass: Pass, minting: Minting) -> BoxFuture<'_, Option<Outage>> {
+        async move {
+            match minting {
+                Minting::Answered => self.minting.ended(pass, None).await,
+                Minting::Failed(error) => self.minting.ended(pass, Some(error)).await,
+                Minting::Held => {
+                    self.minting.give_back(pass).await;
+                    None
+                }
+            }
+        }
+        .boxed()
     }
 
     fn observe<'a>(&'a self, account: &'a str, observed: Observed) -> BoxFuture<'a, ()> {
@@ -177,6 +214,10 @@ impl github::Throttle for ForgeThrottle {
 }
 
 impl llm::Throttle for ModelThrottle {
+    fn provider(&self, model: &str) -> Provider {
+        Provider::model(&self.host, model)
+    }
+
     fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<Pass, Held>> {
         async move {
             let bucket = |key| Bucket { key, capacity: None, refill_per_s: 0.0 };
@@ -299,6 +340,5 @@ impl Limits {
 
 /// The host of an address, with its port if it names one.
 pub(super) fn host(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    url[url::Position::BeforeHost..url::Position::AfterPort].to_owned()
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling, Reconciler},
+    activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling, Probes, Reconciler},
     core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
     github::{self, Credential, Forge},
@@ -164,15 +164,22 @@ impl App {
     }
 
     fn factory(&self, pool: Pool, sandbox: Result<Sandbox, Unavailable>) -> anyhow::Result<Factory> {
-        let forge_throttle = ForgeThrottle::new(pool.clone(), &self.forge.api_url);
-        let model_throttle = ModelThrottle::new(pool.clone(), &self.model.base_url);
+        let probes = Probes::default();
+        let forge_throttle = ForgeThrottle::new(pool.clone(), &self.forge.api_url).noting(&probes);
         let forge = Arc::new(self.client()?.behind(Arc::new(forge_throttle)));
-        let git_breaker = Breaker::of_git(pool.clone(), &self.forge.url);
+        let git_breaker = Breaker::of_git(pool.clone(), &self.forge.url).map(|it| it.noting(&probes));
+        let model = |config: &llm::Config| {
+            let throttle = ModelThrottle::new(pool.clone(), &config.base_url).noting(&probes);
+            Ok::<_, llm::BadConfig>(llm::Model::new(config.clone())?.behind(Arc::new(throttle)))
+        };
+        let fallback = self.model.fallback.as_deref().map(model).transpose();
         Ok(Factory {
+            model: model(&self.model)?,
+            fallback: fallback.context("the fallback model cannot be used")?,
             pool,
-            workspaces: self.workspaces(Arc::clone(&forge))?.behind(git_breaker.map(|it| it as _)),
+            workspaces: self.workspaces(Arc::clone(&forge))?.behind(git_breaker.map(|it| Arc::new(it) as _)),
             forge,
-            model: llm::Model::new(self.model.clone())?.behind(Arc::new(model_throttle)),
+            probes,
             sandbox,
             public_url: self.public_url.clone(),
             polling: self.polling,

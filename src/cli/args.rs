@@ -7,7 +7,7 @@ use url::Url;
 
 use super::commands::{
     archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, options::Database,
-    product, requirement, retention, run, schedule, serve, worker,
+    outage, product, requirement, retention, run, schedule, serve, worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -67,6 +67,9 @@ pub(super) enum Command {
     Hold(hold::Place),
     /// Release what is held.
     Release(hold::Free),
+    /// List outages of GitHub, git and models, and probe by hand.
+    #[command(subcommand)]
+    Outage(outage::Command),
     /// Submit a requirement repeatedly, by a cron expression in UTC.
     #[command(subcommand)]
     Schedule(schedule::Command),

@@ -20,8 +20,8 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, migrate, product,
-        requirement, retention, run, schedule, serve, worker,
+        archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, migrate, outage,
+        product, requirement, retention, run, schedule, serve, worker,
     },
     print::Printer,
 };
@@ -67,6 +67,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Hold(options) => hold::place(&client()?, &printer, options).await,
         Command::Release(options) => hold::release(&client()?, &printer, options).await,
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
+        Command::Outage(command) => outage::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
         Command::Key(command) => key::run(&client()?, &printer, command).await,
         Command::Audit(command) => audit::run(&client()?, &printer, command).await,

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Ack, Actor, Engine, Error, advance::lock, snooze, without_nul};
+use super::{Ack, Actor, Engine, Error, advance::lock, record, snooze, without_nul};
 use crate::{
     core::{
-        outage::{Outage, Service, delay},
+        outage::{Outage, Provider, Service, delay},
+        reason::Reason,
         run::{Event, State},
     },
     store::{
-        attempt,
+        self, attempt,
+        audit::Author,
         job::{self, Lease},
         job_control,
         run::StoredRun,
@@ -45,22 +47,48 @@ impl Engine {
             Some(_) => (outage.wait, snooze::SPREAD),
             None => (outage.wait.max(delay(since, stored.now)), snooze::SPREAD / 2),
         };
-        if !job::snooze(&mut *tx, lease, wait, spread, &provider).await? {
+        let beside = outage.fallback.as_ref().map(|fallback| fallback.provider.to_string());
+        if !job::snooze(&mut *tx, lease, wait, spread, &provider, beside.as_deref()).await? {
             return Ok(Ack::Fenced);
         }
         if outage.was_made && outage.provider.service == Service::Model {
             job::keep_number(&mut tx, lease).await?;
-            attempt::end(&mut tx, lease, worker, "lost", &without_nul(&outage.error)).await?;
+            attempt::end(&mut tx, lease, worker, "lost", &without_nul(&outage.errors())).await?;
         }
         // A person may have paused the run meanwhile; the resumed job finds the outage itself.
         if noted.is_none() && matches!(stored.run.state, State::At { .. }) {
-            let error = without_nul(&outage.error);
+            let error = without_nul(&outage.errors());
             let event = Event::Held { turn: lease.turn, provider, since, error };
             let workflow = self.workflow(&stored.spec.workflow_hash).await?;
             self.advance(&mut tx, stored, &workflow, Actor::Other(worker), vec![event]).await?;
         }
         tx.commit().await?;
         Ok(Ack::Committed)
+    }
+}
+
+impl Engine {
+    /// Makes the next probe of a provider due now, with the jobs that wait for it. Returns how many jobs; `None` if the
+    /// provider is not down.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn probe(
+        &self,
+        provider: &Provider,
+        by: impl Into<Author<'_>>,
+        reason: &Reason,
+    ) -> Result<Option<i64>, Error> {
+        let by = by.into();
+        let mut tx = self.pool.begin().await?;
+        let waiting = store::outage::probe(&mut tx, provider, snooze::SPREAD).await?;
+        if let Some(jobs) = waiting {
+            record::probed(&mut tx, by, &provider.to_string(), jobs, reason).await?;
+            tx.commit().await?;
+            let actor = by.person;
+            tracing::info!(%provider, actor, jobs, "{} is probed by hand: {reason}", provider.in_words());
+        }
+        Ok(waiting)
     }
 }
 
@@ -72,6 +100,6 @@ pub(super) fn went_on(stored: &StoredRun, lease: &Lease) -> Option<Event> {
 }
 
 fn too_long(outage: &Outage, since: chrono::DateTime<chrono::Utc>) -> String {
-    let (who, error) = (outage.provider.in_words(), &outage.error);
+    let (who, error) = (outage.provider.in_words(), outage.errors());
     format!("{who} has been out of reach since {}; last error: {error}", since.format("%Y-%m-%d %H:%M UTC"))
 }

@@ -162,6 +162,24 @@ pub(super) async fn dismissed(
     append(tx, by, act).await
 }
 
+/// A person had a provider probed that is down.
+pub(super) async fn probed(
+    tx: &mut Connection,
+    by: Author<'_>,
+    provider: &str,
+    jobs: i64,
+    reason: &Reason,
+) -> Result<()> {
+    let act = Act {
+        act: "outage.probe",
+        subject: provider,
+        after: Some(json!({ "waiting": jobs })),
+        reason: Some(reason.as_str()),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
 /// A person set, paused, resumed or removed a schedule.
 pub(super) async fn schedule(
     tx: &mut Connection,

@@ -16,7 +16,7 @@ impl Engine {
     /// # Errors
     /// When the database does not answer; the lease then expires.
     pub async fn snooze(&self, lease: &Lease, until: Duration, why: &str) -> Result<Ack, Error> {
-        let snoozed = job::snooze(self.pool(), lease, until, SPREAD, why).await?;
+        let snoozed = job::snooze(self.pool(), lease, until, SPREAD, why, None).await?;
         Ok(if snoozed { Ack::Committed } else { Ack::Fenced })
     }
 }

@@ -8,12 +8,15 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use super::{
-    ANSWER_LIMIT, Error, Forge,
+    ANSWER_LIMIT, Error, Forge, Kind,
     credentials::{Authorization, Scope, repository_of},
     throttle::{self, Effort},
     versions,
 };
-use crate::core::{outage::Pass, rate::Observed};
+use crate::core::{
+    outage::{Outage, Pass},
+    rate::Observed,
+};
 
 /// How many redirects of one call are followed.
 const REDIRECTS: usize = 4;
@@ -95,12 +98,24 @@ impl Forge {
         self.ended(pass, outcome).await
     }
 
-    /// Reports how a call ended, and learns whether its failure is part of an outage.
+    /// Reports how a call ended, and learns whether its failure is part of an outage. A call that a rate limit turned
+    /// away is waited out like one that fails alone.
     async fn ended<T>(&self, pass: Pass, outcome: Result<T, Error>) -> Result<T, Error> {
         let Some(throttle) = &self.throttle else { return outcome };
         let failure = outcome.as_ref().err().filter(|error| error.kind().is_outage());
         let outage = throttle.ended(pass, failure.map(ToString::to_string)).await;
-        outcome.map_err(|error| error.part_of(outage))
+        outcome.map_err(|error| match outage {
+            Some(outage) => error.part_of(Some(outage)),
+            None => self.limited(error),
+        })
+    }
+
+    /// The same error; of a call that a rate limit turned away, as one that is waited out.
+    pub(super) fn limited(&self, error: Error) -> Error {
+        let wait = error.retry_after().filter(|_| error.kind() == Kind::RateLimited);
+        let Some((throttle, wait)) = self.throttle.as_ref().zip(wait) else { return error };
+        let alone = Outage::of_one_call(throttle.provider(), wait, error.to_string());
+        error.part_of(Some(alone))
     }
 
     async fn exchange<B>(

@@ -98,7 +98,8 @@ impl Forge {
         let document = Document { query, variables: Some(variables) };
         let (method, body) = (&Method::POST, Some(&document));
         let outgoing = Outgoing { method, route: ROUTE, body, also: &[], call: CALL };
-        data(Box::pin(self.authorized(&outgoing, &Scope::Repository(repo.clone()))).await?)
+        let answer = Box::pin(self.authorized(&outgoing, &Scope::Repository(repo.clone()))).await?;
+        data(answer).map_err(|error| self.limited(error))
     }
 }
 

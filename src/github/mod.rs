@@ -69,7 +69,7 @@ pub use repository::{GitAccess, Repository};
 pub use reviews::{NewReview, NewReviewComment, Review};
 pub use stacks::Layer;
 pub use statuses::{CommitStatus, NewStatus};
-pub use throttle::{Effort, Throttle};
+pub use throttle::{Effort, Minting, Throttle};
 pub use versions::API_VERSION;
 
 /// The most bytes one answer may have (32 MiB); a longer one is refused unread.

@@ -1,7 +1,7 @@
 //! Rate limits and outages, which all workers share: asked before a call, updated from its answer.
 
 use chrono::{DateTime, Utc};
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use http::{HeaderMap, Method};
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
     headers::{server_time, text_of, until},
 };
 use crate::core::{
-    outage::{Held, Outage, Pass},
+    outage::{Held, Outage, Pass, Provider},
     rate::{Observed, RateWindow},
 };
 
@@ -24,8 +24,22 @@ pub enum Effort {
     Create,
 }
 
+/// What came of the minting of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Minting {
+    /// The forge decided, whatever it decided.
+    Answered,
+    /// This failure of the server or of the way to it.
+    Failed(String),
+    /// A limit or an outage held one of its calls back.
+    Held,
+}
+
 /// Decides before each call whether it may be made, and observes each answer.
 pub trait Throttle: Send + Sync {
+    /// The forge, as its breaker knows it.
+    fn provider(&self) -> Provider;
+
     /// Admits a call of an account, such as `installation/7`, possibly after a short wait.
     ///
     /// # Errors
@@ -34,6 +48,19 @@ pub trait Throttle: Send + Sync {
 
     /// Observes what an answer says about the limits of an account.
     fn observe<'a>(&'a self, account: &'a str, observed: Observed) -> BoxFuture<'a, ()>;
+
+    /// Admits the minting of a token, which takes two calls; the first of them is often answered while the second is not.
+    ///
+    /// # Errors
+    /// [`Held`] says for how long no token may be minted.
+    fn pass_minting(&self) -> BoxFuture<'_, Result<Pass, Held>> {
+        futures::future::ready(Ok(Pass::default())).boxed()
+    }
+
+    /// Learns what came of a minting that was admitted.
+    fn ended_minting(&self, _pass: Pass, _minting: Minting) -> BoxFuture<'_, Option<Outage>> {
+        futures::future::ready(None).boxed()
+    }
 
     /// Learns how a call ended that was admitted: with an answer, whatever it was, or with this failure of the
     /// server or of the way to it. A failure may be part of an outage.

@@ -19,12 +19,12 @@ use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
 use super::{
-    BadConfig, Config, Error, Message, Prompt, Reply, Role, Throttle, Usage, stream::collect,
+    BadConfig, Config, Error, Message, Prompt, Reply, Role, Sign, Throttle, Usage, stream::collect,
     transport::send_once,
 };
 use crate::core::{
     budget::{Amount, Estimate, Price},
-    outage::Pass,
+    outage::{FIRST_PROBE, Outage, Pass},
 };
 
 /// The most tokens that an answer is assumed to have, reasoning included, where no limit is set.
@@ -113,16 +113,22 @@ impl Model {
         self.ended(model, pass, answered.map_err(|error| self.redacted(error))).await
     }
 
-    /// Reports how a call ended, and learns whether its failure is part of an outage.
+    /// Reports how a call ended, and learns whether its failure is part of an outage. A call that was turned away for
+    /// the server's load says nothing of others, and is waited out like one that fails alone.
     async fn ended(&self, model: &str, pass: Pass, answered: Result<Reply, Error>) -> Result<Reply, Error> {
         let Some(throttle) = &self.throttle else { return answered };
         let failure = match &answered {
-            Err(Error::Transient { message, is_outage: true, .. }) => Some(message.clone()),
+            Err(Error::Transient { message, sign: Sign::Outage, .. }) => Some(message.clone()),
             _ => None,
         };
         match (throttle.ended(model, pass, failure).await, answered) {
             (Some(outage), Err(Error::Transient { maybe_paid, .. })) => {
                 Err(Error::Down { outage: Box::new(outage), maybe_paid })
+            }
+            (_, Err(Error::Transient { retry_after, message, maybe_paid, sign: Sign::Load })) => {
+                let wait = retry_after.unwrap_or(FIRST_PROBE);
+                let outage = Box::new(Outage::of_one_call(throttle.provider(model), wait, message));
+                Err(Error::Down { outage, maybe_paid })
             }
             (_, answered) => answered,
         }
@@ -168,8 +174,8 @@ impl Model {
         let key = self.config.api_key.expose_secret();
         let hide = |text: String| if key.is_empty() { text } else { text.replace(key, "***") };
         match error {
-            Error::Transient { retry_after, message, maybe_paid, is_outage } => {
-                Error::Transient { retry_after, message: hide(message), maybe_paid, is_outage }
+            Error::Transient { retry_after, message, maybe_paid, sign } => {
+                Error::Transient { retry_after, message: hide(message), maybe_paid, sign }
             }
             Error::Auth(message) => Error::Auth(hide(message)),
             Error::Rejected(message) => Error::Rejected(hide(message)),

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 use super::Task;
+use crate::core::outage::Provider;
 
 /// The address of OpenAI itself.
 pub const OPENAI_URL: &str = "https://api.openai.com/v1";
@@ -28,6 +29,8 @@ pub struct Config {
     pub most_output: Option<u32>,
     /// When a call times out.
     pub timeouts: Timeouts,
+    /// The model that is asked while this one does not answer, for every task.
+    pub fallback: Option<Box<Self>>,
 }
 
 /// Prices in micro-dollars per million tokens: $2.50 per million is 2,500,000.
@@ -84,7 +87,29 @@ impl Config {
             prices: None,
             most_output: None,
             timeouts: Timeouts::default(),
+            fallback: None,
         }
+    }
+
+    /// The provider that is asked for this task, as its breaker knows it.
+    #[must_use]
+    pub fn provider(&self, task: Task) -> Provider {
+        Provider::model(&host(&self.base_url), self.model_for(task))
+    }
+
+    /// The fallback for this task, unless it is the same model at the same address.
+    #[must_use]
+    pub fn fallback_for(&self, task: Task) -> Option<&Self> {
+        self.fallback.as_deref().filter(|fallback| fallback.provider(task) != self.provider(task))
+    }
+
+    /// Whether the model that writes would review its own work once the fallback stands in for one of two models that
+    /// are set to be different.
+    #[must_use]
+    pub fn fallback_reviews_itself(&self) -> bool {
+        let (writer, reviewer) = (self.provider(Task::Generate), self.provider(Task::Review));
+        let fallback = self.fallback.as_ref().map(|fallback| fallback.provider(Task::Review));
+        writer != reviewer && fallback.is_some_and(|fallback| fallback == writer || fallback == reviewer)
     }
 
     /// The model that is asked for this task.
@@ -94,6 +119,14 @@ impl Config {
             Task::Review => &self.review_model,
             Task::Generate | Task::Repair | Task::Remediate => &self.model,
         }
+    }
+
+    /// Whether the address and the key can be used.
+    ///
+    /// # Errors
+    /// [`BadConfig`] when one of them cannot.
+    pub fn check(&self) -> Result<(), BadConfig> {
+        self.checked().map(|_| ())
     }
 
     /// The address, if the address and the key can be used.
@@ -109,9 +142,36 @@ impl Config {
     }
 }
 
+/// The host of a model's address, with its port if it names one; of no URL, the text itself.
+#[must_use]
+pub fn host(base_url: &str) -> String {
+    let of = |url: Url| url[url::Position::BeforeHost..url::Position::AfterPort].to_owned();
+    Url::parse(base_url).map_or_else(|_| base_url.to_owned(), of)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_fallback_that_is_the_model_itself_is_none_and_one_that_would_review_itself_is_known() {
+        let config = |model: &str, review: &str, fallback: (&str, &str)| {
+            let fallback = Config::new(fallback.0, "k".into(), fallback.1);
+            let config = Config::new("https://x.ai/v1", "k".into(), model);
+            Config { review_model: review.to_owned(), fallback: Some(Box::new(fallback)), ..config }
+        };
+        let check = |config: &Config, generate, review, itself| {
+            let has = |task| config.fallback_for(task).is_some();
+            let found = (has(Task::Generate), has(Task::Review), config.fallback_reviews_itself());
+            assert_eq!(found, (generate, review, itself), "{config:?}");
+        };
+        check(&config("a", "a", ("https://x.ai/v1", "b")), true, true, false);
+        check(&config("a", "b", ("https://x.ai/v1", "c")), true, true, false);
+        check(&config("a", "b", ("https://x.ai/v1", "b")), true, false, true);
+        check(&config("a", "b", ("https://x.ai/v1", "a")), false, true, true);
+        check(&config("a", "b", ("https://y.ai:8443/v1", "b")), true, true, false);
+        assert_eq!(host("https://u:p@y.ai:8443/v1"), "y.ai:8443");
+    }
 
     #[test]
     fn a_key_is_never_shown() {

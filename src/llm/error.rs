@@ -25,6 +25,17 @@ pub enum Bill {
     Unknown,
 }
 
+/// Of what a transient failure speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sign {
+    /// The server or the way to it is at fault: part of an outage, perhaps.
+    Outage,
+    /// The server has too much to do, or we ask too often.
+    Load,
+    /// This answer alone cannot be read.
+    Answer,
+}
+
 /// Why there is no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -37,10 +48,10 @@ pub enum Error {
         message: String,
         /// Whether the model may have worked on it nevertheless, which has to be paid for.
         maybe_paid: bool,
-        /// Whether the server or the way to it is at fault, and neither the request nor a limit.
-        is_outage: bool,
+        /// Of what the failure speaks.
+        sign: Sign,
     },
-    /// As [`Error::Transient`], as part of an outage that all workers know of.
+    /// As [`Error::Transient`], as part of an outage that all workers know of, or of one call that was turned away.
     #[error("the model is out of reach for now: {}", .outage.error)]
     Down {
         /// The outage.
@@ -89,6 +100,17 @@ impl Error {
         }
     }
 
+    /// The outage of the model, if all its callers are held back by it.
+    #[must_use]
+    pub fn outage(&self) -> Option<&Outage> {
+        let outage: &Outage = match self {
+            Self::Down { outage, .. } => outage,
+            Self::Held(Held::Outage(outage)) => outage,
+            _ => return None,
+        };
+        outage.since.map(|_| outage)
+    }
+
     /// What the failed call costs nevertheless.
     #[must_use]
     pub const fn bill(&self) -> Bill {
@@ -108,19 +130,19 @@ impl Error {
     /// A failure after the request was sent: the model may have worked on it.
     pub(super) fn transient(message: impl Into<String>) -> Self {
         let message = one_line(&message.into());
-        Self::Transient { retry_after: None, message, maybe_paid: true, is_outage: true }
+        Self::Transient { retry_after: None, message, maybe_paid: true, sign: Sign::Outage }
     }
 
     /// A failure to connect: the request was never sent.
     pub(super) fn unsent(message: impl Into<String>) -> Self {
         let message = one_line(&message.into());
-        Self::Transient { retry_after: None, message, maybe_paid: false, is_outage: true }
+        Self::Transient { retry_after: None, message, maybe_paid: false, sign: Sign::Outage }
     }
 
     /// An answer that cannot be read: the server is there.
     pub(super) fn unreadable(message: impl Into<String>) -> Self {
         let message = one_line(&message.into());
-        Self::Transient { retry_after: None, message, maybe_paid: true, is_outage: false }
+        Self::Transient { retry_after: None, message, maybe_paid: true, sign: Sign::Answer }
     }
 
     pub(super) fn timed_out(what: &str, after: Duration) -> Self {
@@ -138,8 +160,8 @@ impl Error {
             408 | 409 | 425 | 429 | 500.. => {
                 // A gateway that timed out does not know whether the call behind it went on.
                 let maybe_paid = matches!(status.as_u16(), 502 | 504);
-                let is_outage = matches!(status.as_u16(), 408 | 500..);
-                Self::Transient { retry_after: retry_after(headers, now), message, maybe_paid, is_outage }
+                let sign = if matches!(status.as_u16(), 408 | 500..) { Sign::Outage } else { Sign::Load };
+                Self::Transient { retry_after: retry_after(headers, now), message, maybe_paid, sign }
             }
             _ => Self::Rejected(message),
         }

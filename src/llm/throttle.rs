@@ -7,7 +7,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::Error;
 use crate::core::{
-    outage::{Held, Outage, Pass},
+    outage::{Held, Outage, Pass, Provider},
     rate::{Observed, RateWindow},
 };
 
@@ -16,6 +16,9 @@ const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Decides before each call whether it may be made, and observes each answer.
 pub trait Throttle: Send + Sync {
+    /// The provider of a model, as its breaker knows it.
+    fn provider(&self, model: &str) -> Provider;
+
     /// Admits a call of `model` that sends about so many tokens, possibly after a short wait.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{
-    activities::{Failure, LookedBack, Perform},
+    activities::{Failure, LookedBack, Origin, Perform},
     engine::Engine,
     queue::Shared,
     store::{
@@ -42,7 +42,10 @@ async fn all_due(engine: &Engine, shared: &Shared, activities: &dyn Perform) -> 
         let failure = match said {
             Ok(Ok(())) => None,
             Ok(Err(failure)) => Some(failure),
-            Err(_) => Some(Failure::Retry { error: format!("took longer than {TIMEOUT:?}"), after: None }),
+            Err(_) => {
+                let (error, origin) = (format!("took longer than {TIMEOUT:?}"), Origin::Elsewhere);
+                Some(Failure::Retry { error, after: None, origin })
+            }
         };
         match failure.map(|failure| next_attempt(&owed, failure)) {
             None => epilogue::done(&shared.pool, &owed).await?,
@@ -64,7 +67,11 @@ async fn all_due(engine: &Engine, shared: &Shared, activities: &dyn Perform) -> 
 async fn conclude(engine: &Engine, activities: &dyn Perform, run: Uuid) -> Result<(), Failure> {
     if let Some(LookedBack { by, event }) = activities.look_back(run).await? {
         let recorded = engine.pull_changed(run, &by, event).await;
-        recorded.map_err(|error| Failure::Retry { error: error.to_string(), after: None })?;
+        recorded.map_err(|error| Failure::Retry {
+            error: error.to_string(),
+            after: None,
+            origin: Origin::Elsewhere,
+        })?;
     }
     activities.conclude(run).await
 }
@@ -74,10 +81,10 @@ fn next_attempt(owed: &Owed, failure: Failure) -> (String, Option<Duration>) {
     let doublings = u32::try_from(owed.attempts).unwrap_or_default().min(8);
     let backoff = (Duration::from_secs(2) * 2_u32.pow(doublings)).min(LONGEST_WAIT);
     match failure {
-        Failure::Retry { error, after } => (error, Some(after.unwrap_or(backoff).min(LONGEST_WAIT))),
+        Failure::Retry { error, after, .. } => (error, Some(after.unwrap_or(backoff).min(LONGEST_WAIT))),
         Failure::Snooze { until, why } => (format!("held back by {why}"), Some(until)),
         Failure::Outage(outage) => (outage.error.clone(), Some(outage.wait.clamp(backoff, LONGEST_WAIT))),
-        Failure::Final { error } => (error, None),
+        Failure::Final { error, .. } => (error, None),
         Failure::Halt { reason, .. } => (reason, Some(LONGEST_WAIT)),
         Failure::LeaseLost => ("its lease was lost".to_owned(), Some(backoff)),
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::with_timeout;
 use crate::{
-    activities::{Assignment, Failure, Perform, Reply},
+    activities::{Assignment, Failure, Origin, Perform, Reply},
     core::{
         outage::{Outage, Provider},
         workflow::Outcome,
@@ -106,7 +106,8 @@ impl Executor {
     async fn perform(&self, job: &ClaimedJob) -> Result<AttemptEnd, engine::Error> {
         let lease = &job.lease;
         if lease.is_spent() {
-            return Ok(Err(Failure::Final { error: "every attempt ended with its worker".to_owned() }));
+            let (error, origin) = ("every attempt ended with its worker".to_owned(), Origin::Elsewhere);
+            return Ok(Err(Failure::Final { error, origin }));
         }
         if let Some(outage) = self.still_down(job).await? {
             return Ok(Err(Failure::Outage(Box::new(outage))));
@@ -114,7 +115,7 @@ impl Executor {
         let (assignment, timeout) = self.assignment(job).await?;
         tracing::debug!(run.id = %lease.run, step = %lease.step, attempt = lease.attempt, "attempt begins");
         let performed = AssertUnwindSafe(async { self.activities.perform(assignment).await }).catch_unwind();
-        let failed = |error| Err(Failure::Retry { error, after: None });
+        let failed = |error| Err(Failure::Retry { error, after: None, origin: Origin::Elsewhere });
         Ok(tokio::select! {
             () = job.lost().cancelled() => Err(Failure::LeaseLost),
             end = tokio::time::timeout(timeout, performed) => match end {
@@ -125,14 +126,19 @@ impl Executor {
         })
     }
 
-    /// The outage that held this job and lasts: an attempt would only do again what it did before that call.
+    /// The outage that held this job and lasts: an attempt would only do again what it did before that call. With a
+    /// fallback both must be down.
     async fn still_down(&self, job: &ClaimedJob) -> Result<Option<Outage>, engine::Error> {
-        let held = &job.stored.run.held;
-        if held.is_empty() {
-            return Ok(None);
+        let held = job.stored.run.held.keys().filter_map(|key| key.parse::<Provider>().ok());
+        for provider in held {
+            let fallback = self.activities.fallback_of(&provider);
+            let asked: Vec<Provider> = std::iter::once(provider).chain(fallback).collect();
+            let down = store::outage::shut(self.engine.pool(), &asked).await?;
+            if down.len() == asked.len() {
+                return Ok(down.into_iter().reduce(Outage::with_fallback));
+            }
         }
-        let providers: Vec<Provider> = held.keys().filter_map(|key| key.parse().ok()).collect();
-        Ok(store::outage::shut(self.engine.pool(), &providers).await?)
+        Ok(None)
     }
 
     /// What the activity is given, and its timeout.
@@ -156,10 +162,10 @@ impl Executor {
             Ok(Reply::Park(park, progress)) => {
                 self.retry(|| engine.park(lease, worker, park.clone(), progress.clone())).await
             }
-            Err(Failure::Retry { error, after }) => {
+            Err(Failure::Retry { error, after, .. }) => {
                 self.retry(|| engine.fail(lease, worker, &error, after)).await
             }
-            Err(Failure::Final { error }) => self.retry(|| engine.exhaust(lease, worker, &error)).await,
+            Err(Failure::Final { error, .. }) => self.retry(|| engine.exhaust(lease, worker, &error)).await,
             Err(Failure::Snooze { until, why }) => self.retry(|| engine.snooze(lease, until, &why)).await,
             Err(Failure::Outage(outage)) => {
                 self.retry(|| engine.wait_out(lease, worker, &outage, self.longest_outage)).await

@@ -114,7 +114,7 @@ pub async fn work(
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
     let executor = Executor {
         engine,
-        activities,
+        activities: Arc::clone(&activities),
         shared: shared.clone(),
         commits,
         longest_outage: config.longest_outage,
@@ -125,6 +125,7 @@ pub async fn work(
     end.cancel();
     poller.abort();
     epilogues.abort();
+    activities.stopped().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;
     anyhow::ensure!(stop.is_cancelled(), "the worker no longer claims jobs, though it was not stopped");
     Ok(())

@@ -257,7 +257,7 @@ fn stop(child: &mut Child) {
 
 /// Git exits with 128 for every failure, so only the message tells them apart.
 fn is_transient(message: &str) -> bool {
-    const SIGNS: [&str; 18] = [
+    const SIGNS: [&str; 21] = [
         "Could not resolve host",
         "Failed to connect",
         "Couldn't connect",
@@ -270,6 +270,9 @@ fn is_transient(message: &str) -> bool {
         "the remote end hung up",
         "Empty reply from server",
         "returned error: 5",
+        "returned error: 408",
+        "returned error: 409",
+        "returned error: 425",
         "returned error: 429",
         // The repository was renamed; the next attempt asks for its name.
         "returned error: 301",
@@ -293,6 +296,12 @@ mod tests {
     fn failures_of_the_network_and_the_server_are_transient() {
         check("fatal: unable to access 'http://x/': Could not resolve host: x", true);
         check("fatal: unable to access 'http://x/': The requested URL returned error: 503", true);
+        for status in ["408", "409", "425", "429", "500", "599"] {
+            check(
+                &format!("fatal: unable to access 'http://x/': The requested URL returned error: {status}"),
+                true,
+            );
+        }
         check("error: RPC failed; curl 56 Recv failure: Connection reset by peer", true);
         check("fatal: unable to access 'http://x/': The requested URL returned error: 403", false);
         check("remote: Repository not found.", false);

@@ -8,7 +8,7 @@ use std::{
 
 use aspora::{
     core::{
-        outage::{Held, Outage, Pass},
+        outage::{Held, Outage, Pass, Provider},
         policy::{Permission, PullState},
         rate::{Observed, RateWindow, Wait},
         requirement::RepoName,
@@ -348,6 +348,10 @@ struct Recorder {
 }
 
 impl Throttle for Recorder {
+    fn provider(&self) -> Provider {
+        Provider::forge("x")
+    }
+
     fn pass<'a>(&'a self, _account: &'a str, effort: Effort) -> BoxFuture<'a, Result<Pass, Held>> {
         self.asked.lock().unwrap().push(effort);
         let open = self.open.load(std::sync::atomic::Ordering::SeqCst);

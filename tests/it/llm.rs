@@ -8,7 +8,7 @@ use std::{
 use aspora::{
     core::{
         edit::Answer,
-        outage::{Held, Outage, Pass},
+        outage::{Held, Outage, Pass, Provider},
         rate::{Observed, Wait},
     },
     dev::model::{Fault, MODEL, Script, ScriptedModel},
@@ -232,6 +232,10 @@ struct TestThrottle {
 }
 
 impl Throttle for TestThrottle {
+    fn provider(&self, model: &str) -> Provider {
+        Provider::model("x", model)
+    }
+
     fn pass<'a>(&'a self, model: &'a str, tokens: u32) -> BoxFuture<'a, Result<Pass, Held>> {
         let mut asked = self.asked.lock().unwrap();
         asked.push((model.to_owned(), tokens));
@@ -260,7 +264,10 @@ async fn a_rate_limit_is_observed_and_a_call_that_is_held_back_is_not_made() {
     let model = Model::new(config(&server)).unwrap().behind(throttle.clone());
     server.fail_next(Fault::Status(429, Some(90)));
     let prompt = generate("Portfolio");
-    assert!(matches!(model.ask(&prompt).await, Err(Error::Transient { .. })));
+    let Err(Error::Down { outage, maybe_paid: false }) = model.ask(&prompt).await else {
+        panic!("it is limited")
+    };
+    assert_eq!((outage.since, outage.wait, outage.was_made), (None, Duration::from_secs(90), true));
     let penalty = Some((Duration::from_secs(90), "429 Too Many Requests".to_owned()));
     assert_eq!(*throttle.observed.lock().unwrap(), [Observed { penalty, ..Observed::default() }]);
 

@@ -61,6 +61,8 @@ pub struct Outage {
     pub error: String,
     /// Whether this call was made; otherwise it was held back.
     pub was_made: bool,
+    /// The outage of the model that would have been asked instead.
+    pub fallback: Option<Box<Self>>,
 }
 
 /// Why a call was not made.
@@ -186,6 +188,12 @@ impl Provider {
         Self { service: Service::Forge, at: host.into() }
     }
 
+    /// What mints the forge's tokens at this host; other calls of the forge may be answered meanwhile.
+    #[must_use]
+    pub fn minting(host: &str) -> Self {
+        Self { service: Service::Forge, at: format!("{host}/tokens") }
+    }
+
     /// The forge's git at this host.
     #[must_use]
     pub fn git(host: impl Into<String>) -> Self {
@@ -205,7 +213,8 @@ impl Provider {
         match (self.service, self.at.split_once('/')) {
             (Service::Model, Some((host, model))) => format!("the model {model} at {host}"),
             (Service::Model, None) => format!("the model at {}", self.at),
-            (Service::Forge, _) => format!("the forge at {}", self.at),
+            (Service::Forge, Some((host, _))) => format!("the minting of tokens at {host}"),
+            (Service::Forge, None) => format!("the forge at {}", self.at),
             (Service::Git, _) => format!("git at {}", self.at),
         }
     }
@@ -235,13 +244,36 @@ impl FromStr for Provider {
 }
 
 impl Outage {
+    /// A call that was turned away and was not part of an outage of all workers: the next one may be made after
+    /// `wait`.
+    #[must_use]
+    pub const fn of_one_call(provider: Provider, wait: Duration, error: String) -> Self {
+        Self { provider, wait, since: None, error, was_made: true, fallback: None }
+    }
+
+    /// The outage of a model whose fallback is down too: the earlier of the two probes ends the wait.
+    #[must_use]
+    pub fn with_fallback(self, fallback: Self) -> Self {
+        let (wait, was_made) = (self.wait.min(fallback.wait), self.was_made || fallback.was_made);
+        Self { wait, was_made, fallback: Some(Box::new(fallback)), ..self }
+    }
+
+    /// The last failure, and that of the fallback, in a sentence for people.
+    #[must_use]
+    pub fn errors(&self) -> String {
+        match &self.fallback {
+            Some(fallback) => format!("{}; its fallback: {}", self.error, fallback.sentence()),
+            None => self.error.clone(),
+        }
+    }
+
     /// The outage in a sentence for people.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let (who, error) = (self.provider.in_words(), &self.error);
+        let (who, errors) = (self.provider.in_words(), self.errors());
         match self.since {
-            Some(since) => format!("{who} is down since {}: {error}", since.format("%H:%M UTC")),
-            None => format!("{who} did not answer: {error}"),
+            Some(since) => format!("{who} is down since {}: {errors}", since.format("%H:%M UTC")),
+            None => format!("{who} could not be used: {errors}"),
         }
     }
 }
@@ -347,12 +379,34 @@ mod tests {
     }
 
     #[test]
+    fn a_model_and_its_fallback_that_are_both_down_are_both_named() {
+        let down = |model, wait, was_made| Outage {
+            provider: Provider::model("x.ai", model),
+            wait: Duration::from_secs(wait),
+            since: Some(at(0)),
+            error: "503".to_owned(),
+            was_made,
+            fallback: None,
+        };
+        let both = down("a", 40, true).with_fallback(down("b", 7, false));
+        assert_eq!((both.wait.as_secs(), both.was_made), (7, true));
+        let sentence = "the model a at x.ai is down since 00:00 UTC: 503; its fallback: the model b at x.ai is down \
+                        since 00:00 UTC: 503";
+        assert_eq!(both.sentence(), sentence);
+    }
+
+    #[test]
     fn a_provider_is_read_back_and_a_rate_limit_is_none() {
         let check = |provider: Provider, key: &str, words: &str| {
             assert_eq!((provider.to_string().as_str(), provider.in_words().as_str()), (key, words));
             assert_eq!(key.parse(), Ok(provider));
         };
         check(Provider::forge("ghe.example:8443"), "forge ghe.example:8443", "the forge at ghe.example:8443");
+        check(
+            Provider::minting("ghe.example"),
+            "forge ghe.example/tokens",
+            "the minting of tokens at ghe.example",
+        );
         check(Provider::git("github.com"), "git github.com", "git at github.com");
         check(Provider::model("x.ai", "a/b c"), "model x.ai/a/b c", "the model a/b c at x.ai");
         for key in ["github:api.github.com:x", "model:x/y", "forge", "forge ", ""] {

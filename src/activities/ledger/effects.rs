@@ -17,7 +17,11 @@ use crate::{
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ModelCallIntent {
     pub(crate) task: Task,
+    /// The model that was asked last.
     pub(crate) model: String,
+    /// The model that this one stands in for, if it is the fallback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fallback_for: Option<String>,
     /// The commit whose files the prompt shows.
     pub(crate) basis: Sha,
     /// Of the prompt.
@@ -33,6 +37,9 @@ pub(crate) struct Answered {
     /// What it cost, where prices are set.
     #[serde(default)]
     pub(crate) micro_dollars: Option<u64>,
+    /// The model that the one which answered stood in for, if it is the fallback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fallback_for: Option<String>,
 }
 
 /// A push of a change that the model wrote.

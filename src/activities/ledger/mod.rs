@@ -160,16 +160,16 @@ pub(super) fn before<E: Effect>(key: &str, begun: Begun) -> Result<Before<E>, Fa
 /// A recorded intent.
 pub(super) fn intent<E: Effect>(key: &str, request: Value) -> Result<E, Failure> {
     serde_json::from_value(request)
-        .map_err(|error| Failure::last(format!("read the intent of `{key}`: {error}")))
+        .map_err(|error| Failure::unusable(format!("read the intent of `{key}`: {error}")))
 }
 
 /// A recorded observation.
 pub(super) fn observation<E: Effect>(key: &str, result: Value) -> Result<E::Observation, Failure> {
     serde_json::from_value(result)
-        .map_err(|error| Failure::last(format!("read the observation of `{key}`: {error}")))
+        .map_err(|error| Failure::unusable(format!("read the observation of `{key}`: {error}")))
 }
 
 /// An intent or an observation as it is persisted.
 pub(super) fn to_json(value: &impl Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(value).map_err(Failure::last)
+    serde_json::to_value(value).map_err(Failure::unusable)
 }

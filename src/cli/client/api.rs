@@ -8,8 +8,8 @@ use super::{Client, Failure};
 use crate::api::{
     Accepted, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, Events, Finding, Hold,
     IssuedKey, Key, Limit, Most, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget,
-    NewSchedule, Product, ProductBudget, Redrive, Redriven, Release, Released, Requirement, Requirements,
-    Run, RunBudget, Schedule, Why,
+    NewSchedule, Outage, OutageProbe, Product, ProductBudget, Redrive, Redriven, Release, Released,
+    Requirement, Requirements, Run, RunBudget, Schedule, Why,
 };
 
 impl Client {
@@ -178,6 +178,17 @@ impl Client {
         self.send(self.request(Method::DELETE, &limit(key))).await.map(|_| ())
     }
 
+    /// The providers that do not answer.
+    pub(crate) async fn outages(&self) -> Result<Vec<Outage>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/outages")).await
+    }
+
+    /// Makes the next probe of a provider due.
+    pub(crate) async fn probe(&self, provider: &str, reason: String) -> Result<OutageProbe, Failure> {
+        let path = format!("/api/v1/outages/{}/probe", segment(provider));
+        self.json(self.request(Method::POST, &path).json(&Control { reason })).await
+    }
+
     /// Every schedule, by name.
     pub(crate) async fn schedules(&self) -> Result<Vec<Schedule>, Failure> {
         self.json(self.request(Method::GET, "/api/v1/schedules")).await
@@ -218,12 +229,16 @@ impl Client {
 
 /// The route of one schedule.
 fn schedule(name: &str) -> String {
-    let name: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
-    format!("/api/v1/schedules/{}", name.replace('+', "%20"))
+    format!("/api/v1/schedules/{}", segment(name))
 }
 
 /// The route of one limit. A key contains slashes and colons.
 fn limit(key: &str) -> String {
-    let key: String = url::form_urlencoded::byte_serialize(key.as_bytes()).collect();
-    format!("/api/v1/limits/{}", key.replace('+', "%20"))
+    format!("/api/v1/limits/{}", segment(key))
+}
+
+/// A text as one segment of a path.
+fn segment(text: &str) -> String {
+    let text: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    text.replace('+', "%20")
 }

@@ -2,6 +2,7 @@
 //! invariants of all runs.
 
 mod forge;
+mod model;
 
 use std::fmt::Write as _;
 
@@ -68,6 +69,7 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         describe_given_up(given_up, &mut text);
         found["last_words_given_up"] = json!(given_up);
     }
+    found["fallback"] = model::inspect(&mut text)?;
     let products = forge::inspect(&pool, missing == 0, &mut text).await?;
     is_healthy &= products.iter().all(forge::Inspected::is_healthy);
     found["github"] = json!(products);

@@ -14,6 +14,7 @@ pub(super) mod key;
 pub(super) mod limit;
 pub(super) mod migrate;
 pub(super) mod options;
+pub(super) mod outage;
 pub(super) mod product;
 pub(super) mod requirement;
 pub(super) mod retention;

@@ -13,6 +13,7 @@ use crate::{
         call::{Answer, Outgoing},
         headers::clock,
         permissions::{Level, Permissions, to_mint},
+        throttle::Minting,
     },
 };
 
@@ -54,16 +55,40 @@ impl Forge {
         if let Some(minted) = Minted::fresh(&slot) {
             return Ok(minted);
         }
-        let minted = match scope {
+        let minted = self.mint_unless_down(app, scope).await?;
+        *slot = Some(minted.clone());
+        Ok(minted)
+    }
+
+    /// Mints, unless minting is down. It has a breaker of its own: the forge answers other calls while it mints no
+    /// tokens, the one before included, and those answers say nothing of the minting.
+    async fn mint_unless_down(&self, app: &AppKey, scope: &Scope) -> Result<Minted, Error> {
+        let Some(throttle) = &self.throttle else { return self.mint_in(app, scope).await };
+        let pass = throttle.pass_minting().await.map_err(|held| Error::held("minting a token", held))?;
+        let minted = self.mint_in(app, scope).await;
+        let is_of_forge = |error: &Error| error.outage().is_some_and(|outage| outage.since.is_some());
+        let ended = match &minted {
+            Err(error) if matches!(error.kind(), Kind::Held | Kind::RateLimited) => Minting::Held,
+            // An outage of the whole forge is waited out as that alone.
+            Err(error) if is_of_forge(error) => Minting::Held,
+            Err(error) if error.kind().is_outage() => Minting::Failed(error.to_string()),
+            _ => Minting::Answered,
+        };
+        match (throttle.ended_minting(pass, ended).await, minted) {
+            (Some(outage), Err(error)) => Err(error.part_of(Some(outage))),
+            (_, minted) => minted,
+        }
+    }
+
+    async fn mint_in(&self, app: &AppKey, scope: &Scope) -> Result<Minted, Error> {
+        match scope {
             Scope::Repository(repo) => {
                 // What an older token was refused, this one may have been granted.
                 self.refusals.forget(repo);
-                self.mint_for(app, repo).await?
+                self.mint_for(app, repo).await
             }
-            Scope::App | Scope::Elsewhere => self.mint_for_none(app).await?,
-        };
-        *slot = Some(minted.clone());
-        Ok(minted)
+            Scope::App | Scope::Elsewhere => self.mint_for_none(app).await,
+        }
     }
 
     /// Mints for one repository. Its installation is asked for each time, since its permissions may have changed.

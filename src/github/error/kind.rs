@@ -79,12 +79,14 @@ impl Kind {
             403 => Self::Forbidden,
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
-            408 | 500..=599 => Self::Server,
+            408 | 425 | 500..=599 => Self::Server,
             409 => Self::Conflict,
             410 | 451 => Self::Gone,
             422 => Self::Validation,
             429 => Self::RateLimited,
-            400 | 402 | 406 | 407 | 411..=421 | 423..=428 | 430..=450 | 452..=499 => Self::Refused,
+            400 | 402 | 406 | 407 | 411..=421 | 423..=424 | 426..=428 | 430..=450 | 452..=499 => {
+                Self::Refused
+            }
             0..=299 | 600..=u16::MAX => Self::Unreadable,
         }
     }

@@ -316,6 +316,7 @@ mod tests {
         check(410, Kind::Gone, false);
         check(418, Kind::Refused, false);
         check(422, Kind::Validation, false);
+        check(425, Kind::Server, true);
         check(429, Kind::RateLimited, true);
         check(451, Kind::Gone, false);
         check(499, Kind::Refused, false);

@@ -12,6 +12,7 @@ mod holds;
 mod keys;
 mod limits;
 pub mod openapi;
+mod outages;
 mod problems;
 mod products;
 mod requirements;
@@ -108,6 +109,8 @@ fn catalog() -> Router<AppState> {
         .route("/limits/{key}", put(limits::put).delete(limits::remove))
         .route("/holds", get(holds::list).post(holds::put))
         .route("/holds/release", post(holds::release))
+        .route("/outages", get(outages::list))
+        .route("/outages/{provider}/probe", post(outages::probe))
         .route("/schedules", get(schedules::list))
         .route("/schedules/{name}", get(schedules::show).put(schedules::put).delete(schedules::remove))
         .route("/schedules/{name}/pause", post(schedules::pause))

@@ -10,8 +10,8 @@ use utoipa::OpenApi;
 
 use self::complete::Complete;
 use super::{
-    audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys, limits, products,
-    requirements, reviews, runs, schedules, webhooks,
+    audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys, limits, outages,
+    products, requirements, reviews, runs, schedules, webhooks,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -31,7 +31,7 @@ use crate::{api, http::middleware::error::Error};
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, dead_letters::list, dead_letters::redrive,
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
-        holds::list, holds::put, holds::release,
+        holds::list, holds::put, holds::release, outages::list, outages::probe,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
         keys::me, keys::list, keys::create, keys::revoke, audit::list, audit::of_run, audit::verify,
         webhooks::github, health::alive, health::ready,
@@ -45,6 +45,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "products", description = "The products that requirements are for."),
         (name = "limits", description = "How many jobs may run at once."),
         (name = "holds", description = "Stop everything, a product, a queue or a worker, and release it."),
+        (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "keys", description = "API keys, and who the caller is."),

@@ -142,8 +142,8 @@ pub async fn reserve(
     Ok(Ok(()))
 }
 
-/// Settles an attempt's call at what it used; repeated it changes nothing. If `is_typical`, earlier attempts at the
-/// same call that are still reserved are assumed to have used as much.
+/// Settles an attempt's call at what it used; repeated it changes nothing. Earlier attempts at the same call that are
+/// still reserved are settled at what they are `assumed` to have used, if that is known.
 ///
 /// # Errors
 /// When the database does not answer; the call then stays reserved.
@@ -152,13 +152,11 @@ pub async fn settle(
     lease: &Lease,
     key: &str,
     used: Amount,
-    is_typical: bool,
+    assumed: Option<Amount>,
 ) -> Result<()> {
     lock(tx, lease.run, Some(key)).await?;
     close(tx, lease.run, key, (signed(lease.turn), signed(lease.attempt)), used, "known", None).await?;
-    if !is_typical {
-        return Ok(());
-    }
+    let Some(assumed) = assumed else { return Ok(()) };
     let earlier = sqlx::query!(
         "select turn, attempt from reservation
          where run_id = $1 and effect_key = $2 and settled_at is null and (turn, attempt) < ($3, $4)
@@ -171,7 +169,7 @@ pub async fn settle(
     .fetch_all(&mut *tx)
     .await?;
     for row in earlier {
-        close(tx, lease.run, key, (row.turn, row.attempt), used, "assumed", None).await?;
+        close(tx, lease.run, key, (row.turn, row.attempt), assumed, "assumed", None).await?;
     }
     Ok(())
 }

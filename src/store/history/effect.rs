@@ -110,6 +110,22 @@ async fn begin_in(
     })
 }
 
+/// Replaces these fields of the intent of an effect whose outcome is not known.
+///
+/// # Errors
+/// When the database does not answer; the act must then not be made.
+pub async fn amend(connection: &mut Connection, run_id: Uuid, key: &str, fields: &Value) -> Result<()> {
+    sqlx::query!(
+        "update effect set request = request || $3 where run_id = $1 and key = $2 and done_at is null",
+        run_id,
+        key,
+        fields
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 /// Records the observation of an effect. The first one stays; it is true, whichever worker makes it.
 ///
 /// # Errors
@@ -219,6 +235,8 @@ pub struct Brief {
     pub done_at: Option<DateTime<Utc>>,
     /// What names its result on the other side: a number, a commit, an id or an address.
     pub remote: Option<String>,
+    /// The model that answered a call in place of the configured one.
+    pub fallback: Option<String>,
 }
 
 /// The newest effects of a run, newest first, at most `limit`.
@@ -230,7 +248,8 @@ pub async fn newest(pool: &Pool, run_id: Uuid, limit: i64) -> Result<Vec<Brief>>
         Brief,
         "select key, kind, attempts, intended_at, done_at,
                 coalesce(result->>'number', result->>'sha', result->>'id', result->>'head', result->>'check_run',
-                         result->>'url') as remote
+                         result->>'url') as remote,
+                case when result->>'fallback_for' is not null then result->>'model' end as fallback
          from effect where run_id = $1 order by intended_at desc, key desc limit $2",
         run_id,
         limit

@@ -293,8 +293,8 @@ pub async fn release(pool: &Pool, lease: &Lease) -> Result<bool> {
     Ok(done.is_some())
 }
 
-/// Snoozes a job for `wait` and a random part of `jitter`, because the rate limit or the provider `by` held a call back. The
-/// attempt does not count. False means that the caller has lost the lease.
+/// Snoozes a job for `wait` and a random part of `jitter`, because the rate limit or the provider `by` held a call back, and so
+/// did `beside`, the fallback of a model. The attempt does not count. False means that the caller has lost the lease.
 ///
 /// # Errors
 /// When the database does not answer; the lease then runs out by itself.
@@ -304,6 +304,7 @@ pub async fn snooze(
     wait: Duration,
     jitter: Duration,
     by: &str,
+    beside: Option<&str>,
 ) -> Result<bool> {
     let done = sqlx::query_file!(
         "src/store/queue/job_snooze.sql",
@@ -311,7 +312,8 @@ pub async fn snooze(
         lease.token,
         wait.as_secs_f64(),
         jitter.as_secs_f64(),
-        by
+        by,
+        beside
     )
     .fetch_optional(executor)
     .await?;
@@ -377,10 +379,11 @@ pub async fn standing(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Resu
         lost: unsigned(row.lost) + u32::from(row.leased && row.visible_at <= row.now),
         error: row.last_error,
         held_back: row.delayed_by.map(|key| (key, row.delayed_why)),
-        outage: row.is_down.map(|is_down| Breaker {
-            open: row.down_since.zip(row.next_probe_at).filter(|_| is_down),
-            error: row.outage_error.unwrap_or_default(),
+        outage: row.outage_error.map(|error| Breaker {
+            open: row.down_since.zip(row.next_probe_at).filter(|_| row.is_down),
+            error,
         }),
+        beside: row.beside.zip(row.beside_since),
         full: row.full_key.map(|key| Full {
             key,
             held: unsigned(row.full_held.unwrap_or_default()),

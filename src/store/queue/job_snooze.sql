@@ -5,6 +5,7 @@ set lease_token = null,
     attempts = attempts - 1,
     lost = 0,
     delayed_by = $5,
+    delayed_beside = $6,
     delayed_tries = attempts - 1
 where id = $1 and lease_token = $2
 returning 1 as one

@@ -9,8 +9,15 @@ select j.queue, j.visible_at, j.attempts, j.max_attempts, j.lost, j.began_at,
        -- No attempt has begun since a rate limit snoozed it.
        case when j.delayed_tries = j.attempts and j.visible_at > now() then j.delayed_by end as delayed_by,
        (select why from rate where key = j.delayed_by and closed_until > now()) as delayed_why,
-       outage.opened_at is not null as "is_down?", outage.since as "down_since?",
-       outage.next_probe_at as "next_probe_at?", outage.error as "outage_error?",
+       outage.opened_at is not null as "is_down!", outage.since as "down_since?",
+       outage.next_probe_at as "next_probe_at?", case
+           when outage.opened_at is not null then outage.error
+           -- What met this job alone, which no breaker knows of.
+           else coalesce((select body->>'error' from event
+                          where event.run_id = j.run_id and kind = 'held' and body->>'provider' = j.delayed_by
+                          order by seq desc limit 1), outage.error)
+       end as outage_error,
+       beside.provider as "beside?", beside.since as "beside_since?",
        full_key.key as "full_key?", full_key.held as "full_held?", full_key.most as "full_most?",
        hold.scope as "hold_scope?", hold.reason as "hold_reason?", hold.held_by as "held_by?", hold.since as "held_since?",
        -- A worker of the queue is seen by its LISTEN connection, or by a job that it holds.
@@ -24,6 +31,7 @@ select j.queue, j.visible_at, j.attempts, j.max_attempts, j.lost, j.began_at,
        ) as "served!"
 from job j
 left join outage on outage.provider = j.delayed_by
+left join outage beside on beside.provider = j.delayed_beside and beside.opened_at is not null
 left join lateral (
     select * from hold where scope in ('all', 'product:' || j.product, 'queue:' || j.queue) order by since limit 1
 ) hold on true

@@ -62,6 +62,7 @@ pub async fn pass(pool: &Pool, provider: &Provider) -> Result<Admission> {
             since: row.since,
             error: row.error,
             was_made: false,
+            fallback: None,
         }));
     }
     Ok(Admission::Go(Pass { probe: row.is_probe.then_some(token), is_troubled: row.is_troubled }))
@@ -118,7 +119,8 @@ pub async fn failed(pool: &Pool, provider: &Provider, pass: Pass, error: &str) -
     if before.opened_at.is_none() && since.is_some() {
         tracing::warn!(%provider, "{} is down: {error}", provider.in_words());
     }
-    Ok(Outage { provider: provider.clone(), wait: after.wait(now), since, error, was_made: true })
+    let wait = after.wait(now);
+    Ok(Outage { since, ..Outage::of_one_call(provider.clone(), wait, error) })
 }
 
 /// The breaker, locked; whether this probe is the one under way; the time; a random number.
@@ -182,28 +184,32 @@ async fn save(
     .map(|_| ())
 }
 
-/// The first of these providers that is down and not due for a probe, with the wait until the latter.
+/// Those of these providers that are down and not due for a probe, in this order, with the waits until the latter.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn shut(pool: &Pool, providers: &[Provider]) -> Result<Option<Outage>> {
+pub async fn shut(pool: &Pool, providers: &[Provider]) -> Result<Vec<Outage>> {
     let keys: Vec<String> = providers.iter().map(ToString::to_string).collect();
-    let row = sqlx::query!(
+    let rows = sqlx::query!(
         r#"select provider, since, error, extract(epoch from
                   greatest(next_probe_at, probe_until) - clock_timestamp())::float8 as "wait_s!"
            from outage
            where provider = any ($1) and opened_at is not null
              and greatest(next_probe_at, probe_until) > clock_timestamp()
-           order by next_probe_at desc limit 1"#,
+           order by array_position($1, provider)"#,
         &keys
     )
-    .fetch_optional(pool)
+    .fetch_all(pool)
     .await?;
-    Ok(row.and_then(|row| {
-        let wait = Duration::try_from_secs_f64(row.wait_s).unwrap_or_default().max(LEAST_WAIT);
-        let provider = row.provider.parse().ok()?;
-        Some(Outage { provider, wait, since: row.since, error: row.error, was_made: false })
-    }))
+    let outage = |provider: Provider, wait_s, since, error| {
+        let wait = Duration::try_from_secs_f64(wait_s).unwrap_or_default().max(LEAST_WAIT);
+        Outage { provider, wait, since, error, was_made: false, fallback: None }
+    };
+    let read = |key: &str| key.parse().ok();
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some(outage(read(&row.provider)?, row.wait_s, row.since, row.error)))
+        .collect())
 }
 
 /// Every provider that is down, the oldest outage first.
@@ -220,14 +226,44 @@ pub async fn list(pool: &Pool) -> Result<Vec<Row>> {
     .await
 }
 
-/// Makes the next probe due now, of the provider that holds back the job of a run.
+/// How many jobs wait for a provider, be it as a fallback.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn waiting(pool: &Pool, provider: &str) -> Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from job
+           where (delayed_by = $1 or delayed_beside = $1) and lease_token is null and delayed_tries = attempts"#,
+        provider
+    )
+    .fetch_one(pool)
+    .await
+}
+
+/// Makes the next probe of a provider due now, whatever probe is under way, and the jobs that wait for it over the time
+/// `spread`. Returns how many jobs; `None` if the provider is not down.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn probe(
+    connection: &mut Connection,
+    provider: &Provider,
+    spread: Duration,
+) -> Result<Option<i64>> {
+    sqlx::query_file_scalar!("src/store/queue/outage_probe.sql", provider.to_string(), spread.as_secs_f64())
+        .fetch_one(connection)
+        .await
+}
+
+/// Makes the next probe due now, of the providers that hold back the job of a run.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn probe_now(connection: &mut Connection, run_id: Uuid) -> Result<()> {
     sqlx::query!(
         "update outage set next_probe_at = least(next_probe_at, clock_timestamp())
-         where opened_at is not null and provider = (select delayed_by from job where run_id = $1)",
+         where opened_at is not null
+           and provider in (select unnest(array[delayed_by, delayed_beside]) from job where run_id = $1)",
         run_id
     )
     .execute(connection)

@@ -13,7 +13,7 @@ use std::sync::{
 
 use aspora::{
     core::{
-        outage::{Held, Outage, Pass},
+        outage::{Held, Outage, Pass, Provider},
         rate::Observed,
     },
     github::{Account, AppKey, BadApp, Credential, Effort, Forge, Kind, Throttle},
@@ -247,6 +247,10 @@ async fn tokens_of_any_length_are_used_and_never_shown() {
 struct Accounts(Mutex<Vec<String>>);
 
 impl Throttle for Accounts {
+    fn provider(&self) -> Provider {
+        Provider::forge("x")
+    }
+
     fn pass<'a>(&'a self, account: &'a str, _effort: Effort) -> BoxFuture<'a, Result<Pass, Held>> {
         self.0.lock().unwrap().push(account.to_owned());
         async { Ok(Pass::default()) }.boxed()

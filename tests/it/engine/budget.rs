@@ -52,7 +52,7 @@ impl TestEngine {
 
     async fn settle(&self, lease: &Lease, amount: Amount, usage_is_known: bool) {
         let mut tx = self.pool().begin().await.unwrap();
-        budget::settle(&mut tx, lease, KEY, amount, usage_is_known).await.unwrap();
+        budget::settle(&mut tx, lease, KEY, amount, usage_is_known.then_some(amount)).await.unwrap();
         tx.commit().await.unwrap();
         assert_budgets_add_up(self.pool()).await;
     }

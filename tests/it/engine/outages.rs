@@ -178,8 +178,7 @@ async fn f8_a_job_waits_out_an_outage_with_one_event_and_no_attempt_and_says_for
 async fn a_job_that_fails_alone_is_delayed_by_a_quarter_of_the_time_that_it_has_failed() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
-    let alone =
-        Outage { provider: provider(), wait: seconds(1), since: None, error: "502".into(), was_made: true };
+    let alone = Outage::of_one_call(provider(), seconds(1), "502".to_owned());
     held(&test, &alone).await;
     // As if it had begun an hour ago.
     let earlier = "update run set state = jsonb_set(state, '{held,forge api.example.com}',
@@ -264,7 +263,7 @@ async fn a_call_of_a_model_that_may_have_been_paid_keeps_its_number_and_uses_up_
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let (provider, wait) = (Provider::model("api.example.com", "m"), seconds(1));
-    let cut = Outage { provider, wait, since: None, error: "cut".to_owned(), was_made: true };
+    let cut = Outage::of_one_call(provider, wait, "cut".to_owned());
     for number in 1..=7 {
         let lease = test.claim(Queue::Llm).await;
         assert_eq!((lease.attempt, lease.most), (number, 4 + number), "as many are left as before");

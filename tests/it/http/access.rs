@@ -70,6 +70,7 @@ fn address(route: &Route, things: &Things) -> String {
     let path = route.path.replace("{id}", &id.to_string()).replace("{name}", name);
     path.replace("{number}", "1")
         .replace("{key}", "model:x")
+        .replace("{provider}", "forge%20api.test")
         .replace("{fingerprint}", "none")
         .replace("{code}", "not-found")
 }

@@ -141,7 +141,8 @@ async fn changes(world: &World) -> Vec<Change> {
 }
 
 /// The changes that other tests make: they need a run in a state of its own, or a browser.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 10] = [
+    "POST /api/v1/outages/{provider}/probe",
     "POST /sign-in",
     "POST /sign-out",
     "POST /requirements",

@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod limits;
+mod outages;
 mod requests;
 mod runs;
 mod sessions;

@@ -34,13 +34,32 @@ fn failed(row: &Row) -> (String, TimeDelta) {
     }
 }
 
+/// Waits until a call of the run was turned away; what was said, and how long after it the job is due at the earliest.
+async fn turned_away(world: &World, run: Uuid) -> (String, TimeDelta) {
+    let found = Mutex::new(None);
+    world
+        .eventually("the call is turned away", async || {
+            let events = world.events(run).await;
+            let held = events.iter().rev().find_map(|row| match &row.body.0 {
+                Event::Held { error, .. } => Some((error.clone(), row.at)),
+                _ => None,
+            });
+            let job = store::job::standing(&world.pool, run).await.unwrap();
+            let due = job.filter(|job| job.held_back.is_some()).map(|job| job.visible_at);
+            *found.lock().unwrap() = held.zip(due).map(|((error, at), due)| (error, due - at));
+            found.lock().unwrap().is_some()
+        })
+        .await;
+    found.into_inner().unwrap().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn githubs_secondary_limit_is_waited_out() {
     let world = World::with(simple).await;
     let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
     world.twin.inject(FaultRule { method, path, nth: 1, fault: github::Fault::SecondaryLimit(120) }).unwrap();
     let run = world.submit(COUNT_ROUNDS).await;
-    let (error, wait) = failed(&world.until_failed(run).await);
+    let (error, wait) = turned_away(&world, run).await;
     assert!(error.contains("rate limited (403)"), "{error}");
     assert!(wait > TimeDelta::seconds(118), "{wait}");
     world.skip_back_off(run, Duration::from_secs(60)).await;
@@ -55,7 +74,7 @@ async fn the_models_rate_limit_is_waited_out() {
     let world = World::with(simple).await;
     world.model.fail_next(Fault::Status(429, Some(120)));
     let run = world.submit(COUNT_ROUNDS).await;
-    let (error, wait) = failed(&world.until_failed(run).await);
+    let (error, wait) = turned_away(&world, run).await;
     assert!(error.contains("the model is out of reach for now"), "{error}");
     assert!(wait > TimeDelta::seconds(118), "{wait}");
     assert_eq!(world.model.ledger().len(), 1);
@@ -134,7 +153,7 @@ async fn a_penalty_stops_all_workers_from_calling_github() {
     let (method, path) = ("POST".to_owned(), "/repos/*/*/pulls".to_owned());
     world.twin.inject(FaultRule { method, path, nth: 1, fault: github::Fault::SecondaryLimit(600) }).unwrap();
     let first = world.submit(COUNT_ROUNDS).await;
-    world.until_failed(first).await;
+    turned_away(&world, first).await;
     let before = calls(&world);
     // Replace the worker that hit the limit by two that did not.
     world.stop_worker().await;
@@ -186,7 +205,7 @@ async fn a_penalty_stops_all_workers_from_calling_the_model() {
     let world = World::with(simple).await;
     world.model.fail_next(Fault::Status(429, Some(600)));
     let first = world.submit(COUNT_ROUNDS).await;
-    world.until_failed(first).await;
+    turned_away(&world, first).await;
     world.stop_worker().await;
     world.start_worker(|_| {});
     let second = world.submit(&format!("{COUNT_ROUNDS} again")).await;

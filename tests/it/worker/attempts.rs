@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aspora::{
-    activities::{Failure, Reply},
+    activities::{Failure, Origin, Reply},
     core::{
         run::{Event, Park, Progress, Topic},
         workflow::Queue,
@@ -79,7 +79,11 @@ async fn a_failure_is_retried_and_a_panic_is_a_failure() {
         assert!(attempt != 3, "before the first await");
         async move {
             match attempt {
-                1 => Err(Failure::Retry { error: "away".to_owned(), after: Some(Duration::from_secs(900)) }),
+                1 => Err(Failure::Retry {
+                    error: "away".to_owned(),
+                    after: Some(Duration::from_secs(900)),
+                    origin: Origin::Elsewhere,
+                }),
                 2 => panic!("within the attempt"),
                 _ => Ok(happy_reply(&task)),
             }
@@ -98,7 +102,7 @@ async fn a_final_failure_goes_to_a_person_at_once() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let worker = work(&test.engine, config("one"), async |_| {
-        Err(Failure::Final { error: "no such repository".to_owned() })
+        Err(Failure::Final { error: "no such repository".to_owned(), origin: Origin::Forge })
     })
     .await;
     assert_eq!(ended(&test, run).await, "needs_human");

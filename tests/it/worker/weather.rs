@@ -117,7 +117,7 @@ impl Outside {
         let (root, remote) = (folder.path().join("mirrors"), Remote::Url(url.clone()));
         let workspaces =
             Workspaces::new(workspace::Config { root, remote, credentials: Credentials::None, author });
-        let breaker = Breaker::of_git(pool.clone(), &url).map(|it| it as _);
+        let breaker = Breaker::of_git(pool.clone(), &url).map(|it| Arc::new(it) as _);
         let workspaces = workspaces.unwrap().behind(breaker);
         let merges = Mutex::default();
         Arc::new(Self { server, scripted, pool, forge, model, workspaces, merges, _folder: folder })

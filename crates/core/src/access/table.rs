@@ -112,6 +112,8 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/v1/holds", May(Read, Lists)),
     row("POST", "/api/v1/holds", May(Steer, Body)),
     row("POST", "/api/v1/holds/release", May(Steer, Body)),
+    row("GET", "/api/v1/outages", May(Read, Lists)),
+    row("POST", "/api/v1/outages/{provider}/probe", May(Steer, Factory)),
     // The catalogue.
     row("GET", "/api/v1/products", May(Read, Lists)),
     row("POST", "/api/v1/products", May(Configure, Factory)),

@@ -38,6 +38,8 @@ pub struct Job {
     pub held_back: Option<(String, Option<String>)>,
     /// The breaker of the provider that held back its last call.
     pub outage: Option<Breaker>,
+    /// The key of the fallback that is down too, and since when.
+    pub beside: Option<(String, DateTime<Utc>)>,
     /// A key of the job that is at its limit.
     pub full: Option<Full>,
     /// A worker serves the queue.
@@ -276,7 +278,15 @@ fn of_outage(run: &Run, step: &str, job: &Job) -> Option<Cause> {
         Some((since, next)) => (since, Some(next)),
         None => (run.held.get(key).copied().unwrap_or(job.visible_at), None),
     };
-    let (step, provider, error) = (step.to_owned(), provider.in_words(), breaker.error.clone());
+    let beside = job.beside.as_ref().and_then(|(key, since)| Some((key.parse::<Provider>().ok()?, since)));
+    let error = match beside {
+        Some((fallback, since)) => {
+            let (who, since) = (fallback.in_words(), since.format("%H:%M UTC"));
+            format!("{}; its fallback, {who}, is down since {since}", breaker.error)
+        }
+        None => breaker.error.clone(),
+    };
+    let (step, provider) = (step.to_owned(), provider.in_words());
     Some(Cause::Outage { step, provider, since, until: job.visible_at, next_probe, error })
 }
 

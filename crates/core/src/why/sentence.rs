@@ -53,7 +53,7 @@ impl Cause {
                 ahead(now, *next)
             ),
             Self::Outage { step, provider, since, until, next_probe: None, error } => format!(
-                "`{step}` waits for {provider}, which did not answer at {}; it goes on {}; last error: {error}",
+                "`{step}` waits for {provider}, which could not be used at {}; it goes on {}; last error: {error}",
                 since.format("%H:%M UTC"),
                 ahead(now, *until)
             ),

@@ -35,6 +35,7 @@ fn job() -> Job {
         error: None,
         held_back: None,
         outage: None,
+        beside: None,
         full: None,
         served: true,
         hold: None,
@@ -78,8 +79,14 @@ fn a_job_that_waits_out_an_outage_says_who_is_down_and_when_it_is_probed() {
     );
     at_review(
         &held(None),
-        "`review` waits for the model m at api.example.com, which did not answer at 00:02 UTC; it goes on in 30 s; \
+        "`review` waits for the model m at api.example.com, which could not be used at 00:02 UTC; it goes on in 30 s; \
          last error: 503",
+    );
+    let both = Job { beside: Some(("model x.ai/b".to_owned(), at(0))), ..held(Some((at(60), at(120)))) };
+    at_review(
+        &both,
+        "`review` waits: the model m at api.example.com is down since 00:01 UTC (next probe in 20 s); last error: \
+         503; its fallback, the model b at x.ai, is down since 00:00 UTC",
     );
 }
 

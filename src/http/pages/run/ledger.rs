@@ -81,7 +81,10 @@ fn effect_line(row: &effect::Brief) -> Markup {
     html! {
         tr id={ "effect-" (row.key) } {
             th scope="row" { code { (row.key) } }
-            td { (row.kind) }
+            td {
+                (row.kind)
+                @if let Some(model) = &row.fallback { " by the fallback " (model) }
+            }
             td { (row.attempts) }
             td.nowrap { (words::clock(row.intended_at)) }
             td.nowrap {
