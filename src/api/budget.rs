@@ -33,6 +33,7 @@ pub struct NewRunBudget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micro_dollars: Option<u64>,
     /// Why, 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
@@ -53,6 +54,7 @@ pub struct NewProductBudget {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily_micro_dollars: Option<u64>,
     /// Why, 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
@@ -61,6 +63,7 @@ pub struct NewProductBudget {
 #[serde(deny_unknown_fields)]
 pub struct NewRelease {
     /// Why, 1 to 500 characters; best, where it was seen that the calls were not charged.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct Control {
     /// Why, for those who read the history: one line of 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
@@ -16,6 +17,7 @@ pub struct Control {
 #[serde(deny_unknown_fields)]
 pub struct Skip {
     /// Why, for those who read the history: one line of 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
     /// The outcome to record, one of the step's.
     pub outcome: String,
@@ -26,6 +28,7 @@ pub struct Skip {
 #[serde(deny_unknown_fields)]
 pub struct Retry {
     /// Why, for those who read the history: one line of 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
     /// The step to start at; by default where the run ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +40,7 @@ pub struct Retry {
 #[serde(deny_unknown_fields)]
 pub struct Fork {
     /// Why, for those who read the history: one line of 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
     /// The step to start at.
     pub step: String,

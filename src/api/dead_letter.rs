@@ -42,6 +42,7 @@ pub struct DeadLetters {
 #[serde(deny_unknown_fields)]
 pub struct Redrive {
     /// Why, for those who read the history: one line of 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
     /// The letters by id, at most 1,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -5,6 +5,7 @@
 
 mod assessment;
 mod attempt;
+mod audit;
 mod budget;
 mod control;
 mod dead_letter;
@@ -12,6 +13,7 @@ mod effect;
 mod event;
 mod finding;
 mod hold;
+mod key;
 mod limit;
 mod outage;
 mod problem;
@@ -24,6 +26,7 @@ mod webhook;
 
 pub use assessment::Assessment;
 pub use attempt::Attempt;
+pub use audit::{AuditEntries, AuditEntry, AuditVerification};
 pub use budget::{
     Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget,
     Unsettled,
@@ -34,6 +37,7 @@ pub use effect::{Diff, Effect};
 pub use event::{Event, Events, Fact};
 pub use finding::Finding;
 pub use hold::{Hold, NewHold, Release, Released};
+pub use key::{IssuedKey, Key, Me, NewKey};
 pub use limit::{Limit, Most};
 pub use outage::{Outage, OutageProbe};
 pub use problem::{Fault, Problem};

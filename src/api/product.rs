@@ -10,8 +10,10 @@ use crate::store::product;
 #[serde(deny_unknown_fields)]
 pub struct Product {
     /// 1 to 40 of `a-z`, `0-9` and `-`, beginning with a letter.
+    #[schema(pattern = "^[a-z][a-z0-9-]{0,39}$")]
     pub name: String,
     /// The repository on the forge, `owner/name`.
+    #[schema(pattern = "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$")]
     pub repository: String,
     /// The branch that changes are merged into.
     #[serde(default = "main")]

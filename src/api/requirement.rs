@@ -12,10 +12,13 @@ use crate::store::requirement;
 #[serde(deny_unknown_fields)]
 pub struct NewRequirement {
     /// The name of a product that exists.
+    #[schema(pattern = "^[a-z][a-z0-9-]{0,39}$")]
     pub product: String,
     /// One plain line of 1 to 200 characters; becomes the pull request's title.
+    #[schema(min_length = 1, max_length = 200)]
     pub title: String,
     /// Everything else that the model must know, 1 byte to 64 KiB.
+    #[schema(min_length = 1, max_length = 65536)]
     pub body: String,
     /// 1 (first) to 5 (last).
     #[serde(default = "normal")]
@@ -24,20 +27,19 @@ pub struct NewRequirement {
     /// The most that its run's model calls may use; left out: no limit of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<super::NewBudget>,
-    /// Who asked for it; left out: the caller.
+    /// Who asked for it; left out: the caller. Only `agent` and `admin` may name another person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<NewRequester>,
 }
 
-/// Who asked for a requirement. Both fields are taken on trust: callers have no names of their own yet, so
-/// any caller can name another person here, or nobody.
+/// Who asked for a requirement.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewRequester {
-    /// One plain line of at most 100 characters.
+    /// One plain line of at most 100 characters. Left out: the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Their login on the forge. They cannot approve their own critical change.
+    /// Their login on the forge; left out: the one that is linked to the caller. They cannot approve their own critical change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forge_login: Option<String>,
 }

@@ -17,13 +17,14 @@ pub struct NewSchedule {
     pub product: String,
     /// The title of each requirement.
     pub title: String,
-    /// The body of each requirement.
+    /// The body of each requirement; in a response empty for callers who may not see prompts.
     pub body: String,
     /// 1 (first) to 5 (last).
     #[serde(default = "super::requirement::normal")]
     #[schema(default = 3, minimum = 1, maximum = 5)]
     pub priority: u8,
     /// Why, for those who read it later: one line of 1 to 500 characters.
+    #[schema(min_length = 1, max_length = 500)]
     pub reason: String,
 }
 
@@ -38,7 +39,7 @@ pub struct Schedule {
     pub product: String,
     /// The title of each requirement.
     pub title: String,
-    /// The body of each requirement.
+    /// The body of each requirement; in a response empty for callers who may not see prompts.
     pub body: String,
     /// 1 (first) to 5 (last).
     pub priority: i16,

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,10 +23,14 @@ use super::{
 };
 use crate::{
     core::{
+        access::Role,
         run::{Event, Park, Progress, Run, Topic},
         workflow::{Outcome, Workflow},
     },
-    engine::Engine,
+    engine::{
+        Engine,
+        people::{self, NewKey},
+    },
     http::{self, AppState, Settings},
     store::{self, Pool},
 };
@@ -41,6 +46,8 @@ const MIN_REQUESTS: usize = 5;
 pub(super) struct Server {
     /// Where it is.
     pub(super) url: String,
+    /// A client with a key of it.
+    pub(super) client: reqwest::Client,
     engine: Engine,
     serving: JoinHandle<anyhow::Result<()>>,
     stop: DropGuard,
@@ -54,15 +61,15 @@ impl Server {
         let settings = Settings {
             public_url: url.clone(),
             forge_url: "http://127.0.0.1:9".to_owned(),
-            forge: None,
-            webhook_secrets: vec![],
             forge_is_stand_in: true,
             model_is_stand_in: true,
+            ..Settings::default()
         };
         let app = AppState { engine: engine.clone(), settings: Arc::new(settings) };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(http::serve(listener, app, stop.clone()));
-        Ok(Self { url, engine, serving, stop: stop.drop_guard() })
+        let client = client(&engine).await?;
+        Ok(Self { url, client, engine, serving, stop: stop.drop_guard() })
     }
 
     pub(super) const fn pool(&self) -> &Pool {
@@ -100,7 +107,9 @@ pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
     let (mut line, mut met) = (Map::new(), true);
     for (name, path, goal) in pages {
         let spread =
-            request(&format!("{}{path}", server.url), sizes.requests, sizes.limit * 6).await.context(path)?;
+            request(&server.client, &format!("{}{path}", server.url), sizes.requests, sizes.limit * 6)
+                .await
+                .context(path)?;
         line.insert(format!("{name}_p50_ms"), figure(spread.median()));
         line.insert(format!("{name}_p95_ms"), figure(spread.at(0.95)));
         met &= spread.at(0.95) <= goal;
@@ -116,9 +125,23 @@ pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
     Ok(Report::of(Value::Object(line)))
 }
 
+/// A client with an admin's key.
+async fn client(engine: &Engine) -> anyhow::Result<reqwest::Client> {
+    let person = "bench".parse()?;
+    let new = NewKey { person, forge_login: None, role: Role::Admin, products: None, expires_at: None };
+    let key = people::issue(engine.pool(), &new, "bench").await.context("issue a key")?.key;
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, format!("Bearer {}", key.reveal()).parse()?);
+    Ok(reqwest::Client::builder().no_proxy().default_headers(headers).build()?)
+}
+
 /// Requests `url` `times` times, or fewer if that takes longer than `patience`.
-async fn request(url: &str, times: usize, patience: Duration) -> anyhow::Result<Spread> {
-    let client = reqwest::Client::builder().no_proxy().build()?;
+async fn request(
+    client: &reqwest::Client,
+    url: &str,
+    times: usize,
+    patience: Duration,
+) -> anyhow::Result<Spread> {
     let (mut spans, first) = (Vec::with_capacity(times), Instant::now());
     while spans.len() < times && (spans.len() < MIN_REQUESTS || first.elapsed() < patience) {
         let began = Instant::now();

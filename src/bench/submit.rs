@@ -25,13 +25,12 @@ const GOAL: f64 = 150.0;
 pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
     let (database, sizes) = (env.server.create().await?, env.plan.sizes);
     let server = Server::start(&database, env.plan.connections).await?;
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
     let url = format!("{}/api/v1/requirements", server.url);
     let mut interval = tokio::time::interval(Duration::from_secs(1) / sizes.rate.max(1));
     let (began, mut requests) = (Instant::now(), JoinSet::new());
     while began.elapsed() < sizes.submit {
         let due = interval.tick().await.into_std();
-        requests.spawn(submit(client.clone(), url.clone(), due));
+        requests.spawn(submit(server.client.clone(), url.clone(), due));
     }
     let sent = requests.len();
     let answers = requests.join_all().await;
@@ -62,7 +61,8 @@ pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
 /// Milliseconds from `due` to the 202, or what went wrong.
 async fn submit(client: reqwest::Client, url: String, due: Instant) -> Result<f64, String> {
     let new = json!({ "product": PRODUCT, "title": "Measure this", "body": "All of it." });
-    let request = client.post(url).header("idempotency-key", Uuid::new_v4().to_string()).json(&new);
+    let request =
+        client.post(url).timeout(PATIENCE).header("idempotency-key", Uuid::new_v4().to_string()).json(&new);
     let answer = request.send().await.context("send").map_err(|error| format!("{error:#}"))?;
     let status = answer.status();
     let body = answer.text().await.map_err(|error| error.to_string())?;

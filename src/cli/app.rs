@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling, Probes, Reconciler},
-    core::{requirement::RepoName, words::counted},
+    core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
     github::{self, Credential, Forge},
     http, llm,
@@ -45,6 +45,10 @@ pub struct App {
     pub forge: GitHub,
     /// Whether the forge is the GitHub twin.
     pub forge_is_stand_in: bool,
+    /// Names of the server besides that of its URL, without a port.
+    pub hosts: Vec<String>,
+    /// The key of the one person of this machine; only `dev` and `demo` have one.
+    pub local_key: Option<Key>,
     /// The secrets that webhooks may be signed with.
     pub webhook_secrets: Vec<SecretString>,
     /// The model.
@@ -98,6 +102,8 @@ impl App {
             webhook_secrets: self.webhook_secrets.clone(),
             forge_is_stand_in: self.forge_is_stand_in,
             model_is_stand_in: self.model_is_stand_in,
+            hosts: self.hosts.clone(),
+            local_key: self.local_key.clone(),
         };
         http::serve(listener, http::AppState { engine, settings: Arc::new(settings) }, stop).await
     }

@@ -6,8 +6,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use super::commands::{
-    archive, bench, budget, demo, dev, dlq, doctor, fault, hold, limit, options::Database, outage, product,
-    requirement, retention, run, schedule, serve, worker,
+    archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, options::Database,
+    outage, product, requirement, retention, run, schedule, serve, worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -73,6 +73,12 @@ pub(super) enum Command {
     /// Submit a requirement repeatedly, by a cron expression in UTC.
     #[command(subcommand)]
     Schedule(schedule::Command),
+    /// Issue, list and revoke API keys.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// List what people and keys did, and check that the list is as it was written.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Migrate the database to the schema of this release.
     Migrate(Database),
     /// Check the database, what GitHub lets us do for each product, and optionally the invariants of all runs.

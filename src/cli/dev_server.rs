@@ -16,16 +16,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     app::{App, GitHub, process_name},
+    keyring,
     settings::Settings,
 };
 use crate::{
     activities::Polling,
-    core::requirement::ProductName,
+    core::{
+        access::{Key, PersonName, Role},
+        requirement::ProductName,
+    },
     dev::{Acting, Given, Needs, StandIns, github::CI_APP, model::MODEL, unittest},
-    engine::Engine,
+    engine::{
+        Engine,
+        people::{self, NewKey},
+    },
     github::{AppKey, Credential},
     llm,
-    store::product,
+    store::{Pool, product},
     workspace::{Limits, Sandbox, Unavailable},
 };
 
@@ -43,6 +50,8 @@ pub struct DevServer {
     pub engine: Engine,
     /// Stand-ins for the parts that the environment does not configure.
     pub stand_ins: StandIns,
+    /// The key of this machine's one person.
+    pub key: Key,
     /// The sandbox for the products' tests.
     pub sandbox: Result<Sandbox, Unavailable>,
     app: App,
@@ -79,8 +88,10 @@ impl DevServer {
         let stand_ins = StandIns::start(folder, needs, webhooks, sandbox.clone()).await?;
         // The credential is for a repository, so that has to be there first.
         stand_ins.wealth().await?;
-        let app = app(settings, &stand_ins, folder, url.clone(), acting)?;
+        let mut app = app(settings, &stand_ins, folder, url.clone(), acting)?;
         let engine = app.engine().await?;
+        let key = local_key(engine.pool(), folder).await?;
+        app.local_key = Some(key.clone());
         let tasks = vec![
             tokio::spawn({
                 let (app, engine, stop) = (app.clone(), engine.clone(), stop.clone());
@@ -92,7 +103,7 @@ impl DevServer {
                 async move { app.work(engine, process_name(), sandbox, stop).await }
             }),
         ];
-        Ok(Self { url, engine, stand_ins, sandbox, app, stop, tasks, _lock: lock })
+        Ok(Self { url, engine, key, stand_ins, sandbox, app, stop, tasks, _lock: lock })
     }
 
     /// Adds the embedded product, if the forge is the twin.
@@ -218,6 +229,8 @@ fn app(
         mirrors: folder.join("mirrors"),
         forge,
         forge_is_stand_in: stand_ins.twin().is_some(),
+        hosts: settings.hosts.clone(),
+        local_key: None,
         webhook_secrets,
         model_is_stand_in: settings.model.is_none(),
         model: settings
@@ -231,6 +244,24 @@ fn app(
         longest_outage: settings.longest_outage,
         calls_without_head: settings.calls_without_head,
     })
+}
+
+/// The admin key of this machine's one person: the one that an earlier server in this directory made, otherwise a new
+/// one. Its file is for this user alone.
+async fn local_key(pool: &Pool, folder: &Path) -> anyhow::Result<Key> {
+    let file = folder.join("key");
+    let former = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<Key>().ok());
+    if let Some(key) = former
+        && people::authenticate(pool, &key).await?.is_ok_and(|who| who.role == Role::Admin)
+    {
+        return Ok(key);
+    }
+    let user = std::env::var("USER").ok().and_then(|name| name.parse::<PersonName>().ok());
+    let person = user.map_or_else(|| "developer".parse(), Ok)?;
+    let new = NewKey { person, forge_login: None, role: Role::Admin, products: None, expires_at: None };
+    let key = people::issue(pool, &new, "database").await.context("issue the key of this machine")?.key;
+    keyring::write(&file, key.reveal())?;
+    Ok(key)
 }
 
 /// A credential that the twin gave, as the client takes it.

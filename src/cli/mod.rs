@@ -6,6 +6,7 @@ mod client;
 mod commands;
 pub mod dev_server;
 mod history;
+mod keyring;
 mod print;
 pub mod settings;
 mod text;
@@ -19,8 +20,8 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, bench, budget, demo, dev, dlq, doctor, fault, hold, limit, migrate, outage, product,
-        requirement, retention, run, schedule, serve, worker,
+        archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, migrate, outage,
+        product, requirement, retention, run, schedule, serve, worker,
     },
     print::Printer,
 };
@@ -56,7 +57,7 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
     let printer = Printer::new(arguments.output);
-    let client = || Client::new(&arguments.server);
+    let client = || Client::new(&arguments.server, keyring::key(&arguments.server).as_deref());
     match arguments.command {
         Command::Requirement(command) => requirement::run(&client()?, &printer, command).await,
         Command::Run(command) => run::run(&client()?, &printer, command).await,
@@ -68,6 +69,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
         Command::Outage(command) => outage::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
+        Command::Key(command) => key::run(&client()?, &printer, command).await,
+        Command::Audit(command) => audit::run(&client()?, &printer, command).await,
         Command::Migrate(database) => migrate::run(&printer, &database).await,
         Command::Doctor(doctor) => doctor::run(&printer, doctor).await,
         Command::Retention(command) => retention::run(&printer, command).await,

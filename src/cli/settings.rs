@@ -21,6 +21,11 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("DATABASE_URL", "", "Postgres; unset: `dev` and `demo` start their own"),
     ("ASPORA_LISTEN", "127.0.0.1:8080", "where the server listens"),
     ("ASPORA_PUBLIC_URL", "http://<listen>", "where people reach the server"),
+    (
+        "ASPORA_HOSTS",
+        "",
+        "names of the server besides that of its URL, comma-separated; a request under another name is refused",
+    ),
     ("ASPORA_DATA", "<data home>/aspora", "where mirrors and the embedded parts live"),
     ("ASPORA_LEASE_MS", "30000", "how long a worker's lease lasts without a renewal"),
     ("ASPORA_POLL_MS", "1000", "how long an idle worker waits before it polls for jobs again"),
@@ -86,6 +91,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "how many model calls a run may make without pushing a new head before it is paused",
     ),
     ("ASPORA_SERVER", "http://127.0.0.1:8080", "the server that client commands talk to"),
+    ("ASPORA_API_KEY", "", "the API key of client commands; unset: the one that `dev` left on this machine"),
     ("RUST_LOG", "warn,aspora=info", "log filter"),
 ];
 
@@ -98,6 +104,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// URL under which people reach the server, without a trailing slash.
     pub public_url: Option<String>,
+    /// Names of the server besides that of its URL.
+    pub hosts: Vec<String>,
     /// Directory of the mirrors and the embedded parts.
     pub data: PathBuf,
     /// Lease and poll intervals of workers.
@@ -142,6 +150,7 @@ impl Settings {
             database_url: get("DATABASE_URL"),
             listen,
             public_url: get("ASPORA_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned()),
+            hosts: hosts(&get)?,
             data: get("ASPORA_DATA").map_or_else(data_home, |folder| Ok(PathBuf::from(folder)))?,
             timing,
             polling: Polling::at_least(least),
@@ -166,6 +175,8 @@ impl Settings {
             mirrors: self.data.join("mirrors"),
             forge: self.github.clone().with_context(|| missing("GITHUB_APP_ID or GITHUB_TOKEN"))?,
             forge_is_stand_in: false,
+            hosts: self.hosts.clone(),
+            local_key: None,
             webhook_secrets: self.webhook_secrets.clone(),
             model: self.model.clone().with_context(|| missing("OPENAI_API_KEY"))?,
             model_is_stand_in: false,
@@ -323,6 +334,30 @@ fn millis(
     match text.parse::<u64>() {
         Ok(value) if value >= least => Ok(Duration::from_millis(value)),
         _ => bail!("{name} is `{text}`; expected at least {least} milliseconds"),
+    }
+}
+
+/// Names without a port.
+fn hosts(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Vec<String>> {
+    let text = get("ASPORA_HOSTS").unwrap_or_default();
+    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+    names
+        .map(|name| {
+            match name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
+                true => Ok(name.to_owned()),
+                false => {
+                    bail!("ASPORA_HOSTS has `{name}`; expected names such as aspora.example, without a port")
+                }
+            }
+        })
+        .collect()
+}
+
+/// The directory of the mirrors and the embedded parts.
+pub(crate) fn data_folder() -> anyhow::Result<PathBuf> {
+    match std::env::var_os("ASPORA_DATA").filter(|value| !value.is_empty()) {
+        Some(folder) => Ok(folder.into()),
+        None => data_home(),
     }
 }
 

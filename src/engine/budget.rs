@@ -4,14 +4,17 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::{Engine, Error, advance::lock, control::lock_with_job};
+use super::{Engine, Error, advance::lock, control::lock_with_job, record};
 use crate::{
     core::{
         budget::{Account, Amount, Limits, Scope},
         reason::Reason,
         run::{Event, Pause, PauseCause, State},
     },
-    store::budget::{self, UnfundedRun},
+    store::{
+        audit::Author,
+        budget::{self, UnfundedRun},
+    },
 };
 
 /// How many runs that were refused a call are considered at once.
@@ -28,14 +31,19 @@ impl Engine {
         limits: &[(Scope, Limits)],
         key: &str,
         reason: &Reason,
-        actor: &str,
+        by: impl Into<Author<'_>>,
     ) -> Result<Vec<Uuid>, Error> {
+        let by = by.into();
         let mut tx = self.pool.begin().await?;
+        let mut before = Vec::new();
         for (scope, limits) in limits {
-            budget::set(&mut tx, *scope, key, *limits, reason.as_str(), actor).await?;
+            before.push((*scope, budget::limits_of(&mut tx, *scope, key).await?));
+            budget::set(&mut tx, *scope, key, *limits, reason.as_str(), by.person).await?;
         }
+        record::budget_set(&mut tx, by, key, (&before, limits), reason).await?;
         tx.commit().await?;
-        self.fund(|wanting| wanting.concerns(key), actor, &format!("the budget was changed: {reason}")).await
+        let why = format!("the budget was changed: {reason}");
+        self.fund(|wanting| wanting.concerns(key), by.person, &why).await
     }
 
     /// Releases what a run holds for calls that were cut off, because a person says that they were not
@@ -43,15 +51,24 @@ impl Engine {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn release_reservations(&self, run: Uuid, reason: &Reason, actor: &str) -> Result<u32, Error> {
+    pub async fn release_reservations(
+        &self,
+        run: Uuid,
+        reason: &Reason,
+        by: impl Into<Author<'_>>,
+    ) -> Result<u32, Error> {
+        let by = by.into();
         let mut tx = self.pool.begin().await?;
         let stored = lock(&mut tx, run).await?;
-        let released = budget::release(&mut tx, run, &format!("{actor}: {reason}")).await?;
+        let released = budget::release(&mut tx, run, &format!("{}: {reason}", by.person)).await?;
+        if released > 0 {
+            record::released(&mut tx, by, run, released, reason).await?;
+        }
         tx.commit().await?;
         let product = stored.spec.product;
         let why =
             format!("the reservations of run {run} for calls that were cut off were released: {reason}");
-        self.fund(|wanting| wanting.concerns(&product), actor, &why).await?;
+        self.fund(|wanting| wanting.concerns(&product), by.person, &why).await?;
         Ok(released)
     }
 

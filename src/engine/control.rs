@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{
     Ack, Actor, Engine, Error,
     advance::{self, lock},
-    without_nul,
+    record, without_nul,
 };
 use crate::{
     core::{
@@ -17,7 +17,7 @@ use crate::{
         run::{Event, PauseCause, Run, State},
         workflow::{End, Outcome},
     },
-    store::{self, Connection, dead_letter, event, job::Lease, job_control, run::StoredRun},
+    store::{self, Connection, audit::Author, dead_letter, event, job::Lease, job_control, run::StoredRun},
 };
 
 /// How often the locks of a run are tried that changes meanwhile.
@@ -38,6 +38,20 @@ pub enum Verb {
     Skip(Outcome),
     /// Go back to this step; an ended run without one, to the step where it ended.
     Retry(Option<String>),
+}
+
+impl Verb {
+    /// Its name in the audit log.
+    const fn as_act(&self) -> &'static str {
+        match self {
+            Self::Pause => "run.pause",
+            Self::Resume => "run.resume",
+            Self::Cancel => "run.cancel",
+            Self::RunNow => "run.run-now",
+            Self::Skip(_) => "run.skip",
+            Self::Retry(_) => "run.retry",
+        }
+    }
 }
 
 /// Whether a verb changed anything.
@@ -159,16 +173,16 @@ impl Engine {
         &self,
         run: Uuid,
         verb: &Verb,
-        actor: &str,
+        by: impl Into<Author<'_>>,
         reason: &Reason,
     ) -> Result<Control, Error> {
         let mut tx = self.pool().begin().await?;
-        let done = self.control_in(&mut tx, run, verb, actor, reason).await?;
+        let done = self.control_in(&mut tx, run, verb, by, reason).await?;
         tx.commit().await?;
         Ok(done)
     }
 
-    /// Does one verb inside the caller's transaction.
+    /// Does one verb inside the caller's transaction, which also records it in the audit log if it changes anything.
     ///
     /// # Errors
     /// As [`Engine::control`].
@@ -177,10 +191,27 @@ impl Engine {
         tx: &mut Connection,
         run: Uuid,
         verb: &Verb,
+        by: impl Into<Author<'_>>,
+        reason: &Reason,
+    ) -> Result<Control, Error> {
+        let (by, locked) = (by.into(), lock_with_job(tx, run).await?);
+        let before = record::standing(&locked.stored.run);
+        let done = self.apply_verb(tx, locked, verb, by.person, reason).await?;
+        if done == Control::Applied {
+            record::run_changed(tx, by, verb.as_act(), run, before, reason).await?;
+        }
+        Ok(done)
+    }
+
+    async fn apply_verb(
+        &self,
+        tx: &mut Connection,
+        locked: LockedRun,
+        verb: &Verb,
         actor: &str,
         reason: &Reason,
     ) -> Result<Control, Error> {
-        let locked = lock_with_job(tx, run).await?;
+        let run = locked.stored.spec.id;
         let event = match verb {
             Verb::Pause => pause(&locked, actor, reason)?,
             Verb::Resume => resume(&locked, reason)?,
@@ -234,21 +265,25 @@ impl Engine {
     pub async fn dismiss(
         &self,
         run: Uuid,
-        actor: &str,
+        by: impl Into<Author<'_>>,
         (fingerprint, finding): (&str, &str),
         reason: &Reason,
     ) -> Result<(), Error> {
+        let by = by.into();
+        let actor = by.person;
         let mut tx = self.pool().begin().await?;
         let locked = lock_with_job(&mut tx, run).await?;
         ensure_idle(&locked)?;
-        let reason = reason.to_string();
-        if store::review::dismiss(&mut tx, run, fingerprint, actor, &reason).await? == 0 {
+        let why = reason.to_string();
+        if store::review::dismiss(&mut tx, run, fingerprint, actor, &why).await? == 0 {
             return Ok(());
         }
+        let product = locked.stored.spec.product.clone();
         let workflow = self.workflow(&locked.stored.spec.workflow_hash).await?;
-        let (fingerprint, finding) = (fingerprint.to_owned(), without_nul(finding));
-        let event = Event::FindingDismissed { fingerprint, finding, reason };
+        let (named, finding) = (fingerprint.to_owned(), without_nul(finding));
+        let event = Event::FindingDismissed { fingerprint: named, finding, reason: why };
         self.advance(&mut tx, locked.stored, &workflow, Actor::Other(actor), vec![event]).await?;
+        record::dismissed(&mut tx, by, (run, &product), fingerprint, reason).await?;
         Ok(tx.commit().await?)
     }
 

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Denied, Engine, Error, advance::lock};
+use super::{Denied, Engine, Error, advance::lock, record};
 use crate::{
     core::{
         branch,
@@ -11,7 +11,9 @@ use crate::{
         workflow::End,
     },
     store::{
-        self, Connection, dead_letter, event,
+        self, Connection,
+        audit::Author,
+        dead_letter, event,
         run::{RunSpec, StoredRun},
     },
 };
@@ -24,18 +26,38 @@ impl Engine {
     /// # Errors
     /// [`Error::NoRun`]; [`Error::Denied`] and [`Error::Refused`] say why the run cannot be forked, and what to
     /// do about it.
-    pub async fn fork(&self, from: Uuid, step: &str, actor: &str, reason: &Reason) -> Result<Uuid, Error> {
+    pub async fn fork(
+        &self,
+        from: Uuid,
+        step: &str,
+        by: impl Into<Author<'_>>,
+        reason: &Reason,
+    ) -> Result<Uuid, Error> {
         let mut tx = self.pool().begin().await?;
-        let fork = self.fork_in(&mut tx, from, step, actor, reason).await?;
+        let fork = self.fork_in(&mut tx, from, step, by, reason).await?;
         tx.commit().await?;
         Ok(fork)
     }
 
-    /// Forks inside the caller's transaction.
+    /// Forks inside the caller's transaction, which also records it in the audit log.
     ///
     /// # Errors
     /// As [`Engine::fork`].
     pub async fn fork_in(
+        &self,
+        tx: &mut Connection,
+        from: Uuid,
+        step: &str,
+        by: impl Into<Author<'_>>,
+        reason: &Reason,
+    ) -> Result<Uuid, Error> {
+        let by = by.into();
+        let fork = self.fork_as(tx, from, step, by.person, reason).await?;
+        record::forked(tx, by, from, fork, step, reason).await?;
+        Ok(fork)
+    }
+
+    async fn fork_as(
         &self,
         tx: &mut Connection,
         from: Uuid,

@@ -9,10 +9,13 @@ mod accept;
 mod advance;
 mod attempts;
 mod budget;
+mod catalog;
 mod control;
 mod fork;
 pub mod group_commit;
 mod outage;
+pub mod people;
+mod record;
 mod redrive;
 mod replay;
 mod schedule;
@@ -27,6 +30,7 @@ use uuid::Uuid;
 
 pub use self::{
     accept::Accepted,
+    catalog::ProductSettings,
     control::{Control, Denied, Verb},
     submission::Submission,
     wake::Received,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Ack, Actor, Engine, Error, advance::lock, snooze, without_nul};
+use super::{Ack, Actor, Engine, Error, advance::lock, record, snooze, without_nul};
 use crate::{
     core::{
         outage::{Outage, Provider, Service, delay},
@@ -11,6 +11,7 @@ use crate::{
     },
     store::{
         self, attempt,
+        audit::Author,
         job::{self, Lease},
         job_control,
         run::StoredRun,
@@ -75,12 +76,16 @@ impl Engine {
     pub async fn probe(
         &self,
         provider: &Provider,
-        actor: &str,
+        by: impl Into<Author<'_>>,
         reason: &Reason,
     ) -> Result<Option<i64>, Error> {
-        let mut connection = self.pool.acquire().await?;
-        let waiting = store::outage::probe(&mut connection, provider, snooze::SPREAD).await?;
+        let by = by.into();
+        let mut tx = self.pool.begin().await?;
+        let waiting = store::outage::probe(&mut tx, provider, snooze::SPREAD).await?;
         if let Some(jobs) = waiting {
+            record::probed(&mut tx, by, &provider.to_string(), jobs, reason).await?;
+            tx.commit().await?;
+            let actor = by.person;
             tracing::info!(%provider, actor, jobs, "{} is probed by hand: {reason}", provider.in_words());
         }
         Ok(waiting)

@@ -6,11 +6,16 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Accepted, Engine, Error};
+use super::{Accepted, Engine, Error, record};
 use crate::{
-    core::{cron::Cron, reason::Reason, requirement::Requirement},
+    core::{
+        cron::Cron,
+        reason::Reason,
+        requirement::{RequestedBy, Requirement},
+    },
     store::{
         self, Connection,
+        audit::Author,
         schedule::{self, Row, Tick},
     },
 };
@@ -28,16 +33,17 @@ impl Engine {
         name: &str,
         cron: &Cron,
         requirement: &Requirement,
-        actor: &str,
+        by: impl Into<Author<'_>>,
         reason: &Reason,
     ) -> Result<Row, Error> {
+        let by = by.into();
         let mut tx = self.pool.begin().await?;
         let product = requirement.product.as_str();
         if store::product::get(&mut *tx, product).await?.is_none() {
             return Err(Error::NoProduct(product.to_owned()));
         }
         let before = schedule::lock(&mut tx, name).await?;
-        let is_paused = before.is_some_and(|before| before.next_at.is_none());
+        let is_paused = before.as_ref().is_some_and(|before| before.next_at.is_none());
         let now = store::now(&mut tx).await?;
         let row = Row {
             name: name.to_owned(),
@@ -47,11 +53,12 @@ impl Engine {
             body: requirement.body.clone(),
             priority: i16::from(requirement.priority),
             next_at: if is_paused { None } else { cron.next(now) },
-            updated_by: actor.to_owned(),
+            updated_by: by.person.to_owned(),
             reason: reason.to_string(),
             updated_at: now,
         };
         schedule::put(&mut tx, &row).await?;
+        record::schedule(&mut tx, by, "schedule.put", before.as_ref(), Some(&row), reason.as_str()).await?;
         tx.commit().await?;
         Ok(row)
     }
@@ -65,9 +72,10 @@ impl Engine {
         &self,
         name: &str,
         pause: bool,
-        actor: &str,
+        by: impl Into<Author<'_>>,
         reason: &Reason,
     ) -> Result<Option<Row>, Error> {
+        let by = by.into();
         let mut tx = self.pool.begin().await?;
         let Some(before) = schedule::lock(&mut tx, name).await? else { return Ok(None) };
         if before.next_at.is_none() == pause {
@@ -77,11 +85,26 @@ impl Engine {
         // A schedule whose expression cannot be read stays paused until it is replaced.
         let cron = before.cron.parse::<Cron>().ok().filter(|_| !pause);
         let next_at = cron.and_then(|cron| cron.next(now));
-        let (updated_by, reason) = (actor.to_owned(), reason.to_string());
-        let row = Row { next_at, updated_by, reason, updated_at: now, ..before };
+        let (updated_by, why) = (by.person.to_owned(), reason.to_string());
+        let row = Row { next_at, updated_by, reason: why, updated_at: now, ..before.clone() };
         schedule::put(&mut tx, &row).await?;
+        let act = if pause { "schedule.pause" } else { "schedule.resume" };
+        record::schedule(&mut tx, by, act, Some(&before), Some(&row), reason.as_str()).await?;
         tx.commit().await?;
         Ok(Some(row))
+    }
+
+    /// Removes a schedule and its ticks; false if it does not exist.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn remove_schedule(&self, name: &str, by: impl Into<Author<'_>>) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let Some(before) = schedule::lock(&mut tx, name).await? else { return Ok(false) };
+        schedule::remove(&mut *tx, name).await?;
+        record::schedule(&mut tx, by.into(), "schedule.remove", Some(&before), None, "").await?;
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Fires the ticks that are due, at most a hundred, and returns how many.
@@ -130,6 +153,10 @@ impl Engine {
         let mut inner = store::savepoint(tx).await?;
         match self.accept_in(&mut inner, &requirement, &format!("schedule:{}", row.name)).await {
             Ok(accepted) => {
+                // Who set the schedule asked for what it submits.
+                let forge_login = store::api_key::login_of(&mut *inner, &row.updated_by).await?;
+                let by = RequestedBy { name: row.updated_by.clone(), forge_login };
+                store::requirement::set_requester(&mut inner, accepted.requirement, &by).await?;
                 inner.commit().await?;
                 Ok(Ok(accepted))
             }

@@ -1,12 +1,12 @@
 //! A requirement as a caller submits it, with the budget of its run.
 
-use super::{Accepted, Engine, Error};
+use super::{Accepted, Engine, Error, record};
 use crate::{
     core::{
         budget::{Limits, Scope},
         requirement::{RequestedBy, Requirement},
     },
-    store::{Connection, budget, requirement},
+    store::{Connection, audit::Author, budget, requirement},
 };
 
 /// What the history of a budget says of one that came with its requirement.
@@ -22,22 +22,23 @@ pub struct Submission<'a> {
     /// Who asked for it, as the caller says; `None` if it says nothing.
     pub requested_by: Option<&'a RequestedBy>,
     /// Who submits it.
-    pub actor: &'a str,
+    pub by: Author<'a>,
 }
 
 impl Engine {
-    /// Accepts a submission inside the caller's transaction.
+    /// Accepts a submission inside the caller's transaction, which also records it in the audit log.
     ///
     /// # Errors
     /// As [`Engine::accept_in`].
     pub async fn submit_in(&self, tx: &mut Connection, new: Submission<'_>) -> Result<Accepted, Error> {
-        let accepted = self.accept_in(tx, new.requirement, new.actor).await?;
+        let accepted = self.accept_in(tx, new.requirement, new.by.person).await?;
         if let Some(by) = new.requested_by {
             requirement::set_requester(tx, accepted.requirement, by).await?;
         }
         if let Some(limits) = new.budget {
-            budget::set(tx, Scope::Run, &accepted.run.to_string(), limits, REASON, new.actor).await?;
+            budget::set(tx, Scope::Run, &accepted.run.to_string(), limits, REASON, new.by.person).await?;
         }
+        record::submitted(tx, new.by, new.requirement, accepted).await?;
         Ok(accepted)
     }
 }

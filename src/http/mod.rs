@@ -1,19 +1,23 @@
 //! What callers reach over HTTP: REST under `/api/v1`, webhooks, pages, health.
 
 mod middleware;
-pub mod pages;
+mod pages;
 mod routes;
+mod scope;
 mod serve;
 
 use std::sync::Arc;
 
-use axum::{Router, middleware::from_fn};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+};
 use secrecy::SecretString;
 use tower_http::compression::CompressionLayer;
 
-use self::middleware::{envelope, github_webhook::Receiver};
+use self::middleware::{envelope, github_webhook::Receiver, origin};
 pub use self::{routes::openapi, serve::serve};
-use crate::{engine::Engine, github::Forge};
+use crate::{core::access::Key, engine::Engine, github::Forge};
 
 /// What every route may use.
 #[derive(Clone)]
@@ -25,7 +29,7 @@ pub struct AppState {
 }
 
 /// How this server was set up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Settings {
     /// The URL under which people reach this server, without a trailing slash.
     pub public_url: String,
@@ -39,15 +43,21 @@ pub struct Settings {
     pub forge_is_stand_in: bool,
     /// The model is the scripted one; pages say so.
     pub model_is_stand_in: bool,
+    /// Names of this server besides that of its URL, without a port; addresses and `localhost` need none.
+    pub hosts: Vec<String>,
+    /// The key of the one person of this machine, who is signed in without being asked, on this machine alone. Only
+    /// `dev` and `demo` have one.
+    pub local_key: Option<Key>,
 }
 
 /// All routes of a server.
 pub fn router(app: AppState) -> Router {
     let github = Receiver::new(&app.settings.webhook_secrets);
-    routes::router(github)
-        .merge(pages::router())
+    routes::router(&app, github)
+        .merge(pages::router(&app))
         .fallback(routes::unknown)
         .method_not_allowed_fallback(routes::method_not_allowed)
+        .layer(from_fn_with_state(app.clone(), origin::check))
         .layer(from_fn(envelope::finish))
         // Streams of events are left as they are: they would be held back until a block is full.
         .layer(CompressionLayer::new())

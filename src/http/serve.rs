@@ -1,6 +1,6 @@
 //! The server's loop: it cuts off slow callers, and lets open requests finish before it stops.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use axum::{Extension, Router, body::Body, extract::Request};
@@ -30,6 +30,10 @@ const CONNECTIONS: usize = 1_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Stop(pub(crate) CancellationToken);
 
+/// The other end of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
 /// Serves until `stop` is cancelled, then lets open requests finish for at most 10 s.
 ///
 /// # Errors
@@ -41,8 +45,8 @@ pub async fn serve(listener: TcpListener, app: AppState, stop: CancellationToken
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     let mut open = JoinSet::new();
     while let Some(stream) = accept(&listener, &slots, &stop).await {
-        let (stream, slot) = stream;
-        let (routes, stop) = (routes.clone(), stop.clone());
+        let ((stream, peer), slot) = stream;
+        let (routes, stop) = (routes.clone().layer(Extension(Peer(peer))), stop.clone());
         open.spawn(async move {
             serve_connection(stream, routes, stop).await;
             drop(slot);
@@ -64,12 +68,12 @@ async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, Slot)> {
+) -> Option<((TcpStream, SocketAddr), Slot)> {
     let next = async {
         let slot = Arc::clone(slots).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => return Some((stream, slot)),
+                Ok(accepted) => return Some((accepted, slot)),
                 Err(error) => {
                     // Usually too many open files: other connections must close before it can continue.
                     tracing::warn!(%error, "could not accept a connection");

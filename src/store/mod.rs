@@ -27,7 +27,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
-    catalog::{idempotency, product, repository, requirement, schedule, workflow},
+    catalog::{
+        api_key, audit, idempotency, product, repository, requirement, schedule, scope, session, workflow,
+    },
     history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{

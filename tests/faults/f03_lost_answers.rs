@@ -98,6 +98,7 @@ async fn f3_a_requirement_whose_commit_was_not_acknowledged_is_accepted_once_und
         let new = json!({ "product": "wealth", "title": "Add a risk checker", "body": "For portfolios." });
         let request = Request::post("/api/v1/requirements")
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::AUTHORIZATION, support::bearer())
             .header("Idempotency-Key", "the-only-one")
             .body(Body::from(new.to_string()))
             .unwrap();

@@ -17,7 +17,10 @@ async fn f6_a_caller_is_asked_to_retry_while_all_connections_are_taken() {
     let engine = Engine::open(pool.clone()).await.unwrap();
     let routes = http::router(support::app(engine));
     let get = async || {
-        let request = Request::get("/api/v1/requirements").body(Body::empty()).unwrap();
+        let request = Request::get("/api/v1/requirements")
+            .header(header::AUTHORIZATION, support::bearer())
+            .body(Body::empty())
+            .unwrap();
         routes.clone().oneshot(request).await.unwrap()
     };
     let taken = pool.acquire().await.unwrap();

@@ -28,7 +28,8 @@ async fn f23_a_history_of_ten_thousand_events_folds_and_is_read_page_by_page() {
     let (mut after, mut seqs, mut pages) = (0, Vec::new(), 0);
     loop {
         let uri = format!("/api/v1/runs/{run}/events?after={after}&limit=500");
-        let response = routes.clone().oneshot(Request::get(uri).body(Body::empty()).unwrap()).await.unwrap();
+        let request = Request::get(uri).header("authorization", support::bearer());
+        let response = routes.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let status = response.status();
         let page: Value =
             serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap();

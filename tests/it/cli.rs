@@ -20,7 +20,12 @@ use crate::support;
 
 async fn aspora(server: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
-    command.args(arguments).env("ASPORA_SERVER", server).env_remove("DATABASE_URL").stdin(Stdio::null());
+    command
+        .args(arguments)
+        .env("ASPORA_SERVER", server)
+        .env("ASPORA_API_KEY", support::key().reveal())
+        .env_remove("DATABASE_URL")
+        .stdin(Stdio::null());
     command.output().await.unwrap()
 }
 

@@ -23,8 +23,7 @@ impl Served {
         let (url, stop) = (format!("http://{}", listener.local_addr().unwrap()), CancellationToken::new());
         let serving = http::serve(listener, app, stop.clone());
         tokio::spawn(async { serving.await.unwrap() });
-        let policy = reqwest::redirect::Policy::none();
-        Self { test, url, client: reqwest::Client::builder().redirect(policy).build().unwrap(), stop }
+        Self { test, url, client: support::client(), stop }
     }
 
     async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
@@ -57,7 +56,11 @@ impl Served {
 
     async fn aspora(&self, words: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
-        let output = command.args(words).env("ASPORA_SERVER", &self.url).env_remove("DATABASE_URL");
+        let output = command
+            .args(words)
+            .env("ASPORA_SERVER", &self.url)
+            .env("ASPORA_API_KEY", support::key().reveal())
+            .env_remove("DATABASE_URL");
         let output = output.output().await.unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code().unwrap(), String::from_utf8(text).unwrap())
@@ -90,13 +93,16 @@ async fn a_run_is_paused_and_resumed_over_rest_any_number_of_times() {
             (200, Some("paused"), Some(2))
         );
         assert_eq!(view["paused"]["reason"], "waiting for legal");
-        assert_eq!((&view["paused"]["by"], &view["paused"]["cause"]), (&json!("api"), &json!("person")));
+        assert_eq!(
+            (&view["paused"]["by"], &view["paused"]["cause"]),
+            (&json!(support::PERSON), &json!("person"))
+        );
     }
     let why_not: Value =
         serde_json::from_str(&served.get(&format!("/api/v1/runs/{run}/why")).await.1).unwrap();
     assert_eq!(why_not["cause"], "paused");
     let sentence = why_not["sentence"].as_str().unwrap();
-    assert!(sentence.ends_with(" ago by api: waiting for legal; resume it to continue."), "{sentence}");
+    assert!(sentence.ends_with(" ago by ada: waiting for legal; resume it to continue."), "{sentence}");
     let (_, list) = served.get("/api/v1/requirements?state=paused").await;
     assert!(list.contains(&run.to_string()), "{list}");
     let (status, view) = served.post(&format!("runs/{run}/resume"), &why).await;
@@ -219,7 +225,7 @@ async fn the_command_line_does_what_rest_does() {
     };
     says(&["run", "pause", &run], 2, "--reason").await;
     says(&["run", "pause", &run, "--reason", "waiting for legal"], 0, "is paused at generate").await;
-    says(&["run", "show", &run], 0, "by api: waiting for legal").await;
+    says(&["run", "show", &run], 0, "by ada: waiting for legal").await;
     says(&["run", "why", &run], 0, "resume it to continue").await;
     says(&["run", "run-now", &run, "--reason", "r"], 1, "the run is paused; resume it first").await;
     says(&["run", "resume", &run, "--reason", "r", "-o", "json"], 0, "\"state\": \"active\"").await;
@@ -255,7 +261,7 @@ async fn a_page_offers_the_allowed_controls_and_needs_no_script() {
     offers(&["pause", "cancel", "skip", "retry"]).await;
     assert_eq!(served.form(run, &pause, "same-origin").await.0, 303);
     let page = offers(&["resume", "cancel", "skip", "retry"]).await;
-    assert!(page.contains("by page: &lt;b&gt;legal&lt;/b&gt;"), "{page}");
+    assert!(page.contains("by ada: &lt;b&gt;legal&lt;/b&gt;"), "{page}");
     assert_eq!(served.form(run, &[("verb", "resume"), ("reason", "")], "same-origin").await.0, 400);
     assert_eq!(served.form(run, &[("verb", "explode"), ("reason", "r")], "same-origin").await.0, 400);
     let (status, page) = served.form(run, &[("verb", "run-now"), ("reason", "r")], "same-origin").await;

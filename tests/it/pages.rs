@@ -13,10 +13,11 @@ use aspora::{
         workflow::{Outcome, Queue},
     },
     engine::{Answer, Engine},
-    http::{AppState, Settings, pages},
+    http::{self, AppState, Settings},
     store::{self, assessment, effect, job::Lease},
 };
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::support;
@@ -38,18 +39,14 @@ async fn server() -> Server {
     let settings = Settings {
         public_url: "http://127.0.0.1".to_owned(),
         forge_url: "https://forge.test".to_owned(),
-        forge: None,
-        webhook_secrets: vec![],
         forge_is_stand_in: true,
-        model_is_stand_in: false,
+        ..Settings::default()
     };
     let app = AppState { engine, settings: Arc::new(settings) };
-    let router = pages::router().fallback(pages::not_found).with_state(app.clone());
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    Server { address, app, client, _database: database }
+    tokio::spawn(http::serve(listener, app.clone(), CancellationToken::new()));
+    Server { address, app, client: support::client(), _database: database }
 }
 
 impl Server {
@@ -260,7 +257,6 @@ async fn an_unknown_address_is_answered_with_a_page() {
     for (path, status, text) in [
         (missing.as_str(), 404, "There is no run"),
         ("/runs/seven", 400, "a UUID is needed"),
-        ("/nowhere", 404, "nothing at this address"),
         ("/?before=x", 400, "an invalid place in the list"),
         ("/?text=%00", 400, "NUL"),
         ("/assets/x/passwd", 404, "nothing at this address"),

@@ -2,7 +2,7 @@
 
 use std::{process::Output, sync::Arc};
 
-use crate::support::TestEngine;
+use crate::support::{self, TestEngine};
 use aspora::http::{self, AppState, Settings};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -21,10 +21,9 @@ async fn serve() -> Server {
     let settings = Settings {
         public_url: url.clone(),
         forge_url: "https://forge.test".to_owned(),
-        forge: None,
-        webhook_secrets: Vec::new(),
         forge_is_stand_in: true,
         model_is_stand_in: true,
+        ..Settings::default()
     };
     let app = AppState { engine: test.engine.clone(), settings: Arc::new(settings) };
     let stop = CancellationToken::new();
@@ -35,7 +34,7 @@ async fn serve() -> Server {
 impl Server {
     async fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("{}/api/v1/schedules{path}", self.url);
-        let request = reqwest::Client::new().request(method.parse().unwrap(), url);
+        let request = support::client().request(method.parse().unwrap(), url);
         let request = match body {
             Some(body) => request.json(body),
             None => request,
@@ -47,7 +46,13 @@ impl Server {
 
     async fn aspora(&self, words: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aspora"));
-        command.args(words).env("ASPORA_SERVER", &self.url).output().await.unwrap()
+        command
+            .args(words)
+            .env("ASPORA_SERVER", &self.url)
+            .env("ASPORA_API_KEY", support::key().reveal())
+            .output()
+            .await
+            .unwrap()
     }
 }
 

@@ -5,12 +5,14 @@
 
 pub(crate) mod npm;
 pub(crate) mod openapi;
+mod people;
 mod postgres;
 mod schemas;
 mod test_engine;
 pub(crate) mod wait;
 pub(crate) mod webhooks;
 
+pub(crate) use people::{PERSON, bearer, client, key};
 pub(crate) use postgres::{TestDatabase, blank, database, migrate};
 pub(crate) use test_engine::{
     TestEngine, accept, advance, advance_limits, advance_waiting_job, answer, app, assert_budgets_add_up,

@@ -111,6 +111,7 @@ async fn make_template(cluster: &Cluster, admin: &mut PgConnection, name: &str) 
     let pool =
         PgPoolOptions::new().max_connections(1).connect(&cluster.url("unfinished")).await.expect("connect");
     migrate(&pool).await;
+    super::people::seed(&pool).await;
     pool.close().await;
     execute(admin, format!(r#"alter database unfinished rename to "{name}""#)).await;
 }
@@ -140,7 +141,7 @@ fn schema_version() -> String {
         .collect();
     files.sort();
     let mut hash = Sha256::new();
-    hash.update("read from the folder");
+    hash.update("read from the folder, with a person");
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "sql")) {
         hash.update(file.file_name().expect("a file has a name").as_encoded_bytes());
         hash.update(std::fs::read(file).expect("read a migration"));

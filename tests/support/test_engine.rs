@@ -122,10 +122,9 @@ pub(crate) fn app(engine: Engine) -> AppState {
     let settings = Settings {
         public_url: "http://aspora.test".to_owned(),
         forge_url: "https://forge.test".to_owned(),
-        forge: None,
-        webhook_secrets: Vec::new(),
         forge_is_stand_in: true,
         model_is_stand_in: true,
+        ..Settings::default()
     };
     AppState { engine, settings: Arc::new(settings) }
 }

@@ -3,6 +3,8 @@
 //! Nothing here knows tokio, Postgres, GitHub, a clock or a random number: time
 //! comes in as an argument and everything that must happen goes out as a value.
 
+pub mod access;
+pub mod audit;
 pub mod branch;
 pub mod budget;
 pub mod change;

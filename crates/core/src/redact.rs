@@ -5,7 +5,8 @@
 /// fine-grained), OAuth, user-to-server, server-to-server and refresh tokens (docs.github.com "About authentication to
 /// GitHub"); they are ours, so less is enough to leave them out. No token has a longest form: those of installations
 /// have 40 characters or about 520, with dots and dashes.
-const PREFIXES: [(&str, usize); 16] = [
+const PREFIXES: [(&str, usize); 17] = [
+    ("aspora_", 16),
     ("ghp_", OURS),
     ("gho_", OURS),
     ("ghu_", OURS),

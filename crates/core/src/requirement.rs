@@ -71,7 +71,7 @@ impl RequestedBy {
 
 /// Whether GitHub could give this login: letters, digits and single hyphens inside; an enterprise adds `_` and a
 /// short code.
-fn is_login(text: &str) -> bool {
+pub(crate) fn is_login(text: &str) -> bool {
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let edges = text.starts_with(['-', '_']) || text.ends_with(['-', '_']) || text.contains("--");
     plain && !edges && (1..=LOGIN_LIMIT).contains(&text.len())

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::{Client, Failure};
 use crate::api::{
-    Accepted, Assessment, Control, DeadLetters, Events, Finding, Hold, Limit, Most, NewHold,
-    NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule, Outage, OutageProbe, Product,
-    ProductBudget, Redrive, Redriven, Release, Released, Requirement, Requirements, Run, RunBudget, Schedule,
-    Why,
+    Accepted, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, Events, Finding, Hold,
+    IssuedKey, Key, Limit, Most, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget,
+    NewSchedule, Outage, OutageProbe, Product, ProductBudget, Redrive, Redriven, Release, Released,
+    Requirement, Requirements, Run, RunBudget, Schedule, Why,
 };
 
 impl Client {
@@ -120,6 +120,32 @@ impl Client {
     /// Creates or replaces a product.
     pub(crate) async fn put_product(&self, product: &Product) -> Result<Product, Failure> {
         self.json(self.request(Method::POST, "/api/v1/products").json(product)).await
+    }
+
+    /// All keys, newest first.
+    pub(crate) async fn keys(&self) -> Result<Vec<Key>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/keys")).await
+    }
+
+    /// Issues a key.
+    pub(crate) async fn create_key(&self, new: &NewKey) -> Result<IssuedKey, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/keys").json(new)).await
+    }
+
+    /// Revokes a key.
+    pub(crate) async fn revoke_key(&self, id: Uuid, reason: &str) -> Result<Key, Failure> {
+        let body = Control { reason: reason.to_owned() };
+        self.json(self.request(Method::POST, &format!("/api/v1/keys/{id}/revoke")).json(&body)).await
+    }
+
+    /// A page of the audit log.
+    pub(crate) async fn audit(&self, query: &[(&str, String)]) -> Result<AuditEntries, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/audit").query(query)).await
+    }
+
+    /// Whether the audit log is as it was written. Reading a long one takes its time.
+    pub(crate) async fn verify_audit(&self) -> Result<AuditVerification, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/audit/verification")).await
     }
 
     /// Every key that has a limit or running jobs.

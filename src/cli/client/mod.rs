@@ -5,7 +5,11 @@ mod events;
 
 use std::{fmt::Write as _, time::Duration};
 
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use anyhow::Context as _;
+use reqwest::{
+    Method, RequestBuilder, Response, StatusCode,
+    header::{AUTHORIZATION, HeaderMap, HeaderValue},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 use uuid::Uuid;
@@ -68,6 +72,9 @@ fn explain(problem: &Problem) -> String {
         let place = fault.pointer.as_deref().or(fault.parameter.as_deref()).unwrap_or("");
         let _ = write!(text, "\n  {}: {}", place.trim_start_matches('/'), fault.detail);
     }
+    if problem.status == 401 {
+        text.push_str("\n  set ASPORA_API_KEY to a key of this server");
+    }
     if problem.status >= 500 {
         let _ = write!(text, "\n  request {} in the server's log", problem.request_id);
     }
@@ -75,12 +82,22 @@ fn explain(problem: &Problem) -> String {
 }
 
 impl Client {
-    /// A client of the server at this URL.
+    /// A client of the server at this URL, with an API key.
     ///
     /// # Errors
-    /// When TLS cannot be initialized.
-    pub(crate) fn new(server: &Url) -> anyhow::Result<Self> {
-        let http = reqwest::Client::builder().connect_timeout(Duration::from_secs(10)).build()?;
+    /// When TLS cannot be initialized, or the key cannot be sent.
+    pub(crate) fn new(server: &Url, key: Option<&str>) -> anyhow::Result<Self> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            let value = HeaderValue::from_str(&format!("Bearer {key}"));
+            let mut value = value.context("the API key holds what no header can: check ASPORA_API_KEY")?;
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let http = reqwest::Client::builder().default_headers(headers);
+        // A redirect could lead the key to another server.
+        let http = http.redirect(reqwest::redirect::Policy::none()).connect_timeout(Duration::from_secs(10));
+        let http = http.build()?;
         Ok(Self { server: server.as_str().trim_end_matches('/').to_owned(), http })
     }
 

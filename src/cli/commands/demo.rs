@@ -109,7 +109,7 @@ async fn follow(
     began: Instant,
     stop: CancellationToken,
 ) -> anyhow::Result<(Exit, Uuid)> {
-    let client = Client::new(&server.url.parse()?)?;
+    let client = Client::new(&server.url.parse()?, Some(server.key.reveal()))?;
     let new = NewRequirement {
         budget: None,
         product: "wealth".to_owned(),

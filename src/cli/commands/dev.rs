@@ -3,10 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::Args;
+use url::Url;
 
 use super::{Exit, options::ActAs};
 use crate::{
-    cli::{app::stop_on_signal, dev_server::DevServer, settings::Settings},
+    cli::{app::stop_on_signal, dev_server::DevServer, keyring, settings::Settings},
     core::requirement::{Invalid, ProductName},
 };
 
@@ -63,6 +64,12 @@ pub(crate) async fn run(options: Dev) -> anyhow::Result<Exit> {
         server.add_local(&product.name, &product.folder).await?;
     }
     println!("Aspora runs on {} (data in {})", server.url, folder.display());
+    let port = server.url.parse::<Url>().ok().and_then(|url| url.port()).unwrap_or(options.port);
+    let left = keyring::leave(&settings.data, port, &server.key)?;
+    println!(
+        "Pages sign in by themselves on this machine, with all rights; the commands here find their key in {}",
+        left.path().display()
+    );
     println!("{}", server.describe_parts());
     println!("{}", server.describe_credential().await?);
     if let Err(unavailable) = &server.sandbox {
@@ -74,6 +81,7 @@ pub(crate) async fn run(options: Dev) -> anyhow::Result<Exit> {
         server.url
     );
     server.run().await?;
+    drop(left);
     Ok(Exit::Success)
 }
 

@@ -1,6 +1,7 @@
 //! The commands, one file each: its arguments and what it does.
 
 pub(super) mod archive;
+pub(super) mod audit;
 pub(super) mod bench;
 pub(super) mod budget;
 pub(super) mod demo;
@@ -9,6 +10,7 @@ pub(super) mod dlq;
 pub(super) mod doctor;
 pub(super) mod fault;
 pub(super) mod hold;
+pub(super) mod key;
 pub(super) mod limit;
 pub(super) mod migrate;
 pub(super) mod options;

@@ -8,7 +8,10 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::Exit;
-use crate::cli::{app::stop_on_signal, settings::Settings};
+use crate::{
+    cli::{app::stop_on_signal, settings::Settings},
+    store::api_key,
+};
 
 /// The arguments of `aspora serve`.
 #[derive(Debug, Args)]
@@ -35,6 +38,12 @@ pub(crate) async fn run(options: Serve) -> anyhow::Result<Exit> {
     }
     let stop = stop_on_signal()?;
     let engine = app.engine().await?;
+    if !api_key::any(engine.pool()).await? {
+        tracing::warn!(
+            "there is no API key, and everything is refused; make the first one at the database: \
+             `aspora key create --person NAME --role admin` with DATABASE_URL"
+        );
+    }
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("listen on {} (ASPORA_LISTEN)", settings.listen))?;

@@ -13,7 +13,7 @@ use futures::FutureExt as _;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-use super::{error::Error, problem::Kind};
+use super::{caller::RequestId, error::Error, problem::Kind};
 
 /// How long a request may take until its response begins, including its body.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -23,8 +23,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Gives the request an id, ends it in time, and completes the response.
-pub(crate) async fn finish(request: Request, next: Next) -> Response {
+pub(crate) async fn finish(mut request: Request, next: Next) -> Response {
     let id = request_id(&request);
+    request.extensions_mut().insert(RequestId(id.as_str().into()));
     let path = request.uri().path().to_owned();
     let span = tracing::info_span!("request", request.id = %id, method = %request.method(), path);
     let mut response = answer(request, next).instrument(span).await;

@@ -103,6 +103,14 @@ impl IntoResponse for Error {
         if matches!(self.kind, Kind::TooLarge | Kind::TooSlow) {
             headers.insert(HeaderName::from_static("connection"), HeaderValue::from_static("close"));
         }
+        let challenge = match self.kind {
+            Kind::Unauthenticated => Some(r#"Bearer realm="aspora""#),
+            Kind::BadKey => Some(r#"Bearer realm="aspora", error="invalid_token""#),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
         response.extensions_mut().insert(self);
         response
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{error::Error, problem::Kind};
+use super::{caller::Caller, error::Error, problem::Kind};
 use crate::store::{
     self, Connection, Pool,
     idempotency::{self, StoredResponse},
@@ -58,16 +58,22 @@ impl Once {
     /// [`Kind::BadRequest`] for an invalid key.
     pub(crate) fn from_headers(
         headers: &HeaderMap,
-        route: impl Into<String>,
+        caller: &Caller,
+        route: &str,
         body: &impl Serialize,
     ) -> Result<Self, Error> {
         let text = serde_json::to_vec(body).map_err(|_| Error::internal())?;
-        Ok(Self::new(key(headers)?, route, &text))
+        Ok(Self::new(key(headers)?, caller, route, &text))
     }
 
-    /// A request with a key; `body` is all that tells it from another request with the same key.
-    pub(crate) fn new(key: Option<String>, route: impl Into<String>, body: &[u8]) -> Self {
-        Self { key, route: route.into(), digest: hex::encode(Sha256::digest(body)) }
+    /// A request with a key; `body` is all that tells it from another request with the same key. Two people may use
+    /// the same key without learning what the other one did.
+    pub(crate) fn new(key: Option<String>, caller: &Caller, route: &str, body: &[u8]) -> Self {
+        Self {
+            key,
+            route: format!("{route} by {}", caller.actor()),
+            digest: hex::encode(Sha256::digest(body)),
+        }
     }
 
     /// Runs `act` in a transaction and keeps its reply in the same one, unless the key was used before.

@@ -132,6 +132,36 @@ kinds! {
         "The count has changed"
         "List again and send the new count."
 
+    /// The request has no key.
+    Unauthenticated "unauthenticated" UNAUTHORIZED Retry::Never;
+        "An API key is needed"
+        "Send `Authorization: Bearer <key>`; an admin issues keys with `aspora key create`."
+
+    /// The key opens nothing.
+    BadKey "bad-key" UNAUTHORIZED Retry::Never;
+        "The API key opens nothing"
+        "Ask an admin for another key: `aspora key create`."
+
+    /// The key may not do this.
+    Forbidden "forbidden" FORBIDDEN Retry::Never;
+        "Not allowed with this key"
+        "Use a key with the role that the detail names."
+
+    /// The Host header names another server.
+    WrongHost "wrong-host" MISDIRECTED_REQUEST Retry::Never;
+        "This server is not known by that name"
+        "Set ASPORA_PUBLIC_URL to the URL that people use, or add the name to ASPORA_HOSTS."
+
+    /// A page of another site sent the request.
+    ForeignOrigin "foreign-origin" FORBIDDEN Retry::Never;
+        "A page of another site sent this"
+        "Send it from a page of this server, or from a program with a key and without an Origin header."
+
+    /// Too many sign-ins failed.
+    TooManyTries "too-many-tries" TOO_MANY_REQUESTS Retry::After(60);
+        "Too many sign-ins failed"
+        "Try again after the time in Retry-After."
+
     /// The signature is missing or wrong.
     BadSignature "bad-signature" UNAUTHORIZED Retry::Never;
         "The signature is missing or wrong"

@@ -14,17 +14,18 @@ use super::{
     super::{
         AppState,
         middleware::{
+            caller::Caller,
             idempotency::{Once, Outcome, Reply},
-            principal::Principal,
         },
     },
     Problem, layout,
     submitted::Submitted,
 };
+use crate::http::scope;
 use crate::{
-    core::requirement::{Invalid, Requirement},
+    core::requirement::{Invalid, RequestedBy, Requirement},
     engine::{self, Submission},
-    store::{self, Connection, idempotency::StoredResponse, product::Product},
+    store::{Connection, idempotency::StoredResponse, product::Product},
 };
 
 /// The route's name beside the tokens that were used on it.
@@ -70,21 +71,21 @@ impl RequirementForm {
         Requirement::new(&self.product, &self.title, &body, priority)
     }
 
-    fn once(&self) -> Result<Once, Problem> {
+    fn once(&self, caller: &Caller) -> Result<Once, Problem> {
         let token: Uuid = self.token.parse().map_err(|_| {
             Problem::Unreadable("The form has no token. Open the list and try again.".to_owned())
         })?;
         let fields = json!([self.product, self.title, self.body, self.priority]).to_string();
-        Ok(Once::new(Some(token.to_string()), ROUTE, fields.as_bytes()))
+        Ok(Once::new(Some(token.to_string()), caller, ROUTE, fields.as_bytes()))
     }
 }
 
 /// The form in a fold, as the list shows it.
-pub(super) fn folded(products: &[Product], form: &RequirementForm) -> Markup {
+pub(super) fn folded(products: &[Product], form: &RequirementForm, caller: &Caller) -> Markup {
     html! {
         details.new #new-requirement {
             summary { "New requirement" }
-            (fields(products, form, &[]))
+            (fields(products, form, &[], caller))
         }
     }
 }
@@ -92,28 +93,28 @@ pub(super) fn folded(products: &[Product], form: &RequirementForm) -> Markup {
 /// `POST /requirements`
 pub(super) async fn submit(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     Submitted(form): Submitted<RequirementForm>,
 ) -> Response {
-    answer(&app, principal, form).await.unwrap_or_else(|problem| problem.page(&app.settings))
+    answer(&app, &caller, form).await.unwrap_or_else(|problem| problem.page(&app.settings, Some(&caller)))
 }
 
-async fn answer(app: &AppState, principal: Principal, form: RequirementForm) -> Result<Response, Problem> {
-    let (wrong, earlier) = match accept(app, principal, &form).await? {
+async fn answer(app: &AppState, caller: &Caller, form: RequirementForm) -> Result<Response, Problem> {
+    let (wrong, earlier) = match accept(app, caller, &form).await? {
         Answer::Accepted(place) => return Ok(Redirect::to(&place).into_response()),
         Answer::Invalid(wrong) => (wrong, None),
         Answer::TokenUsed(place) => (Vec::new(), Some(place)),
     };
-    let products = store::product::list(app.engine.pool()).await?;
+    let products = scope::products(app, caller).await?;
     let form = RequirementForm { token: token(), ..form };
     let main = html! {
         main #main {
             h1 { "New requirement" }
             (rejected(earlier.as_deref()))
-            (fields(&products, &form, &wrong))
+            (fields(&products, &form, &wrong, caller))
         }
     };
-    let mut response = layout::page(&app.settings, "New requirement", &main);
+    let mut response = layout::page(&app.settings, Some(caller), "New requirement", &main);
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
@@ -131,14 +132,21 @@ fn rejected(earlier: Option<&str>) -> Markup {
     }
 }
 
-async fn accept(app: &AppState, principal: Principal, form: &RequirementForm) -> Result<Answer, Problem> {
+async fn accept(app: &AppState, caller: &Caller, form: &RequirementForm) -> Result<Answer, Problem> {
     let requirement = match form.checked() {
         Ok(requirement) => requirement,
         Err(wrong) => return Ok(Answer::Invalid(wrong)),
     };
+    if !caller.has(requirement.product.as_str()) {
+        let unknown = engine::Error::NoProduct(requirement.product.as_str().to_owned());
+        return invalid_product(unknown).map(|wrong| Answer::Invalid(vec![wrong]));
+    }
+    let who = caller.principal();
+    let requester = RequestedBy { name: who.name.clone(), forge_login: who.login.clone() };
+    let by = caller.author();
     let submission =
-        Submission { requirement: &requirement, budget: None, requested_by: None, actor: principal.actor() };
-    let once = form.once()?;
+        Submission { requirement: &requirement, budget: None, requested_by: Some(&requester), by };
+    let once = form.once(caller)?;
     let outcome = once.run(app.engine.pool(), async |tx: &mut Connection| {
         app.engine.submit_in(tx, submission).await.map(reply)
     });
@@ -172,9 +180,10 @@ fn invalid_product(error: engine::Error) -> Result<Invalid, Problem> {
     Ok(Invalid { field: "product", message })
 }
 
-fn fields(products: &[Product], form: &RequirementForm, wrong: &[Invalid]) -> Markup {
+fn fields(products: &[Product], form: &RequirementForm, wrong: &[Invalid], caller: &Caller) -> Markup {
     html! {
         form.requirement method="post" action="/requirements" {
+            (layout::proof(caller))
             input type="hidden" name="token" value=(form.token);
             div.row {
                 (field("product", "Product", wrong, &html! {

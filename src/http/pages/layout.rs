@@ -10,7 +10,8 @@ use axum::{
 use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
 
-use super::super::{AppState, Settings};
+use super::super::{AppState, Settings, middleware::caller::Caller};
+use crate::core::access::Right;
 
 const STYLE: &str = include_str!("style.css");
 const LIVE: &str = include_str!("live.js");
@@ -21,8 +22,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
 static DIGEST: LazyLock<String> =
     LazyLock::new(|| hex::encode(&Sha256::digest(format!("{STYLE}\0{LIVE}"))[..6]));
 
-/// A whole page around its `<main>`.
-pub(super) fn page(settings: &Settings, title: &str, main: &Markup) -> Response {
+/// A whole page around its `<main>`; its head says who is signed in.
+pub(super) fn page(settings: &Settings, caller: Option<&Caller>, title: &str, main: &Markup) -> Response {
     let digest = DIGEST.as_str();
     let whole = html! {
         (DOCTYPE)
@@ -42,6 +43,7 @@ pub(super) fn page(settings: &Settings, title: &str, main: &Markup) -> Response 
                     a.home href="/" { "Aspora" }
                     span.muted { "code factory" }
                     span #link-state role="status" hidden {}
+                    @if let Some(caller) = caller { (who(caller)) }
                 }
                 (banner(settings))
                 (main)
@@ -49,6 +51,27 @@ pub(super) fn page(settings: &Settings, title: &str, main: &Markup) -> Response 
         }
     };
     fragment(&whole)
+}
+
+/// Who is signed in, and the way out.
+fn who(caller: &Caller) -> Markup {
+    let who = caller.principal();
+    html! {
+        nav.who aria-label="Your account" {
+            @if caller.may(Right::Administer) && who.products.names().is_none() { a href="/audit" { "Audit log" } }
+            span { strong { (who.name) } " (" (who.role) ")" }
+            @if caller.session().is_some() {
+                form method="post" action="/sign-out" { (proof(caller)) button { "Sign out" } }
+            }
+        }
+    }
+}
+
+/// The field that shows that a form is of the caller's session.
+pub(super) fn proof(caller: &Caller) -> Markup {
+    html! {
+        @if let Some(token) = caller.session() { input type="hidden" name="csrf" value=(token.form_token()); }
+    }
 }
 
 /// Markup alone, with the headers of a page.
@@ -64,15 +87,24 @@ pub(super) fn fragment(markup: &Markup) -> Response {
 }
 
 /// A page that says what is wrong and links to the list.
-pub(super) fn problem(settings: &Settings, status: StatusCode, title: &str, text: &str) -> Response {
+pub(super) fn problem(
+    settings: &Settings,
+    caller: Option<&Caller>,
+    status: StatusCode,
+    title: &str,
+    text: &str,
+) -> Response {
     let main = html! {
         main #main {
             h1 { (title) }
             p { (text) }
-            p { a href="/" { "To the requirements" } }
+            p {
+                @if status == StatusCode::UNAUTHORIZED { a href="/sign-in" { "Sign in" } }
+                @else { a href="/" { "To the requirements" } }
+            }
         }
     };
-    let mut response = page(settings, title, &main);
+    let mut response = page(settings, caller, title, &main);
     *response.status_mut() = status;
     response
 }
@@ -85,7 +117,10 @@ pub(super) async fn asset(
     let (kind, body) = match name.as_str() {
         "style.css" => ("text/css; charset=utf-8", STYLE),
         "live.js" => ("text/javascript; charset=utf-8", LIVE),
-        _ => return super::not_found(State(app)).await,
+        _ => {
+            let missing = super::Problem::Missing("There is nothing at this address.".to_owned());
+            return missing.page(&app.settings, None);
+        }
     };
     // While a release is rolled out, a page of the other one requests another digest: serve it, but uncached.
     let keep = if digest == *DIGEST { "public, max-age=31536000, immutable" } else { "no-store" };

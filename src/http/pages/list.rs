@@ -10,17 +10,20 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    super::AppState,
+    super::{AppState, middleware::caller::Caller, scope},
     Problem,
     form::{self, RequirementForm},
     layout,
     panel::Have,
     words,
 };
-use crate::store::{
-    self,
-    product::Product,
-    requirement::{Filter, Row},
+use crate::{
+    core::access::Right,
+    store::{
+        self,
+        product::Product,
+        requirement::{Filter, Row},
+    },
 };
 
 /// The requirements on a page.
@@ -49,26 +52,27 @@ pub(super) struct PageQuery {
 /// `GET /`
 pub(super) async fn show(
     State(app): State<AppState>,
+    caller: Caller,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
     let made = match query {
-        Ok(Query(query)) => main(&app, &query).await.map(|main| (query, main)),
+        Ok(Query(query)) => main(&app, &caller, &query).await.map(|main| (query, main)),
         Err(error) => Err(Problem::Unreadable(error.body_text())),
     };
     match made {
         Ok((query, main)) if query.fragment == "1" => layout::fragment(&main),
-        Ok((_, main)) => layout::page(&app.settings, "Requirements", &main),
-        Err(problem) => problem.page(&app.settings),
+        Ok((_, main)) => layout::page(&app.settings, Some(&caller), "Requirements", &main),
+        Err(problem) => problem.page(&app.settings, Some(&caller)),
     }
 }
 
-async fn main(app: &AppState, query: &PageQuery) -> Result<Markup, Problem> {
+async fn main(app: &AppState, caller: &Caller, query: &PageQuery) -> Result<Markup, Problem> {
     let pool = app.engine.pool();
-    let products = store::product::list(pool).await?;
+    let products = scope::products(app, caller).await?;
     let now = store::now(&mut *pool.acquire().await?).await?;
-    let page = store::requirement::list(pool, &filter(query)?).await?;
+    let page = scope::requirements(pool, caller, &filter(query)?).await?;
     let next = page.next.map(|place| next_address(query, place));
-    let holds = store::hold::list(pool).await?;
+    let holds = scope::holds(app, caller).await?;
     let list = html! {
         @for hold in &holds {
             p.now.waiting { "On hold: " (hold.in_words()) ", by " (hold.by) ", " (words::moment(now, hold.since)) ": " (hold.reason) }
@@ -82,7 +86,7 @@ async fn main(app: &AppState, query: &PageQuery) -> Result<Markup, Problem> {
     Ok(html! {
         main #main {
             h1 { "Requirements" }
-            (form::folded(&products, &RequirementForm::blank()))
+            @if caller.may(Right::Submit) { (form::folded(&products, &RequirementForm::blank(), caller)) }
             (filters(query, &products))
             div #live data-every="4000" { (Have::parse(&query.have).panel("list", &list)) }
         }

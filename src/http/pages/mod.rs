@@ -3,43 +3,81 @@
 //! A script only re-fetches what the server renders when the history grows. Maud escapes every text that comes
 //! from outside, and no page loads anything but our own two assets.
 
+mod audit;
 mod form;
 mod layout;
 mod list;
 mod panel;
 mod run;
+mod sign_in;
 mod submitted;
 mod words;
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, State},
-    http::StatusCode,
-    response::Response,
+    extract::{DefaultBodyLimit, Request, State},
+    http::{Method, StatusCode, Uri},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
 
-use super::{AppState, Settings, middleware::principal::Principal};
+use super::{
+    AppState, Settings,
+    middleware::{
+        auth::{self, Denial},
+        caller::Caller,
+        tries::Tries,
+    },
+};
 use crate::{engine, store};
 
 /// The most bytes of a submitted form: a body of 64 KiB with every byte percent-encoded, and the other fields.
 const FORM_LIMIT: usize = 256 * 1024;
 
-/// The routes of the pages; [`not_found`] is their fallback where no other routes are served.
-pub fn router() -> Router<AppState> {
+/// The routes of the pages. None is reached without a row in the table of access.
+pub(super) fn router(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/", get(list::show))
+        .route("/sign-in", get(sign_in::show).post(sign_in::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/sign-out", post(sign_in::leave).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/audit", get(audit::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/assets/{digest}/{name}", get(layout::asset))
-        .layer(Extension(Principal::Page))
+        .route_layer(from_fn_with_state(app.clone(), guard))
+        .layer(Extension(Tries::default()))
 }
 
-/// The page for an unknown address.
-pub async fn not_found(State(app): State<AppState>) -> Response {
-    Problem::Missing("There is nothing at this address.".to_owned()).page(&app.settings)
+/// Lets a request through that may be made, and attaches its caller. Who is not signed in is sent to the sign-in page,
+/// and back from there.
+async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let denial = match auth::admit(&app, &mut parts).await {
+        Ok(()) => return next.run(Request::from_parts(parts, body)).await,
+        Err(denial) => denial,
+    };
+    let is_page =
+        parts.method == Method::GET && !parts.uri.query().unwrap_or_default().contains("fragment=1");
+    let problem = match denial {
+        Denial::Anonymous if is_page => return Redirect::to(&sign_in_address(&parts.uri)).into_response(),
+        Denial::Anonymous => Problem::Anonymous("Your session has ended. Sign in again.".to_owned()),
+        Denial::BadKey(why) => Problem::Anonymous(format!("This was not done: {why}.")),
+        Denial::Forbidden(denied) => Problem::Forbidden(format!("{denied}.")),
+        Denial::Missing(what, id) => Problem::Missing(format!("There is no {what} {id}.")),
+        Denial::NoRow => Problem::Missing("There is nothing at this address.".to_owned()),
+        Denial::Failed(error) => error.into(),
+    };
+    problem.page(&app.settings, None)
+}
+
+/// The sign-in page that leads back to an address.
+fn sign_in_address(uri: &Uri) -> String {
+    let here = uri.path_and_query().map_or("/", |it| it.as_str());
+    let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", here).finish();
+    format!("/sign-in?{query}")
 }
 
 /// Why the requested page cannot be shown.
@@ -51,7 +89,13 @@ enum Problem {
     Missing(String),
     /// The run's state does not allow the control.
     Denied(String),
-    /// The form was sent from a page of another site.
+    /// Nobody is signed in.
+    Anonymous(String),
+    /// The person who is signed in may not do it.
+    Forbidden(String),
+    /// Too many sign-ins failed.
+    Closed,
+    /// The form was sent from a page of another site, or of another session.
     Foreign,
     /// The database or the engine did not answer.
     Failed(String),
@@ -63,13 +107,20 @@ impl Problem {
         Self::Unreadable("The address has no run's id: a UUID is needed.".to_owned())
     }
 
-    fn page(self, settings: &Settings) -> Response {
+    fn page(self, settings: &Settings, caller: Option<&Caller>) -> Response {
         let (status, title, text) = match self {
             Self::Unreadable(text) => (StatusCode::BAD_REQUEST, "Invalid request", text),
             Self::Missing(text) => (StatusCode::NOT_FOUND, "Not found", text),
             Self::Denied(text) => (StatusCode::CONFLICT, "Not allowed in this state", text),
+            Self::Anonymous(text) => (StatusCode::UNAUTHORIZED, "Not signed in", text),
+            Self::Forbidden(text) => (StatusCode::FORBIDDEN, "Not allowed", text),
+            Self::Closed => {
+                let text = "Too many sign-ins failed. Try again in a minute.";
+                (StatusCode::TOO_MANY_REQUESTS, "Too many tries", text.to_owned())
+            }
             Self::Foreign => {
-                let text = "This form was not sent from a page of this server.";
+                let text =
+                    "This form was not sent from a page of your session. Open the page again and send it.";
                 (StatusCode::FORBIDDEN, "Forbidden", text.to_owned())
             }
             Self::Failed(error) => {
@@ -78,7 +129,7 @@ impl Problem {
                 (StatusCode::SERVICE_UNAVAILABLE, "Unavailable", text.to_owned())
             }
         };
-        layout::problem(settings, status, title, &text)
+        layout::problem(settings, caller, status, title, &text)
     }
 }
 

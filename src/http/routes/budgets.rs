@@ -11,6 +11,7 @@ use super::{
     responses::{InvalidField, NotFound},
     runs,
 };
+use crate::http::scope::products;
 use crate::{
     api::{Budget, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget},
     core::{
@@ -21,9 +22,9 @@ use crate::{
     http::{
         AppState,
         middleware::{
+            caller::Caller,
             error::Error,
             extract::{self, Id, Query},
-            principal::Principal,
         },
     },
     store::{self, budget},
@@ -34,19 +35,21 @@ pub(super) struct Product(String);
 
 /// The budgets of all products, or of one.
 #[utoipa::path(get, path = "/api/v1/budgets", tag = "budgets",
-    params(("product" = Option<String>, Query, description = "Only this product.")),
+    params(("product" = Option<String>, Query, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "Only this product.")),
     responses(
         (status = 200, description = "The budgets, by product.", body = Vec<ProductBudget>),
         NotFound,
     ))]
 pub(super) async fn list(
     State(app): State<AppState>,
+    caller: Caller,
     query: Query,
 ) -> Result<Json<Vec<ProductBudget>>, Error> {
     let query = query.only(&["product"])?;
     let names = match query.text("product") {
-        Some(name) => vec![existing(&app, name).await?],
-        None => store::product::list(app.engine.pool()).await?.into_iter().map(|it| it.name).collect(),
+        Some(name) if caller.has(name) => vec![existing(&app, name).await?],
+        Some(name) => return Err(Error::not_found("product", format!("`{name}`"))),
+        None => products(&app, &caller).await?.into_iter().map(|it| it.name).collect(),
     };
     let mut budgets = Vec::new();
     for name in names {
@@ -58,7 +61,7 @@ pub(super) async fn list(
 /// Replaces the limits of a product; what is left out has no limit. Runs that were paused by the budget are
 /// resumed if their next call fits now.
 #[utoipa::path(put, path = "/api/v1/products/{name}/budget", tag = "budgets", request_body = NewProductBudget,
-    params(("name" = String, Path, description = "The product.")),
+    params(("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "The product.")),
     responses(
         (status = 200, description = "The product's budgets, as they are now.", body = ProductBudget),
         NotFound,
@@ -66,7 +69,7 @@ pub(super) async fn list(
     ))]
 pub(super) async fn set_product(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     Product(name): Product,
     extract::Json(new): extract::Json<NewProductBudget>,
 ) -> Result<Json<ProductBudget>, Error> {
@@ -83,7 +86,7 @@ pub(super) async fn set_product(
         (Scope::Product, Limits { tokens: new.tokens, micro_dollars: new.micro_dollars }),
         (Scope::ProductDay, Limits { tokens: new.daily_tokens, micro_dollars: new.daily_micro_dollars }),
     ];
-    let resumed = app.engine.set_budget(&limits, &name, &reason, principal.actor()).await?;
+    let resumed = app.engine.set_budget(&limits, &name, &reason, caller.author()).await?;
     let view = of_product(&app, name).await?;
     Ok(Json(ProductBudget { resumed: Some(resumed), ..view }))
 }
@@ -107,14 +110,14 @@ pub(super) async fn show_run(State(app): State<AppState>, Id(id): Id) -> Result<
     ))]
 pub(super) async fn set_run(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     Id(id): Id,
     extract::Json(new): extract::Json<NewRunBudget>,
 ) -> Result<Json<RunBudget>, Error> {
     runs::run(app.engine.pool(), id).await?;
     let reason = check(&[("/tokens", new.tokens), ("/micro_dollars", new.micro_dollars)], &new.reason)?;
     let limits = [(Scope::Run, Limits { tokens: new.tokens, micro_dollars: new.micro_dollars })];
-    let resumed = app.engine.set_budget(&limits, &id.to_string(), &reason, principal.actor()).await?;
+    let resumed = app.engine.set_budget(&limits, &id.to_string(), &reason, caller.author()).await?;
     Ok(Json(RunBudget { resumed: Some(resumed), ..of_run(&app, id).await? }))
 }
 
@@ -128,13 +131,13 @@ pub(super) async fn set_run(
     ))]
 pub(super) async fn release(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     Id(id): Id,
     extract::Json(new): extract::Json<NewRelease>,
 ) -> Result<Json<RunBudget>, Error> {
     runs::run(app.engine.pool(), id).await?;
     let reason = check(&[], &new.reason)?;
-    let released = app.engine.release_reservations(id, &reason, principal.actor()).await?;
+    let released = app.engine.release_reservations(id, &reason, caller.author()).await?;
     Ok(Json(RunBudget { released: Some(released), ..of_run(&app, id).await? }))
 }
 

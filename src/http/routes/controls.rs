@@ -18,10 +18,10 @@ use crate::{
     http::{
         AppState,
         middleware::{
+            caller::Caller,
             error::Error,
             extract::{self, Id, Json},
             idempotency::{Once, Outcome, Reply},
-            principal::Principal,
         },
     },
     store::{self, Connection, effect::Spent},
@@ -31,7 +31,7 @@ use crate::{
 pub(super) struct Control<T> {
     app: AppState,
     run: Uuid,
-    principal: Principal,
+    caller: Caller,
     headers: HeaderMap,
     body: T,
 }
@@ -42,36 +42,41 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Control<T> {
     async fn from_request(request: Request, app: &AppState) -> Result<Self, Error> {
         let (mut parts, body) = request.into_parts();
         let Id(run) = Id::from_request_parts(&mut parts, app).await?;
-        let principal = Principal::from_request_parts(&mut parts, app).await?;
+        let caller = Caller::from_request_parts(&mut parts, app).await?;
         let headers = parts.headers.clone();
         let Json(body) = Json::from_request(Request::from_parts(parts, body), app).await?;
-        Ok(Self { app: app.clone(), run, principal, headers, body })
+        Ok(Self { app: app.clone(), run, caller, headers, body })
     }
 }
 
 impl<T: Serialize> Control<T> {
     /// Applies the verb and answers with the run, once for each key.
     async fn apply(&self, name: &str, verb: Verb, reason: &str) -> Result<Outcome, Error> {
-        let (app, run, actor) = (&self.app, self.run, self.principal.actor());
+        let (app, run, by) = (&self.app, self.run, self.caller.author());
         let (reason, once) = (extract::reason(reason)?, self.once(name)?);
         let pool = app.engine.pool();
         // Read beforehand: a transaction that waits for a second connection can exhaust the pool.
         let spent = store::effect::spent(pool, run).await?;
         once.run(pool, async |tx: &mut Connection| {
-            app.engine.control_in(tx, run, &verb, actor, &reason).await?;
+            app.engine.control_in(tx, run, &verb, by, &reason).await?;
             Ok(Reply { status: StatusCode::OK, location: None, body: view(app, tx, run, spent).await? })
         })
         .await
     }
 
     fn once(&self, name: &str) -> Result<Once, Error> {
-        Once::from_headers(&self.headers, format!("POST /api/v1/runs/{}/{name}", self.run), &self.body)
+        Once::from_headers(
+            &self.headers,
+            &self.caller,
+            &format!("POST /api/v1/runs/{}/{name}", self.run),
+            &self.body,
+        )
     }
 }
 
 /// Starts nothing more until the run is resumed; an attempt that has begun may finish.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/pause", tag = "runs", request_body = api::Control,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, which is paused.", body = Run),
         NotFound,
@@ -84,7 +89,7 @@ pub(super) async fn pause(control: Control<api::Control>) -> Result<Outcome, Err
 
 /// Resumes a paused run.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/resume", tag = "runs", request_body = api::Control,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, which goes on.", body = Run),
         NotFound,
@@ -97,7 +102,7 @@ pub(super) async fn resume(control: Control<api::Control>) -> Result<Outcome, Er
 
 /// Cancels a run. A worker that is running its step is stopped, and the step's answer does not count.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/cancel", tag = "runs", request_body = api::Control,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, which has ended as cancelled.", body = Run),
         NotFound,
@@ -110,7 +115,7 @@ pub(super) async fn cancel(control: Control<api::Control>) -> Result<Outcome, Er
 
 /// Ends the run's wait: its step is due now.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/run-now", tag = "runs", request_body = api::Control,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, whose step is due.", body = Run),
         NotFound,
@@ -123,7 +128,7 @@ pub(super) async fn run_now(control: Control<api::Control>) -> Result<Outcome, E
 
 /// Answers in place of the run's step. A step that judges or merges cannot be skipped.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/skip", tag = "runs", request_body = api::Skip,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, past its step.", body = Run),
         NotFound,
@@ -137,7 +142,7 @@ pub(super) async fn skip(control: Control<api::Skip>) -> Result<Outcome, Error> 
 
 /// Starts a run again at a step, or where it ended. It keeps what it knows.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/retry", tag = "runs", request_body = api::Retry,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 200, description = "The run, which goes on.", body = Run),
         NotFound,
@@ -151,7 +156,7 @@ pub(super) async fn retry(control: Control<api::Retry>) -> Result<Outcome, Error
 
 /// Starts a new run of the same requirement, at a step of a run that has ended without being merged.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/fork", tag = "runs", request_body = api::Fork,
-    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, description = "As for POST /api/v1/requirements.")),
+    params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for POST /api/v1/requirements.")),
     responses(
         (status = 201, description = "The new run.", body = Run, headers(("Location" = String, description = "The new run."))),
         NotFound,
@@ -159,10 +164,10 @@ pub(super) async fn retry(control: Control<api::Retry>) -> Result<Outcome, Error
         (status = 422, description = "The reason is invalid, or the workflow has no such step.", body = Problem, content_type = "application/problem+json"),
     ))]
 pub(super) async fn fork(control: Control<api::Fork>) -> Result<Outcome, Error> {
-    let (app, step, actor) = (&control.app, &control.body.step, control.principal.actor());
+    let (app, step, by) = (&control.app, &control.body.step, control.caller.author());
     let (reason, once) = (extract::reason(&control.body.reason)?, control.once("fork")?);
     once.run(app.engine.pool(), async |tx: &mut Connection| {
-        let fork = app.engine.fork_in(tx, control.run, step, actor, &reason).await?;
+        let fork = app.engine.fork_in(tx, control.run, step, by, &reason).await?;
         let location = Some(format!("/api/v1/runs/{fork}"));
         let body = view(app, tx, fork, Spent::default()).await?;
         Ok(Reply { status: StatusCode::CREATED, location, body })

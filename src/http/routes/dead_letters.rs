@@ -9,13 +9,14 @@ use crate::{
     http::{
         AppState,
         middleware::{
+            caller::Caller,
             error::Error,
             extract::{self, Query},
-            principal::Principal,
             problem::Kind,
         },
+        scope,
     },
-    store::dead_letter::{self, Filter},
+    store::dead_letter::Filter,
 };
 
 /// The most letters of one redrive.
@@ -28,13 +29,17 @@ const MOST: usize = 1000;
         ("step" = Option<String>, Query, description = "Only this step."),
         ("error_contains" = Option<String>, Query, description = "Only errors that contain this text, in any case."),
         ("cursor" = Option<i64>, Query, description = "The next_cursor of the page before."),
-        ("limit" = Option<i32>, Query, description = "1 to 100; default 20."),
+        ("limit" = Option<i32>, Query, description = "1 to 100; default 20.", minimum = 1, maximum = 100),
     ),
     responses(
         (status = 200, description = "A page.", body = DeadLetters),
         (status = 400, description = "A parameter is invalid.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn list(State(app): State<AppState>, query: Query) -> Result<Json<DeadLetters>, Error> {
+pub(super) async fn list(
+    State(app): State<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Json<DeadLetters>, Error> {
     let query = query.only(&["product", "step", "error_contains", "cursor", "limit"])?;
     let limit = query.number("limit", 1, 100, 20)?;
     let text = |name| query.text(name).map(str::to_owned);
@@ -48,7 +53,8 @@ pub(super) async fn list(State(app): State<AppState>, query: Query) -> Result<Js
         |_| Error::parameter("cursor", "is not a cursor of this list; send next_cursor as it was given");
     let before = query.text("cursor").map(str::parse::<i64>).transpose().map_err(wrong)?;
     // One more than requested shows whether there is a next page.
-    let mut rows = dead_letter::list(app.engine.pool(), &filter, before, i64::from(limit) + 1).await?;
+    let mut rows =
+        scope::dead_letters(app.engine.pool(), &caller, &filter, before, i64::from(limit) + 1).await?;
     let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
     if more {
         rows.pop();
@@ -66,14 +72,14 @@ pub(super) async fn list(State(app): State<AppState>, query: Query) -> Result<Js
     ))]
 pub(super) async fn redrive(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     extract::Json(wanted): extract::Json<Redrive>,
 ) -> Result<Json<Redriven>, Error> {
     let reason = extract::reason(&wanted.reason)?;
-    let ids = selected(&app, wanted).await?;
+    let ids = selected(&app, &caller, wanted).await?;
     let mut items = Vec::new();
     for id in ids {
-        items.push(redrive_one(&app, id, principal, &reason).await?);
+        items.push(redrive_one(&app, id, &caller, &reason).await?);
     }
     Ok(Json(Redriven { items }))
 }
@@ -81,10 +87,14 @@ pub(super) async fn redrive(
 async fn redrive_one(
     app: &AppState,
     id: i64,
-    principal: Principal,
+    caller: &Caller,
     reason: &Reason,
 ) -> Result<RedrivenLetter, Error> {
-    let (done, detail) = match app.engine.redrive(id, principal.actor(), reason).await {
+    if !scope::has_dead_letter(app.engine.pool(), caller, id).await? {
+        let detail = engine::Error::NoLetter(id).to_string();
+        return Ok(RedrivenLetter { id, done: "refused".to_owned(), detail: Some(detail) });
+    }
+    let (done, detail) = match app.engine.redrive(id, caller.author(), reason).await {
         Ok(Control::Applied) => ("redriven", None),
         Ok(Control::Unchanged) => ("already", None),
         // One that is refused must not keep the others from being redriven.
@@ -95,7 +105,7 @@ async fn redrive_one(
 }
 
 /// The letters that are meant: by id, or as many as match the filter and as the caller expects.
-async fn selected(app: &AppState, wanted: Redrive) -> Result<Vec<i64>, Error> {
+async fn selected(app: &AppState, caller: &Caller, wanted: Redrive) -> Result<Vec<i64>, Error> {
     match (wanted.ids, wanted.filter) {
         (Some(ids), None) if ids.is_empty() => Err(Error::field("/ids", "is empty; name at least one")),
         (Some(ids), None) if ids.len() > MOST => {
@@ -107,18 +117,23 @@ async fn selected(app: &AppState, wanted: Redrive) -> Result<Vec<i64>, Error> {
         (None, Some(filter)) if filter == RedriveFilter::default() && !wanted.all => {
             Err(Error::field("/filter", "is empty; send all: true if every dead letter is meant"))
         }
-        (None, Some(filter)) => matching(app, filter, wanted.expect).await,
+        (None, Some(filter)) => matching(app, caller, filter, wanted.expect).await,
     }
 }
 
-async fn matching(app: &AppState, filter: RedriveFilter, expect: Option<u32>) -> Result<Vec<i64>, Error> {
+async fn matching(
+    app: &AppState,
+    caller: &Caller,
+    filter: RedriveFilter,
+    expect: Option<u32>,
+) -> Result<Vec<i64>, Error> {
     let Some(expect) = expect else {
         return Err(Error::field("/expect", "is missing; send how many matching letters you saw"));
     };
     let RedriveFilter { product, step, error_contains, died_before } = filter;
     let filter = Filter { product, step, error_contains, died_before };
     let most = i64::try_from(MOST).unwrap_or(i64::MAX);
-    let rows = dead_letter::list(app.engine.pool(), &filter, None, most + 1).await?;
+    let rows = scope::dead_letters(app.engine.pool(), caller, &filter, None, most + 1).await?;
     if rows.len() > MOST {
         return Err(Error::field("/filter", "matches over 1000; narrow it, or redrive them by ids"));
     }

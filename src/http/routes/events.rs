@@ -41,12 +41,12 @@ const BATCH: i64 = 100;
 ///
 /// The ids of a stream's events are their `seq`; with `Last-Event-ID` it continues after that one. It ends after
 /// the run's last event. A request that would begin after that gets 204, so that browsers stop reconnecting.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/events", tag = "runs",
+#[utoipa::path(get, path = "/api/v1/runs/{id}/events", tag = "runs", operation_id = "events",
     params(
         ("id" = Uuid, Path),
-        ("after" = Option<i32>, Query, description = "Only events after this seq; default 0."),
-        ("limit" = Option<i32>, Query, description = "1 to 1000 events a page; default 100."),
-        ("Last-Event-ID" = Option<i32>, Header, description = "For streams, in place of after."),
+        ("after" = Option<i32>, Query, description = "Only events after this seq; default 0.", minimum = 0),
+        ("limit" = Option<i32>, Query, description = "1 to 1000 events a page; default 100.", minimum = 1, maximum = 1000),
+        ("Last-Event-ID" = Option<i32>, Header, description = "For streams, in place of after.", minimum = 0),
     ),
     responses(
         (status = 200, description = "A page; Link rel=next leads to the next one. As text/event-stream, one event each.", body = Events),

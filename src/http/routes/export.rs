@@ -22,7 +22,7 @@ use crate::{
 ///
 /// The run comes first, with its folded state, then its requirement, its graph and its history, then the
 /// rest. The last line is `{"fact": "end", …}` and counts the others: without it the response was cut off.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/export", tag = "runs", params(("id" = Uuid, Path)), responses(
+#[utoipa::path(get, path = "/api/v1/runs/{id}/export", tag = "runs", operation_id = "export", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The records, one a line.", body = String, content_type = "application/x-ndjson"),
     NotFound,
 ))]

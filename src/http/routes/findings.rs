@@ -16,9 +16,9 @@ use crate::{
     http::{
         AppState,
         middleware::{
+            caller::Caller,
             error::Error,
             extract::{self, Id},
-            principal::Principal,
         },
     },
     store,
@@ -43,7 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 }
 
 /// What the reviews of a run found, by review, worst first.
-#[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", params(("id" = Uuid, Path)), responses(
+#[utoipa::path(get, path = "/api/v1/runs/{id}/findings", tag = "runs", operation_id = "findings", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The findings.", body = Vec<Finding>),
     NotFound,
 ))]
@@ -66,7 +66,7 @@ pub(super) async fn list(State(app): State<AppState>, Id(id): Id) -> Result<Json
     ))]
 pub(super) async fn dismiss(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     named: Named,
     extract::Json(body): extract::Json<api::Control>,
 ) -> Result<Json<Vec<Finding>>, Error> {
@@ -81,6 +81,6 @@ pub(super) async fn dismiss(
     let found = found.ok_or_else(|| Error::not_found("finding", &fingerprint))?;
     let line = found.line.map(|line| format!(":{line}")).unwrap_or_default();
     let what = format!("{}{line} {}", found.path, found.message);
-    app.engine.dismiss(run, principal.actor(), (&fingerprint, &what), &reason).await?;
+    app.engine.dismiss(run, caller.author(), (&fingerprint, &what), &reason).await?;
     Ok(Json(of_run(store::review::findings(pool, run).await?)))
 }

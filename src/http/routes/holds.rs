@@ -4,12 +4,12 @@ use axum::{Json, extract::State, http::StatusCode};
 
 use crate::{
     api::{Hold, NewHold, Problem, Release, Released},
-    core::hold::Scope,
+    core::{access, hold::Scope},
     http::{
         AppState,
-        middleware::{error::Error, extract, principal::Principal, problem::Kind},
+        middleware::{caller::Caller, error::Error, extract, problem::Kind},
+        scope,
     },
-    store,
 };
 
 /// The most jobs a minute that a release may be spread over.
@@ -19,8 +19,8 @@ const MOST_PER_MINUTE: u32 = 6_000;
 #[utoipa::path(get, path = "/api/v1/holds", tag = "holds", responses(
     (status = 200, description = "The holds.", body = Vec<Hold>),
 ))]
-pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Hold>>, Error> {
-    let holds = store::hold::list(app.engine.pool()).await?;
+pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<Json<Vec<Hold>>, Error> {
+    let holds = scope::holds(&app, &caller).await?;
     Ok(Json(holds.into_iter().map(Hold::from).collect()))
 }
 
@@ -34,13 +34,12 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Hold>>,
 ))]
 pub(super) async fn put(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     extract::Json(new): extract::Json<NewHold>,
 ) -> Result<(StatusCode, Json<Hold>), Error> {
-    let scope = scope(&new.scope)?;
+    let scope = scope(&new.scope, &caller)?;
     let reason = extract::reason(&new.reason)?;
-    let mut connection = app.engine.pool().acquire().await?;
-    let placed = store::hold::put(&mut connection, &scope, reason.as_str(), principal.actor()).await?;
+    let placed = app.engine.hold(&scope, caller.author(), &reason).await?;
     let status = if placed.is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(placed.into())))
 }
@@ -53,22 +52,28 @@ pub(super) async fn put(
 ))]
 pub(super) async fn release(
     State(app): State<AppState>,
+    caller: Caller,
     extract::Json(release): extract::Json<Release>,
 ) -> Result<Json<Released>, Error> {
-    let scope = scope(&release.scope)?;
+    let scope = scope(&release.scope, &caller)?;
     if release.per_minute.is_some_and(|many| !(1..=MOST_PER_MINUTE).contains(&many)) {
         let detail = format!("must be from 1 to {MOST_PER_MINUTE}; leave it out to release all at once");
         return Err(Error::new(Kind::Invalid, format!("per_minute {detail}")).at("/per_minute", detail));
     }
-    let mut connection = app.engine.pool().acquire().await?;
-    let due = store::hold::release(&mut connection, &scope, release.per_minute).await?;
+    let due = app.engine.release(&scope, release.per_minute, caller.author()).await?;
     let due = due.ok_or_else(|| Error::not_found("hold of", format!("`{scope}`")))?;
     Ok(Json(Released { scope: scope.to_string(), due }))
 }
 
-fn scope(text: &str) -> Result<Scope, Error> {
-    text.parse().map_err(|wrong: crate::core::hold::NoScope| {
+/// A scope that is the caller's: a key that is limited to products holds those, each by itself, and nothing else.
+fn scope(text: &str, caller: &Caller) -> Result<Scope, Error> {
+    let scope: Scope = text.parse().map_err(|wrong: crate::core::hold::NoScope| {
         let detail = wrong.to_string();
         Error::new(Kind::Invalid, detail.clone()).at("/scope", detail)
-    })
+    })?;
+    let Some(names) = caller.principal().products.names() else { return Ok(scope) };
+    if matches!(&scope, Scope::Product(name) if caller.has(name.as_str())) {
+        return Ok(scope);
+    }
+    Err(Error::new(Kind::Forbidden, access::Denied::Limited(names.join(", ")).to_string()))
 }

@@ -11,7 +11,8 @@ use crate::{
     core::limit::{Key, MOST},
     http::{
         AppState,
-        middleware::{error::Error, extract, problem::Kind},
+        middleware::{caller::Caller, error::Error, extract, problem::Kind},
+        scope,
     },
     store,
 };
@@ -26,14 +27,15 @@ pub(super) struct Changeable(Key);
 #[utoipa::path(get, path = "/api/v1/limits", tag = "limits", responses(
     (status = 200, description = "The limits, and how many jobs are running now.", body = Vec<Limit>),
 ))]
-pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Limit>>, Error> {
+pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<Json<Vec<Limit>>, Error> {
     let rows = store::limit::list(app.engine.pool()).await?;
-    Ok(Json(rows.into_iter().map(Limit::from).collect()))
+    let rows = rows.into_iter().filter(|row| scope::has_limit(&caller, &row.key));
+    Ok(Json(rows.map(Limit::from).collect()))
 }
 
 /// Limits how many jobs with a key may run at once. Jobs that are running already continue.
 #[utoipa::path(put, path = "/api/v1/limits/{key}", tag = "limits", request_body = Most,
-    params(("key" = String, Path, description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
+    params(("key" = String, Path, pattern = "^(product:[a-z][a-z0-9-]{0,39}|model:[a-z0-9-]+|merge:.+)$", description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
     responses(
         (status = 200, description = "The limit is set.", body = Most),
         (status = 400, description = "Invalid key.", body = Problem, content_type = "application/problem+json"),
@@ -41,6 +43,7 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Limit>>
     ))]
 pub(super) async fn put(
     State(app): State<AppState>,
+    caller: Caller,
     Changeable(key): Changeable,
     extract::Json(limit): extract::Json<Most>,
 ) -> Result<Json<Most>, Error> {
@@ -48,13 +51,13 @@ pub(super) async fn put(
         let detail = format!("must be from 1 to {MOST}; to allow any number, DELETE the limit");
         return Err(Error::new(Kind::Invalid, format!("most {detail}")).at("/most", detail));
     }
-    store::limit::put(&mut *app.engine.pool().acquire().await?, &key, limit.most).await?;
+    app.engine.set_limit(&key, limit.most, caller.author()).await?;
     Ok(Json(limit))
 }
 
 /// Removes a limit: any number of jobs with the key may run.
 #[utoipa::path(delete, path = "/api/v1/limits/{key}", tag = "limits",
-    params(("key" = String, Path, description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
+    params(("key" = String, Path, pattern = "^(product:[a-z][a-z0-9-]{0,39}|model:[a-z0-9-]+|merge:.+)$", description = "`product:<name>` or `model:<provider>`, percent-encoded.")),
     responses(
         (status = 204, description = "The limit is removed."),
         (status = 400, description = "Invalid key.", body = Problem, content_type = "application/problem+json"),
@@ -63,9 +66,10 @@ pub(super) async fn put(
     ))]
 pub(super) async fn remove(
     State(app): State<AppState>,
+    caller: Caller,
     Changeable(key): Changeable,
 ) -> Result<StatusCode, Error> {
-    if store::limit::remove(app.engine.pool(), &key).await? {
+    if app.engine.remove_limit(&key, caller.author()).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Error::not_found("limit for", format!("`{key}`")))

@@ -1,5 +1,6 @@
 //! REST under `/api/v1`, and what programs ask of the server itself. One file for each resource.
 
+mod audit;
 mod budgets;
 mod controls;
 mod dead_letters;
@@ -8,6 +9,7 @@ mod export;
 mod findings;
 mod health;
 mod holds;
+mod keys;
 mod limits;
 pub mod openapi;
 mod outages;
@@ -22,28 +24,48 @@ mod webhooks;
 
 use axum::{
     Extension, Router,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Request, State},
     http::{Method, Uri},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
     routing::{get, post, put},
 };
 
 use super::{
     AppState,
-    middleware::{
-        error::Error, extract::BODY_LIMIT, github_webhook::Receiver, principal::Principal, problem::Kind,
-    },
+    middleware::{auth, error::Error, extract::BODY_LIMIT, github_webhook::Receiver, problem::Kind},
 };
 
-/// All routes but the pages'.
-pub(super) fn router(github: Receiver) -> Router<AppState> {
-    let api = requirements_and_runs().merge(controls()).merge(catalog());
-    let api = api.layer(DefaultBodyLimit::max(BODY_LIMIT)).layer(Extension(Principal::Api));
+/// All routes but the pages'. None is reached without a row in the table of access.
+pub(super) fn router(app: &AppState, github: Receiver) -> Router<AppState> {
+    let api = requirements_and_runs().merge(controls()).merge(catalog()).merge(people());
+    let api = api.layer(DefaultBodyLimit::max(BODY_LIMIT));
     Router::new()
         .nest("/api/v1", api.merge(webhooks(github)))
         .route("/openapi.json", get(openapi::show))
         .route("/problems/{code}", get(problems::show))
         .route("/livez", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route_layer(from_fn_with_state(app.clone(), guard))
+}
+
+/// Lets a request through that may be made, and attaches its caller.
+async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    match auth::admit(&app, &mut parts).await {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(denial) => Error::from(denial).into_response(),
+    }
+}
+
+fn people() -> Router<AppState> {
+    Router::new()
+        .route("/me", get(keys::me))
+        .route("/keys", get(keys::list).post(keys::create))
+        .route("/keys/{id}/revoke", post(keys::revoke))
+        .route("/audit", get(audit::list))
+        .route("/audit/verification", get(audit::verify))
+        .route("/runs/{id}/audit", get(audit::of_run))
 }
 
 fn requirements_and_runs() -> Router<AppState> {

@@ -1,19 +1,23 @@
 //! The description of the REST interface, OpenAPI 3.1, made from the routes themselves.
 
+mod complete;
+
 use axum::{
     http::header,
     response::{IntoResponse, Response},
 };
 use utoipa::OpenApi;
 
+use self::complete::Complete;
 use super::{
-    budgets, controls, dead_letters, events, export, findings, health, holds, limits, outages, products,
-    requirements, reviews, runs, schedules, webhooks,
+    audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys, limits, outages,
+    products, requirements, reviews, runs, schedules, webhooks,
 };
 use crate::{api, http::middleware::error::Error};
 
 #[derive(OpenApi)]
 #[openapi(
+    modifiers(&Complete),
     info(
         title = "Aspora",
         description = "The code factory: a requirement becomes a judged, reviewed and merged pull request. \
@@ -29,9 +33,10 @@ use crate::{api, http::middleware::error::Error};
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
         holds::list, holds::put, holds::release, outages::list, outages::probe,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
+        keys::me, keys::list, keys::create, keys::revoke, audit::list, audit::of_run, audit::verify,
         webhooks::github, health::alive, health::ready,
     ),
-    components(schemas(api::Event)),
+    components(schemas(api::Event, api::Problem)),
     tags(
         (name = "requirements", description = "Submit requirements and list them."),
         (name = "runs", description = "Follow the run of a requirement, and control it."),
@@ -43,6 +48,8 @@ use crate::{api, http::middleware::error::Error};
         (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
+        (name = "keys", description = "API keys, and who the caller is."),
+        (name = "audit", description = "What people and keys did."),
         (name = "webhooks", description = "Deliveries of the forge."),
         (name = "health", description = "Whether the server is alive and ready."),
     )

@@ -12,7 +12,7 @@ use crate::{
     core::outage::Provider,
     http::{
         AppState,
-        middleware::{error::Error, extract, principal::Principal},
+        middleware::{caller::Caller, error::Error, extract},
     },
     store,
 };
@@ -48,12 +48,12 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Outage>
     ))]
 pub(super) async fn probe(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     Named(provider): Named,
     extract::Json(body): extract::Json<Control>,
 ) -> Result<Json<OutageProbe>, Error> {
     let reason = extract::reason(&body.reason)?;
-    let waiting = app.engine.probe(&provider, principal.actor(), &reason).await?;
+    let waiting = app.engine.probe(&provider, caller.author(), &reason).await?;
     let missing =
         || Error::not_found("outage of", format!("`{provider}`; GET /api/v1/outages lists them all"));
     Ok(Json(OutageProbe { provider: provider.to_string(), waiting: waiting.ok_or_else(missing)? }))

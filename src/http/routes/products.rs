@@ -8,17 +8,17 @@ use super::responses::InvalidField;
 use crate::{
     api::Product,
     core::{
-        branch,
-        limit::{self, Key},
+        branch, limit,
         merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
     },
+    engine::ProductSettings,
     github::{Gravity, Setting},
     http::{
         AppState,
-        middleware::{error::Error, extract},
+        middleware::{caller::Caller, error::Error, extract},
+        scope,
     },
-    store,
 };
 
 /// The most bytes of one word of a command.
@@ -34,8 +34,8 @@ const WORDS: usize = 100;
 #[utoipa::path(get, path = "/api/v1/products", tag = "products", responses(
     (status = 200, description = "All products, by name.", body = Vec<Product>),
 ))]
-pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Product>>, Error> {
-    let rows = store::product::list(app.engine.pool()).await?;
+pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<Json<Vec<Product>>, Error> {
+    let rows = scope::products(&app, &caller).await?;
     Ok(Json(rows.into_iter().map(Product::from).collect()))
 }
 
@@ -49,32 +49,25 @@ pub(super) async fn list(State(app): State<AppState>) -> Result<Json<Vec<Product
 ))]
 pub(super) async fn put(
     State(app): State<AppState>,
+    caller: Caller,
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
     let (name, repository, method) = check(&product)?;
     let warnings = ask_the_forge(&app, &name, &repository, &product.base_branch, method).await?;
-    let number = number(&app, &repository).await;
-    let pool = app.engine.pool();
-    let before = store::product::get(pool, name.as_str()).await?.map(|product| product.repository);
-    let mut tx = pool.begin().await?;
-    store::product::put(&mut *tx, &name, &repository, &product.base_branch, &product.test_command).await?;
-    if let Some(number) = number {
-        store::repository::identify(&mut *tx, &name, number).await?;
-    }
-    if let Some(before) = before.as_ref().filter(|before| is_other_spelling(before, &product.repository)) {
-        store::repository::rename(&mut tx, before, &product.repository).await?;
-    }
-    store::product::cap(&mut *tx, &name, product.backlog).await?;
-    let evidence_app = product.evidence_app.as_deref();
-    store::product::set_checks(&mut *tx, &name, evidence_app, product.check_deadline_minutes).await?;
-    store::product::merge_by(&mut *tx, &name, method).await?;
-    let key = Key::Product(name);
-    match product.concurrency {
-        Some(most) => store::limit::put(&mut tx, &key, most).await?,
-        None => _ = store::limit::remove(&mut *tx, &key).await?,
-    }
-    tx.commit().await?;
-    let status = if before.is_some() { StatusCode::OK } else { StatusCode::CREATED };
+    let settings = ProductSettings {
+        name: &name,
+        repository: &repository,
+        repository_number: number(&app, &repository).await,
+        base_branch: &product.base_branch,
+        test_command: &product.test_command,
+        backlog: product.backlog,
+        concurrency: product.concurrency,
+        evidence_app: product.evidence_app.as_deref(),
+        check_deadline_minutes: product.check_deadline_minutes,
+        merge_method: method,
+    };
+    let is_new = app.engine.put_product(&settings, caller.author()).await?;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Product { warnings, ..product })))
 }
 
@@ -117,11 +110,6 @@ async fn number(app: &AppState, repository: &RepoName) -> Option<i64> {
     let forge = app.settings.forge.as_ref()?;
     let known = tokio::time::timeout(PATIENCE, forge.repository(repository)).await.ok()?.ok()?;
     i64::try_from(known.id).ok()
-}
-
-/// Whether two names are of the same repository and differ in letter case.
-fn is_other_spelling(one: &str, other: &str) -> bool {
-    one != other && one.eq_ignore_ascii_case(other)
 }
 
 fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Error> {

@@ -13,17 +13,21 @@ use uuid::Uuid;
 use super::{budgets, responses::NotFound};
 use crate::{
     api::{self, Accepted, NewRequester, NewRequirement, Problem, Requirements},
-    core::requirement::{Invalid, ProductName, RequestedBy, Requirement},
+    core::{
+        access::{Right, Role},
+        requirement::{Invalid, ProductName, RequestedBy, Requirement},
+    },
     engine::{self, Submission},
     http::{
         AppState,
         middleware::{
+            caller::Caller,
             error::Error,
             extract::{self, Id, Query},
             idempotency::{Once, Outcome, Reply},
-            principal::Principal,
             problem::Kind,
         },
+        scope,
     },
     store::{self, Connection, requirement::Filter},
 };
@@ -38,7 +42,7 @@ const NAMED: usize = 20;
 
 /// Submits a requirement: once this answers, it is stored and a run works on it.
 #[utoipa::path(post, path = "/api/v1/requirements", tag = "requirements", request_body = NewRequirement,
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters. The same key with the same body gives the same answer for 24 hours and makes no second requirement.")),
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "1 to 255 visible ASCII characters. The same key with the same body gives the same answer for 24 hours and makes no second requirement.")),
     responses(
         (status = 202, description = "The requirement is stored and a run works on it.", body = Accepted, headers(("Location" = String, description = "The requirement."))),
         (status = 409, description = "The first request with this key is still running.", body = Problem, content_type = "application/problem+json"),
@@ -47,45 +51,52 @@ const NAMED: usize = 20;
     ))]
 pub(super) async fn submit(
     State(app): State<AppState>,
-    principal: Principal,
+    caller: Caller,
     headers: HeaderMap,
     extract::Json(new): extract::Json<NewRequirement>,
 ) -> Result<Outcome, Error> {
-    let once = Once::from_headers(&headers, ROUTE, &new)?;
+    let once = Once::from_headers(&headers, &caller, ROUTE, &new)?;
     let requirement = checked(Requirement::new(&new.product, &new.title, &new.body, new.priority))?;
     let budget = budgets::requested(new.budget)?;
-    let by = requested_by(new.requested_by)?;
-    let actor = principal.actor();
-    let submission = Submission { requirement: &requirement, budget, requested_by: by.as_ref(), actor };
+    if !caller.has(&new.product) {
+        return Err(explained(&app, &caller, engine::Error::NoProduct(new.product)).await);
+    }
+    let requester = requester(&caller, new.requested_by)?;
+    let by = caller.author();
+    let submission = Submission { requirement: &requirement, budget, requested_by: Some(&requester), by };
     let accepted = once.run(app.engine.pool(), async |tx: &mut Connection| {
         let accepted = app.engine.submit_in(tx, submission).await?;
         Ok(reply(&app, accepted))
     });
     match accepted.await {
         Ok(outcome) => Ok(outcome),
-        Err(error) => Err(explained(&app, error).await),
+        Err(error) => Err(explained(&app, &caller, error).await),
     }
 }
 
 /// A page of requirements, newest first.
 #[utoipa::path(get, path = "/api/v1/requirements", tag = "requirements",
     params(
-        ("product" = Option<String>, Query, description = "Only this product."),
-        ("state" = Option<String>, Query, description = "Only runs in this state (active, waiting, paused, ended) or with this end (succeeded, failed, blocked, cancelled); or those whose pull request was merged although no verdict had cleared it (unjudged)."),
+        ("product" = Option<String>, Query, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "Only this product."),
+        ("state" = Option<String>, Query, description = "Only runs in this state (active, waiting, paused, ended) or with this end (succeeded, failed, blocked, cancelled); or those whose pull request was merged although no verdict had cleared it (unjudged).", pattern = "^(active|waiting|paused|ended|succeeded|failed|blocked|cancelled|unjudged)$"),
         ("q" = Option<String>, Query, description = "Only titles that contain this text, in any case. A page of a search looks at 20000 titles, or 5000 with a state: it may have few items or none although next_cursor leads on."),
-        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before."),
-        ("limit" = Option<i32>, Query, description = "1 to 100; default 20."),
+        ("cursor" = Option<String>, Query, description = "The next_cursor of the page before.", pattern = "^[0-9a-f]{48}$"),
+        ("limit" = Option<i32>, Query, description = "1 to 100; default 20.", minimum = 1, maximum = 100),
     ),
     responses(
         (status = 200, description = "A page; Link rel=next leads to the next one.", body = Requirements),
         (status = 400, description = "A parameter is invalid.", body = Problem, content_type = "application/problem+json"),
     ))]
-pub(super) async fn list(State(app): State<AppState>, query: Query) -> Result<Response, Error> {
+pub(super) async fn list(
+    State(app): State<AppState>,
+    caller: Caller,
+    query: Query,
+) -> Result<Response, Error> {
     let query = query.only(&["product", "state", "q", "cursor", "limit"])?;
     let limit = query.number("limit", 1, 100, 20)?;
     let mut filter = filter(&query)?;
     filter.limit = i64::from(limit);
-    let page = store::requirement::list(app.engine.pool(), &filter).await?;
+    let page = scope::requirements(app.engine.pool(), &caller, &filter).await?;
     let next_cursor = page.next.map(|(at, id)| cursor(at.timestamp_micros(), id));
     let items = page.rows.into_iter().map(|row| api::Requirement { body: None, ..row.into() }).collect();
     let link = next_cursor.as_ref().map(|cursor| next_link(&query, cursor, limit));
@@ -101,15 +112,41 @@ pub(super) async fn list(State(app): State<AppState>, query: Query) -> Result<Re
     (status = 200, description = "The requirement.", body = api::Requirement),
     NotFound,
 ))]
-pub(super) async fn show(State(app): State<AppState>, Id(id): Id) -> Result<Json<api::Requirement>, Error> {
+pub(super) async fn show(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<api::Requirement>, Error> {
     let row = store::requirement::get(app.engine.pool(), id).await?;
-    row.map(|row| Json(row.into())).ok_or_else(|| Error::not_found("requirement", id))
+    let row = row.ok_or_else(|| Error::not_found("requirement", id))?;
+    let view = api::Requirement::from(row);
+    Ok(Json(if caller.may(Right::ReadPayload) { view } else { api::Requirement { body: None, ..view } }))
 }
 
-fn requested_by(new: Option<NewRequester>) -> Result<Option<RequestedBy>, Error> {
-    let Some(new) = new else { return Ok(None) };
-    let (name, login) = (new.name.unwrap_or_default(), new.forge_login);
-    checked(RequestedBy::new(&name, login.as_deref())).map(Some)
+/// Who asked for a requirement: the caller, unless the caller may speak for others and names one.
+fn requester(caller: &Caller, new: Option<NewRequester>) -> Result<RequestedBy, Error> {
+    let who = caller.principal();
+    let Some(new) = new else {
+        return Ok(RequestedBy { name: who.name.clone(), forge_login: who.login.clone() });
+    };
+    let name = new.name.unwrap_or_else(|| who.name.clone());
+    let is_other = name.trim() != who.name;
+    let own = who.login.clone().filter(|_| !is_other);
+    let given = checked(RequestedBy::new(&name, new.forge_login.or_else(|| own.clone()).as_deref()))?;
+    if matches!(who.role, Role::Agent | Role::Admin) {
+        return Ok(given);
+    }
+    if is_other {
+        let detail =
+            format!("only `agent` and `admin` may name another person; leave it out, as {}", who.name);
+        return Err(Error::field("/requested_by/name", detail));
+    }
+    // Otherwise a requester could name another's login, and approve as themselves.
+    if own.is_some() && own != given.forge_login {
+        let detail = "another login is linked to you; leave it out";
+        return Err(Error::field("/requested_by/forge_login", detail));
+    }
+    Ok(given)
 }
 
 /// A valid requirement, or an error that names every invalid field.
@@ -133,9 +170,9 @@ fn reply(app: &AppState, accepted: engine::Accepted) -> Reply {
 }
 
 /// The error of the engine; for an unknown product it lists the known ones.
-pub(super) async fn explained(app: &AppState, error: engine::Error) -> Error {
+pub(super) async fn explained(app: &AppState, caller: &Caller, error: engine::Error) -> Error {
     let engine::Error::NoProduct(name) = error else { return error.into() };
-    let products = match store::product::list(app.engine.pool()).await {
+    let products = match scope::products(app, caller).await {
         Ok(products) => products,
         Err(error) => return error.into(),
     };

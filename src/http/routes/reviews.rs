@@ -13,7 +13,7 @@ use crate::{
     },
     http::{
         AppState,
-        middleware::{error::Error, extract::Query, problem::Kind},
+        middleware::{caller::Caller, error::Error, extract::Query, problem::Kind},
     },
     store,
 };
@@ -23,8 +23,8 @@ use crate::{
 /// It answers 404 until that review is complete: no review is not the same as no findings.
 #[utoipa::path(get, path = "/api/v1/reviews/{owner}/{repo}/pr/{number}/findings", tag = "reviews",
     params(
-        ("owner" = String, Path), ("repo" = String, Path), ("number" = i64, Path),
-        ("sha" = String, Query, description = "The head that was reviewed, 40 lower-case hexadecimal digits."),
+        ("owner" = String, Path, pattern = "^[A-Za-z0-9._-]+$"), ("repo" = String, Path, pattern = "^[A-Za-z0-9._-]+$"), ("number" = i64, Path, minimum = 1),
+        ("sha" = String, Query, description = "The head that was reviewed, 40 lower-case hexadecimal digits.", pattern = "^[0-9a-f]{40}$"),
     ),
     responses(
         (status = 200, description = "The findings of the complete review.", body = Vec<Finding>),
@@ -32,6 +32,7 @@ use crate::{
     ))]
 pub(super) async fn findings(
     State(app): State<AppState>,
+    caller: Caller,
     Path((owner, repo, number)): Path<(String, String, String)>,
     query: Query,
 ) -> Result<Json<Vec<Finding>>, Error> {
@@ -41,6 +42,8 @@ pub(super) async fn findings(
     let incomplete =
         || Error::new(Kind::NotReviewed, format!("no review of {sha} on {repository}#{number} is complete"));
     let run = store::run::of_pull(pool, &repository.to_string(), number).await?.ok_or_else(incomplete)?;
+    let product = store::scope::of_run(pool, run).await?;
+    product.filter(|product| caller.has(product)).ok_or_else(incomplete)?;
     let review = store::review::of_head(pool, run, sha.as_str()).await?;
     review.filter(|review| review.failed.is_none()).ok_or_else(incomplete)?;
     let rows = store::review::findings(pool, run).await?;

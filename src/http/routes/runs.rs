@@ -69,7 +69,7 @@ pub(super) async fn why(State(app): State<AppState>, Id(id): Id) -> Result<Json<
     params(
         ("id" = Uuid, Path),
         ("after" = Option<String>, Query, description = "Only attempts after this one, given as `<turn>.<attempt>`.", example = "12.1"),
-        ("limit" = Option<i32>, Query, description = "1 to 1000 attempts a page; default 100."),
+        ("limit" = Option<i32>, Query, description = "1 to 1000 attempts a page; default 100.", minimum = 1, maximum = 1000),
     ),
     responses(
         (status = 200, description = "A page of attempts; Link rel=next leads to the next one.", body = Vec<Attempt>),

@@ -1,8 +1,13 @@
-//! What can be asked for, and how it is done: products, requirements, schedules, workflows.
+//! What can be asked for, and how it is done: products, requirements, schedules, workflows. And by whom: people, their
+//! keys and sessions, and what they did.
 
+pub mod api_key;
+pub mod audit;
 pub mod idempotency;
 pub mod product;
 pub mod repository;
 pub mod requirement;
 pub mod schedule;
+pub mod scope;
+pub mod session;
 pub mod workflow;

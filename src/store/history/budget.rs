@@ -59,6 +59,21 @@ impl UnfundedRun {
     }
 }
 
+/// The limits of a scope as they are now; none where nothing was set.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn limits_of(connection: &mut Connection, scope: Scope, key: &str) -> Result<Limits> {
+    let row = sqlx::query!(
+        "select tokens, micro_dollars from budget where scope = $1 and key = $2",
+        scope.as_str(),
+        key
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map_or_else(Limits::default, |row| limits(row.tokens, row.micro_dollars)))
+}
+
 /// The last change of the limits of a scope.
 #[derive(Debug, Clone)]
 pub struct Change {

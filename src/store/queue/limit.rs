@@ -47,6 +47,16 @@ pub async fn put(connection: &mut Connection, key: &Key, most: i32) -> Result<()
     tx.commit().await
 }
 
+/// The limit of a key; `None`: any number.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(connection: &mut Connection, key: &Key) -> Result<Option<i32>> {
+    sqlx::query_scalar!("select most from key_limit where key = $1", key.to_string())
+        .fetch_optional(connection)
+        .await
+}
+
 /// Removes a limit; false when there is none.
 ///
 /// # Errors

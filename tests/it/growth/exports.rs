@@ -89,7 +89,9 @@ async fn an_export_over_http_is_a_line_a_fact_and_404_for_no_run() {
     let run = run_of(&test, "short").await;
     let routes = http::router(super::support::app(test.engine.clone()));
     let get = async |id: Uuid| {
-        let request = Request::get(format!("/api/v1/runs/{id}/export")).body(Body::empty()).unwrap();
+        let request = Request::get(format!("/api/v1/runs/{id}/export"))
+            .header("authorization", super::support::bearer());
+        let request = request.body(Body::empty()).unwrap();
         let response = routes.clone().oneshot(request).await.unwrap();
         let (status, kind) = (response.status(), response.headers()["content-type"].clone());
         let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();

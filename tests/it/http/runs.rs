@@ -18,6 +18,8 @@ use axum::{
 use serde_json::json;
 use tower::ServiceExt as _;
 
+use crate::support;
+
 use super::{HEAD, World, is_problem};
 
 #[tokio::test]
@@ -109,7 +111,7 @@ async fn a_stream_resumes_after_the_last_event_and_ends_with_the_run() {
     let world = World::new().await;
     let (_, run) = world.submit("Portfolio risk").await;
     let (url, stop, serving) = world.serve().await;
-    let client = reqwest::Client::new();
+    let client = support::client();
     let open = async |last: i32| {
         let request = client.get(format!("{url}/api/v1/runs/{run}/events"));
         let request = request.header("accept", "text/event-stream").header("last-event-id", last);
@@ -138,7 +140,7 @@ async fn a_stream_of_a_running_run_ends_when_the_server_stops() {
     let world = World::new().await;
     let (_, run) = world.submit("Portfolio risk").await;
     let (url, stop, serving) = world.serve().await;
-    let request = reqwest::Client::new().get(format!("{url}/api/v1/runs/{run}/events"));
+    let request = support::client().get(format!("{url}/api/v1/runs/{run}/events"));
     let mut stream = request.header("accept", "text/event-stream").send().await.unwrap();
     assert!(stream.chunk().await.unwrap().is_some());
     stop.cancel();
@@ -199,6 +201,7 @@ async fn an_answer_is_compressed_and_a_stream_of_events_is_not() {
     let (_, run) = world.submit(&"Portfolio risk ".repeat(10)).await;
     let encoding = async |accept: &str| {
         let request = Request::get(format!("/api/v1/runs/{run}/events")).header(header::ACCEPT, accept);
+        let request = request.header(header::AUTHORIZATION, support::bearer());
         let request = request.header(header::ACCEPT_ENCODING, "gzip").body(Body::empty()).unwrap();
         let response = world.routes.clone().oneshot(request).await.unwrap();
         response.headers().get(header::CONTENT_ENCODING).map(|it| it.to_str().unwrap().to_owned())

@@ -44,8 +44,8 @@ async fn until_said(world: &World, run: Uuid, what: &str) {
 
 /// The identifiers of the buttons of the gate's newest check run, and its summary.
 fn gate(world: &World) -> (Vec<String>, String) {
-    let runs = world.twin.check_runs(REPO).into_iter();
-    let gate = runs.filter(|run| run.app == APP && run.name == GATE_CHECK).next_back().unwrap();
+    let mut runs = world.twin.check_runs(REPO).into_iter();
+    let gate = runs.rfind(|run| run.app == APP && run.name == GATE_CHECK).unwrap();
     let buttons = gate.actions.iter().map(|it| it["identifier"].as_str().unwrap().to_owned());
     (buttons.collect(), gate.summary.unwrap_or_default())
 }
@@ -131,12 +131,8 @@ async fn a_status_whose_text_comes_back_is_set_again() {
     world.twin.set_private(REPO, false).unwrap();
     let run = world.submit(COUNT_ROUNDS).await;
     let said = || {
-        let statuses = world.twin.statuses(REPO).into_iter();
-        statuses
-            .filter(|it| it.context == GATE_CHECK)
-            .next_back()
-            .and_then(|it| it.description)
-            .unwrap_or_default()
+        let mut statuses = world.twin.statuses(REPO).into_iter();
+        statuses.rfind(|it| it.context == GATE_CHECK).and_then(|it| it.description).unwrap_or_default()
     };
     world.until_waiting_for(run, "CI Pipeline").await;
     world.eventually("it waits for the check", async || said().contains("CI Pipeline")).await;

@@ -23,8 +23,8 @@ async fn world(script: Script) -> World {
 
 /// The newest summary of the gate's check run.
 fn report(world: &World) -> String {
-    let runs = world.twin.check_runs(REPO).into_iter();
-    let gate = runs.filter(|run| run.app == APP && run.name == GATE_CHECK).next_back().unwrap();
+    let mut runs = world.twin.check_runs(REPO).into_iter();
+    let gate = runs.rfind(|run| run.app == APP && run.name == GATE_CHECK).unwrap();
     gate.summary.unwrap_or_default()
 }
 

@@ -62,7 +62,7 @@ async fn a_finding_that_a_person_dismisses_no_longer_blocks() {
         assert_eq!(dismissed[0]["state_note"], reason["reason"], "{dismissed}");
         assert_eq!(
             (&dismissed[0]["state_by"], &dismissed[0]["state_sha"]),
-            (&json!("api"), &findings[0]["head_sha"])
+            (&json!(super::support::PERSON), &findings[0]["head_sha"])
         );
     }
     let history = world.history(run).await;

@@ -139,6 +139,8 @@ impl World {
                 credential: setup.credential.unwrap_or_else(|| credential(&twin, setup.acting)),
             },
             forge_is_stand_in: true,
+            hosts: Vec::new(),
+            local_key: None,
             webhook_secrets: vec![SECRET.into()],
             model: llm::Config {
                 prices: setup.prices,
@@ -169,7 +171,7 @@ impl World {
             worker: Mutex::default(),
             failure: watch::Sender::default(),
             foreign_commits: Mutex::default(),
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: support::client(),
             folder,
             _database: database,
         };

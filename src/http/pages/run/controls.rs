@@ -9,11 +9,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    super::{Problem, submitted::Submitted},
+    super::{Problem, layout, submitted::Submitted},
     view::View,
 };
 use crate::{
     core::{
+        access::{self, Right},
         job::JobState,
         reason::{self, Reason},
         requirement::Invalid,
@@ -21,7 +22,7 @@ use crate::{
         workflow::{End, Outcome, Workflow},
     },
     engine::Verb,
-    http::{AppState, middleware::principal::Principal},
+    http::{AppState, middleware::caller::Caller},
 };
 
 /// The fields of the forms.
@@ -39,27 +40,36 @@ pub(in super::super) struct ControlForm {
 /// `POST /runs/{id}/control`: applies the control and shows the run again, or says why it cannot.
 pub(in super::super) async fn submit(
     extract::State(app): extract::State<AppState>,
-    principal: Principal,
+    caller: Caller,
     Path(id): Path<String>,
     Submitted(form): Submitted<ControlForm>,
 ) -> Response {
-    match apply(&app, principal, &id, form).await {
+    match apply(&app, &caller, &id, form).await {
         Ok(run) => Redirect::to(&format!("/runs/{run}")).into_response(),
-        Err(problem) => problem.page(&app.settings),
+        Err(problem) => problem.page(&app.settings, Some(&caller)),
     }
 }
 
 /// The run to show next: this one, or its fork.
-async fn apply(app: &AppState, principal: Principal, id: &str, form: ControlForm) -> Result<Uuid, Problem> {
+async fn apply(app: &AppState, caller: &Caller, id: &str, form: ControlForm) -> Result<Uuid, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
     let why: Reason = form.reason.parse().map_err(|wrong: Invalid| {
         Problem::Unreadable(format!("The reason {}. Go back and try again.", wrong.message))
     })?;
-    if form.verb == "fork" {
-        return Ok(app.engine.fork(id, &form.step, principal.actor(), &why).await?);
+    if is_steering(&form.verb) && !caller.may(Right::Steer) {
+        let denied = access::Denied::Role { role: caller.principal().role, right: Right::Steer };
+        return Err(Problem::Forbidden(format!("{denied}.")));
     }
-    app.engine.control(id, &verb(form)?, principal.actor(), &why).await?;
+    if form.verb == "fork" {
+        return Ok(app.engine.fork(id, &form.step, caller.author(), &why).await?);
+    }
+    app.engine.control(id, &verb(form)?, caller.author(), &why).await?;
     Ok(id)
+}
+
+/// Whether a control sends a run elsewhere; the others only stop it and let it go on.
+fn is_steering(verb: &str) -> bool {
+    matches!(verb, "skip" | "retry" | "fork")
 }
 
 fn verb(form: ControlForm) -> Result<Verb, Problem> {
@@ -82,7 +92,7 @@ fn outcome(word: &str) -> Option<Outcome> {
     serde_json::from_value(serde_json::Value::from(word)).ok()
 }
 
-/// The controls that a run's state allows.
+/// The controls that a run's state allows, of those that the caller may use.
 struct Allowed {
     pause: bool,
     resume: bool,
@@ -101,20 +111,24 @@ impl Allowed {
         let backs_off = matches!(job, Some(JobState::Scheduled | JobState::RateLimited));
         let has_ended = matches!(state, State::Ended { .. });
         let is_paused = matches!(state, State::Paused { .. });
+        let (control, steer) = (view.caller.may(Right::Control), view.caller.may(Right::Steer));
         let is_done = matches!(state, State::Ended { end: End::Succeeded, .. })
             || view.stored.run.progress.merged.is_some();
         Self {
-            pause: !has_ended && !is_paused,
-            resume: is_paused,
-            run_now: is_free && !is_paused && (matches!(state, State::Waiting { .. }) || backs_off),
-            skip: is_free && !has_ended,
-            retry: is_free && !(has_ended && is_done),
-            fork: has_ended && !is_done,
-            cancel: !has_ended,
+            pause: control && !has_ended && !is_paused,
+            resume: control && is_paused,
+            run_now: control
+                && is_free
+                && !is_paused
+                && (matches!(state, State::Waiting { .. }) || backs_off),
+            skip: steer && is_free && !has_ended,
+            retry: steer && is_free && !(has_ended && is_done),
+            fork: steer && has_ended && !is_done,
+            cancel: control && !has_ended,
         }
     }
 
-    /// A run that has not ended can be cancelled, and any other that is not done be forked.
+    /// A run that has not ended can be cancelled, and any other that is not done be forked, by those who may.
     const fn is_nothing(&self) -> bool {
         !self.cancel && !self.fork
     }
@@ -171,6 +185,7 @@ fn form(view: &View, verb: &str, label: &str, more: &Markup) -> Markup {
     let action = format!("/runs/{}/control", view.stored.spec.id);
     html! {
         form.control method="post" action=(action) {
+            (layout::proof(&view.caller))
             input type="hidden" name="verb" value=(verb);
             button { (label) }
             (more)

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     core::words::counted,
-    http::AppState,
+    http::{AppState, middleware::caller::Caller},
     store::{self, effect},
 };
 
@@ -53,12 +53,13 @@ fn head(view: &View, number: usize, diff: &effect::Diff, is_inline: bool) -> Mar
 /// `GET /runs/{id}/diffs/{number}`: one diff, by its place among those of the run, from 1.
 pub(in super::super) async fn show(
     State(app): State<AppState>,
+    caller: Caller,
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Response {
     let (id, number) = path.map(|Path(place)| place).unwrap_or_default();
     match load(&app, &id, &number).await {
-        Ok(Shown { title, main }) => layout::page(&app.settings, &title, &main),
-        Err(problem) => problem.page(&app.settings),
+        Ok(Shown { title, main }) => layout::page(&app.settings, Some(&caller), &title, &main),
+        Err(problem) => problem.page(&app.settings, Some(&caller)),
     }
 }
 

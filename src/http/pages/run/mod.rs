@@ -1,5 +1,6 @@
 //! The page of a run: its state, what it waits for, and its whole history.
 
+mod acts;
 mod attempts;
 mod controls;
 mod diagram;
@@ -25,11 +26,15 @@ use uuid::Uuid;
 
 use self::view::View;
 pub(super) use self::{controls::submit as control, diff::show as diff};
-use super::{super::AppState, Problem, layout, panel::Have, words};
+use super::{
+    super::{AppState, middleware::caller::Caller},
+    Problem, layout,
+    panel::Have,
+    words,
+};
 use crate::{
     api::Fact,
-    core::{run::State as RunState, why::Cause, workflow::End},
-    store::requirement,
+    core::{access::Right, run::State as RunState, why::Cause, workflow::End},
 };
 
 /// How often the page of a run is read again without an event: an attempt that begins makes none.
@@ -52,20 +57,27 @@ pub(super) struct PageQuery {
 /// UTF-8 is answered like one that is not a UUID.
 pub(super) async fn show(
     State(app): State<AppState>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Response {
     let Query(query) = query.unwrap_or_default();
     let have = Have::parse(&query.have);
     let id = id.map(|Path(id)| id).unwrap_or_default();
-    match load(&app, &id, &query.before, &have).await {
+    match load(&app, &caller, &id, &query.before, &have).await {
         Ok(view) if query.fragment == "1" => layout::fragment(&main(&view, &have)),
-        Ok(view) => layout::page(&app.settings, &view.requirement.title, &main(&view, &have)),
-        Err(problem) => problem.page(&app.settings),
+        Ok(view) => layout::page(&app.settings, Some(&caller), &view.requirement.title, &main(&view, &have)),
+        Err(problem) => problem.page(&app.settings, Some(&caller)),
     }
 }
 
-async fn load(app: &AppState, id: &str, before: &str, have: &Have<'_>) -> Result<View, Problem> {
+async fn load(
+    app: &AppState,
+    caller: &Caller,
+    id: &str,
+    before: &str,
+    have: &Have<'_>,
+) -> Result<View, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
     let before = match before {
         "" => None,
@@ -75,7 +87,7 @@ async fn load(app: &AppState, id: &str, before: &str, have: &Have<'_>) -> Result
             )
         })?),
     };
-    View::load(app, id, before, have).await
+    View::load(app, caller, id, before, have).await
 }
 
 fn main(view: &View, have: &Have<'_>) -> Markup {
@@ -96,11 +108,14 @@ fn main(view: &View, have: &Have<'_>) -> Markup {
                 (have.keyed("diagram", &view.diagram_key(), || diagram::panel(view)))
                 (have.panel("timeline", &timeline::panel(view)))
                 (have.panel("attempts", &attempts::panel(view)))
-                (have.panel("findings", &ledger::findings(view)))
-                (have.keyed("diff", &view.diff_key(), || diff::panel(view)))
-                (have.panel("effects", &ledger::effects(view)))
+                @if view.caller.may(Right::ReadPayload) {
+                    (have.panel("findings", &ledger::findings(view)))
+                    (have.keyed("diff", &view.diff_key(), || diff::panel(view)))
+                    (have.panel("effects", &ledger::effects(view)))
+                }
                 (have.panel("history", &history::panel(view)))
-                (have.panel("requirement", &wanted(&view.requirement)))
+                (have.panel("acts", &acts::panel(view)))
+                (have.panel("requirement", &wanted(view)))
             }
             p.muted {
                 "Raw: " a href={ "/api/v1/runs/" (id) } { "run" } ", " a href=(events) { "events" } ", "
@@ -129,7 +144,8 @@ fn now(view: &View) -> Markup {
     }
 }
 
-fn wanted(requirement: &requirement::Row) -> Markup {
+fn wanted(view: &View) -> Markup {
+    let requirement = &view.requirement;
     html! {
         section {
             h2 { "Requirement" }
@@ -138,7 +154,7 @@ fn wanted(requirement: &requirement::Row) -> Markup {
                 (requirement.requested_by.as_deref().unwrap_or("an unknown caller"))
                 ", " (words::utc(requirement.created_at))
             }
-            pre.text { (requirement.body) }
+            @if view.caller.may(Right::ReadPayload) { pre.text { (requirement.body) } }
         }
     }
 }

@@ -15,8 +15,10 @@ use crate::{
         why::{self, why},
         workflow::Workflow,
     },
-    http::AppState,
-    store::{self, Pool, assessment, attempt, budget, effect, event, requirement, review, run::StoredRun},
+    http::{AppState, middleware::caller::Caller},
+    store::{
+        self, Pool, assessment, attempt, audit, budget, effect, event, requirement, review, run::StoredRun,
+    },
 };
 
 /// The newest events that the timeline is drawn from.
@@ -51,6 +53,10 @@ pub(super) struct View {
     pub(super) diff_counts: (i64, i64),
     /// The newest effects, newest first: one more than [`EFFECTS`] if there are older ones.
     pub(super) effects: Vec<effect::Brief>,
+    /// What people did to the run, as the audit log has it.
+    pub(super) acts: Vec<audit::Row>,
+    /// Who looks at the page.
+    pub(super) caller: Caller,
     pub(super) spent: effect::Spent,
     pub(super) budget: Vec<Account>,
     pub(super) job: Option<why::Job>,
@@ -61,6 +67,7 @@ impl View {
     /// Reads what the page of this run shows, but for what the browser has. The history ends before `before`.
     pub(super) async fn load(
         app: &AppState,
+        caller: &Caller,
         id: Uuid,
         before: Option<i32>,
         have: &Have<'_>,
@@ -95,6 +102,8 @@ impl View {
             diffs,
             diff_counts,
             effects: effect::newest(pool, id, i64::try_from(EFFECTS + 1).unwrap_or(i64::MAX)).await?,
+            acts: audit::of_run(pool, id).await?,
+            caller: caller.clone(),
             spent: effect::spent(pool, id).await?,
             budget: budget::accounts(pool, id, &stored.spec.product).await?,
             cause: why(&stored.run, job.as_ref()),

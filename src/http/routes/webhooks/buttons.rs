@@ -27,6 +27,9 @@ pub(super) async fn pressed(
     };
     let (id, asked, by) = (stored.spec.id, press.button.label(), press.by.as_deref().unwrap_or("ghost"));
     let barred = barred(app, &stored, press).await?;
+    // A person who is known here acts under the name that is known here.
+    let person = store::api_key::person_of_login(app.engine.pool(), by).await?;
+    let by = person.as_deref().unwrap_or(by);
     let mut tx = app.engine.pool().begin().await?;
     if !signal::note(&mut tx, delivery, &stored.spec.repository, id).await? {
         return Ok(known());

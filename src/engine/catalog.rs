@@ -1,0 +1,196 @@
+//! What people change about products and limits, each change in one transaction with its row of the audit log.
+
+use serde_json::{Value, json};
+
+use super::{Engine, Error};
+use crate::{
+    core::{
+        hold::Scope,
+        limit::Key,
+        merge_method::MergeMethod,
+        reason::Reason,
+        requirement::{ProductName, RepoName},
+    },
+    store::{
+        self, Connection,
+        audit::{Act, Author, append},
+        hold::Placed,
+        product::Product,
+    },
+};
+
+/// The settings of a product, checked.
+#[derive(Debug, Clone)]
+pub struct ProductSettings<'a> {
+    /// Its name.
+    pub name: &'a ProductName,
+    /// The one repository that it may write to.
+    pub repository: &'a RepoName,
+    /// The forge's number of the repository, if the forge says it.
+    pub repository_number: Option<i64>,
+    /// The branch that changes are merged into.
+    pub base_branch: &'a str,
+    /// The command that runs its tests.
+    pub test_command: &'a [String],
+    /// The most open runs.
+    pub backlog: Option<i32>,
+    /// The most jobs at once.
+    pub concurrency: Option<i32>,
+    /// The app whose evidence counts.
+    pub evidence_app: Option<&'a str>,
+    /// After this many minutes without progress a check has failed.
+    pub check_deadline_minutes: Option<i32>,
+    /// How its pull requests are merged.
+    pub merge_method: MergeMethod,
+}
+
+impl Engine {
+    /// Adds a product or replaces its settings; true if it was added.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn put_product(
+        &self,
+        new: &ProductSettings<'_>,
+        by: impl Into<Author<'_>>,
+    ) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = store::product::get(&mut *tx, new.name.as_str()).await?;
+        write(&mut tx, new, before.as_ref().map(|it| it.repository.as_str())).await?;
+        let after = store::product::get(&mut *tx, new.name.as_str()).await?;
+        let act = Act {
+            act: "product.put",
+            subject: new.name.as_str(),
+            product: Some(new.name.as_str()),
+            before: before.as_ref().map(view),
+            after: after.as_ref().map(view),
+            ..Act::default()
+        };
+        append(&mut tx, by.into(), act).await?;
+        tx.commit().await?;
+        Ok(before.is_none())
+    }
+
+    /// Limits how many jobs with a key may run at once.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn set_limit(&self, key: &Key, most: i32, by: impl Into<Author<'_>>) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = store::limit::get(&mut tx, key).await?;
+        store::limit::put(&mut tx, key, most).await?;
+        limit_changed(&mut tx, by.into(), "limit.set", key, before, Some(most)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Removes a limit; false if the key has none.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn remove_limit(&self, key: &Key, by: impl Into<Author<'_>>) -> Result<bool, Error> {
+        let mut tx = self.pool.begin().await?;
+        let before = store::limit::get(&mut tx, key).await?;
+        if !store::limit::remove(&mut *tx, key).await? {
+            return Ok(false);
+        }
+        limit_changed(&mut tx, by.into(), "limit.remove", key, before, None).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Holds a scope: once this returns, no job of it begins. One that is held already stays as it is.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn hold(
+        &self,
+        scope: &Scope,
+        by: impl Into<Author<'_>>,
+        reason: &Reason,
+    ) -> Result<Placed, Error> {
+        let by = by.into();
+        let mut tx = self.pool.begin().await?;
+        let placed = store::hold::put(&mut tx, scope, reason.as_str(), by.person).await?;
+        if placed.is_new {
+            let after = Some(json!({ "held": true, "running": placed.running }));
+            let (subject, product, reason) = (scope.to_string(), product_of(scope), Some(reason.as_str()));
+            let act = Act { act: "hold.put", subject: &subject, product, after, reason, ..Act::default() };
+            append(&mut tx, by, act).await?;
+        }
+        tx.commit().await?;
+        Ok(placed)
+    }
+
+    /// Releases a scope, all at once or so many jobs a minute; how many are due, or `None` if it is not held.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn release(
+        &self,
+        scope: &Scope,
+        per_minute: Option<u32>,
+        by: impl Into<Author<'_>>,
+    ) -> Result<Option<u64>, Error> {
+        let mut tx = self.pool.begin().await?;
+        let Some(due) = store::hold::release(&mut tx, scope, per_minute).await? else { return Ok(None) };
+        let before = Some(json!({ "held": true }));
+        let after = Some(json!({ "held": false, "due": due, "per_minute": per_minute }));
+        let (subject, product) = (scope.to_string(), product_of(scope));
+        let act = Act { act: "hold.release", subject: &subject, product, before, after, ..Act::default() };
+        append(&mut tx, by.into(), act).await?;
+        tx.commit().await?;
+        Ok(Some(due))
+    }
+}
+
+/// Writes the settings; `former` is the repository that the product had.
+async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&str>) -> store::Result<()> {
+    let (name, repository) = (new.name, new.repository);
+    store::product::put(&mut *tx, name, repository, new.base_branch, new.test_command).await?;
+    if let Some(number) = new.repository_number {
+        store::repository::identify(&mut *tx, name, number).await?;
+    }
+    let now = repository.to_string();
+    if let Some(former) = former.filter(|former| **former != now && former.eq_ignore_ascii_case(&now)) {
+        store::repository::rename(tx, former, &now).await?;
+    }
+    store::product::cap(&mut *tx, name, new.backlog).await?;
+    store::product::set_checks(&mut *tx, name, new.evidence_app, new.check_deadline_minutes).await?;
+    store::product::merge_by(&mut *tx, name, new.merge_method).await?;
+    let key = Key::Product(name.clone());
+    match new.concurrency {
+        Some(most) => store::limit::put(tx, &key, most).await,
+        None => store::limit::remove(&mut *tx, &key).await.map(|_| ()),
+    }
+}
+
+fn product_of(scope: &Scope) -> Option<&str> {
+    match scope {
+        Scope::Product(name) => Some(name.as_str()),
+        Scope::All | Scope::Queue(_) | Scope::Worker(_) => None,
+    }
+}
+
+fn view(product: &Product) -> Value {
+    json!({
+        "repository": product.repository, "base_branch": product.base_branch,
+        "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
+        "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
+        "merge_method": product.merge_method,
+    })
+}
+
+async fn limit_changed(
+    tx: &mut Connection,
+    by: Author<'_>,
+    act: &str,
+    key: &Key,
+    before: Option<i32>,
+    after: Option<i32>,
+) -> store::Result<()> {
+    let subject = key.to_string();
+    let most = |most: Option<i32>| most.map(|most| json!({ "most": most }));
+    let (before, after) = (most(before), most(after));
+    append(tx, by, Act { act, subject: &subject, before, after, ..Act::default() }).await
+}

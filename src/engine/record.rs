@@ -1,0 +1,209 @@
+//! What people did, as the audit log says it. Each of these is the last statement of the act's transaction, or nearly:
+//! acts that record themselves at the same time wait for each other until they commit.
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Accepted;
+use crate::{
+    core::{
+        budget::{Limits, Scope},
+        reason::Reason,
+        requirement::Requirement,
+        run::{Run, State},
+    },
+    store::{
+        self, Connection, Result,
+        audit::{Act, Author, append},
+        schedule,
+    },
+};
+
+/// A scope and its limits.
+type Limited = (Scope, Limits);
+
+/// Where a run stands, in short.
+pub(super) fn standing(run: &Run) -> Value {
+    match &run.state {
+        State::Ended { end, .. } => json!({ "state": "ended", "as": end.as_str() }),
+        state => json!({ "state": state.as_str(), "step": run.step() }),
+    }
+}
+
+/// A person changed where a run stands.
+pub(super) async fn run_changed(
+    tx: &mut Connection,
+    by: Author<'_>,
+    act: &str,
+    run: Uuid,
+    before: Value,
+    reason: &Reason,
+) -> Result<()> {
+    let Some(now) = store::run::lock(tx, run).await? else { return Ok(()) };
+    let (subject, after) = (run.to_string(), standing(&now.run));
+    let act = Act {
+        act,
+        subject: &subject,
+        run: Some(run),
+        product: Some(&now.spec.product),
+        before: Some(before),
+        after: Some(after),
+        reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
+/// A person forked a run.
+pub(super) async fn forked(
+    tx: &mut Connection,
+    by: Author<'_>,
+    from: Uuid,
+    fork: Uuid,
+    step: &str,
+    reason: &Reason,
+) -> Result<()> {
+    let Some(old) = store::run::lock(tx, from).await? else { return Ok(()) };
+    let subject = from.to_string();
+    let act = Act {
+        act: "run.fork",
+        subject: &subject,
+        run: Some(from),
+        product: Some(&old.spec.product),
+        before: None,
+        after: Some(json!({ "fork": fork, "step": step })),
+        reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
+/// A person submitted a requirement.
+pub(super) async fn submitted(
+    tx: &mut Connection,
+    by: Author<'_>,
+    requirement: &Requirement,
+    accepted: Accepted,
+) -> Result<()> {
+    let subject = accepted.requirement.to_string();
+    let act = Act {
+        act: "requirement.submit",
+        subject: &subject,
+        run: Some(accepted.run),
+        product: Some(requirement.product.as_str()),
+        after: Some(json!({ "title": requirement.title, "priority": requirement.priority })),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
+/// A person set the limits of a run or of a product.
+pub(super) async fn budget_set(
+    tx: &mut Connection,
+    by: Author<'_>,
+    key: &str,
+    (before, after): (&[Limited], &[Limited]),
+    reason: &Reason,
+) -> Result<()> {
+    let is_run = after.iter().any(|(scope, _)| *scope == Scope::Run);
+    let run = key.parse().ok().filter(|_| is_run);
+    let act = Act {
+        act: "budget.set",
+        subject: key,
+        run,
+        product: Some(key).filter(|_| !is_run),
+        before: Some(limits(before)),
+        after: Some(limits(after)),
+        reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
+fn limits(all: &[Limited]) -> Value {
+    let one = |limits: &Limits| json!({ "tokens": limits.tokens, "micro_dollars": limits.micro_dollars });
+    all.iter().map(|(scope, limits)| (scope.as_str().to_owned(), one(limits))).collect()
+}
+
+/// A person released what was reserved for interrupted calls.
+pub(super) async fn released(
+    tx: &mut Connection,
+    by: Author<'_>,
+    run: Uuid,
+    calls: u32,
+    reason: &Reason,
+) -> Result<()> {
+    let subject = run.to_string();
+    let act = Act {
+        act: "budget.release",
+        subject: &subject,
+        run: Some(run),
+        after: Some(json!({ "released": calls })),
+        reason: Some(reason.as_str()),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
+/// A person dismissed a finding of a run, of a product.
+pub(super) async fn dismissed(
+    tx: &mut Connection,
+    by: Author<'_>,
+    (run, product): (Uuid, &str),
+    fingerprint: &str,
+    reason: &Reason,
+) -> Result<()> {
+    let act = Act {
+        act: "finding.dismiss",
+        subject: fingerprint,
+        run: Some(run),
+        product: Some(product),
+        before: Some(json!({ "state": "open" })),
+        after: Some(json!({ "state": "dismissed" })),
+        reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
+/// A person had a provider probed that is down.
+pub(super) async fn probed(
+    tx: &mut Connection,
+    by: Author<'_>,
+    provider: &str,
+    jobs: i64,
+    reason: &Reason,
+) -> Result<()> {
+    let act = Act {
+        act: "outage.probe",
+        subject: provider,
+        after: Some(json!({ "waiting": jobs })),
+        reason: Some(reason.as_str()),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
+/// A person set, paused, resumed or removed a schedule.
+pub(super) async fn schedule(
+    tx: &mut Connection,
+    by: Author<'_>,
+    act: &str,
+    before: Option<&schedule::Row>,
+    after: Option<&schedule::Row>,
+    reason: &str,
+) -> Result<()> {
+    let view = |row: &schedule::Row| {
+        json!({
+            "cron": row.cron, "product": row.product, "title": row.title, "priority": row.priority,
+            "paused": row.next_at.is_none(),
+        })
+    };
+    let Some(either) = after.or(before) else { return Ok(()) };
+    let act = Act {
+        act,
+        subject: &either.name,
+        run: None,
+        product: Some(&either.product),
+        before: before.map(view),
+        after: after.map(view),
+        reason: Some(reason).filter(|reason| !reason.is_empty()),
+    };
+    append(tx, by, act).await
+}
