@@ -145,7 +145,7 @@ async fn a_run_says_who_holds_it_and_why() {
 }
 
 #[tokio::test]
-async fn an_idle_worker_is_not_told_of_work_that_is_held() {
+async fn an_idle_worker_sees_no_work_that_is_held() {
     let test = TestEngine::new().await;
     test.accept().await;
     let due = async || {
