@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::{
     forge::passing_ci,
     script::{COUNT_ROUNDS, file, with_clean_reviews},
-    support::advance_limits,
+    support::{self, advance_limits},
     world::World,
 };
 
@@ -129,14 +129,14 @@ async fn f8_while_the_model_is_down_its_fallback_answers_and_the_run_says_so() {
     assert_eq!(settled(&world, run).await, calls.iter().map(cost).sum::<u64>());
     let history = world.history(run).await;
     assert_eq!(history.matches("asked the fallback").count(), 2, "{history}");
-    let page = reqwest_text(&world, &format!("/runs/{run}")).await;
+    let page = page(&world, &format!("/runs/{run}")).await;
     assert!(page.contains("llm_call by the fallback"), "{page}");
     world.assert_nothing_twice();
 }
 
-async fn reqwest_text(world: &World, path: &str) -> String {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    client.get(format!("{}{path}", world.url)).send().await.unwrap().text().await.unwrap()
+async fn page(world: &World, path: &str) -> String {
+    let address = format!("{}{path}", world.url);
+    support::client().get(address).send().await.unwrap().text().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -163,7 +163,7 @@ async fn a_method_that_the_repository_does_not_allow_is_a_persons() {
     assert_eq!(world.run_to_end(run).await, "needs_human");
     let reason = world.reason(run).await;
     assert!(reason.contains("Merge commits are not allowed on this repository."), "{reason}");
-    assert!(reason.contains("the product's merge method"), "{reason}");
+    assert!(reason.contains("the merge method of the policy or the product"), "{reason}");
     assert!(reason.contains("merge methods allowed: squash; set one of them for the product"), "{reason}");
 }
 
