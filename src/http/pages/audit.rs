@@ -113,9 +113,9 @@ pub(super) fn table(rows: &[Row]) -> Markup {
                     td.nowrap { (words::utc(row.at)) }
                     td { (row.person) }
                     td { code { (row.act) } }
-                    td { (subject(row)) }
-                    td { (change(row)) }
-                    td { (row.reason.as_deref().unwrap_or("–")) }
+                    td.cell { (subject(row)) }
+                    td.cell { (change(row)) }
+                    td.cell { (row.reason.as_deref().unwrap_or("–")) }
                 } } }
             } }
         }
