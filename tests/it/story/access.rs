@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     forge::CHECKS,
-    webhooks::{asleep, deliver},
+    webhooks::{asleep, asleep_as_app, deliver},
     world::{REPO, World},
 };
 
@@ -30,7 +30,7 @@ async fn assert_nothing_failed(world: &World, run: Uuid) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_installation_is_waited_for() {
-    let (world, run, head) = asleep().await;
+    let (world, run, head) = asleep_as_app().await;
     let installation = world.forge().abilities(&REPO.parse().unwrap()).await.unwrap().installation.unwrap();
     let installation = i64::try_from(installation).unwrap();
     let of = json!({"installation": {"id": installation, "account": {"login": "Acme"}}});
@@ -60,7 +60,7 @@ async fn an_archived_repository_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_repository_is_named_as_the_reason() {
-    let (world, run, _) = asleep().await;
+    let (world, run, _) = asleep_as_app().await;
     let repository = json!({"repository": {"id": number(&world).await, "full_name": REPO}});
     world.twin.delete_repository(REPO).await.unwrap();
     stored(&world, "repository", "deleted", repository).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    webhooks::{asleep, deliver, signalled},
+    webhooks::{asleep_as_app, deliver, signalled},
     world::{REPO, World},
 };
 
@@ -54,7 +54,7 @@ async fn not_permitted(world: &World, run: Uuid) -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_may_write_takes_a_run_over_once() {
-    let (world, run, head) = asleep().await;
+    let (world, run, head) = asleep_as_app().await;
     assert_eq!(gate(&world).1, ["rerun_gate", "take_over"]);
     world.twin.set_permission(REPO, "asha", "write").unwrap();
     assert_eq!(press(&world, "d1", "take_over", Some("asha")).await["result"], "done");
@@ -73,7 +73,7 @@ async fn a_person_who_may_write_takes_a_run_over_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn anyone_else_is_refused_and_the_history_says_so() {
-    let (world, run, _) = asleep().await;
+    let (world, run, _) = asleep_as_app().await;
     world.twin.set_permission(REPO, "reader", "read").unwrap();
     for (delivery, by) in [("d1", Some("reader")), ("d2", Some("stranger")), ("d3", None)] {
         let receipt = press(&world, delivery, "take_over", by).await;
@@ -87,7 +87,7 @@ async fn anyone_else_is_refused_and_the_history_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gate_is_run_again_at_once_and_after_the_end() {
-    let (world, run, _) = asleep().await;
+    let (world, run, _) = asleep_as_app().await;
     world.twin.set_permission(REPO, "asha", "maintain").unwrap();
     assert_eq!(press(&world, "d1", "rerun_gate", Some("asha")).await["result"], "done");
     let hurried = async || {
@@ -108,7 +108,7 @@ async fn the_gate_is_run_again_at_once_and_after_the_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_to_run_our_check_again_wakes_its_run() {
-    let (world, run, head) = asleep().await;
+    let (world, run, head) = asleep_as_app().await;
     let suite = json!({"id": 1, "head_sha": head, "head_branch": null});
     let check = json!({"name": GATE, "head_sha": head, "external_id": gate(&world).0, "check_suite": suite});
     for (event, own) in

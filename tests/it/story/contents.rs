@@ -2,7 +2,7 @@
 
 use aspora::{
     core::policy::GATE_CHECK,
-    dev::{github::APP, model::Script},
+    dev::{Acting, github::APP, model::Script},
     llm::Task,
 };
 
@@ -14,6 +14,7 @@ use super::{
 
 async fn world(script: Script) -> World {
     World::with(|setup| {
+        setup.acting = Acting::App;
         setup.files.push(("requirements.txt", b"requests==2.31\n".to_vec()));
         setup.script = with_clean_reviews(script);
         setup.ci = Some(passing_ci());

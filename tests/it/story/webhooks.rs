@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use aspora::{activities::Polling, core::run::Event, dev::github::Delivery};
+use aspora::{
+    activities::Polling,
+    core::run::Event,
+    dev::{Acting, github::Delivery},
+};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -113,9 +117,19 @@ async fn a_webhook_wakes_the_waiting_run() {
 
 /// A run that no timer wakes, and its head.
 pub(super) async fn asleep() -> (World, Uuid, String) {
+    asleep_with(|_| {}).await
+}
+
+/// The same where it matters that we are the App: only it has installations, and check runs with buttons.
+pub(super) async fn asleep_as_app() -> (World, Uuid, String) {
+    asleep_with(|setup| setup.acting = Acting::App).await
+}
+
+async fn asleep_with(change: impl FnOnce(&mut Setup)) -> (World, Uuid, String) {
     let world = World::with(|setup| {
         waiting(setup);
         setup.polling = Polling::at_least(Duration::from_secs(3600));
+        change(setup);
     })
     .await;
     let run = world.submit(COUNT_ROUNDS).await;
