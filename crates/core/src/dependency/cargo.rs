@@ -86,24 +86,10 @@ pub(super) fn lock(text: &str) -> Result<Declared, String> {
         let text = |key| package.get(key).and_then(Value::as_str);
         let name = text("name").ok_or("a package has no name")?;
         let version = text("version").unwrap_or("without a version");
-        let source = package.get("source").and_then(elsewhere);
+        let source = package.get("source").map(shown);
         declare(&mut declared, name, source.map_or(version.to_owned(), |from| format!("{version} ({from})")));
     }
     Ok(declared)
-}
-
-/// Where a package comes from, unless it is the usual registry.
-fn elsewhere(source: &Value) -> Option<String> {
-    let usual = ["registry+https://github.com/rust-lang/crates.io-index", "https://pypi.org/simple"];
-    match source {
-        Value::String(source) => (!usual.contains(&source.as_str())).then(|| source.clone()),
-        Value::Table(table)
-            if table.values().any(|value| value.as_str().is_some_and(|s| usual.contains(&s))) =>
-        {
-            None
-        }
-        other => Some(shown(other)),
-    }
 }
 
 /// A value on one line: `url https://e.example, subdirectory x`.

@@ -67,12 +67,11 @@ fn first_edition(dependencies: &Map<String, Value>, declared: &mut Declared) {
     }
 }
 
-/// The version, and where it comes from unless it is npm's registry.
+/// The version, and where it comes from: no registry is taken for the usual one.
 fn locked(package: &Value) -> String {
     let text = |key| package.get(key).and_then(Value::as_str);
     let version = text("version").unwrap_or("linked");
-    let usual = ["https://registry.npmjs.org/", "https://registry.yarnpkg.com/"];
-    match text("resolved").filter(|from| !usual.iter().any(|usual| from.starts_with(usual))) {
+    match text("resolved") {
         Some(from) => format!("{version} ({from})"),
         None => version.to_owned(),
     }
@@ -90,8 +89,7 @@ pub(super) fn yarn_lock(text: &str) -> Result<Declared, String> {
         {
             let version = version.trim_start_matches([':', ' ']).trim_matches('"');
             declare(&mut declared, name.clone().ok_or("a version has no name")?, version);
-        } else if let Some(from) = line.strip_prefix("  resolved ").filter(|from| !from.contains("registry."))
-        {
+        } else if let Some(from) = line.strip_prefix("  resolved ") {
             declare(&mut declared, name.clone().ok_or("an address has no name")?, from.trim_matches('"'));
         }
     }

@@ -64,8 +64,8 @@ fn python_files_are_read() {
     check(
         "uv.lock",
         "",
-        "[[package]]\nname='a'\nversion='1'\nsource={registry='https://pypi.org/simple'}\n",
-        &["a 1 added"],
+        "[[package]]\nname='a'\nversion='1'\nsource={registry='https://r.example/simple'}\n",
+        &["a 1 (registry https://r.example/simple) added"],
     );
     check(
         "uv.lock",
@@ -147,8 +147,8 @@ fn node_files_are_read() {
     check(
         "yarn.lock",
         "",
-        "# yarn\n\n\"@s/a@^1\", \"@s/a@^2\":\n  version \"2.1\"\n  resolved \"https://registry.yarnpkg.com/x\"\n",
-        &["@s/a 2.1 added"],
+        "# yarn\n\n\"@s/a@^1\", \"@s/a@^2\":\n  version \"2.1\"\n  resolved \"https://r.example/x\"\n",
+        &["@s/a 2.1, https://r.example/x added"],
     );
     check("yarn.lock", "", "__metadata:\n  version: 8\n\n\"a@npm:^1\":\n  version: 1.2\n", &["a 1.2 added"]);
     check(
