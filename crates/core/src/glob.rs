@@ -103,7 +103,11 @@ pub(crate) fn nfc(text: &str) -> Cow<'_, str> {
 
 /// What globset compiles for a pattern: each alternative of its braces, and `p` beside `p/**`.
 fn forms(pattern: &str) -> Vec<String> {
-    let itself = |form: &String| form.strip_suffix("/**").filter(|stem| !stem.is_empty()).map(str::to_owned);
+    // An alternative may bring a `/**` of its own: `{p/**,q}/**` is about `p` too.
+    let itself = |form: &String| {
+        let stem = form.trim_end_matches("/**");
+        (!stem.is_empty() && stem != form).then(|| stem.to_owned())
+    };
     // A pattern whose braces cannot be expanded was refused; it would then match as it is written.
     let mut forms = braces::expand(pattern).unwrap_or_else(|_| vec![pattern.to_owned()]);
     let stems: Vec<String> = forms.iter().filter_map(itself).collect();
@@ -158,6 +162,7 @@ mod tests {
         check("{**/vault,vault}/**/*dev*.yaml", "a/vault/b/my-dev.yaml", true);
         check("{**/vault,vault}/**/*dev*.yaml", "vault/dev.yaml", true);
         check("a{/b,}/**", "a", true);
+        check("{b/**,a}/**", "b", true);
         check("[{]a[}]/x", "{a}/x", true);
         check("app/[[]slug]/page.tsx", "app/[slug]/page.tsx", true);
     }
