@@ -7,8 +7,8 @@ use super::{
     wait::{wait, wait_for_people},
 };
 use crate::core::{
-    policy::{Assessment, Decision, PullState, Stop, judge},
-    run::Progress,
+    policy::{Assessment, Decision, PullState, Stop, Wait, judge},
+    run::{Awaited, Progress},
     workflow::Outcome,
 };
 
@@ -51,7 +51,20 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
 /// Waits for what the assessment says is missing.
 pub(super) fn park(at: &Attempt<'_>, assessment: &Assessment) -> Reply {
     let reason = assessment.awaited().unwrap_or_else(|| assessment.sentence());
-    if assessment.awaits_only_people() { wait_for_people(at, reason) } else { wait(at, reason) }
+    match awaited(assessment) {
+        Awaited::Machines => wait(at, reason),
+        people => wait_for_people(at, reason, people),
+    }
+}
+
+/// Who can end the wait: people only if they alone can.
+fn awaited(assessment: &Assessment) -> Awaited {
+    let Decision::Waiting { on } = assessment.decision() else { return Awaited::Machines };
+    match assessment.awaits_only_people() {
+        false => Awaited::Machines,
+        true if on.iter().any(|wait| matches!(wait, Wait::Approvals { .. })) => Awaited::Approvers,
+        true => Awaited::Keepers,
+    }
 }
 
 /// What waits for checks says so where our credential starts none.

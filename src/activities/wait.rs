@@ -5,28 +5,19 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{Polling, Reply, attempt::Attempt};
-use crate::core::run::{Park, Progress, Topic};
+use crate::core::run::{Awaited, Park, Progress, Topic};
 
 /// How often a merge in the background may be polled. docs.github.com: about once a second.
 const BACKGROUND: Duration = Duration::from_secs(1);
-
-/// What a run waits for: how often it is worth a look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    /// Checks, reviews, the forge: they move by themselves.
-    Machines,
-    /// A person alone.
-    People,
-}
 
 /// Waits for something that others do; `reason` follows "waiting for".
 pub(super) fn wait(at: &Attempt<'_>, reason: String) -> Reply {
     park(at, reason, entered(at), at.factory.polling, Awaited::Machines)
 }
 
-/// Waits for what only a person can do.
-pub(super) fn wait_for_people(at: &Attempt<'_>, reason: String) -> Reply {
-    park(at, reason, entered(at), at.factory.polling, Awaited::People)
+/// Waits for what only these people can do.
+pub(super) fn wait_for_people(at: &Attempt<'_>, reason: String, awaited: Awaited) -> Reply {
+    park(at, reason, entered(at), at.factory.polling, awaited)
 }
 
 /// Waits for the forge, which has worked on it since then.
@@ -46,16 +37,14 @@ fn park(at: &Attempt<'_>, reason: String, since: DateTime<Utc>, polling: Polling
         reason,
         topics: vec![Topic::Checks, Topic::Reviews, Topic::Pull, Topic::Push],
         until: now + pause(waited, polling, awaited),
+        awaited,
     };
     Reply::Park(park, Progress::default())
 }
 
 /// How long to wait until the next poll: another quarter of the time that was waited, within the bounds.
 fn pause(waited: Duration, polling: Polling, awaited: Awaited) -> Duration {
-    let most = match awaited {
-        Awaited::Machines => polling.moving,
-        Awaited::People => polling.people,
-    };
+    let most = if awaited.is_people() { polling.people } else { polling.moving };
     (waited / 4).max(polling.least).min(most)
 }
 
@@ -73,9 +62,9 @@ mod tests {
         check(2, Awaited::Machines, 30);
         check(4, Awaited::Machines, 60);
         check(24 * 60, Awaited::Machines, 60);
-        check(0, Awaited::People, 15);
-        check(4, Awaited::People, 60);
-        check(60, Awaited::People, 900);
-        check(24 * 60, Awaited::People, 1800);
+        check(0, Awaited::Approvers, 15);
+        check(4, Awaited::Approvers, 60);
+        check(60, Awaited::Approvers, 900);
+        check(24 * 60, Awaited::Approvers, 1800);
     }
 }

@@ -198,6 +198,6 @@ fn step(
 }
 
 fn waiting(turn: u32) -> Event {
-    let park = Park { reason: "the checks".to_owned(), topics: vec![Topic::Checks], until: Utc::now() };
+    let park = Park::new("the checks", vec![Topic::Checks], Utc::now());
     Event::Parked { turn, park, progress: Progress::default() }
 }

@@ -153,7 +153,7 @@ async fn f16_everything_from_a_late_worker_is_fenced_off_and_the_holder_s_answer
     assert_eq!((late.job, late.attempt, holder.attempt), (holder.job, 1, 2));
     let before = env.read(started.run).await;
 
-    let park = Park { reason: "nothing".to_owned(), topics: vec![], until: before.now };
+    let park = Park::new("nothing", vec![], before.now);
     assert_eq!(engine.answer(&late, "late", answer()).await.unwrap(), Ack::Fenced);
     assert_eq!(engine.park(&late, "late", park, Progress::default()).await.unwrap(), Ack::Fenced);
     assert_eq!(engine.fail(&late, "late", "broken", None).await.unwrap(), Ack::Fenced);

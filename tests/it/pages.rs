@@ -136,8 +136,7 @@ impl Server {
         assessment::record(pool, run, &new).await.unwrap();
         let lease = self.claim(Queue::Github).await;
         let until = chrono::Utc::now() + chrono::TimeDelta::minutes(5);
-        let park =
-            Park { reason: format!("the check CI Pipeline {text}"), topics: vec![Topic::Checks], until };
+        let park = Park::new(format!("the check CI Pipeline {text}"), vec![Topic::Checks], until);
         self.app.engine.park(&lease, "worker-1", park, Progress::default()).await.unwrap();
         run
     }

@@ -123,7 +123,7 @@ fn random_event(dice: &mut Dice, workflow: &Workflow, run: &Run, at: DateTime<Ut
         35..38 => Event::Skipped { outcome, reason },
         38..42 => Event::RetriedFrom { step: dice.one(&names).clone(), reason },
         42..48 => {
-            let park = Park { reason, topics: vec![dice.one(&topics)], until: at };
+            let park = Park::new(reason, vec![dice.one(&topics)], at);
             Event::Parked { turn, park, progress }
         }
         _ => Event::Answered { turn, outcome, note: reason, progress },

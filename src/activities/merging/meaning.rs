@@ -6,7 +6,7 @@ use super::super::{
     wait::{wait, wait_for_people},
 };
 use crate::{
-    core::workflow::Outcome,
+    core::{run::Awaited, workflow::Outcome},
     github::{Meaning, NotMerged},
 };
 
@@ -17,7 +17,9 @@ pub(super) async fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerge
         Meaning::HeadMoved => answer(Outcome::Moved, "the forge says that the head moved"),
         Meaning::NotYet => wait(at, format!("the forge to be ready for the merge: {why}")),
         Meaning::RulesUnmet => wait(at, format!("what the rules of `{base}` demand: {why}")),
-        Meaning::Draft => wait_for_people(at, "the pull request, which is a draft".to_owned()),
+        Meaning::Draft => {
+            wait_for_people(at, "the pull request, which is a draft".to_owned(), Awaited::Keepers)
+        }
         Meaning::Behind | Meaning::Conflict => {
             answer(Outcome::Behind, format!("the forge cannot merge it into `{base}` as it is: {why}"))
         }

@@ -54,7 +54,7 @@ async fn step(test: &TestEngine, queue: Queue, outcome: Outcome) {
 
 async fn park(test: &TestEngine, lease: &Lease) {
     let until = test.run(lease.run).await.now + TimeDelta::minutes(5);
-    let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
+    let park = Park::new("checks", vec![Topic::Checks], until);
     let parked = test.engine.park(lease, "tester", park, Progress::default()).await.unwrap();
     assert_eq!(parked, Ack::Committed);
 }

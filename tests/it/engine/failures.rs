@@ -163,7 +163,7 @@ async fn waiting_and_unreadable(test: &TestEngine) -> Uuid {
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
     let until = test.run(run).await.now + TimeDelta::minutes(5);
-    let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
+    let park = Park::new("checks", vec![Topic::Checks], until);
     test.engine.park(&lease, "tester", park, Progress::default()).await.unwrap();
     test.edit_workflow(run, "run     = \"merge\"", "run     = \"deploy\"").await;
     run
@@ -198,7 +198,7 @@ async fn a_waiting_run_with_an_unreadable_workflow_does_not_stop_other_timers() 
     let behind = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
     let until = test.run(behind).await.now + TimeDelta::minutes(5);
-    let park = Park { reason: "checks".to_owned(), topics: vec![], until };
+    let park = Park::new("checks", vec![], until);
     test.engine.park(&lease, "tester", park, Progress::default()).await.unwrap();
     advance(test.pool(), Duration::from_secs(600)).await;
 

@@ -110,11 +110,7 @@ async fn the_history_folds_after_every_step() {
 /// Reports everything that an attempt can report, and all of it is fenced off.
 async fn assert_late(test: &TestEngine, lease: &Lease) {
     let (engine, before) = (&test.engine, test.snapshot().await);
-    let park = Park {
-        reason: "checks".to_owned(),
-        topics: vec![Topic::Checks],
-        until: test.run(lease.run).await.now,
-    };
+    let park = Park::new("checks", vec![Topic::Checks], test.run(lease.run).await.now);
     let late = [
         engine.answer(lease, "zombie", answer(Opened)).await.unwrap(),
         engine.park(lease, "zombie", park, Progress::default()).await.unwrap(),

@@ -82,7 +82,7 @@ impl World {
             Step::Park(lease) => {
                 let Some(lease) = self.pick(lease) else { return };
                 let until = self.test.run(lease.run).await.now + TimeDelta::seconds(30);
-                let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
+                let park = Park::new("checks", vec![Topic::Checks], until);
                 let moved = self.test.engine.park(&lease, "w", park, Progress::default()).await.unwrap();
                 self.counted(&lease, moved == Ack::Committed);
             }

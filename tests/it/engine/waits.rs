@@ -18,8 +18,7 @@ use super::support::{TestEngine, advance, answer, assert_sound, news};
 
 async fn park(test: &TestEngine, lease: &Lease) {
     let until = test.run(lease.run).await.now + TimeDelta::minutes(5);
-    let park =
-        Park { reason: "checks and a review".to_owned(), topics: vec![Topic::Reviews, Topic::Checks], until };
+    let park = Park::new("checks and a review", vec![Topic::Reviews, Topic::Checks], until);
     let parked = test.engine.park(lease, "tester", park, Progress::default()).await.unwrap();
     assert_eq!(parked, Ack::Committed);
 }

@@ -175,7 +175,7 @@ async fn end(engine: &Engine, begun: Vec<Begun>) {
     let until = Utc::now() + TimeDelta::hours(1);
     let ended =
         futures::stream::iter(begun).for_each_concurrent(AT_ONCE, async |Begun { lease, is_complete }| {
-            let park = Park { reason: "everything".to_owned(), topics: TOPICS.to_vec(), until };
+            let park = Park::new("everything", TOPICS.to_vec(), until);
             let ack = match is_complete {
                 true => engine.answer(&lease, "w", answer(Cleared)).await,
                 false => engine.park(&lease, "w", park, Progress::default()).await,

@@ -58,7 +58,7 @@ async fn a_waiting_step_runs_again_when_its_signal_arrives() {
         let first = counted.add() == 1;
         async move {
             let until = task.stored.now + TimeDelta::hours(1);
-            let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
+            let park = Park::new("checks", vec![Topic::Checks], until);
             Ok(if first { Reply::Park(park, Progress::default()) } else { happy_reply(&task) })
         }
     })

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     event::{Action, Event, PauseCause, Refused},
-    state::{Park, Pause, Progress, State, Topic},
+    state::{Awaited, Park, Pause, Progress, State, Topic},
 };
 use super::workflow::{End, Retry, Step, Workflow};
 

@@ -102,6 +102,24 @@ pub struct Park {
     pub topics: Vec<Topic>,
     /// When the step runs again even without a signal.
     pub until: DateTime<Utc>,
+    /// Who can end the wait. Runs of earlier releases do not say.
+    #[serde(default)]
+    pub awaited: Awaited,
+}
+
+/// Who can end a wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Awaited {
+    /// Checks, reviewers that are programs, the forge: they move by themselves.
+    #[default]
+    Machines,
+    /// People who may approve the head.
+    Approvers,
+    /// Whoever submitted the requirement.
+    Requester,
+    /// Other people: those who keep the repository, its policy or its checks.
+    Keepers,
 }
 
 /// What a signal is about.
@@ -164,6 +182,22 @@ impl Progress {
             unjudged: new.unjudged.clone().or_else(|| self.unjudged.clone()),
             after_end: new.after_end.or(self.after_end),
         }
+    }
+}
+
+impl Park {
+    /// A wait for machines.
+    #[must_use]
+    pub fn new(reason: impl Into<String>, topics: Vec<Topic>, until: DateTime<Utc>) -> Self {
+        Self { reason: reason.into(), topics, until, awaited: Awaited::Machines }
+    }
+}
+
+impl Awaited {
+    /// Whether only people can end the wait.
+    #[must_use]
+    pub const fn is_people(self) -> bool {
+        !matches!(self, Self::Machines)
     }
 }
 

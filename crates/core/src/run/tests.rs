@@ -113,7 +113,7 @@ fn an_answer_to_an_older_job_is_fenced_off() {
 fn parked() -> (Workflow, Run) {
     let (workflow, run) = begun();
     let until = now() + chrono::TimeDelta::minutes(5);
-    let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until };
+    let park = Park::new("checks", vec![Topic::Checks], until);
     let event = Event::Parked { turn: 1, park, progress: Progress::default() };
     let (run, actions) = run.apply(&workflow, &event, now()).unwrap();
     assert_eq!(actions, [Action::SetTimer(until)]);
@@ -199,7 +199,7 @@ fn drawn(workflow: &Workflow, run: &Run, choice: usize, detail: u32) -> Option<E
         3 => Event::Failed { turn, attempt: 1, error: "e".to_owned(), retry_at: now() },
         4 | 5 => Event::Parked {
             turn,
-            park: Park { reason: reason(), topics: vec![Topic::Checks], until: now() },
+            park: Park::new(reason(), vec![Topic::Checks], now()),
             progress: Progress::default(),
         },
         6 | 7 => Event::Paused { by: "pm".to_owned(), reason: reason(), cause: PauseCause::Person },

@@ -167,7 +167,7 @@ fn a_paused_run_says_who_paused_it_why_and_what_to_do() {
 
 #[test]
 fn a_waiting_run_says_for_what_and_an_ended_run_why() {
-    let park = Park { reason: "CI Pipeline".to_owned(), topics: vec![], until: at(7_300) };
+    let park = Park::new("CI Pipeline", vec![], at(7_300));
     let waiting = State::Waiting { step: "verdict".to_owned(), since: at(0), park };
     check(
         &waiting,

@@ -90,7 +90,7 @@ fn a_failed_attempt_keeps_a_paused_run_paused_with_its_job() {
 fn a_step_that_parks_while_paused_sets_no_timer_and_runs_afresh_when_resumed() {
     let (workflow, run) = begun();
     let paused = moved(&run, &workflow, &pause()).0;
-    let park = Park { reason: "checks".to_owned(), topics: vec![Topic::Checks], until: now() };
+    let park = Park::new("checks", vec![Topic::Checks], now());
     let parked = Event::Parked { turn: 1, park, progress: Progress::default() };
     let (paused, actions) = moved(&paused, &workflow, &parked);
     assert_eq!((paused_at(&paused), actions), (("generate", false), vec![]));
