@@ -37,7 +37,7 @@ impl Attempt<'_> {
 
     /// The commit that an earlier attempt at this visit showed to the model, so that its paid answer still fits.
     pub(super) async fn pinned(&self) -> Result<Option<Sha>, Failure> {
-        let key = self.call_key(1);
+        let key = self.call_key(1).await?;
         let Some(row) = effect::get(&self.factory.pool, self.lease.run, &key).await? else {
             return Ok(None);
         };

@@ -16,7 +16,7 @@ use crate::{
     },
     engine::Answer,
     github::Pull,
-    store::{job::Lease, requirement, run::StoredRun},
+    store::{amendment, job::Lease, requirement, run::StoredRun},
     workspace::Mirror,
 };
 
@@ -29,7 +29,10 @@ pub(super) struct Attempt<'a> {
     pub(super) rounds_left: u32,
     /// Cancelled once the lease is lost.
     pub(super) lost: CancellationToken,
+    /// Its text is that of [`Attempt::edition`].
     pub(super) requirement: requirement::Row,
+    /// How often the text had been amended when this attempt read it.
+    pub(super) edition: i32,
     pub(super) repo: RepoName,
     /// Which fallback answered in place of a model, for the note of the answer.
     pub(super) stood_in: OnceLock<String>,
@@ -41,9 +44,14 @@ impl<'a> Attempt<'a> {
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
         let Subject::Requirement(requirement) = stored.spec.subject;
         let requirement = requirement::get(&factory.pool, requirement).await?;
-        let requirement = requirement.ok_or_else(|| Failure::last("the run's requirement does not exist"))?;
+        let missing = || Failure::last("the run's requirement does not exist");
+        let mut requirement = requirement.ok_or_else(missing)?;
+        // In one statement, so that the text is that of the edition.
+        let text = amendment::text(&factory.pool, requirement.id).await?.ok_or_else(missing)?;
+        (requirement.title, requirement.body) = (text.title, text.body);
+        let edition = text.edition;
         let stood_in = OnceLock::new();
-        Ok(Self { factory, lease, stored, rounds_left, lost, requirement, repo, stood_in })
+        Ok(Self { factory, lease, stored, rounds_left, lost, requirement, edition, repo, stood_in })
     }
 
     /// The reply; the note of an answer says so if a fallback had a part in it.

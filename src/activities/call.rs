@@ -40,15 +40,15 @@ struct Asked<'a> {
 }
 
 impl Attempt<'_> {
-    /// The key of this visit's model call with this number.
-    pub(super) fn call_key(&self, number: u32) -> String {
-        format!("{}/model.{number}", self.scope())
+    /// The key of this visit's model call with this number, after what people have said so far.
+    pub(super) async fn call_key(&self, number: u32) -> Result<String, Failure> {
+        Ok(format!("{}{}/model.{number}", self.scope(), self.after().await?))
     }
 
     /// Makes one call of the model, or of its fallback while it is down; a reply that is recorded is never paid for
     /// again, whichever of the two it is of.
     pub(super) async fn call(&self, number: u32, prompt: &Prompt, basis: &Sha) -> Result<Reply, Failure> {
-        let key = self.call_key(number);
+        let key = self.call_key(number).await?;
         let configured = Asked { model: &self.factory.model, fallback_for: None };
         let error = match self.ask_once(&key, &configured, prompt, basis).await? {
             Ok(reply) => return Ok(reply),

@@ -1,6 +1,6 @@
 //! Drafting a change: the model's answer, applied to the files that it was shown.
 
-use super::{Failure, attempt::Attempt, context, publish::edits};
+use super::{Failure, Reply, attempt::Attempt, context, publish::edits};
 use crate::{
     core::{
         clash::Clash,
@@ -24,6 +24,8 @@ pub(super) enum Draft {
     },
     /// The model says that the change cannot be made, and why.
     Declined(String),
+    /// The model has questions, which people are to answer; the reply that asks them.
+    Asked(Reply),
 }
 
 impl Attempt<'_> {
@@ -41,7 +43,7 @@ impl Attempt<'_> {
     {
         let accept = &accept;
         let read = |text| async move {
-            match fit(mirror, basis, text).await? {
+            match fit(self, mirror, basis, text).await? {
                 Ok(draft) => accept(draft).await,
                 Err(complaints) => Ok(Err(complaints)),
             }
@@ -51,13 +53,22 @@ impl Attempt<'_> {
 }
 
 /// Reads an answer and applies it to the files of `basis`; else what is wrong with it.
-async fn fit(mirror: &Mirror, basis: &Sha, text: String) -> Result<Result<Draft, Vec<Complaint>>, Failure> {
+async fn fit(
+    at: &Attempt<'_>,
+    mirror: &Mirror,
+    basis: &Sha,
+    text: String,
+) -> Result<Result<Draft, Vec<Complaint>>, Failure> {
     let answer = match Answer::parse(&text) {
         Ok(answer) => answer,
         Err(malformed) => return Ok(Err(vec![Complaint::from(&malformed)])),
     };
     let blocks = match &answer.intent {
         Intent::Decline(reason) => return Ok(Ok(Draft::Declined(reason.clone()))),
+        Intent::Ask(questions) => {
+            let asked = at.asks(questions.clone()).await?;
+            return Ok(asked.map(Draft::Asked).map_err(|complaint| vec![complaint]));
+        }
         Intent::Blocks(blocks) => blocks,
     };
     let paths = blocks.iter().map(|block| block.path.as_str()).collect();

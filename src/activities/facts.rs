@@ -18,7 +18,7 @@ use crate::{
         sha::Sha,
     },
     github::{Account, Pull},
-    store::{self, assessment, product, requirement, review},
+    store::{self, amendment, assessment, product, requirement, review},
     workspace::Mirror,
 };
 
@@ -143,6 +143,10 @@ impl Attempt<'_> {
     async fn review_of(&self, head: &Sha) -> Result<Option<Review>, Failure> {
         let (pool, run) = (&self.factory.pool, self.lease.run);
         let Some(review) = review::of_head(pool, run, head.as_str()).await? else { return Ok(None) };
+        // A review by an earlier text is none of what is wanted now.
+        if review.edition != amendment::newest(pool, self.requirement.id).await?.0 {
+            return Ok(None);
+        }
         Ok(Some(Review {
             head: head.clone(),
             completed_at: review.reviewed_at,
@@ -154,6 +158,7 @@ impl Attempt<'_> {
     async fn approvals(&self, number: u64) -> Result<Vec<Approval>, Failure> {
         let forge = &self.factory.forge;
         let us = forge.identity().await?;
+        let amended_at = amendment::newest(&self.factory.pool, self.requirement.id).await?.1;
         let mut approvals = Vec::new();
         for review in forge.reviews(&self.repo, number).await? {
             let (Some(state), Some(user), Some(commit), Some(submitted_at)) =
@@ -167,6 +172,10 @@ impl Attempt<'_> {
                 true => Permission::None,
                 false => forge.permission(&self.repo, &user.login).await?,
             };
+            // Who approved before the last amendment approved another text; who refused has not changed their mind.
+            if state == ApprovalState::Approved && amended_at.is_some_and(|amended| submitted_at <= amended) {
+                continue;
+            }
             let by = person(Some(&user));
             approvals.push(Approval { by, bot, permission, state, commit, submitted_at });
         }

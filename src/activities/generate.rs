@@ -30,6 +30,9 @@ struct Written {
 }
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
+    if let Some(reply) = at.awaits_answers().await? {
+        return Ok(reply);
+    }
     if let Some(written) = pushed_before(at).await? {
         return conclude(at, written).await;
     }
@@ -53,6 +56,7 @@ async fn offer(
 ) -> Result<Result<Reply, Vec<Complaint>>, Failure> {
     let (title, explanation, files) = match draft {
         Draft::Declined(reason) => return Ok(Ok(answer(Outcome::Declined, reason))),
+        Draft::Asked(reply) => return Ok(Ok(reply)),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
     let title = title.unwrap_or_else(|| format!("feat: {}", at.requirement.title));
@@ -75,6 +79,7 @@ async fn prompt(at: &Attempt<'_>, mirror: &Mirror, base: &Sha) -> Result<llm::Pr
         product: &requirement.product,
         title: &requirement.title,
         body: &requirement.body,
+        said: &at.said().await?,
         spec: context.spec.as_deref(),
         policy: context.policy.as_deref().unwrap_or("none"),
         files: &context.files,

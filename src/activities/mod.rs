@@ -5,6 +5,7 @@
 
 mod arrival;
 mod ask;
+mod asking;
 mod attempt;
 mod barred;
 mod call;
@@ -55,7 +56,7 @@ use crate::{
         run::{Event, Park, PauseCause, Progress},
         workflow::Activity,
     },
-    engine::Answer,
+    engine::{Answer, Asked},
     github, llm,
     store::{self, job::Lease, run::StoredRun},
     workspace,
@@ -83,6 +84,8 @@ pub enum Reply {
     Answer(Answer),
     /// The step must wait for something outside.
     Park(Park, Progress),
+    /// The step asks people, and waits for their answers.
+    Ask(Asked),
 }
 
 /// Whose failure a failure is.

@@ -46,6 +46,9 @@ struct Complaints {
 }
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
+    if let Some(reply) = at.awaits_answers().await? {
+        return Ok(reply);
+    }
     let head = at.head()?;
     let pull = at.pull().await?;
     if pull.head_sha != head && !may_have_pushed(at, &pull.head_sha).await? {
@@ -79,6 +82,7 @@ async fn offer(
     let unfixable = |note| Ok(Ok(answer(Outcome::Unfixable, note)));
     let (title, explanation, files) = match draft {
         Draft::Declined(reason) => return unfixable(reason),
+        Draft::Asked(reply) => return Ok(Ok(reply)),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
     if let Some(note) = too_wide(&files, &complaints.changed) {
@@ -125,6 +129,7 @@ async fn may_have_pushed(at: &Attempt<'_>, head: &Sha) -> Result<bool, Failure> 
 /// Why the review of this head failed: no fix of ours would make it complete.
 async fn failed_review(at: &Attempt<'_>, head: &Sha) -> Result<Option<String>, Failure> {
     let review = review::of_head(&at.factory.pool, at.lease.run, head.as_str()).await?;
+    let review = review.filter(|review| review.edition == at.edition);
     Ok(review.and_then(|review| review.failed))
 }
 
@@ -221,6 +226,7 @@ where
         product: &requirement.product,
         title: &requirement.title,
         body: &requirement.body,
+        said: &at.said().await?,
         findings: &complaints.findings,
         blockers: &complaints.blockers,
         checks: &complaints.checks,

@@ -77,6 +77,10 @@ async fn recorded(at: &Attempt<'_>, head: &Sha, arrival: Arrival) -> Result<Opti
     if arrival.returned && arrival.since.is_some_and(|since| review.reviewed_at < since) {
         return Ok(None);
     }
+    // What was judged by an earlier text says nothing about this one.
+    if review.edition != at.edition {
+        return Ok(None);
+    }
     if let Some(why) = review.failed {
         return Ok(Some(Reviewed::Failed(why)));
     }
@@ -99,7 +103,8 @@ async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Reviewed, Fa
     let (pool, lease) = (&at.factory.pool, &at.lease);
     if !left_out.is_empty() {
         let why = format!("the reviewer would not be shown {}", left_out.join(", "));
-        let new = New { failed: Some(&why), not_before, ..New::complete(head, "", &[]) };
+        let edition = at.edition;
+        let new = New { failed: Some(&why), not_before, edition, ..New::complete(head, "", &[]) };
         review::record(pool, lease, &new).await?;
         return Ok(Reviewed::Failed(why));
     }
@@ -109,7 +114,8 @@ async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Reviewed, Fa
     };
     let (summary, findings) = at.ask(head, prompt, read).await?;
     let changed = changed_since_found(at, subject).await?;
-    let new = New { changed: &changed, not_before, ..New::complete(head, &summary, &findings) };
+    let edition = at.edition;
+    let new = New { changed: &changed, not_before, edition, ..New::complete(head, &summary, &findings) };
     review::record(pool, lease, &new).await?;
     // What a person dismissed before is dismissed here too.
     let recorded = recorded(at, head, *arrival).await?;
@@ -166,6 +172,7 @@ async fn prompt(
         product: &requirement.product,
         title: &requirement.title,
         body: &requirement.body,
+        said: &at.said().await?,
         spec: spec.as_deref(),
         tier: &tier,
         diff: &subject.diff.text,
@@ -189,7 +196,10 @@ async fn post(
     findings: &[Finding],
 ) -> Result<(), Failure> {
     let forge = &at.factory.forge;
-    let key = format!("review/{}", head.short());
+    let key = match at.edition {
+        0 => format!("review/{}", head.short()),
+        edition => format!("review/{}/after.{edition}", head.short()),
+    };
     let marker = text::Marker::new(&format!("{}:{key}", at.lease.run));
     let (comments, elsewhere) = comments(diff, findings);
     let body = format!("**Aspora review of {}**: {}\n{elsewhere}", head.short(), tally(findings));

@@ -5,7 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::{Polling, Reply, attempt::Attempt};
-use crate::core::run::{Awaited, Park, Progress, Topic};
+use crate::core::{
+    question::LOOK_AGAIN,
+    run::{Awaited, Park, Progress, Topic},
+};
 
 /// How often a merge in the background may be polled. docs.github.com: about once a second.
 const BACKGROUND: Duration = Duration::from_secs(1);
@@ -18,6 +21,12 @@ pub(super) fn wait(at: &Attempt<'_>, reason: String) -> Reply {
 /// Waits for what only these people can do.
 pub(super) fn wait_for_people(at: &Attempt<'_>, reason: String, awaited: Awaited) -> Reply {
     park(at, reason, entered(at), at.factory.polling, awaited)
+}
+
+/// Waits for the answers of whoever submitted the requirement: nothing at the forge ends it, so that nothing is polled.
+pub(super) fn wait_for_answers(at: &Attempt<'_>, reason: String) -> Park {
+    let until = at.stored.now + LOOK_AGAIN;
+    Park { awaited: Awaited::Requester, ..Park::new(reason, Vec::new(), until) }
 }
 
 /// Waits for the forge, which has worked on it since then.

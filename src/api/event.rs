@@ -162,6 +162,29 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// The step that waits asked people; `GET /api/v1/runs/{id}/questions` has the texts.
+    Asked {
+        /// The round of questions, from 1.
+        round: u32,
+        /// How many questions there are.
+        questions: u32,
+    },
+    /// A person answered a round of questions.
+    QuestionAnswered {
+        /// The round.
+        round: u32,
+    },
+    /// A person amended the requirement.
+    Amended {
+        /// How often it was amended, from 1.
+        edition: u32,
+        /// The digest of title and body before: SHA-256 in hexadecimal.
+        before: String,
+        /// The digest after.
+        after: String,
+        /// Why.
+        reason: String,
+    },
     /// The pull request was merged, closed or reopened after the run had ended.
     PullChanged {
         /// `open`, `closed` or `merged`.
@@ -236,6 +259,11 @@ impl From<run::Event> for Fact {
             run::Event::FindingDismissed { fingerprint, finding, reason } => {
                 Self::FindingDismissed { fingerprint, finding, reason }
             }
+            run::Event::Asked { round, questions } => Self::Asked { round, questions },
+            run::Event::QuestionAnswered { round } => Self::QuestionAnswered { round },
+            run::Event::Amended { edition, before, after, reason } => {
+                Self::Amended { edition, before, after, reason }
+            }
             run::Event::PullChanged { state, note, progress } => {
                 Self::PullChanged { state: state.as_str().to_owned(), note, progress: (&progress).into() }
             }
@@ -246,7 +274,7 @@ impl From<run::Event> for Fact {
 
 impl Fact {
     /// The names of all events.
-    pub const NAMES: [&str; 21] = [
+    pub const NAMES: [&str; 24] = [
         "started",
         "answered",
         "parked",
@@ -264,6 +292,9 @@ impl Fact {
         "hurried",
         "skipped",
         "not_permitted",
+        "asked",
+        "question_answered",
+        "amended",
         "pull_changed",
         "finding_dismissed",
         "retried_from",
@@ -292,6 +323,9 @@ impl Fact {
             Self::Skipped { .. } => "skipped",
             Self::NotPermitted { .. } => "not_permitted",
             Self::FindingDismissed { .. } => "finding_dismissed",
+            Self::Asked { .. } => "asked",
+            Self::QuestionAnswered { .. } => "question_answered",
+            Self::Amended { .. } => "amended",
             Self::PullChanged { .. } => "pull_changed",
             Self::RetriedFrom { .. } => "retried_from",
             Self::Other => "other",

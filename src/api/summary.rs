@@ -52,6 +52,13 @@ impl Fact {
             Self::FindingDismissed { finding, reason, .. } => {
                 (format!("finding dismissed: {finding}"), reason.as_str())
             }
+            Self::Asked { round, questions } => {
+                (format!("asked {} (round {round})", counted(questions, "question")), "")
+            }
+            Self::QuestionAnswered { round } => (format!("answered the questions of round {round}"), ""),
+            Self::Amended { edition, reason, .. } => {
+                (format!("requirement amended (edition {edition})"), reason.as_str())
+            }
             Self::PullChanged { note, .. } => ("after the end".to_owned(), note.as_str()),
             Self::RetriedFrom { begins_at, reason } => (format!("retried from {begins_at}"), reason.as_str()),
             Self::Other => ("unknown event".to_owned(), "it was recorded by a newer release"),
@@ -143,6 +150,13 @@ mod tests {
         check(
             &Fact::FindingDismissed { fingerprint: "f".to_owned(), finding, reason: reason() },
             "finding dismissed: a.py:3 divides by zero: why",
+        );
+        check(&Fact::Asked { round: 1, questions: 2 }, "asked 2 questions (round 1)");
+        check(&Fact::QuestionAnswered { round: 1 }, "answered the questions of round 1");
+        let digest = || "0".repeat(64);
+        check(
+            &Fact::Amended { edition: 1, before: digest(), after: digest(), reason: reason() },
+            "requirement amended (edition 1): why",
         );
         let note = "merged unjudged by asha".to_owned();
         check(

@@ -64,6 +64,8 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::Skipped { .. }
         | Fact::NotPermitted { .. }
         | Fact::FindingDismissed { .. }
+        | Fact::QuestionAnswered { .. }
+        | Fact::Amended { .. }
         | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. } => Some(format!("by {}", event.actor)),
         Fact::Signalled { .. }
@@ -73,6 +75,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::WentOn { .. }
         | Fact::Stranded { .. }
         | Fact::Exhausted { .. }
+        | Fact::Asked { .. }
         | Fact::Other => None,
     }
 }
@@ -93,6 +96,7 @@ fn mood(fact: &Fact) -> Mood {
             "declined" | "closed" | "stopped" | "unfixable" | "conflict" | "refused" => Mood::Bad,
             _ => Mood::Busy,
         },
+        Fact::Asked { .. } => Mood::Busy,
         Fact::Failed { .. }
         | Fact::Stranded { .. }
         | Fact::Exhausted { .. }
@@ -110,6 +114,8 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::Hurried { .. }
         | Fact::NotPermitted { .. }
         | Fact::FindingDismissed { .. }
+        | Fact::QuestionAnswered { .. }
+        | Fact::Amended { .. }
         | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. }
         | Fact::Other => Mood::Quiet,

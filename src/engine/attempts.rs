@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Ack, Actor, Answer, Engine, Error, advance, advance::lock, outage, snooze, without_nul};
+use super::{Ack, Actor, Answer, Asked, Engine, Error, advance, advance::lock, outage, snooze, without_nul};
 use crate::{
     core::run::{Event, Park, Progress, State, backoff_ceiling},
     store::{
@@ -25,7 +25,7 @@ impl Engine {
         let Answer { outcome, note, progress } = answer;
         let note = without_nul(&note);
         let event = Event::Answered { turn: lease.turn, outcome, note, progress };
-        self.finish(lease, worker, event).await
+        self.finish(lease, worker, event, None).await
     }
 
     /// Lets a step wait without a job. If a signal that it waits for has come already, it runs again at once.
@@ -41,7 +41,7 @@ impl Engine {
     ) -> Result<Ack, Error> {
         let park = Park { reason: without_nul(&park.reason), ..park };
         let event = Event::Parked { turn: lease.turn, park, progress };
-        self.finish(lease, worker, event).await
+        self.finish(lease, worker, event, None).await
     }
 
     /// Records a failed attempt. It is retried after a random delay of at least `after`; the last one makes the
@@ -86,7 +86,7 @@ impl Engine {
         let attempts = lease.attempt.min(lease.most);
         let error = without_nul(error);
         let event = Event::Exhausted { turn: lease.turn, attempts, error };
-        self.finish(lease, worker, event).await
+        self.finish(lease, worker, event, None).await
     }
 
     /// Ends a run as blocked because this release cannot follow its workflow.
@@ -106,8 +106,14 @@ impl Engine {
         Ok(Ack::Committed)
     }
 
-    /// Ends an attempt and its job with `event`, unless the lease is lost.
-    async fn finish(&self, lease: &Lease, worker: &str, event: Event) -> Result<Ack, Error> {
+    /// Ends an attempt and its job with `event`, unless the lease is lost; with the questions that it asks.
+    pub(super) async fn finish(
+        &self,
+        lease: &Lease,
+        worker: &str,
+        event: Event,
+        asked: Option<&Asked>,
+    ) -> Result<Ack, Error> {
         let mut tx = self.pool.begin().await?;
         if !job::finish(&mut tx, lease).await? {
             return Ok(Ack::Fenced);
@@ -130,6 +136,7 @@ impl Engine {
         {
             events.push(Event::Signalled { topic });
         }
+        self.settle_questions(&mut tx, (&stored, lease), asked, &mut events).await?;
         self.advance(&mut tx, stored, &workflow, Actor::Attempt(lease, worker), events).await?;
         failpoint::pass("finish.before")?;
         tx.commit().await?;

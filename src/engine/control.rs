@@ -90,6 +90,18 @@ pub enum Denied {
     /// Its first step is done, and repeating it would have to undo the commits on the branch.
     #[error("`{0}` is done and its branch has commits; fork a new run from `{0}`")]
     HasCommits(String),
+    /// It asks nothing.
+    #[error("the run has no open question; `aspora run questions` lists what it asked and who answered")]
+    NoQuestion,
+    /// No run of the requirement lives.
+    #[error("no run of the requirement is under way any more; resubmit it with the new text")]
+    Over,
+    /// A run of the requirement lives.
+    #[error("a run of requirement {0} is under way; amend it, or cancel it first")]
+    Alive(Uuid),
+    /// Another requirement took its place.
+    #[error("requirement {0} took its place; resubmit or amend that one")]
+    Superseded(Uuid),
     /// It has no pull request that a later step could continue.
     #[error("the run has no pull request yet; fork it from `{0}`")]
     NoPullRequest(String),

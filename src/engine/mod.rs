@@ -7,6 +7,7 @@
 
 mod accept;
 mod advance;
+mod amend;
 mod attempts;
 mod budget;
 mod catalog;
@@ -15,6 +16,7 @@ mod fork;
 pub mod group_commit;
 mod outage;
 pub mod people;
+mod questions;
 mod record;
 mod redrive;
 mod replay;
@@ -30,15 +32,18 @@ use uuid::Uuid;
 
 pub use self::{
     accept::Accepted,
+    amend::{Amendment, Resubmitted},
     catalog::ProductSettings,
     control::{Control, Denied, Verb},
+    questions::{Asked, asks},
     submission::Submission,
     wake::Received,
 };
 use self::{advance::Actor, workflows::Workflows};
 use crate::{
     core::{
-        limit,
+        limit, question,
+        requirement::Invalid,
         run::{Progress, Refused},
         subject::SubjectKind,
         workflow::{self, Outcome},
@@ -83,6 +88,15 @@ pub enum Error {
     /// The run does not allow this in its current state.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The requirement does not exist.
+    #[error("there is no requirement {0}")]
+    NoRequirement(Uuid),
+    /// The text of a requirement is invalid, in these fields.
+    #[error("the requirement is invalid: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Invalid(Vec<Invalid>),
+    /// The answers do not fit the questions.
+    #[error("{}: {}", .0.pointer, .0.message)]
+    Answers(question::Wrong),
     /// The dead letter does not exist.
     #[error("there is no dead letter {0}")]
     NoLetter(i64),

@@ -162,6 +162,46 @@ pub(super) async fn dismissed(
     append(tx, by, act).await
 }
 
+/// A person answered a round of questions that a step of a run, of a product, asked. The texts are not in the log.
+pub(super) async fn answered(
+    tx: &mut Connection,
+    by: Author<'_>,
+    (run, product): (Uuid, &str),
+    (round, step): (i32, &str),
+) -> Result<()> {
+    let subject = run.to_string();
+    let act = Act {
+        act: "run.answer",
+        subject: &subject,
+        run: Some(run),
+        product: Some(product),
+        after: Some(json!({ "round": round, "step": step })),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
+/// A person amended a requirement, with this newest run. The texts are not in the log, but their digests.
+pub(super) async fn amended(
+    tx: &mut Connection,
+    by: Author<'_>,
+    (requirement, run, product): (Uuid, Uuid, &str),
+    (edition, (before, after)): (u32, &(String, String)),
+    reason: &Reason,
+) -> Result<()> {
+    let subject = requirement.to_string();
+    let act = Act {
+        act: "requirement.amend",
+        subject: &subject,
+        run: Some(run),
+        product: Some(product),
+        before: Some(json!({ "edition": edition.saturating_sub(1), "digest": before })),
+        after: Some(json!({ "edition": edition, "digest": after })),
+        reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
 /// A person had a provider probed that is down.
 pub(super) async fn probed(
     tx: &mut Connection,

@@ -25,6 +25,7 @@ pub mod outage;
 pub mod path;
 pub mod policy;
 pub mod push;
+pub mod question;
 pub mod rate;
 pub mod reason;
 pub mod redact;

@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// The most characters a requirement's title may have.
 pub const TITLE_LIMIT: usize = 200;
@@ -127,6 +128,12 @@ impl Requirement {
             _ => Err(wrong),
         }
     }
+}
+
+/// Identifies the text of a requirement: SHA-256 of title and body, in hexadecimal.
+#[must_use]
+pub fn text_digest(title: &str, body: &str) -> String {
+    hex::encode(Sha256::digest(format!("{title}\n\n{body}")))
 }
 
 impl Invalid {

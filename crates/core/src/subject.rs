@@ -41,6 +41,14 @@ impl Subject {
         }
     }
 
+    /// The id of the row that holds it.
+    #[must_use]
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::Requirement(id) => id,
+        }
+    }
+
     /// Its kind.
     #[must_use]
     pub const fn kind(self) -> SubjectKind {

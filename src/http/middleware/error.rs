@@ -133,6 +133,12 @@ impl From<engine::Error> for Error {
             engine::Error::Store(error) => error.into(),
             engine::Error::NoRun(id) => Self::not_found("run", id),
             engine::Error::NoLetter(id) => Self::not_found("dead letter", id),
+            engine::Error::NoRequirement(id) => Self::not_found("requirement", id),
+            engine::Error::Invalid(wrong) => Self::fields(
+                "requirement",
+                wrong.into_iter().map(|invalid| (format!("/{}", invalid.field), invalid.message)),
+            ),
+            engine::Error::Answers(wrong) => Self::field(&wrong.pointer, wrong.message),
             engine::Error::NoProduct(name) => {
                 Self::new(Kind::UnknownProduct, format!("there is no product `{name}`"))
             }
@@ -156,6 +162,7 @@ impl From<Denied> for Error {
     fn from(denied: Denied) -> Self {
         let kind = match denied {
             Denied::Running(_) | Denied::Contended => Kind::Busy,
+            Denied::NoQuestion => Kind::NoQuestion,
             _ => Kind::NotAllowed,
         };
         Self::new(kind, denied.to_string())

@@ -67,6 +67,11 @@ kinds! {
         "The request took too long"
         "Send it again; a POST with the same Idempotency-Key takes effect only once."
 
+    /// The run asks nothing.
+    NoQuestion "no-question" CONFLICT Retry::Never;
+        "The run has no open question"
+        "GET /api/v1/runs/{id}/questions lists what it asked, and who answered."
+
     /// The body is over the limit.
     TooLarge "too-large" PAYLOAD_TOO_LARGE Retry::Never;
         "The body is over the limit"

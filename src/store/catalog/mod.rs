@@ -1,6 +1,7 @@
 //! What can be asked for, and how it is done: products, requirements, schedules, workflows. And by whom: people, their
 //! keys and sessions, and what they did.
 
+pub mod amendment;
 pub mod api_key;
 pub mod audit;
 pub mod idempotency;

@@ -27,6 +27,8 @@ pub struct Review {
     pub reviewed_at: DateTime<Utc>,
     /// Why it failed; `None` for a complete one.
     pub failed: Option<String>,
+    /// The edition of the requirement's text that it judged the change by.
+    pub edition: i32,
 }
 
 /// A review to be recorded.
@@ -44,13 +46,15 @@ pub struct New<'a> {
     pub changed: &'a [String],
     /// A review of this head from before this time does not count any more and is replaced.
     pub not_before: Option<DateTime<Utc>>,
+    /// The edition of the requirement's text that it judged the change by; one of an earlier edition is replaced.
+    pub edition: i32,
 }
 
 impl<'a> New<'a> {
-    /// A complete review of a head that is reviewed for the first time.
+    /// A complete review of a head that is reviewed for the first time, by a text that was never amended.
     #[must_use]
     pub const fn complete(head: &'a Sha, summary: &'a str, findings: &'a [Finding]) -> Self {
-        Self { head, summary, failed: None, findings, changed: &[], not_before: None }
+        Self { head, summary, failed: None, findings, changed: &[], not_before: None, edition: 0 }
     }
 }
 
@@ -120,16 +124,18 @@ impl Row {
 pub async fn record(pool: &Pool, lease: &Lease, new: &New<'_>) -> Result<()> {
     let mut tx = pool.begin().await?;
     let recorded = sqlx::query!(
-        "insert into review (run_id, head_sha, turn, summary, failed) values ($1, $2, $3, $4, $5)
+        "insert into review (run_id, head_sha, turn, summary, failed, edition) values ($1, $2, $3, $4, $5, $7)
          on conflict (run_id, head_sha) do update
-         set turn = excluded.turn, summary = excluded.summary, failed = excluded.failed, reviewed_at = now()
-         where review.reviewed_at < $6",
+         set turn = excluded.turn, summary = excluded.summary, failed = excluded.failed, reviewed_at = now(),
+             edition = excluded.edition
+         where review.reviewed_at < $6 or review.edition < excluded.edition",
         lease.run,
         new.head.as_str(),
         signed(lease.turn),
         new.summary,
         new.failed,
-        new.not_before
+        new.not_before,
+        new.edition
     )
     .execute(&mut *tx)
     .await?;
@@ -217,7 +223,7 @@ pub async fn dismiss(
 pub async fn of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Review>> {
     sqlx::query_as!(
         Review,
-        "select head_sha, summary, reviewed_at, failed from review where run_id = any(lineage($1)) and head_sha = $2
+        "select head_sha, summary, reviewed_at, failed, edition from review where run_id = any(lineage($1)) and head_sha = $2
          order by reviewed_at desc limit 1",
         run_id,
         head

@@ -96,7 +96,7 @@ impl fmt::Display for Failure {
 /// Applies the whole answer to the files that `read` returns (`None`: no such file).
 ///
 /// A file that would not change is left out, so an empty list means that there is nothing to do, as for a
-/// decline. A file with Windows line ends keeps them.
+/// decline or questions. A file with Windows line ends keeps them.
 ///
 /// # Errors
 /// Every block that does not fit; then nothing is applied.
@@ -106,7 +106,7 @@ pub fn apply(
 ) -> Result<Vec<Written>, Vec<BlockFailed>> {
     let blocks = match &answer.intent {
         Intent::Blocks(blocks) => blocks.as_slice(),
-        Intent::Decline(_) => &[],
+        Intent::Decline(_) | Intent::Ask(_) => &[],
     };
     let (mut written, mut failed) = (Vec::new(), Vec::new());
     for (at, block) in blocks.iter().enumerate() {

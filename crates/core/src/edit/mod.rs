@@ -44,6 +44,9 @@ pub enum Intent {
     Blocks(Vec<Block>),
     /// Nothing: one sentence why it cannot be done.
     Decline(String),
+    /// Nothing yet: what people must say first, 1 to [`QUESTIONS_LIMIT`](crate::question::QUESTIONS_LIMIT) questions of
+    /// visible text.
+    Ask(Vec<String>),
 }
 
 /// What to do with one file.

@@ -5,7 +5,11 @@ use super::{
     ANSWER_LIMIT, Act, Answer, Block, FILE_LIMIT, FILES_LIMIT, Intent, Replacement, TITLE_LIMIT, forbidden,
     forbidden_when_new,
 };
-use crate::path::{PathRejected, RepoPath, collision};
+use crate::{
+    path::{PathRejected, RepoPath, collision},
+    question::{QUESTION_LIMIT, QUESTIONS_LIMIT},
+    visible::without_invisible,
+};
 
 const SEARCH: &str = "<<<<<<< SEARCH";
 const DIVIDER: &str = "=======";
@@ -30,8 +34,8 @@ pub enum Problem {
     /// Postgres text cannot contain it, and no source file needs it.
     #[error("the answer holds a NUL character")]
     Nul,
-    /// Neither a block nor a decline: most often prose, or a diff in another format.
-    #[error("the answer has no `=== file:`, `=== edit:`, `=== delete:` or `=== decline:` line")]
+    /// Neither a block, a question nor a decline: most often prose, or a diff in another format.
+    #[error("the answer has no `=== file:`, `=== edit:`, `=== delete:`, `=== ask:` or `=== decline:` line")]
     Nothing,
     /// More than [`FILES_LIMIT`] blocks.
     #[error("the answer has more than {FILES_LIMIT} blocks")]
@@ -65,7 +69,7 @@ pub enum Problem {
     #[error("`=== end:` closes nothing")]
     StrayEnd,
     /// An unknown word after `===`.
-    #[error("`=== {0}:` is unknown; known are title, file, edit, end, delete and decline")]
+    #[error("`=== {0}:` is unknown; known are title, file, edit, end, delete, ask and decline")]
     Unknown(String),
     /// Two titles, or one that is empty or over [`TITLE_LIMIT`] characters.
     #[error("one title of 1 to {TITLE_LIMIT} characters is needed")]
@@ -73,6 +77,15 @@ pub enum Problem {
     /// A decline together with blocks, a second decline, or one without a reason.
     #[error("a decline stands alone and has a reason")]
     Decline,
+    /// Questions together with a change, a title or a decline: nobody could say what was meant.
+    #[error("questions stand alone: give no title, block or decline with `=== ask:`")]
+    Ask,
+    /// More questions than [`QUESTIONS_LIMIT`].
+    #[error("the answer asks more than {QUESTIONS_LIMIT} questions")]
+    TooManyQuestions,
+    /// A question without visible text, or one over [`QUESTION_LIMIT`].
+    #[error("a question has 1 to {QUESTION_LIMIT} bytes of visible text; this one has {0}")]
+    Question(usize),
     /// Something other than SEARCH/REPLACE pairs in an edit block.
     #[error("an edit block holds SEARCH/REPLACE pairs only: {0}")]
     Edit(&'static str),
@@ -109,6 +122,7 @@ struct Reader<'a> {
     explanation: Vec<&'a str>,
     blocks: Vec<Block>,
     decline: Option<String>,
+    questions: Vec<String>,
 }
 
 /// A problem, at the line that is being read or at another.
@@ -135,7 +149,7 @@ impl<P: Into<Problem>> From<P> for Fault {
 impl<'a> Reader<'a> {
     fn new(text: &'a str) -> Self {
         let (lines, explanation, blocks) = (text.lines().collect(), Vec::new(), Vec::new());
-        Self { lines, at: 0, title: None, explanation, blocks, decline: None }
+        Self { lines, at: 0, title: None, explanation, blocks, decline: None, questions: Vec::new() }
     }
 
     /// The next line and its number from 1.
@@ -176,6 +190,7 @@ impl<'a> Reader<'a> {
                 self.decline = Some(rest.to_owned());
                 Ok(())
             }
+            "ask" => self.read_question(rest),
             "end" => Err(Problem::StrayEnd.into()),
             unknown => Err(Problem::Unknown(unknown.to_owned()).into()),
         }
@@ -186,6 +201,18 @@ impl<'a> Reader<'a> {
             return Err(Problem::Title.into());
         }
         self.title = Some(title.to_owned());
+        Ok(())
+    }
+
+    fn read_question(&mut self, question: &str) -> Result<(), Fault> {
+        let question = without_invisible(question).trim().to_owned();
+        if !(1..=QUESTION_LIMIT).contains(&question.len()) {
+            return Err(Problem::Question(question.len()).into());
+        }
+        if self.questions.len() == QUESTIONS_LIMIT {
+            return Err(Problem::TooManyQuestions.into());
+        }
+        self.questions.push(question);
         Ok(())
     }
 
@@ -232,7 +259,10 @@ impl<'a> Reader<'a> {
 
     fn finish(self) -> Parsed<Answer> {
         let fail = |problem| Err(Malformed { line: self.lines.len().max(1), problem });
+        let is_alone = self.title.is_none() && self.decline.is_none() && self.blocks.is_empty();
         let intent = match (self.decline, self.blocks) {
+            _ if !self.questions.is_empty() && !is_alone => return fail(Problem::Ask),
+            _ if !self.questions.is_empty() => Intent::Ask(self.questions),
             (Some(reason), blocks) if blocks.is_empty() => Intent::Decline(reason),
             (Some(_), _) => return fail(Problem::Decline),
             (None, blocks) if blocks.is_empty() => return fail(Problem::Nothing),
@@ -329,6 +359,22 @@ mod tests {
     fn a_decline_stands_alone() {
         let answer = Answer::parse("Sorry.\n=== decline: there is no such service\n").unwrap();
         assert_eq!(answer.intent, Intent::Decline("there is no such service".into()));
+    }
+
+    #[test]
+    fn questions_stand_alone() {
+        let answer =
+            Answer::parse("I cannot tell.\n=== ask: Which limit?\u{202e}\n=== ask:  Of whom? ").unwrap();
+        assert_eq!(answer.intent, Intent::Ask(vec!["Which limit?".into(), "Of whom?".into()]));
+        assert_eq!(answer.explanation, "I cannot tell.");
+        assert!(Answer::parse(&"=== ask: x\n".repeat(QUESTIONS_LIMIT)).is_ok());
+        assert!(Answer::parse(&format!("=== ask: {}", "x".repeat(QUESTION_LIMIT))).is_ok());
+        check(&"=== ask: x\n".repeat(QUESTIONS_LIMIT + 1), QUESTIONS_LIMIT + 1, "more than 5 questions");
+        check(&format!("=== ask: {}", "x".repeat(QUESTION_LIMIT + 1)), 1, "this one has 2001");
+        check("=== ask: \u{200b}", 1, "this one has 0");
+        check("=== ask: x\n=== delete: a", 2, "questions stand alone");
+        check("=== ask: x\n=== decline: y", 2, "questions stand alone");
+        check("=== title: x\n=== ask: y", 2, "questions stand alone");
     }
 
     #[track_caller]

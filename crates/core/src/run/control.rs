@@ -73,6 +73,8 @@ impl Run {
             Event::Resumed { .. } => return unpaused.resume(workflow, pause.queued),
             Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. } if pause.queued => true,
             Event::Answered { .. } | Event::Parked { .. } | Event::Exhausted { .. } if pause.queued => false,
+            // The resumed step reads what people said meanwhile.
+            Event::QuestionAnswered { .. } | Event::Amended { .. } => return Ok((self.clone(), vec![])),
             Event::Skipped { .. } | Event::RetriedFrom { .. } => false,
             event => return Err(self.illegal(event)),
         };

@@ -150,6 +150,29 @@ pub enum Event {
         /// Why, in words for people.
         reason: String,
     },
+    /// The step that waits asked people; the texts are in a table of their own. It follows [`Event::Parked`].
+    Asked {
+        /// The round of questions, from 1.
+        round: u32,
+        /// How many there are.
+        questions: u32,
+    },
+    /// A person answered a round of questions.
+    QuestionAnswered {
+        /// The round.
+        round: u32,
+    },
+    /// A person changed what is wanted; the texts are in a table of their own.
+    Amended {
+        /// How often it was changed, from 1.
+        edition: u32,
+        /// The digest of the text before.
+        before: String,
+        /// The digest of the text after.
+        after: String,
+        /// Why, in words for people.
+        reason: String,
+    },
     /// The pull request of a run that had ended was merged, closed or reopened by others.
     PullChanged {
         /// What it is now.
@@ -289,6 +312,9 @@ impl Event {
             Self::Skipped { .. } => "skipped",
             Self::NotPermitted { .. } => "not_permitted",
             Self::FindingDismissed { .. } => "finding_dismissed",
+            Self::Asked { .. } => "asked",
+            Self::QuestionAnswered { .. } => "question_answered",
+            Self::Amended { .. } => "amended",
             Self::PullChanged { .. } => "pull_changed",
             Self::RetriedFrom { .. } => "retried_from",
         }

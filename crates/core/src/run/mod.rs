@@ -34,6 +34,9 @@ pub struct Run {
     /// The providers that its job waits for or waited for, each with the beginning of its outage.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<String, DateTime<Utc>>,
+    /// How many rounds of questions it has asked.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asked: u32,
     /// What it has learnt about its pull request.
     pub progress: Progress,
 }
@@ -88,6 +91,7 @@ impl Run {
             visits: BTreeMap::new(),
             forgiven: BTreeMap::new(),
             held: BTreeMap::new(),
+            asked: 0,
             progress: Progress::default(),
         }
     }
@@ -111,6 +115,9 @@ impl Run {
                 Ok((run, vec![]))
             }
             (State::Ended { .. }, Event::Stranded { .. }) => Err(self.illegal(event)),
+            (State::At { .. } | State::Waiting { .. } | State::Paused(_), Event::Asked { round, .. }) => {
+                Ok((Self { asked: *round, ..self.clone() }, vec![]))
+            }
             (_, Event::Stranded { reason }) => Ok(self.block_unsupported(reason)),
             (State::Paused(pause), event) => self.apply_while_paused(pause, workflow, event, now),
             (_, Event::RetriedFrom { step, .. }) => self.retry(workflow, step, now),
@@ -158,12 +165,24 @@ impl Run {
                 };
                 self.clone().enter(workflow, &workflow.exhausted, &reason, now)
             }
+            (State::At { .. }, Event::QuestionAnswered { .. } | Event::Amended { .. }) => {
+                Ok((self.clone(), vec![]))
+            }
+            (State::Waiting { park, .. }, Event::QuestionAnswered { .. })
+                if park.awaited != Awaited::Requester =>
+            {
+                Ok((self.clone(), vec![]))
+            }
             (State::Waiting { park, .. }, Event::Signalled { topic }) if !park.topics.contains(topic) => {
                 Err(self.illegal(event))
             }
             (
                 State::Waiting { step, since, .. },
-                Event::Signalled { .. } | Event::Woken | Event::Hurried { .. },
+                Event::Signalled { .. }
+                | Event::Woken
+                | Event::Hurried { .. }
+                | Event::QuestionAnswered { .. }
+                | Event::Amended { .. },
             ) => {
                 let (run, mut actions) = self.clone().enqueue(workflow, step, *since)?;
                 actions.insert(0, Action::ClearTimer);
@@ -181,6 +200,21 @@ impl Run {
         let mut actions = self.abandon();
         actions.push(Action::Finish(End::Blocked));
         (Self { state, ..self.clone() }, actions)
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended { .. })
+    }
+
+    /// How it ended.
+    #[must_use]
+    pub const fn end(&self) -> Option<End> {
+        match self.state {
+            State::Ended { end, .. } => Some(end),
+            State::At { .. } | State::Waiting { .. } | State::Paused(_) => None,
+        }
     }
 
     /// The step that the run is at, waits in or was paused in.
@@ -245,6 +279,11 @@ impl Run {
         let (step, turn, attempts) = (to.to_owned(), self.turn, retry.attempts);
         Ok((self, vec![Action::Enqueue { step, queue: *queue, turn, attempts }]))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The longest delay after the `attempt`-th failure; the actual delay is random, between zero and this.

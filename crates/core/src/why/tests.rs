@@ -19,6 +19,7 @@ fn run(state: State) -> Run {
         visits: BTreeMap::new(),
         forgiven: BTreeMap::new(),
         held: BTreeMap::new(),
+        asked: 0,
         progress: Progress::default(),
     }
 }

@@ -75,7 +75,13 @@ pub(super) fn panel(view: &View) -> Markup {
 
 /// Whether an event leaves the run where it is.
 const fn is_aside(event: &Event) -> bool {
-    matches!(event, Event::NotPermitted { .. } | Event::FindingDismissed { .. } | Event::PullChanged { .. })
+    matches!(
+        event,
+        Event::NotPermitted { .. }
+            | Event::FindingDismissed { .. }
+            | Event::Asked { .. }
+            | Event::PullChanged { .. }
+    )
 }
 
 /// The stretches of every visit to a step, up to `end`; `goes_on` if the run has not ended by then.
@@ -119,12 +125,16 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
                 continue;
             }
             // The earlier job continues, or a new one begins, whose number the attempts show.
-            Event::Resumed { .. } | Event::Hurried { .. } => turn = resumed(&events[place..], attempts, turn),
+            Event::Resumed { .. }
+            | Event::Hurried { .. }
+            | Event::QuestionAnswered { .. }
+            | Event::Amended { .. } => turn = resumed(&events[place..], attempts, turn),
             Event::Failed { .. }
             | Event::Held { .. }
             | Event::WentOn { .. }
             | Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
+            | Event::Asked { .. }
             | Event::PullChanged { .. } => continue,
         }
         // A job begins here, for the step that the next event names, or else its attempts.
