@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC, money is whole millionths of a dollar, ids are UUIDs. The server and its clients
 //! share these types; nothing here knows HTTP.
 
+mod amendment;
 mod assessment;
 mod attempt;
 mod audit;
@@ -18,12 +19,14 @@ mod limit;
 mod outage;
 mod problem;
 mod product;
+mod question;
 mod requirement;
 mod run;
 mod schedule;
 mod summary;
 mod webhook;
 
+pub use amendment::{Amend, Amendment, Resubmit, Warning};
 pub use assessment::Assessment;
 pub use attempt::Attempt;
 pub use audit::{AuditEntries, AuditEntry, AuditVerification};
@@ -42,6 +45,7 @@ pub use limit::{Limit, Most};
 pub use outage::{Outage, OutageProbe};
 pub use problem::{Fault, Problem};
 pub use product::Product;
+pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};
 pub use schedule::{NewSchedule, Schedule, Tick};

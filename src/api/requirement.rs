@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::store::requirement;
+use super::Warning;
+use crate::store::{amendment::Links, requirement};
 
 /// A requirement to submit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -30,6 +31,9 @@ pub struct NewRequirement {
     /// Who asked for it; left out: the caller. Only `agent` and `admin` may name another person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<NewRequester>,
+    /// The requirement of the same product that it takes the place of; its run must have ended without a merge.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Uuid>,
 }
 
 /// Who asked for a requirement.
@@ -55,6 +59,12 @@ pub struct Accepted {
     pub run_url: String,
     /// The run's page for people.
     pub page_url: String,
+    /// The requirement that it took the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Uuid>,
+    /// What is worth knowing about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// A requirement and the state of its run.
@@ -85,6 +95,15 @@ pub struct Requirement {
     pub ended_as: Option<String>,
     /// The pull request's number.
     pub pull: Option<i64>,
+    /// How often its text was amended; lists leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edition: Option<i32>,
+    /// The requirement that this one took the place of; lists leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub supersedes: Option<Uuid>,
+    /// The requirement that took its place; lists leave it out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<Uuid>,
 }
 
 /// A page of requirements, newest first.
@@ -115,6 +134,18 @@ impl From<requirement::Row> for Requirement {
             step: row.step,
             ended_as: row.ended_as,
             pull: row.pull,
+            edition: None,
+            supersedes: None,
+            superseded_by: None,
         }
+    }
+}
+
+impl Requirement {
+    /// The same with what lists leave out.
+    #[must_use]
+    pub fn with(self, edition: i32, links: Links) -> Self {
+        let Links { supersedes, superseded_by } = links;
+        Self { edition: Some(edition), supersedes, superseded_by, ..self }
     }
 }

@@ -117,6 +117,7 @@ async fn follow(
         body: BODY.to_owned(),
         priority: 3,
         requested_by: None,
+        supersedes: None,
     };
     let accepted = client.submit_once(&new, marker.key).await?;
     printer.aside(&format!("“{BODY}”\n{}\n", accepted.page_url))?;

@@ -104,7 +104,7 @@ async fn submit(client: &Client, printer: &Printer, command: Submit) -> anyhow::
     let (product, title, priority) = (command.product, command.title, command.priority);
     let by = NewRequester { name: command.requested_by, forge_login: command.forge_login };
     let requested_by = (by != NewRequester::default()).then_some(by);
-    let new = NewRequirement { product, title, body, priority, budget, requested_by };
+    let new = NewRequirement { product, title, body, priority, budget, requested_by, supersedes: None };
     let accepted = client.submit(&new).await?;
     let text = format!(
         "Submitted requirement {}; its run is {}.\n{}",

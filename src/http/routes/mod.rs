@@ -1,5 +1,6 @@
 //! REST under `/api/v1`, and what programs ask of the server itself. One file for each resource.
 
+mod amendments;
 mod audit;
 mod budgets;
 mod controls;
@@ -15,6 +16,7 @@ pub mod openapi;
 mod outages;
 mod problems;
 mod products;
+mod questions;
 mod requirements;
 mod responses;
 mod reviews;
@@ -72,7 +74,13 @@ fn requirements_and_runs() -> Router<AppState> {
     Router::new()
         .route("/requirements", get(requirements::list).post(requirements::submit))
         .route("/requirements/{id}", get(requirements::show))
+        .route("/requirements/{id}/amendments", get(amendments::list))
+        .route("/requirements/{id}/amend", post(amendments::amend))
+        .route("/requirements/{id}/cancel", post(amendments::cancel))
+        .route("/requirements/{id}/resubmit", post(amendments::resubmit))
         .route("/runs/{id}", get(runs::show))
+        .route("/runs/{id}/questions", get(questions::list))
+        .route("/runs/{id}/answers", post(questions::answer))
         .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/attempts", get(runs::attempts))

@@ -10,8 +10,8 @@ use utoipa::OpenApi;
 
 use self::complete::Complete;
 use super::{
-    audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys, limits, outages,
-    products, requirements, reviews, runs, schedules, webhooks,
+    amendments, audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys,
+    limits, outages, products, questions, requirements, reviews, runs, schedules, webhooks,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -25,6 +25,8 @@ use crate::{api, http::middleware::error::Error};
     ),
     paths(
         requirements::submit, requirements::list, requirements::show,
+        amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
+        questions::list, questions::answer,
         runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects,
         runs::diff, export::show,
         budgets::list, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{budgets, responses::NotFound};
 use crate::{
-    api::{self, Accepted, NewRequester, NewRequirement, Problem, Requirements},
+    api::{self, Accepted, NewRequester, NewRequirement, Problem, Requirements, Warning},
     core::{
         access::{Right, Role},
         requirement::{Invalid, ProductName, RequestedBy, Requirement},
@@ -29,7 +29,7 @@ use crate::{
         },
         scope,
     },
-    store::{self, Connection, requirement::Filter},
+    store::{self, Connection, Pool, amendment, requirement::Filter},
 };
 
 /// The route's name beside the keys that were used on it.
@@ -45,7 +45,7 @@ const NAMED: usize = 20;
     params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "1 to 255 visible ASCII characters. The same key with the same body gives the same answer for 24 hours and makes no second requirement.")),
     responses(
         (status = 202, description = "The requirement is stored and a run works on it.", body = Accepted, headers(("Location" = String, description = "The requirement."))),
-        (status = 409, description = "The first request with this key is still running.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The first request with this key is still running; or the requirement that it would take the place of is under way, merged or superseded.", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "The product has as many open runs as its backlog allows; nothing is stored.", body = Problem, content_type = "application/problem+json", headers(("Retry-After" = u32, description = "Seconds."))),
         (status = 422, description = "A field is invalid, the product is unknown, or the key was used with another body.", body = Problem, content_type = "application/problem+json"),
     ))]
@@ -61,12 +61,16 @@ pub(super) async fn submit(
     if !caller.has(&new.product) {
         return Err(explained(&app, &caller, engine::Error::NoProduct(new.product)).await);
     }
+    let supersedes = match new.supersedes {
+        Some(earlier) => Some(of_caller(&app, &caller, earlier).await?),
+        None => None,
+    };
     let requester = requester(&caller, new.requested_by)?;
     let by = caller.author();
     let submission = Submission { requirement: &requirement, budget, requested_by: Some(&requester), by };
     let accepted = once.run(app.engine.pool(), async |tx: &mut Connection| {
-        let accepted = app.engine.submit_in(tx, submission).await?;
-        Ok(reply(&app, accepted))
+        let accepted = app.engine.resubmit_in(tx, submission, supersedes).await?;
+        Ok(reply(&app, accepted, supersedes))
     });
     match accepted.await {
         Ok(outcome) => Ok(outcome),
@@ -118,8 +122,10 @@ pub(super) async fn show(
     Id(id): Id,
 ) -> Result<Json<api::Requirement>, Error> {
     let row = store::requirement::get(app.engine.pool(), id).await?;
-    let row = row.ok_or_else(|| Error::not_found("requirement", id))?;
-    let view = api::Requirement::from(row);
+    let Some(row) = row else { return Err(missing(app.engine.pool(), id).await?) };
+    let pool = app.engine.pool();
+    let (edition, links) = (amendment::newest(pool, id).await?.0, amendment::links(pool, id).await?);
+    let view = api::Requirement::from(row).with(edition, links);
     Ok(Json(if caller.may(Right::ReadPayload) { view } else { api::Requirement { body: None, ..view } }))
 }
 
@@ -157,13 +163,34 @@ pub(super) fn checked<T>(requirement: Result<T, Vec<Invalid>>) -> Result<T, Erro
     })
 }
 
-fn reply(app: &AppState, accepted: engine::Accepted) -> Reply {
-    let engine::Accepted { requirement, run } = accepted;
+/// That a requirement does not exist; for the id of a run it names the run's requirement.
+pub(super) async fn missing(pool: &Pool, id: Uuid) -> Result<Error, Error> {
+    let error = Error::not_found("requirement", id);
+    Ok(match amendment::of_run(pool, id).await? {
+        Some(requirement) => {
+            Error::new(Kind::NotFound, format!("{id} is a run; its requirement is {requirement}"))
+        }
+        None => error,
+    })
+}
+
+/// A requirement of one of the caller's products, which a new one may take the place of.
+async fn of_caller(app: &AppState, caller: &Caller, earlier: Uuid) -> Result<Uuid, Error> {
+    match store::scope::of_requirement(app.engine.pool(), earlier).await? {
+        Some(product) if caller.has(&product) => Ok(earlier),
+        _ => Err(Error::field("/supersedes", format!("there is no requirement {earlier}"))),
+    }
+}
+
+pub(super) fn reply(app: &AppState, resubmitted: engine::Resubmitted, supersedes: Option<Uuid>) -> Reply {
+    let engine::Resubmitted { accepted: engine::Accepted { requirement, run }, duplicate_of } = resubmitted;
     let body = Accepted {
         id: requirement,
         run_id: run,
         run_url: format!("/api/v1/runs/{run}"),
         page_url: format!("{}/runs/{run}", app.settings.public_url),
+        supersedes,
+        warnings: duplicate_of.map(Warning::duplicate).into_iter().collect(),
     };
     let location = Some(format!("/api/v1/requirements/{requirement}"));
     Reply { status: StatusCode::ACCEPTED, location, body: json!(body) }

@@ -17,6 +17,7 @@ use crate::{
         middleware::{
             error::Error,
             extract::{Id, Query},
+            problem::Kind,
         },
     },
     store::{self, Pool, run::StoredRun},
@@ -145,7 +146,13 @@ pub(super) async fn effects(State(app): State<AppState>, Id(id): Id) -> Result<J
 
 /// The run, or a 404.
 pub(super) async fn run(pool: &Pool, id: Uuid) -> Result<StoredRun, Error> {
-    store::run::get(pool, id).await?.ok_or_else(|| Error::not_found("run", id))
+    if let Some(stored) = store::run::get(pool, id).await? {
+        return Ok(stored);
+    }
+    Err(match store::requirement::get(pool, id).await? {
+        Some(row) => Error::new(Kind::NotFound, format!("{id} is a requirement; its run is {}", row.run_id)),
+        None => Error::not_found("run", id),
+    })
 }
 
 /// Spend and budget are part of it, since they change within a step while the version does not.

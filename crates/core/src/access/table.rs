@@ -57,6 +57,7 @@ use Right::{Administer, Configure, Control, Read, ReadPayload, Schedule, Steer, 
 use Scope::{Body, Factory, Lists, One};
 
 const RUN: Scope = One(Thing::Run);
+const REQUIREMENT: Scope = One(Thing::Requirement);
 const PRODUCT: Scope = One(Thing::Product);
 const SCHEDULE: Scope = One(Thing::Schedule);
 
@@ -75,15 +76,25 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/sign-out", Known),
     row("GET", "/", May(Read, Lists)),
     row("POST", "/requirements", May(Submit, Body)),
+    row("GET", "/requirements/{id}/resubmit", May(Submit, REQUIREMENT)),
+    row("GET", "/requirements/{id}/amend", May(Submit, REQUIREMENT)),
+    row("POST", "/requirements/{id}/amend", May(Submit, REQUIREMENT)),
     row("GET", "/runs/{id}", May(Read, RUN)),
     row("GET", "/runs/{id}/diffs/{number}", May(ReadPayload, RUN)),
     row("POST", "/runs/{id}/control", May(Control, RUN)),
+    row("POST", "/runs/{id}/answers", May(Submit, RUN)),
     row("GET", "/audit", May(Administer, Factory)),
     // Requirements and runs.
     row("GET", "/api/v1/me", Known),
     row("GET", "/api/v1/requirements", May(Read, Lists)),
     row("POST", "/api/v1/requirements", May(Submit, Body)),
-    row("GET", "/api/v1/requirements/{id}", May(Read, One(Thing::Requirement))),
+    row("GET", "/api/v1/requirements/{id}", May(Read, REQUIREMENT)),
+    row("GET", "/api/v1/requirements/{id}/amendments", May(ReadPayload, REQUIREMENT)),
+    row("POST", "/api/v1/requirements/{id}/amend", May(Submit, REQUIREMENT)),
+    row("POST", "/api/v1/requirements/{id}/resubmit", May(Submit, REQUIREMENT)),
+    row("POST", "/api/v1/requirements/{id}/cancel", May(Control, REQUIREMENT)),
+    row("GET", "/api/v1/runs/{id}/questions", May(ReadPayload, RUN)),
+    row("POST", "/api/v1/runs/{id}/answers", May(Submit, RUN)),
     row("GET", "/api/v1/runs/{id}", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/why", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/events", May(Read, RUN)),
