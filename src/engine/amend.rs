@@ -155,7 +155,7 @@ impl Engine {
         if let Some(earlier) = earlier {
             amendment::supersede(tx, accepted.requirement, earlier).await?;
         }
-        let duplicate_of = amendment::duplicate(tx, accepted.requirement).await?;
+        let duplicate_of = amendment::duplicate(&mut *tx, accepted.requirement).await?;
         Ok(Resubmitted { accepted, duplicate_of })
     }
 }

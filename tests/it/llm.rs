@@ -13,8 +13,8 @@ use aspora::{
     },
     dev::model::{Fault, MODEL, Script, ScriptedModel},
     llm::{
-        BadConfig, Bill, Config, Error, Generate, Model, Prompt, REPLY_LIMIT, Reply, Review, Task, Throttle,
-        read_review,
+        BadConfig, Bill, Config, Error, Generate, Model, Prompt, REPLY_LIMIT, Reply, Review, Said, Task,
+        Throttle, read_review,
     },
 };
 use futures::{FutureExt as _, future::BoxFuture};
@@ -42,13 +42,14 @@ fn config(server: &ScriptedModel) -> Config {
 }
 
 fn generate(title: &str) -> Prompt {
-    let (files, harness, tree) = (&[], &[], &[]);
-    Generate { product: "wealth", title, body: "b", spec: None, policy: "{}", files, harness, tree }.prompt()
+    let (files, harness, tree, said) = (&[], &[], &[], &Said::default());
+    Generate { product: "wealth", title, body: "b", said, spec: None, policy: "{}", files, harness, tree }
+        .prompt()
 }
 
 fn review(body: &str) -> Prompt {
-    let (title, tier, diff) = ("Portfolio", "high", "+x");
-    Review { product: "wealth", title, body, spec: None, tier, diff, files: &[] }.prompt()
+    let (title, tier, diff, said) = ("Portfolio", "high", "+x", &Said::default());
+    Review { product: "wealth", title, body, said, spec: None, tier, diff, files: &[] }.prompt()
 }
 
 async fn ask(server: &ScriptedModel, prompt: &Prompt) -> Result<Reply, Error> {

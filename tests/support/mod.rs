@@ -16,6 +16,6 @@ pub(crate) use people::{PERSON, bearer, client, key};
 pub(crate) use postgres::{TestDatabase, blank, database, migrate};
 pub(crate) use test_engine::{
     TestEngine, accept, advance, advance_limits, advance_waiting_job, answer, app, assert_budgets_add_up,
-    assert_folds, assert_sound, claim, engine, news, postpone_outages, skip_waits,
+    assert_folds, assert_sound, claim, due_timers, engine, news, postpone_outages, skip_waits,
 };
 pub(crate) use wait::eventually;

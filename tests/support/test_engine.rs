@@ -255,3 +255,8 @@ pub(crate) async fn assert_budgets_add_up(pool: &PgPool) {
     let money = all.into_iter().find(|check| check.name == "money").unwrap();
     assert_eq!(money.count, 0, "{money:?}");
 }
+
+/// How many timers are due.
+pub(crate) async fn due_timers(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("select count(*) from timer where due_at <= now()").fetch_one(pool).await.unwrap()
+}

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::{Client, Failure};
 use crate::api::{
-    Accepted, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, Events, Finding, Hold,
-    IssuedKey, Key, Limit, Most, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget,
-    NewSchedule, Outage, OutageProbe, Product, ProductBudget, Redrive, Redriven, Release, Released,
-    Requirement, Requirements, Run, RunBudget, Schedule, Why,
+    Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, Events, Finding,
+    Hold, IssuedKey, Key, Limit, Most, NewAnswers, NewHold, NewKey, NewProductBudget, NewRelease,
+    NewRequirement, NewRunBudget, NewSchedule, Outage, OutageProbe, Product, ProductBudget, Questions,
+    Redrive, Redriven, Release, Released, Requirement, Requirements, Resubmit, Run, RunBudget, Schedule, Why,
 };
 
 impl Client {
@@ -46,6 +46,32 @@ impl Client {
     /// One requirement.
     pub(crate) async fn requirement(&self, id: Uuid) -> Result<Requirement, Failure> {
         self.json(self.request(Method::GET, &format!("/api/v1/requirements/{id}"))).await
+    }
+
+    /// Gives a requirement another text.
+    pub(crate) async fn amend(&self, id: Uuid, new: &Amend) -> Result<Requirement, Failure> {
+        self.post_once(&format!("/api/v1/requirements/{id}/amend"), new, Uuid::new_v4()).await
+    }
+
+    /// Cancels the run of a requirement.
+    pub(crate) async fn cancel_requirement(&self, id: Uuid, reason: String) -> Result<Requirement, Failure> {
+        let path = format!("/api/v1/requirements/{id}/cancel");
+        self.post_once(&path, &Control { reason }, Uuid::new_v4()).await
+    }
+
+    /// Submits a requirement again, exactly once even if the connection breaks.
+    pub(crate) async fn resubmit(&self, id: Uuid, new: &Resubmit) -> Result<Accepted, Failure> {
+        self.post_once(&format!("/api/v1/requirements/{id}/resubmit"), new, Uuid::new_v4()).await
+    }
+
+    /// What a run asked, and who answered what.
+    pub(crate) async fn questions(&self, run: Uuid) -> Result<Questions, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/questions"))).await
+    }
+
+    /// Answers the open questions of a run.
+    pub(crate) async fn answer(&self, run: Uuid, answers: &NewAnswers) -> Result<Questions, Failure> {
+        self.post_once(&format!("/api/v1/runs/{run}/answers"), answers, Uuid::new_v4()).await
     }
 
     /// One run.

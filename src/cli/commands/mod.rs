@@ -1,5 +1,6 @@
 //! The commands, one file each: its arguments and what it does.
 
+pub(super) mod amend;
 pub(super) mod archive;
 pub(super) mod audit;
 pub(super) mod bench;
@@ -16,6 +17,7 @@ pub(super) mod migrate;
 pub(super) mod options;
 pub(super) mod outage;
 pub(super) mod product;
+pub(super) mod questions;
 pub(super) mod requirement;
 pub(super) mod retention;
 pub(super) mod run;

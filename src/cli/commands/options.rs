@@ -77,23 +77,31 @@ pub(crate) struct Body {
 impl Body {
     /// The text, at most [`BODY_LIMIT`] bytes.
     pub(super) fn read(self) -> anyhow::Result<String> {
-        let limit = u64::try_from(BODY_LIMIT + 1)?;
-        let mut text = String::new();
         match (self.body, self.body_file) {
-            (Some(given), _) => return Ok(given),
-            (None, Some(file)) if file != Path::new("-") => {
-                let opened =
-                    std::fs::File::open(&file).with_context(|| format!("open {}", file.display()))?;
-                opened
-                    .take(limit)
-                    .read_to_string(&mut text)
-                    .with_context(|| format!("read {}", file.display()))?;
-            }
-            (None, _) => {
-                std::io::stdin().take(limit).read_to_string(&mut text).context("read stdin")?;
-            }
+            (Some(given), _) => Ok(given),
+            (None, file) => read(file.as_deref(), BODY_LIMIT, "the body"),
         }
-        anyhow::ensure!(text.len() <= BODY_LIMIT, "the body is longer than {BODY_LIMIT} bytes; shorten it");
-        Ok(text)
     }
+}
+
+/// The text in a file, or from stdin for none and for `-`; `what` it is, of at most `limit` bytes.
+///
+/// # Errors
+/// When it cannot be read or is longer.
+pub(super) fn read(file: Option<&Path>, limit: usize, what: &str) -> anyhow::Result<String> {
+    let (mut text, most) = (String::new(), u64::try_from(limit + 1)?);
+    match file.filter(|file| *file != Path::new("-")) {
+        Some(file) => {
+            let opened = std::fs::File::open(file).with_context(|| format!("open {}", file.display()))?;
+            opened
+                .take(most)
+                .read_to_string(&mut text)
+                .with_context(|| format!("read {}", file.display()))?;
+        }
+        None => {
+            std::io::stdin().take(most).read_to_string(&mut text).context("read stdin")?;
+        }
+    }
+    anyhow::ensure!(text.len() <= limit, "{what} is longer than {limit} bytes; shorten it");
+    Ok(text)
 }

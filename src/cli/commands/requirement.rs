@@ -7,10 +7,14 @@ use uuid::Uuid;
 
 use super::{
     Client, Exit, Printer,
+    amend::{self, AmendArgs, CancelArgs, ResubmitArgs},
     options::{Body, Id},
     plain,
 };
-use crate::api::{NewBudget, NewRequester, NewRequirement, Requirement};
+use crate::{
+    api::{NewBudget, NewRequester, NewRequirement, Requirement},
+    core::words::counted,
+};
 
 /// The maximum page size of the server.
 const PAGE: u32 = 100;
@@ -26,6 +30,12 @@ pub(crate) enum Command {
     Show(Id),
     /// Follow its run to the end; exits with 3 unless the run succeeds.
     Watch(Id),
+    /// Change the text while its run lives; the run goes on with the new one.
+    Amend(AmendArgs),
+    /// Cancel its run, whatever that waits for.
+    Cancel(CancelArgs),
+    /// Submit it again, edited or not, after its run ended without a merge.
+    Resubmit(ResubmitArgs),
 }
 
 /// A requirement to submit.
@@ -94,6 +104,9 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let requirement = client.requirement(id).await?;
             watch(client, printer, requirement.run_id).await
         }
+        Command::Amend(command) => amend::amend(client, printer, command).await.map(|()| Exit::Success),
+        Command::Cancel(command) => amend::cancel(client, printer, command).await.map(|()| Exit::Success),
+        Command::Resubmit(command) => amend::resubmit(client, printer, command).await.map(|()| Exit::Success),
     }
 }
 
@@ -106,13 +119,7 @@ async fn submit(client: &Client, printer: &Printer, command: Submit) -> anyhow::
     let requested_by = (by != NewRequester::default()).then_some(by);
     let new = NewRequirement { product, title, body, priority, budget, requested_by, supersedes: None };
     let accepted = client.submit(&new).await?;
-    let text = format!(
-        "Submitted requirement {}; its run is {}.\n{}",
-        accepted.id,
-        accepted.run_id,
-        plain(&accepted.page_url)
-    );
-    printer.say(&text, &accepted)?;
+    printer.say(&amend::accepted_text(&accepted), &accepted)?;
     if command.watch { watch(client, printer, accepted.run_id).await } else { Ok(Exit::Success) }
 }
 
@@ -173,8 +180,17 @@ fn table(requirements: &[Requirement]) -> String {
 fn page(requirement: &Requirement) -> String {
     let body = requirement.body.as_deref().unwrap_or_default();
     let body: Vec<String> = body.lines().map(plain).collect();
+    let mut beside = String::new();
+    if let Some(edition) = requirement.edition.filter(|edition| *edition > 0) {
+        let _ = writeln!(beside, "amended   {}", counted(edition.unsigned_abs(), "time"));
+    }
+    for (name, other) in [("replaces", requirement.supersedes), ("replaced", requirement.superseded_by)] {
+        if let Some(other) = other {
+            let _ = writeln!(beside, "{name}  {}{other}", if name == "replaced" { "by " } else { "" });
+        }
+    }
     format!(
-        "{}\n\nid        {}\nproduct   {}\npriority  {}\ncreated   {}\nstate     {}\nrun       {}\n\n{}",
+        "{}\n\nid        {}\nproduct   {}\npriority  {}\ncreated   {}\nstate     {}\nrun       {}\n{beside}\n{}",
         plain(&requirement.title),
         requirement.id,
         plain(&requirement.product),

@@ -6,7 +6,12 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Client, Exit, Printer, budget, options::Id, plain};
+use super::{
+    Client, Exit, Printer, budget,
+    options::Id,
+    plain,
+    questions::{self, Answer},
+};
 use crate::{
     api::{self, Run},
     cli::text::short,
@@ -22,6 +27,10 @@ pub(crate) enum Command {
     Events(Events),
     /// Explain in one sentence why the run is where it is.
     Why(Id),
+    /// List what the run asked people, and who answered what.
+    Questions(Id),
+    /// Answer the open questions; the run goes on at once.
+    Answer(Answer),
     /// Pause the run: no new attempt starts; a running attempt may finish.
     Pause(Control),
     /// Resume a paused run.
@@ -121,6 +130,8 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         }
         Command::Events(Events { id, .. }) => events(client, printer, id).await?,
         Command::Export(Id { id }) => client.export(id, |piece| printer.bytes(piece)).await?,
+        Command::Questions(Id { id }) => questions::list(client, printer, id).await?,
+        Command::Answer(command) => questions::answer(client, printer, command).await?,
         Command::Pause(it) => control(client, printer, "pause", it).await?,
         Command::Resume(it) => control(client, printer, "resume", it).await?,
         Command::Cancel(it) => control(client, printer, "cancel", it).await?,

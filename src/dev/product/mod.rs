@@ -50,6 +50,8 @@ const ANSWERS: &[(&str, &str)] = answers!(
     "risk_checker_generate.txt"
     "risk_checker_remediate.txt"
     "risk_checker_review.json"
+    "risk_limit_ask.txt"
+    "risk_limit_unknown.txt"
     "unknown_generate.txt"
     "unknown_remediate.txt");
 

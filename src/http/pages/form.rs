@@ -18,14 +18,16 @@ use super::{
             idempotency::{Once, Outcome, Reply},
         },
     },
-    Problem, layout,
+    Problem,
+    field::{Limit, field},
+    layout,
     submitted::Submitted,
 };
 use crate::http::scope;
 use crate::{
-    core::requirement::{Invalid, RequestedBy, Requirement},
+    core::requirement::{BODY_LIMIT, Invalid, RequestedBy, Requirement, TITLE_LIMIT},
     engine::{self, Submission},
-    store::{Connection, idempotency::StoredResponse, product::Product},
+    store::{self, Connection, amendment::Text, idempotency::StoredResponse, product::Product},
 };
 
 /// The route's name beside the tokens that were used on it.
@@ -42,6 +44,9 @@ pub(super) struct RequirementForm {
     body: String,
     #[serde(default)]
     priority: String,
+    /// The requirement that it takes the place of; empty for none.
+    #[serde(default)]
+    supersedes: String,
     /// New for every form that is shown.
     #[serde(default)]
     token: String,
@@ -61,7 +66,20 @@ impl RequirementForm {
     /// An empty form.
     pub(super) fn blank() -> Self {
         let none = String::new;
-        Self { product: none(), title: none(), body: none(), priority: "3".to_owned(), token: token() }
+        let (priority, supersedes) = ("3".to_owned(), none());
+        Self { product: none(), title: none(), body: none(), priority, supersedes, token: token() }
+    }
+
+    /// A form with the text of a requirement, whose place the new one takes.
+    pub(super) fn again(earlier: Uuid, text: &Text) -> Self {
+        Self {
+            product: text.product.clone(),
+            title: text.title.clone(),
+            body: text.body.clone(),
+            priority: text.priority.to_string(),
+            supersedes: earlier.to_string(),
+            token: token(),
+        }
     }
 
     /// Browsers send line breaks as CR LF; a requirement has LF.
@@ -75,7 +93,7 @@ impl RequirementForm {
         let token: Uuid = self.token.parse().map_err(|_| {
             Problem::Unreadable("The form has no token. Open the list and try again.".to_owned())
         })?;
-        let fields = json!([self.product, self.title, self.body, self.priority]).to_string();
+        let fields = json!([self.product, self.title, self.body, self.priority, self.supersedes]).to_string();
         Ok(Once::new(Some(token.to_string()), caller, ROUTE, fields.as_bytes()))
     }
 }
@@ -146,16 +164,29 @@ async fn accept(app: &AppState, caller: &Caller, form: &RequirementForm) -> Resu
     let by = caller.author();
     let submission =
         Submission { requirement: &requirement, budget: None, requested_by: Some(&requester), by };
+    let earlier = match form.supersedes.as_str() {
+        "" => None,
+        earlier => Some(superseded(app, caller, earlier).await?),
+    };
     let once = form.once(caller)?;
     let outcome = once.run(app.engine.pool(), async |tx: &mut Connection| {
-        app.engine.submit_in(tx, submission).await.map(reply)
+        app.engine.resubmit_in(tx, submission, earlier).await.map(|done| reply(done.accepted))
     });
     match outcome.await {
         Ok(Outcome::Fresh(given) | Outcome::Replayed(given)) => Ok(Answer::Accepted(place(given))),
         Ok(Outcome::KeyReused(given)) => Ok(Answer::TokenUsed(place(given))),
         Ok(Outcome::KeyBusy) => Err(Problem::Failed("a token was neither free nor used".to_owned())),
+        Err(engine::Error::Invalid(wrong)) => Ok(Answer::Invalid(wrong)),
         Err(error) => invalid_product(error).map(|wrong| Answer::Invalid(vec![wrong])),
     }
+}
+
+/// The requirement of one of the caller's products that the form names.
+async fn superseded(app: &AppState, caller: &Caller, earlier: &str) -> Result<Uuid, Problem> {
+    let missing = || Problem::Missing("There is no such requirement to submit again.".to_owned());
+    let id: Uuid = earlier.parse().map_err(|_| missing())?;
+    let product = store::scope::of_requirement(app.engine.pool(), id).await?;
+    product.filter(|product| caller.has(product)).map(|_| id).ok_or_else(missing)
 }
 
 fn reply(accepted: engine::Accepted) -> Reply {
@@ -180,14 +211,24 @@ fn invalid_product(error: engine::Error) -> Result<Invalid, Problem> {
     Ok(Invalid { field: "product", message })
 }
 
-fn fields(products: &[Product], form: &RequirementForm, wrong: &[Invalid], caller: &Caller) -> Markup {
+/// The form of a requirement.
+pub(super) fn fields(
+    products: &[Product],
+    form: &RequirementForm,
+    wrong: &[Invalid],
+    caller: &Caller,
+) -> Markup {
     html! {
         form.requirement method="post" action="/requirements" {
             (layout::proof(caller))
             input type="hidden" name="token" value=(form.token);
+            @if !form.supersedes.is_empty() {
+                input type="hidden" name="supersedes" value=(form.supersedes);
+            }
             div.row {
-                (field("product", "Product", wrong, &html! {
-                    select #product name="product" required {
+                (field("product", "Product", None, wrong, |marks| html! {
+                    select #product name="product" required aria-invalid=[marks.invalid]
+                        aria-describedby=[marks.described.as_deref()] {
                         @for product in products {
                             option value=(product.name) selected[product.name == form.product] {
                                 (product.name)
@@ -195,8 +236,9 @@ fn fields(products: &[Product], form: &RequirementForm, wrong: &[Invalid], calle
                         }
                     }
                 }))
-                (field("priority", "Priority", wrong, &html! {
-                    select #priority name="priority" {
+                (field("priority", "Priority", None, wrong, |marks| html! {
+                    select #priority name="priority" aria-invalid=[marks.invalid]
+                        aria-describedby=[marks.described.as_deref()] {
                         @for (value, word) in
                             [("1", "1, first"), ("2", "2"), ("3", "3"), ("4", "4"), ("5", "5, last")]
                         {
@@ -205,25 +247,24 @@ fn fields(products: &[Product], form: &RequirementForm, wrong: &[Invalid], calle
                     }
                 }))
             }
-            (field("title", "Title", wrong, &html! {
-                input #title name="title" value=(form.title) required autocomplete="off";
-            }))
-            (field("body", "What is wanted", wrong, &html! {
-                textarea #body name="body" rows="8" required { "\n" (form.body) }
-            }))
+            (texts(&form.title, &form.body, wrong))
             button { "Submit" }
         }
     }
 }
 
-fn field(name: &str, label: &str, wrong: &[Invalid], input: &Markup) -> Markup {
-    let error = wrong.iter().find(|invalid| invalid.field == name);
+/// The two texts of a requirement. The body has no `maxlength`: browsers cut what is pasted there without a word.
+pub(super) fn texts(title: &str, body: &str, wrong: &[Invalid]) -> Markup {
     html! {
-        div.field.wrong[error.is_some()] {
-            label for=(name) { (label) }
-            (input)
-            @if let Some(error) = error { p.error { (label) " " (error.message) } }
-        }
+        (field("title", "Title", Some(Limit::Characters(TITLE_LIMIT)), wrong, |marks| html! {
+            input #title name="title" value=(title) required autocomplete="off" aria-invalid=[marks.invalid]
+                aria-describedby=[marks.described.as_deref()] data-limit=[marks.limit] data-unit=[marks.unit];
+        }))
+        (field("body", "What is wanted", Some(Limit::Bytes(BODY_LIMIT)), wrong, |marks| html! {
+            textarea #body name="body" rows="8" required aria-invalid=[marks.invalid]
+                aria-describedby=[marks.described.as_deref()] data-limit=[marks.limit] data-unit=[marks.unit]
+                { "\n" (body) }
+        }))
     }
 }
 

@@ -2,6 +2,22 @@
 // Follows what the server renders: an event, or a slow timer, fetches the panels that have changed, and only the nodes
 // in them that differ are replaced. Every page is complete without this script.
 (() => {
+  // How much of its limit a field holds, as the server counts it.
+  const size = ({ value, dataset }) => {
+    const text = value.trim();
+    return dataset.unit === "bytes" ? new TextEncoder().encode(text).length : [...text].length;
+  };
+  document.addEventListener("input", ({ target }) => {
+    const limit = Number(target.dataset.limit);
+    const count = document.getElementById(target.id + "-count");
+    if (!limit || !count) return;
+    const used = size(target);
+    count.className = used > limit ? "error" : "";
+    count.textContent = used + " of " + limit + ". ";
+  });
+})();
+
+(() => {
   const LEAST_MS = 250;
   const ELEMENT = 1;
   const state = document.getElementById("link-state");

@@ -3,7 +3,9 @@
 //! A script only re-fetches what the server renders when the history grows. Maud escapes every text that comes
 //! from outside, and no page loads anything but our own two assets.
 
+mod amend;
 mod audit;
+mod field;
 mod form;
 mod layout;
 mod list;
@@ -32,8 +34,9 @@ use super::{
 };
 use crate::{engine, store};
 
-/// The most bytes of a submitted form: a body of 64 KiB with every byte percent-encoded, and the other fields.
-const FORM_LIMIT: usize = 256 * 1024;
+/// The most bytes of a submitted form: a text that is several times too long with every byte percent-encoded, so that its
+/// form can say so and keep it.
+const FORM_LIMIT: usize = 1024 * 1024;
 
 /// The routes of the pages. None is reached without a row in the table of access.
 pub(super) fn router(app: &AppState) -> Router<AppState> {
@@ -43,6 +46,12 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/sign-out", post(sign_in::leave).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/audit", get(audit::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/requirements/{id}/resubmit", get(amend::resubmit))
+        .route(
+            "/requirements/{id}/amend",
+            get(amend::show).post(amend::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)),
+        )
+        .route("/runs/{id}/answers", post(run::answer).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
@@ -146,6 +155,7 @@ impl From<engine::Error> for Problem {
             engine::Error::Refused(refused) => Self::Denied(format!("This was not done: {refused}.")),
             engine::Error::Workflow { .. } => Self::Denied(format!("This was not done: {error}.")),
             engine::Error::NoRun(id) => Self::Missing(format!("There is no run {id}.")),
+            engine::Error::NoRequirement(id) => Self::Missing(format!("There is no requirement {id}.")),
             error => Self::Failed(error.to_string()),
         }
     }

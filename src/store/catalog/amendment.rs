@@ -226,7 +226,7 @@ pub async fn links(executor: impl PgExecutor<'_>, requirement: Uuid) -> Result<L
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn duplicate(connection: &mut Connection, requirement: Uuid) -> Result<Option<Uuid>> {
+pub async fn duplicate(executor: impl PgExecutor<'_>, requirement: Uuid) -> Result<Option<Uuid>> {
     sqlx::query_scalar!(
         "select q.id from requirement new
          join run r on r.product = new.product and r.status <> 'ended'
@@ -235,7 +235,7 @@ pub async fn duplicate(connection: &mut Connection, requirement: Uuid) -> Result
          order by q.created_at limit 1",
         requirement
     )
-    .fetch_optional(connection)
+    .fetch_optional(executor)
     .await
 }
 

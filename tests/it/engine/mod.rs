@@ -14,6 +14,7 @@ mod limits;
 mod moves;
 mod orders;
 mod outages;
+mod questions;
 mod rates;
 mod records;
 mod schedules;

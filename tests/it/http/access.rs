@@ -18,7 +18,7 @@ use super::{Reply, World, is_problem};
 /// The methods of the OpenAPI document.
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 /// The routes that are no part of the REST API.
-const BESIDE: [&str; 12] = [
+const BESIDE: [&str; 16] = [
     "GET /",
     "GET /openapi.json",
     "GET /problems/{code}",
@@ -31,6 +31,10 @@ const BESIDE: [&str; 12] = [
     "GET /runs/{id}/diffs/{number}",
     "POST /runs/{id}/control",
     "POST /requirements",
+    "GET /requirements/{id}/resubmit",
+    "GET /requirements/{id}/amend",
+    "POST /requirements/{id}/amend",
+    "POST /runs/{id}/answers",
 ];
 
 /// Things of the product `wealth`, for the paths.

@@ -8,10 +8,11 @@ use aspora::{
         access::{Access, ROUTES},
         finding::{Finding, Severity},
         requirement::Requirement,
-        run::Progress,
+        run::{Awaited, Park, Progress},
         sha::Sha,
         workflow::{Outcome, Queue},
     },
+    engine::Asked,
     store::{
         self,
         audit::{Act, Author, Verification, append, verify, verify_in},
@@ -40,6 +41,15 @@ fn finding() -> Finding {
     Finding::new(Severity::High, "a.py", Some(1), "wrong", "x")
 }
 
+/// The run whose job is due asks a question.
+async fn ask(world: &World) {
+    let lease = world.claim(Queue::Llm).await;
+    let until = store::run::get(&world.database.pool, lease.run).await.unwrap().unwrap().now;
+    let park = Park { awaited: Awaited::Requester, ..Park::new("an answer", vec![], until) };
+    let asked = Asked { questions: vec!["What of?".to_owned()], park, edition: 0 };
+    world.app.engine.ask(&lease, "w1", &asked).await.unwrap();
+}
+
 /// Every change, in an order in which each has an effect.
 async fn changes(world: &World) -> Vec<Change> {
     let (_, run) = world.submit("Portfolio risk").await;
@@ -49,6 +59,8 @@ async fn changes(world: &World) -> Vec<Change> {
         .await
         .unwrap();
     world.answer(&lease, Outcome::Declined, Progress::default()).await;
+    let (vague, asking) = world.submit("Vague").await;
+    ask(world).await;
     let (_, live) = world.submit("Another").await;
     let why = json!({ "reason": "because" });
     let (ended, live) = (format!("/api/v1/runs/{run}"), format!("/api/v1/runs/{live}"));
@@ -59,6 +71,8 @@ async fn changes(world: &World) -> Vec<Change> {
         json!({ "reason": "because", "step": "generate" }),
     );
     let requirement = json!({ "product": "wealth", "title": "x", "body": "y" });
+    let vague = |verb: &str| format!("/api/v1/requirements/{vague}/{verb}");
+    let amendment = json!({ "body": "Clear now.", "reason": "because" });
     let key = json!({ "person": "Grace", "role": "pm" });
     let product = json!({ "name": "goals", "repository": "acme/goals" });
     let dismiss = format!("{ended}/findings/{}/dismiss", finding().fingerprint);
@@ -70,6 +84,16 @@ async fn changes(world: &World) -> Vec<Change> {
             requirement,
             "requirement.submit",
         ),
+        (
+            "POST",
+            "/api/v1/runs/{id}/answers",
+            format!("/api/v1/runs/{asking}/answers"),
+            json!({ "text": "All." }),
+            "run.answer",
+        ),
+        ("POST", "/api/v1/requirements/{id}/amend", vague("amend"), amendment, "requirement.amend"),
+        ("POST", "/api/v1/requirements/{id}/cancel", vague("cancel"), why.clone(), "run.cancel"),
+        ("POST", "/api/v1/requirements/{id}/resubmit", vague("resubmit"), json!({}), "requirement.submit"),
         ("POST", "/api/v1/runs/{id}/findings/{fingerprint}/dismiss", dismiss, why.clone(), "finding.dismiss"),
         ("POST", "/api/v1/runs/{id}/fork", format!("{ended}/fork"), fork, "run.fork"),
         (
@@ -141,12 +165,14 @@ async fn changes(world: &World) -> Vec<Change> {
 }
 
 /// The changes that other tests make: they need a run in a state of its own, or a browser.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 12] = [
     "POST /api/v1/outages/{provider}/probe",
     "POST /sign-in",
     "POST /sign-out",
     "POST /requirements",
     "POST /runs/{id}/control",
+    "POST /runs/{id}/answers",
+    "POST /requirements/{id}/amend",
     "POST /api/v1/runs/{id}/run-now",
     "POST /api/v1/runs/{id}/budget/release",
     "POST /api/v1/dead-letters/redrive",

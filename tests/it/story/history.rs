@@ -51,6 +51,11 @@ fn line(row: &Row) -> Option<String> {
         Event::Skipped { outcome, reason } => Some(format!("{step} skipped as {outcome}: {reason}")),
         Event::NotPermitted { asked, reason } => Some(format!("{step} not permitted {asked}: {reason}")),
         Event::FindingDismissed { finding, reason, .. } => Some(format!("dismissed {finding}: {reason}")),
+        Event::Asked { round, questions } => Some(format!("{step} asks {questions} (round {round})")),
+        Event::QuestionAnswered { round } => Some(format!("{step} got the answers of round {round}")),
+        Event::Amended { edition, reason, .. } => {
+            Some(format!("{step} amended (edition {edition}): {reason}"))
+        }
         Event::PullChanged { note, .. } => Some(format!("after the end: {note}")),
         Event::RetriedFrom { step, reason } => Some(format!("retried from {step}: {reason}")),
         Event::Parked { .. } | Event::Signalled { .. } | Event::Woken => None,

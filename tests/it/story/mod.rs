@@ -34,6 +34,7 @@ mod money;
 mod outages;
 mod people;
 mod pushes;
+mod questions;
 mod reconciler;
 mod reports;
 mod returned;

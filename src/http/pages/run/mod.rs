@@ -9,6 +9,7 @@ mod gate;
 mod header;
 mod history;
 mod ledger;
+mod questions;
 mod scale;
 mod timeline;
 mod view;
@@ -25,7 +26,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use self::view::View;
-pub(super) use self::{controls::submit as control, diff::show as diff};
+pub(super) use self::{controls::submit as control, diff::show as diff, questions::submit as answer};
 use super::{
     super::{AppState, middleware::caller::Caller},
     Problem, layout,
@@ -34,7 +35,7 @@ use super::{
 };
 use crate::{
     api::Fact,
-    core::{access::Right, run::State as RunState, why::Cause, workflow::End},
+    core::{access::Right, run::State as RunState, why::Cause, words::counted, workflow::End},
 };
 
 /// How often the page of a run is read again without an event: an attempt that begins makes none.
@@ -103,6 +104,7 @@ fn main(view: &View, have: &Have<'_>) -> Markup {
                 data-every=(every) data-over[view.is_over()] {
                 (have.panel("header", &header::panel(view)))
                 (have.panel("now", &now(view)))
+                @if view.caller.may(Right::ReadPayload) { (have.panel("questions", &questions::panel(view))) }
                 (have.panel("controls", &controls::panel(view)))
                 (have.panel("gate", &gate::panel(view)))
                 (have.keyed("diagram", &view.diagram_key(), || diagram::panel(view)))
@@ -144,6 +146,22 @@ fn now(view: &View) -> Markup {
     }
 }
 
+/// The requirements beside this one, and what can be done to it now.
+fn changes(view: &View) -> Markup {
+    let id = view.requirement.id;
+    let link = |id: Uuid, word: &str| html! { p { (word) " requirement " code.id { (id) } "." } };
+    let can_resubmit = view.is_over() && !view.has_succeeded() && view.links.superseded_by.is_none();
+    html! {
+        @if let Some(earlier) = view.links.supersedes { (link(earlier, "Submitted in place of")) }
+        @if let Some(later) = view.links.superseded_by { (link(later, "Submitted again as")) }
+        @if let Some(other) = view.duplicate_of { (link(other, "The same text is under way as")) }
+        @if view.caller.may(Right::Submit) {
+            @if !view.is_over() { p { a href={ "/requirements/" (id) "/amend" } { "Amend" } } }
+            @if can_resubmit { p { a href={ "/requirements/" (id) "/resubmit" } { "Edit and submit again" } } }
+        }
+    }
+}
+
 fn wanted(view: &View) -> Markup {
     let requirement = &view.requirement;
     html! {
@@ -153,7 +171,9 @@ fn wanted(view: &View) -> Markup {
                 "Priority " (requirement.priority) ", submitted by "
                 (requirement.requested_by.as_deref().unwrap_or("an unknown caller"))
                 ", " (words::utc(requirement.created_at))
+                @if view.edition > 0 { "; amended " (counted(view.edition.unsigned_abs(), "time")) }
             }
+            (changes(view))
             @if view.caller.may(Right::ReadPayload) { pre.text { (requirement.body) } }
         }
     }

@@ -13,11 +13,16 @@ use crate::{
         run::{self, Event},
         subject::Subject,
         why::{self, why},
-        workflow::Workflow,
+        workflow::{End, Workflow},
     },
     http::{AppState, middleware::caller::Caller},
     store::{
-        self, Pool, assessment, attempt, audit, budget, effect, event, requirement, review, run::StoredRun,
+        self, Pool,
+        amendment::{self, Links},
+        assessment, attempt, audit, budget, effect, event,
+        question::{self, Round},
+        requirement, review,
+        run::StoredRun,
     },
 };
 
@@ -47,6 +52,14 @@ pub(super) struct View {
     pub(super) trail: Vec<Option<String>>,
     pub(super) assessment: Option<assessment::Row>,
     pub(super) findings: Vec<review::Row>,
+    /// What the run asked, the first round first.
+    pub(super) rounds: Vec<Round>,
+    /// How often the requirement was amended.
+    pub(super) edition: i32,
+    /// The requirements beside it.
+    pub(super) links: Links,
+    /// Another requirement with the same text, while both are under way.
+    pub(super) duplicate_of: Option<Uuid>,
     /// Empty when the browser has them.
     pub(super) diffs: Vec<effect::Diff>,
     /// How many diffs there are, and how many of their pushes are known to have succeeded.
@@ -91,7 +104,6 @@ impl View {
         };
         Ok(Self {
             forge: app.settings.forge_url.clone(),
-            requirement,
             workflow: app.engine.workflow(&stored.spec.workflow_hash).await.ok(),
             recent,
             attempts,
@@ -99,6 +111,13 @@ impl View {
             trail,
             assessment: assessment::newest(pool, id).await?,
             findings: review::findings(pool, id).await?,
+            rounds: question::of_run(pool, id).await?,
+            edition: amendment::newest(pool, requirement.id).await?.0,
+            links: amendment::links(pool, requirement.id).await?,
+            duplicate_of: match stored.run.has_ended() {
+                true => None,
+                false => amendment::duplicate(pool, requirement.id).await?,
+            },
             diffs,
             diff_counts,
             effects: effect::newest(pool, id, i64::try_from(EFFECTS + 1).unwrap_or(i64::MAX)).await?,
@@ -107,6 +126,7 @@ impl View {
             spent: effect::spent(pool, id).await?,
             budget: budget::accounts(pool, id, &stored.spec.product).await?,
             cause: why(&stored.run, job.as_ref()),
+            requirement,
             job,
             stored,
         })
@@ -133,6 +153,11 @@ impl View {
 
     pub(super) fn commit(&self, sha: &str) -> Markup {
         words::commit(&self.forge, &self.stored.spec.repository, sha)
+    }
+
+    /// Whether its change is merged.
+    pub(super) fn has_succeeded(&self) -> bool {
+        self.stored.run.end() == Some(End::Succeeded)
     }
 
     pub(super) fn is_over(&self) -> bool {
