@@ -23,7 +23,7 @@ pub(super) fn wait_for_people(at: &Attempt<'_>, reason: String, awaited: Awaited
     park(at, reason, entered(at), at.factory.polling, awaited)
 }
 
-/// Waits for the answers of whoever submitted the requirement: nothing at the forge ends it, so that nothing is polled.
+/// Waits for the answers of the requester: nothing at the forge ends it, so that nothing is polled.
 pub(super) fn wait_for_answers(at: &Attempt<'_>, reason: String) -> Park {
     let until = at.stored.now + LOOK_AGAIN;
     Park { awaited: Awaited::Requester, ..Park::new(reason, Vec::new(), until) }

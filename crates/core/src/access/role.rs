@@ -27,7 +27,7 @@ pub enum Right {
     Read,
     /// See what was written: requirements, prompts, findings, diffs and effects.
     ReadPayload,
-    /// Submit requirements.
+    /// Submit requirements, amend them, and answer what their runs ask.
     Submit,
     /// Pause, resume, cancel and hurry runs, and set their budgets.
     Control,
@@ -95,7 +95,7 @@ impl fmt::Display for Right {
         f.write_str(match self {
             Self::Read => "see the states of runs",
             Self::ReadPayload => "see requirements, findings and diffs",
-            Self::Submit => "submit requirements",
+            Self::Submit => "submit or amend requirements, or answer what runs ask",
             Self::Control => "control runs",
             Self::Schedule => "change schedules",
             Self::Steer => "skip, retry or fork runs, dismiss findings, redrive dead letters or hold work",
