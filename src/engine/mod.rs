@@ -10,7 +10,7 @@ mod advance;
 mod amend;
 mod attempts;
 mod budget;
-mod catalog;
+pub mod catalog;
 mod control;
 mod fork;
 pub mod group_commit;

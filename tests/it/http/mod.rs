@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod limits;
 mod outages;
+mod pace;
 mod questions;
 mod requests;
 mod runs;

@@ -77,8 +77,7 @@ async fn a_viewer_sees_that_a_run_asks_and_not_what() {
     let (status, _, seen) = page(&world, get(&format!("/runs/{run}")), Some(key.reveal())).await;
     assert_eq!(status, StatusCode::OK);
     assert!(seen.contains("ada to answer 2 questions") && !seen.contains("Of whom?"), "{seen}");
-    let (status, ..) =
-        page(&world, get(&format!("/api/v1/runs/{run}/questions")), Some(key.reveal())).await;
+    let (status, ..) = page(&world, get(&format!("/api/v1/runs/{run}/questions")), Some(key.reveal())).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     let events = world.get(&format!("/api/v1/runs/{run}/events")).await.body;
     assert!(!events.to_string().contains("Of whom?"), "the history has no texts: {events}");
@@ -171,11 +170,12 @@ async fn a_requirement_is_amended_and_submitted_again_on_its_pages() {
 async fn what_takes_the_place_of_another_is_checked() {
     let world = World::new().await;
     let (requirement, _) = asking(&world).await;
-    let new = |supersedes: Uuid| {
-        json!({ "product": "wealth", "title": "t", "body": "b", "supersedes": supersedes })
-    };
+    let new = |supersedes: Uuid| json!({ "product": "wealth", "title": "t", "body": "b", "supersedes": supersedes });
     let nobody = call(&world, super::REQUIREMENTS, new(Uuid::now_v7())).await;
-    assert_eq!((nobody.status, &nobody.body["errors"][0]["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("/supersedes")));
+    assert_eq!(
+        (nobody.status, &nobody.body["errors"][0]["pointer"]),
+        (StatusCode::UNPROCESSABLE_ENTITY, &json!("/supersedes"))
+    );
     let live = call(&world, super::REQUIREMENTS, new(requirement)).await;
     assert_eq!(live.status, StatusCode::CONFLICT, "{}", live.body);
     assert_eq!(world.count("requirement").await, 1, "nothing is half done");
