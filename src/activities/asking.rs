@@ -7,7 +7,7 @@ use super::{
     wait::wait_for_answers,
 };
 use crate::{
-    core::{question::ROUNDS_LIMIT, words::counted},
+    core::{question::ROUNDS_LIMIT, run::Progress, words::counted},
     engine::{Asked, asks},
     llm::{Amendment, Complaint, Exchange, Said},
     store::{amendment, effect, question, requirement},
@@ -22,7 +22,7 @@ impl Attempt<'_> {
         let last = question::last(&self.factory.pool, self.lease.run).await?;
         let Some(open) = last.filter(|last| asks(&self.stored, last)) else { return Ok(None) };
         let reason = self.awaited(open.questions.len()).await?;
-        Ok(Some(Reply::Park(wait_for_answers(self, reason), crate::core::run::Progress::default())))
+        Ok(Some(Reply::Park(wait_for_answers(self, reason), Progress::default())))
     }
 
     /// The reply that asks people; what is wrong with it if the run may ask no more.

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     core::{
         reason::Reason,
-        requirement::{Requirement, text_digest},
+        requirement::{Invalid, Requirement, text_digest},
         run::Event,
     },
     store::{
@@ -145,10 +145,7 @@ impl Engine {
             if text.product != new.requirement.product.as_str() {
                 let message =
                     format!("is another product than `{}`, of the earlier requirement", text.product);
-                return Err(Error::Invalid(vec![crate::core::requirement::Invalid {
-                    field: "product",
-                    message,
-                }]));
+                return Err(Error::Invalid(vec![Invalid { field: "product", message }]));
             }
         }
         let accepted = self.submit_in(tx, new).await?;
