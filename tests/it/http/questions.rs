@@ -72,6 +72,7 @@ async fn a_viewer_sees_that_a_run_asks_and_not_what() {
         role: Role::Viewer,
         products: None,
         expires_at: None,
+        requests_per_minute: None,
     };
     let key = people::issue(&world.database.pool, &new, "tests").await.unwrap().key;
     let (status, _, seen) = page(&world, get(&format!("/runs/{run}")), Some(key.reveal())).await;
