@@ -199,6 +199,6 @@ fn is_newer(review: &Approval, known: &Approval) -> bool {
 /// Whether it holds up the merge at every tier: only people who may write can refuse a change. Where the forge does not
 /// say what a person may do, a refusal that was given here counts.
 fn blocks(review: &Approval, facts: &Facts) -> bool {
-    let may_refuse = facts.edition == 0 || review.permission >= Permission::Write || review.doubt.is_some();
+    let may_refuse = facts.edition == 0 || review.permission >= Permission::Write || review.is_unreadable;
     review.state == ApprovalState::ChangesRequested && !review.bot && may_refuse
 }

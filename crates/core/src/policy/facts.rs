@@ -187,9 +187,12 @@ pub struct Approval {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Why it counts for nothing as an approval, whatever else is known: its key was revoked, or what the person may do
-    /// cannot be read. A refusal counts nevertheless.
+    /// cannot be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub doubt: Option<String>,
+    /// Whether what the person may do cannot be read: then a refusal counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unreadable: bool,
 }
 
 /// Where an approval was given.

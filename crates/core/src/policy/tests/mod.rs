@@ -91,6 +91,7 @@ fn approval(id: u64, login: &str) -> Approval {
         via: Via::Forge,
         name: None,
         doubt: None,
+        is_unreadable: false,
     }
 }
 
