@@ -67,7 +67,7 @@ impl Fact {
 
 /// What a person said of a head: `approved abc1234 as asha`.
 fn said(opinion: &str, head: &str, login: &str, via: &str) -> String {
-    let done = Opinion::named(opinion).map_or(opinion, Opinion::done);
+    let done = Opinion::named(opinion).map_or("gave an unknown opinion of", Opinion::done);
     let head: String = head.chars().take(7).collect();
     let place = if via == Via::Comment.as_str() { Via::Comment.aside() } else { "" };
     format!("{done} {head} as {login}{place}")
