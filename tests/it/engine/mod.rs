@@ -12,6 +12,8 @@ mod group_commit;
 mod holds;
 mod limits;
 mod moves;
+mod offers;
+mod opinions;
 mod orders;
 mod outages;
 mod rates;
