@@ -162,6 +162,19 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// A person approved or rejected a head, or took that back.
+    OpinionGiven {
+        /// `approve`, `reject` or `withdraw`.
+        opinion: String,
+        /// The head that it is about.
+        head: String,
+        /// The person's login on the forge.
+        login: String,
+        /// Where: `aspora` or `comment`.
+        via: String,
+        /// Why; empty if no reason was given.
+        reason: String,
+    },
     /// The pull request was merged, closed or reopened after the run had ended.
     PullChanged {
         /// `open`, `closed` or `merged`.
@@ -236,6 +249,13 @@ impl From<run::Event> for Fact {
             run::Event::FindingDismissed { fingerprint, finding, reason } => {
                 Self::FindingDismissed { fingerprint, finding, reason }
             }
+            run::Event::OpinionGiven { opinion, head, login, via, reason } => Self::OpinionGiven {
+                opinion: opinion.as_str().to_owned(),
+                head: head.to_string(),
+                login,
+                via: via.as_str().to_owned(),
+                reason,
+            },
             run::Event::PullChanged { state, note, progress } => {
                 Self::PullChanged { state: state.as_str().to_owned(), note, progress: (&progress).into() }
             }
@@ -246,7 +266,7 @@ impl From<run::Event> for Fact {
 
 impl Fact {
     /// The names of all events.
-    pub const NAMES: [&str; 21] = [
+    pub const NAMES: [&str; 22] = [
         "started",
         "answered",
         "parked",
@@ -266,6 +286,7 @@ impl Fact {
         "not_permitted",
         "pull_changed",
         "finding_dismissed",
+        "opinion_given",
         "retried_from",
         "other",
     ];
@@ -292,6 +313,7 @@ impl Fact {
             Self::Skipped { .. } => "skipped",
             Self::NotPermitted { .. } => "not_permitted",
             Self::FindingDismissed { .. } => "finding_dismissed",
+            Self::OpinionGiven { .. } => "opinion_given",
             Self::PullChanged { .. } => "pull_changed",
             Self::RetriedFrom { .. } => "retried_from",
             Self::Other => "other",

@@ -64,6 +64,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::Skipped { .. }
         | Fact::NotPermitted { .. }
         | Fact::FindingDismissed { .. }
+        | Fact::OpinionGiven { .. }
         | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. } => Some(format!("by {}", event.actor)),
         Fact::Signalled { .. }
@@ -110,6 +111,7 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::Hurried { .. }
         | Fact::NotPermitted { .. }
         | Fact::FindingDismissed { .. }
+        | Fact::OpinionGiven { .. }
         | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. }
         | Fact::Other => Mood::Quiet,

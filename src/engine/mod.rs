@@ -13,6 +13,8 @@ pub mod catalog;
 mod control;
 mod fork;
 pub mod group_commit;
+mod offer;
+mod opinion;
 mod outage;
 pub mod people;
 mod record;
@@ -32,6 +34,7 @@ pub use self::{
     accept::Accepted,
     catalog::ProductSettings,
     control::{Control, Denied, Verb},
+    opinion::Said,
     submission::Submission,
     wake::Received,
 };

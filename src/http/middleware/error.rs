@@ -156,6 +156,7 @@ impl From<Denied> for Error {
     fn from(denied: Denied) -> Self {
         let kind = match denied {
             Denied::Running(_) | Denied::Contended => Kind::Busy,
+            Denied::StaleHead { .. } => Kind::StaleHead,
             _ => Kind::NotAllowed,
         };
         Self::new(kind, denied.to_string())

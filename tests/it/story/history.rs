@@ -51,6 +51,9 @@ fn line(row: &Row) -> Option<String> {
         Event::Skipped { outcome, reason } => Some(format!("{step} skipped as {outcome}: {reason}")),
         Event::NotPermitted { asked, reason } => Some(format!("{step} not permitted {asked}: {reason}")),
         Event::FindingDismissed { finding, reason, .. } => Some(format!("dismissed {finding}: {reason}")),
+        Event::OpinionGiven { opinion, head, login, .. } => {
+            Some(format!("{login} {} {}", opinion.done(), head.short()))
+        }
         Event::PullChanged { note, .. } => Some(format!("after the end: {note}")),
         Event::RetriedFrom { step, reason } => Some(format!("retried from {step}: {reason}")),
         Event::Parked { .. } | Event::Signalled { .. } | Event::Woken => None,

@@ -75,7 +75,13 @@ pub(super) fn panel(view: &View) -> Markup {
 
 /// Whether an event leaves the run where it is.
 const fn is_aside(event: &Event) -> bool {
-    matches!(event, Event::NotPermitted { .. } | Event::FindingDismissed { .. } | Event::PullChanged { .. })
+    matches!(
+        event,
+        Event::NotPermitted { .. }
+            | Event::FindingDismissed { .. }
+            | Event::OpinionGiven { .. }
+            | Event::PullChanged { .. }
+    )
 }
 
 /// The stretches of every visit to a step, up to `end`; `goes_on` if the run has not ended by then.
@@ -125,6 +131,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             | Event::WentOn { .. }
             | Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
+            | Event::OpinionGiven { .. }
             | Event::PullChanged { .. } => continue,
         }
         // A job begins here, for the step that the next event names, or else its attempts.
