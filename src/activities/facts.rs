@@ -10,15 +10,16 @@ use super::{
 };
 use crate::{
     core::{
+        opinion::Opinion,
         policy::{
             Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, EDITION, Facts, Permission, Person,
-            Phase, PullFact, Requester, Review, judge, preflight,
+            Phase, PullFact, Requester, Review, Via, judge, preflight,
         },
         requirement::ProductName,
         sha::Sha,
     },
-    github::{Account, Pull},
-    store::{self, amendment, assessment, product, requirement, review},
+    github::{Account, Kind, Pull},
+    store::{self, amendment, api_key, assessment, opinion, product, requirement, review},
     workspace::Mirror,
 };
 
@@ -106,7 +107,12 @@ impl Attempt<'_> {
         let (pool, id) = (&self.factory.pool, self.requirement.id);
         let known = requirement::requester(pool, id).await?;
         let mut account = known.account;
-        if let (Some(login), None) = (&known.login, account) {
+        // A person may have been linked to an account after the requirement was submitted.
+        let linked = match &known.login {
+            Some(login) => Some(login.clone()),
+            None => api_key::login_of(pool, &known.name).await?,
+        };
+        if let (Some(login), None) = (&linked, account) {
             let found = self.factory.forge.account(login).await?;
             account = found.and_then(|found| i64::try_from(found.id).ok());
             if let Some(account) = account {
@@ -114,7 +120,7 @@ impl Attempt<'_> {
             }
         }
         let account = account.and_then(|account| u64::try_from(account).ok());
-        Ok(Requester { name: known.name, login: known.login, id: account })
+        Ok(Requester { name: known.name, login: linked, id: account })
     }
 
     /// The commits on the branch that were pushed neither by this run nor by one that it was forked from,
@@ -170,16 +176,82 @@ impl Attempt<'_> {
             // Only for a person's approval or refusal does it matter what the person may do.
             let permission = match bot || state == ApprovalState::Commented {
                 true => Permission::None,
-                false => forge.permission(&self.repo, &user.login).await?,
+                false => forge.permission_of(&self.repo, &user.login, Some(user.id)).await?,
             };
-            // Who approved before the last amendment approved another text; who refused has not changed their mind.
-            if state == ApprovalState::Approved && amended_at.is_some_and(|amended| submitted_at <= amended) {
-                continue;
-            }
-            let by = person(Some(&user));
-            approvals.push(Approval { by, bot, permission, state, commit, submitted_at });
+            let (by, via) = (person(Some(&user)), Via::Forge);
+            let (name, doubt, is_unreadable) = (None, None, false);
+            approvals.push(Approval {
+                by,
+                bot,
+                permission,
+                state,
+                commit,
+                submitted_at,
+                via,
+                name,
+                doubt,
+                is_unreadable,
+            });
         }
+        for row in opinion::latest(&self.factory.pool, self.lease.run).await? {
+            approvals.push(self.opinion(row, us.id).await?);
+        }
+        // Who approved before the last amendment approved another text; who refused has not changed their mind.
+        approvals.retain(|given| {
+            given.state != ApprovalState::Approved
+                || amended_at.is_none_or(|amended| given.submitted_at > amended)
+        });
         Ok(approvals)
+    }
+
+    /// What a person said here, under the rules of a review on the forge: of the account by its number, with what the
+    /// forge says that it may do. Where the forge does not say it, an approval counts for nothing and a refusal counts.
+    async fn opinion(&self, row: opinion::Row, us: u64) -> Result<Approval, Failure> {
+        let (forge, login) = (&self.factory.forge, &row.forge_login);
+        let (id, is_bot) = self.account_of(&row).await?;
+        let mut doubt = match (row.is_revoked, id) {
+            (true, _) => Some("the key that it was given with was revoked".to_owned()),
+            (false, None) => Some(format!("the forge has no account {login}")),
+            (false, Some(_)) => None,
+        };
+        let (mut permission, mut is_unreadable) = (Permission::None, false);
+        if row.opinion() != Opinion::Withdraw && id.is_some() {
+            match forge.permission_of(&self.repo, login, id).await {
+                Ok(given) => permission = given,
+                Err(error) if error.kind() == Kind::Forbidden => {
+                    is_unreadable = true;
+                    doubt = Some(format!("our token may not read what {login} may do"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Approval {
+            by: Person { id, login: login.clone() },
+            bot: is_bot || id == Some(us),
+            permission,
+            state: row.opinion().state(),
+            commit: row.head_sha.parse().map_err(Failure::unusable)?,
+            submitted_at: row.at,
+            via: row.via(),
+            name: Some(row.person),
+            doubt,
+            is_unreadable,
+        })
+    }
+
+    /// The number of the account that an opinion is of, and whether it is known to be a bot. It is asked for by its
+    /// login once, and kept.
+    async fn account_of(&self, row: &opinion::Row) -> Result<(Option<u64>, bool), Failure> {
+        if let Some(account) = row.forge_account {
+            return Ok((u64::try_from(account).ok(), false));
+        }
+        let Some(found) = self.factory.forge.account(&row.forge_login).await? else {
+            return Ok((None, false));
+        };
+        if let Ok(account) = i64::try_from(found.id) {
+            opinion::identify(&self.factory.pool, &row.forge_login, account).await?;
+        }
+        Ok((Some(found.id), found.is_bot))
     }
 }
 

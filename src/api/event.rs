@@ -185,6 +185,19 @@ pub enum Fact {
         /// Why.
         reason: String,
     },
+    /// A person approved or rejected a head, or took that back.
+    OpinionGiven {
+        /// `approve`, `reject` or `withdraw`.
+        opinion: String,
+        /// The head that it is about.
+        head: String,
+        /// The person's login on the forge.
+        login: String,
+        /// Where: `aspora` or `comment`.
+        via: String,
+        /// Why; empty if no reason was given.
+        reason: String,
+    },
     /// The pull request was merged, closed or reopened after the run had ended.
     PullChanged {
         /// `open`, `closed` or `merged`.
@@ -264,6 +277,13 @@ impl From<run::Event> for Fact {
             run::Event::Amended { edition, before, after, reason } => {
                 Self::Amended { edition, before, after, reason }
             }
+            run::Event::OpinionGiven { opinion, head, login, via, reason } => Self::OpinionGiven {
+                opinion: opinion.as_str().to_owned(),
+                head: head.to_string(),
+                login,
+                via: via.as_str().to_owned(),
+                reason,
+            },
             run::Event::PullChanged { state, note, progress } => {
                 Self::PullChanged { state: state.as_str().to_owned(), note, progress: (&progress).into() }
             }
@@ -274,7 +294,7 @@ impl From<run::Event> for Fact {
 
 impl Fact {
     /// The names of all events.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 25] = [
         "started",
         "answered",
         "parked",
@@ -297,6 +317,7 @@ impl Fact {
         "amended",
         "pull_changed",
         "finding_dismissed",
+        "opinion_given",
         "retried_from",
         "other",
     ];
@@ -326,6 +347,7 @@ impl Fact {
             Self::Asked { .. } => "asked",
             Self::QuestionAnswered { .. } => "question_answered",
             Self::Amended { .. } => "amended",
+            Self::OpinionGiven { .. } => "opinion_given",
             Self::PullChanged { .. } => "pull_changed",
             Self::RetriedFrom { .. } => "retried_from",
             Self::Other => "other",

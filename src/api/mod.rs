@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC, money is whole millionths of a dollar, ids are UUIDs. The server and its clients
 //! share these types; nothing here knows HTTP.
 
+mod action;
 mod amendment;
 mod assessment;
 mod attempt;
@@ -27,6 +28,7 @@ mod summary;
 mod webhook;
 mod worker;
 
+pub use action::Action;
 pub use amendment::{Amend, Amendment, Resubmit, Warning};
 pub use assessment::Assessment;
 pub use attempt::Attempt;
@@ -35,7 +37,7 @@ pub use budget::{
     Budget, DefaultBudget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget,
     RunBudget, Unsettled,
 };
-pub use control::{Control, Fork, Retry, Skip};
+pub use control::{Approve, Control, Fork, Reject, Retry, Skip};
 pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven, RedrivenLetter};
 pub use effect::{Diff, Effect};
 pub use event::{Event, Events, Fact};

@@ -71,6 +71,9 @@ pub struct Run {
     /// What they may use, and what is reserved for those whose cost is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<super::Budget>,
+    /// What the caller can do to it now; only in the answer of `GET /api/v1/runs/{id}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actions: Option<Vec<super::Action>>,
     /// When it began.
     pub created_at: DateTime<Utc>,
     /// When it last changed.
@@ -177,6 +180,7 @@ impl Run {
                 .map(|number| format!("{forge_url}/{}/pull/{number}", spec.repository)),
             spent: spent.into(),
             budget: None,
+            actions: None,
             created_at: stored.created_at,
             updated_at: stored.updated_at,
         };

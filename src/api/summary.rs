@@ -4,7 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use super::Fact;
 use crate::core::{
+    opinion::Opinion,
     outage::Provider,
+    policy::Via,
     words::{counted, one_line, seconds_in_words},
 };
 
@@ -59,12 +61,23 @@ impl Fact {
             Self::Amended { edition, reason, .. } => {
                 (format!("requirement amended (edition {edition})"), reason.as_str())
             }
+            Self::OpinionGiven { opinion, head, login, via, reason } => {
+                (said(opinion, head, login, via), reason.as_str())
+            }
             Self::PullChanged { note, .. } => ("after the end".to_owned(), note.as_str()),
             Self::RetriedFrom { begins_at, reason } => (format!("retried from {begins_at}"), reason.as_str()),
             Self::Other => ("unknown event".to_owned(), "it was recorded by a newer release"),
         };
         Summary { what: one_line(&what), detail: one_line(detail) }
     }
+}
+
+/// What a person said of a head: `approved abc1234 as asha`.
+fn said(opinion: &str, head: &str, login: &str, via: &str) -> String {
+    let done = Opinion::named(opinion).map_or("gave an unknown opinion of", Opinion::done);
+    let head: String = head.chars().take(7).collect();
+    let place = if via == Via::Comment.as_str() { Via::Comment.aside() } else { "" };
+    format!("{done} {head} as {login}{place}")
 }
 
 impl Display for Summary {
@@ -158,6 +171,16 @@ mod tests {
             &Fact::Amended { edition: 1, before: digest(), after: digest(), reason: reason() },
             "requirement amended (edition 1): why",
         );
+        let said = |opinion: &str, via: &str, reason: String| Fact::OpinionGiven {
+            opinion: opinion.to_owned(),
+            head: "def4567def4567def4567def4567def4567def45".to_owned(),
+            login: "asha".to_owned(),
+            via: via.to_owned(),
+            reason,
+        };
+        check(&said("approve", "aspora", String::new()), "approved def4567 as asha");
+        check(&said("reject", "comment", reason()), "rejected def4567 as asha by a comment: why");
+        check(&said("withdraw", "aspora", String::new()), "withdrew what was said of def4567 as asha");
         let note = "merged unjudged by asha".to_owned();
         check(
             &Fact::PullChanged { state: "merged".to_owned(), note, progress: Progress::default() },

@@ -66,6 +66,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::FindingDismissed { .. }
         | Fact::QuestionAnswered { .. }
         | Fact::Amended { .. }
+        | Fact::OpinionGiven { .. }
         | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. } => Some(format!("by {}", event.actor)),
         Fact::Signalled { .. }
@@ -116,6 +117,7 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::FindingDismissed { .. }
         | Fact::QuestionAnswered { .. }
         | Fact::Amended { .. }
+        | Fact::OpinionGiven { .. }
         | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. }
         | Fact::Other => Mood::Quiet,

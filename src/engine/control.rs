@@ -15,6 +15,7 @@ use crate::{
         job::JobState,
         reason::Reason,
         run::{Event, PauseCause, Run, State},
+        sha::Sha,
         workflow::{End, Outcome},
     },
     store::{self, Connection, audit::Author, dead_letter, event, job::Lease, job_control, run::StoredRun},
@@ -102,9 +103,29 @@ pub enum Denied {
     /// Another requirement took its place.
     #[error("requirement {0} took its place; resubmit or amend that one")]
     Superseded(Uuid),
+    /// The head that was looked at is not the head now.
+    #[error("{}", stale(.given, .now.as_ref()))]
+    StaleHead {
+        /// The head that was given.
+        given: Sha,
+        /// The run's head; `None` if it has none yet.
+        now: Option<Sha>,
+    },
+    /// This person has said nothing here that could be withdrawn.
+    #[error("you have said nothing of this change here; withdraw a review on the forge there")]
+    NothingSaid,
     /// It has no pull request that a later step could continue.
     #[error("the run has no pull request yet; fork it from `{0}`")]
     NoPullRequest(String),
+}
+
+fn stale(given: &Sha, now: Option<&Sha>) -> String {
+    match now {
+        Some(now) => {
+            format!("the head is {now} now, not {given}: look at what changed, and name the new head")
+        }
+        None => "the run has no head yet".to_owned(),
+    }
 }
 
 /// A run and its job, both locked until the transaction ends.
@@ -229,7 +250,7 @@ impl Engine {
             Verb::Resume => resume(&locked, reason)?,
             Verb::Cancel => cancel(&locked, reason)?,
             Verb::RunNow => run_now(&locked, reason)?,
-            Verb::Skip(outcome) => skip(&locked, *outcome, reason)?,
+            Verb::Skip(outcome) => self.skip_event(&locked, *outcome, reason).await?,
             Verb::Retry(step) => self.retry_event(tx, &locked, step.as_deref(), actor, reason).await?,
         };
         let Some(event) = event else { return Ok(Control::Unchanged) };
@@ -342,6 +363,23 @@ impl Engine {
         Ok(Ack::Committed)
     }
 
+    /// The event of a skip. An outcome that leads to a step which works on a head is one only for a run that has one.
+    async fn skip_event(
+        &self,
+        locked: &LockedRun,
+        outcome: Outcome,
+        reason: &Reason,
+    ) -> Result<Option<Event>, Error> {
+        let event = skip(locked, outcome, reason)?;
+        let run = &locked.stored.run;
+        let workflow = self.workflow(&locked.stored.spec.workflow_hash).await?;
+        let step = run.step().and_then(|name| workflow.steps.get(name));
+        if let Some(to) = step.and_then(|step| step.on.get(&outcome)) {
+            run.can_enter(&workflow, to)?;
+        }
+        Ok(event)
+    }
+
     /// The event of a retry; `None` if the run is already where the retry would send it.
     async fn retry_event(
         &self,
@@ -369,12 +407,14 @@ impl Engine {
             }
             ensure_idle(locked)?;
         }
-        if to == workflow.start && stored.run.progress.head.is_some() {
+        if stored.run.would_repeat(&workflow, &to) {
             return Err(Denied::HasCommits(to).into());
         }
         let event = Event::RetriedFrom { step: to, reason: reason.to_string() };
         // Before the lock of the branch, so that an unknown step is reported as such.
         stored.run.apply(&workflow, &event, stored.now)?;
+        let Event::RetriedFrom { step: to, .. } = &event else { return Ok(None) };
+        stored.run.can_enter(&workflow, to)?;
         if ended {
             let (repository, branch) = (&stored.spec.repository, &stored.spec.branch);
             if let Some(other) = store::run::live_on_branch(tx, repository, branch, id).await? {

@@ -14,6 +14,8 @@ pub mod catalog;
 mod control;
 mod fork;
 pub mod group_commit;
+mod offer;
+mod opinion;
 mod outage;
 pub mod people;
 mod questions;
@@ -35,6 +37,7 @@ pub use self::{
     amend::{Amendment, Resubmitted},
     catalog::ProductSettings,
     control::{Control, Denied, Verb},
+    opinion::Said,
     questions::{Asked, asks},
     submission::Submission,
     wake::Received,

@@ -4,10 +4,11 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Accepted;
+use super::{Accepted, Said};
 use crate::{
     core::{
         budget::{Limits, Scope},
+        opinion::Opinion,
         reason::Reason,
         requirement::Requirement,
         run::{Run, State},
@@ -15,7 +16,7 @@ use crate::{
     store::{
         self, Connection, Result,
         audit::{Act, Author, append},
-        schedule,
+        opinion, schedule,
     },
 };
 
@@ -198,6 +199,32 @@ pub(super) async fn amended(
         before: Some(json!({ "edition": edition.saturating_sub(1), "digest": before })),
         after: Some(json!({ "edition": edition, "digest": after })),
         reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
+/// A person approved or rejected a head of a run, or took that back.
+pub(super) async fn opined(
+    tx: &mut Connection,
+    by: Author<'_>,
+    run: Uuid,
+    said: Said<'_>,
+    before: Option<&opinion::Row>,
+) -> Result<()> {
+    let Some(stored) = store::run::lock(tx, run).await? else { return Ok(()) };
+    let view = |opinion: &str, head: &str, login: &str| json!({ "opinion": opinion, "head": head, "forge_login": login });
+    let act = Act {
+        act: match said.opinion {
+            Opinion::Approve => "run.approve",
+            Opinion::Reject => "run.reject",
+            Opinion::Withdraw => "run.withdraw",
+        },
+        subject: said.head.as_str(),
+        run: Some(run),
+        product: Some(&stored.spec.product),
+        before: before.map(|row| view(&row.opinion, &row.head_sha, &row.forge_login)),
+        after: Some(view(said.opinion.as_str(), said.head.as_str(), said.login)),
+        reason: said.reason.map(Reason::as_str),
     };
     append(tx, by, act).await
 }

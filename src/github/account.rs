@@ -45,9 +45,23 @@ impl Forge {
     /// # Errors
     /// Those of the call; [`Kind::Forbidden`] where the token may not read permissions.
     pub async fn permission(&self, repo: &RepoName, login: &str) -> Result<Permission, Error> {
+        self.permission_of(repo, login, None).await
+    }
+
+    /// As [`Forge::permission`]; with a number, only if the login is still that account's.
+    ///
+    /// # Errors
+    /// As [`Forge::permission`].
+    pub async fn permission_of(
+        &self,
+        repo: &RepoName,
+        login: &str,
+        number: Option<u64>,
+    ) -> Result<Permission, Error> {
         #[derive(Deserialize)]
         struct Raw {
             permission: String,
+            user: Option<RawAccount>,
         }
         let route = route(repo, &format!("collaborators/{}/permission", escape(login)));
         let raw: Raw = match self.get(&route).await {
@@ -55,6 +69,11 @@ impl Forge {
             Err(error) if error.kind() == Kind::NotFound => return Ok(Permission::None),
             Err(error) => return Err(error),
         };
+        if let (Some(number), Some(user)) = (number, &raw.user)
+            && user.id != number
+        {
+            return Ok(Permission::None);
+        }
         Ok(match raw.permission.as_str() {
             "admin" => Permission::Admin,
             "maintain" => Permission::Maintain,

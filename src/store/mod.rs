@@ -32,7 +32,8 @@ pub use self::{
         workflow,
     },
     history::{
-        assessment, budget, effect, epilogue, event, open_pull, question, review, run, signal, transition,
+        assessment, budget, effect, epilogue, event, open_pull, opinion, question, review, run, signal,
+        transition,
     },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{

@@ -161,6 +161,7 @@ async fn a_refused_control_says_why_and_changes_nothing() {
     check(run, "cancel", why(), 409, "not-allowed", "the run has ended as blocked").await;
     check(run, "retry", step("deploy"), 422, "invalid", "has no step `deploy`").await;
     check(run, "fork", step("review"), 409, "not-allowed", "no pull request yet").await;
+    check(run, "retry", step("merge"), 409, "not-allowed", "start at `generate`").await;
 }
 
 #[tokio::test]
@@ -229,8 +230,22 @@ async fn the_command_line_does_what_rest_does() {
     says(&["run", "why", &run], 0, "resume it to continue").await;
     says(&["run", "run-now", &run, "--reason", "r"], 1, "the run is paused; resume it first").await;
     says(&["run", "resume", &run, "--reason", "r", "-o", "json"], 0, "\"state\": \"active\"").await;
+    says(&["run", "skip", &run, "--reason", "r", "--outcome", "opened"], 1, "has none yet").await;
+    let state = "update run set state = jsonb_set(state, '{progress}', $1::jsonb)";
+    let progress = json!({"head": "a".repeat(40), "pull": 7});
+    sqlx::query(state).bind(progress).execute(served.test.pool()).await.unwrap();
     says(&["run", "skip", &run, "--reason", "r", "--outcome", "opened"], 0, "is active at gate").await;
     says(&["run", "retry", &run, "--reason", "r", "--step", "review"], 0, "is active at review").await;
+    says(&["run", "approve", &run], 1, "has no login on the forge").await;
+    says(&["run", "findings", &run], 0, "No findings.").await;
+    sqlx::query("update person set forge_login = 'ada'").execute(served.test.pool()).await.unwrap();
+    says(&["run", "approve", &run], 0, "This head is not judged yet.").await;
+    says(&["run", "approve", &run], 0, "approved aaaaaaa; run").await;
+    says(&["run", "approve", &run, "--head", &"b".repeat(40)], 1, "the head is aaaaaaa").await;
+    says(&["run", "reject", &run], 2, "--reason").await;
+    says(&["run", "reject", &run, "--reason", "too wide"], 0, "rejected aaaaaaa").await;
+    says(&["run", "withdraw", &run], 0, "withdrew what was said of aaaaaaa").await;
+    says(&["run", "events", &run], 0, "rejected aaaaaaa as ada: too wide (by ada)").await;
     says(&["run", "cancel", &run, "--reason", "r"], 0, "is cancelled").await;
     says(&["run", "fork", &run, "--reason", "r", "--step", "generate"], 0, "is active at generate").await;
     says(&["run", "events", &run], 0, "waiting for legal").await;

@@ -14,6 +14,7 @@ pub(super) mod hold;
 pub(super) mod key;
 pub(super) mod limit;
 pub(super) mod migrate;
+pub(super) mod opinion;
 pub(super) mod options;
 pub(super) mod outage;
 pub(super) mod product;

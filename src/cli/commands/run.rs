@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Client, Exit, Printer, budget,
+    Client, Exit, Printer, budget, opinion,
     options::Id,
     plain,
     questions::{self, Answer},
@@ -15,7 +15,7 @@ use super::{
 use crate::{
     api::{self, Run},
     cli::text::short,
-    core::words::counted,
+    core::{opinion::Opinion, words::counted},
 };
 
 /// The subcommands of `aspora run`.
@@ -45,6 +45,14 @@ pub(crate) enum Command {
     Retry(Retry),
     /// Start a new run from a step of a run that has ended and is not merged.
     Fork(Fork),
+    /// Approve the run's head, as a review on the forge by your account there would.
+    Approve(opinion::Say),
+    /// Reject the run's head: nothing is merged until you withdraw this or approve.
+    Reject(opinion::Reject),
+    /// Withdraw what you said of the change here.
+    Withdraw(opinion::Say),
+    /// List the findings of the run's reviews.
+    Findings(Id),
     /// Dismiss a finding of the run's reviews: it no longer blocks.
     Dismiss(Dismiss),
     /// Print everything recorded about the run, one JSON object per line.
@@ -96,7 +104,7 @@ pub(crate) struct Fork {
 pub(crate) struct Dismiss {
     #[command(flatten)]
     control: Control,
-    /// The finding's fingerprint, as the API and the run's page show it.
+    /// The finding's fingerprint, as `aspora run findings` lists it.
     #[arg(long)]
     finding: String,
 }
@@ -142,6 +150,13 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         Command::Retry(Retry { control: Control { id, reason }, step }) => {
             post(client, printer, id, "retry", &api::Retry { reason, step }).await?;
         }
+        Command::Approve(it) => say(client, printer, Opinion::Approve, it).await?,
+        Command::Reject(it) => say(client, printer, Opinion::Reject, it.into()).await?,
+        Command::Withdraw(it) => say(client, printer, Opinion::Withdraw, it).await?,
+        Command::Findings(Id { id }) => {
+            let all = client.findings(id).await?;
+            printer.say(&opinion::findings(&all), &all)?;
+        }
         Command::Dismiss(Dismiss { control: Control { id, reason }, finding }) => {
             let dismissed = client.dismiss(id, &finding, &reason).await?;
             printer.say(&findings(&dismissed), &dismissed)?;
@@ -163,6 +178,13 @@ fn findings(all: &[api::Finding]) -> String {
 /// Sends a control that needs only a reason.
 async fn control(client: &Client, printer: &Printer, verb: &str, it: Control) -> anyhow::Result<()> {
     post(client, printer, it.id, verb, &api::Control { reason: it.reason }).await
+}
+
+/// Says something of the run's head, and prints what was said of which.
+async fn say(client: &Client, printer: &Printer, opinion: Opinion, it: opinion::Say) -> anyhow::Result<()> {
+    let run = opinion::say(client, printer, opinion, it).await?;
+    let head = run.progress.head.as_deref().map(short).unwrap_or_default();
+    printer.say(&format!("{} {}; {}", opinion.done(), plain(head), state(&run)), &run)
 }
 
 /// Sends a control and prints the state of the run after it.

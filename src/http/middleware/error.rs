@@ -163,6 +163,7 @@ impl From<Denied> for Error {
         let kind = match denied {
             Denied::Running(_) | Denied::Contended => Kind::Busy,
             Denied::NoQuestion => Kind::NoQuestion,
+            Denied::StaleHead { .. } => Kind::StaleHead,
             _ => Kind::NotAllowed,
         };
         Self::new(kind, denied.to_string())

@@ -127,6 +127,16 @@ kinds! {
         "Not allowed in this state"
         "Do what the detail names first; GET /api/v1/runs/{id} shows the run's state."
 
+    /// The head that was looked at is not the run's head now.
+    StaleHead "stale_head" CONFLICT Retry::Never;
+        "The head has changed"
+        "Look at what changed, and send the head that the detail names."
+
+    /// The key's owner has no account on the forge here.
+    NoLogin "no-forge-login" FORBIDDEN Retry::Never;
+        "The key has no login on the forge"
+        "Ask an admin to link it: `aspora key create --person <name> --role <role> --forge-login <login>`."
+
     /// A worker is running the run's step.
     Busy "busy" CONFLICT Retry::After(5);
         "A worker is running the step"

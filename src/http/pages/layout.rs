@@ -10,7 +10,10 @@ use axum::{
 use maud::{DOCTYPE, Markup, html};
 use sha2::{Digest, Sha256};
 
-use super::super::{AppState, Settings, middleware::caller::Caller};
+use super::{
+    super::{AppState, Settings, middleware::caller::Caller},
+    visible,
+};
 use crate::core::access::Right;
 
 const STYLE: &str = include_str!("style.css");
@@ -27,7 +30,7 @@ pub(super) fn page(settings: &Settings, caller: Option<&Caller>, title: &str, ma
     let digest = DIGEST.as_str();
     let whole = html! {
         (DOCTYPE)
-        html lang="en" {
+        html lang="en" dir="ltr" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
@@ -74,7 +77,7 @@ pub(super) fn proof(caller: &Caller) -> Markup {
     }
 }
 
-/// Markup alone, with the headers of a page.
+/// Markup alone, with the headers of a page. Characters that nobody sees are labelled.
 pub(super) fn fragment(markup: &Markup) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -83,7 +86,7 @@ pub(super) fn fragment(markup: &Markup) -> Response {
         (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (headers, markup.0.clone()).into_response()
+    (headers, visible::shown(markup.0.clone())).into_response()
 }
 
 /// A page that says what is wrong and links to the list.

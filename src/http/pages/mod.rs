@@ -13,6 +13,7 @@ mod panel;
 mod run;
 mod sign_in;
 mod submitted;
+mod visible;
 mod words;
 
 use axum::{
@@ -55,6 +56,8 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/runs/{id}/opinion", post(run::opine).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/runs/{id}/dismiss", post(run::dismiss).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/assets/{digest}/{name}", get(layout::asset))
         .route_layer(from_fn_with_state(app.clone(), guard))
         .layer(Extension(Tries::default()))

@@ -29,11 +29,11 @@ use crate::{
 
 /// A control as a caller requests it: the run, the caller, and a body `T` that says how and why.
 pub(super) struct Control<T> {
-    app: AppState,
-    run: Uuid,
-    caller: Caller,
+    pub(super) app: AppState,
+    pub(super) run: Uuid,
+    pub(super) caller: Caller,
     headers: HeaderMap,
-    body: T,
+    pub(super) body: T,
 }
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Control<T> {
@@ -64,7 +64,7 @@ impl<T: Serialize> Control<T> {
         .await
     }
 
-    fn once(&self, name: &str) -> Result<Once, Error> {
+    pub(super) fn once(&self, name: &str) -> Result<Once, Error> {
         Once::from_headers(
             &self.headers,
             &self.caller,
@@ -176,7 +176,12 @@ pub(super) async fn fork(control: Control<api::Fork>) -> Result<Outcome, Error> 
 }
 
 /// The run as the transaction leaves it.
-async fn view(app: &AppState, tx: &mut Connection, id: Uuid, spent: Spent) -> Result<Value, Error> {
+pub(super) async fn view(
+    app: &AppState,
+    tx: &mut Connection,
+    id: Uuid,
+    spent: Spent,
+) -> Result<Value, Error> {
     let stored = store::run::lock(tx, id).await?.ok_or_else(|| Error::not_found("run", id))?;
     Ok(json!(Run::new(&stored, spent, &app.settings.forge_url)))
 }

@@ -79,8 +79,6 @@ pub(super) async fn dismiss(
     };
     let found = store::review::findings(pool, run).await?.into_iter().find(named);
     let found = found.ok_or_else(|| Error::not_found("finding", &fingerprint))?;
-    let line = found.line.map(|line| format!(":{line}")).unwrap_or_default();
-    let what = format!("{}{line} {}", found.path, found.message);
-    app.engine.dismiss(run, caller.author(), (&fingerprint, &what), &reason).await?;
+    app.engine.dismiss(run, caller.author(), (&fingerprint, &found.in_words()), &reason).await?;
     Ok(Json(of_run(store::review::findings(pool, run).await?)))
 }

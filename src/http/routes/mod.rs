@@ -13,6 +13,7 @@ mod holds;
 mod keys;
 mod limits;
 pub mod openapi;
+mod opinions;
 mod outages;
 mod problems;
 mod products;
@@ -111,6 +112,9 @@ fn controls() -> Router<AppState> {
         .route("/runs/{id}/skip", post(controls::skip))
         .route("/runs/{id}/retry", post(controls::retry))
         .route("/runs/{id}/fork", post(controls::fork))
+        .route("/runs/{id}/approve", post(opinions::approve))
+        .route("/runs/{id}/reject", post(opinions::reject))
+        .route("/runs/{id}/withdraw", post(opinions::withdraw))
         .route("/dead-letters", get(dead_letters::list))
         .route("/dead-letters/redrive", post(dead_letters::redrive))
 }

@@ -11,7 +11,8 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     amendments, audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys,
-    limits, outages, products, questions, requirements, reviews, runs, schedules, webhooks, workers,
+    limits, opinions, outages, products, questions, requirements, reviews, runs, schedules, webhooks,
+    workers,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -31,7 +32,7 @@ use crate::{api, http::middleware::error::Error};
         runs::diff, export::show,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
-        controls::fork, dead_letters::list, dead_letters::redrive,
+        controls::fork, opinions::approve, opinions::reject, opinions::withdraw, dead_letters::list, dead_letters::redrive,
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
         holds::list, holds::put, holds::release, outages::list, outages::probe,
         workers::list, workers::drain, workers::queues,

@@ -6,15 +6,17 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse as _, Response},
 };
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::responses::NotFound;
 use crate::{
-    api::{Assessment, Attempt, Budget, Diff, Effect, Run, Why},
+    api::{Action, Assessment, Attempt, Budget, Diff, Effect, Run, Why},
     core::budget::Scope,
     http::{
         AppState,
         middleware::{
+            caller::Caller,
             error::Error,
             extract::{Id, Query},
             problem::Kind,
@@ -33,20 +35,24 @@ use crate::{
     ))]
 pub(super) async fn show(
     State(app): State<AppState>,
+    caller: Caller,
     Id(id): Id,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
     let pool = app.engine.pool();
     let spent = store::effect::spent(pool, id).await?;
-    let stored = run(pool, id).await?;
+    let found = store::standing::with_job(pool, id).await?;
+    let (stored, job) = found.ok_or_else(|| Error::not_found("run", id))?;
+    let offer = app.engine.offer(&stored, job.map(|job| job.state)).await?;
+    let actions = Action::of(&offer, caller.principal());
     let accounts = store::budget::accounts(pool, id, &stored.spec.product).await?;
     let budget = Budget::of(&accounts, Scope::Run);
-    let tag = tag(&stored, spent.calls, &budget);
+    let tag = tag(&stored, spent.calls, &budget, &actions);
     let mut response = if is_known(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let view = Run::new(&stored, spent, &app.settings.forge_url);
-        Json(Run { budget: Some(budget), ..view }).into_response()
+        Json(Run { budget: Some(budget), actions: Some(actions), ..view }).into_response()
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, tag);
@@ -155,16 +161,17 @@ pub(super) async fn run(pool: &Pool, id: Uuid) -> Result<StoredRun, Error> {
     })
 }
 
-/// Spend and budget are part of it, since they change within a step while the version does not.
-fn tag(stored: &StoredRun, calls: i64, budget: &Budget) -> String {
+/// Spend, budget and what the caller can do are part of it, since they change within a step while the version does not.
+fn tag(stored: &StoredRun, calls: i64, budget: &Budget, actions: &[Action]) -> String {
     let limit = |limit: Option<u64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
     format!(
-        "\"{}-{calls}-{}-{}-{}-{}\"",
+        "\"{}-{calls}-{}-{}-{}-{}-{}\"",
         stored.version,
         budget.settled_tokens,
         budget.reserved_tokens,
         limit(budget.tokens),
-        limit(budget.micro_dollars)
+        limit(budget.micro_dollars),
+        hex::encode(&Sha256::digest(format!("{actions:?}"))[..4])
     )
 }
 

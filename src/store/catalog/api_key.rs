@@ -73,7 +73,10 @@ pub async fn put_person(
 ) -> Result<()> {
     sqlx::query!(
         "insert into person (name, forge_login) values ($1, $2)
-         on conflict (name) do update set forge_login = coalesce(excluded.forge_login, person.forge_login)",
+         on conflict (name) do update
+         set forge_login = coalesce(excluded.forge_login, person.forge_login),
+             forge_account = case when lower(coalesce(excluded.forge_login, person.forge_login))
+                                       = lower(person.forge_login) then person.forge_account end",
         name.as_str(),
         forge_login
     )

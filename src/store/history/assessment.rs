@@ -137,6 +137,24 @@ pub async fn newest(pool: &Pool, run_id: Uuid) -> Result<Option<Row>> {
     Ok(row)
 }
 
+/// The newest assessment of this head, of a run or of an earlier run on the same branch.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn newest_of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Row>> {
+    let mut row = sqlx::query_as!(
+        Row,
+        "select id, stage, head_sha, tier, decision, facts, report, assessed_at
+         from assessment where run_id = any(lineage($1)) and head_sha = $2 order by id desc limit 1",
+        run_id,
+        head
+    )
+    .fetch_optional(pool)
+    .await?;
+    restore(pool, row.as_mut_slice()).await?;
+    Ok(row)
+}
+
 /// Whether the newest verdict about a pull request, of any run, has cleared this head of it.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ pub mod effect;
 pub mod epilogue;
 pub mod event;
 pub mod open_pull;
+pub mod opinion;
 pub mod question;
 pub mod review;
 pub mod run;

@@ -97,6 +97,13 @@ impl Row {
         }
     }
 
+    /// Where it is and what it says.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let line = self.line.map(|line| format!(":{line}")).unwrap_or_default();
+        format!("{}{line} {}", self.path, self.message)
+    }
+
     fn found(self) -> Result<Found> {
         Ok(Found { finding: self.finding(), found_on: sha(&self.head_sha)?, state: self.state()? })
     }

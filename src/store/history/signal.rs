@@ -153,6 +153,30 @@ pub async fn note(connection: &mut Connection, delivery: &str, repository: &str,
     Ok(noted.rows_affected() == 1)
 }
 
+/// Leaves a signal of our own for a run, which the step that is under way takes before it waits.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn leave(
+    connection: &mut Connection,
+    delivery: &str,
+    topic: Topic,
+    repository: &str,
+    run: Uuid,
+) -> Result<()> {
+    sqlx::query!(
+        "insert into signal (delivery, topic, repository, run_id) values ($1, $2, $3, $4)
+         on conflict (delivery) do nothing",
+        delivery,
+        topic.as_str(),
+        repository,
+        run
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
 /// Takes all signals of a run about these topics; the topic of one that was not taken before.
 ///
 /// # Errors

@@ -1,5 +1,5 @@
 -- Many answers in one commit. Each row is fenced by its lease: an answer whose lease was lost drops out alone, and
--- so does one whose job was paused meanwhile, or with which a worker would continue although it is held (both take the
+-- so does one whose job was paused or noted meanwhile, or with which a worker would continue although it is held (both take the
 -- slow path). A transaction that moves a run with a job
 -- changes the job first, so a lease that is current means a version that is current; `must` checks that.
 with brought as (
@@ -15,7 +15,7 @@ with brought as (
 ),
 ended as (
     delete from job using brought
-    where job.id = brought.job and job.lease_token = brought.token and not job.paused
+    where job.id = brought.job and job.lease_token = brought.token and not job.paused and not job.noted
       and brought.next_step is null
     returning brought.run
 ),
@@ -35,7 +35,7 @@ moved as (
                      or keys && (select coalesce(array_agg(key), '{}') from key_limit)
         from coalesce(string_to_array(brought.next_keys, e'\n'), '{}') as keys
     ) as next_keys (keys, guarded)
-    where job.id = brought.job and job.lease_token = brought.token and not job.paused
+    where job.id = brought.job and job.lease_token = brought.token and not job.paused and not job.noted
       and brought.next_step is not null
       and (brought.next_token is null
            or not exists (select from hold

@@ -41,6 +41,18 @@ pub async fn exists(connection: &mut Connection, run_id: Uuid) -> Result<bool> {
         .await
 }
 
+/// Records that an event was appended to the run of this job: the answer of an attempt that is under way is not
+/// recorded together with others, since its version of the run is out of date.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn note(connection: &mut Connection, run_id: Uuid) -> Result<()> {
+    sqlx::query!("update job set noted = true where run_id = $1 and lease_token is not null", run_id)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
 /// Pauses the job of a run: no claim takes it.
 ///
 /// # Errors

@@ -80,6 +80,7 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             | Event::Skipped { .. }
             | Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
+            | Event::OpinionGiven { .. }
             | Event::PullChanged { .. }
             | Event::RetriedFrom { .. } => {}
         }

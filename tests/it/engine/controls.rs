@@ -12,7 +12,7 @@ use aspora::{
             Queue,
         },
     },
-    engine::{Ack, Control, Denied, Error, Received, Verb},
+    engine::{Ack, Answer, Control, Denied, Error, Received, Verb},
     store::{event, job, job::Lease, job_control},
 };
 use chrono::TimeDelta;
@@ -222,7 +222,10 @@ async fn a_skip_needs_an_idle_step_and_one_of_its_outcomes() {
     let run = test.accept().await;
     let lease = test.claim(Queue::Llm).await;
     assert_eq!(denied(&test, run, Verb::Skip(Opened)).await, Denied::Running("generate".to_owned()));
-    test.engine.answer(&lease, "tester", answer(Opened)).await.unwrap();
+    let head = Some("a".repeat(40).parse().unwrap());
+    let progress = Progress { pull: Some(7), head, ..Progress::default() };
+    let opened = Answer { progress, ..answer(Opened) };
+    test.engine.answer(&lease, "tester", opened).await.unwrap();
     let strange = control(&test, run, Verb::Skip(Pushed)).await.unwrap_err();
     assert_eq!(
         strange.to_string(),

@@ -3,7 +3,7 @@
 use aspora::store::open_pull::take_place;
 use futures::future::join_all;
 
-use super::support::TestEngine;
+use super::support::{TestEngine, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_runs_at_once_only_as_many_take_a_place_as_there_are() {
@@ -22,6 +22,27 @@ async fn of_many_runs_at_once_only_as_many_take_a_place_as_there_are() {
     assert_eq!(take(5).await, taken, "who has a place keeps it, and nobody else gets one");
     let other = take_place(test.pool(), runs[0], "acme/another", 1, None).await.unwrap();
     assert!(other, "places are of one repository");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_one_repository_take_turns_for_the_last_place() {
+    let test = TestEngine::new().await;
+    let (one, other) = (test.accept().await, test.accept().await);
+    let repository = test.run(one).await.spec.repository;
+    let mut turn = test.pool().begin().await.unwrap();
+    let lock = "select pg_advisory_xact_lock(hashtextextended('open pulls ' || $1, 0))";
+    sqlx::query(lock).bind(&repository).execute(&mut *turn).await.unwrap();
+    let taking = tokio::spawn({
+        let (pool, repository) = (test.pool().clone(), repository.clone());
+        async move { take_place(&pool, other, &repository, 1, None).await.unwrap() }
+    });
+    let waiting = "select exists (select from pg_locks where locktype = 'advisory' and not granted
+                   and database = (select oid from pg_database where datname = current_database()))";
+    eventually("the other run waits for its turn", async || test.query::<bool>(waiting).await).await;
+    let place = "update run set may_open_pull = true where id = $1";
+    sqlx::query(place).bind(one).execute(&mut *turn).await.unwrap();
+    turn.commit().await.unwrap();
+    assert!(!taking.await.unwrap(), "both took the last place");
 }
 
 #[tokio::test(flavor = "multi_thread")]

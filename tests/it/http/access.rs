@@ -18,7 +18,7 @@ use super::{Reply, World, is_problem};
 /// The methods of the OpenAPI document.
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 /// The routes that are no part of the REST API.
-const BESIDE: [&str; 16] = [
+const BESIDE: [&str; 18] = [
     "GET /",
     "GET /openapi.json",
     "GET /problems/{code}",
@@ -30,6 +30,8 @@ const BESIDE: [&str; 16] = [
     "GET /audit",
     "GET /runs/{id}/diffs/{number}",
     "POST /runs/{id}/control",
+    "POST /runs/{id}/opinion",
+    "POST /runs/{id}/dismiss",
     "POST /requirements",
     "GET /requirements/{id}/resubmit",
     "GET /requirements/{id}/amend",

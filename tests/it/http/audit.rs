@@ -64,8 +64,15 @@ async fn changes(world: &World) -> Vec<Change> {
     let (_, live) = world.submit("Another").await;
     let process = uuid::Uuid::from_u128(3);
     store::worker::register(&world.database.pool, process, "vm-3/12", "0.1.0", &[]).await.unwrap();
+    let (_, judged) = world.submit("A third").await;
+    let state = "update run set state = jsonb_set(state, '{progress}', $1::jsonb) where id = $2";
+    let progress = json!({ "head": HEAD, "pull": 7 });
+    sqlx::query(state).bind(progress).bind(judged).execute(&world.database.pool).await.unwrap();
+    sqlx::query("update person set forge_login = 'ada'").execute(&world.database.pool).await.unwrap();
     let why = json!({ "reason": "because" });
     let (ended, live) = (format!("/api/v1/runs/{run}"), format!("/api/v1/runs/{live}"));
+    let judged = format!("/api/v1/runs/{judged}");
+    let opinion = json!({ "head_sha": HEAD, "reason": "because" });
     let schedule =
         json!({ "cron": "0 3 * * *", "product": "wealth", "title": "t", "body": "b", "reason": "because" });
     let (skip, fork) = (
@@ -97,6 +104,9 @@ async fn changes(world: &World) -> Vec<Change> {
         ("POST", "/api/v1/requirements/{id}/cancel", vague("cancel"), why.clone(), "run.cancel"),
         ("POST", "/api/v1/requirements/{id}/resubmit", vague("resubmit"), json!({}), "requirement.submit"),
         ("POST", "/api/v1/runs/{id}/findings/{fingerprint}/dismiss", dismiss, why.clone(), "finding.dismiss"),
+        ("POST", "/api/v1/runs/{id}/approve", format!("{judged}/approve"), opinion.clone(), "run.approve"),
+        ("POST", "/api/v1/runs/{id}/reject", format!("{judged}/reject"), opinion.clone(), "run.reject"),
+        ("POST", "/api/v1/runs/{id}/withdraw", format!("{judged}/withdraw"), opinion, "run.withdraw"),
         ("POST", "/api/v1/runs/{id}/fork", format!("{ended}/fork"), fork, "run.fork"),
         (
             "PUT",
@@ -181,7 +191,7 @@ async fn changes(world: &World) -> Vec<Change> {
 }
 
 /// The changes that other tests make: they need a run in a state of its own, or a browser.
-const ELSEWHERE: [&str; 12] = [
+const ELSEWHERE: [&str; 14] = [
     "POST /api/v1/outages/{provider}/probe",
     "POST /sign-in",
     "POST /sign-out",
@@ -189,6 +199,8 @@ const ELSEWHERE: [&str; 12] = [
     "POST /runs/{id}/control",
     "POST /runs/{id}/answers",
     "POST /requirements/{id}/amend",
+    "POST /runs/{id}/opinion",
+    "POST /runs/{id}/dismiss",
     "POST /api/v1/runs/{id}/run-now",
     "POST /api/v1/runs/{id}/budget/release",
     "POST /api/v1/dead-letters/redrive",

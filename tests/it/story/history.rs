@@ -56,6 +56,9 @@ fn line(row: &Row) -> Option<String> {
         Event::Amended { edition, reason, .. } => {
             Some(format!("{step} amended (edition {edition}): {reason}"))
         }
+        Event::OpinionGiven { opinion, head, login, .. } => {
+            Some(format!("{login} {} {}", opinion.done(), head.short()))
+        }
         Event::PullChanged { note, .. } => Some(format!("after the end: {note}")),
         Event::RetriedFrom { step, reason } => Some(format!("retried from {step}: {reason}")),
         Event::Parked { .. } | Event::Signalled { .. } | Event::Woken => None,

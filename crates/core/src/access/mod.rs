@@ -153,6 +153,7 @@ mod tests {
         check(Right::Control, "`pm`, `engineer` or `admin`");
         check(Right::Schedule, "`pm`, `engineer` or `admin`");
         check(Right::Steer, "`engineer` or `admin`");
+        check(Right::Approve, "`engineer` or `admin`");
         check(Right::Configure, "`admin`");
         check(Right::Administer, "`admin`");
     }

@@ -35,6 +35,8 @@ pub enum Right {
     Schedule,
     /// Skip, retry and fork runs, dismiss findings, redrive dead letters, release reservations, hold and release work.
     Steer,
+    /// Approve and reject heads. It needs an account on the forge that may write there, too.
+    Approve,
     /// Set products, their budgets, and limits.
     Configure,
     /// Issue and revoke keys, and read the audit log.
@@ -69,7 +71,7 @@ impl Role {
             Right::Read => true,
             Right::ReadPayload | Right::Submit => !matches!(self, Self::Viewer),
             Right::Control | Right::Schedule => matches!(self, Self::Pm | Self::Engineer | Self::Admin),
-            Right::Steer => matches!(self, Self::Engineer | Self::Admin),
+            Right::Steer | Right::Approve => matches!(self, Self::Engineer | Self::Admin),
             Right::Configure | Right::Administer => matches!(self, Self::Admin),
         }
     }
@@ -99,6 +101,7 @@ impl fmt::Display for Right {
             Self::Control => "control runs",
             Self::Schedule => "change schedules",
             Self::Steer => "skip, retry or fork runs, dismiss findings, redrive dead letters or hold work",
+            Self::Approve => "approve or reject changes",
             Self::Configure => "change products, their budgets or limits",
             Self::Administer => "manage keys or read the audit log",
         })

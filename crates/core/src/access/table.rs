@@ -53,7 +53,7 @@ pub enum Thing {
 }
 
 use Access::{Anyone, Known, May, Signed};
-use Right::{Administer, Configure, Control, Read, ReadPayload, Schedule, Steer, Submit};
+use Right::{Administer, Approve, Configure, Control, Read, ReadPayload, Schedule, Steer, Submit};
 use Scope::{Body, Factory, Lists, One};
 
 const RUN: Scope = One(Thing::Run);
@@ -83,6 +83,8 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/runs/{id}/diffs/{number}", May(ReadPayload, RUN)),
     row("POST", "/runs/{id}/control", May(Control, RUN)),
     row("POST", "/runs/{id}/answers", May(Submit, RUN)),
+    row("POST", "/runs/{id}/opinion", May(Approve, RUN)),
+    row("POST", "/runs/{id}/dismiss", May(Steer, RUN)),
     row("GET", "/audit", May(Administer, Factory)),
     // Requirements and runs.
     row("GET", "/api/v1/me", Known),
@@ -118,6 +120,9 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/api/v1/runs/{id}/retry", May(Steer, RUN)),
     row("POST", "/api/v1/runs/{id}/fork", May(Steer, RUN)),
     row("POST", "/api/v1/runs/{id}/findings/{fingerprint}/dismiss", May(Steer, RUN)),
+    row("POST", "/api/v1/runs/{id}/approve", May(Approve, RUN)),
+    row("POST", "/api/v1/runs/{id}/reject", May(Approve, RUN)),
+    row("POST", "/api/v1/runs/{id}/withdraw", May(Approve, RUN)),
     row("GET", "/api/v1/dead-letters", May(Read, Lists)),
     row("POST", "/api/v1/dead-letters/redrive", May(Steer, Body)),
     row("GET", "/api/v1/holds", May(Read, Lists)),

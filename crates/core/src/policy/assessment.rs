@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use super::{Classification, Clearance, Demands, Drift, RerunOf, Tier};
+use super::{Approvals, Classification, Clearance, Demands, Drift, RerunOf, Tier};
 use crate::{finding::Finding, sha::Sha};
 
 /// What the policy says about one head SHA.
@@ -22,6 +22,7 @@ pub struct Assessment {
     pub(super) decision: Decision,
     pub(super) tree: Node,
     pub(super) checks: Vec<CheckRow>,
+    pub(super) approvals: Option<Approvals>,
     pub(super) clearance: Option<Clearance>,
 }
 
@@ -189,6 +190,8 @@ pub struct CheckRow {
     pub detail: String,
     /// The SHA it is about: always the head.
     pub sha: Sha,
+    /// The rules that demand it.
+    pub demanded_by: Vec<String>,
     /// Where people read more.
     pub url: Option<String>,
     /// When it last moved, where that is known.
@@ -278,6 +281,12 @@ impl Assessment {
     #[must_use]
     pub fn checks(&self) -> &[CheckRow] {
         &self.checks
+    }
+
+    /// The approvals that this head needs and has; `None` if a policy does not parse.
+    #[must_use]
+    pub const fn approvals(&self) -> Option<&Approvals> {
+        self.approvals.as_ref()
     }
 
     /// The permission to merge exactly this head; only a clear verdict gives one.

@@ -20,6 +20,9 @@ pub struct Demands {
     /// After this many minutes without progress a check has failed; `None`: as the product says.
     #[serde(default)]
     pub deadline_minutes: Option<u32>,
+    /// The rules that demand approvals, for people.
+    #[serde(default)]
+    pub approvals_by: Vec<String>,
 }
 
 /// One check that a tier demands.
@@ -34,6 +37,9 @@ pub struct CheckDemand {
     pub status: Option<StatusBy>,
     /// Whether `skipped` counts as success.
     pub skipped_counts: bool,
+    /// The rules that demand it, for people.
+    #[serde(default)]
+    pub by: Vec<String>,
 }
 
 /// Who reports a check.
@@ -87,7 +93,7 @@ impl CheckDemand {
     /// A check by any app, of which only `success` counts.
     #[must_use]
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), app: None, status: None, skipped_counts: false }
+        Self { name: name.to_owned(), app: None, status: None, skipped_counts: false, by: Vec::new() }
     }
 }
 
@@ -104,7 +110,26 @@ impl Demands {
     #[must_use]
     pub fn without_a_policy() -> Self {
         let checks = vec![CheckDemand::named(GATE_CHECK), CheckDemand::named(REVIEW_CHECK)];
-        Self { checks, approvals: 2, human: true, up_to_date: true, deadline_minutes: None }
+        let demands = Self {
+            checks,
+            approvals: 2,
+            human: true,
+            up_to_date: true,
+            deadline_minutes: None,
+            approvals_by: Vec::new(),
+        };
+        demands.stated("there is no policy: everything is critical")
+    }
+
+    /// The same, with the rule that demands all of it.
+    #[must_use]
+    pub fn stated(mut self, rule: &str) -> Self {
+        for check in &mut self.checks {
+            check.by = vec![rule.to_owned()];
+        }
+        let needed = self.approvals_needed();
+        self.approvals_by = (needed > 0).then(|| rule.to_owned()).into_iter().collect();
+        self
     }
 
     /// How many approvals a merge needs: at least one if a person is demanded.
@@ -130,22 +155,39 @@ impl Demands {
             human: self.human || other.human,
             up_to_date: self.up_to_date || other.up_to_date,
             deadline_minutes: [self.deadline_minutes, other.deadline_minutes].into_iter().flatten().min(),
+            approvals_by: union(self.approvals_by.clone(), other.approvals_by),
             ..self
         }
     }
 
     /// What the built-in floor adds for a tier, and for a path that needs a person.
     #[must_use]
-    pub(super) fn floored(self, tier: Tier, human: bool) -> Self {
+    pub(super) fn floored(mut self, tier: Tier, human: bool) -> Self {
+        if human && !self.human {
+            self.approvals_by.push("a file of the change needs a person".to_owned());
+        }
         Self { human: self.human || human, up_to_date: self.up_to_date || tier.needs_up_to_date(), ..self }
     }
 
     pub(super) fn demand(&mut self, check: CheckDemand) {
         match self.checks.iter_mut().find(|known| known.reported_by(&check)) {
-            Some(known) => known.skipped_counts &= check.skipped_counts,
+            Some(known) => {
+                known.skipped_counts &= check.skipped_counts;
+                known.by = union(std::mem::take(&mut known.by), check.by);
+            }
             None => self.checks.push(check),
         }
     }
+}
+
+/// The rules of both, each once.
+fn union(mut rules: Vec<String>, more: Vec<String>) -> Vec<String> {
+    for rule in more {
+        if !rules.contains(&rule) {
+            rules.push(rule);
+        }
+    }
+    rules
 }
 
 #[cfg(test)]
@@ -160,11 +202,13 @@ mod tests {
                 app: None,
                 status: None,
                 skipped_counts: human,
+                by: vec![],
             }],
             approvals,
             human,
             up_to_date: human,
             deadline_minutes: None,
+            approvals_by: vec![],
         };
         let both = demands("CI", 2, false).and(demands("CI", 0, true)).and(demands("Scan", 1, false));
         assert_eq!(both.checks.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["CI", "Scan"]);
@@ -174,8 +218,18 @@ mod tests {
 
     #[test]
     fn a_human_rule_without_a_count_still_needs_one_person() {
-        let demands =
-            Demands { checks: vec![], approvals: 0, human: true, up_to_date: false, deadline_minutes: None };
+        let demands = Demands { checks: vec![], approvals: 0, ..Demands::without_a_policy() };
         assert_eq!(demands.approvals_needed(), 1);
+    }
+
+    #[test]
+    fn every_rule_that_demands_something_is_named_once() {
+        let (one, other) = (Demands::without_a_policy(), Demands::without_a_policy());
+        let rule = "mergePolicy.high of wealth";
+        let both = one.stated(rule).and(other.clone().stated(rule)).and(other.stated("another"));
+        assert_eq!(both.approvals_by, [rule, "another"]);
+        assert!(both.checks.iter().all(|check| check.by == [rule, "another"]));
+        let none = Demands { approvals: 0, human: false, ..Demands::without_a_policy() };
+        assert!(none.stated(rule).approvals_by.is_empty());
     }
 }

@@ -180,6 +180,54 @@ pub struct Approval {
     pub commit: Sha,
     /// When.
     pub submitted_at: DateTime<Utc>,
+    /// Where.
+    #[serde(default)]
+    pub via: Via,
+    /// The name of the person here, if it was given here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Why it counts for nothing as an approval, whatever else is known: its key was revoked, or what the person may do
+    /// cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
+    /// Whether what the person may do cannot be read: then a refusal counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unreadable: bool,
+}
+
+/// Where an approval was given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// As a review on the forge.
+    #[default]
+    Forge,
+    /// With a key or a session here.
+    Aspora,
+    /// As a command in a comment on the pull request.
+    Comment,
+}
+
+impl Via {
+    /// The name in tables and JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Forge => "forge",
+            Self::Aspora => "aspora",
+            Self::Comment => "comment",
+        }
+    }
+
+    /// Where, in words that follow what was done; nothing for a review on the forge.
+    #[must_use]
+    pub const fn aside(self) -> &'static str {
+        match self {
+            Self::Forge => "",
+            Self::Aspora => " in Aspora",
+            Self::Comment => " by a comment",
+        }
+    }
 }
 
 /// What an account may do in a repository, in ascending order.

@@ -35,8 +35,9 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
     let (demands, evidence) = demands(ruling, facts, &classification);
     let (check_section, rows) = checks::judge(facts, &demands, evidence);
     let (freshness, must_update) = freshness::judge(ruling, facts, &demands);
-    let approvals = approvals::judge(facts, &demands, classification.tier, has_clean_review(facts));
-    let approved_by = approvals.satisfied();
+    let (approval_section, approvals) =
+        approvals::judge(facts, &demands, classification.tier, has_clean_review(facts));
+    let approved_by = approval_section.satisfied();
     let mut sections =
         vec![policy_section(ruling), tier_section(&classification), docs_section(ruling, facts)];
     match phase {
@@ -47,7 +48,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
             sections.extend(review_section(facts));
             sections.push(findings::judge(facts));
             sections.push(check_section);
-            sections.push(approvals);
+            sections.push(approval_section);
         }
     }
     let must_update = must_update || (!facts.up_to_date && rows.iter().any(|row| row.needs_base));
@@ -76,6 +77,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
         decision,
         tree,
         checks: rows,
+        approvals: Some(approvals),
         clearance,
     }
 }
@@ -103,6 +105,7 @@ fn broken(broken: &Broken, facts: &Facts, phase: Phase) -> Assessment {
         decision,
         tree: Node::over("gate", "the policy cannot be read", vec![node]),
         checks: Vec::new(),
+        approvals: None,
         clearance: None,
     }
 }
@@ -148,20 +151,30 @@ fn demands(ruling: &Ruling, facts: &Facts, classification: &Classification) -> (
     let products = facts.products();
     let rules = || ruling.policies.iter().flat_map(|policy| policy.of(&products));
     let change = facts.whole_change();
-    let touches = |rules: &super::rules::EvidenceRules| {
-        change.files.iter().any(|file| rules.paths.is_match(&file.path))
+    let touched = |rules: &super::rules::EvidenceRules| {
+        change
+            .files
+            .iter()
+            .map(|file| file.path.as_str())
+            .find(|path| rules.paths.is_match(path))
+            .map(str::to_owned)
     };
     let tier = classification.tier;
     let without = (ruling.missing.is_some() || ruling.policies.is_empty()).then(Demands::without_a_policy);
-    let each = without.into_iter().chain(rules().map(|rules| rules.demands(tier).clone()));
+    let each = without.into_iter().chain(rules().map(|rules| rules.stated_demands(tier)));
     let mut demands = each.reduce(Demands::and).unwrap_or_else(Demands::without_a_policy);
     // A product that lists the check and does not say where its interface is gets no exception.
-    let evidence = rules().any(|rules| match &rules.evidence {
-        Some(evidence) => touches(evidence),
-        None => rules.demands(tier).lists(EVIDENCE_CHECK),
-    });
-    if evidence && !demands.lists(EVIDENCE_CHECK) {
-        demands.demand(CheckDemand::named(EVIDENCE_CHECK));
+    let interface = rules().find_map(|rules| rules.evidence.as_ref().and_then(touched));
+    let is_listed = |rules: &super::rules::ProductRules| {
+        rules.evidence.is_none() && rules.demands(tier).lists(EVIDENCE_CHECK)
+    };
+    let evidence = interface.is_some() || rules().any(is_listed);
+    if let Some(path) = interface {
+        let by = vec![format!("a user interface changed: {path}")];
+        match demands.checks.iter_mut().filter(|check| check.name == EVIDENCE_CHECK).last() {
+            Some(listed) => listed.by.extend(by),
+            None => demands.demand(CheckDemand { by, ..CheckDemand::named(EVIDENCE_CHECK) }),
+        }
     }
     (demands.floored(tier, classification.needs_human), evidence)
 }

@@ -33,6 +33,7 @@ mod section;
 mod tests;
 mod tier;
 
+pub use approvals::{Approvals, Said};
 pub use assessment::{Assessment, CheckRow, CheckState, Decision, Node, Phase, Remedy, Status, Stop, Wait};
 pub use checks::{RerunOf, remember};
 pub use ci::{
@@ -48,7 +49,7 @@ pub use docs::Drift;
 pub use error::Error;
 pub use facts::{
     Approval, ApprovalState, Facts, FindingState, Found, Permission, Person, PullFact, PullState, Requester,
-    Review,
+    Review, Via,
 };
 pub use judge::{judge, preflight};
 pub use preview::MergePreview;

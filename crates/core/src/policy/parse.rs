@@ -257,6 +257,7 @@ fn merge_rule(rule: &At<'_>) -> Result<Demands, Error> {
         human: human.ok_or_else(|| rule.refuse("has no `requiresHumanApproval`"))?,
         up_to_date,
         deadline_minutes,
+        approvals_by: Vec::new(),
     })
 }
 
@@ -294,7 +295,7 @@ fn bound_check(check: &At<'_>) -> Result<CheckDemand, Error> {
     if app.is_some() && status.is_some() {
         return Err(check.refuse("has both `app` and `status`: it is a check run or a commit status"));
     }
-    Ok(CheckDemand { name, app, status, skipped_counts })
+    Ok(CheckDemand { name, app, status, skipped_counts, by: Vec::new() })
 }
 
 /// `true`, or the login of the account that sets the status.

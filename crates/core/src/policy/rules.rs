@@ -116,6 +116,12 @@ impl Policy {
 }
 
 impl ProductRules {
+    /// The demands of a tier, each with the rule that it comes from.
+    pub(super) fn stated_demands(&self, tier: Tier) -> Demands {
+        let stated = self.demands.range(tier..).next().map_or(tier, |(tier, _)| *tier);
+        self.demands(tier).clone().stated(&format!("mergePolicy.{stated} of {}", self.name))
+    }
+
     /// The demands of a tier, or of the next stricter tier that has any.
     pub(super) fn demands(&self, tier: Tier) -> &Demands {
         let stricter = self.demands.range(tier..).next();

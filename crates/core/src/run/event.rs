@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::{Park, Progress, Topic};
 use crate::{
-    policy::PullState,
+    opinion::Opinion,
+    policy::{PullState, Via},
+    sha::Sha,
     workflow::{End, Outcome, Queue},
 };
 
@@ -173,6 +175,21 @@ pub enum Event {
         /// Why, in words for people.
         reason: String,
     },
+    /// A person approved or rejected a head, or took that back; the run goes on as it was.
+    OpinionGiven {
+        /// What they said.
+        opinion: Opinion,
+        /// The head that it is about.
+        head: Sha,
+        /// Their login on the forge.
+        login: String,
+        /// Where they said it.
+        #[serde(default)]
+        via: Via,
+        /// Why, in words for people; empty if they gave no reason.
+        #[serde(default)]
+        reason: String,
+    },
     /// The pull request of a run that had ended was merged, closed or reopened by others.
     PullChanged {
         /// What it is now.
@@ -284,6 +301,14 @@ pub enum Refused {
     /// Only the step itself may answer, because nothing is merged that was not judged.
     #[error("`{0}` cannot be skipped: nothing is merged that was not judged")]
     Unskippable(String),
+    /// The step works on a head, and the run has none.
+    #[error("`{step}` works on a pull request, and the run has none yet; start at `{start}`")]
+    NoHead {
+        /// The step.
+        step: String,
+        /// The step that makes one.
+        start: String,
+    },
     /// The change is already on the base branch.
     #[error("the run has succeeded; there is nothing to retry")]
     Succeeded,
@@ -312,6 +337,7 @@ impl Event {
             Self::Skipped { .. } => "skipped",
             Self::NotPermitted { .. } => "not_permitted",
             Self::FindingDismissed { .. } => "finding_dismissed",
+            Self::OpinionGiven { .. } => "opinion_given",
             Self::Asked { .. } => "asked",
             Self::QuestionAnswered { .. } => "question_answered",
             Self::Amended { .. } => "amended",

@@ -6,6 +6,7 @@
 
 mod control;
 mod event;
+mod offer;
 mod state;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     event::{Action, Event, PauseCause, Refused},
+    offer::Offer,
     state::{Awaited, Park, Pause, Progress, State, Topic},
 };
 use super::workflow::{End, Retry, Step, Workflow};
@@ -108,7 +110,9 @@ impl Run {
     ) -> Result<(Self, Vec<Action>), Refused> {
         match (&self.state, event) {
             (_, Event::Cancelled { reason }) => self.cancel(reason),
-            (_, Event::NotPermitted { .. } | Event::FindingDismissed { .. }) => Ok((self.clone(), vec![])),
+            (_, Event::NotPermitted { .. } | Event::FindingDismissed { .. } | Event::OpinionGiven { .. }) => {
+                Ok((self.clone(), vec![]))
+            }
             (State::Ended { .. }, Event::PullChanged { state, progress, .. }) => {
                 let mut run = self.with_progress(progress);
                 run.progress.after_end = Some(*state);

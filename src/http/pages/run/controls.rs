@@ -15,11 +15,9 @@ use super::{
 use crate::{
     core::{
         access::{self, Right},
-        job::JobState,
         reason::{self, Reason},
         requirement::Invalid,
-        run::State,
-        workflow::{End, Outcome, Workflow},
+        workflow::Outcome,
     },
     engine::Verb,
     http::{AppState, middleware::caller::Caller},
@@ -92,91 +90,48 @@ fn outcome(word: &str) -> Option<Outcome> {
     serde_json::from_value(serde_json::Value::from(word)).ok()
 }
 
-/// The controls that a run's state allows, of those that the caller may use.
-struct Allowed {
-    pause: bool,
-    resume: bool,
-    run_now: bool,
-    skip: bool,
-    retry: bool,
-    fork: bool,
-    cancel: bool,
-}
-
-impl Allowed {
-    fn of(view: &View) -> Self {
-        let (state, job) = (&view.stored.run.state, view.job.as_ref());
-        let job = job.map(|job| job.state);
-        let is_free = job != Some(JobState::Running);
-        let backs_off = matches!(job, Some(JobState::Scheduled | JobState::RateLimited));
-        let has_ended = matches!(state, State::Ended { .. });
-        let is_paused = matches!(state, State::Paused { .. });
-        let (control, steer) = (view.caller.may(Right::Control), view.caller.may(Right::Steer));
-        let is_done = matches!(state, State::Ended { end: End::Succeeded, .. })
-            || view.stored.run.progress.merged.is_some();
-        Self {
-            pause: control && !has_ended && !is_paused,
-            resume: control && is_paused,
-            run_now: control
-                && is_free
-                && !is_paused
-                && (matches!(state, State::Waiting { .. }) || backs_off),
-            skip: steer && is_free && !has_ended,
-            retry: steer && is_free && !(has_ended && is_done),
-            fork: steer && has_ended && !is_done,
-            cancel: control && !has_ended,
-        }
-    }
-
-    /// A run that has not ended can be cancelled, and any other that is not done be forked, by those who may.
-    const fn is_nothing(&self) -> bool {
-        !self.cancel && !self.fork
-    }
-}
-
-/// The forms of the controls that the run's state allows.
+/// The forms of the controls that the run's state allows, of those that the caller may use.
 pub(super) fn panel(view: &View) -> Markup {
-    let allowed = Allowed::of(view);
-    if allowed.is_nothing() {
+    let offer = &view.offer;
+    let (control, steer) = (view.caller.may(Right::Control), view.caller.may(Right::Steer));
+    if !(control && (offer.cancel || offer.resume)
+        || steer && !(offer.retry.is_empty() && offer.fork.is_empty()))
+    {
         return html! {};
     }
+    let none = html! {};
     html! {
         details.new.controls #controls {
             summary { "Control this run" }
-            @if allowed.pause { (form(view, "pause", "Pause", &html! {})) }
-            @if allowed.resume { (form(view, "resume", "Resume", &html! {})) }
-            @if allowed.run_now { (form(view, "run-now", "Run now", &html! {})) }
-            @if let Some(workflow) = &view.workflow {
-                @if allowed.skip { (skip(view, workflow)) }
-                @if allowed.retry { (form(view, "retry", "Retry from", &steps(view, workflow, allowed.fork))) }
-                @if allowed.fork { (form(view, "fork", "Fork a new run from", &steps(view, workflow, false))) }
+            @if control && offer.pause { (form(view, "pause", "Pause", &none)) }
+            @if control && offer.resume { (form(view, "resume", "Resume", &none)) }
+            @if control && offer.run_now { (form(view, "run-now", "Run now", &none)) }
+            @if steer && !offer.skip.is_empty() { (form(view, "skip", "Skip this step as", &outcomes(&offer.skip))) }
+            @if steer && !offer.retry.is_empty() {
+                (form(view, "retry", "Retry from", &steps(&offer.retry, offer.retry_from.as_deref(), view.is_over())))
             }
-            @if allowed.cancel { (form(view, "cancel", "Cancel", &html! {})) }
+            @if steer && !offer.fork.is_empty() {
+                (form(view, "fork", "Fork a new run from", &steps(&offer.fork, offer.fork_from.as_deref(), false)))
+            }
+            @if control && offer.cancel { (form(view, "cancel", "Cancel", &none)) }
         }
     }
 }
 
-fn skip(view: &View, workflow: &Workflow) -> Markup {
-    let step = view.stored.run.step().and_then(|name| workflow.steps.get(name));
-    let Some(step) = step.filter(|step| step.run.is_skippable()) else {
-        return html! {};
-    };
-    let choice = html! {
+fn outcomes(all: &[Outcome]) -> Markup {
+    html! {
         select name="outcome" aria-label="outcome" {
-            @for outcome in step.on.keys() { option value=(outcome) { (outcome) } }
+            @for outcome in all { option value=(outcome) { (outcome) } }
         }
-    };
-    form(view, "skip", "Skip this step as", &choice)
+    }
 }
 
-fn steps(view: &View, workflow: &Workflow, or_where_it_ended: bool) -> Markup {
-    let here = view.stored.run.step();
+/// The steps that a control can name; where the run ended comes first, if it is one of them.
+fn steps(all: &[String], best: Option<&str>, or_where_it_ended: bool) -> Markup {
     html! {
         select name="step" aria-label="step" {
-            @if or_where_it_ended { option value="" { "where it ended" } }
-            @for name in workflow.steps.keys() {
-                option value=(name) selected[Some(name.as_str()) == here] { (name) }
-            }
+            @if or_where_it_ended && best.is_some() { option value="" { "where it ended" } }
+            @for name in all { option value=(name) selected[!or_where_it_ended && Some(name.as_str()) == best] { (name) } }
         }
     }
 }

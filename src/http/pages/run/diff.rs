@@ -110,7 +110,7 @@ fn commits(forge: &str, repository: &str, diff: &effect::Diff) -> Markup {
 fn text(diff: &effect::Diff) -> Markup {
     let kinds = kinds(&diff.text);
     html! {
-        pre.diff tabindex="0" {
+        pre.diff dir="ltr" tabindex="0" {
             @for (kind, line) in kinds.iter().take(WHOLE) { span class=[kind.class()] { (line) "\n" } }
         }
         @if kinds.len() > WHOLE { p.muted { (counted(kinds.len() - WHOLE, "further line")) " not shown here." } }

@@ -22,11 +22,15 @@ fn assessed(view: &View, row: &Row) -> Markup {
     html! {
         section.stale[stale] {
             h2 { "Gate" }
+            @if let Some(head) = head.filter(|_| stale) {
+                p.error {
+                    "The head " (view.commit(head)) " is not judged yet. What follows is of an older head and does not count."
+                }
+            }
             p {
-                @if row.stage == "verdict" { "Verdict" } @else { "Preflight" } " on " (view.commit(&row.head_sha)) ": "
+                @if row.stage == "verdict" { "Verdict" } @else { "Preflight" } " of " (view.commit(&row.head_sha)) ": "
                 strong { (row.decision) } ", tier " (words::tier_word(&row.tier)) ", "
                 (words::moment(view.now(), row.assessed_at)) "."
-                @if stale { " The branch has a newer head: this assessment no longer counts." }
             }
             (decision(&row.report["decision"]))
             (checks(view, list(&row.report["checks"])))
@@ -64,18 +68,27 @@ fn checks(view: &View, checks: &[Value]) -> Markup {
                 caption { "Checks" }
                 thead { tr {
                     th scope="col" { "Check" } th scope="col" { "State" } th scope="col" { "Detail" }
-                    th scope="col" { "On" } th scope="col" { "Report" }
+                    th scope="col" { "Since" } th scope="col" { "Demanded by" } th scope="col" { "On" }
+                    th scope="col" { "Report" }
                 } }
                 tbody { @for check in checks { tr {
                     th scope="row" { (text(&check["name"])) }
                     td { (check_state(text(&check["state"]))) }
                     td { (text(&check["detail"])) }
+                    td.nowrap { (since(view, check)) }
+                    td { @for rule in list(&check["demanded_by"]) { div { (text(rule)) } } }
                     td { (view.commit(text(&check["sha"]))) }
                     td { @if let Some(url) = check["url"].as_str() { (words::link(url, "open")) } @else { "–" } }
                 } } }
             } }
         }
     }
+}
+
+/// Since when a check is in its state, where that is known.
+fn since(view: &View, check: &Value) -> Markup {
+    let since = check["since"].as_str().and_then(|at| at.parse().ok());
+    html! { @match since { Some(at) => (words::moment(view.now(), at)), None => "–" } }
 }
 
 fn check_state(state: &str) -> Markup {
@@ -149,10 +162,10 @@ fn reason(reason: &Value) -> Markup {
     }
 }
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn text(value: &Value) -> &str {
+pub(super) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }

@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::{
-    super::words,
+    super::{layout, words},
     view::{EFFECTS, View},
 };
 use crate::{
-    core::words::counted,
+    core::{access::Right, reason, words::counted},
     store::{effect, review},
 };
 
@@ -47,9 +47,26 @@ fn findings_of(view: &View, rows: &[review::Row]) -> Markup {
                     @if let Some(sha) = &row.state_sha { " at " (view.commit(sha)) }
                     @if let Some(by) = &row.state_by { " by " (by) }
                     @if let Some(note) = &row.state_note { ": " (note) }
+                    @if row.state == "open" && view.caller.may(Right::Steer) { (dismissal(view, row)) }
                 }
             } } }
         } }
+    }
+}
+
+/// The form that dismisses an open finding.
+fn dismissal(view: &View, row: &review::Row) -> Markup {
+    html! {
+        details id={ "dismiss-" (row.head_sha) "-" (row.fingerprint) } {
+            summary { "Dismiss" }
+            form.control method="post" action={ "/runs/" (view.stored.spec.id) "/dismiss" } {
+                (layout::proof(&view.caller))
+                input type="hidden" name="fingerprint" value=(row.fingerprint);
+                input name="reason" aria-label="reason" placeholder="Why?" required maxlength=(reason::LIMIT)
+                    autocomplete="off";
+                button { "Dismiss" }
+            }
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The page of a run: its state, what it waits for, and its whole history.
 
 mod acts;
+mod approvals;
 mod attempts;
 mod controls;
 mod diagram;
@@ -9,6 +10,7 @@ mod gate;
 mod header;
 mod history;
 mod ledger;
+mod opinions;
 mod questions;
 mod scale;
 mod timeline;
@@ -26,7 +28,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use self::view::View;
-pub(super) use self::{controls::submit as control, diff::show as diff, questions::submit as answer};
+pub(super) use self::{
+    controls::submit as control,
+    diff::show as diff,
+    opinions::{dismiss, submit as opine},
+    questions::submit as answer,
+};
 use super::{
     super::{AppState, middleware::caller::Caller},
     Problem, layout,
@@ -92,6 +99,11 @@ async fn load(
 }
 
 fn main(view: &View, have: &Have<'_>) -> Markup {
+    page(view, have, &html! {})
+}
+
+/// The content of the page, below a notice.
+fn page(view: &View, have: &Have<'_>, notice: &Markup) -> Markup {
     let id = view.stored.spec.id;
     let events = format!("/api/v1/runs/{id}/events");
     let every = match view.stored.run.state {
@@ -100,6 +112,7 @@ fn main(view: &View, have: &Have<'_>) -> Markup {
     };
     html! {
         main #main {
+            (notice)
             div #live data-events={ (events) "?after=" (view.stored.version) } data-kinds=(Fact::NAMES.join(" "))
                 data-every=(every) data-over[view.is_over()] {
                 (have.panel("header", &header::panel(view)))
@@ -107,6 +120,7 @@ fn main(view: &View, have: &Have<'_>) -> Markup {
                 @if view.caller.may(Right::ReadPayload) { (have.panel("questions", &questions::panel(view))) }
                 (have.panel("controls", &controls::panel(view)))
                 (have.panel("gate", &gate::panel(view)))
+                (have.panel("approvals", &approvals::panel(view)))
                 (have.keyed("diagram", &view.diagram_key(), || diagram::panel(view)))
                 (have.panel("timeline", &timeline::panel(view)))
                 (have.panel("attempts", &attempts::panel(view)))

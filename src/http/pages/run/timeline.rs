@@ -80,6 +80,7 @@ const fn is_aside(event: &Event) -> bool {
         Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
             | Event::Asked { .. }
+            | Event::OpinionGiven { .. }
             | Event::PullChanged { .. }
     )
 }
@@ -135,6 +136,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             | Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
             | Event::Asked { .. }
+            | Event::OpinionGiven { .. }
             | Event::PullChanged { .. } => continue,
         }
         // A job begins here, for the step that the next event names, or else its attempts.

@@ -10,7 +10,7 @@ use super::super::{Problem, panel::Have, words};
 use crate::{
     core::{
         budget::Account,
-        run::{self, Event},
+        run::{self, Event, Offer},
         subject::Subject,
         why::{self, why},
         workflow::{End, Workflow},
@@ -19,7 +19,7 @@ use crate::{
     store::{
         self, Pool,
         amendment::{self, Links},
-        assessment, attempt, audit, budget, effect, event,
+        assessment, attempt, audit, budget, effect, event, opinion,
         question::{self, Round},
         requirement, review,
         run::StoredRun,
@@ -50,7 +50,12 @@ pub(super) struct View {
     pub(super) listed: Vec<event::Row>,
     /// Where the run has been; empty when the browser has the diagram.
     pub(super) trail: Vec<Option<String>>,
+    /// The newest assessment of the run's head, or else the newest of all.
     pub(super) assessment: Option<assessment::Row>,
+    /// What each person said last of the change here.
+    pub(super) opinions: Vec<opinion::Row>,
+    /// What can be done to the run now.
+    pub(super) offer: Offer,
     pub(super) findings: Vec<review::Row>,
     /// What the run asked, the first round first.
     pub(super) rounds: Vec<Round>,
@@ -109,7 +114,9 @@ impl View {
             attempts,
             listed,
             trail,
-            assessment: assessment::newest(pool, id).await?,
+            assessment: assessment(pool, &stored).await?,
+            opinions: opinion::latest(pool, id).await?,
+            offer: app.engine.offer(&stored, job.as_ref().map(|job| job.state)).await?,
             findings: review::findings(pool, id).await?,
             rounds: question::of_run(pool, id).await?,
             edition: amendment::newest(pool, requirement.id).await?.0,
@@ -163,6 +170,17 @@ impl View {
     pub(super) fn is_over(&self) -> bool {
         matches!(self.stored.run.state, run::State::Ended { .. })
     }
+}
+
+/// The newest assessment of the run's head. Without one, or if a later one is of a head that others pushed, the newest.
+async fn assessment(pool: &Pool, stored: &StoredRun) -> Result<Option<assessment::Row>, Problem> {
+    let id = stored.spec.id;
+    let newest = assessment::newest(pool, id).await?;
+    let Some(head) = &stored.run.progress.head else { return Ok(newest) };
+    if newest.as_ref().is_none_or(|newest| newest.head_sha == head.as_str()) {
+        return Ok(newest);
+    }
+    Ok(assessment::newest_of_head(pool, id, head.as_str()).await?.or(newest))
 }
 
 fn diagram_key(stored: &StoredRun) -> String {

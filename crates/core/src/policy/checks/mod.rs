@@ -63,6 +63,7 @@ fn row(facts: &Facts, check: &CheckDemand, standing: Standing) -> CheckRow {
         state: standing.state,
         detail: standing.detail,
         sha: facts.head.clone(),
+        demanded_by: check.by.clone(),
         url: standing.url,
         since: standing.since,
         unbound,

@@ -88,6 +88,10 @@ fn approval(id: u64, login: &str) -> Approval {
         state: ApprovalState::Approved,
         commit: sha(HEAD),
         submitted_at: now() - Duration::minutes(1),
+        via: Via::Forge,
+        name: None,
+        doubt: None,
+        is_unreadable: false,
     }
 }
 

@@ -45,6 +45,95 @@ fn people_are_compared_by_their_numbers_where_both_are_known() {
     });
 }
 
+/// What the person with this account said in Aspora.
+fn said(id: u64, login: &str, state: ApprovalState) -> Approval {
+    let name = Some(format!("{login} here"));
+    Approval { state, via: Via::Aspora, name, submitted_at: now(), ..approval(id, login) }
+}
+
+#[test]
+fn t11_an_approval_given_here_counts_under_the_same_rules() {
+    let second = |alter: fn(&mut Approval)| {
+        move |facts: &mut Facts| {
+            facts.approvals[1] = said(2, "ben", ApprovalState::Approved);
+            alter(&mut facts.approvals[1]);
+        }
+    };
+    second_approval("clear", second(|_| ()));
+    second_approval("waiting", second(|said| said.permission = Permission::Triage));
+    second_approval("waiting", second(|said| said.commit = sha(BASE)));
+    second_approval("waiting", second(|said| said.bot = true));
+    second_approval("waiting", second(|said| said.by = person(99, "renamed")));
+    second_approval("waiting", second(|said| said.name = Some("Mira".to_owned())));
+    second_approval("waiting", second(|said| said.doubt = Some("its key was revoked".to_owned())));
+    second_approval("waiting", second(|said| said.state = ApprovalState::Dismissed));
+    second_approval("blocked", second(|said| said.state = ApprovalState::ChangesRequested));
+    second_approval("waiting", |facts: &mut Facts| {
+        second(|_| ())(facts);
+        (facts.returned, facts.head_since) = (true, now() + Duration::seconds(1));
+    });
+}
+
+#[test]
+fn t11_one_person_counts_once_wherever_they_approve() {
+    second_approval("waiting", |facts| facts.approvals[1] = said(1, "ann", ApprovalState::Approved));
+    second_approval("waiting", |facts| {
+        facts.approvals[0] = said(1, "ann", ApprovalState::Approved);
+        facts.approvals[1] = Approval { by: person(2, "ann2"), ..facts.approvals[0].clone() };
+    });
+    let dismissed = |facts: &mut Facts| facts.approvals.push(said(1, "ann", ApprovalState::Dismissed));
+    second_approval("waiting", dismissed);
+    second_approval("clear", |facts| {
+        facts.approvals.push(said(1, "ann", ApprovalState::Dismissed));
+        facts.approvals.push(Approval { submitted_at: now() + Duration::seconds(1), ..approval(1, "ann") });
+    });
+}
+
+#[test]
+fn t11_a_refusal_given_here_blocks_every_tier_until_it_is_withdrawn() {
+    let refuse = |alter: fn(&mut Approval)| {
+        move |facts: &mut Facts| {
+            let mut refusal = said(9, "out", ApprovalState::ChangesRequested);
+            alter(&mut refusal);
+            facts.approvals.push(refusal);
+        }
+    };
+    assert_eq!(decided(LOW, refuse(|_| ())), "blocked");
+    assert_eq!(decided(LOW, refuse(|said| said.commit = sha(BASE))), "blocked");
+    assert_eq!(decided(LOW, refuse(|said| said.permission = Permission::Read)), "clear");
+    assert_eq!(decided(LOW, refuse(|said| said.state = ApprovalState::Dismissed)), "clear");
+    let unreadable = |said: &mut Approval| (said.permission, said.is_unreadable) = (Permission::None, true);
+    assert_eq!(decided(LOW, refuse(unreadable)), "blocked", "where the forge does not say, a refusal counts");
+    let on_the_forge = |facts: &mut Facts| {
+        facts.approvals[0].state = ApprovalState::ChangesRequested;
+        facts.approvals.push(said(1, "ann", ApprovalState::Dismissed));
+    };
+    assert_eq!(decided(LOW, on_the_forge), "blocked", "a review on the forge is withdrawn there");
+}
+
+#[test]
+fn the_report_says_who_said_what_where_and_which_rule_asks() {
+    let mut facts = facts(CRITICAL);
+    facts.approvals = vec![approval(1, "ann"), said(2, "ben", ApprovalState::Approved)];
+    let out = Approval { permission: Permission::Read, ..said(3, "out", ApprovalState::Approved) };
+    facts.approvals.push(out);
+    let assessment = judge(&facts);
+    let approvals = assessment.approvals().unwrap();
+    let said: Vec<_> = approvals.people.iter().map(|it| format!("{}: {}", it.login, it.why)).collect();
+    assert_eq!(
+        said,
+        [
+            "ann: approved this head",
+            "ben: approved this head in Aspora",
+            "out: does not count: without write permission",
+        ]
+    );
+    assert_eq!((approvals.counted, approvals.needed), (2, 2));
+    assert_eq!(approvals.demanded_by, ["mergePolicy.critical of wealth"]);
+    let evidence = assessment.checks().iter().find(|row| row.name == EVIDENCE_CHECK).unwrap();
+    assert_eq!(evidence.demanded_by, ["mergePolicy.critical of wealth"]);
+}
+
 #[test]
 fn a_clean_review_counts_as_one_approval_if_no_person_is_demanded() {
     assert_eq!(decided(HIGH, |facts| facts.approvals.clear()), "clear");
