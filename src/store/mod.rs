@@ -30,11 +30,13 @@ pub use self::{
     catalog::{
         api_key, audit, idempotency, product, repository, requirement, schedule, scope, session, workflow,
     },
-    history::{assessment, budget, effect, epilogue, event, opinion, review, run, signal, transition},
+    history::{
+        assessment, budget, effect, epilogue, event, open_pull, opinion, review, run, signal, transition,
+    },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{
         attempt, dead_letter, hold, job, job_control, limit, lost_delivery, notify, outage, rate, standing,
-        timer,
+        timer, worker,
     },
 };
 

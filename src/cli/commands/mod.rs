@@ -17,6 +17,7 @@ pub(super) mod opinion;
 pub(super) mod options;
 pub(super) mod outage;
 pub(super) mod product;
+pub(super) mod queue;
 pub(super) mod requirement;
 pub(super) mod retention;
 pub(super) mod run;

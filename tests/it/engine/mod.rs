@@ -13,6 +13,7 @@ mod holds;
 mod limits;
 mod moves;
 mod offers;
+mod open_pulls;
 mod opinions;
 mod orders;
 mod outages;

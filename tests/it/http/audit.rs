@@ -55,6 +55,8 @@ async fn changes(world: &World) -> Vec<Change> {
     let progress = json!({ "head": HEAD, "pull": 7 });
     sqlx::query(state).bind(progress).bind(judged).execute(&world.database.pool).await.unwrap();
     sqlx::query("update person set forge_login = 'ada'").execute(&world.database.pool).await.unwrap();
+    let process = uuid::Uuid::from_u128(3);
+    store::worker::register(&world.database.pool, process, "vm-3/12", "0.1.0", &[]).await.unwrap();
     let why = json!({ "reason": "because" });
     let (ended, live) = (format!("/api/v1/runs/{run}"), format!("/api/v1/runs/{live}"));
     let judged = format!("/api/v1/runs/{judged}");
@@ -109,6 +111,20 @@ async fn changes(world: &World) -> Vec<Change> {
             "hold.release",
         ),
         ("POST", "/api/v1/products", "/api/v1/products".to_owned(), product, "product.put"),
+        (
+            "PUT",
+            "/api/v1/budgets/default",
+            "/api/v1/budgets/default".to_owned(),
+            json!({ "tokens": 9, "reason": "because" }),
+            "budget.set",
+        ),
+        (
+            "POST",
+            "/api/v1/workers/{name}/drain",
+            "/api/v1/workers/vm-3%2F12/drain".to_owned(),
+            why.clone(),
+            "worker.drain",
+        ),
         (
             "PUT",
             "/api/v1/products/{name}/budget",
