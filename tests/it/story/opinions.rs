@@ -32,7 +32,8 @@ async fn world(path: &'static str) -> World {
 /// A key of a person with this login on the forge.
 async fn key(world: &World, person: &str, login: Option<&str>, role: Role) -> String {
     let (person, forge_login) = (person.parse().unwrap(), login.map(str::to_owned));
-    let new = NewKey { person, forge_login, role, products: None, expires_at: None };
+    let new =
+        NewKey { person, forge_login, role, products: None, expires_at: None, requests_per_minute: None };
     people::issue(&world.pool, &new, "tests").await.unwrap().key.reveal().to_owned()
 }
 
