@@ -26,9 +26,9 @@ pub struct Action {
 }
 
 impl Action {
-    /// What of an offer this caller may do.
+    /// What of an offer this caller may do; `has_said`: whether there is something of theirs to withdraw.
     #[must_use]
-    pub fn of(offer: &Offer, who: &Principal) -> Vec<Self> {
+    pub fn of(offer: &Offer, who: &Principal, has_said: bool) -> Vec<Self> {
         let can_judge = who.login.is_some();
         let plain = [
             ("pause", Right::Control, offer.pause),
@@ -37,7 +37,7 @@ impl Action {
             ("run-now", Right::Control, offer.run_now),
             ("approve", Right::Approve, offer.judge && can_judge),
             ("reject", Right::Approve, offer.judge && can_judge),
-            ("withdraw", Right::Approve, offer.withdraw && can_judge),
+            ("withdraw", Right::Approve, offer.withdraw && can_judge && has_said),
         ];
         let named = |verb: &str| Self { verb: verb.to_owned(), ..Self::default() };
         let plain = plain.into_iter().filter(|(_, right, is_offered)| *is_offered && who.may(*right));

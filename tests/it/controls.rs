@@ -236,7 +236,7 @@ async fn the_command_line_does_what_rest_does() {
     sqlx::query(state).bind(progress).execute(served.test.pool()).await.unwrap();
     says(&["run", "skip", &run, "--reason", "r", "--outcome", "opened"], 0, "is active at gate").await;
     says(&["run", "retry", &run, "--reason", "r", "--step", "review"], 0, "is active at review").await;
-    says(&["run", "approve", &run], 1, "has no login on the forge").await;
+    says(&["run", "approve", &run], 4, "has no login on the forge").await;
     says(&["run", "findings", &run], 0, "No findings.").await;
     sqlx::query("update person set forge_login = 'ada'").execute(served.test.pool()).await.unwrap();
     says(&["run", "approve", &run], 0, "This head is not judged yet.").await;

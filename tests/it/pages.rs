@@ -235,6 +235,83 @@ async fn hostile_text_is_escaped_everywhere() {
 }
 
 #[tokio::test]
+async fn what_nobody_sees_or_what_turns_the_text_around_is_labelled_everywhere() {
+    let server = server().await;
+    for hidden in ['\u{202e}', '\u{2066}', '\u{200b}', '\u{ad}', '\u{feff}'] {
+        let run = server.story(&format!("good{hidden}evil")).await;
+        let pages = [(format!("/runs/{run}"), 13), ("/".to_owned(), 1), (format!("/runs/{run}/diffs/1"), 1)];
+        for (path, least) in pages {
+            let (status, page) = server.get(&path).await;
+            assert_eq!(status, 200, "{path}");
+            assert!(!page.contains(hidden), "{path} has {:?} as it is", hidden);
+            let number = u32::from(hidden);
+            let labelled =
+                page.matches(&format!("good<span class=\"invisible\">U+{number:04X}</span>evil")).count();
+            assert!(labelled >= least, "{path} labels {labelled}: {page}");
+            assert!(page.contains("dir=\"ltr\""), "{path}");
+        }
+        let live: Vec<Uuid> = sqlx::query_scalar("select id from run where status <> 'ended'")
+            .fetch_all(server.app.engine.pool())
+            .await
+            .unwrap();
+        for run in live {
+            server.app.engine.cancel(run, "ada", &"next".parse().unwrap()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_head_without_an_assessment_is_not_judged_by_that_of_an_older_one() {
+    let server = server().await;
+    let run = server.story("plain").await;
+    let page = async || server.get(&format!("/runs/{run}")).await.1;
+    let before = page().await;
+    assert!(before.contains("Verdict of") && !before.contains("is not judged yet. What follows"), "{before}");
+    let pool = server.app.engine.pool();
+    let set_head = "update run set state = jsonb_set(state, '{progress,head}', to_jsonb($1::text))";
+    sqlx::query(set_head).bind(sha('e').as_str()).execute(pool).await.unwrap();
+    let moved = page().await;
+    assert!(moved.contains("is not judged yet. What follows is of an older head"), "{moved}");
+    assert!(moved.contains("<section class=\"stale\">"), "{moved}");
+    let (report, facts) = (report("another"), json!({}));
+    for (head, decision) in [(sha('e'), "clear"), (sha('d'), "waiting")] {
+        let new = assessment::New {
+            stage: "preflight",
+            head_sha: head.as_str(),
+            tier: "high",
+            decision,
+            facts: &facts,
+            report: &report,
+        };
+        assessment::record(pool, run, &new).await.unwrap();
+    }
+    let judged = page().await;
+    assert!(judged.contains("<strong>clear</strong>") && !judged.contains("class=\"stale\""), "{judged}");
+}
+
+#[tokio::test]
+async fn a_finding_is_dismissed_from_the_page_with_a_reason() {
+    let server = server().await;
+    let run = server.story("plain").await;
+    let pool = server.app.engine.pool();
+    sqlx::query("update finding set state = 'open', state_sha = null").execute(pool).await.unwrap();
+    let page = server.get(&format!("/runs/{run}")).await.1;
+    let (_, after) = page.split_once("name=\"fingerprint\" value=\"").unwrap();
+    let fingerprint = after.split_once('"').unwrap().0.to_owned();
+    let dismiss = async |reason: &str| {
+        let fields = [("fingerprint", fingerprint.as_str()), ("reason", reason)];
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = server.client.post(format!("{}/runs/{run}/dismiss", server.address)).body(body);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((dismiss("").await, dismiss("the portfolio is never empty").await), (400, 303));
+    let page = server.get(&format!("/runs/{run}")).await.1;
+    assert!(page.contains("by ada: the portfolio is never empty"), "{page}");
+    assert!(!page.contains("name=\"fingerprint\""), "{page}");
+}
+
+#[tokio::test]
 async fn pages_run_nothing_but_our_own_assets() {
     let server = server().await;
     let answer = server.client.get(&server.address).send().await.unwrap();

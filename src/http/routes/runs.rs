@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::responses::NotFound;
 use crate::{
     api::{Action, Assessment, Attempt, Budget, Diff, Effect, Run, Why},
-    core::budget::Scope,
+    core::{budget::Scope, opinion::Opinion},
     http::{
         AppState,
         middleware::{
@@ -44,7 +44,10 @@ pub(super) async fn show(
     let found = store::standing::with_job(pool, id).await?;
     let (stored, job) = found.ok_or_else(|| Error::not_found("run", id))?;
     let offer = app.engine.offer(&stored, job.map(|job| job.state)).await?;
-    let actions = Action::of(&offer, caller.principal());
+    let said = store::opinion::latest(pool, id).await?;
+    let is_theirs =
+        |row: &store::opinion::Row| row.person == caller.actor() && row.opinion() != Opinion::Withdraw;
+    let actions = Action::of(&offer, caller.principal(), said.iter().any(is_theirs));
     let accounts = store::budget::accounts(pool, id, &stored.spec.product).await?;
     let budget = Budget::of(&accounts, Scope::Run);
     let tag = tag(&stored, spent.calls, &budget, &actions);

@@ -32,6 +32,7 @@ mod limits;
 mod merging;
 mod money;
 mod open_pulls;
+mod opinions;
 mod outages;
 mod people;
 mod pushes;

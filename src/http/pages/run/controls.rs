@@ -93,6 +93,7 @@ fn outcome(word: &str) -> Option<Outcome> {
 /// The forms of the controls that the run's state allows, of those that the caller may use.
 pub(super) fn panel(view: &View) -> Markup {
     let offer = &view.offer;
+    let here = view.stored.run.step();
     let (control, steer) = (view.caller.may(Right::Control), view.caller.may(Right::Steer));
     if !(control && (offer.cancel || offer.resume)
         || steer && !(offer.retry.is_empty() && offer.fork.is_empty()))
@@ -108,7 +109,7 @@ pub(super) fn panel(view: &View) -> Markup {
             @if control && offer.run_now { (form(view, "run-now", "Run now", &none)) }
             @if steer && !offer.skip.is_empty() { (form(view, "skip", "Skip this step as", &outcomes(&offer.skip))) }
             @if steer && !offer.retry.is_empty() {
-                (form(view, "retry", "Retry from", &steps(&offer.retry, offer.retry_from.as_deref(), view.is_over())))
+                (form(view, "retry", "Retry from", &steps(&offer.retry, offer.retry_from.as_deref().or(here), view.is_over())))
             }
             @if steer && !offer.fork.is_empty() {
                 (form(view, "fork", "Fork a new run from", &steps(&offer.fork, offer.fork_from.as_deref(), false)))
