@@ -6,6 +6,7 @@ pub mod github;
 pub mod model;
 pub mod postgres;
 pub mod product;
+mod scan;
 mod stand_ins;
 
 pub use self::{
