@@ -25,7 +25,7 @@ use crate::{
         access::{Key, PersonName, Role},
         requirement::ProductName,
     },
-    dev::{Acting, Given, Needs, StandIns, github::CI_APP, model::MODEL, unittest},
+    dev::{Acting, Given, Needs, Person, StandIns, github::CI_APP, model::MODEL, unittest},
     engine::{
         Engine,
         people::{self, NewKey},
@@ -175,6 +175,20 @@ impl DevServer {
         let Some(product) = products.first() else { return Ok("GitHub: no product yet".to_owned()) };
         let who = self.app.client()?.introduce(&product.repository.parse()?).await?;
         Ok(format!("GitHub: {who}"))
+    }
+
+    /// How to act as a person of the GitHub twin, a line each; `None` if it does not run.
+    ///
+    /// # Errors
+    /// When the passwords of the people cannot be kept.
+    pub fn describe_people(&self) -> anyhow::Result<Option<String>> {
+        let Some(twin) = self.stand_ins.twin() else { return Ok(None) };
+        let lines = self.stand_ins.people()?.into_iter().map(|person| {
+            let Person { login, permission, password } = person;
+            format!("\n  {login:<6} {permission:<6} {password}")
+        });
+        let lines: String = lines.collect();
+        Ok(Some(format!("People of the GitHub twin, to sign in at {}/login and to push:{lines}", twin.url())))
     }
 
     /// Waits until a part ends or `stop` is cancelled, then for all parts.

@@ -4,6 +4,7 @@ mod acting;
 pub mod ci;
 pub mod github;
 pub mod model;
+mod people;
 pub mod postgres;
 pub mod product;
 mod scan;
@@ -11,5 +12,6 @@ mod stand_ins;
 
 pub use self::{
     acting::{Acting, Given, app_permissions, give},
+    people::{Person, admit, people},
     stand_ins::{Needs, StandIns, unittest},
 };
