@@ -4,6 +4,7 @@ mod acting;
 pub mod ci;
 pub mod github;
 pub mod model;
+pub mod oidc;
 mod people;
 pub mod postgres;
 pub mod product;

@@ -90,6 +90,7 @@ mod twin;
 mod versions;
 mod webhooks;
 
+pub(super) use self::keys::rsa_key;
 pub use self::{
     accounts::{APP, BOT, CI_APP},
     faults::{Fault, FaultRule},
