@@ -245,6 +245,7 @@ fn app(
         forge_is_stand_in: stand_ins.twin().is_some(),
         hosts: settings.hosts.clone(),
         local_key: None,
+        oidc: settings.oidc.clone(),
         webhook_secrets,
         model_is_stand_in: settings.model.is_none(),
         model: settings

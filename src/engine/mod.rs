@@ -13,6 +13,7 @@ mod catalog;
 mod control;
 mod fork;
 pub mod group_commit;
+pub mod identities;
 mod outage;
 pub mod people;
 mod record;

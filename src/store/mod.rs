@@ -28,7 +28,8 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
     catalog::{
-        api_key, audit, idempotency, product, repository, requirement, schedule, scope, session, workflow,
+        api_key, audit, idempotency, product, repository, requirement, schedule, scope, session, sign_in,
+        workflow,
     },
     history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},

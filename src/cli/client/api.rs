@@ -7,9 +7,9 @@ use uuid::Uuid;
 use super::{Client, Failure};
 use crate::api::{
     Accepted, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, Events, Finding, Hold,
-    IssuedKey, Key, Limit, Most, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget,
-    NewSchedule, Outage, OutageProbe, Product, ProductBudget, Redrive, Redriven, Release, Released,
-    Requirement, Requirements, Run, RunBudget, Schedule, Why,
+    IssuedKey, Key, KeyLink, Limit, Most, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement,
+    NewRunBudget, NewSchedule, Outage, OutageProbe, Product, ProductBudget, Redrive, Redriven, Release,
+    Released, Requirement, Requirements, Run, RunBudget, Schedule, Why,
 };
 
 impl Client {
@@ -136,6 +136,11 @@ impl Client {
     pub(crate) async fn revoke_key(&self, id: Uuid, reason: &str) -> Result<Key, Failure> {
         let body = Control { reason: reason.to_owned() };
         self.json(self.request(Method::POST, &format!("/api/v1/keys/{id}/revoke")).json(&body)).await
+    }
+
+    /// Links a key to what its owner is called at the identity provider, or to nothing.
+    pub(crate) async fn link_key(&self, id: Uuid, link: &KeyLink) -> Result<Key, Failure> {
+        self.json(self.request(Method::POST, &format!("/api/v1/keys/{id}/link")).json(link)).await
     }
 
     /// A page of the audit log.

@@ -33,7 +33,7 @@ use crate::{api, http::middleware::error::Error};
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
         holds::list, holds::put, holds::release, outages::list, outages::probe,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
-        keys::me, keys::list, keys::create, keys::revoke, audit::list, audit::of_run, audit::verify,
+        keys::me, keys::list, keys::create, keys::revoke, keys::link, audit::list, audit::of_run, audit::verify,
         webhooks::github, health::alive, health::ready,
     ),
     components(schemas(api::Event, api::Problem)),
