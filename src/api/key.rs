@@ -27,6 +27,10 @@ pub struct NewKey {
     /// When it ends by itself. Absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// How many requests it may make in a minute at each server. Absent: 6,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 6000000)]
+    pub requests_per_minute: Option<i32>,
 }
 
 /// A key, without its secret.
@@ -57,6 +61,9 @@ pub struct Key {
     /// What its owner is called at the identity provider, if they sign in there.
     #[serde(default)]
     pub identity: Option<String>,
+    /// How many requests it may make in a minute at each server; absent: 6,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<i32>,
 }
 
 /// What a key's owner is called at the identity provider.
@@ -114,6 +121,7 @@ impl From<api_key::Row> for Key {
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
             identity: row.identity,
+            requests_per_minute: row.requests_per_minute,
         }
     }
 }

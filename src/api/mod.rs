@@ -23,13 +23,14 @@ mod run;
 mod schedule;
 mod summary;
 mod webhook;
+mod worker;
 
 pub use assessment::Assessment;
 pub use attempt::Attempt;
 pub use audit::{AuditEntries, AuditEntry, AuditVerification};
 pub use budget::{
-    Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget,
-    Unsettled,
+    Budget, DefaultBudget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget,
+    RunBudget, Unsettled,
 };
 pub use control::{Control, Fork, Retry, Skip};
 pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven, RedrivenLetter};
@@ -47,3 +48,4 @@ pub use run::{Paused, Progress, Run, Spent, Why};
 pub use schedule::{NewSchedule, Schedule, Tick};
 pub use summary::Summary;
 pub use webhook::{Receipt, ReceiptResult};
+pub use worker::{Drained, Queue, Slots, Worker, WorkerState};

@@ -42,6 +42,11 @@ pub struct Product {
     #[serde(default = "merge")]
     #[schema(default = "merge")]
     pub merge_method: String,
+    /// The most pull requests of ours that may be open in its repository at once; further runs wait before a model is
+    /// asked. Absent: 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10000)]
+    pub open_pulls: Option<i32>,
     /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
     /// with how to put it right. What is sent is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -69,6 +74,7 @@ impl From<product::Product> for Product {
             evidence_app,
             check_deadline_minutes,
             merge_method,
+            open_pulls,
         } = row;
         Self {
             name,
@@ -80,6 +86,7 @@ impl From<product::Product> for Product {
             evidence_app,
             check_deadline_minutes,
             merge_method,
+            open_pulls,
             warnings: Vec::new(),
         }
     }

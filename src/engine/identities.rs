@@ -116,7 +116,14 @@ pub async fn welcome(pool: &Pool, identity: &str, role: Role) -> Result<Principa
     if api_key::has_person(pool, &person).await? {
         return Err(taken(person.as_str()));
     }
-    let new = NewKey { person, forge_login: None, role, products: None, expires_at: None };
+    let new = NewKey {
+        person,
+        forge_login: None,
+        role,
+        products: None,
+        expires_at: None,
+        requests_per_minute: None,
+    };
     let issued = people::issue(pool, &new, "aspora").await?;
     link(pool, issued.row.id, Some(identity), "aspora").await?;
     let row = api_key::of_identity(pool, identity).await?;

@@ -31,11 +31,11 @@ pub use self::{
         api_key, audit, idempotency, product, repository, requirement, schedule, scope, session, sign_in,
         workflow,
     },
-    history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
+    history::{assessment, budget, effect, epilogue, event, open_pull, review, run, signal, transition},
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{
         attempt, dead_letter, hold, job, job_control, limit, lost_delivery, notify, outage, rate, standing,
-        timer,
+        timer, worker,
     },
 };
 

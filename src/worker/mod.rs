@@ -17,6 +17,7 @@
 mod epilogues;
 mod executor;
 mod poller;
+mod presence;
 
 use std::{
     sync::{Arc, PoisonError},
@@ -28,7 +29,7 @@ use apalis_core::{monitor::Monitor, worker::builder::WorkerBuilder};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::executor::Executor;
+use self::{executor::Executor, presence::Presence};
 use crate::{
     activities::Perform,
     core::{outage::LONGEST_OUTAGE, workflow::Queue},
@@ -75,7 +76,7 @@ impl Config {
     }
 }
 
-/// Works until `stop` is cancelled, then finishes or releases its jobs.
+/// Works until `stop` is cancelled or a person drains the worker, then finishes or releases its jobs.
 ///
 /// `reserved` is a pool of one connection for the renewals.
 ///
@@ -102,6 +103,7 @@ pub async fn work(
         stop: stop.child_token(),
         suspect: Arc::default(),
     };
+    let presence = Presence::begin(&shared, &config.slots).await;
     let due = Arc::new(Notify::new());
     let epilogues = tokio::spawn(epilogues::run(
         engine.clone(),
@@ -126,8 +128,10 @@ pub async fn work(
     poller.abort();
     epilogues.abort();
     activities.stopped().await;
+    let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;
-    anyhow::ensure!(stop.is_cancelled(), "the worker no longer claims jobs, though it was not stopped");
+    let is_meant = stop.is_cancelled() || drained;
+    anyhow::ensure!(is_meant, "the worker no longer claims jobs, though it was not stopped");
     Ok(())
 }
 

@@ -5,6 +5,7 @@ pub mod budget;
 pub mod effect;
 pub mod epilogue;
 pub mod event;
+pub mod open_pull;
 pub mod review;
 pub mod run;
 pub mod signal;

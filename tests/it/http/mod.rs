@@ -5,6 +5,7 @@ mod audit;
 mod limits;
 mod oidc;
 mod outages;
+mod pace;
 mod requests;
 mod runs;
 mod sessions;

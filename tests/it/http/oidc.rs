@@ -115,6 +115,7 @@ impl Site {
             role: Role::Engineer,
             products: None,
             expires_at: None,
+            requests_per_minute: None,
         };
         let id = people::issue(pool, &new, "tests").await.unwrap().row.id;
         identities::link(pool, id, Some("grace@acme.example"), "tests").await.unwrap().unwrap();
