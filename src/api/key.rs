@@ -58,9 +58,23 @@ pub struct Key {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// What its owner is called at the identity provider, if they sign in there.
+    #[serde(default)]
+    pub identity: Option<String>,
     /// How many requests it may make in a minute at each server; absent: 6,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<i32>,
+}
+
+/// What a key's owner is called at the identity provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct KeyLink {
+    /// As the configured claim names them, such as a verified e-mail address in small letters. Absent: nobody signs in there
+    /// for this key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 255)]
+    pub identity: Option<String>,
 }
 
 /// A key that was issued.
@@ -106,6 +120,7 @@ impl From<api_key::Row> for Key {
             created_by: row.created_by,
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
+            identity: row.identity,
             requests_per_minute: row.requests_per_minute,
         }
     }

@@ -43,7 +43,7 @@ pub use effect::{Diff, Effect};
 pub use event::{Event, Events, Fact};
 pub use finding::Finding;
 pub use hold::{Hold, NewHold, Release, Released};
-pub use key::{IssuedKey, Key, Me, NewKey};
+pub use key::{IssuedKey, Key, KeyLink, Me, NewKey};
 pub use limit::{Limit, Most};
 pub use outage::{Outage, OutageProbe};
 pub use problem::{Fault, Problem};

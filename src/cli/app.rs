@@ -49,6 +49,8 @@ pub struct App {
     pub hosts: Vec<String>,
     /// The key of the one person of this machine; only `dev` and `demo` have one.
     pub local_key: Option<Key>,
+    /// The identity provider at which people sign in, if one is set up.
+    pub oidc: Option<http::OidcConfig>,
     /// The secrets that webhooks may be signed with.
     pub webhook_secrets: Vec<SecretString>,
     /// The model.
@@ -104,6 +106,7 @@ impl App {
             model_is_stand_in: self.model_is_stand_in,
             hosts: self.hosts.clone(),
             local_key: self.local_key.clone(),
+            oidc: self.oidc.clone().map(http::OidcProvider::new).transpose()?.map(Arc::new),
         };
         http::serve(listener, http::AppState { engine, settings: Arc::new(settings) }, stop).await
     }

@@ -25,7 +25,7 @@ use crate::{
         access::{Key, PersonName, Role},
         requirement::ProductName,
     },
-    dev::{Acting, Given, Needs, StandIns, github::CI_APP, model::MODEL, unittest},
+    dev::{Acting, Given, Needs, Person, StandIns, github::CI_APP, model::MODEL, unittest},
     engine::{
         Engine,
         people::{self, NewKey},
@@ -177,6 +177,20 @@ impl DevServer {
         Ok(format!("GitHub: {who}"))
     }
 
+    /// How to act as a person of the GitHub twin, a line each; `None` if it does not run.
+    ///
+    /// # Errors
+    /// When the passwords of the people cannot be kept.
+    pub fn describe_people(&self) -> anyhow::Result<Option<String>> {
+        let Some(twin) = self.stand_ins.twin() else { return Ok(None) };
+        let lines = self.stand_ins.people()?.into_iter().map(|person| {
+            let Person { login, permission, password } = person;
+            format!("\n  {login:<6} {permission:<6} {password}")
+        });
+        let lines: String = lines.collect();
+        Ok(Some(format!("People of the GitHub twin, to sign in at {}/login and to push:{lines}", twin.url())))
+    }
+
     /// Waits until a part ends or `stop` is cancelled, then for all parts.
     ///
     /// # Errors
@@ -231,6 +245,7 @@ fn app(
         forge_is_stand_in: stand_ins.twin().is_some(),
         hosts: settings.hosts.clone(),
         local_key: None,
+        oidc: settings.oidc.clone(),
         webhook_secrets,
         model_is_stand_in: settings.model.is_none(),
         model: settings

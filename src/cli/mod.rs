@@ -7,6 +7,7 @@ mod commands;
 pub mod dev_server;
 mod history;
 mod keyring;
+mod oidc;
 mod print;
 pub mod settings;
 mod text;

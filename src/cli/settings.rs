@@ -6,11 +6,15 @@ use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use url::Url;
 
-use super::app::{App, GitHub};
+use super::{
+    app::{App, GitHub},
+    oidc,
+};
 use crate::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
     core::outage::LONGEST_OUTAGE,
     github::{AppKey, Credential},
+    http::OidcConfig,
     llm::{self, Task},
     queue::Timing,
     worker,
@@ -25,6 +29,28 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "ASPORA_HOSTS",
         "",
         "names of the server besides that of its URL, comma-separated; a request under another name is refused",
+    ),
+    (
+        "ASPORA_OIDC_ISSUER",
+        "",
+        "the identity provider at which people sign in (OpenID Connect); unset: with keys only",
+    ),
+    (
+        "ASPORA_OIDC_CLIENT_ID",
+        "",
+        "our id there, with the redirect URI `<ASPORA_PUBLIC_URL>/sign-in/oidc/callback`",
+    ),
+    ("ASPORA_OIDC_CLIENT_SECRET", "", "our secret there"),
+    ("ASPORA_OIDC_CLIENT_SECRET_FILE", "", "a file with our secret there, in place of the variable"),
+    (
+        "ASPORA_OIDC_CLAIM",
+        "email",
+        "the claim that names a person; `email` counts only if verified there, `sub` never changes",
+    ),
+    (
+        "ASPORA_OIDC_DEFAULT_ROLE",
+        "",
+        "the role of people there who are linked to no key, `viewer` or `pm`; unset: they are refused",
     ),
     ("ASPORA_DATA", "<data home>/aspora", "where mirrors and the embedded parts live"),
     ("ASPORA_LEASE_MS", "30000", "how long a worker's lease lasts without a renewal"),
@@ -106,6 +132,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Names of the server besides that of its URL.
     pub hosts: Vec<String>,
+    /// The identity provider, if one is set up.
+    pub oidc: Option<OidcConfig>,
     /// Directory of the mirrors and the embedded parts.
     pub data: PathBuf,
     /// Lease and poll intervals of workers.
@@ -151,6 +179,7 @@ impl Settings {
             listen,
             public_url: get("ASPORA_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned()),
             hosts: hosts(&get)?,
+            oidc: oidc::config(&get)?,
             data: get("ASPORA_DATA").map_or_else(data_home, |folder| Ok(PathBuf::from(folder)))?,
             timing,
             polling: Polling::at_least(least),
@@ -177,6 +206,7 @@ impl Settings {
             forge_is_stand_in: false,
             hosts: self.hosts.clone(),
             local_key: None,
+            oidc: self.oidc.clone(),
             webhook_secrets: self.webhook_secrets.clone(),
             model: self.model.clone().with_context(|| missing("OPENAI_API_KEY"))?,
             model_is_stand_in: false,

@@ -6,6 +6,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::scan;
 use crate::{
     core::{sha::Sha, words::counted},
     workspace::{Limits, Mirror, Sandbox, TestRun, Unavailable, Worktree},
@@ -37,6 +38,8 @@ pub struct CiJob {
     pub repository: PathBuf,
     /// The commit.
     pub sha: Sha,
+    /// The files that it has and its base has not, or has otherwise.
+    pub changed: Vec<String>,
 }
 
 /// A CI: the names of its checks, and a function that runs them for one commit.
@@ -48,12 +51,20 @@ pub struct Ci {
     pub run: Arc<dyn Fn(CiJob) -> BoxFuture<'static, Vec<CheckResult>> + Send + Sync>,
 }
 
+/// The checks of a product, in the order in which they are run.
+const CHECKS: [&str; 5] =
+    ["CI Pipeline", "harness-smoke", "Browser Evidence", "harness-integration", "Security Scan"];
+/// The modules of unit tests and cases, and those of cases that start the whole service.
+const CASES: &str = "test*.py";
+const INTEGRATION: &str = "integration*.py";
+
 /// The checks of a product, run in the sandbox on the commit: all its tests as `CI Pipeline`, its harness as
-/// `harness-smoke`, and its flows over HTTP as `Browser Evidence`, which is a stand-in for a browser and says so.
-/// Without a sandbox every check fails with the reason.
+/// `harness-smoke` and the cases there that start the whole service as `harness-integration`, its flows over HTTP as
+/// `Browser Evidence`, which is a stand-in for a browser and says so; and a search of the changed files as
+/// `Security Scan`. Without a sandbox every check fails with the reason.
 #[must_use]
 pub fn product_ci(sandbox: Result<Sandbox, Unavailable>) -> Ci {
-    let names = ["CI Pipeline", "harness-smoke", "Browser Evidence"].map(str::to_owned).to_vec();
+    let names = CHECKS.map(str::to_owned).to_vec();
     let run = move |job: CiJob| check_all(sandbox.clone(), job).boxed();
     Ci { names, run: Arc::new(run) }
 }
@@ -68,19 +79,25 @@ async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<Che
         Err(reason) => return not_run(reason),
     };
     vec![
-        run_tests("CI Pipeline", "tests", sandbox, worktree).await,
-        run_tests("harness-smoke", "tests/harness", sandbox, worktree).await,
+        run_tests("CI Pipeline", ("tests", CASES), sandbox, worktree).await,
+        run_tests("harness-smoke", ("tests/harness", CASES), sandbox, worktree).await,
         evidence(&job.sha, sandbox, worktree).await,
+        run_tests("harness-integration", ("tests/harness", INTEGRATION), sandbox, worktree).await,
+        scanned("Security Scan", &job.changed, worktree).await,
     ]
 }
 
 fn not_run(reason: &str) -> Vec<CheckResult> {
-    let names = ["CI Pipeline", "harness-smoke", "Browser Evidence"];
-    names.map(|name| failure(name, "Not run", reason, None)).to_vec()
+    CHECKS.map(|name| failure(name, "Not run", reason, None)).to_vec()
 }
 
-async fn run_tests(name: &str, directory: &str, sandbox: &Sandbox, worktree: &Worktree) -> CheckResult {
-    let argv = ["python3", "-m", "unittest", "discover", "-s", directory, "-t", "."];
+async fn run_tests(
+    name: &str,
+    (directory, pattern): (&str, &str),
+    sandbox: &Sandbox,
+    worktree: &Worktree,
+) -> CheckResult {
+    let argv = ["python3", "-m", "unittest", "discover", "-s", directory, "-t", ".", "-p", pattern];
     let run = match sandbox.run(worktree.path(), &argv, Limits::default()).await {
         Ok(run) => run,
         Err(error) => return failure(name, "Not run", &error.to_string(), None),
@@ -98,6 +115,35 @@ async fn run_tests(name: &str, directory: &str, sandbox: &Sandbox, worktree: &Wo
             summary,
             text,
         },
+    }
+}
+
+/// Searches the changed files for secrets and dangerous calls.
+async fn scanned(name: &str, changed: &[String], worktree: &Worktree) -> CheckResult {
+    let (mut found, mut searched) = (Vec::new(), 0_u32);
+    for path in changed {
+        // What is a link or a folder by now is nothing to search, and a link could lead out of the checkout.
+        let file = worktree.path().join(path);
+        let is_file = tokio::fs::symlink_metadata(&file).await.is_ok_and(|it| it.is_file());
+        let Ok(bytes) = tokio::fs::read(&file).await else { continue };
+        if is_file {
+            searched += 1;
+            let text = String::from_utf8_lossy(&bytes);
+            let hits = scan::hits(path, &text).into_iter();
+            found.extend(hits.map(|(line, what)| format!("- `{}:{line}`: {what}", path.replace('`', "'"))));
+        }
+    }
+    let summary = format!("Searched {} for secrets and dangerous calls.", counted(searched, "changed file"));
+    if !found.is_empty() {
+        let title = counted(length(&found), "finding");
+        return failure(name, &title, &format!("{summary}\n\n{}", found.join("\n")), None);
+    }
+    CheckResult {
+        name: name.to_owned(),
+        conclusion: if searched == 0 { "neutral" } else { "success" }.to_owned(),
+        title: if searched == 0 { "No changed file to search" } else { "No finding" }.to_owned(),
+        summary,
+        text: None,
     }
 }
 
@@ -213,7 +259,8 @@ mod tests {
     async fn without_a_sandbox_every_check_fails_and_says_why() {
         let ci = product_ci(Err(Unavailable { reason: "bubblewrap is not installed".to_owned() }));
         let sha = "0".repeat(40).parse().unwrap();
-        let results = (ci.run)(CiJob { repository: PathBuf::from("/nowhere"), sha }).await;
+        let job = CiJob { repository: PathBuf::from("/nowhere"), sha, changed: Vec::new() };
+        let results = (ci.run)(job).await;
         let names: Vec<_> = results.iter().map(|result| result.name.clone()).collect();
         assert_eq!(names, ci.names);
         for result in results {

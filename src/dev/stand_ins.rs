@@ -13,6 +13,7 @@ use super::{
     ci::product_ci,
     github::{Twin, TwinConfig, Webhook},
     model::{Script, ScriptedModel},
+    people::{self, Person},
     postgres::Cluster,
     product,
 };
@@ -120,8 +121,17 @@ impl StandIns {
             twin.create_repository(WEALTH.1, &product::wealth())
                 .await
                 .context("create the repository of the Wealth product")?;
+            people::admit(twin, WEALTH.1)?;
         }
         Ok((WEALTH.0.parse()?, WEALTH.1.parse()?))
+    }
+
+    /// The people of the twin, none if it does not run.
+    ///
+    /// # Errors
+    /// When their passwords cannot be kept.
+    pub fn people(&self) -> anyhow::Result<Vec<Person>> {
+        self.twin.as_ref().map_or_else(|| Ok(Vec::new()), people::people)
     }
 
     /// Gives the product a credential at the twin, for the repository of the Wealth product. With a fine-grained token
@@ -149,6 +159,7 @@ impl StandIns {
         twin.adopt_repository(&repository.to_string(), folder)
             .await
             .with_context(|| format!("serve {} as the repository of `{name}`", folder.display()))?;
+        people::admit(twin, &repository.to_string())?;
         Ok(repository)
     }
 }

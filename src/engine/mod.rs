@@ -14,6 +14,7 @@ pub mod catalog;
 mod control;
 mod fork;
 pub mod group_commit;
+pub mod identities;
 mod offer;
 mod opinion;
 mod outage;

@@ -66,6 +66,20 @@ pub enum Error {
         /// Whose it is.
         person: String,
     },
+    /// The identity belongs to another person.
+    #[error("{identity} is {person} here already")]
+    IdentityTaken {
+        /// What a person is called at the identity provider.
+        identity: String,
+        /// Whose it is.
+        person: String,
+    },
+    /// No person can have this name.
+    #[error("`{0}` cannot be the name of a person")]
+    Nameless(String),
+    /// The key was revoked.
+    #[error("the key was revoked; issue another one")]
+    Revoked,
     /// The machine gave no random bytes.
     #[error("this machine gave no random bytes")]
     NoRandom,
@@ -202,7 +216,7 @@ pub async fn sign_out(pool: &Pool, token: &Token, by: Author<'_>) -> store::Resu
     tx.commit().await
 }
 
-async fn admit(pool: &Pool, row: Option<Row>) -> store::Result<Result<Principal, Refusal>> {
+pub(super) async fn admit(pool: &Pool, row: Option<Row>) -> store::Result<Result<Principal, Refusal>> {
     let Some(row) = row else { return Ok(Err(Refusal::Unknown)) };
     if let Some(at) = row.revoked_at {
         return Ok(Err(Refusal::Revoked(at)));
@@ -232,6 +246,11 @@ fn view(row: &Row) -> Value {
         "person": row.person, "forge_login": row.forge_login, "role": row.role, "products": row.products,
         "prefix": row.prefix, "expires_at": row.expires_at, "requests_per_minute": row.requests_per_minute, "revoked": row.revoked_at.is_some(),
     })
+}
+
+/// A new random token.
+pub(super) fn token() -> Result<Token, Error> {
+    Ok(Token::new(random()?))
 }
 
 /// Random bytes: far more than a key takes.

@@ -1,6 +1,7 @@
 //! What callers reach over HTTP: REST under `/api/v1`, webhooks, pages, health.
 
 mod middleware;
+mod oidc;
 mod pages;
 mod routes;
 mod scope;
@@ -16,7 +17,11 @@ use secrecy::SecretString;
 use tower_http::compression::CompressionLayer;
 
 use self::middleware::{envelope, github_webhook::Receiver, origin, pace::Paces};
-pub use self::{routes::openapi, serve::serve};
+pub use self::{
+    oidc::{Config as OidcConfig, Provider as OidcProvider},
+    routes::openapi,
+    serve::serve,
+};
 use crate::{core::access::Key, engine::Engine, github::Forge};
 
 /// What every route may use.
@@ -48,6 +53,8 @@ pub struct Settings {
     /// The key of the one person of this machine, who is signed in without being asked, on this machine alone. Only
     /// `dev` and `demo` have one.
     pub local_key: Option<Key>,
+    /// The identity provider at which people sign in, if one is set up.
+    pub oidc: Option<Arc<OidcProvider>>,
 }
 
 /// All routes of a server.

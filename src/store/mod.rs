@@ -29,7 +29,7 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 pub use self::{
     catalog::{
         amendment, api_key, audit, idempotency, product, repository, requirement, schedule, scope, session,
-        workflow,
+        sign_in, workflow,
     },
     history::{
         assessment, budget, effect, epilogue, event, open_pull, opinion, question, review, run, signal,

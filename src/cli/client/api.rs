@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Client, Failure};
 use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
-    Drained, Events, Finding, Hold, IssuedKey, Key, Limit, Most, NewAnswers, NewHold, NewKey,
+    Drained, Events, Finding, Hold, IssuedKey, Key, KeyLink, Limit, Most, NewAnswers, NewHold, NewKey,
     NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule, Outage, OutageProbe, Product,
     ProductBudget, Questions, Queue, Redrive, Redriven, Release, Released, Requirement, Requirements,
     Resubmit, Run, RunBudget, Schedule, Why, Worker,
@@ -173,6 +173,11 @@ impl Client {
     pub(crate) async fn revoke_key(&self, id: Uuid, reason: &str) -> Result<Key, Failure> {
         let body = Control { reason: reason.to_owned() };
         self.json(self.request(Method::POST, &format!("/api/v1/keys/{id}/revoke")).json(&body)).await
+    }
+
+    /// Links a key to what its owner is called at the identity provider, or to nothing.
+    pub(crate) async fn link_key(&self, id: Uuid, link: &KeyLink) -> Result<Key, Failure> {
+        self.json(self.request(Method::POST, &format!("/api/v1/keys/{id}/link")).json(link)).await
     }
 
     /// A page of the audit log.

@@ -90,6 +90,9 @@ pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
     };
     save(&folder, &Marker { ended: true, ..marker })?;
     if options.keep {
+        if let Some(people) = server.describe_people()? {
+            printer.aside(&people)?;
+        }
         printer.aside("The server keeps running; press Ctrl-C to stop it.")?;
         server.run().await?;
     } else {

@@ -72,6 +72,9 @@ pub(crate) async fn run(options: Dev) -> anyhow::Result<Exit> {
     );
     println!("{}", server.describe_parts());
     println!("{}", server.describe_credential().await?);
+    if let Some(people) = server.describe_people()? {
+        println!("{people}");
+    }
     if let Err(unavailable) = &server.sandbox {
         println!("{unavailable}");
     }

@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use super::{Client, Exit, Printer, plain};
 use crate::{
-    api::{IssuedKey, Key, NewKey},
+    api::{IssuedKey, Key, KeyLink, NewKey},
     cli::keyring,
     core::{
-        access::{PersonName, Role, login},
+        access::{PersonName, Role, checked_identity, login},
         reason::Reason,
         requirement::Invalid,
     },
-    engine::people,
+    engine::{identities, people},
     store::{self, Pool, api_key},
 };
 
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Create(Create),
     /// List the keys, without their secrets.
     List(Place),
+    /// Link a key to what its owner is called at the identity provider, so that they can sign in there.
+    Link(Link),
     /// Revoke a key and end its sessions.
     Revoke(Revoke),
 }
@@ -56,6 +58,18 @@ pub(crate) struct Create {
     /// Link the owner's login on the forge: they cannot approve their own critical change.
     #[arg(long, value_name = "LOGIN", value_parser = forge_login)]
     forge_login: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// A key to link.
+#[derive(Debug, Args)]
+pub(crate) struct Link {
+    /// The key's id.
+    id: Uuid,
+    /// What its owner is called there, such as a verified e-mail address. Without it: nobody signs in for this key.
+    #[arg(value_parser = identity)]
+    identity: Option<String>,
     #[command(flatten)]
     place: Place,
 }
@@ -126,6 +140,25 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             };
             printer.say(&table(&all), &all)?;
         }
+        Command::Link(Link { id, identity, place }) => {
+            let key = match place.database().await? {
+                Some(pool) => {
+                    let row = identities::link(&pool, id, identity.as_deref(), AT_THE_DATABASE).await?;
+                    row.map(Key::from).with_context(|| format!("there is no key {id}"))?
+                }
+                None => client.link_key(id, &KeyLink { identity }).await?,
+            };
+            let who = plain(&key.person);
+            let text = match &key.identity {
+                Some(identity) => {
+                    format!("{} signs in as {who}, with the role {}.", plain(identity), key.role)
+                }
+                None => {
+                    format!("Nobody signs in at the identity provider for the key {} of {who}.", key.prefix)
+                }
+            };
+            printer.say(&text, &key)?;
+        }
         Command::Revoke(Revoke { id, reason, place }) => {
             let key = match place.database().await? {
                 Some(pool) => {
@@ -171,6 +204,13 @@ fn expiry(text: &str) -> Result<Expiry, String> {
     let at = DateTime::parse_from_rfc3339(text)
         .map_err(|_| "expected 1d to 36500d, or a time such as 2027-01-31T00:00:00Z".to_owned())?;
     Ok(Expiry::At(at.to_utc()))
+}
+
+/// An address has small letters here, as the identity provider's are compared.
+fn identity(text: &str) -> Result<String, String> {
+    let wrong = || "must have 1 to 255 characters, none of them invisible".to_owned();
+    let identity = checked_identity(text).ok_or_else(wrong)?;
+    Ok(if identity.contains('@') { identity.to_lowercase() } else { identity.to_owned() })
 }
 
 fn forge_login(text: &str) -> Result<String, String> {

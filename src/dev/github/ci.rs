@@ -106,12 +106,24 @@ async fn run_jobs(host: &Arc<Host>, repo: &str, run: i64) -> anyhow::Result<()> 
         actions::start(&host.turn().await, repo, job.id).await?;
     }
     let sha = first.head_sha.parse::<Sha>()?;
-    let results = (ci.run)(CiJob { repository: host.git(repo).dir, sha }).await;
+    let changed = changed(host, repo, sha.as_str()).await?;
+    let results = (ci.run)(CiJob { repository: host.git(repo).dir, sha, changed }).await;
     for job in jobs {
         let ending = ending(results.iter().find(|result| result.name == job.name));
         actions::finish(&host.turn().await, repo, job.id, ending).await?;
     }
     Ok(())
+}
+
+/// The files that a commit brings to the base of its pull request.
+async fn changed(host: &Host, repo: &str, sha: &str) -> anyhow::Result<Vec<String>> {
+    let base = host.with_state(|state| {
+        let pull = state.repositories.get(repo)?.pulls.iter().rev().find(|pull| pull.head_sha == sha)?;
+        Some(pull.base_sha.clone())
+    });
+    let Some(base) = base else { return Ok(Vec::new()) };
+    let changes = host.git(repo).changes(&base, sha).await?;
+    Ok(changes.into_iter().filter(|file| file.status != "removed").map(|file| file.path).collect())
 }
 
 /// The end of a job. A failed one has the annotation that Actions gives it.

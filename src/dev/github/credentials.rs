@@ -44,6 +44,14 @@ pub(crate) struct Credential {
     pub(crate) kind: Kind,
 }
 
+impl Credential {
+    /// What a person may do who shows who they are by their password: all that the person may.
+    pub(crate) fn of_person(login: &str) -> Self {
+        let scopes = ["repo", "workflow"].map(str::to_owned).into();
+        Self { login: Some(login.to_owned()), app: None, kind: Kind::Classic { scopes } }
+    }
+}
+
 /// What a credential is, and what it may do.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
@@ -219,15 +227,26 @@ fn undecodable(message: &'static str) -> Refusal {
     Refusal::new(status, message)
 }
 
+/// The name and the password of a request with basic authentication.
+pub(crate) fn basic(headers: &HeaderMap) -> Option<(String, String)> {
+    match headers.get("authorization")?.to_str().ok()?.split_once(' ')? {
+        (scheme, code) if scheme.eq_ignore_ascii_case("basic") => name_and_password(code),
+        _ => None,
+    }
+}
+
 /// The token in `Bearer`, `token`, or basic with any user name.
 fn secret_of(value: &str) -> Option<String> {
     match value.split_once(' ')? {
-        (scheme, code) if scheme.eq_ignore_ascii_case("basic") => basic_password(code),
+        (scheme, code) if scheme.eq_ignore_ascii_case("basic") => {
+            name_and_password(code).map(|(_, password)| password)
+        }
         (_, token) => Some(token.trim().to_owned()),
     }
 }
 
-fn basic_password(code: &str) -> Option<String> {
+fn name_and_password(code: &str) -> Option<(String, String)> {
     let pair = base64::engine::general_purpose::STANDARD.decode(code).ok()?;
-    String::from_utf8(pair).ok()?.split_once(':').map(|(_, password)| password.to_owned())
+    let pair = String::from_utf8(pair).ok()?;
+    pair.split_once(':').map(|(name, password)| (name.to_owned(), password.to_owned()))
 }

@@ -14,7 +14,7 @@ use tokio::{io::AsyncWriteExt as _, process::Command};
 
 use super::{
     access,
-    credentials::Credential,
+    credentials::{self, Credential},
     git::git,
     permissions::Level,
     push,
@@ -22,6 +22,7 @@ use super::{
     receive_pack,
     refusal::Refusal,
     shared::Shared,
+    state::State,
 };
 
 /// Serves one request below `/{owner}/{repo}.git/`.
@@ -77,15 +78,26 @@ fn new_address(shared: &Shared, headers: &HeaderMap, name: &str, uri: &Uri) -> O
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     shared.host.with_state(|state| {
         let it = state.renamed(name)?;
-        let by = shared.credentials.read(headers, &state.registry, false).ok()?;
+        let by = caller(shared, headers, state).ok()?;
         access::sees(&by, it).then(|| format!("{}/{}.git/{rest}{query}", shared.links.base, it.full_name()))
     })
+}
+
+/// Who calls git: a person by their password, or anyone by a token. GitHub has not taken passwords for git since 2021;
+/// the twin does, so that a person needs nothing else to push.
+fn caller(shared: &Shared, headers: &HeaderMap, state: &State) -> Result<Credential, Refusal> {
+    match credentials::basic(headers) {
+        Some((login, password)) if shared.members.accepts(&login, &password) => {
+            Ok(Credential::of_person(&login))
+        }
+        _ => shared.credentials.read(headers, &state.registry, false),
+    }
 }
 
 /// The credential of a call of git, if it may read the repository, or push to it.
 fn admitted(shared: &Shared, headers: &HeaderMap, name: &str, push: bool) -> Result<Credential, Refusal> {
     shared.host.with_state(|state| {
-        let by = shared.credentials.read(headers, &state.registry, false)?;
+        let by = caller(shared, headers, state)?;
         let it = state.repositories.get(name).filter(|it| access::sees(&by, it));
         if by.login.is_none() && (push || it.is_none()) {
             return Err(Refusal::bad_credentials());

@@ -45,6 +45,11 @@ pub(crate) fn of_app(slug: &str) -> anyhow::Result<AppKey> {
     Ok(key)
 }
 
+/// A new private RSA key, in PEM.
+pub(crate) fn rsa_key() -> anyhow::Result<String> {
+    Ok(generate()?.private_pem)
+}
+
 fn generate() -> anyhow::Result<AppKey> {
     let pair = KeyPair::generate(KeySize::Rsa2048).context("generate an RSA key")?;
     let pkcs8 = pair.as_der().context("write an RSA key")?;

@@ -9,7 +9,7 @@
 //! 1. data: `accounts`, `permissions`, `apps`, `protection`, `merge_state`, `state`, `git`, `adopt`, `incoming`, `patch`,
 //!    `refusal`, `event`, `webhooks`, `clock`, `audience`, `delivery_log`
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
-//!    `keys`, `tokens`, `suites`, `checks`, `statuses`, `actions`, `ci`, `secrets`, `rules`, `push_rules`,
+//!    `keys`, `tokens`, `members`, `sessions`, `suites`, `checks`, `statuses`, `actions`, `ci`, `secrets`, `rules`, `push_rules`,
 //!    `mergeability`, `stale`, `pulls`, `push`, `commits`, `queue`, `stacks`, `merges`, `async_merges`, `reviews`,
 //!    `comments`, `issues`, `installations`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `receive_pack` (git), `credentials`, and `access`, which
@@ -51,6 +51,7 @@ mod ledger;
 mod lists;
 mod logs;
 mod maintainers;
+mod members;
 mod merge_people;
 mod merge_state;
 mod mergeability;
@@ -76,6 +77,7 @@ mod routes;
 mod rules;
 mod secrets;
 mod serve;
+mod sessions;
 mod shared;
 mod stacks;
 mod stale;
@@ -88,6 +90,7 @@ mod twin;
 mod versions;
 mod webhooks;
 
+pub(super) use self::keys::rsa_key;
 pub use self::{
     accounts::{APP, BOT, CI_APP},
     faults::{Fault, FaultRule},

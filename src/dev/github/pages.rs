@@ -1,301 +1,174 @@
 //! Pages for people, at the addresses that REST answers give as `html_url`.
 //!
-//! They are read-only, have no script, and are rendered on each request from the same state and git as the REST
-//! answers. A browser sends no token, so pages are served without one, and only on a loopback address.
+//! They have no script, and are rendered on each request from the same state and git as the REST answers. A browser
+//! sends no token, so pages are shown without one, and only on a loopback address. Who signs in acts by forms, which
+//! call what the REST routes call and are judged as these are.
 
+mod acts;
 mod diff;
+mod editor;
+mod fields;
+mod forms;
 mod layout;
+mod repository;
+mod sign_in;
+mod visits;
 
-use axum::response::{IntoResponse as _, Response};
-use http::{Method, StatusCode};
-use maud::{Markup, html};
-
-use self::layout::{badge, external, page, prose, when};
-use super::{
-    git::{Changed, Commit, EMPTY_TREE, Git},
-    host::Host,
-    pulls,
-    refusal::Refusal,
-    shared::Shared,
-    state::{CheckRun, Comment, Pull, Repository, Review, ReviewComment},
+use axum::{
+    body::to_bytes,
+    extract::Request,
+    response::{IntoResponse as _, Response},
 };
+use http::{HeaderMap, Method, StatusCode, header};
+use maud::html;
 
-/// Commits of the base branch on a repository's page.
-const LATEST: usize = 20;
+use self::{fields::Fields, layout::page, repository::RepositoryPages};
+use super::{refusal::Refusal, sessions::Visitor, shared::Shared};
 
-/// The page at a path; `None` when the path is not that of a page, so that REST or git answers.
-pub(super) async fn answer(shared: &Shared, method: &Method, path: &str) -> Option<Response> {
-    if !shared.pages || !matches!(*method, Method::GET | Method::HEAD) {
+/// A form with the whole text of a file.
+const LARGEST_FORM: usize = 4 << 20;
+
+/// The address of a page.
+pub(super) enum Address {
+    All,
+    SignIn,
+    SignOut,
+    /// What comes after the name of a repository that the twin has.
+    Of(String, Vec<String>),
+}
+
+/// The address that a request names; `None` when it is not that of a page, so that REST or git answers.
+pub(super) fn address(shared: &Shared, method: &Method, path: &str) -> Option<Address> {
+    let is_act = *method == Method::POST;
+    if !shared.pages || !(is_act || matches!(*method, Method::GET | Method::HEAD)) {
         return None;
     }
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    let made = match segments.as_slice() {
-        [""] => Ok(all(shared)),
+    match segments.as_slice() {
+        [""] if !is_act => Some(Address::All),
+        ["login"] => Some(Address::SignIn),
+        ["logout"] if is_act => Some(Address::SignOut),
         [owner, name, rest @ ..] => {
             let repository = format!("{owner}/{name}");
-            let it = shared.host.with_state(|state| state.repositories.get(&repository).cloned())?;
-            let at = RepositoryPages { git: shared.host.git(&repository), home: shared.links.page(&it), it };
-            match rest {
-                [] => at.root().await,
-                ["pull", number] => at.pull(&shared.host, number).await,
-                ["commit", sha] => at.commit(sha).await,
-                ["runs", id] => at.run(id),
-                _ => return None,
-            }
+            let is_page = match rest {
+                [] | ["pull" | "commit" | "runs", _] => !is_act,
+                ["edit"] => true,
+                ["pull" | "runs", _, _, ..] => is_act,
+                _ => false,
+            };
+            let is_known = is_page && shared.host.has(&repository);
+            is_known.then(|| Address::Of(repository, rest.iter().map(|&part| part.to_owned()).collect()))
         }
-        _ => return None,
-    };
-    Some(made.unwrap_or_else(refused))
+        _ => None,
+    }
 }
 
-fn refused(refusal: Refusal) -> Response {
-    let status = refusal.into_response().status();
-    let message = if status == StatusCode::NOT_FOUND {
-        "The twin has nothing at this address."
-    } else {
-        "The twin could not render this page; its log says why."
+/// Answers a request for a page, or from one.
+pub(super) async fn answer(shared: &Shared, address: Address, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let visitor = shared.sessions.of(&head.headers, shared.host.clock.now());
+    let is_act = head.method == Method::POST;
+    let query = Fields::read(head.uri.query().unwrap_or_default().as_bytes());
+    let made = match visits::refuse_foreign(shared, &head.method, &head.headers) {
+        Err(refusal) => Err(refusal),
+        Ok(()) if is_act => {
+            let form = match to_bytes(body, LARGEST_FORM).await {
+                Ok(bytes) => Fields::read(&bytes),
+                Err(_) => {
+                    let refusal =
+                        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "The form is larger than 4 MiB");
+                    return refused(visitor.as_ref(), refusal, true);
+                }
+            };
+            act(shared, address, &head.headers, visitor.as_ref(), &form).await
+        }
+        Ok(()) => show(shared, address, visitor.as_ref(), &query).await,
     };
-    let mut answer = page(message, &html! { h1 { (message) } p { a href="/" { "Repositories" } } });
+    made.unwrap_or_else(|refusal| refused(visitor.as_ref(), refusal, is_act))
+}
+
+async fn show(
+    shared: &Shared,
+    address: Address,
+    visitor: Option<&Visitor>,
+    query: &Fields,
+) -> Result<Response, Refusal> {
+    match address {
+        Address::All => Ok(all(shared, visitor)),
+        Address::SignIn => Ok(sign_in::show(visitor, query.get("next"), None)),
+        Address::SignOut => Err(Refusal::not_found()),
+        Address::Of(name, rest) => {
+            let pages = RepositoryPages::of(shared, &name, visitor)?;
+            match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+                [] => pages.root().await,
+                ["pull", number] => pages.pull(&shared.host, number).await,
+                ["commit", sha] => pages.commit(sha).await,
+                ["runs", id] => pages.run(id),
+                ["edit"] => pages.editor(query.get("branch"), query.get("path")).await,
+                _ => Err(Refusal::not_found()),
+            }
+        }
+    }
+}
+
+async fn act(
+    shared: &Shared,
+    address: Address,
+    headers: &HeaderMap,
+    visitor: Option<&Visitor>,
+    form: &Fields,
+) -> Result<Response, Refusal> {
+    if let Address::SignIn = address {
+        return Ok(sign_in::submit(shared, form));
+    }
+    let visitor = visitor.ok_or_else(|| {
+        Refusal::new(StatusCode::UNAUTHORIZED, "You must be signed in to do this. Sign in, then do it again.")
+    })?;
+    if !visitor.proves(form.get("proof")) {
+        let message = "This form is not from a page of your session. Load the page again, then send it.";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, message));
+    }
+    match address {
+        Address::All | Address::SignIn => Err(Refusal::not_found()),
+        Address::SignOut => Ok(sign_in::leave(shared, headers)),
+        Address::Of(name, rest) => {
+            let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+            let anchor = acts::perform(shared, &name, &visitor.login, &rest, form).await?;
+            Ok((StatusCode::SEE_OTHER, [(header::LOCATION, format!("/{name}/{anchor}"))]).into_response())
+        }
+    }
+}
+
+/// The page of a refusal. One of an act shows GitHub's words.
+fn refused(visitor: Option<&Visitor>, refusal: Refusal, is_act: bool) -> Response {
+    let words = refusal.words();
+    let status = refusal.into_response().status();
+    let message = match status {
+        StatusCode::NOT_FOUND if !is_act => "The twin has nothing at this address.",
+        _ if status.is_server_error() => "The twin could not do this; its log says why.",
+        _ => "This was refused",
+    };
+    let body = html! {
+        h1 { (message) }
+        @if is_act || status == StatusCode::FORBIDDEN { @for line in &words { p.error role="alert" { (line) } } }
+        @if status == StatusCode::UNAUTHORIZED { p { a href="/login" { "Sign in" } } }
+        p { a href="/" { "Repositories" } }
+    };
+    let mut answer = page(visitor, message, &body);
     *answer.status_mut() = status;
     answer
 }
 
-fn all(shared: &Shared) -> Response {
+fn all(shared: &Shared, visitor: Option<&Visitor>) -> Response {
     let pages: Vec<(String, String)> = shared.host.with_state(|state| {
         state.repositories.values().map(|it| (it.full_name(), shared.links.page(it))).collect()
     });
     page(
+        visitor,
         "Repositories",
         &html! {
             h1 { "Repositories" }
             ul { @for (name, address) in &pages { li { a href=(address) { (name) } } } }
         },
     )
-}
-
-/// The pages of a repository as it is now; `home` is their base.
-struct RepositoryPages {
-    it: Repository,
-    git: Git,
-    home: String,
-}
-
-impl RepositoryPages {
-    async fn root(&self) -> Result<Response, Refusal> {
-        let latest = self.git.latest("refs/heads/main", LATEST).await?;
-        let files = self.git.paths("refs/heads/main").await?;
-        let name = self.it.full_name();
-        Ok(page(
-            &name,
-            &html! {
-                p.muted { a href="/" { "Repositories" } }
-                h1 { (name) }
-                section {
-                    h2 { "Pull requests" }
-                    @if self.it.pulls.is_empty() { p.muted { "None yet." } }
-                    table { @for pull in self.it.pulls.iter().rev() { tr {
-                        td { (badge(state_of(pull))) }
-                        td.wide { a href={ (self.home) "/pull/" (pull.number) } { (pull.title) } " #" (pull.number) }
-                        td.muted { (pull.author) } td { (when(&pull.created_at)) }
-                    } } }
-                }
-                section { h2 { "Latest commits of main" } (self.commits(&latest)) }
-                section {
-                    h2 { "Files of main (" (files.len()) ")" }
-                    ul.files { @for file in &files { li { code { (file) } } } }
-                }
-            },
-        ))
-    }
-
-    async fn pull(&self, host: &Host, number: &str) -> Result<Response, Refusal> {
-        let number: i64 = number.parse().map_err(|_| Refusal::not_found())?;
-        let pull = self.it.pull(number).ok_or_else(Refusal::not_found)?;
-        let comparison = pulls::compare(host, &self.it.full_name(), pull).await?;
-        let (base, head) = (&comparison.base_sha, &comparison.head_sha);
-        let commits = self.git.commits(&format!("{base}..{head}"), false).await?;
-        let changes = self.git.changes(base, head).await?;
-        Ok(self.page(
-            &format!("{} #{number}", pull.title),
-            &html! {
-                (self.summary(pull))
-                section {
-                    h2 { "Description" }
-                    (prose(pull.body.as_deref().unwrap_or_default()))
-                }
-                section { h2 { "Commits (" (commits.len()) ")" } (self.commits(&commits)) }
-                (self.checks(head))
-                (self.conversation(number))
-                (changed(&changes))
-            },
-        ))
-    }
-
-    fn summary(&self, pull: &Pull) -> Markup {
-        html! {
-            p {
-                (badge(state_of(pull))) " " (pull.author)
-                @if pull.open { " wants to merge " } @else { " wanted to merge " }
-                code { (pull.head_ref) } " at " (self.sha(&pull.head_sha)) " into " code { (pull.base_ref) }
-                ". Opened " (when(&pull.created_at)) "."
-                @if let Some(merge) = &pull.merge {
-                    " Merged by " (merge.by) " as " (self.sha(&merge.sha)) ", " (when(&merge.at)) "."
-                }
-            }
-        }
-    }
-
-    fn checks(&self, sha: &str) -> Markup {
-        let runs: Vec<_> = self.it.check_runs.iter().rev().filter(|run| run.head_sha == sha).collect();
-        html! {
-            section {
-                h2 { "Checks of " (self.sha(sha)) }
-                @if runs.is_empty() { p.muted { "None yet." } }
-                table { @for run in runs { tr {
-                    td { (badge(conclusion(run))) }
-                    td { a href={ (self.home) "/runs/" (run.id) } { (run.name) } }
-                    td.wide { (run.title.as_deref().unwrap_or("")) }
-                    td.muted { (run.app) }
-                } } }
-            }
-        }
-    }
-
-    fn conversation(&self, number: i64) -> Markup {
-        let reviews: Vec<_> = self.it.reviews.iter().filter(|it| it.pull == number).collect();
-        let comments: Vec<_> = self.it.comments.iter().filter(|it| it.issue == number).collect();
-        html! {
-            section {
-                h2 { "Reviews (" (reviews.len()) ")" }
-                @for review in &reviews { (self.review(review)) }
-                @if reviews.is_empty() { p.muted { "None yet." } }
-            }
-            @if !comments.is_empty() {
-                section {
-                    h2 { "Comments (" (comments.len()) ")" }
-                    @for comment in &comments { (conversation_comment(comment)) }
-                }
-            }
-        }
-    }
-
-    fn review(&self, review: &Review) -> Markup {
-        let lines = self.it.review_comments.iter().filter(|line| line.review == review.id);
-        html! {
-            article id={ "pullrequestreview-" (review.id) } {
-                p {
-                    (badge(&review.state.to_lowercase().replace('_', " "))) " " strong { (review.author) }
-                    " on " (self.sha(&review.commit_id)) ", " (when(review.submitted_at.as_deref().unwrap_or("pending")))
-                }
-                @if !review.body.is_empty() { (prose(&review.body)) }
-                @for line in lines { (line_comment(line)) }
-            }
-        }
-    }
-
-    async fn commit(&self, sha: &str) -> Result<Response, Refusal> {
-        if !sha.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(Refusal::not_found());
-        }
-        let sha = self.git.commit_named(sha).await?.ok_or_else(Refusal::not_found)?;
-        let commit = self.git.latest(&sha, 1).await?.pop().ok_or_else(Refusal::not_found)?;
-        let parent = commit.parents.first().map_or(EMPTY_TREE, String::as_str);
-        let changes = self.git.changes(parent, &sha).await?;
-        Ok(self.page(
-            subject(&commit),
-            &html! {
-                p {
-                    "Commit " code { (commit.sha) } " by " strong { (commit.author.name) }
-                    " <" (commit.author.email) ">, " (when(&commit.author.date)) "."
-                    @for parent in &commit.parents { " Parent " (self.sha(parent)) "." }
-                }
-                section { h2 { "Message" } pre.text { (commit.message) } }
-                (self.checks(&sha))
-                (changed(&changes))
-            },
-        ))
-    }
-
-    fn run(&self, id: &str) -> Result<Response, Refusal> {
-        let id: i64 = id.parse().map_err(|_| Refusal::not_found())?;
-        let run = self.it.check_runs.iter().find(|run| run.id == id).ok_or_else(Refusal::not_found)?;
-        let part = |name: &str, text: &Option<String>| {
-            html! { @if let Some(text) = text { section { h2 { (name) } (prose(text)) } } }
-        };
-        Ok(self.page(
-            &run.name,
-            &html! {
-                p {
-                    (badge(conclusion(run))) " on " (self.sha(&run.head_sha)) " by the app " strong { (run.app) }
-                    ", started " (when(&run.started_at))
-                    @if let Some(at) = &run.completed_at { ", completed " (when(at)) } "."
-                    @if let Some(address) = &run.details_url { " " (external(address, "Details")) }
-                }
-                @if let Some(title) = &run.title { section { h2 { "Title" } p { (title) } } }
-                (part("Summary", &run.summary))
-                (part("Text", &run.text))
-            },
-        ))
-    }
-
-    fn commits(&self, commits: &[Commit]) -> Markup {
-        html! {
-            table { @for commit in commits { tr {
-                td { (self.sha(&commit.sha)) } td.wide { (subject(commit)) }
-                td.muted { (commit.author.name) } td { (when(&commit.author.date)) }
-            } } }
-        }
-    }
-
-    fn sha(&self, sha: &str) -> Markup {
-        html! { a.sha href={ (self.home) "/commit/" (sha) } title=(sha) { (sha.get(..7).unwrap_or(sha)) } }
-    }
-
-    fn page(&self, title: &str, main: &Markup) -> Response {
-        page(title, &html! { p.muted { a href=(self.home) { (self.it.full_name()) } } h1 { (title) } (main) })
-    }
-}
-
-fn changed(changes: &[Changed]) -> Markup {
-    html! {
-        section {
-            h2 { "Changed files (" (changes.len()) ")" }
-            @for file in changes { (diff::file(file)) }
-        }
-    }
-}
-
-fn line_comment(line: &ReviewComment) -> Markup {
-    html! {
-        blockquote id={ "discussion_r" (line.id) } {
-            code { (line.path) ":" (line.line) }
-            (prose(&line.body))
-        }
-    }
-}
-
-fn conversation_comment(comment: &Comment) -> Markup {
-    html! {
-        article id={ "issuecomment-" (comment.id) } {
-            p { strong { (comment.author) } ", " (when(&comment.created_at)) }
-            (prose(&comment.body))
-        }
-    }
-}
-
-fn subject(commit: &Commit) -> &str {
-    commit.message.lines().next().unwrap_or("(no message)")
-}
-
-fn state_of(pull: &Pull) -> &'static str {
-    match (&pull.merge, pull.open, pull.draft) {
-        (Some(_), ..) => "merged",
-        (None, false, _) => "closed",
-        (None, true, true) => "draft",
-        (None, true, false) => "open",
-    }
-}
-
-fn conclusion(run: &CheckRun) -> &str {
-    run.conclusion.as_deref().unwrap_or(&run.status)
 }

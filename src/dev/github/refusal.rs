@@ -60,6 +60,22 @@ impl Refusal {
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Unprocessable Entity") }
     }
 
+    /// The sentences of the refusal, for a page.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let of_field = |error: &Value| {
+            let text = |key: &str| error[key].as_str().unwrap_or_default();
+            format!("{} is {}", text("field"), text("code").replace('_', " "))
+        };
+        let sentence = |error: &Value| {
+            let message = error.as_str().or_else(|| error["message"].as_str());
+            message.map_or_else(|| of_field(error), str::to_owned)
+        };
+        if self.errors.is_empty() {
+            return vec![self.message.clone()];
+        }
+        self.errors.iter().map(sentence).collect()
+    }
+
     fn validation(error: Value) -> Self {
         let errors = vec![error];
         Self { errors, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed") }

@@ -134,6 +134,14 @@ impl Twin {
         Ok(new.id)
     }
 
+    /// Gives a person an account; the password with which they sign in at the pages and push, the same one each time.
+    ///
+    /// # Errors
+    /// When it cannot be kept in the twin's folder.
+    pub fn open_account(&self, login: &str) -> anyhow::Result<String> {
+        self.shared.members.password_of(login)
+    }
+
     /// Suspends an installation, or resumes it.
     ///
     /// # Errors

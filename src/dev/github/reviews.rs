@@ -25,12 +25,12 @@ pub(crate) struct NewReview {
 /// A comment on a line, or in GitHub's older form at a position of the patch.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewComment {
-    path: String,
-    body: String,
-    line: Option<u64>,
-    side: Option<String>,
-    start_line: Option<u64>,
-    position: Option<u64>,
+    pub(crate) path: String,
+    pub(crate) body: String,
+    pub(crate) line: Option<u64>,
+    pub(crate) side: Option<String>,
+    pub(crate) start_line: Option<u64>,
+    pub(crate) position: Option<u64>,
 }
 
 /// Submits a review; 422 for the reasons that GitHub has.
@@ -44,9 +44,7 @@ pub(crate) async fn submit(
     let pull = pulls::one(turn, repo, number)?;
     let state = state_of(&pull, actor, new.event.as_deref())?;
     let body = new.body.unwrap_or_default();
-    if body.is_empty() && new.comments.is_empty() && matches!(state, "COMMENTED" | "CHANGES_REQUESTED") {
-        return Err(Refusal::unprocessable("Review body is required"));
-    }
+    refuse_empty(state, &body, !new.comments.is_empty())?;
     let is_ours =
         |review: &Review| review.pull == number && review.author == actor && review.state == "PENDING";
     if state == "PENDING" && turn.read(repo, |it| it.reviews.iter().any(is_ours))? {
@@ -83,6 +81,47 @@ pub(crate) async fn submit(
         announce(turn, repo, actor, "submitted", review).await?;
     }
     Ok(id)
+}
+
+/// Submits a draft of the actor's, with this text if it has none; 422 for the reasons that GitHub has.
+pub(crate) async fn finish(
+    turn: &Turn<'_>,
+    repo: &str,
+    actor: &str,
+    (number, id): (i64, i64),
+    event: &str,
+    body: Option<String>,
+) -> Result<(), Refusal> {
+    let draft = one(turn, repo, number, id)?;
+    if draft.author != actor {
+        return Err(Refusal::not_found());
+    }
+    if draft.state != "PENDING" {
+        return Err(Refusal::unprocessable("Can not submit a review that is not pending"));
+    }
+    let state = state_of(&pulls::one(turn, repo, number)?, actor, Some(event))?;
+    let body = body.unwrap_or(draft.body);
+    let has_comments = turn.read(repo, |it| it.review_comments.iter().any(|line| line.review == id))?;
+    refuse_empty(state, &body, has_comments)?;
+    let review = turn.write(repo, |it, _| {
+        let review = it.reviews.iter_mut().find(|review| review.id == id)?;
+        (review.state, review.body) = (state.to_owned(), body);
+        review.submitted_at = Some(now());
+        Some(review.clone())
+    })?;
+    announce(turn, repo, actor, "submitted", review.ok_or_else(Refusal::not_found)?).await
+}
+
+/// Whether an account sees a review: a draft is its author's alone.
+pub(crate) fn is_seen_by(review: &Review, login: Option<&str>) -> bool {
+    review.state != "PENDING" || login == Some(&review.author)
+}
+
+fn refuse_empty(state: &str, body: &str, has_comments: bool) -> Result<(), Refusal> {
+    if body.is_empty() && !has_comments && matches!(state, "COMMENTED" | "CHANGES_REQUESTED") {
+        return Err(Refusal::unprocessable("Review body is required"));
+    }
+    Ok(())
 }
 
 fn state_of(pull: &Pull, actor: &str, event: Option<&str>) -> Result<&'static str, Refusal> {

@@ -91,8 +91,8 @@ async fn answer(shared: &Shared, mut request: Request, next: Next) -> Response {
         return control::answer(shared, request).await;
     }
     // Pages are not part of the API: no fault hits them, and they are not counted.
-    if let Some(page) = pages::answer(shared, request.method(), request.uri().path()).await {
-        return page;
+    if let Some(address) = pages::address(shared, request.method(), request.uri().path()) {
+        return pages::answer(shared, address, request).await;
     }
     if let Some(uri) = admission::by_name(shared, request.uri()) {
         *request.uri_mut() = uri;

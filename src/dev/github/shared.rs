@@ -6,14 +6,16 @@ use std::sync::{
 };
 
 use super::{
-    credentials::Credentials, faults::Faults, host::Host, ledger::Ledger, lists::Lists, observe::Listeners,
-    quota::Quota, render::Links, versions::Versions,
+    credentials::Credentials, faults::Faults, host::Host, ledger::Ledger, lists::Lists, members::Members,
+    observe::Listeners, quota::Quota, render::Links, sessions::Sessions, versions::Versions,
 };
 
 pub(crate) struct Shared {
     pub(crate) host: Arc<Host>,
     pub(crate) links: Links,
     pub(crate) credentials: Credentials,
+    pub(crate) members: Members,
+    pub(crate) sessions: Sessions,
     pub(crate) ledger: Ledger,
     pub(crate) faults: Faults,
     pub(crate) quota: Quota,

@@ -149,7 +149,7 @@ pub(crate) fn classic() -> String {
 }
 
 /// Random letters and digits.
-fn letters(count: usize) -> String {
+pub(crate) fn letters(count: usize) -> String {
     let mut text = String::new();
     while text.len() < count {
         let digest = Sha512::digest(uuid::Uuid::new_v4().as_bytes());

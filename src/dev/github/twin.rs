@@ -22,12 +22,14 @@ use super::{
     host::Host,
     ledger::{Entry, Ledger},
     lists::Lists,
+    members::Members,
     merges,
     observe::{Hook, Listeners, Observer},
     quota::Quota,
     render::Links,
     routes::LARGEST_PAGE,
     serve,
+    sessions::Sessions,
     shared::Shared,
     versions::Versions,
     webhooks::{Webhook, Webhooks},
@@ -172,10 +174,13 @@ fn shared(config: TwinConfig, local: String) -> anyhow::Result<Shared> {
     let ledger = Ledger::open(&config.data_dir.join("ledger.ndjson")).context("open the ledger")?;
     let renderer = links.clone();
     let payload = Box::new(move |announcement: &Announcement<'_>| renderer.payload(announcement));
+    let members = Members::open(&config.data_dir)?;
     let host = Host::open(config.data_dir, config.ci, payload)?;
     host.webhooks.set_receiver(config.webhook);
     Ok(Shared {
         credentials: Credentials::new(Arc::clone(&host.clock)),
+        members,
+        sessions: Sessions::default(),
         host: Arc::new(host),
         links,
         ledger,

@@ -10,13 +10,35 @@ const PLAIN: &str = "aspora_session";
 /// host itself (RFC 6265bis, 4.1.3.2).
 const SECURE: &str = "__Host-aspora_session";
 
+/// The name of what a sign-in at the identity provider leaves in the browser, without the prefix.
+const SIGN_IN: &str = "aspora_sign_in";
+
 /// The value of a request's cookie.
 pub(super) fn read(headers: &HeaderMap) -> Option<String> {
+    named(headers, SECURE).or_else(|| named(headers, PLAIN))
+}
+
+/// What a sign-in at the identity provider has left in the browser.
+pub(crate) fn sign_in(headers: &HeaderMap) -> Option<String> {
+    named(headers, &format!("__Host-{SIGN_IN}")).or_else(|| named(headers, SIGN_IN))
+}
+
+/// The header that leaves in a browser what ties it to the sign-in that it begins. It comes back when the provider sends
+/// the browser here, because that opens a page.
+pub(crate) fn begin_sign_in(token: &Token, public_url: &str) -> Option<HeaderValue> {
+    set_named(SIGN_IN, token.reveal(), public_url, "; Max-Age=600")
+}
+
+/// The header that takes it away.
+pub(crate) fn forget_sign_in(public_url: &str) -> Option<HeaderValue> {
+    set_named(SIGN_IN, "", public_url, "; Max-Age=0")
+}
+
+fn named(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = all.flat_map(|all| all.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let pairs: Vec<(&str, &str)> = pairs.collect();
-    let named = |name: &str| pairs.iter().find(|(it, _)| *it == name);
-    named(SECURE).or_else(|| named(PLAIN)).map(|(_, value)| (*value).to_owned())
+    let mut pairs = pairs;
+    pairs.find(|(it, _)| *it == name).map(|(_, value)| value.to_owned())
 }
 
 /// The header that gives a browser its session, until the browser is closed.
@@ -30,7 +52,13 @@ pub(crate) fn take(public_url: &str) -> Option<HeaderValue> {
 }
 
 fn set(value: &str, public_url: &str, more: &str) -> Option<HeaderValue> {
-    let (name, secure) = if public_url.starts_with("https://") { (SECURE, "; Secure") } else { (PLAIN, "") };
+    set_named(PLAIN, value, public_url, more)
+}
+
+fn set_named(name: &str, value: &str, public_url: &str, more: &str) -> Option<HeaderValue> {
+    let (prefix, secure) =
+        if public_url.starts_with("https://") { ("__Host-", "; Secure") } else { ("", "") };
+    let name = format!("{prefix}{name}");
     let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax{secure}{more}");
     let mut header = HeaderValue::from_str(&text).ok()?;
     header.set_sensitive(true);

@@ -10,6 +10,7 @@ mod form;
 mod layout;
 mod list;
 mod panel;
+mod provider;
 mod run;
 mod sign_in;
 mod submitted;
@@ -44,6 +45,8 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
     Router::new()
         .route("/", get(list::show))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/sign-in/oidc", get(provider::there))
+        .route("/sign-in/oidc/callback", get(provider::back))
         .route("/sign-out", post(sign_in::leave).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/audit", get(audit::show))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))

@@ -90,7 +90,7 @@ pub(super) async fn submit(
         Ok(response) => response,
         Err(Problem::Anonymous(why)) => {
             tries.failed(address, Instant::now());
-            page(&app, &form.next, Some(&why))
+            page(&app, &form.next, Some((StatusCode::UNAUTHORIZED, &why)))
         }
         Err(problem) => problem.page(&app.settings, None),
     }
@@ -120,7 +120,17 @@ async fn with_key(app: &AppState, key: &Key, next: &str, request: Option<&str>) 
     let pool = app.engine.pool();
     let found = people::authenticate(pool, key).await?;
     let principal: Principal = found.map_err(|refusal| Problem::Anonymous(format!("No: {refusal}.")))?;
-    let token = people::sign_in(pool, &principal, request).await;
+    begin_session(app, &principal, next, request).await
+}
+
+/// Begins a session of a principal, and leads on.
+pub(super) async fn begin_session(
+    app: &AppState,
+    principal: &Principal,
+    next: &str,
+    request: Option<&str>,
+) -> Result<Response, Problem> {
+    let token = people::sign_in(app.engine.pool(), principal, request).await;
     let token = token.map_err(|error| Problem::Failed(error.to_string()))?;
     let mut response = Redirect::to(ours(next)).into_response();
     if let Some(cookie) = cookie::give(&token, &app.settings.public_url) {
@@ -130,7 +140,7 @@ async fn with_key(app: &AppState, key: &Key, next: &str, request: Option<&str>) 
 }
 
 /// An address of this server to lead on to: a path, since `//host` and `/\host` are other servers to a browser.
-fn ours(next: &str) -> &str {
+pub(super) fn ours(next: &str) -> &str {
     let is_path = next.starts_with('/') && !next[1..].starts_with(['/', '\\']);
     if is_path && next.bytes().all(|byte| byte.is_ascii_graphic()) { next } else { "/" }
 }
@@ -151,18 +161,25 @@ fn is_of_this_machine(peer: Option<SocketAddr>, headers: &HeaderMap) -> bool {
     peer.is_some_and(|peer| peer.ip().is_loopback()) && is_here && !is_passed_on && is_opened
 }
 
-fn page(app: &AppState, next: &str, wrong: Option<&str>) -> Response {
+/// The page to sign in; with a status and a sentence if that has just failed.
+pub(super) fn page(app: &AppState, next: &str, wrong: Option<(StatusCode, &str)>) -> Response {
+    let address =
+        |next: &str| url::form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
     let main = html! {
         main #main {
             h1 { "Sign in" }
-            @if let Some(wrong) = wrong { p.error role="alert" { (wrong) } }
+            @if let Some((_, wrong)) = wrong { p.error role="alert" { (wrong) } }
+            @if let Some(provider) = &app.settings.oidc {
+                p { a href={ "/sign-in/oidc?" (address(ours(next))) } { "Sign in with " (provider.host()) } }
+                p.muted { "Or with a key:" }
+            }
             (form(ours(next)))
             p.muted { "An admin issues keys: " code { "aspora key create --person NAME --role ROLE" } "." }
         }
     };
     let mut response = layout::page(&app.settings, None, "Sign in", &main);
-    if wrong.is_some() {
-        *response.status_mut() = StatusCode::UNAUTHORIZED;
+    if let Some((status, _)) = wrong {
+        *response.status_mut() = status;
     }
     response
 }

@@ -9,12 +9,15 @@ use axum::{
 
 use super::responses::{InvalidField, InvalidReason, NotFound};
 use crate::{
-    api::{self, IssuedKey, Key, Me, NewKey},
+    api::{self, IssuedKey, Key, KeyLink, Me, NewKey},
     core::{
-        access::{MOST_REQUESTS_PER_MINUTE, PersonName, REQUESTS_PER_MINUTE, Role, UnknownRole, login},
+        access::{
+            MOST_REQUESTS_PER_MINUTE, PersonName, REQUESTS_PER_MINUTE, Role, UnknownRole, checked_identity,
+            login,
+        },
         requirement::{Invalid, ProductName},
     },
-    engine::people,
+    engine::{identities, people},
     http::{
         AppState,
         middleware::{
@@ -83,6 +86,27 @@ pub(super) async fn revoke(
     row.map(|row| Json(row.into())).ok_or_else(|| Error::not_found("key", id))
 }
 
+/// Links a key to what its owner is called at the identity provider, so that they can sign in there, or to nothing. The
+/// sessions of the key end.
+#[utoipa::path(post, path = "/api/v1/keys/{id}/link", tag = "keys", request_body = KeyLink,
+    params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The key.", body = Key),
+    NotFound,
+    InvalidField,
+))]
+pub(super) async fn link(
+    State(app): State<AppState>,
+    caller: Caller,
+    Id(id): Id,
+    extract::Json(KeyLink { identity }): extract::Json<KeyLink>,
+) -> Result<Json<Key>, Error> {
+    if identity.as_deref().is_some_and(|identity| checked_identity(identity).is_none()) {
+        return Err(Error::field("/identity", "must have 1 to 255 characters, none of them invisible"));
+    }
+    let row = identities::link(app.engine.pool(), id, identity.as_deref(), caller.author()).await?;
+    row.map(|row| Json(row.into())).ok_or_else(|| Error::not_found("key", id))
+}
+
 /// A key whose every field is valid.
 fn checked(new: NewKey, now: chrono::DateTime<chrono::Utc>) -> Result<people::NewKey, Error> {
     let mut wrong = Vec::new();
@@ -131,6 +155,9 @@ impl From<people::Error> for Error {
             people::Error::Store(error) => error.into(),
             people::Error::NoProduct(_) => Self::field("/products", text),
             people::Error::LoginTaken { .. } => Self::field("/forge_login", text),
+            people::Error::IdentityTaken { .. } | people::Error::Nameless(_) | people::Error::Revoked => {
+                Self::field("/identity", text)
+            }
             people::Error::NoRandom => Self::internal(),
         }
     }

@@ -75,6 +75,7 @@ fn people() -> Router<AppState> {
         .route("/me", get(keys::me))
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}/revoke", post(keys::revoke))
+        .route("/keys/{id}/link", post(keys::link))
         .route("/audit", get(audit::list))
         .route("/audit/verification", get(audit::verify))
         .route("/runs/{id}/audit", get(audit::of_run))

@@ -37,7 +37,7 @@ use crate::{api, http::middleware::error::Error};
         holds::list, holds::put, holds::release, outages::list, outages::probe,
         workers::list, workers::drain, workers::queues,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
-        keys::me, keys::list, keys::create, keys::revoke, audit::list, audit::of_run, audit::verify,
+        keys::me, keys::list, keys::create, keys::revoke, keys::link, audit::list, audit::of_run, audit::verify,
         webhooks::github, health::alive, health::ready,
     ),
     components(schemas(api::Event, api::Problem)),

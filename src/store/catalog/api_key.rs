@@ -31,6 +31,8 @@ pub struct Row {
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// What its owner is called at the identity provider, if they sign in there.
+    pub identity: Option<String>,
     /// How many requests it may make in a minute; `None`: the default.
     pub requests_per_minute: Option<i32>,
     /// Whether it has expired by now.
@@ -135,13 +137,55 @@ pub async fn of_digest(executor: impl sqlx::PgExecutor<'_>, digest: &[u8; 32]) -
     sqlx::query_as!(
         Row,
         r#"select k.id, k.person, p.forge_login, k.role, k.products, k.prefix, k.created_at, k.created_by,
-                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute,
+                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute, k.identity,
                   coalesce(k.expires_at <= now(), false) as "is_expired!",
                   coalesce(k.last_used_at < now() - interval '1 minute', true) as "is_unmarked!"
            from api_key k join person p on p.name = k.person where k.digest = $1"#,
         digest
     )
     .fetch_optional(executor)
+    .await
+}
+
+/// The key that is linked to an identity and was not revoked, also one that has expired.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_identity(executor: impl sqlx::PgExecutor<'_>, identity: &str) -> Result<Option<Row>> {
+    sqlx::query_as!(
+        Row,
+        r#"select k.id, k.person, p.forge_login, k.role, k.products, k.prefix, k.created_at, k.created_by,
+                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute, k.identity,
+                  coalesce(k.expires_at <= now(), false) as "is_expired!",
+                  coalesce(k.last_used_at < now() - interval '1 minute', true) as "is_unmarked!"
+           from api_key k join person p on p.name = k.person where k.identity = $1 and k.revoked_at is null"#,
+        identity
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// Links a key to an identity, or to none. Its sessions end.
+///
+/// # Errors
+/// A unique violation when the identity is linked to another key.
+pub async fn set_identity(connection: &mut Connection, id: Uuid, identity: Option<&str>) -> Result<()> {
+    sqlx::query!("update api_key set identity = $2 where id = $1", id, identity)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!("delete from session where key_id = $1", id).execute(connection).await.map(|_| ())
+}
+
+/// Whether there is a person of this name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn has_person(executor: impl sqlx::PgExecutor<'_>, person: &PersonName) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from person where lower(name) = lower($1)) as "any!""#,
+        person.as_str()
+    )
+    .fetch_one(executor)
     .await
 }
 
@@ -153,7 +197,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, id: Uuid) -> Result<Option
     sqlx::query_as!(
         Row,
         r#"select k.id, k.person, p.forge_login, k.role, k.products, k.prefix, k.created_at, k.created_by,
-                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute,
+                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute, k.identity,
                   coalesce(k.expires_at <= now(), false) as "is_expired!",
                   coalesce(k.last_used_at < now() - interval '1 minute', true) as "is_unmarked!"
            from api_key k join person p on p.name = k.person where k.id = $1"#,
@@ -171,7 +215,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         r#"select k.id, k.person, p.forge_login, k.role, k.products, k.prefix, k.created_at, k.created_by,
-                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute,
+                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute, k.identity,
                   coalesce(k.expires_at <= now(), false) as "is_expired!",
                   coalesce(k.last_used_at < now() - interval '1 minute', true) as "is_unmarked!"
            from api_key k join person p on p.name = k.person

@@ -11,4 +11,5 @@ pub mod requirement;
 pub mod schedule;
 pub mod scope;
 pub mod session;
+pub mod sign_in;
 pub mod workflow;

@@ -187,6 +187,13 @@ async fn changes(world: &World) -> Vec<Change> {
             "schedule.remove",
         ),
         ("POST", "/api/v1/keys", "/api/v1/keys".to_owned(), key, "key.create"),
+        (
+            "POST",
+            "/api/v1/keys/{id}/link",
+            format!("/api/v1/keys/{}/link", uuid::Uuid::from_u128(1)),
+            json!({ "identity": "ada@acme.example" }),
+            "key.link",
+        ),
     ]
 }
 

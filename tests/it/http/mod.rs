@@ -3,6 +3,7 @@
 mod access;
 mod audit;
 mod limits;
+mod oidc;
 mod outages;
 mod pace;
 mod questions;

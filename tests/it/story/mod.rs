@@ -15,6 +15,7 @@ mod world;
 mod access;
 mod after_end;
 mod answers;
+mod approvals;
 mod base;
 mod before_merge;
 mod buttons;

@@ -141,6 +141,7 @@ impl World {
             forge_is_stand_in: true,
             hosts: Vec::new(),
             local_key: None,
+            oidc: None,
             webhook_secrets: vec![SECRET.into()],
             model: llm::Config {
                 prices: setup.prices,

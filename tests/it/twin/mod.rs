@@ -2,6 +2,7 @@
 //! description.
 
 mod actions;
+mod acts;
 mod commits;
 mod credentials;
 mod deliveries;
@@ -9,6 +10,7 @@ mod merging;
 mod names;
 mod operation;
 mod pages;
+mod passwords;
 mod pushes;
 mod reviews;
 mod rules;
@@ -23,7 +25,10 @@ use std::{
 use crate::support::{openapi::SpecChecker, wait::eventually};
 use aspora::dev::{
     ci::{CheckResult, Ci},
-    github::{APP, BOT, CI_APP, Fault, FaultRule, InstallOn, Phase, ReviewEvent, Twin, TwinConfig, Webhook},
+    github::{
+        APP, BOT, CI_APP, Fault, FaultRule, InstallOn, Phase, ReviewEvent, TokenKind, Twin, TwinConfig,
+        Webhook,
+    },
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::{Method, Response};

@@ -27,6 +27,10 @@ fn product(world: &World, greet: &str) -> Sha {
         "tests/harness/test_smoke.py",
         "import unittest\nclass Case(unittest.TestCase):\n    def test_import(self):\n        import app\n",
     );
+    world.write(
+        "tests/harness/integration_app.py",
+        "import unittest\nclass Case(unittest.TestCase):\n    def test_greet(self):\n        import app\n        self.assertTrue(app.greet('x'))\n",
+    );
     let flows = r#"[{"flow": "portfolio-view", "method": "GET", "path": "/portfolio", "expect_status": 200, "identity": "priya@aspora.com", "expect_contains": ["hello"]}]"#;
     world.write("tests/evidence/flows.json", flows);
     world.publish("main")
@@ -36,7 +40,11 @@ fn product(world: &World, greet: &str) -> Sha {
 async fn the_checks_of_the_product_pass_and_fail_with_it() {
     let world = World::new();
     let ci = product_ci(Sandbox::find().await);
-    let job = |sha: &Sha| CiJob { repository: world.remote(), sha: sha.clone() };
+    let job = |sha: &Sha| CiJob {
+        repository: world.remote(),
+        sha: sha.clone(),
+        changed: vec!["app.py".to_owned()],
+    };
     let good = product(&world, "def greet(name):\n    return f'hello {name}'\n");
     let results = (ci.run)(job(&good)).await;
     let all: Vec<_> =
@@ -47,6 +55,8 @@ async fn the_checks_of_the_product_pass_and_fail_with_it() {
             ("CI Pipeline", "success", "2 tests passed"),
             ("harness-smoke", "success", "1 test passed"),
             ("Browser Evidence", "success", "Stand-in for a browser: 1 flow behaved as declared"),
+            ("harness-integration", "success", "1 test passed"),
+            ("Security Scan", "success", "No finding"),
         ],
         "{results:#?}"
     );
@@ -65,15 +75,21 @@ async fn the_checks_of_the_product_pass_and_fail_with_it() {
     let bad = product(&world, "def greet(name):\n    return f'goodbye {name[0]}'\n");
     let results = (ci.run)(job(&bad)).await;
     let all: Vec<_> = results.iter().map(|r| r.conclusion.as_str()).collect();
-    assert_eq!(all, ["failure", "success", "failure"], "{results:#?}");
+    assert_eq!(all, ["failure", "success", "failure", "success", "success"], "{results:#?}");
     assert!(results[0].text.as_deref().unwrap().contains("AssertionError"));
     assert!(results[2].summary.contains("`portfolio-view`: contains hello"), "{}", results[2].summary);
+
+    let leaky = product(&world, "def greet(name):\n    return eval(f'\"hello {name}\"')\n");
+    let scan = (ci.run)(job(&leaky)).await.pop().unwrap();
+    assert_eq!((scan.conclusion.as_str(), scan.title.as_str()), ("failure", "1 finding"));
+    assert!(scan.summary.ends_with("- `app.py:2`: `eval` runs a text as a program"), "{}", scan.summary);
 
     fs::remove_dir_all(world.people().join("tests")).unwrap();
     let empty = world.publish("main");
     let results = (ci.run)(job(&empty)).await;
+    let tests = results.iter().filter(|result| result.name != "Security Scan");
     assert!(
-        results.iter().all(|result| result.conclusion == "failure"),
+        tests.map(|result| &result.conclusion).all(|conclusion| conclusion == "failure"),
         "a run without tests is not a success: {results:#?}"
     );
     let unknown = "0".repeat(40).parse().unwrap();

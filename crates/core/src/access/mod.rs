@@ -1,6 +1,7 @@
 //! Who may do what: one table of routes, what each demands, and which roles have that. Nothing is allowed that no row
 //! allows.
 
+mod claims;
 mod key;
 mod person;
 mod role;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 pub use self::{
+    claims::{Claims, Expected, Unfit, checked as checked_identity, identity},
     key::{Key, NotAKey, Token},
     person::{NAME_LIMIT, PersonName, login},
     role::{Right, Role, UnknownRole},

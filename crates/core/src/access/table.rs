@@ -71,6 +71,8 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/assets/{digest}/{name}", Anyone),
     row("GET", "/sign-in", Anyone),
     row("POST", "/sign-in", Anyone),
+    row("GET", "/sign-in/oidc", Anyone),
+    row("GET", "/sign-in/oidc/callback", Anyone),
     row("POST", "/api/v1/webhooks/github", Signed),
     // Pages.
     row("POST", "/sign-out", Known),
@@ -153,6 +155,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/v1/keys", May(Administer, Factory)),
     row("POST", "/api/v1/keys", May(Administer, Factory)),
     row("POST", "/api/v1/keys/{id}/revoke", May(Administer, Factory)),
+    row("POST", "/api/v1/keys/{id}/link", May(Administer, Factory)),
     row("GET", "/api/v1/audit", May(Administer, Factory)),
     row("GET", "/api/v1/audit/verification", May(Administer, Factory)),
 ];
@@ -212,6 +215,8 @@ mod tests {
                 "GET /assets/{digest}/{name}",
                 "GET /sign-in",
                 "POST /sign-in",
+                "GET /sign-in/oidc",
+                "GET /sign-in/oidc/callback",
                 "POST /api/v1/webhooks/github",
             ]
         );

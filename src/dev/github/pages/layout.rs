@@ -8,19 +8,21 @@ use http::header;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
+use crate::dev::github::sessions::Visitor;
+
 const STYLE: &str = include_str!("style.css");
 
 /// Nothing may be loaded or run, except the one style sheet, which is allowed by its digest.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
     format!(
-        "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'; \
+        "default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'self'; \
          frame-ancestors 'none'"
     )
 });
 
 /// A whole page around its main part.
-pub(super) fn page(title: &str, main: &Markup) -> Response {
+pub(super) fn page(visitor: Option<&Visitor>, title: &str, main: &Markup) -> Response {
     let whole = html! {
         (DOCTYPE)
         html lang="en" {
@@ -33,7 +35,16 @@ pub(super) fn page(title: &str, main: &Markup) -> Response {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                p.banner role="note" { "This is the GitHub twin, a stand-in on this machine." }
+                header.banner {
+                    span role="note" { "This is the GitHub twin, a stand-in on this machine." }
+                    @if let Some(visitor) = visitor {
+                        form.inline method="post" action="/logout" {
+                            input type="hidden" name="proof" value=(visitor.proof);
+                            "Signed in as " strong { (visitor.login) } " "
+                            button.plain { "Sign out" }
+                        }
+                    } @else { a href="/login" { "Sign in" } }
+                }
                 main { (main) }
             }
         }
