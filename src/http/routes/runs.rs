@@ -41,8 +41,9 @@ pub(super) async fn show(
 ) -> Result<Response, Error> {
     let pool = app.engine.pool();
     let spent = store::effect::spent(pool, id).await?;
-    let found = store::standing::with_job(pool, id).await?;
-    let (stored, job) = found.ok_or_else(|| Error::not_found("run", id))?;
+    let Some((stored, job)) = store::standing::with_job(pool, id).await? else {
+        return Err(missing(pool, id).await?);
+    };
     let offer = app.engine.offer(&stored, job.map(|job| job.state)).await?;
     let said = store::opinion::latest(pool, id).await?;
     let is_theirs =
@@ -69,8 +70,10 @@ pub(super) async fn show(
     NotFound,
 ))]
 pub(super) async fn why(State(app): State<AppState>, Id(id): Id) -> Result<Json<Why>, Error> {
-    let found = store::standing::with_job(app.engine.pool(), id).await?;
-    let (stored, job) = found.ok_or_else(|| Error::not_found("run", id))?;
+    let pool = app.engine.pool();
+    let Some((stored, job)) = store::standing::with_job(pool, id).await? else {
+        return Err(missing(pool, id).await?);
+    };
     Ok(Json(Why::new(&stored, job.as_ref())))
 }
 
@@ -155,10 +158,15 @@ pub(super) async fn effects(State(app): State<AppState>, Id(id): Id) -> Result<J
 
 /// The run, or a 404.
 pub(super) async fn run(pool: &Pool, id: Uuid) -> Result<StoredRun, Error> {
-    if let Some(stored) = store::run::get(pool, id).await? {
-        return Ok(stored);
+    match store::run::get(pool, id).await? {
+        Some(stored) => Ok(stored),
+        None => Err(missing(pool, id).await?),
     }
-    Err(match store::requirement::get(pool, id).await? {
+}
+
+/// That a run does not exist; for the id of a requirement it names the requirement's run.
+async fn missing(pool: &Pool, id: Uuid) -> Result<Error, Error> {
+    Ok(match store::requirement::get(pool, id).await? {
         Some(row) => Error::new(Kind::NotFound, format!("{id} is a requirement; its run is {}", row.run_id)),
         None => Error::not_found("run", id),
     })
