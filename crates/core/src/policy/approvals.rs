@@ -1,6 +1,6 @@
 //! Who has approved the head, and whose approval counts.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Serialize;
 
 use super::{
@@ -190,10 +190,15 @@ fn keeps(known: &Approval, review: &Approval) -> bool {
     is_refusal && review.via != Via::Forge && review.state == ApprovalState::Dismissed
 }
 
-/// Of two at the same moment, the one that is not an approval counts.
+/// Of two at the same moment, the one that is not an approval counts. The forge's times are whole seconds, so that what
+/// was said there is compared with what was said here by those alone.
 fn is_newer(review: &Approval, known: &Approval) -> bool {
     let refuses = |review: &Approval| review.state != ApprovalState::Approved;
-    (review.submitted_at, refuses(review)) >= (known.submitted_at, refuses(known))
+    let at = |it: &Approval| match review.via == known.via {
+        true => it.submitted_at,
+        false => it.submitted_at.trunc_subsecs(0),
+    };
+    (at(review), refuses(review)) >= (at(known), refuses(known))
 }
 
 /// Whether it holds up the merge at every tier: only people who may write can refuse a change. Where the forge does not

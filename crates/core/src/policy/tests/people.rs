@@ -112,6 +112,21 @@ fn t11_a_refusal_given_here_blocks_every_tier_until_it_is_withdrawn() {
 }
 
 #[test]
+fn t11_within_a_second_what_refuses_counts_wherever_it_was_said() {
+    let (early, late) = (now(), now() + Duration::milliseconds(700));
+    let both = |there: ApprovalState, here: ApprovalState| {
+        decided(LOW, |facts| {
+            // The forge says only in which second it was.
+            facts.approvals = vec![Approval { state: there, submitted_at: early, ..approval(1, "ann") }];
+            facts.approvals.push(Approval { submitted_at: late, ..said(1, "ann", here) });
+        })
+    };
+    assert_eq!(both(ApprovalState::ChangesRequested, ApprovalState::Approved), "blocked");
+    assert_eq!(both(ApprovalState::Approved, ApprovalState::ChangesRequested), "blocked");
+    assert_eq!(both(ApprovalState::Approved, ApprovalState::Approved), "clear");
+}
+
+#[test]
 fn the_report_says_who_said_what_where_and_which_rule_asks() {
     let mut facts = facts(CRITICAL);
     facts.approvals = vec![approval(1, "ann"), said(2, "ben", ApprovalState::Approved)];
