@@ -21,6 +21,7 @@ mod product;
 mod requirement;
 mod run;
 mod schedule;
+mod subscription;
 mod summary;
 mod webhook;
 
@@ -45,5 +46,6 @@ pub use product::Product;
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};
 pub use schedule::{NewSchedule, Schedule, Tick};
+pub use subscription::{Deliveries, Delivery, NewSubscription, Replay, Replayed, Subscription};
 pub use summary::Summary;
 pub use webhook::{Receipt, ReceiptResult};

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::store::requirement;
+use crate::{
+    core::why::why,
+    store::{requirement, standing::Standing},
+};
 
 /// A requirement to submit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -85,6 +88,18 @@ pub struct Requirement {
     pub ended_as: Option<String>,
     /// The pull request's number.
     pub pull: Option<i64>,
+    /// Why its run stands where it does, in a sentence; lists have it, and it can hold foreign text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The tier of the change at its last assessment; in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// What its model calls cost, in millionths of a dollar; in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_micro_dollars: Option<i64>,
+    /// Since when its run stands where it does; in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// A page of requirements, newest first.
@@ -98,6 +113,21 @@ pub struct Requirements {
 
 pub(super) const fn normal() -> u8 {
     3
+}
+
+impl Requirement {
+    /// The same with how its run stands.
+    #[must_use]
+    pub fn standing(self, found: Option<&Standing>) -> Self {
+        let Some(Standing { stored, job, spent }) = found else { return self };
+        Self {
+            why: Some(why(&stored.run, job.as_ref()).sentence(stored.now)),
+            tier: stored.run.progress.tier.map(|tier| tier.as_str().to_owned()),
+            spent_micro_dollars: Some(*spent),
+            since: Some(stored.run.state.since().unwrap_or(stored.updated_at)),
+            ..self
+        }
+    }
 }
 
 impl From<requirement::Row> for Requirement {
@@ -115,6 +145,10 @@ impl From<requirement::Row> for Requirement {
             step: row.step,
             ended_as: row.ended_as,
             pull: row.pull,
+            why: None,
+            tier: None,
+            spent_micro_dollars: None,
+            since: None,
         }
     }
 }

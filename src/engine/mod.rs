@@ -13,6 +13,7 @@ mod catalog;
 mod control;
 mod fork;
 pub mod group_commit;
+mod notice;
 mod outage;
 pub mod people;
 mod record;
@@ -21,6 +22,7 @@ mod replay;
 mod schedule;
 mod snooze;
 mod submission;
+mod subscription;
 mod wake;
 mod workflows;
 
@@ -33,6 +35,7 @@ pub use self::{
     catalog::ProductSettings,
     control::{Control, Denied, Verb},
     submission::Submission,
+    subscription::NotSubscribed,
     wake::Received,
 };
 use self::{advance::Actor, workflows::Workflows};

@@ -28,9 +28,12 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
     catalog::{
-        api_key, audit, idempotency, product, repository, requirement, schedule, scope, session, workflow,
+        api_key, audit, idempotency, product, repository, requirement, schedule, scope, session,
+        subscription, workflow,
     },
-    history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
+    history::{
+        assessment, budget, delivery, effect, epilogue, event, notice, review, run, signal, transition,
+    },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{
         attempt, dead_letter, hold, job, job_control, limit, lost_delivery, notify, outage, rate, standing,

@@ -4,6 +4,8 @@
 //! from outside, and no page loads anything but our own two assets.
 
 mod audit;
+mod browsers;
+mod dead_letters;
 mod form;
 mod layout;
 mod list;
@@ -12,6 +14,8 @@ mod run;
 mod sign_in;
 mod submitted;
 mod words;
+
+pub(super) use self::browsers::for_browsers;
 
 use axum::{
     Extension, Router,
@@ -42,6 +46,8 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/sign-in", get(sign_in::show).post(sign_in::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/sign-out", post(sign_in::leave).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/audit", get(audit::show))
+        .route("/dead-letters", get(dead_letters::show))
+        .route("/dead-letters/redrive", post(dead_letters::redrive).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))

@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys, limits, outages,
-    products, requirements, reviews, runs, schedules, webhooks,
+    products, requirements, reviews, runs, schedules, subscriptions, webhooks,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -34,6 +34,8 @@ use crate::{api, http::middleware::error::Error};
         holds::list, holds::put, holds::release, outages::list, outages::probe,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
         keys::me, keys::list, keys::create, keys::revoke, audit::list, audit::of_run, audit::verify,
+        subscriptions::list, subscriptions::create, subscriptions::remove, subscriptions::test,
+        subscriptions::deliveries, subscriptions::replay,
         webhooks::github, health::alive, health::ready,
     ),
     components(schemas(api::Event, api::Problem)),
@@ -48,6 +50,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
+        (name = "subscriptions", description = "Where people are notified, and what became of each message."),
         (name = "keys", description = "API keys, and who the caller is."),
         (name = "audit", description = "What people and keys did."),
         (name = "webhooks", description = "Deliveries of the forge."),

@@ -10,4 +10,5 @@ pub mod requirement;
 pub mod schedule;
 pub mod scope;
 pub mod session;
+pub mod subscription;
 pub mod workflow;

@@ -3,6 +3,7 @@
 //! A notice follows from where a run stands, not from how it came there: whatever is replayed, polled or done again by
 //! a second worker gives the same notice with the same key.
 
+mod content;
 mod reach;
 
 use std::{fmt, str::FromStr};
@@ -11,7 +12,10 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-pub use self::reach::{Person, Requester, Situation, reaches};
+pub use self::{
+    content::Content,
+    reach::{Person, Requester, Situation, reaches},
+};
 use super::{
     policy::PullState,
     run::{Awaited, Park, Pause, PauseCause, Run, State},

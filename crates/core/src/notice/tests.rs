@@ -77,10 +77,7 @@ fn what_people_did_with_the_pull_request_later_ends_the_need() {
     };
     check(&after(PullState::Merged), Some((NoticeKind::Merged, &[Audience::Requester, Audience::Keepers])));
     check(&after(PullState::Closed), None);
-    check(
-        &after(PullState::Open),
-        Some((NoticeKind::NeedsYou, &[Audience::Requester, Audience::Keepers])),
-    );
+    check(&after(PullState::Open), Some((NoticeKind::NeedsYou, &[Audience::Requester, Audience::Keepers])));
 }
 
 #[test]
