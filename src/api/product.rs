@@ -42,6 +42,10 @@ pub struct Product {
     #[serde(default = "merge")]
     #[schema(default = "merge")]
     pub merge_method: String,
+    /// After this many hours of a wait for people, they are notified again. Absent: 24.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 720)]
+    pub answer_hours: Option<i16>,
     /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
     /// with how to put it right. What is sent is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -69,6 +73,7 @@ impl From<product::Product> for Product {
             evidence_app,
             check_deadline_minutes,
             merge_method,
+            answer_hours,
         } = row;
         Self {
             name,
@@ -80,6 +85,7 @@ impl From<product::Product> for Product {
             evidence_app,
             check_deadline_minutes,
             merge_method,
+            answer_hours,
             warnings: Vec::new(),
         }
     }

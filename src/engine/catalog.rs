@@ -42,6 +42,8 @@ pub struct ProductSettings<'a> {
     pub check_deadline_minutes: Option<i32>,
     /// How its pull requests are merged.
     pub merge_method: MergeMethod,
+    /// After this many hours of a wait for people, they are notified again.
+    pub answer_hours: Option<i16>,
 }
 
 impl Engine {
@@ -158,6 +160,7 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::cap(&mut *tx, name, new.backlog).await?;
     store::product::set_checks(&mut *tx, name, new.evidence_app, new.check_deadline_minutes).await?;
     store::product::merge_by(&mut *tx, name, new.merge_method).await?;
+    store::product::remind_after(&mut *tx, name, new.answer_hours).await?;
     let key = Key::Product(name.clone());
     match new.concurrency {
         Some(most) => store::limit::put(tx, &key, most).await,
@@ -177,7 +180,7 @@ fn view(product: &Product) -> Value {
         "repository": product.repository, "base_branch": product.base_branch,
         "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
-        "merge_method": product.merge_method,
+        "merge_method": product.merge_method, "answer_hours": product.answer_hours,
     })
 }
 

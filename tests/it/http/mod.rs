@@ -7,6 +7,8 @@ mod outages;
 mod requests;
 mod runs;
 mod sessions;
+mod subscriptions;
+mod views;
 mod webhooks;
 
 use std::{sync::Arc, time::Duration};
