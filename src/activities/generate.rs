@@ -9,6 +9,7 @@ use super::{
     count,
     draft::Draft,
     ledger::{self, ChangePushIntent, CommitMessage, Effect, Opened, PullRequestIntent, Pushed},
+    open_pulls,
     publish::{Offer, Published},
 };
 use crate::{
@@ -32,6 +33,9 @@ struct Written {
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if let Some(written) = pushed_before(at).await? {
         return conclude(at, written).await;
+    }
+    if let Some(wait) = open_pulls::take_place(at).await? {
+        return Ok(wait);
     }
     let mirror = at.mirror().await?;
     let base = match at.pinned().await? {

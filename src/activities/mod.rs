@@ -23,6 +23,7 @@ mod ledger;
 mod look_back;
 mod merge;
 mod merging;
+mod open_pulls;
 mod outages;
 mod publish;
 mod rate_limits;

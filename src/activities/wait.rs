@@ -20,6 +20,12 @@ pub(super) fn wait_for_people(at: &Attempt<'_>, reason: String, awaited: Awaited
     park(at, reason, entered(at), at.factory.polling, awaited)
 }
 
+/// Waits for what many runs may wait for at once: each looks as rarely as at a person.
+pub(super) fn wait_rarely(at: &Attempt<'_>, reason: String) -> Reply {
+    let polling = Polling { moving: at.factory.polling.people, ..at.factory.polling };
+    park(at, reason, entered(at), polling, Awaited::Machines)
+}
+
 /// Waits for the forge, which has worked on it since then.
 pub(super) fn wait_for_forge(at: &Attempt<'_>, reason: String, since: DateTime<Utc>) -> Reply {
     let least = at.factory.polling.least.min(BACKGROUND);

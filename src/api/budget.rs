@@ -10,7 +10,7 @@ use crate::{
     store::budget,
 };
 
-/// The most that model calls may use. What is left out has no limit.
+/// The most that model calls of a run may use, in place of the default. What is left out has no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewBudget {
@@ -94,6 +94,20 @@ pub struct ProductBudget {
     /// For the current day in UTC.
     pub today: Budget,
     /// Who last set the limits, why and when; absent if they were never set.
+    pub last_set: Option<LastSet>,
+    /// The runs that the new limits have resumed; absent where none were set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Vec<Uuid>>,
+}
+
+/// The limits of each run that has none of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DefaultBudget {
+    /// Tokens, read and written together; absent: no limit.
+    pub tokens: Option<u64>,
+    /// Millionths of a dollar; absent: no limit.
+    pub micro_dollars: Option<u64>,
+    /// Who last set them, why and when.
     pub last_set: Option<LastSet>,
     /// The runs that the new limits have resumed; absent where none were set.
     #[serde(default, skip_serializing_if = "Option::is_none")]

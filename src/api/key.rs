@@ -27,6 +27,10 @@ pub struct NewKey {
     /// When it ends by itself. Absent: never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<DateTime<Utc>>,
+    /// How many requests it may make in a minute at each server. Absent: 6,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 6000000)]
+    pub requests_per_minute: Option<i32>,
 }
 
 /// A key, without its secret.
@@ -54,6 +58,9 @@ pub struct Key {
     pub expires_at: Option<DateTime<Utc>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// How many requests it may make in a minute at each server; absent: 6,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<i32>,
 }
 
 /// A key that was issued.
@@ -99,6 +106,7 @@ impl From<api_key::Row> for Key {
             created_by: row.created_by,
             expires_at: row.expires_at,
             last_used_at: row.last_used_at,
+            requests_per_minute: row.requests_per_minute,
         }
     }
 }

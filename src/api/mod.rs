@@ -24,13 +24,14 @@ mod schedule;
 mod subscription;
 mod summary;
 mod webhook;
+mod worker;
 
 pub use assessment::Assessment;
 pub use attempt::Attempt;
 pub use audit::{AuditEntries, AuditEntry, AuditVerification};
 pub use budget::{
-    Budget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget,
-    Unsettled,
+    Budget, DefaultBudget, LastSet, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget,
+    RunBudget, Unsettled,
 };
 pub use control::{Control, Fork, Retry, Skip};
 pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven, RedrivenLetter};
@@ -49,3 +50,4 @@ pub use schedule::{NewSchedule, Schedule, Tick};
 pub use subscription::{Deliveries, Delivery, NewSubscription, Replay, Replayed, Subscription};
 pub use summary::Summary;
 pub use webhook::{Receipt, ReceiptResult};
+pub use worker::{Drained, Queue, Slots, Worker, WorkerState};

@@ -46,6 +46,11 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 720)]
     pub answer_hours: Option<i16>,
+    /// The most pull requests of ours that may be open in its repository at once; further runs wait before a model is
+    /// asked. Absent: 50.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 10000)]
+    pub open_pulls: Option<i32>,
     /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
     /// with how to put it right. What is sent is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -74,6 +79,7 @@ impl From<product::Product> for Product {
             check_deadline_minutes,
             merge_method,
             answer_hours,
+            open_pulls,
         } = row;
         Self {
             name,
@@ -86,6 +92,7 @@ impl From<product::Product> for Product {
             check_deadline_minutes,
             merge_method,
             answer_hours,
+            open_pulls,
             warnings: Vec::new(),
         }
     }

@@ -128,7 +128,14 @@ pub(super) async fn measure(env: &Environment<'_>) -> anyhow::Result<Report> {
 /// A client with an admin's key.
 async fn client(engine: &Engine) -> anyhow::Result<reqwest::Client> {
     let person = "bench".parse()?;
-    let new = NewKey { person, forge_login: None, role: Role::Admin, products: None, expires_at: None };
+    let new = NewKey {
+        person,
+        forge_login: None,
+        role: Role::Admin,
+        products: None,
+        expires_at: None,
+        requests_per_minute: Some(6_000_000),
+    };
     let key = people::issue(engine.pool(), &new, "bench").await.context("issue a key")?.key;
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, format!("Bearer {}", key.reveal()).parse()?);

@@ -7,7 +7,7 @@ use url::Url;
 
 use super::commands::{
     archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, options::Database,
-    outage, product, requirement, retention, run, schedule, serve, subscription, worker,
+    outage, product, queue, requirement, retention, run, schedule, serve, subscription, worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -67,6 +67,9 @@ pub(super) enum Command {
     Hold(hold::Place),
     /// Release what is held.
     Release(hold::Free),
+    /// List the queues, and pause or resume one.
+    #[command(subcommand)]
+    Queue(queue::Command),
     /// List outages of GitHub, git and models, and probe by hand.
     #[command(subcommand)]
     Outage(outage::Command),
@@ -95,7 +98,7 @@ pub(super) enum Command {
     Openapi,
     /// Run the server: REST API, webhooks and pages.
     Serve(serve::Serve),
-    /// Run a worker.
+    /// Run a worker; list or drain the workers of a server.
     Worker(worker::Worker),
     /// Run everything on this machine: database, server, worker, stand-ins for GitHub and the model.
     Dev(dev::Dev),

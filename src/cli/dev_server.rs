@@ -261,7 +261,14 @@ async fn local_key(pool: &Pool, folder: &Path) -> anyhow::Result<Key> {
     }
     let user = std::env::var("USER").ok().and_then(|name| name.parse::<PersonName>().ok());
     let person = user.map_or_else(|| "developer".parse(), Ok)?;
-    let new = NewKey { person, forge_login: None, role: Role::Admin, products: None, expires_at: None };
+    let new = NewKey {
+        person,
+        forge_login: None,
+        role: Role::Admin,
+        products: None,
+        expires_at: None,
+        requests_per_minute: None,
+    };
     let key = people::issue(pool, &new, "database").await.context("issue the key of this machine")?.key;
     keyring::write(&file, key.reveal())?;
     Ok(key)

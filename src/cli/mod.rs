@@ -21,7 +21,7 @@ use self::{
     client::{Client, Failure},
     commands::{
         archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, migrate, outage,
-        product, requirement, retention, run, schedule, serve, subscription, worker,
+        product, queue, requirement, retention, run, schedule, serve, subscription, worker,
     },
     print::Printer,
 };
@@ -66,6 +66,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Product(command) => product::run(&client()?, &printer, command).await,
         Command::Hold(options) => hold::place(&client()?, &printer, options).await,
         Command::Release(options) => hold::release(&client()?, &printer, options).await,
+        Command::Queue(command) => queue::run(&client()?, &printer, command).await,
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
         Command::Outage(command) => outage::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
@@ -81,7 +82,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
             Ok(Exit::Success)
         }
         Command::Serve(serve) => serve::run(serve).await,
-        Command::Worker(worker) => worker::run(worker).await,
+        Command::Worker(worker) => worker::run(client, &printer, worker).await,
         Command::Dev(dev) => dev::run(dev).await,
         Command::Fault(fault) => fault::run(fault, &printer).await,
         Command::Demo(demo) => demo::run(demo, &printer).await,

@@ -21,8 +21,8 @@ use crate::{
 const WANTING: i64 = 1000;
 
 impl Engine {
-    /// Sets the limits of a run (`key` is its id) or of a product, resumes the runs that these budgets had
-    /// paused and whose next call now fits, and returns them.
+    /// Sets the limits of a run (`key` is its id), of each run that has none of its own ([`budget::EVERY_RUN`]) or of
+    /// a product, resumes the runs that these budgets had paused and whose next call now fits, and returns them.
     ///
     /// # Errors
     /// When the database does not answer. The periodic check resumes the runs that are left.
@@ -43,7 +43,8 @@ impl Engine {
         record::budget_set(&mut tx, by, key, (&before, limits), reason).await?;
         tx.commit().await?;
         let why = format!("the budget was changed: {reason}");
-        self.fund(|wanting| wanting.concerns(key), by.person, &why).await
+        let is_concerned = |wanting: &UnfundedRun| key == budget::EVERY_RUN || wanting.concerns(key);
+        self.fund(is_concerned, by.person, &why).await
     }
 
     /// Releases what a run holds for calls that were cut off, because a person says that they were not

@@ -1,5 +1,7 @@
 //! What people change about products and limits, each change in one transaction with its row of the audit log.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::{Engine, Error};
@@ -12,10 +14,11 @@ use crate::{
         requirement::{ProductName, RepoName},
     },
     store::{
-        self, Connection,
+        self, Connection, Pool,
         audit::{Act, Author, append},
         hold::Placed,
         product::Product,
+        retention::{self, Class},
     },
 };
 
@@ -44,6 +47,8 @@ pub struct ProductSettings<'a> {
     pub merge_method: MergeMethod,
     /// After this many hours of a wait for people, they are notified again.
     pub answer_hours: Option<i16>,
+    /// How many pull requests of ours may be open in its repository at once.
+    pub open_pulls: Option<i32>,
 }
 
 impl Engine {
@@ -144,6 +149,50 @@ impl Engine {
         tx.commit().await?;
         Ok(Some(due))
     }
+
+    /// Asks the worker processes of this name to end their jobs and stop. How many were asked now, and how many had been
+    /// before; only those count that were seen within `alive`.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn drain(
+        &self,
+        name: &str,
+        by: impl Into<Author<'_>>,
+        reason: &Reason,
+        alive: Duration,
+    ) -> Result<(i64, i64), Error> {
+        let by = by.into();
+        let mut tx = self.pool.begin().await?;
+        let (asked, before) = store::worker::drain(&mut tx, name, by.person, reason.as_str(), alive).await?;
+        if asked > 0 {
+            let (after, reason) = (Some(json!({ "processes": asked })), Some(reason.as_str()));
+            append(&mut tx, by, Act { act: "worker.drain", subject: name, after, reason, ..Act::default() })
+                .await?;
+        }
+        tx.commit().await?;
+        Ok((asked, before))
+    }
+}
+
+/// Sets for how many days a class of data is kept; `None`: for ever.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn keep(
+    pool: &Pool,
+    class: Class,
+    days: Option<u32>,
+    by: impl Into<Author<'_>>,
+) -> store::Result<()> {
+    let mut tx = pool.begin().await?;
+    let rules = retention::rules(&mut *tx).await?;
+    let before = rules.into_iter().find(|rule| rule.class == class.as_str()).map(|rule| rule.days);
+    retention::set(&mut *tx, class, days).await?;
+    let (before, after) = (before.map(|days| json!({ "days": days })), Some(json!({ "days": days })));
+    let act = Act { act: "retention.set", subject: class.as_str(), before, after, ..Act::default() };
+    append(&mut tx, by.into(), act).await?;
+    tx.commit().await
 }
 
 /// Writes the settings; `former` is the repository that the product had.
@@ -161,6 +210,7 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::set_checks(&mut *tx, name, new.evidence_app, new.check_deadline_minutes).await?;
     store::product::merge_by(&mut *tx, name, new.merge_method).await?;
     store::product::remind_after(&mut *tx, name, new.answer_hours).await?;
+    store::product::cap_pulls(&mut *tx, name, new.open_pulls).await?;
     let key = Key::Product(name.clone());
     match new.concurrency {
         Some(most) => store::limit::put(tx, &key, most).await,
@@ -180,7 +230,8 @@ fn view(product: &Product) -> Value {
         "repository": product.repository, "base_branch": product.base_branch,
         "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
-        "merge_method": product.merge_method, "answer_hours": product.answer_hours,
+        "merge_method": product.merge_method, "open_pulls": product.open_pulls,
+        "answer_hours": product.answer_hours,
     })
 }
 

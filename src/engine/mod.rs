@@ -9,7 +9,7 @@ mod accept;
 mod advance;
 mod attempts;
 mod budget;
-mod catalog;
+pub mod catalog;
 mod control;
 mod fork;
 pub mod group_commit;

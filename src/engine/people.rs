@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     core::{
-        access::{Key, PersonName, Principal, Products, Role, Token},
+        access::{Key, PersonName, Principal, Products, REQUESTS_PER_MINUTE, Role, Token},
         reason::Reason,
     },
     store::{
@@ -36,6 +36,8 @@ pub struct NewKey {
     pub products: Option<Vec<String>>,
     /// When it ends by itself; `None`: never.
     pub expires_at: Option<DateTime<Utc>>,
+    /// How many requests it may make in a minute; `None`: [`REQUESTS_PER_MINUTE`].
+    pub requests_per_minute: Option<i32>,
 }
 
 /// A key that was issued. This is the only time that it can be shown.
@@ -113,6 +115,7 @@ pub async fn issue(pool: &Pool, new: &NewKey, by: impl Into<Author<'_>>) -> Resu
         digest: key.digest(),
         created_by: by.person,
         expires_at: new.expires_at,
+        requests_per_minute: new.requests_per_minute,
     };
     api_key::insert(&mut tx, &stored).await?;
     let row = api_key::get(&mut *tx, id).await?.ok_or(store::Error::RowNotFound)?;
@@ -213,13 +216,21 @@ async fn admit(pool: &Pool, row: Option<Row>) -> store::Result<Result<Principal,
         api_key::mark_used(pool, row.id).await?;
     }
     let products = Products::of(row.products);
-    Ok(Ok(Principal { name: row.person, login: row.forge_login, key: row.id, role, products }))
+    let pace = row.requests_per_minute.and_then(|most| u32::try_from(most).ok());
+    Ok(Ok(Principal {
+        name: row.person,
+        login: row.forge_login,
+        key: row.id,
+        role,
+        products,
+        requests_per_minute: pace.unwrap_or(REQUESTS_PER_MINUTE),
+    }))
 }
 
 fn view(row: &Row) -> Value {
     json!({
         "person": row.person, "forge_login": row.forge_login, "role": row.role, "products": row.products,
-        "prefix": row.prefix, "expires_at": row.expires_at, "revoked": row.revoked_at.is_some(),
+        "prefix": row.prefix, "expires_at": row.expires_at, "requests_per_minute": row.requests_per_minute, "revoked": row.revoked_at.is_some(),
     })
 }
 

@@ -146,6 +146,16 @@ impl Forge {
         }
     }
 
+    /// The branches of this repository that have an open pull request.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn open_branches(&self, repo: &RepoName) -> Result<Vec<String>, Error> {
+        let listed: Vec<Listed> = self.pages(&route(repo, "pulls?state=open"), |page| page).await?;
+        let name = self.name_now(repo).await?;
+        Ok(listed.into_iter().filter(|pull| pull.is_from(&name)).map(|pull| pull.head.branch).collect())
+    }
+
     /// Opens a pull request.
     ///
     /// # Errors
@@ -217,8 +227,12 @@ struct HeadRepo {
 
 impl Listed {
     fn is_of(&self, repo: &RepoName, branch: &str) -> bool {
+        self.head.branch == branch && self.is_from(repo)
+    }
+
+    fn is_from(&self, repo: &RepoName) -> bool {
         let ours = |head: &HeadRepo| head.full_name.eq_ignore_ascii_case(&repo.to_string());
-        self.head.branch == branch && self.head.repo.as_ref().is_some_and(ours)
+        self.head.repo.as_ref().is_some_and(ours)
     }
 }
 

@@ -9,13 +9,13 @@ mod serve;
 use std::sync::Arc;
 
 use axum::{
-    Router,
+    Extension, Router,
     middleware::{from_fn, from_fn_with_state},
 };
 use secrecy::SecretString;
 use tower_http::compression::CompressionLayer;
 
-use self::middleware::{envelope, github_webhook::Receiver, origin};
+use self::middleware::{envelope, github_webhook::Receiver, origin, pace::Paces};
 pub use self::{routes::openapi, serve::serve};
 use crate::{core::access::Key, engine::Engine, github::Forge};
 
@@ -59,6 +59,7 @@ pub fn router(app: AppState) -> Router {
         .merge(pages::router(&app))
         .fallback(routes::unknown)
         .method_not_allowed_fallback(routes::method_not_allowed)
+        .layer(Extension(Paces::default()))
         .layer(from_fn_with_state(app.clone(), origin::check))
         .layer(from_fn(envelope::finish))
         .layer(from_fn_with_state(app.clone(), pages::for_browsers))

@@ -32,12 +32,13 @@ pub use self::{
         subscription, workflow,
     },
     history::{
-        assessment, budget, delivery, effect, epilogue, event, notice, review, run, signal, transition,
+        assessment, budget, delivery, effect, epilogue, event, notice, open_pull, review, run, signal,
+        transition,
     },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{
         attempt, dead_letter, hold, job, job_control, limit, lost_delivery, notify, outage, rate, standing,
-        timer,
+        timer, worker,
     },
 };
 

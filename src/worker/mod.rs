@@ -18,6 +18,7 @@ mod epilogues;
 mod executor;
 mod notices;
 mod poller;
+mod presence;
 
 use std::{
     sync::{Arc, PoisonError},
@@ -29,7 +30,7 @@ use apalis_core::{monitor::Monitor, worker::builder::WorkerBuilder};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::executor::Executor;
+use self::{executor::Executor, presence::Presence};
 use crate::{
     activities::Perform,
     core::{outage::LONGEST_OUTAGE, workflow::Queue},
@@ -80,7 +81,7 @@ impl Config {
     }
 }
 
-/// Works until `stop` is cancelled, then finishes or releases its jobs.
+/// Works until `stop` is cancelled or a person drains the worker, then finishes or releases its jobs.
 ///
 /// `reserved` is a pool of one connection for the renewals.
 ///
@@ -107,6 +108,7 @@ pub async fn work(
         stop: stop.child_token(),
         suspect: Arc::default(),
     };
+    let presence = Presence::begin(&shared, &config.slots).await;
     let (due, notices_due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let notices = config.sender.map(|sender| {
         tokio::spawn(notices::run(engine.clone(), shared.clone(), sender, Arc::clone(&notices_due)))
@@ -138,8 +140,10 @@ pub async fn work(
         notices.abort();
     }
     activities.stopped().await;
+    let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;
-    anyhow::ensure!(stop.is_cancelled(), "the worker no longer claims jobs, though it was not stopped");
+    let is_meant = stop.is_cancelled() || drained;
+    anyhow::ensure!(is_meant, "the worker no longer claims jobs, though it was not stopped");
     Ok(())
 }
 

@@ -46,6 +46,7 @@ pub(crate) async fn seed(pool: &PgPool) {
         digest: key.digest(),
         created_by: "tests",
         expires_at: None,
+        requests_per_minute: None,
     };
     api_key::insert(&mut connection, &new).await.unwrap();
 }

@@ -6,11 +6,11 @@ use uuid::Uuid;
 
 use super::{Client, Failure};
 use crate::api::{
-    Accepted, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, Deliveries, Events, Finding,
-    Hold, IssuedKey, Key, Limit, Most, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement,
-    NewRunBudget, NewSchedule, NewSubscription, Outage, OutageProbe, Product, ProductBudget, Redrive,
-    Redriven, Release, Released, Replay, Replayed, Requirement, Requirements, Run, RunBudget, Schedule,
-    Subscription, Why,
+    Accepted, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget, Deliveries,
+    Drained, Events, Finding, Hold, IssuedKey, Key, Limit, Most, NewHold, NewKey, NewProductBudget,
+    NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSubscription, Outage, OutageProbe, Product,
+    ProductBudget, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement, Requirements,
+    Run, RunBudget, Schedule, Subscription, Why, Worker,
 };
 
 impl Client {
@@ -72,6 +72,16 @@ impl Client {
         new: &NewProductBudget,
     ) -> Result<ProductBudget, Failure> {
         self.json(self.request(Method::PUT, &format!("/api/v1/products/{product}/budget")).json(new)).await
+    }
+
+    /// The limits of each run that has none of its own.
+    pub(crate) async fn default_budget(&self) -> Result<DefaultBudget, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/budgets/default")).await
+    }
+
+    /// Replaces the limits of each run that has none of its own.
+    pub(crate) async fn set_default_budget(&self, new: &NewRunBudget) -> Result<DefaultBudget, Failure> {
+        self.json(self.request(Method::PUT, "/api/v1/budgets/default").json(new)).await
     }
 
     /// The budget of a run.
@@ -172,6 +182,22 @@ impl Client {
     /// Releases a scope.
     pub(crate) async fn release_hold(&self, release: &Release) -> Result<Released, Failure> {
         self.json(self.request(Method::POST, "/api/v1/holds/release").json(release)).await
+    }
+
+    /// The queues.
+    pub(crate) async fn queues(&self) -> Result<Vec<Queue>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/queues")).await
+    }
+
+    /// The worker processes.
+    pub(crate) async fn workers(&self) -> Result<Vec<Worker>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/workers")).await
+    }
+
+    /// Drains the worker processes of a name.
+    pub(crate) async fn drain(&self, worker: &str, reason: String) -> Result<Drained, Failure> {
+        let path = format!("/api/v1/workers/{}/drain", segment(worker));
+        self.json(self.request(Method::POST, &path).json(&Control { reason })).await
     }
 
     /// Removes a limit.

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::{Client, Exit, Printer, plain};
 use crate::{
-    api::{Budget, LastSet, NewProductBudget, NewRunBudget, ProductBudget, RunBudget},
+    api::{Budget, DefaultBudget, LastSet, NewProductBudget, NewRunBudget, ProductBudget, RunBudget},
     core::{budget::Unit, words::counted},
 };
 
 /// The subcommands of `aspora budget`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Show limits and usage: of all products, of one product or of a run.
+    /// Show limits and usage: of all products and the default of runs, of one product or of a run.
     Show(Show),
     /// Set limits; the others stay. Runs that are paused for lack of budget resume if it suffices now.
     Set(Set),
@@ -35,7 +35,7 @@ pub(crate) struct Show {
 
 /// Which limits to set, and whose.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("whose").required(true).args(["product", "run"]))]
+#[command(group = clap::ArgGroup::new("whose").required(true).args(["product", "run", "every_run"]))]
 #[command(group = clap::ArgGroup::new("limit").required(true).multiple(true)
     .args(["tokens", "micro_dollars", "daily_tokens", "daily_micro_dollars"]))]
 pub(crate) struct Set {
@@ -45,6 +45,9 @@ pub(crate) struct Set {
     /// The run.
     #[arg(short, long)]
     run: Option<Uuid>,
+    /// Each run that has no limits of its own.
+    #[arg(long)]
+    every_run: bool,
     /// Maximum number of tokens, or `none`.
     #[arg(long)]
     tokens: Option<Cap>,
@@ -52,10 +55,10 @@ pub(crate) struct Set {
     #[arg(long)]
     micro_dollars: Option<Cap>,
     /// Maximum number of tokens per day (UTC), or `none`.
-    #[arg(long, conflicts_with = "run")]
+    #[arg(long, requires = "product")]
     daily_tokens: Option<Cap>,
     /// Maximum cost per day (UTC) in millionths of a dollar, or `none`.
-    #[arg(long, conflicts_with = "run")]
+    #[arg(long, requires = "product")]
     daily_micro_dollars: Option<Cap>,
     /// The reason.
     #[arg(long)]
@@ -114,9 +117,11 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         }
         Command::Show(Show { product, .. }) => {
             let budgets = client.budgets(product.as_deref()).await?;
-            let texts: Vec<String> = budgets.iter().map(of_product).collect();
-            let text = if texts.is_empty() { "No products.".to_owned() } else { texts.join("\n") };
-            printer.say(&text, &budgets)?;
+            let mut texts: Vec<String> = budgets.iter().map(of_product).collect();
+            if product.is_none() {
+                texts.push(of_every_run(&client.default_budget().await?));
+            }
+            printer.say(&texts.join("\n"), &budgets)?;
         }
         Command::Set(set) => set_limits(client, printer, set).await?,
         Command::Release(release) => {
@@ -140,6 +145,17 @@ async fn set_limits(client: &Client, printer: &Printer, what: Set) -> anyhow::Re
         let budget = client.set_run_budget(id, &new).await?;
         return printer.say(&format!("{}{}", of_run(&budget), resumed(budget.resumed.as_deref())), &budget);
     }
+    if what.every_run {
+        let now = client.default_budget().await?;
+        let new = NewRunBudget {
+            tokens: Cap::or(what.tokens, now.tokens),
+            micro_dollars: Cap::or(what.micro_dollars, now.micro_dollars),
+            reason: what.reason,
+        };
+        let budget = client.set_default_budget(&new).await?;
+        return printer
+            .say(&format!("{}{}", of_every_run(&budget), resumed(budget.resumed.as_deref())), &budget);
+    }
     let product = what.product.unwrap_or_default();
     let now = client.budgets(Some(&product)).await?.into_iter().next();
     let (total, today) = (now.as_ref().map(|it| it.total), now.as_ref().map(|it| it.today));
@@ -162,6 +178,16 @@ fn of_product(budget: &ProductBudget) -> String {
     let mut text = format!("product {}\n", plain(&budget.product));
     line(&mut text, "total", &budget.total);
     line(&mut text, "today", &budget.today);
+    last_set(&mut text, budget.last_set.as_ref());
+    text
+}
+
+fn of_every_run(budget: &DefaultBudget) -> String {
+    let limit =
+        |unit: Unit, most: Option<u64>| most.map_or_else(|| "no limit".to_owned(), |most| unit.of(most));
+    let (tokens, dollars) =
+        (limit(Unit::Tokens, budget.tokens), limit(Unit::MicroDollars, budget.micro_dollars));
+    let mut text = format!("each run without limits of its own\n  {:<10} {tokens}, {dollars}\n", "most");
     last_set(&mut text, budget.last_set.as_ref());
     text
 }
@@ -233,6 +259,9 @@ mod tests {
         check(&format!("{run} --tokens 5 --micro-dollars 7 --reason r"), true);
         check(&format!("{run} --daily-tokens 5 --reason r"), false);
         check(&format!("{run} --product wealth --tokens 5 --reason r"), false);
+        check("--every-run --tokens 5 --reason r", true);
+        check("--every-run --daily-tokens 5 --reason r", false);
+        check("--every-run --product wealth --tokens 5 --reason r", false);
         check("--tokens 5 --reason r", false);
         check("--product wealth --reason r", false);
         check("--product wealth --tokens 5", false);

@@ -54,6 +54,20 @@ pub(crate) struct Free {
     per_minute: Option<u32>,
 }
 
+impl Place {
+    /// A hold of a queue.
+    pub(super) const fn of_queue(queue: String, reason: String) -> Self {
+        Self { what: What { product: None, queue: Some(queue), worker: None }, reason: Some(reason) }
+    }
+}
+
+impl Free {
+    /// The release of a queue.
+    pub(super) const fn of_queue(queue: String, per_minute: Option<u32>) -> Self {
+        Self { what: What { product: None, queue: Some(queue), worker: None }, per_minute }
+    }
+}
+
 /// Holds what the options name, or lists the holds.
 ///
 /// # Errors

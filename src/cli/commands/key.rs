@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What the audit log calls who acts at the database.
-const AT_THE_DATABASE: &str = "database";
+pub(super) const AT_THE_DATABASE: &str = "database";
 
 /// The subcommands of `aspora key`.
 #[derive(Debug, Subcommand)]
@@ -50,6 +50,9 @@ pub(crate) struct Create {
     /// When it ends: a number of days such as `90d`, or a time such as 2027-01-31T00:00:00Z. Without it: never.
     #[arg(long, value_name = "WHEN", value_parser = expiry)]
     expires: Option<Expiry>,
+    /// How many requests it may make in a minute at each server [default: 6000].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=6_000_000))]
+    requests_per_minute: Option<i32>,
     /// Link the owner's login on the forge: they cannot approve their own critical change.
     #[arg(long, value_name = "LOGIN", value_parser = forge_login)]
     forge_login: Option<String>,
@@ -138,7 +141,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
 }
 
 async fn create(client: &Client, new: Create) -> anyhow::Result<IssuedKey> {
-    let Create { person, role, product, expires, forge_login, place } = new;
+    let Create { person, role, product, expires, requests_per_minute, forge_login, place } = new;
     let products = Some(product).filter(|names| !names.is_empty());
     let expires_at = |now: DateTime<Utc>| {
         expires.map(|it| match it {
@@ -148,13 +151,14 @@ async fn create(client: &Client, new: Create) -> anyhow::Result<IssuedKey> {
     };
     let Some(pool) = place.database().await? else {
         let (person, role) = (person.to_string(), role.to_string());
-        let new = NewKey { person, forge_login, role, products, expires_at: expires_at(Utc::now()) };
+        let expires_at = expires_at(Utc::now());
+        let new = NewKey { person, forge_login, role, products, expires_at, requests_per_minute };
         return Ok(client.create_key(&new).await?);
     };
     let now = store::now(&mut *pool.acquire().await?).await?;
     let expires_at = expires_at(now);
     anyhow::ensure!(expires_at.is_none_or(|at| at > now), "--expires must be in the future");
-    let new = people::NewKey { person, forge_login, role, products, expires_at };
+    let new = people::NewKey { person, forge_login, role, products, expires_at, requests_per_minute };
     let people::Issued { key, row } = people::issue(&pool, &new, AT_THE_DATABASE).await?;
     Ok(IssuedKey { secret: key.reveal().to_owned(), key: row.into() })
 }

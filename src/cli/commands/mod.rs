@@ -16,6 +16,7 @@ pub(super) mod migrate;
 pub(super) mod options;
 pub(super) mod outage;
 pub(super) mod product;
+pub(super) mod queue;
 pub(super) mod requirement;
 pub(super) mod retention;
 pub(super) mod run;

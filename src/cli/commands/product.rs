@@ -35,6 +35,9 @@ pub(crate) struct Put {
     /// Maximum number of concurrent jobs.
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     concurrency: Option<i32>,
+    /// Maximum number of our pull requests that may be open in the repository at once [default: 50].
+    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
+    open_pulls: Option<i32>,
     /// The app whose check `Browser Evidence` counts, by its slug or number.
     #[arg(long, value_name = "APP")]
     evidence_app: Option<String>,
@@ -85,6 +88,7 @@ impl From<Put> for Product {
             check_deadline_minutes: put.check_deadline,
             merge_method: put.merge_method,
             answer_hours: put.answer_hours,
+            open_pulls: put.open_pulls,
             warnings: Vec::new(),
         }
     }

@@ -6,9 +6,10 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::{Exit, Printer, options::Database};
+use super::{Exit, Printer, key::AT_THE_DATABASE, options::Database};
 use crate::{
     core::words::counted,
+    engine::catalog,
     store::{
         Pool,
         retention::{self, Class, Swept},
@@ -68,7 +69,7 @@ pub(crate) async fn run(printer: &Printer, command: Command) -> anyhow::Result<E
         Command::Show(database) => show(printer, &database.connect(CONNECTIONS).await?).await?,
         Command::Set { class, keep: Keep(days), database } => {
             let pool = database.connect(CONNECTIONS).await?;
-            retention::set(&pool, class, days).await.context("store the retention rule")?;
+            catalog::keep(&pool, class, days, AT_THE_DATABASE).await.context("store the retention rule")?;
             show(printer, &pool).await?;
         }
         Command::Run { dry_run, database } => {

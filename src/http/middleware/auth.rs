@@ -1,6 +1,8 @@
 //! Whether a request may be made: each is looked up in the table of `core::access`, and what has no row is answered to
 //! nobody. Routers put this before all of their routes, so that no handler can forget it.
 
+use std::time::Instant;
+
 use axum::{
     extract::{FromRequestParts as _, MatchedPath, RawPathParams},
     http::{HeaderMap, Method, header, request::Parts},
@@ -10,6 +12,7 @@ use super::{
     caller::{Caller, RequestId},
     cookie,
     error::Error,
+    pace::{Allowance, Paces},
     problem::Kind,
 };
 use crate::{
@@ -32,6 +35,8 @@ pub(crate) enum Denial {
     Missing(&'static str, String),
     /// No row of the table is about this route.
     NoRow,
+    /// Its key has made as many requests in this minute as it may.
+    TooMany(Allowance),
     /// The database did not answer.
     Failed(store::Error),
 }
@@ -42,11 +47,11 @@ enum Credential {
     Session(Token),
 }
 
-/// Attaches the caller to a request that may be made.
+/// Attaches the caller to a request that may be made, and says how many more the caller may make.
 ///
 /// # Errors
 /// [`Denial`] says why it may not.
-pub(crate) async fn admit(app: &AppState, parts: &mut Parts) -> Result<(), Denial> {
+pub(crate) async fn admit(app: &AppState, parts: &mut Parts) -> Result<Option<Allowance>, Denial> {
     let path = parts.extensions.get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let row = path.as_deref().and_then(|path| access::route(parts.method.as_str(), path));
     let Some(row) = row else {
@@ -54,17 +59,27 @@ pub(crate) async fn admit(app: &AppState, parts: &mut Parts) -> Result<(), Denia
         return Err(Denial::NoRow);
     };
     let needed = match row.access {
-        Access::Anyone | Access::Signed => return Ok(()),
+        Access::Anyone | Access::Signed => return Ok(None),
         Access::Known => None,
         Access::May(right, scope) => Some((right, scope)),
     };
     let pool = app.engine.pool();
     let caller = caller(pool, parts).await?;
+    let allowance = count(parts, caller.principal());
+    if let Some(allowance) = allowance.filter(|it| !it.admitted) {
+        return Err(Denial::TooMany(allowance));
+    }
     if let Some((right, scope)) = needed {
         check(pool, caller.principal(), right, scope, parts).await?;
     }
     parts.extensions.insert(caller);
-    Ok(())
+    Ok(allowance)
+}
+
+/// Counts a request of a key; not in a router that counts none.
+fn count(parts: &Parts, principal: &Principal) -> Option<Allowance> {
+    let paces = parts.extensions.get::<Paces>()?;
+    Some(paces.take(principal.key, principal.requests_per_minute, Instant::now()))
 }
 
 /// Who makes a request.
@@ -172,6 +187,11 @@ impl From<Denial> for Error {
             Denial::Forbidden(denied) => Self::new(Kind::Forbidden, denied.to_string()),
             Denial::Missing(what, id) => Self::not_found(what, id),
             Denial::NoRow => Self::internal(),
+            Denial::TooMany(allowance) => {
+                let wait = allowance.reset.as_secs().max(1);
+                let detail = format!("the key has made its requests of this minute; try again in {wait} s");
+                Self::new(Kind::TooManyRequests, detail)
+            }
             Denial::Failed(error) => error.into(),
         }
     }

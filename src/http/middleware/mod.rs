@@ -10,5 +10,6 @@ pub(crate) mod extract;
 pub(crate) mod github_webhook;
 pub(crate) mod idempotency;
 pub(crate) mod origin;
+pub(crate) mod pace;
 pub(crate) mod problem;
 pub(crate) mod tries;

@@ -157,7 +157,12 @@ kinds! {
         "A page of another site sent this"
         "Send it from a page of this server, or from a program with a key and without an Origin header."
 
-    /// Too many sign-ins failed.
+    /// A key has made as many requests in a minute as it may, or has too many streams open.
+    TooManyRequests "too-many-requests" TOO_MANY_REQUESTS Retry::After(60);
+        "Too many requests"
+        "Send it again after the time in Retry-After; the RateLimit header says how many requests are left."
+
+    /// Too many keys were tried.
     TooManyTries "too-many-tries" TOO_MANY_REQUESTS Retry::After(60);
         "Too many sign-ins failed"
         "Try again after the time in Retry-After."

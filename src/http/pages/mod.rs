@@ -61,9 +61,8 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
 /// and back from there.
 async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    let denial = match auth::admit(&app, &mut parts).await {
-        Ok(()) => return next.run(Request::from_parts(parts, body)).await,
-        Err(denial) => denial,
+    let Err(denial) = auth::admit(&app, &mut parts).await else {
+        return next.run(Request::from_parts(parts, body)).await;
     };
     let is_page =
         parts.method == Method::GET && !parts.uri.query().unwrap_or_default().contains("fragment=1");
@@ -73,6 +72,7 @@ async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Res
         Denial::BadKey(why) => Problem::Anonymous(format!("This was not done: {why}.")),
         Denial::Forbidden(denied) => Problem::Forbidden(format!("{denied}.")),
         Denial::Missing(what, id) => Problem::Missing(format!("There is no {what} {id}.")),
+        Denial::TooMany(_) => Problem::Busy,
         Denial::NoRow => Problem::Missing("There is nothing at this address.".to_owned()),
         Denial::Failed(error) => error.into(),
     };
@@ -101,6 +101,8 @@ enum Problem {
     Forbidden(String),
     /// Too many sign-ins failed.
     Closed,
+    /// The person's key has made too many requests.
+    Busy,
     /// The form was sent from a page of another site, or of another session.
     Foreign,
     /// The database or the engine did not answer.
@@ -123,6 +125,10 @@ impl Problem {
             Self::Closed => {
                 let text = "Too many sign-ins failed. Try again in a minute.";
                 (StatusCode::TOO_MANY_REQUESTS, "Too many tries", text.to_owned())
+            }
+            Self::Busy => {
+                let text = "Your key has made too many requests in this minute. Try again in the next one.";
+                (StatusCode::TOO_MANY_REQUESTS, "Too many requests", text.to_owned())
             }
             Self::Foreign => {
                 let text =

@@ -13,7 +13,10 @@ use super::{
 };
 use crate::http::scope::products;
 use crate::{
-    api::{Budget, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget, RunBudget},
+    api::{
+        Budget, DefaultBudget, NewBudget, NewProductBudget, NewRelease, NewRunBudget, ProductBudget,
+        RunBudget,
+    },
     core::{
         budget::{LIMIT_MOST, Limits, Scope},
         reason::Reason,
@@ -121,6 +124,32 @@ pub(super) async fn set_run(
     Ok(Json(RunBudget { resumed: Some(resumed), ..of_run(&app, id).await? }))
 }
 
+/// The limits of each run that has none of its own.
+#[utoipa::path(get, path = "/api/v1/budgets/default", tag = "budgets", operation_id = "show_default", responses(
+    (status = 200, description = "The limits, and who set them.", body = DefaultBudget),
+))]
+pub(super) async fn show_default(State(app): State<AppState>) -> Result<Json<DefaultBudget>, Error> {
+    Ok(Json(of_every_run(&app).await?))
+}
+
+/// Replaces the limits of each run that has none of its own; what is left out has no limit. Runs that were paused by
+/// these limits are resumed if their next call fits now.
+#[utoipa::path(put, path = "/api/v1/budgets/default", tag = "budgets", operation_id = "set_default",
+    request_body = NewRunBudget, responses(
+        (status = 200, description = "The limits, as they are now.", body = DefaultBudget),
+        InvalidField,
+    ))]
+pub(super) async fn set_default(
+    State(app): State<AppState>,
+    caller: Caller,
+    extract::Json(new): extract::Json<NewRunBudget>,
+) -> Result<Json<DefaultBudget>, Error> {
+    let reason = check(&[("/tokens", new.tokens), ("/micro_dollars", new.micro_dollars)], &new.reason)?;
+    let limits = [(Scope::Run, Limits { tokens: new.tokens, micro_dollars: new.micro_dollars })];
+    let resumed = app.engine.set_budget(&limits, budget::EVERY_RUN, &reason, caller.author()).await?;
+    Ok(Json(DefaultBudget { resumed: Some(resumed), ..of_every_run(&app).await? }))
+}
+
 /// Releases what is reserved for a run's calls that were cut off, since the caller knows that they were not
 /// charged. Calls in flight stay reserved.
 #[utoipa::path(post, path = "/api/v1/runs/{id}/budget/release", tag = "budgets", request_body = NewRelease,
@@ -192,6 +221,14 @@ async fn of_product(app: &AppState, product: String) -> Result<ProductBudget, Er
     let last_set = budget::last_change(pool, Scope::Product, &product).await?.map(Into::into);
     let (total, today) = (Budget::of(&accounts, Scope::Product), Budget::of(&accounts, Scope::ProductDay));
     Ok(ProductBudget { product, total, today, last_set, resumed: None })
+}
+
+async fn of_every_run(app: &AppState) -> Result<DefaultBudget, Error> {
+    let pool = app.engine.pool();
+    let limits = budget::limits_of(&mut *pool.acquire().await?, Scope::Run, budget::EVERY_RUN).await?;
+    let last_set = budget::last_change(pool, Scope::Run, budget::EVERY_RUN).await?.map(Into::into);
+    let Limits { tokens, micro_dollars } = limits;
+    Ok(DefaultBudget { tokens, micro_dollars, last_set, resumed: None })
 }
 
 async fn of_run(app: &AppState, id: Uuid) -> Result<RunBudget, Error> {

@@ -1,6 +1,10 @@
 //! A run's history, in pages or as a stream (server-sent events).
 
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Extension, Json,
@@ -18,12 +22,15 @@ use uuid::Uuid;
 use super::{responses::NotFound, runs};
 use crate::{
     api::{Event, Events},
-    core::run,
+    core::{access::Token, run},
     http::{
         AppState,
         middleware::{
+            caller::Caller,
             error::Error,
             extract::{Id, Query},
+            pace::{Paces, StreamPlace},
+            problem::Kind,
         },
         serve::Stop,
     },
@@ -34,6 +41,8 @@ use crate::{
 const POLL: Duration = Duration::from_millis(200);
 /// How often a stream without events sends a comment, so that the connection is kept open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a stream goes on without asking whether its caller's key and session are still good.
+const ADMITTED: Duration = Duration::from_secs(5);
 /// The most events that a stream reads at once.
 const BATCH: i64 = 100;
 
@@ -56,6 +65,8 @@ const BATCH: i64 = 100;
 pub(super) async fn list(
     State(app): State<AppState>,
     stop: Option<Extension<Stop>>,
+    Extension(paces): Extension<Paces>,
+    caller: Caller,
     Id(id): Id,
     query: Query,
     headers: HeaderMap,
@@ -72,9 +83,13 @@ pub(super) async fn list(
     if matches!(stored.run.state, run::State::Ended { .. }) && after >= stored.version {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    let place = paces.stream(caller.principal().key, Instant::now()).ok_or_else(|| {
+        Error::new(Kind::TooManyRequests, "the key has as many open streams as it may; close some")
+    })?;
     let stop = stop.map_or_else(CancellationToken::new, |Extension(Stop(token))| token);
     let alive = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
-    let mut response = Sse::new(follow(pool.clone(), id, after, stop)).keep_alive(alive).into_response();
+    let follower = Follower::new(pool.clone(), caller, place, (id, after));
+    let mut response = Sse::new(follow(follower, stop)).keep_alive(alive).into_response();
     // Proxies must not buffer events.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     Ok(response)
@@ -113,6 +128,10 @@ fn last_id(headers: &HeaderMap) -> Result<Option<i32>, Error> {
 /// A stream's position in a history.
 struct Follower {
     pool: Pool,
+    caller: Caller,
+    _place: StreamPlace,
+    /// When it was last seen that the caller's key and session are good.
+    admitted: Instant,
     run: Uuid,
     /// The last event that was sent.
     seq: i32,
@@ -123,22 +142,21 @@ struct Follower {
     over: bool,
 }
 
-fn follow(
-    pool: Pool,
-    run: Uuid,
-    seq: i32,
-    stop: CancellationToken,
-) -> impl Stream<Item = Result<sse::Event, Infallible>> {
-    let start = Follower { pool, run, seq, read: VecDeque::new(), has_read: false, over: false };
-    stream::unfold((start, stop), async |(mut follower, stop)| {
+fn follow(follower: Follower, stop: CancellationToken) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+    stream::unfold((follower, stop), async |(mut follower, stop)| {
         let next = stop.run_until_cancelled(follower.next()).await.flatten()?;
         Some((Ok(message(&next)), (follower, stop)))
     })
 }
 
 impl Follower {
-    /// The next event; `None` after the run's last one, or when the database does not answer: the caller
-    /// then reconnects with the last id that it got.
+    fn new(pool: Pool, caller: Caller, place: StreamPlace, (run, seq): (Uuid, i32)) -> Self {
+        let (read, admitted) = (VecDeque::new(), Instant::now());
+        Self { pool, caller, _place: place, admitted, run, seq, read, has_read: false, over: false }
+    }
+
+    /// The next event; `None` after the run's last one, when the caller's key or session has ended, or when the database
+    /// does not answer: the caller then reconnects with the last id that it got.
     async fn next(&mut self) -> Option<Event> {
         while self.read.is_empty() {
             if self.over {
@@ -146,6 +164,9 @@ impl Follower {
             }
             if self.has_read {
                 tokio::time::sleep(POLL).await;
+            }
+            if !self.is_admitted().await {
+                return None;
             }
             if let Err(error) = self.read_more().await {
                 tracing::warn!(run.id = %self.run, %error, "a stream of events was cut off: {error}");
@@ -155,6 +176,17 @@ impl Follower {
         let event = self.read.pop_front()?;
         self.seq = event.seq;
         Some(event)
+    }
+
+    /// Whether the caller may still read: a stream must not outlive the key that opened it.
+    async fn is_admitted(&mut self) -> bool {
+        if self.admitted.elapsed() < ADMITTED {
+            return true;
+        }
+        let session = self.caller.session().map(Token::digest);
+        let is_open = store::api_key::is_open(&self.pool, self.caller.principal().key, session).await;
+        self.admitted = Instant::now();
+        is_open.unwrap_or(false)
     }
 
     async fn read_more(&mut self) -> store::Result<()> {

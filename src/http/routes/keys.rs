@@ -11,7 +11,7 @@ use super::responses::{InvalidField, InvalidReason, NotFound};
 use crate::{
     api::{self, IssuedKey, Key, Me, NewKey},
     core::{
-        access::{PersonName, Role, UnknownRole, login},
+        access::{MOST_REQUESTS_PER_MINUTE, PersonName, REQUESTS_PER_MINUTE, Role, UnknownRole, login},
         requirement::{Invalid, ProductName},
     },
     engine::people,
@@ -105,6 +105,12 @@ fn checked(new: NewKey, now: chrono::DateTime<chrono::Utc>) -> Result<people::Ne
     if new.expires_at.is_some_and(|at| at <= now || at.timestamp() > 253_402_300_799) {
         wrong.push(("/expires_at", "must be in the future, before the year 10000".to_owned()));
     }
+    let most = MOST_REQUESTS_PER_MINUTE;
+    let fits = |many: i32| u32::try_from(many).is_ok_and(|many| (1..=most).contains(&many));
+    if new.requests_per_minute.is_some_and(|many| !fits(many)) {
+        let limits = format!("must be from 1 to {most}; leave it out for {REQUESTS_PER_MINUTE}");
+        wrong.push(("/requests_per_minute", limits));
+    }
     match (person, role, wrong.is_empty()) {
         (Some(person), Some(role), true) => Ok(people::NewKey {
             person,
@@ -112,6 +118,7 @@ fn checked(new: NewKey, now: chrono::DateTime<chrono::Utc>) -> Result<people::Ne
             role,
             products: new.products,
             expires_at: new.expires_at,
+            requests_per_minute: new.requests_per_minute,
         }),
         _ => Err(Error::fields("key", wrong)),
     }

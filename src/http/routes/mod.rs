@@ -22,6 +22,7 @@ mod runs;
 mod schedules;
 mod subscriptions;
 mod webhooks;
+mod workers;
 
 use axum::{
     Extension, Router,
@@ -53,10 +54,18 @@ pub(super) fn router(app: &AppState, github: Receiver) -> Router<AppState> {
 /// Lets a request through that may be made, and attaches its caller.
 async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
-    match auth::admit(&app, &mut parts).await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(denial) => Error::from(denial).into_response(),
+    let (allowance, mut response) = match auth::admit(&app, &mut parts).await {
+        Ok(allowance) => (allowance, next.run(Request::from_parts(parts, body)).await),
+        Err(auth::Denial::TooMany(allowance)) => {
+            let refusal = Error::from(auth::Denial::TooMany(allowance)).into_response();
+            (Some(allowance), refusal)
+        }
+        Err(denial) => (None, Error::from(denial).into_response()),
+    };
+    if let Some(allowance) = allowance {
+        allowance.show(&mut response);
     }
+    response
 }
 
 fn people() -> Router<AppState> {
@@ -109,10 +118,14 @@ fn catalog() -> Router<AppState> {
         .route("/products", get(products::list).post(products::put))
         .route("/products/{name}/budget", put(budgets::set_product))
         .route("/budgets", get(budgets::list))
+        .route("/budgets/default", get(budgets::show_default).put(budgets::set_default))
         .route("/runs/{id}/budget", get(budgets::show_run).put(budgets::set_run))
         .route("/runs/{id}/budget/release", post(budgets::release))
         .route("/limits", get(limits::list))
         .route("/limits/{key}", put(limits::put).delete(limits::remove))
+        .route("/queues", get(workers::queues))
+        .route("/workers", get(workers::list))
+        .route("/workers/{name}/drain", post(workers::drain))
         .route("/holds", get(holds::list).post(holds::put))
         .route("/holds/release", post(holds::release))
         .route("/outages", get(outages::list))

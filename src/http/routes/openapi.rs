@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys, limits, outages,
-    products, requirements, reviews, runs, schedules, subscriptions, webhooks,
+    products, requirements, reviews, runs, schedules, subscriptions, webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -27,11 +27,12 @@ use crate::{api, http::middleware::error::Error};
         requirements::submit, requirements::list, requirements::show,
         runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects,
         runs::diff, export::show,
-        budgets::list, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
+        budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, dead_letters::list, dead_letters::redrive,
         products::list, products::put, limits::list, limits::put, limits::remove, reviews::findings,
         holds::list, holds::put, holds::release, outages::list, outages::probe,
+        workers::list, workers::drain, workers::queues,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
         keys::me, keys::list, keys::create, keys::revoke, audit::list, audit::of_run, audit::verify,
         subscriptions::list, subscriptions::create, subscriptions::remove, subscriptions::test,
@@ -47,6 +48,8 @@ use crate::{api, http::middleware::error::Error};
         (name = "products", description = "The products that requirements are for."),
         (name = "limits", description = "How many jobs may run at once."),
         (name = "holds", description = "Stop everything, a product, a queue or a worker, and release it."),
+        (name = "queues", description = "What is due, runs and waits, by kind of work."),
+        (name = "workers", description = "The processes that work, and how they are drained."),
         (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),

@@ -19,6 +19,7 @@ use crate::{
         middleware::{caller::Caller, error::Error, extract},
         scope,
     },
+    store::product::OPEN_PULLS,
 };
 
 /// The most bytes of one word of a command.
@@ -68,6 +69,7 @@ pub(super) async fn put(
         check_deadline_minutes: product.check_deadline_minutes,
         merge_method: method,
         answer_hours: product.answer_hours,
+        open_pulls: product.open_pulls,
     };
     let is_new = app.engine.put_product(&settings, caller.author()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -132,6 +134,12 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Erro
     }
     if product.concurrency.is_some_and(|most| !(1..=limit::MOST).contains(&most)) {
         wrong.push(("/concurrency", format!("must be from 1 to {}; leave it out for no limit", limit::MOST)));
+    }
+    if product.open_pulls.is_some_and(|most| !(1..=limit::MOST).contains(&most)) {
+        wrong.push((
+            "/open_pulls",
+            format!("must be from 1 to {}; leave it out for {OPEN_PULLS}", limit::MOST),
+        ));
     }
     if product.evidence_app.as_deref().is_some_and(|app| !is_app(app)) {
         wrong.push((

@@ -31,6 +31,8 @@ pub struct Row {
     pub revoked_at: Option<DateTime<Utc>>,
     /// When it was last used, to the minute.
     pub last_used_at: Option<DateTime<Utc>>,
+    /// How many requests it may make in a minute; `None`: the default.
+    pub requests_per_minute: Option<i32>,
     /// Whether it has expired by now.
     pub is_expired: bool,
     /// Whether its last use was not recorded within the last minute.
@@ -56,6 +58,8 @@ pub struct New<'a> {
     pub created_by: &'a str,
     /// When it ends by itself.
     pub expires_at: Option<DateTime<Utc>>,
+    /// How many requests it may make in a minute; `None`: the default.
+    pub requests_per_minute: Option<i32>,
 }
 
 /// Stores a person, or links another login to a known one; `None` keeps the login that is linked.
@@ -103,8 +107,8 @@ pub async fn login_of(executor: impl sqlx::PgExecutor<'_>, person: &str) -> Resu
 /// When the database does not answer.
 pub async fn insert(connection: &mut Connection, new: &New<'_>) -> Result<()> {
     sqlx::query!(
-        "insert into api_key (id, person, role, products, prefix, digest, created_by, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into api_key (id, person, role, products, prefix, digest, created_by, expires_at, requests_per_minute)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         new.id,
         new.person.as_str(),
         new.role.as_str(),
@@ -112,7 +116,8 @@ pub async fn insert(connection: &mut Connection, new: &New<'_>) -> Result<()> {
         new.prefix,
         &new.digest,
         new.created_by,
-        new.expires_at
+        new.expires_at,
+        new.requests_per_minute
     )
     .execute(connection)
     .await
@@ -127,7 +132,7 @@ pub async fn of_digest(executor: impl sqlx::PgExecutor<'_>, digest: &[u8; 32]) -
     sqlx::query_as!(
         Row,
         r#"select k.id, k.person, p.forge_login, k.role, k.products, k.prefix, k.created_at, k.created_by,
-                  k.expires_at, k.revoked_at, k.last_used_at,
+                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute,
                   coalesce(k.expires_at <= now(), false) as "is_expired!",
                   coalesce(k.last_used_at < now() - interval '1 minute', true) as "is_unmarked!"
            from api_key k join person p on p.name = k.person where k.digest = $1"#,
@@ -145,7 +150,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, id: Uuid) -> Result<Option
     sqlx::query_as!(
         Row,
         r#"select k.id, k.person, p.forge_login, k.role, k.products, k.prefix, k.created_at, k.created_by,
-                  k.expires_at, k.revoked_at, k.last_used_at,
+                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute,
                   coalesce(k.expires_at <= now(), false) as "is_expired!",
                   coalesce(k.last_used_at < now() - interval '1 minute', true) as "is_unmarked!"
            from api_key k join person p on p.name = k.person where k.id = $1"#,
@@ -163,13 +168,32 @@ pub async fn list(pool: &Pool) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
         r#"select k.id, k.person, p.forge_login, k.role, k.products, k.prefix, k.created_at, k.created_by,
-                  k.expires_at, k.revoked_at, k.last_used_at,
+                  k.expires_at, k.revoked_at, k.last_used_at, k.requests_per_minute,
                   coalesce(k.expires_at <= now(), false) as "is_expired!",
                   coalesce(k.last_used_at < now() - interval '1 minute', true) as "is_unmarked!"
            from api_key k join person p on p.name = k.person
            order by k.created_at desc, k.id desc limit 1000"#
     )
     .fetch_all(pool)
+    .await
+}
+
+/// Whether a key still opens anything, and with it the session of this digest if there is one.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_open(pool: &Pool, id: Uuid, session: Option<[u8; 32]>) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from api_key
+               where id = $1 and revoked_at is null and coalesce(expires_at > now(), true)
+                 and ($2::bytea is null
+                      or exists (select from session where digest = $2 and expires_at > now()))
+           ) as "open!""#,
+        id,
+        session.as_ref().map(<[u8; 32]>::as_slice)
+    )
+    .fetch_one(pool)
     .await
 }
 

@@ -29,7 +29,13 @@ pub struct Product {
     pub merge_method: String,
     /// After this many hours of a wait for people, they are notified again; `None`: 24.
     pub answer_hours: Option<i16>,
+    /// How many pull requests of ours may be open in its repository at once; `None`: [`OPEN_PULLS`].
+    pub open_pulls: Option<i32>,
 }
+
+/// How many pull requests of ours may be open in a repository at once, where its product does not say: more than people
+/// look after, and few enough to close by hand.
+pub const OPEN_PULLS: i32 = 50;
 
 /// Creates or updates a product. Runs that started earlier keep their values. The number of a repository is kept as
 /// long as the name stays the same, and is otherwise unknown.
@@ -68,7 +74,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
     sqlx::query_as!(
         Product,
         "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, answer_hours,
+                merge_method, open_pulls, answer_hours,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1",
         name
@@ -85,7 +91,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
         "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, answer_hours,
+                merge_method, open_pulls, answer_hours,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product order by name"
     )
@@ -118,6 +124,21 @@ pub async fn remind_after(
     hours: Option<i16>,
 ) -> Result<()> {
     sqlx::query!("update product set answer_hours = $2 where name = $1", name.as_str(), hours)
+        .execute(executor)
+        .await
+        .map(|_| ())
+}
+
+/// Sets how many pull requests of ours may be open in a product's repository at once; `None`: [`OPEN_PULLS`].
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn cap_pulls(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    most: Option<i32>,
+) -> Result<()> {
+    sqlx::query!("update product set open_pulls = $2 where name = $1", name.as_str(), most)
         .execute(executor)
         .await
         .map(|_| ())

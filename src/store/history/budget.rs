@@ -17,6 +17,9 @@ use crate::store::{
     job::{Lease, signed},
 };
 
+/// The key, among the runs', of the limits of each run that has none of its own.
+pub const EVERY_RUN: &str = "default";
+
 /// A reservation that is not settled.
 #[derive(Debug, Clone)]
 pub struct OpenReservation {

@@ -1,5 +1,6 @@
 select w.run_id, w.product, w.tokens, w.micro_dollars, r.status = 'paused' as "is_paused!",
-       s.scope as "scope!", b.tokens as "limit_tokens?", b.micro_dollars as "limit_micro_dollars?",
+       s.scope as "scope!", case when b.key is null then every.tokens else b.tokens end as "limit_tokens?",
+       case when b.key is null then every.micro_dollars else b.micro_dollars end as "limit_micro_dollars?",
        coalesce(u.reserved_tokens, 0) as "reserved_tokens!",
        coalesce(u.reserved_micro_dollars, 0) as "reserved_micro_dollars!",
        coalesce(u.settled_tokens, 0) as "settled_tokens!",
@@ -14,5 +15,6 @@ cross join lateral (
            (3, 'product_day', w.product, w.product || '/' || (now() at time zone 'utc')::date)
 ) s (place, scope, key, used)
 left join budget b on b.scope = s.scope and b.key = s.key
+left join budget every on every.scope = s.scope and every.scope = 'run' and every.key = 'default'
 left join budget_use u on u.scope = s.scope and u.key = s.used
 order by r.priority, w.since, w.run_id, s.place

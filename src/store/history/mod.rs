@@ -7,6 +7,7 @@ pub mod effect;
 pub mod epilogue;
 pub mod event;
 pub mod notice;
+pub mod open_pull;
 pub mod review;
 pub mod run;
 pub mod signal;

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 
 use crate::store::{
-    Connection, Error, Pool, Result, blob,
+    Connection, Error, Result, blob,
     dynamic::{Identifier, Statement},
     partition,
     partition::Month,
@@ -121,13 +121,13 @@ pub struct Swept {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn rules(pool: &Pool) -> Result<Vec<Rule>> {
+pub async fn rules(executor: impl sqlx::PgExecutor<'_>) -> Result<Vec<Rule>> {
     sqlx::query_as!(
         Rule,
         "select class, extract(epoch from keep)::float8 / 86400 as days, updated_at
          from retention order by class"
     )
-    .fetch_all(pool)
+    .fetch_all(executor)
     .await
 }
 
@@ -135,14 +135,14 @@ pub async fn rules(pool: &Pool) -> Result<Vec<Rule>> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn set(pool: &Pool, class: Class, days: Option<u32>) -> Result<()> {
+pub async fn set(executor: impl sqlx::PgExecutor<'_>, class: Class, days: Option<u32>) -> Result<()> {
     sqlx::query!(
         "insert into retention (class, keep) values ($1, make_interval(days => $2))
          on conflict (class) do update set keep = excluded.keep, updated_at = now()",
         class.as_str(),
         days.map(|days| i32::try_from(days.max(1)).unwrap_or(i32::MAX))
     )
-    .execute(pool)
+    .execute(executor)
     .await
     .map(|_| ())
 }

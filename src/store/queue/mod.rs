@@ -12,3 +12,4 @@ pub mod outage;
 pub mod rate;
 pub mod standing;
 pub mod timer;
+pub mod worker;

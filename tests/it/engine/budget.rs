@@ -228,3 +228,29 @@ async fn a_new_day_resumes_the_runs_that_the_last_day_paused() {
     assert_eq!(test.engine.resume_funded().await.unwrap(), [short]);
     assert_eq!(test.engine.resume_funded().await.unwrap(), NOBODY);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t30_a_run_without_limits_of_its_own_has_the_default() {
+    let test = TestEngine::new().await;
+    let (one, other) = (test.begun().await, test.begun().await);
+    let limit_of = async |run: Uuid| {
+        let accounts = budget::accounts(test.pool(), run, "wealth").await.unwrap();
+        (accounts[0].limits.tokens, accounts[1].limits.tokens)
+    };
+    assert_eq!(limit_of(one.run).await, (Some(5_000_000), None), "a new installation");
+    test.limit(Scope::Run, budget::EVERY_RUN, limit(50)).await;
+    test.limit(Scope::Run, &other.run.to_string(), Limits::default()).await;
+    assert_eq!(limit_of(one.run).await, (Some(50), None));
+    assert_eq!(limit_of(other.run).await, (None, None), "its own, which name no limit");
+    assert!(test.reserve(&one, tokens(51)).await.is_err());
+    test.reserve(&other, tokens(51)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_higher_default_resumes_the_runs_that_it_had_paused() {
+    let test = TestEngine::new().await;
+    test.limit(Scope::Run, budget::EVERY_RUN, limit(10)).await;
+    let run = test.short().await;
+    assert_eq!(test.limit(Scope::Run, budget::EVERY_RUN, limit(20)).await, NOBODY);
+    assert_eq!(test.limit(Scope::Run, budget::EVERY_RUN, limit(100)).await, [run]);
+}

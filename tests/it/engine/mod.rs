@@ -12,6 +12,7 @@ mod group_commit;
 mod holds;
 mod limits;
 mod moves;
+mod open_pulls;
 mod orders;
 mod outages;
 mod rates;

@@ -80,7 +80,8 @@ fn address(route: &Route, things: &Things) -> String {
 async fn issue(world: &World, role: Role, products: Option<&[&str]>) -> Key {
     let products = products.map(|names| names.iter().map(ToString::to_string).collect());
     let person = format!("{role}").parse().unwrap();
-    let new = NewKey { person, forge_login: None, role, products, expires_at: None };
+    let new =
+        NewKey { person, forge_login: None, role, products, expires_at: None, requests_per_minute: None };
     people::issue(&world.database.pool, &new, "tests").await.unwrap().key
 }
 
@@ -297,6 +298,7 @@ async fn the_caller_is_who_asked_and_only_programs_may_name_another() {
         role: Role::Pm,
         products: None,
         expires_at: None,
+        requests_per_minute: None,
     };
     let grace = people::issue(&world.database.pool, &new, "tests").await.unwrap().key;
     let of_grace = ("Grace Hopper".to_owned(), Some("ghopper".to_owned()));

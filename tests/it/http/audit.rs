@@ -50,6 +50,8 @@ async fn changes(world: &World) -> Vec<Change> {
         .unwrap();
     world.answer(&lease, Outcome::Declined, Progress::default()).await;
     let (_, live) = world.submit("Another").await;
+    let process = uuid::Uuid::from_u128(3);
+    store::worker::register(&world.database.pool, process, "vm-3/12", "0.1.0", &[]).await.unwrap();
     let why = json!({ "reason": "because" });
     let (ended, live) = (format!("/api/v1/runs/{run}"), format!("/api/v1/runs/{live}"));
     let schedule =
@@ -99,6 +101,20 @@ async fn changes(world: &World) -> Vec<Change> {
             "hold.release",
         ),
         ("POST", "/api/v1/products", "/api/v1/products".to_owned(), product, "product.put"),
+        (
+            "PUT",
+            "/api/v1/budgets/default",
+            "/api/v1/budgets/default".to_owned(),
+            json!({ "tokens": 9, "reason": "because" }),
+            "budget.set",
+        ),
+        (
+            "POST",
+            "/api/v1/workers/{name}/drain",
+            "/api/v1/workers/vm-3%2F12/drain".to_owned(),
+            why.clone(),
+            "worker.drain",
+        ),
         (
             "PUT",
             "/api/v1/products/{name}/budget",

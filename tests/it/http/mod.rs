@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod limits;
 mod outages;
+mod pace;
 mod requests;
 mod runs;
 mod sessions;

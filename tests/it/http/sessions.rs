@@ -59,7 +59,14 @@ fn proof(page: &Page) -> &str {
 
 async fn issue(world: &World, role: Role) -> String {
     let person = format!("the {role}").parse().unwrap();
-    let new = NewKey { person, forge_login: None, role, products: None, expires_at: None };
+    let new = NewKey {
+        person,
+        forge_login: None,
+        role,
+        products: None,
+        expires_at: None,
+        requests_per_minute: None,
+    };
     people::issue(&world.database.pool, &new, "tests").await.unwrap().key.reveal().to_owned()
 }
 

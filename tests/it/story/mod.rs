@@ -31,6 +31,7 @@ mod judgement;
 mod limits;
 mod merging;
 mod money;
+mod open_pulls;
 mod outages;
 mod people;
 mod pushes;

@@ -6,6 +6,7 @@ use apalis_core::{backend::Backend as _, worker::context::WorkerContext};
 use aspora::{
     core::workflow::Queue,
     queue::{Heartbeat, Notifier, Shared, Source},
+    store::worker::{backlogs, list},
     worker::Config,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, postgres::PgConnectOptions};
@@ -172,4 +173,52 @@ async fn f24_a_lost_notification_is_made_up_for_once_a_worker_listens() {
     let notified = tokio::time::timeout(Duration::from_secs(60), notifier.notified()).await;
     assert!(notified.is_ok(), "there was no notification");
     over.cancel();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_worker_ends_its_jobs_begins_no_other_and_stops() {
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let latch = Latch::new();
+    let worker = work(&test.engine, config("one"), latch.handler()).await;
+    latch.started.reaches(1, "the job is begun").await;
+    let listed = list(test.pool(), LONG).await.unwrap();
+    assert_eq!(
+        listed.iter().map(|it| (&*it.name, it.running, it.is_alive)).collect::<Vec<_>>(),
+        [("one", 1, true)]
+    );
+    let reason = "the machine is replaced".parse().unwrap();
+    let drain = async |name| test.engine.drain(name, "ada", &reason, LONG).await.unwrap();
+    assert_eq!((drain("two").await, drain("one").await, drain("one").await), ((0, 0), (1, 0), (0, 1)));
+    eventually("the worker has seen that it is drained", async || {
+        test.query::<bool>("select coalesce(seen_at > drained_at, false) from worker").await
+    })
+    .await;
+    latch.release(1);
+    worker.stopped().await;
+    assert_eq!(list(test.pool(), LONG).await.unwrap(), [], "a worker that ended in good order is in no list");
+    assert_eq!(test.event_kinds(run).await, ["started", "answered"]);
+    assert_sound(&test.engine).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_says_what_is_due_runs_and_waits_in_it() {
+    let test = TestEngine::new().await;
+    let (paused, later) = (test.accept().await, test.accept().await);
+    test.accept().await;
+    test.accept().await;
+    test.engine.pause(paused, "ada", &"wait".parse().unwrap()).await.unwrap();
+    test.execute(&format!("update job set visible_at = now() + interval '1 hour' where run_id = '{later}'"))
+        .await;
+    test.claim_all(Queue::Llm, 1).await;
+    let of = async |products: Option<&[String]>| {
+        let all = backlogs(test.pool(), products, LONG).await.unwrap();
+        all.into_iter().map(|it| (it.queue, it.due, it.running, it.scheduled, it.paused)).collect::<Vec<_>>()
+    };
+    let queue =
+        |name: &str, due, running, scheduled, paused| (name.to_owned(), due, running, scheduled, paused);
+    let (default, github) = (queue("default", 0, 0, 0, 0), queue("github", 0, 0, 0, 0));
+    assert_eq!(of(None).await, [default.clone(), queue("llm", 1, 1, 1, 1), github.clone()]);
+    let others = of(Some(&["another".to_owned()])).await;
+    assert_eq!(others, [default, queue("llm", 0, 0, 0, 0), github]);
 }

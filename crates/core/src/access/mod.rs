@@ -39,7 +39,15 @@ pub struct Principal {
     pub role: Role,
     /// What the key may do it to.
     pub products: Products,
+    /// How many requests the key may make in a minute.
+    pub requests_per_minute: u32,
 }
+
+/// How many requests a key may make in a minute, unless it was issued with another number: 100 a second, which no person
+/// makes, and which leave a server room for others.
+pub const REQUESTS_PER_MINUTE: u32 = 6_000;
+/// The most that a key may be issued with.
+pub const MOST_REQUESTS_PER_MINUTE: u32 = 6_000_000;
 
 /// Why a principal may not do something.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,7 +133,15 @@ mod tests {
     fn principal(role: Role, products: &[&str]) -> Principal {
         let names: Vec<String> = products.iter().map(ToString::to_string).collect();
         let products = Products::of(Some(names).filter(|names| !names.is_empty()));
-        Principal { name: "ada".to_owned(), login: None, key: Uuid::nil(), role, products }
+        let requests_per_minute = REQUESTS_PER_MINUTE;
+        Principal {
+            name: "ada".to_owned(),
+            login: None,
+            key: Uuid::nil(),
+            role,
+            products,
+            requests_per_minute,
+        }
     }
 
     #[test]

@@ -114,6 +114,9 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/v1/holds", May(Read, Lists)),
     row("POST", "/api/v1/holds", May(Steer, Body)),
     row("POST", "/api/v1/holds/release", May(Steer, Body)),
+    row("GET", "/api/v1/queues", May(Read, Lists)),
+    row("GET", "/api/v1/workers", May(Read, Lists)),
+    row("POST", "/api/v1/workers/{name}/drain", May(Steer, Factory)),
     row("GET", "/api/v1/outages", May(Read, Lists)),
     row("POST", "/api/v1/outages/{provider}/probe", May(Steer, Factory)),
     // The catalogue.
@@ -121,6 +124,8 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/api/v1/products", May(Configure, Factory)),
     row("PUT", "/api/v1/products/{name}/budget", May(Configure, PRODUCT)),
     row("GET", "/api/v1/budgets", May(Read, Lists)),
+    row("GET", "/api/v1/budgets/default", May(Read, Lists)),
+    row("PUT", "/api/v1/budgets/default", May(Configure, Factory)),
     row("GET", "/api/v1/limits", May(Read, Lists)),
     row("PUT", "/api/v1/limits/{key}", May(Configure, Factory)),
     row("DELETE", "/api/v1/limits/{key}", May(Configure, Factory)),

@@ -52,6 +52,7 @@ fn complete(method: &str, path: &str, operation: &mut Operation) {
     operation.security = Some(security(method, is_open));
     if !is_open {
         add(operation, "401", "The key is missing or opens nothing.");
+        add(operation, "429", "The key has made as many requests in this minute as it may.");
     }
     if matches!(access, Some(Access::May(..))) || method != "GET" {
         add(
