@@ -111,7 +111,8 @@ fn wants(candidate: &Candidate, found: &Notice, situation: &Situation<'_>) -> bo
         candidate.kinds.iter().flatten().filter_map(|kind| kind.parse().ok()).collect();
     // A list that only names kinds of a later release is not an empty list.
     let names_none = candidate.kinds.as_ref().is_none_or(Vec::is_empty);
-    if !(names_none || !kinds.is_empty()) || !found.kind.is_wanted(&kinds) {
+    let names_unknown = !names_none && kinds.is_empty();
+    if names_unknown || !found.kind.is_wanted(&kinds) {
         return false;
     }
     if !candidate.personal {
