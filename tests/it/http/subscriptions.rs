@@ -19,7 +19,14 @@ const URL: &str = "https://hooks.example/services/very-secret?token=hush";
 
 async fn issue(world: &World, person: &str, role: Role, products: Option<&[&str]>) -> Key {
     let products = products.map(|names| names.iter().map(ToString::to_string).collect());
-    let new = NewKey { person: person.parse().unwrap(), forge_login: None, role, products, expires_at: None };
+    let new = NewKey {
+        person: person.parse().unwrap(),
+        forge_login: None,
+        role,
+        products,
+        expires_at: None,
+        requests_per_minute: None,
+    };
     people::issue(&world.database.pool, &new, "tests").await.unwrap().key
 }
 

@@ -18,8 +18,14 @@ use tower::ServiceExt as _;
 use super::{World, is_problem};
 
 async fn issue(world: &World, person: &str, role: Role) -> Key {
-    let new =
-        NewKey { person: person.parse().unwrap(), forge_login: None, role, products: None, expires_at: None };
+    let new = NewKey {
+        person: person.parse().unwrap(),
+        forge_login: None,
+        role,
+        products: None,
+        expires_at: None,
+        requests_per_minute: None,
+    };
     people::issue(&world.database.pool, &new, "tests").await.unwrap().key
 }
 

@@ -26,8 +26,14 @@ const ADA: Author<'static> = Author { person: "ada", key: None, request: None };
 
 pub(super) async fn person(test: &TestEngine, name: &str, role: Role, products: Option<&[&str]>) {
     let products = products.map(|names| names.iter().map(ToString::to_string).collect());
-    let new =
-        people::NewKey { person: name.parse().unwrap(), forge_login: None, role, products, expires_at: None };
+    let new = people::NewKey {
+        person: name.parse().unwrap(),
+        forge_login: None,
+        role,
+        products,
+        expires_at: None,
+        requests_per_minute: None,
+    };
     people::issue(test.pool(), &new, "tests").await.unwrap();
 }
 
