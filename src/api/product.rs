@@ -42,6 +42,10 @@ pub struct Product {
     #[serde(default = "merge")]
     #[schema(default = "merge")]
     pub merge_method: String,
+    /// After this many hours of a wait for people, they are notified again. Absent: 24.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 720)]
+    pub answer_hours: Option<i16>,
     /// The most pull requests of ours that may be open in its repository at once; further runs wait before a model is
     /// asked. Absent: 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,6 +78,7 @@ impl From<product::Product> for Product {
             evidence_app,
             check_deadline_minutes,
             merge_method,
+            answer_hours,
             open_pulls,
         } = row;
         Self {
@@ -86,6 +91,7 @@ impl From<product::Product> for Product {
             evidence_app,
             check_deadline_minutes,
             merge_method,
+            answer_hours,
             open_pulls,
             warnings: Vec::new(),
         }

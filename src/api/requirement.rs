@@ -6,7 +6,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Warning;
-use crate::store::{amendment::Links, requirement};
+use crate::{
+    core::why::why,
+    store::{amendment::Links, requirement, standing::Standing},
+};
 
 /// A requirement to submit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -104,6 +107,18 @@ pub struct Requirement {
     /// The requirement that took its place; lists leave it out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub superseded_by: Option<Uuid>,
+    /// Why its run stands where it does, in a sentence; lists have it, and it can hold foreign text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// The tier of the change at its last assessment; in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    /// What its model calls cost, in millionths of a dollar; in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_micro_dollars: Option<i64>,
+    /// Since when its run stands where it does; in lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// A page of requirements, newest first.
@@ -117,6 +132,21 @@ pub struct Requirements {
 
 pub(super) const fn normal() -> u8 {
     3
+}
+
+impl Requirement {
+    /// The same with how its run stands.
+    #[must_use]
+    pub fn standing(self, found: Option<&Standing>) -> Self {
+        let Some(Standing { stored, job, spent }) = found else { return self };
+        Self {
+            why: Some(why(&stored.run, job.as_ref()).sentence(stored.now)),
+            tier: stored.run.progress.tier.map(|tier| tier.as_str().to_owned()),
+            spent_micro_dollars: Some(*spent),
+            since: Some(stored.run.state.since().unwrap_or(stored.updated_at)),
+            ..self
+        }
+    }
 }
 
 impl From<requirement::Row> for Requirement {
@@ -135,8 +165,12 @@ impl From<requirement::Row> for Requirement {
             ended_as: row.ended_as,
             pull: row.pull,
             edition: None,
-            supersedes: None,
+            since: None,
+            spent_micro_dollars: None,
             superseded_by: None,
+            supersedes: None,
+            tier: None,
+            why: None,
         }
     }
 }

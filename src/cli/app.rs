@@ -14,7 +14,7 @@ use crate::{
     core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
     github::{self, Credential, Forge},
-    http, llm,
+    http, llm, notify,
     queue::Timing,
     store::{self, Pool},
     worker,
@@ -67,6 +67,10 @@ pub struct App {
     pub longest_outage: Duration,
     /// Maximum number of model calls of a run without a new head.
     pub calls_without_head: u32,
+    /// The mail server, if there is one.
+    pub smtp: Option<notify::Smtp>,
+    /// Whether people may be notified at private addresses.
+    pub notify_private: bool,
 }
 
 impl App {
@@ -105,6 +109,7 @@ impl App {
             forge_is_stand_in: self.forge_is_stand_in,
             model_is_stand_in: self.model_is_stand_in,
             hosts: self.hosts.clone(),
+            notify_private: self.notify_private,
             local_key: self.local_key.clone(),
             oidc: self.oidc.clone().map(http::OidcProvider::new).transpose()?.map(Arc::new),
         };
@@ -132,9 +137,23 @@ impl App {
             timing: self.timing,
             drain: self.drain,
             longest_outage: self.longest_outage,
+            sender: Some(self.sender()?),
             ..worker::Config::named(name)
         };
         worker::work(engine, reserved, Arc::new(factory), config, stop).await
+    }
+
+    /// What sends messages to people.
+    ///
+    /// # Errors
+    /// When the settings of the mail server cannot be used.
+    pub fn sender(&self) -> anyhow::Result<notify::Sender> {
+        Ok(notify::Sender::new(notify::Config {
+            public_url: self.public_url.clone(),
+            forge_url: self.forge.url.clone(),
+            allows_private: self.notify_private,
+            smtp: self.smtp.clone(),
+        })?)
     }
 
     /// The mirrors of the products' repositories; git reaches them as the forge's client does.

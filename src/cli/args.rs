@@ -7,7 +7,7 @@ use url::Url;
 
 use super::commands::{
     archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, options::Database,
-    outage, product, queue, requirement, retention, run, schedule, serve, worker,
+    outage, product, queue, requirement, retention, run, schedule, serve, subscription, worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -76,6 +76,9 @@ pub(super) enum Command {
     /// Submit a requirement repeatedly, by a cron expression in UTC.
     #[command(subcommand)]
     Schedule(schedule::Command),
+    /// Be notified: by a webhook, in Slack, by mail.
+    #[command(subcommand)]
+    Subscription(subscription::Command),
     /// Issue, list and revoke API keys.
     #[command(subcommand)]
     Key(key::Command),

@@ -258,6 +258,9 @@ fn app(
         drain: settings.drain,
         longest_outage: settings.longest_outage,
         calls_without_head: settings.calls_without_head,
+        smtp: settings.smtp.clone(),
+        // What runs beside it on this machine has private addresses.
+        notify_private: true,
     })
 }
 

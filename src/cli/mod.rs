@@ -22,7 +22,7 @@ use self::{
     client::{Client, Failure},
     commands::{
         archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, migrate, outage,
-        product, queue, requirement, retention, run, schedule, serve, worker,
+        product, queue, requirement, retention, run, schedule, serve, subscription, worker,
     },
     print::Printer,
 };
@@ -71,6 +71,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
         Command::Outage(command) => outage::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
+        Command::Subscription(command) => subscription::run(&client()?, &printer, command).await,
         Command::Key(command) => key::run(&client()?, &printer, command).await,
         Command::Audit(command) => audit::run(&client()?, &printer, command).await,
         Command::Migrate(database) => migrate::run(&printer, &database).await,

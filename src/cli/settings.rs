@@ -16,6 +16,7 @@ use crate::{
     github::{AppKey, Credential},
     http::OidcConfig,
     llm::{self, Task},
+    notify::{self, Smtp},
     queue::Timing,
     worker,
 };
@@ -116,6 +117,17 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "12",
         "how many model calls a run may make without pushing a new head before it is paused",
     ),
+    (
+        "ASPORA_SMTP_URL",
+        "",
+        "the mail server of workers, such as `smtps://user:password@mail.example:465`; unset: no mail is sent",
+    ),
+    ("ASPORA_MAIL_FROM", "", "who mail is from, such as `Aspora <aspora@acme.example>`"),
+    (
+        "ASPORA_NOTIFY_PRIVATE",
+        "refuse",
+        "`allow`: people may be notified at private addresses too, such as those of this network",
+    ),
     ("ASPORA_SERVER", "http://127.0.0.1:8080", "the server that client commands talk to"),
     ("ASPORA_API_KEY", "", "the API key of client commands; unset: the one that `dev` left on this machine"),
     ("RUST_LOG", "warn,aspora=info", "log filter"),
@@ -152,6 +164,10 @@ pub struct Settings {
     pub webhook_secrets: Vec<SecretString>,
     /// The model, if it is configured.
     pub model: Option<llm::Config>,
+    /// The mail server, if it is configured.
+    pub smtp: Option<Smtp>,
+    /// Whether people may be notified at private addresses.
+    pub notify_private: bool,
 }
 
 impl Settings {
@@ -189,6 +205,8 @@ impl Settings {
             github: github(&get)?,
             webhook_secrets: secrets.split(',').filter(|it| !it.is_empty()).map(SecretString::from).collect(),
             model: model(&get)?,
+            smtp: smtp(&get)?,
+            notify_private: notify_private(&get)?,
         })
     }
 
@@ -215,6 +233,8 @@ impl Settings {
             drain: self.drain,
             longest_outage: self.longest_outage,
             calls_without_head: self.calls_without_head,
+            smtp: self.smtp.clone(),
+            notify_private: self.notify_private,
         })
     }
 
@@ -232,6 +252,29 @@ impl Settings {
         self.database_url.as_deref().context(
             "DATABASE_URL is not set; expected a URL such as postgres://aspora@db.example/aspora. `aspora dev` starts its own Postgres",
         )
+    }
+}
+
+fn smtp(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<Smtp>> {
+    match (get("ASPORA_SMTP_URL"), get("ASPORA_MAIL_FROM")) {
+        (Some(url), Some(from)) => {
+            let smtp = Smtp { url: url.into(), from };
+            notify::Sender::new(notify::Config { smtp: Some(smtp.clone()), ..notify::Config::default() })?;
+            Ok(Some(smtp))
+        }
+        (None, None) => Ok(None),
+        (Some(_), None) => bail!("ASPORA_SMTP_URL is set, but ASPORA_MAIL_FROM is not; set it to an address"),
+        (None, Some(_)) => {
+            bail!("ASPORA_MAIL_FROM is set, but ASPORA_SMTP_URL is not; set it, or unset both")
+        }
+    }
+}
+
+fn notify_private(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<bool> {
+    match get("ASPORA_NOTIFY_PRIVATE").as_deref() {
+        None | Some("refuse") => Ok(false),
+        Some("allow") => Ok(true),
+        Some(other) => bail!("ASPORA_NOTIFY_PRIVATE is `{other}`; expected `allow` or `refuse`"),
     }
 }
 

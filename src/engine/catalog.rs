@@ -45,6 +45,8 @@ pub struct ProductSettings<'a> {
     pub check_deadline_minutes: Option<i32>,
     /// How its pull requests are merged.
     pub merge_method: MergeMethod,
+    /// After this many hours of a wait for people, they are notified again.
+    pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once.
     pub open_pulls: Option<i32>,
 }
@@ -207,6 +209,7 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::cap(&mut *tx, name, new.backlog).await?;
     store::product::set_checks(&mut *tx, name, new.evidence_app, new.check_deadline_minutes).await?;
     store::product::merge_by(&mut *tx, name, new.merge_method).await?;
+    store::product::remind_after(&mut *tx, name, new.answer_hours).await?;
     store::product::cap_pulls(&mut *tx, name, new.open_pulls).await?;
     let key = Key::Product(name.clone());
     match new.concurrency {
@@ -228,6 +231,7 @@ fn view(product: &Product) -> Value {
         "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
         "merge_method": product.merge_method, "open_pulls": product.open_pulls,
+        "answer_hours": product.answer_hours,
     })
 }
 

@@ -15,6 +15,7 @@ mod control;
 mod fork;
 pub mod group_commit;
 pub mod identities;
+mod notice;
 mod offer;
 mod opinion;
 mod outage;
@@ -26,6 +27,7 @@ mod replay;
 mod schedule;
 mod snooze;
 mod submission;
+mod subscription;
 mod wake;
 mod workflows;
 
@@ -41,6 +43,7 @@ pub use self::{
     opinion::Said,
     questions::{Asked, asks},
     submission::Submission,
+    subscription::NotSubscribed,
     wake::Received,
 };
 use self::{advance::Actor, workflows::Workflows};

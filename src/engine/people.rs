@@ -253,6 +253,16 @@ pub(super) fn token() -> Result<Token, Error> {
     Ok(Token::new(random()?))
 }
 
+/// Random bytes for a secret.
+///
+/// # Errors
+/// [`Error::NoRandom`] when this machine gives none.
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], Error> {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::NoRandom)?;
+    Ok(bytes)
+}
+
 /// Random bytes: far more than a key takes.
 fn random() -> Result<impl FnMut() -> u8, Error> {
     let mut bytes = [0; 512];

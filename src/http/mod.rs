@@ -50,6 +50,8 @@ pub struct Settings {
     pub model_is_stand_in: bool,
     /// Names of this server besides that of its URL, without a port; addresses and `localhost` need none.
     pub hosts: Vec<String>,
+    /// Whether people may be notified at private addresses.
+    pub notify_private: bool,
     /// The key of the one person of this machine, who is signed in without being asked, on this machine alone. Only
     /// `dev` and `demo` have one.
     pub local_key: Option<Key>,
@@ -67,6 +69,7 @@ pub fn router(app: AppState) -> Router {
         .layer(Extension(Paces::default()))
         .layer(from_fn_with_state(app.clone(), origin::check))
         .layer(from_fn(envelope::finish))
+        .layer(from_fn_with_state(app.clone(), pages::for_browsers))
         // Streams of events are left as they are: they would be held back until a block is full.
         .layer(CompressionLayer::new())
         .with_state(app)

@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::{AppState, middleware::caller::Caller};
 use crate::{
     core::{
+        access::Right,
         hold::{Hold, Scope},
         limit::Key,
     },
     store::{
         self, Pool, dead_letter,
         product::Product,
-        requirement::{Filter, Page},
+        requirement::{Filter, Page, Reader},
     },
 };
 
@@ -38,6 +39,27 @@ pub(crate) async fn requirements(pool: &Pool, caller: &Caller, filter: &Filter) 
         pages.push(store::requirement::list(pool, &filter).await?);
     }
     Ok(merged(pages, usize::try_from(filter.limit).unwrap_or_default()))
+}
+
+/// The caller as the reader of a view.
+pub(crate) fn reader(caller: &Caller) -> Reader {
+    let who = caller.principal();
+    Reader { name: who.name.clone(), login: who.login.clone(), steers: caller.may(Right::Steer) }
+}
+
+/// How many requirements a filter shows the caller, at most [`store::requirement::COUNTED`].
+pub(crate) async fn count(pool: &Pool, caller: &Caller, filter: &Filter) -> store::Result<usize> {
+    let mut count = 0;
+    match of_list(caller, filter.product.as_deref()) {
+        None => count += store::requirement::count(pool, filter).await?,
+        Some(names) => {
+            for name in names {
+                count += store::requirement::count(pool, &Filter { product: Some(name), ..filter.clone() })
+                    .await?;
+            }
+        }
+    }
+    Ok(count.min(store::requirement::COUNTED))
 }
 
 /// The dead letters of the caller's products.

@@ -29,11 +29,11 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 pub use self::{
     catalog::{
         amendment, api_key, audit, idempotency, product, repository, requirement, schedule, scope, session,
-        sign_in, workflow,
+        sign_in, subscription, workflow,
     },
     history::{
-        assessment, budget, effect, epilogue, event, open_pull, opinion, question, review, run, signal,
-        transition,
+        assessment, budget, delivery, effect, epilogue, event, notice, open_pull, opinion, question, review,
+        run, signal, transition,
     },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{

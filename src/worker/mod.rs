@@ -16,6 +16,7 @@
 
 mod epilogues;
 mod executor;
+mod notices;
 mod poller;
 mod presence;
 
@@ -37,6 +38,7 @@ use crate::{
         self, Engine,
         group_commit::{BatchLimits, GroupCommit},
     },
+    notify::Sender,
     queue::{Heartbeat, Notifier, Shared, Source, Timing},
     store::{self, Pool},
 };
@@ -59,6 +61,8 @@ pub struct Config {
     pub batches: BatchLimits,
     /// For how long a job waits for a provider that is out of reach, before a person is needed.
     pub longest_outage: Duration,
+    /// Sends messages to people; without one, other workers do.
+    pub sender: Option<Sender>,
 }
 
 impl Config {
@@ -72,6 +76,7 @@ impl Config {
             drain: DRAIN,
             batches: BatchLimits::default(),
             longest_outage: LONGEST_OUTAGE,
+            sender: None,
         }
     }
 }
@@ -104,14 +109,18 @@ pub async fn work(
         suspect: Arc::default(),
     };
     let presence = Presence::begin(&shared, &config.slots).await;
-    let due = Arc::new(Notify::new());
+    let (due, notices_due) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let notices = config.sender.map(|sender| {
+        tokio::spawn(notices::run(engine.clone(), shared.clone(), sender, Arc::clone(&notices_due)))
+    });
     let epilogues = tokio::spawn(epilogues::run(
         engine.clone(),
         shared.clone(),
         Arc::clone(&activities),
         Arc::clone(&due),
     ));
-    let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, due));
+    let wakes = poller::Wakes { epilogues: due, notices: notices_due };
+    let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, wakes));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
     let executor = Executor {
@@ -127,6 +136,9 @@ pub async fn work(
     end.cancel();
     poller.abort();
     epilogues.abort();
+    if let Some(notices) = notices {
+        notices.abort();
+    }
     activities.stopped().await;
     let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;

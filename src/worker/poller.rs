@@ -1,5 +1,5 @@
-//! Polls for due work that no notification announced: jobs, timers, schedules, the last words of ended runs, and
-//! runs that fit their budgets again.
+//! Polls for due work that no notification announced: jobs, timers, schedules, the last words of ended runs, messages to
+//! people, and runs that fit their budgets again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,8 +18,16 @@ const FUNDING: u64 = 30;
 /// The most runs that are woken before the next query for more.
 const WAKE_BATCH: i64 = 100;
 
+/// What is woken when the poll sees work for it.
+pub(super) struct Wakes {
+    /// The last words of ended runs.
+    pub(super) epilogues: Arc<Notify>,
+    /// Messages to people.
+    pub(super) notices: Arc<Notify>,
+}
+
 /// Polls until the worker stops, with one statement each time unless something is due.
-pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, epilogues: Arc<Notify>) {
+pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, wakes: Wakes) {
     for poll in 0_u64.. {
         // A new day brings new budgets; that need not be noticed to the second.
         if poll % FUNDING == 0
@@ -35,7 +43,10 @@ pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, epil
             Ok(due) => {
                 // They call the forge, so only a worker that does says them.
                 if due.epilogues && served.contains(&Queue::Github) {
-                    epilogues.notify_one();
+                    wakes.epilogues.notify_one();
+                }
+                if due.notices {
+                    wakes.notices.notify_one();
                 }
                 handle(&engine, &shared, &served, &due).await;
             }

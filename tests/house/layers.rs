@@ -5,7 +5,7 @@ use super::files;
 
 const LAYERS: &[&[&str]] = &[
     &["core"],
-    &["store", "github", "llm", "workspace"],
+    &["store", "github", "llm", "workspace", "notify"],
     &["engine", "queue", "dev"],
     &["activities", "api"],
     &["worker", "http"],
@@ -26,6 +26,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("AssertSqlSafe", &["store"]),
     ("octocrab::", &["github"]),
     ("async_openai::", &["llm"]),
+    ("lettre::", &["notify"]),
     ("utoipa::", &["api", "http"]),
     ("axum::", &["http", "dev", "github"]),
     ("apalis::", &["queue", "worker"]),

@@ -19,6 +19,7 @@ mod github;
 mod growth;
 mod http;
 mod llm;
+mod notices;
 mod pages;
 mod pool;
 mod postgres;

@@ -21,6 +21,7 @@ pub mod hold;
 pub mod job;
 pub mod limit;
 pub mod merge_method;
+pub mod notice;
 pub mod opinion;
 pub mod outage;
 pub mod path;

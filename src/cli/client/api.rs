@@ -7,10 +7,10 @@ use uuid::Uuid;
 use super::{Client, Failure};
 use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
-    Drained, Events, Finding, Hold, IssuedKey, Key, KeyLink, Limit, Most, NewAnswers, NewHold, NewKey,
-    NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule, Outage, OutageProbe, Product,
-    ProductBudget, Questions, Queue, Redrive, Redriven, Release, Released, Requirement, Requirements,
-    Resubmit, Run, RunBudget, Schedule, Why, Worker,
+    Deliveries, Drained, Events, Finding, Hold, IssuedKey, Key, KeyLink, Limit, Most, NewAnswers, NewHold,
+    NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSubscription, Outage,
+    OutageProbe, Product, ProductBudget, Questions, Queue, Redrive, Redriven, Release, Released, Replay,
+    Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, Schedule, Subscription, Why, Worker,
 };
 
 impl Client {
@@ -282,6 +282,38 @@ impl Client {
     pub(crate) async fn events(&self, run: Uuid, after: i32) -> Result<Events, Failure> {
         let path = format!("/api/v1/runs/{run}/events?after={after}&limit=1000");
         self.json(self.request(Method::GET, &path)).await
+    }
+
+    /// Makes a subscription, exactly once even if the connection breaks.
+    pub(crate) async fn subscribe(&self, new: &NewSubscription) -> Result<Subscription, Failure> {
+        self.post_once("/api/v1/subscriptions", new, Uuid::new_v4()).await
+    }
+
+    /// The caller's subscriptions.
+    pub(crate) async fn subscriptions(&self) -> Result<Vec<Subscription>, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/subscriptions")).await
+    }
+
+    /// Removes a subscription.
+    pub(crate) async fn unsubscribe(&self, id: Uuid) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, &format!("/api/v1/subscriptions/{id}"))).await.map(|_| ())
+    }
+
+    /// Sends a message that only tries a subscription.
+    pub(crate) async fn test_subscription(&self, id: Uuid) -> Result<Subscription, Failure> {
+        self.post_once(&format!("/api/v1/subscriptions/{id}/test"), &(), Uuid::new_v4()).await
+    }
+
+    /// A page of the messages to a subscription.
+    pub(crate) async fn deliveries(&self, id: Uuid, query: &[(&str, String)]) -> Result<Deliveries, Failure> {
+        let path = format!("/api/v1/subscriptions/{id}/deliveries");
+        self.json(self.request(Method::GET, &path).query(query)).await
+    }
+
+    /// Sends messages again that were given up.
+    pub(crate) async fn replay(&self, id: Uuid, replay: &Replay) -> Result<Replayed, Failure> {
+        let path = format!("/api/v1/subscriptions/{id}/replay");
+        self.json(self.request(Method::POST, &path).json(replay)).await
     }
 }
 

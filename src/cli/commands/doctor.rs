@@ -22,6 +22,7 @@ use crate::{
         invariant::{self, Check},
         outage, requirement,
         server::{self, Server},
+        subscription,
     },
 };
 
@@ -68,6 +69,10 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
             crate::store::epilogue::count_given_up(&pool).await.context("count the last words given up")?;
         describe_given_up(given_up, &mut text);
         found["last_words_given_up"] = json!(given_up);
+        let all = subscription::list(&pool, None).await.context("read the subscriptions")?;
+        let failing: Vec<_> = all.iter().filter(|one| one.gone_at.is_some() || one.error.is_some()).collect();
+        failing.iter().for_each(|one| describe_subscription(one, &mut text));
+        found["failing_subscriptions"] = failing.iter().map(|one| json!(one.id)).collect();
     }
     found["fallback"] = model::inspect(&mut text)?;
     let products = forge::inspect(&pool, missing == 0, &mut text).await?;
@@ -132,6 +137,21 @@ fn describe_given_up(count: i64, text: &mut String) {
         let _ =
             writeln!(text, "note {runs} could not complete the gate's check for a day, and no longer try");
     }
+}
+
+/// A subscription whose messages do not arrive; runs do not wait for it.
+fn describe_subscription(one: &subscription::Row, text: &mut String) {
+    let what = if one.gone_at.is_some() { "is gone" } else { "fails" };
+    let error = one.error.as_deref().map(|error| format!(": {}", one_line(error))).unwrap_or_default();
+    let _ = writeln!(
+        text,
+        "note the subscription {} of {} to {} {what}, {} due and {} given up{error}",
+        one.id,
+        one_line(&one.owner),
+        one_line(&one.shown),
+        one.due,
+        one.dead
+    );
 }
 
 fn describe_invariant(check: &Check, text: &mut String) {

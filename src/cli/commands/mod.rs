@@ -25,6 +25,7 @@ pub(super) mod retention;
 pub(super) mod run;
 pub(super) mod schedule;
 pub(super) mod serve;
+pub(super) mod subscription;
 pub(super) mod worker;
 
 use super::{Client, Exit, Printer, text::plain};

@@ -44,6 +44,9 @@ pub(crate) struct Put {
     /// After this many minutes without progress a check has failed, where the policy does not say.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i32).range(1..))]
     check_deadline: Option<i32>,
+    /// After this many hours of a wait for people, they are notified again [default: 24].
+    #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i16).range(1..=720))]
+    answer_hours: Option<i16>,
     /// The command that runs the product's tests in the sandbox.
     #[arg(last = true, value_name = "TEST_COMMAND")]
     test_command: Vec<String>,
@@ -84,6 +87,7 @@ impl From<Put> for Product {
             evidence_app: put.evidence_app,
             check_deadline_minutes: put.check_deadline,
             merge_method: put.merge_method,
+            answer_hours: put.answer_hours,
             open_pulls: put.open_pulls,
             warnings: Vec::new(),
         }

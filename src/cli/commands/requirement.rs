@@ -79,6 +79,9 @@ pub(crate) struct List {
     /// whose pull request was merged although no verdict had cleared it.
     #[arg(short, long)]
     state: Option<String>,
+    /// Only a view: needs-me, mine, stuck, over-budget or waiting.
+    #[arg(short, long)]
+    view: Option<String>,
     /// Only titles that contain this text.
     #[arg(short, long, value_name = "TEXT")]
     query: Option<String>,
@@ -140,6 +143,7 @@ async fn list(client: &Client, printer: &Printer, command: &List) -> anyhow::Res
         let given = [
             ("product", &command.product),
             ("state", &command.state),
+            ("view", &command.view),
             ("q", &command.query),
             ("cursor", &cursor),
         ];
@@ -173,6 +177,9 @@ fn table(requirements: &[Requirement]) -> String {
         let (state, product) = (state(requirement), plain(&requirement.product));
         let title = plain(&requirement.title);
         let _ = writeln!(text, "{}  {state:<20} {pull:<6} {product:<16} {title}", requirement.id);
+        if let Some(why) = &requirement.why {
+            let _ = writeln!(text, "{:38}{}", "", plain(why));
+        }
     }
     text
 }

@@ -31,6 +31,8 @@ pub(crate) async fn finish(mut request: Request, next: Next) -> Response {
     let mut response = answer(request, next).instrument(span).await;
     if let Some(error) = response.extensions_mut().remove::<Error>() {
         response = with_body(response, &error, &path, &id);
+        // Who asks with a browser gets a page in its place.
+        response.extensions_mut().insert(error);
     }
     protect(&mut response);
     if let Ok(id) = HeaderValue::from_str(&id) {

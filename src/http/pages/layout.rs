@@ -46,7 +46,10 @@ pub(super) fn page(settings: &Settings, caller: Option<&Caller>, title: &str, ma
                     a.home href="/" { "Aspora" }
                     span.muted { "code factory" }
                     span #link-state role="status" hidden {}
-                    @if let Some(caller) = caller { (who(caller)) }
+                    @if let Some(caller) = caller {
+                        (places(caller))
+                        (who(caller))
+                    }
                 }
                 (banner(settings))
                 (main)
@@ -56,12 +59,23 @@ pub(super) fn page(settings: &Settings, caller: Option<&Caller>, title: &str, ma
     fragment(&whole)
 }
 
+/// The pages that the caller may see.
+fn places(caller: &Caller) -> Markup {
+    let is_keeper = caller.may(Right::Administer) && caller.principal().products.names().is_none();
+    html! {
+        nav.places aria-label="Pages of Aspora" {
+            a href="/" { "Requirements" }
+            a href="/dead-letters" { "Dead letters" }
+            @if is_keeper { a href="/audit" { "Audit log" } }
+        }
+    }
+}
+
 /// Who is signed in, and the way out.
 fn who(caller: &Caller) -> Markup {
     let who = caller.principal();
     html! {
         nav.who aria-label="Your account" {
-            @if caller.may(Right::Administer) && who.products.names().is_none() { a href="/audit" { "Audit log" } }
             span { strong { (who.name) } " (" (who.role) ")" }
             @if caller.session().is_some() {
                 form method="post" action="/sign-out" { (proof(caller)) button { "Sign out" } }

@@ -5,6 +5,8 @@
 
 mod amend;
 mod audit;
+mod browsers;
+mod dead_letters;
 mod field;
 mod form;
 mod layout;
@@ -16,6 +18,8 @@ mod sign_in;
 mod submitted;
 mod visible;
 mod words;
+
+pub(super) use self::browsers::for_browsers;
 
 use axum::{
     Extension, Router,
@@ -49,6 +53,8 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/sign-in/oidc/callback", get(provider::back))
         .route("/sign-out", post(sign_in::leave).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/audit", get(audit::show))
+        .route("/dead-letters", get(dead_letters::show))
+        .route("/dead-letters/redrive", post(dead_letters::redrive).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/requirements/{id}/resubmit", get(amend::resubmit))
         .route(

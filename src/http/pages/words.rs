@@ -6,6 +6,7 @@ use maud::{Markup, html};
 use crate::{
     api::{Fact, Summary},
     core::{policy::Tier, run},
+    store::requirement::View,
 };
 
 /// An event in words, the same as in terminals.
@@ -92,7 +93,33 @@ pub(super) fn state(word: &str) -> Markup {
         "failed" | "blocked" => "badge bad",
         _ => "badge",
     };
-    html! { span class=(class) { (word) } }
+    html! { span class=(class) { (state_name(word)) } }
+}
+
+/// The state of a run, or how it ended, in the words of its sentence.
+pub(super) fn state_name(word: &str) -> &str {
+    if word == "blocked" { "needs a person" } else { word }
+}
+
+/// A place of a graph in words; the end at which a person is needed is called as everywhere else.
+pub(super) fn place(name: &str) -> String {
+    if name == "needs_human" { state_name("blocked").to_owned() } else { name.replace('_', " ") }
+}
+
+/// A view of the list in words.
+pub(super) const fn view(view: View) -> &'static str {
+    match view {
+        View::NeedsMe => "Needs me",
+        View::Mine => "Mine",
+        View::Stuck => "Stuck",
+        View::OverBudget => "Over budget",
+        View::Waiting => "Waiting",
+    }
+}
+
+/// For how long something has been so, with the exact beginning in its title.
+pub(super) fn lasting(now: DateTime<Utc>, since: DateTime<Utc>) -> Markup {
+    html! { time datetime=(since.to_rfc3339()) title={ "since " (utc(since)) } { (span(now - since)) } }
 }
 
 /// A commit's first seven digits, linked to the forge where the repository is known.

@@ -23,6 +23,7 @@ mod responses;
 mod reviews;
 mod runs;
 mod schedules;
+mod subscriptions;
 mod webhooks;
 mod workers;
 
@@ -32,7 +33,7 @@ use axum::{
     http::{Method, Uri},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse as _, Response},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 
 use super::{
@@ -73,6 +74,11 @@ async fn guard(State(app): State<AppState>, request: Request, next: Next) -> Res
 fn people() -> Router<AppState> {
     Router::new()
         .route("/me", get(keys::me))
+        .route("/subscriptions", get(subscriptions::list).post(subscriptions::create))
+        .route("/subscriptions/{id}", delete(subscriptions::remove))
+        .route("/subscriptions/{id}/test", post(subscriptions::test))
+        .route("/subscriptions/{id}/deliveries", get(subscriptions::deliveries))
+        .route("/subscriptions/{id}/replay", post(subscriptions::replay))
         .route("/keys", get(keys::list).post(keys::create))
         .route("/keys/{id}/revoke", post(keys::revoke))
         .route("/keys/{id}/link", post(keys::link))

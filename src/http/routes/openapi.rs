@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     amendments, audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys,
-    limits, opinions, outages, products, questions, requirements, reviews, runs, schedules, webhooks,
-    workers,
+    limits, opinions, outages, products, questions, requirements, reviews, runs, schedules, subscriptions,
+    webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -37,7 +37,7 @@ use crate::{api, http::middleware::error::Error};
         holds::list, holds::put, holds::release, outages::list, outages::probe,
         workers::list, workers::drain, workers::queues,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
-        keys::me, keys::list, keys::create, keys::revoke, keys::link, audit::list, audit::of_run, audit::verify,
+        audit::list, audit::of_run, audit::verify, keys::create, keys::link, keys::list, keys::me, keys::revoke, subscriptions::create, subscriptions::deliveries, subscriptions::list, subscriptions::remove, subscriptions::replay, subscriptions::test,
         webhooks::github, health::alive, health::ready,
     ),
     components(schemas(api::Event, api::Problem)),
@@ -54,6 +54,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
+        (name = "subscriptions", description = "Where people are notified, and what became of each message."),
         (name = "keys", description = "API keys, and who the caller is."),
         (name = "audit", description = "What people and keys did."),
         (name = "webhooks", description = "Deliveries of the forge."),

@@ -28,6 +28,8 @@ const WORD_LIMIT: usize = 255;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The longest deadline of a check, in minutes: a year, as in a policy.
 const DEADLINE_LIMIT: i32 = 366 * 24 * 60;
+/// The most hours of a wait for people before they are notified again.
+const HOURS_LIMIT: i16 = 720;
 /// The most words of a command.
 const WORDS: usize = 100;
 
@@ -66,6 +68,7 @@ pub(super) async fn put(
         evidence_app: product.evidence_app.as_deref(),
         check_deadline_minutes: product.check_deadline_minutes,
         merge_method: method,
+        answer_hours: product.answer_hours,
         open_pulls: product.open_pulls,
     };
     let is_new = app.engine.put_product(&settings, caller.author()).await?;
@@ -147,6 +150,10 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Erro
     if product.check_deadline_minutes.is_some_and(|minutes| !(1..=DEADLINE_LIMIT).contains(&minutes)) {
         let limits = format!("must be from 1 to {DEADLINE_LIMIT} minutes; leave it out for 60");
         wrong.push(("/check_deadline_minutes", limits));
+    }
+    if product.answer_hours.is_some_and(|hours| !(1..=HOURS_LIMIT).contains(&hours)) {
+        let limits = format!("must be from 1 to {HOURS_LIMIT} hours; leave it out for 24");
+        wrong.push(("/answer_hours", limits));
     }
     let method = product.merge_method.parse::<MergeMethod>();
     let method = method.map_err(|it| wrong.push(("/merge_method", it.to_string()))).ok();

@@ -83,6 +83,7 @@ pub(super) async fn submit(
     params(
         ("product" = Option<String>, Query, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "Only this product."),
         ("state" = Option<String>, Query, description = "Only runs in this state (active, waiting, paused, ended) or with this end (succeeded, failed, blocked, cancelled); or those whose pull request was merged although no verdict had cleared it (unjudged).", pattern = "^(active|waiting|paused|ended|succeeded|failed|blocked|cancelled|unjudged)$"),
+        ("view" = Option<String>, Query, description = "Only a view: what the caller can bring further (needs-me), asked for (mine), what does not move although it waits for nobody (stuck), what a budget pauses (over-budget), what waits (waiting).", pattern = "^(needs-me|mine|stuck|over-budget|waiting)$"),
         ("q" = Option<String>, Query, description = "Only titles that contain this text, in any case. A page of a search looks at 20000 titles, or 5000 with a state: it may have few items or none although next_cursor leads on."),
         ("cursor" = Option<String>, Query, description = "The next_cursor of the page before.", pattern = "^[0-9a-f]{48}$"),
         ("limit" = Option<i32>, Query, description = "1 to 100; default 20.", minimum = 1, maximum = 100),
@@ -96,13 +97,19 @@ pub(super) async fn list(
     caller: Caller,
     query: Query,
 ) -> Result<Response, Error> {
-    let query = query.only(&["product", "state", "q", "cursor", "limit"])?;
+    let query = query.only(&["product", "state", "view", "q", "cursor", "limit"])?;
     let limit = query.number("limit", 1, 100, 20)?;
-    let mut filter = filter(&query)?;
+    let mut filter = filter(&query, &caller)?;
     filter.limit = i64::from(limit);
     let page = scope::requirements(app.engine.pool(), &caller, &filter).await?;
     let next_cursor = page.next.map(|(at, id)| cursor(at.timestamp_micros(), id));
-    let items = page.rows.into_iter().map(|row| api::Requirement { body: None, ..row.into() }).collect();
+    let ids: Vec<Uuid> = page.rows.iter().map(|row| row.run_id).collect();
+    let standing = store::standing::of_all(app.engine.pool(), &ids).await?;
+    let item = |row: store::requirement::Row| {
+        let found = standing.get(&row.run_id);
+        api::Requirement { body: None, ..row.into() }.standing(found)
+    };
+    let items = page.rows.into_iter().map(item).collect();
     let link = next_cursor.as_ref().map(|cursor| next_link(&query, cursor, limit));
     let mut response = Json(Requirements { items, next_cursor }).into_response();
     if let Some(link) = link.and_then(|link| HeaderValue::from_str(&link).ok()) {
@@ -214,7 +221,7 @@ pub(super) async fn explained(app: &AppState, caller: &Caller, error: engine::Er
     Error::new(Kind::UnknownProduct, detail.clone()).at("/product", detail)
 }
 
-fn filter(query: &Query) -> Result<Filter, Error> {
+fn filter(query: &Query, caller: &Caller) -> Result<Filter, Error> {
     let product = query
         .text("product")
         .map(|name| name.parse::<ProductName>().map_err(|wrong| Error::parameter("product", wrong.message)));
@@ -223,6 +230,11 @@ fn filter(query: &Query) -> Result<Filter, Error> {
     if state.is_some_and(|word| !STATES.contains(&word)) {
         return Err(Error::parameter("state", format!("must be one of {}", STATES.join(", "))));
     }
+    let view = query.text("view").map(|text| {
+        text.parse()
+            .map(|view| (view, scope::reader(caller)))
+            .map_err(|wrong: String| Error::parameter("view", wrong))
+    });
     let wrong =
         || Error::parameter("cursor", "is not a cursor of this list; send next_cursor as it was given");
     let before = match query.text("cursor") {
@@ -230,7 +242,7 @@ fn filter(query: &Query) -> Result<Filter, Error> {
         None => None,
     };
     let text = query.text("q").map(str::to_owned);
-    Ok(Filter { product, state: state.map(str::to_owned), text, before, limit: 0 })
+    Ok(Filter { product, state: state.map(str::to_owned), view: view.transpose()?, text, before, limit: 0 })
 }
 
 fn cursor(micros: i64, id: Uuid) -> String {
@@ -248,7 +260,7 @@ fn position(cursor: &str) -> Option<(DateTime<chrono::Utc>, Uuid)> {
 
 fn next_link(query: &Query, cursor: &str, limit: i32) -> String {
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
-    for name in ["product", "state", "q"] {
+    for name in ["product", "state", "view", "q"] {
         if let Some(value) = query.text(name) {
             pairs.append_pair(name, value);
         }

@@ -12,4 +12,5 @@ pub mod schedule;
 pub mod scope;
 pub mod session;
 pub mod sign_in;
+pub mod subscription;
 pub mod workflow;

@@ -27,6 +27,8 @@ pub struct Product {
     pub check_deadline_minutes: Option<i32>,
     /// How its pull requests are merged: `merge`, `squash` or `rebase`.
     pub merge_method: String,
+    /// After this many hours of a wait for people, they are notified again; `None`: 24.
+    pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once; `None`: [`OPEN_PULLS`].
     pub open_pulls: Option<i32>,
 }
@@ -72,7 +74,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
     sqlx::query_as!(
         Product,
         "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls,
+                merge_method, open_pulls, answer_hours,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1",
         name
@@ -89,7 +91,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
         "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls,
+                merge_method, open_pulls, answer_hours,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product order by name"
     )
@@ -107,6 +109,21 @@ pub async fn merge_by(
     method: MergeMethod,
 ) -> Result<()> {
     sqlx::query!("update product set merge_method = $2 where name = $1", name.as_str(), method.as_str())
+        .execute(executor)
+        .await
+        .map(|_| ())
+}
+
+/// Sets after how many hours of a wait for people they are notified again, 1 to 720; `None`: 24.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn remind_after(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    hours: Option<i16>,
+) -> Result<()> {
+    sqlx::query!("update product set answer_hours = $2 where name = $1", name.as_str(), hours)
         .execute(executor)
         .await
         .map(|_| ())

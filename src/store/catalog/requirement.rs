@@ -1,5 +1,7 @@
 //! Requirements, as product managers submitted them.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -55,6 +57,8 @@ const SCAN_LIMIT: i64 = 20_000;
 const SCAN_LIMIT_IN_STATE: i64 = 5_000;
 /// The maximum of rows of a page; the statements read one more.
 const MOST: usize = 100;
+/// As far as a list is counted.
+pub const COUNTED: usize = MOST;
 /// Later than every requirement.
 const END_OF_TIME: DateTime<Utc> = DateTime::from_timestamp(253_402_300_799, 0).unwrap();
 /// The ways in which runs end.
@@ -63,6 +67,72 @@ const ENDS: [&str; 4] = ["succeeded", "failed", "blocked", "cancelled"];
 /// The state of requirements whose pull request was merged although no verdict had cleared it.
 const UNJUDGED: &str = "unjudged";
 
+/// What a list shows of all requirements, for the person who reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Runs that this person can bring further.
+    NeedsMe,
+    /// What this person asked for.
+    Mine,
+    /// Runs on which nothing happened for an hour although they wait for nobody, which a hold keeps from going on, or
+    /// whose job is a dead letter.
+    Stuck,
+    /// Runs that a budget pauses.
+    OverBudget,
+    /// Runs that wait, for machines or for people.
+    Waiting,
+}
+
+/// Who reads a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// The name, as histories record it.
+    pub name: String,
+    /// The login on the forge, if it is linked.
+    pub login: Option<String>,
+    /// Whether the person may approve changes and send runs elsewhere.
+    pub steers: bool,
+}
+
+impl View {
+    /// All views.
+    pub const ALL: [Self; 5] = [Self::NeedsMe, Self::Mine, Self::Stuck, Self::OverBudget, Self::Waiting];
+
+    /// The name in addresses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NeedsMe => "needs-me",
+            Self::Mine => "mine",
+            Self::Stuck => "stuck",
+            Self::OverBudget => "over-budget",
+            Self::Waiting => "waiting",
+        }
+    }
+
+    /// The states and ends of the runs that it can show.
+    const fn states(self) -> &'static [&'static str] {
+        match self {
+            Self::NeedsMe => &["waiting", "paused", "blocked"],
+            Self::Mine => &["active", "waiting", "paused", "succeeded", "failed", "blocked", "cancelled"],
+            Self::Stuck => &["active", "waiting", "blocked"],
+            Self::OverBudget => &["paused"],
+            Self::Waiting => &["waiting"],
+        }
+    }
+}
+
+impl FromStr for View {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        Self::ALL.into_iter().find(|view| view.as_str() == text).ok_or_else(|| {
+            let names: Vec<&str> = Self::ALL.iter().map(|view| view.as_str()).collect();
+            format!("must be one of {}", names.join(", "))
+        })
+    }
+}
+
 /// Filters and pages a list of requirements.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -70,6 +140,8 @@ pub struct Filter {
     pub product: Option<String>,
     /// Only runs with this status or end.
     pub state: Option<String>,
+    /// Only this view, for this reader.
+    pub view: Option<(View, Reader)>,
     /// Only titles that contain this text, ignoring case.
     pub text: Option<String>,
     /// Only requirements before this cursor.
@@ -186,16 +258,19 @@ pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Row>> {
 /// When the database does not answer.
 pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
     let (at, id) = filter.before.unwrap_or((END_OF_TIME, Uuid::max()));
-    let scan_end = match filter.text {
-        Some(_) => {
-            let limit = if filter.state.is_some() { SCAN_LIMIT_IN_STATE } else { SCAN_LIMIT };
+    let in_state = filter.state.is_some() || filter.view.is_some();
+    let is_mine = matches!(filter.view, Some((View::Mine, _)));
+    let scan_end = match filter.text.is_some() || is_mine {
+        true => {
+            let limit = if in_state { SCAN_LIMIT_IN_STATE } else { SCAN_LIMIT };
             scan_end(pool, filter.product.as_deref(), at, id, limit).await?
         }
-        None => None,
+        false => None,
     };
     let (end_at, end_id) = scan_end.unwrap_or((DateTime::UNIX_EPOCH, Uuid::nil()));
     let Filter { product, text, state, .. } = filter;
     let mut rows = match (state.as_deref(), product) {
+        _ if filter.view.is_some() => in_view(pool, filter, (at, id), (end_at, end_id)).await?,
         (Some(UNJUDGED), _) => {
             let file = sqlx::query_file_as!(
                 Row,
@@ -259,6 +334,50 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Page> {
     rows.truncate(size);
     let next = if more { rows.last().map(|row| (row.listed_at, row.id)) } else { scan_end };
     Ok(Page { rows, next })
+}
+
+/// The rows of a view between two cursors.
+async fn in_view(
+    pool: &Pool,
+    filter: &Filter,
+    (at, id): (DateTime<Utc>, Uuid),
+    (end_at, end_id): (DateTime<Utc>, Uuid),
+) -> Result<Vec<Row>> {
+    let Some((view, reader)) = &filter.view else { return Ok(Vec::new()) };
+    let wanted = filter.state.as_deref();
+    let states = view.states().iter().filter(|it| wanted.is_none_or(|wanted| is_in(it, wanted)));
+    let states: Vec<String> = states.map(ToString::to_string).collect();
+    sqlx::query_file_as!(
+        Row,
+        "src/store/catalog/requirement_list_view.sql",
+        filter.text.as_deref(),
+        at,
+        id,
+        end_at,
+        end_id,
+        filter.product.as_deref(),
+        &states,
+        view.as_str(),
+        reader.name,
+        reader.login,
+        reader.steers
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Whether runs in `state` are among those that a filter by `wanted` shows.
+fn is_in(state: &str, wanted: &str) -> bool {
+    state == wanted || (wanted == "ended" && ENDS.contains(&state))
+}
+
+/// How many requirements a filter shows, up to [`COUNTED`].
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn count(pool: &Pool, filter: &Filter) -> Result<usize> {
+    let filter = Filter { before: None, limit: COUNTED as i64, ..filter.clone() };
+    Ok(list(pool, &filter).await?.rows.len())
 }
 
 /// How many pull requests were merged although no verdict had cleared them.

@@ -416,3 +416,20 @@ fn to_db(count: u64) -> i64 {
 const fn from_db(count: i64) -> u64 {
     if count < 0 { 0 } else { count.unsigned_abs() }
 }
+
+/// What the model calls of these runs cost, in micro-dollars, by the runs' ids as text; runs without calls are left out.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn spent_of_runs(
+    executor: impl sqlx::PgExecutor<'_>,
+    runs: &[String],
+) -> Result<std::collections::HashMap<String, i64>> {
+    let rows = sqlx::query!(
+        "select key, settled_micro_dollars from budget_use where scope = 'run' and key = any ($1)",
+        runs
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.key, row.settled_micro_dollars)).collect())
+}

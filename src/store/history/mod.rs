@@ -2,9 +2,11 @@
 
 pub mod assessment;
 pub mod budget;
+pub mod delivery;
 pub mod effect;
 pub mod epilogue;
 pub mod event;
+pub mod notice;
 pub mod open_pull;
 pub mod opinion;
 pub mod question;

@@ -96,7 +96,7 @@ pub async fn lock(connection: &mut Connection, id: Uuid) -> Result<Option<Stored
     let row = sqlx::query_as!(
         Record,
         r#"select id, subject_kind, coalesce(requirement_id, subject_id) as "subject_id!", workflow_hash,
-                  product, repository, base_branch, branch, version, state as "state: Json<Run>",
+                  product, repository, base_branch, branch, version, state,
                   priority, parent, created_at, updated_at, clock_timestamp() as "now!"
            from run where id = $1 for no key update"#,
         id
@@ -114,7 +114,7 @@ pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Store
     let row = sqlx::query_as!(
         Record,
         r#"select id, subject_kind, coalesce(requirement_id, subject_id) as "subject_id!", workflow_hash,
-                  product, repository, base_branch, branch, version, state as "state: Json<Run>",
+                  product, repository, base_branch, branch, version, state,
                   priority, parent, created_at, updated_at, clock_timestamp() as "now!"
            from run where id = $1"#,
         id
@@ -122,6 +122,24 @@ pub async fn get(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Store
     .fetch_optional(executor)
     .await?;
     row.map(StoredRun::try_from).transpose()
+}
+
+/// Reads these runs; those that do not exist, and those that this release cannot read, are left out.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get_all(executor: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Vec<StoredRun>> {
+    let rows = sqlx::query_as!(
+        Record,
+        r#"select id, subject_kind, coalesce(requirement_id, subject_id) as "subject_id!", workflow_hash,
+                  product, repository, base_branch, branch, version, state,
+                  priority, parent, created_at, updated_at, clock_timestamp() as "now!"
+           from run where id = any ($1)"#,
+        ids
+    )
+    .fetch_all(executor)
+    .await?;
+    Ok(rows.into_iter().filter_map(|row| StoredRun::try_from(row).ok()).collect())
 }
 
 /// Stores the new state of a run after `events` events; false when its version is no longer `version`.
@@ -214,7 +232,7 @@ struct Record {
     base_branch: String,
     branch: String,
     version: i32,
-    state: Json<Run>,
+    state: serde_json::Value,
     priority: i16,
     parent: Option<Uuid>,
     created_at: DateTime<Utc>,
@@ -240,7 +258,7 @@ impl TryFrom<Record> for StoredRun {
                 parent: row.parent,
             },
             version: row.version,
-            run: row.state.0,
+            run: serde_json::from_value(row.state).map_err(|error| Error::Decode(Box::new(error)))?,
             created_at: row.created_at,
             updated_at: row.updated_at,
             now: row.now,

@@ -39,12 +39,21 @@ pub enum Class {
     Answers,
     /// Long texts without references.
     Blobs,
+    /// Notices and their deliveries, of runs that have ended.
+    Deliveries,
 }
 
 impl Class {
     /// All classes, in the order in which they are deleted.
-    pub const ALL: [Self; 6] =
-        [Self::Answers, Self::Signals, Self::History, Self::Effects, Self::Runs, Self::Blobs];
+    pub const ALL: [Self; 7] = [
+        Self::Answers,
+        Self::Signals,
+        Self::Deliveries,
+        Self::History,
+        Self::Effects,
+        Self::Runs,
+        Self::Blobs,
+    ];
 
     /// The name of the class.
     #[must_use]
@@ -56,6 +65,7 @@ impl Class {
             Self::Signals => "signals",
             Self::Answers => "answers",
             Self::Blobs => "blobs",
+            Self::Deliveries => "deliveries",
         }
     }
 
@@ -65,7 +75,7 @@ impl Class {
             Self::Runs => &partition::TABLES,
             Self::History => &["event", "attempt"],
             Self::Effects => &["effect"],
-            Self::Signals | Self::Answers | Self::Blobs => &[],
+            Self::Signals | Self::Answers | Self::Blobs | Self::Deliveries => &[],
         }
     }
 }
@@ -155,6 +165,7 @@ pub async fn sweep(connection: &mut Connection, is_dry: bool) -> Result<Vec<Swep
             Class::Answers => swept.extend(answers(connection, days, is_dry).await?),
             Class::Signals => swept.extend(signals(connection, days, is_dry).await?),
             Class::Blobs => swept.extend(blobs(connection, days, is_dry).await?),
+            Class::Deliveries => swept.extend(notices(connection, days, is_dry).await?),
             Class::History | Class::Effects | Class::Runs => {
                 swept.extend(months(connection, class, days, is_dry).await?);
             }
@@ -373,6 +384,29 @@ async fn signals(connection: &mut Connection, days: f64, is_dry: bool) -> Result
         if done == 0 {
             return Ok(swept_rows(Class::Signals, "signal", rows));
         }
+    }
+}
+
+/// Deletes notices with their deliveries, unless one is still due or the run goes on: a notice that is there is what keeps
+/// the same one from being sent again.
+async fn notices(connection: &mut Connection, days: f64, is_dry: bool) -> Result<Option<Swept>> {
+    let mut rows = 0;
+    loop {
+        let old = sqlx::query_scalar!(
+            "select id from notice n where created_at < now() - make_interval(secs => $1::float8 * 86400)
+             and not exists (select from run where run.id = n.run_id and run.status <> 'ended')
+             and not exists (select from delivery where delivery.notice = n.id and delivery.state = 'due')
+             order by created_at limit $2",
+            days,
+            BATCH
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        rows += i64::try_from(old.len()).unwrap_or(i64::MAX);
+        if is_dry || old.is_empty() {
+            return Ok(swept_rows(Class::Deliveries, "notice", rows));
+        }
+        sqlx::query!("delete from notice where id = any ($1)", &old).execute(&mut *connection).await?;
     }
 }
 

@@ -1,7 +1,7 @@
 //! The job table: a row for each run that needs an attempt, and the lease of the worker that has it.
 //!
 //! A lease is a random token and an end (`visible_at`). No process watches the workers: a job whose lease has
-//! run out is claimed by the same statement as a new one. The states of a job are those of [`JobState`].
+//! run out is claimed by the same statement as a new one. The states of a job are those of [`crate::core::job::JobState`].
 
 use std::time::Duration;
 
@@ -9,14 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 use uuid::Uuid;
 
-use crate::core::{
-    hold::Hold,
-    job::{Columns, JobState},
-    run::Action,
-    subject::Subject,
-    why::{Breaker, Full, Job},
-    workflow::Queue,
-};
+use crate::core::{run::Action, subject::Subject, why::Job, workflow::Queue};
 use crate::store::{
     Clock, Connection, Pool, Result, failpoint,
     run::{RunSpec, StoredRun},
@@ -208,6 +201,8 @@ pub struct DueWork {
     pub ticks: bool,
     /// The last word of an ended run is due.
     pub epilogues: bool,
+    /// A run may give a notice, or a delivery is due.
+    pub notices: bool,
 }
 
 /// Reads, in one statement, what is due.
@@ -359,43 +354,7 @@ pub async fn unclaim(pool: &Pool, lease: &Lease, rest: Duration) -> Result<bool>
 /// # Errors
 /// When the database does not answer.
 pub async fn standing(executor: impl sqlx::PgExecutor<'_>, run_id: Uuid) -> Result<Option<Job>> {
-    let row = sqlx::query_file!("src/store/queue/job_standing.sql", run_id).fetch_optional(executor).await?;
-    Ok(row.map(|row| Job {
-        queue: row.queue,
-        visible_at: row.visible_at,
-        attempts: unsigned(row.attempts),
-        most: unsigned(row.max_attempts),
-        last: row.worker.zip(row.began_at),
-        state: JobState::of(
-            &Columns {
-                leased: row.leased,
-                visible_at: row.visible_at,
-                paused: row.paused,
-                lost: unsigned(row.lost),
-                snoozed: row.snoozed,
-            },
-            row.now,
-        ),
-        lost: unsigned(row.lost) + u32::from(row.leased && row.visible_at <= row.now),
-        error: row.last_error,
-        held_back: row.delayed_by.map(|key| (key, row.delayed_why)),
-        outage: row.outage_error.map(|error| Breaker {
-            open: row.down_since.zip(row.next_probe_at).filter(|_| row.is_down),
-            error,
-        }),
-        beside: row.beside.zip(row.beside_since),
-        full: row.full_key.map(|key| Full {
-            key,
-            held: unsigned(row.full_held.unwrap_or_default()),
-            most: unsigned(row.full_most.unwrap_or_default()),
-        }),
-        served: row.served,
-        hold: row
-            .hold_scope
-            .zip(row.hold_reason)
-            .zip(row.held_by.zip(row.held_since))
-            .map(|((scope, reason), (by, since))| Hold { scope, reason, by, since }),
-    }))
+    Ok(super::standing::jobs(executor, &[run_id]).await?.pop().map(|(_, job)| job))
 }
 
 /// A row of a claim: what is true of the whole batch, then a job, then its run. A claim of nothing has one row

@@ -13,4 +13,7 @@ select array(
        exists (select from timer where due_at <= now()) as "timers!",
        exists (select from schedule where next_at <= now()) as "ticks!",
        exists (select from epilogue where due_at <= now())
-           and not exists (select from hold where scope = 'all') as "epilogues!"
+           and not exists (select from hold where scope = 'all') as "epilogues!",
+       -- A held factory notifies too.
+       exists (select from notice_due where due_at <= now())
+           or exists (select from delivery where state = 'due' and due_at <= now()) as "notices!"

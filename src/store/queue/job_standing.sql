@@ -1,7 +1,8 @@
--- The job of a run, and what may keep it from being claimed.
-select j.queue, j.visible_at, j.attempts, j.max_attempts, j.lost, j.began_at,
+-- The jobs of runs, and what may keep each from being claimed.
+select j.run_id as "run_id!", j.queue as "queue!", j.visible_at as "visible_at!", j.attempts as "attempts!",
+       j.max_attempts as "max_attempts!", j.lost as "lost!", j.began_at,
        case when j.attempts > 0 then j.worker end as worker,
-       j.lease_token is not null as "leased!", j.paused, coalesce(j.delayed_tries = j.attempts, false) as "snoozed!",
+       j.lease_token is not null as "leased!", j.paused as "paused!", coalesce(j.delayed_tries = j.attempts, false) as "snoozed!",
        now() as "now!",
        (select body->>'error' from event
         where event.run_id = j.run_id and kind = 'failed' and (body->>'turn')::integer = j.turn
@@ -47,4 +48,4 @@ left join lateral (
     where held >= most
     limit 1
 ) full_key on true
-where j.run_id = $1
+where j.run_id = any ($1)

@@ -194,11 +194,22 @@ async fn changes(world: &World) -> Vec<Change> {
             json!({ "identity": "ada@acme.example" }),
             "key.link",
         ),
+        (
+            "POST",
+            "/api/v1/subscriptions",
+            "/api/v1/subscriptions".to_owned(),
+            json!({ "target": "email", "address": "ada@acme.example" }),
+            "subscription.create",
+        ),
     ]
 }
 
 /// The changes that other tests make: they need a run in a state of its own, or a browser.
-const ELSEWHERE: [&str; 14] = [
+const ELSEWHERE: [&str; 18] = [
+    "POST /dead-letters/redrive",
+    "DELETE /api/v1/subscriptions/{id}",
+    "POST /api/v1/subscriptions/{id}/test",
+    "POST /api/v1/subscriptions/{id}/replay",
     "POST /api/v1/outages/{provider}/probe",
     "POST /sign-in",
     "POST /sign-out",

@@ -10,6 +10,8 @@ mod questions;
 mod requests;
 mod runs;
 mod sessions;
+mod subscriptions;
+mod views;
 mod webhooks;
 
 use std::{sync::Arc, time::Duration};

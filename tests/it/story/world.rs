@@ -153,6 +153,8 @@ impl World {
             drain: Duration::from_secs(1),
             longest_outage: aspora::core::outage::LONGEST_OUTAGE,
             calls_without_head: setup.calls_without_head,
+            smtp: None,
+            notify_private: true,
         };
         let pool = database.pool.clone();
         let engine = Engine::open(pool.clone()).await.unwrap();

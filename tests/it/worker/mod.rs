@@ -3,7 +3,7 @@
 use crate::support;
 
 mod attempts;
-mod harness;
+pub(crate) mod harness;
 mod leases;
 mod outage;
 mod stops;

@@ -87,6 +87,8 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/runs/{id}/answers", May(Submit, RUN)),
     row("POST", "/runs/{id}/opinion", May(Approve, RUN)),
     row("POST", "/runs/{id}/dismiss", May(Steer, RUN)),
+    row("GET", "/dead-letters", May(Read, Lists)),
+    row("POST", "/dead-letters/redrive", May(Steer, Body)),
     row("GET", "/audit", May(Administer, Factory)),
     // Requirements and runs.
     row("GET", "/api/v1/me", Known),
@@ -151,6 +153,13 @@ pub const ROUTES: &[Route] = &[
     row("DELETE", "/api/v1/schedules/{name}", May(Schedule, SCHEDULE)),
     row("POST", "/api/v1/schedules/{name}/pause", May(Schedule, SCHEDULE)),
     row("POST", "/api/v1/schedules/{name}/resume", May(Schedule, SCHEDULE)),
+    // Subscriptions: each person has their own, and admins those of the factory.
+    row("GET", "/api/v1/subscriptions", May(Read, Lists)),
+    row("POST", "/api/v1/subscriptions", May(Read, Body)),
+    row("DELETE", "/api/v1/subscriptions/{id}", May(Read, Body)),
+    row("POST", "/api/v1/subscriptions/{id}/test", May(Read, Body)),
+    row("GET", "/api/v1/subscriptions/{id}/deliveries", May(Read, Lists)),
+    row("POST", "/api/v1/subscriptions/{id}/replay", May(Read, Body)),
     // Keys and the audit log.
     row("GET", "/api/v1/keys", May(Administer, Factory)),
     row("POST", "/api/v1/keys", May(Administer, Factory)),

@@ -169,6 +169,17 @@ impl State {
     }
 }
 
+impl State {
+    /// Since when the run stands here: in its step, or paused. An end does not say.
+    #[must_use]
+    pub fn since(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Paused(pause) => Some(pause.since),
+            state => state.entered(),
+        }
+    }
+}
+
 impl Progress {
     /// What is known once `new` facts are added.
     #[must_use]

@@ -98,7 +98,7 @@ fn ending(end: End) -> &'static str {
     match end {
         End::Succeeded => "Done",
         End::Failed => "It cannot be done",
-        End::Blocked => "A person is needed",
+        End::Blocked => "It needs a person",
         End::Cancelled => "Cancelled",
     }
 }

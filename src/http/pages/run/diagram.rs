@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::view::View;
+use super::{super::words, view::View};
 use crate::core::{run::State, workflow::Workflow};
 
 const BOX_WIDE: i32 = 118;
@@ -162,7 +162,7 @@ impl<'a> Layout<'a> {
         html! {
             g.place.here[here].been[been] {
                 rect x=(x) y=(y) width=(BOX_WIDE) height=(BOX_HIGH) rx=(corner) {}
-                text x=(x + BOX_WIDE / 2) y=(y + BOX_HIGH / 2 + 5) { (name.replace('_', " ")) }
+                text x=(x + BOX_WIDE / 2) y=(y + BOX_HIGH / 2 + 5) { (words::place(name)) }
             }
         }
     }
