@@ -85,6 +85,7 @@ impl Attempt<'_> {
                 .await?,
             rounds_left: self.rounds_left,
             approvals: self.approvals(pull.number).await?,
+            remarks: None,
             pull_state: PullFact {
                 state: pull.state,
                 draft: pull.draft,

@@ -8,12 +8,14 @@ use super::{
 pub(super) fn judge(facts: &Facts, demands: &Demands, tier: Tier, clean_review: bool) -> Section {
     let latest = latest(facts);
     let refused: Vec<_> = latest.iter().filter(|review| blocks(review, facts)).collect();
-    if !refused.is_empty() {
+    if !refused.is_empty() && facts.remarks.is_none() {
         let names: Vec<_> = refused.iter().map(|review| review.by.login.as_str()).collect();
         let sentence = format!("{} asked for changes; only they can withdraw it", names.join(" and "));
         return Section::failed("approvals", sentence, Vec::new());
     }
-    let mut children: Vec<Node> = latest.into_iter().filter_map(|review| node(review, facts, tier)).collect();
+    // What they ask for is among the remarks; until they are content with the head, the merge waits for them.
+    let by: Vec<String> = refused.iter().map(|review| review.by.login.clone()).collect();
+    let mut children: Vec<Node> = latest.iter().filter_map(|review| node(review, facts, tier)).collect();
     if clean_review && !demands.human {
         children.push(Node::leaf(
             "Code Review Agent",
@@ -21,7 +23,19 @@ pub(super) fn judge(facts: &Facts, demands: &Demands, tier: Tier, clean_review: 
             "a clean review counts as one approval",
         ));
     }
-    count(children, demands)
+    with_refusals(count(children, demands), by)
+}
+
+/// The section, which waits for those who asked for changes too.
+fn with_refusals(mut section: Section, by: Vec<String>) -> Section {
+    if by.is_empty() {
+        return section;
+    }
+    let refusal = Wait::Refusal { by };
+    section.node.status = Status::Waiting;
+    section.node.sentence = format!("{}; {}", refusal.sentence(), section.node.sentence);
+    section.waits.insert(0, refusal);
+    section
 }
 
 fn count(children: Vec<Node>, demands: &Demands) -> Section {
@@ -48,6 +62,9 @@ fn node(review: &Approval, facts: &Facts, tier: Tier) -> Option<Node> {
             None => (Status::Satisfied, "approved this head".to_owned()),
             Some(why) => (Status::NotApplicable, format!("does not count: {why}")),
         },
+        ApprovalState::ChangesRequested if blocks(review, facts) => {
+            (Status::Waiting, format!("asked for changes at {}", review.commit.short()))
+        }
         ApprovalState::ChangesRequested if !review.bot => {
             let sentence = "asked for changes without write permission, which blocks nothing";
             (Status::NotApplicable, sentence.to_owned())

@@ -212,6 +212,7 @@ fn drawn(workflow: &Workflow, run: &Run, choice: usize, detail: u32) -> Option<E
             Event::RetriedFrom { step, reason: reason() }
         }
         14 if detail == 0 => Event::Stranded { reason: reason() },
+        15 => Event::TakenOver { by: "asha".to_owned(), reason: reason() },
         _ => {
             Event::Answered { turn, outcome: outcome()?, note: "n".to_owned(), progress: Progress::default() }
         }
