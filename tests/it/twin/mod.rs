@@ -2,6 +2,7 @@
 //! description.
 
 mod actions;
+mod comments;
 mod commits;
 mod credentials;
 mod deliveries;
