@@ -10,6 +10,7 @@ mod advance;
 mod attempts;
 mod budget;
 mod catalog;
+mod command;
 mod control;
 mod fork;
 pub mod group_commit;
@@ -31,6 +32,7 @@ use uuid::Uuid;
 pub use self::{
     accept::Accepted,
     catalog::ProductSettings,
+    command::Order,
     control::{Control, Denied, Verb},
     submission::Submission,
     wake::Received,

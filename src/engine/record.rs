@@ -162,6 +162,21 @@ pub(super) async fn dismissed(
     append(tx, by, act).await
 }
 
+/// A person asked for something to be fixed in a run's change.
+pub(super) async fn remarked(tx: &mut Connection, by: Author<'_>, run: Uuid, reason: &Reason) -> Result<()> {
+    let Some(stored) = store::run::lock(tx, run).await? else { return Ok(()) };
+    let subject = run.to_string();
+    let act = Act {
+        act: "run.fix",
+        subject: &subject,
+        run: Some(run),
+        product: Some(&stored.spec.product),
+        reason: Some(reason.as_str()),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
 /// A person had a provider probed that is down.
 pub(super) async fn probed(
     tx: &mut Connection,

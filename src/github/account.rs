@@ -55,15 +55,30 @@ impl Forge {
             Err(error) if error.kind() == Kind::NotFound => return Ok(Permission::None),
             Err(error) => return Err(error),
         };
-        Ok(match raw.permission.as_str() {
-            "admin" => Permission::Admin,
-            "maintain" => Permission::Maintain,
-            "write" => Permission::Write,
-            "triage" => Permission::Triage,
-            "read" => Permission::Read,
-            // A permission that we do not know permits nothing.
-            _ => Permission::None,
-        })
+        Ok(level(&raw.permission))
+    }
+
+    /// What an account is permitted to do in the repository, asked by its login and compared by its number: a login can
+    /// go to another account. A bot is permitted nothing.
+    ///
+    /// # Errors
+    /// As [`Self::permission`].
+    pub async fn permission_of(&self, repo: &RepoName, account: &Account) -> Result<Permission, Error> {
+        #[derive(Deserialize)]
+        struct Raw {
+            permission: String,
+            user: Option<Account>,
+        }
+        if account.is_bot {
+            return Ok(Permission::None);
+        }
+        let route = route(repo, &format!("collaborators/{}/permission", escape(&account.login)));
+        match self.get::<Raw>(&route).await {
+            Ok(raw) if raw.user.as_ref().is_some_and(|user| user.id == account.id) => Ok(level(&raw.permission)),
+            Ok(_) => Ok(Permission::None),
+            Err(error) if error.kind() == Kind::NotFound => Ok(Permission::None),
+            Err(error) => Err(error),
+        }
     }
 
     /// For a person's token `/user` is the account. An app has no user, but a bot account, whose number is not
@@ -86,6 +101,18 @@ impl Forge {
             }
         }
         .boxed()
+    }
+}
+
+/// What GitHub's word permits; one that we do not know permits nothing.
+fn level(word: &str) -> Permission {
+    match word {
+        "admin" => Permission::Admin,
+        "maintain" => Permission::Maintain,
+        "write" => Permission::Write,
+        "triage" => Permission::Triage,
+        "read" => Permission::Read,
+        _ => Permission::None,
     }
 }
 

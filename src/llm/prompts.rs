@@ -104,6 +104,8 @@ pub struct Remediate<'a> {
     pub body: &'a str,
     /// The open findings of the review.
     pub findings: &'a [Finding],
+    /// What people who may write to the repository ask for.
+    pub remarks: &'a [Finding],
     /// The blockers that the gate found, one line each.
     pub blockers: &'a [String],
     /// What the failed checks among them report.
@@ -208,6 +210,8 @@ impl Remediate<'_> {
         page.requirement(self.title, self.body);
         let findings: Vec<String> = self.findings.iter().map(finding_line).collect();
         page.list("Findings of the review", &findings);
+        let remarks: Vec<String> = self.remarks.iter().map(finding_line).collect();
+        page.list("What people ask for on the pull request", &remarks);
         page.list("What the gate holds against the change", self.blockers);
         for check in self.checks {
             page.section("A failed check", &check.shown());
@@ -369,6 +373,7 @@ mod tests {
             title: "t",
             body: "b",
             findings: &finding,
+            remarks: &[],
             blockers: &["docs are behind".to_owned()],
             checks: &[],
             tests: Some("1 failed"),

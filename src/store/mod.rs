@@ -30,7 +30,10 @@ pub use self::{
     catalog::{
         api_key, audit, idempotency, product, repository, requirement, schedule, scope, session, workflow,
     },
-    history::{assessment, budget, effect, epilogue, event, review, run, signal, transition},
+    history::{
+        assessment, budget, command, conversation, effect, epilogue, event, remark, review, run, signal,
+        transition,
+    },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{
         attempt, dead_letter, hold, job, job_control, limit, lost_delivery, notify, outage, rate, standing,

@@ -14,6 +14,7 @@
 //! There is one apalis worker a queue under one monitor. A handler never fails towards apalis: a failure belongs
 //! to the run and goes to the engine, whose retries are durable.
 
+mod conversations;
 mod epilogues;
 mod executor;
 mod poller;
@@ -109,7 +110,14 @@ pub async fn work(
         Arc::clone(&activities),
         Arc::clone(&due),
     ));
-    let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, due));
+    let spoken = Arc::new(Notify::new());
+    let conversations = tokio::spawn(conversations::run(
+        engine.clone(),
+        shared.clone(),
+        Arc::clone(&activities),
+        Arc::clone(&spoken),
+    ));
+    let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, due, spoken));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
     let executor = Executor {
@@ -125,6 +133,7 @@ pub async fn work(
     end.cancel();
     poller.abort();
     epilogues.abort();
+    conversations.abort();
     activities.stopped().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;
     anyhow::ensure!(stop.is_cancelled(), "the worker no longer claims jobs, though it was not stopped");

@@ -1,5 +1,5 @@
-//! Polls for due work that no notification announced: jobs, timers, schedules, the last words of ended runs, and
-//! runs that fit their budgets again.
+//! Polls for due work that no notification announced: jobs, timers, schedules, the last words of ended runs, conversations,
+//! and runs that fit their budgets again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,13 @@ const FUNDING: u64 = 30;
 const WAKE_BATCH: i64 = 100;
 
 /// Polls until the worker stops, with one statement each time unless something is due.
-pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, epilogues: Arc<Notify>) {
+pub(super) async fn run(
+    engine: Engine,
+    shared: Shared,
+    served: Vec<Queue>,
+    epilogues: Arc<Notify>,
+    conversations: Arc<Notify>,
+) {
     for poll in 0_u64.. {
         // A new day brings new budgets; that need not be noticed to the second.
         if poll % FUNDING == 0
@@ -36,6 +42,9 @@ pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, epil
                 // They call the forge, so only a worker that does says them.
                 if due.epilogues && served.contains(&Queue::Github) {
                     epilogues.notify_one();
+                }
+                if due.conversations && served.contains(&Queue::Github) {
+                    conversations.notify_one();
                 }
                 handle(&engine, &shared, &served, &due).await;
             }

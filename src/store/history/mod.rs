@@ -2,9 +2,12 @@
 
 pub mod assessment;
 pub mod budget;
+pub mod command;
+pub mod conversation;
 pub mod effect;
 pub mod epilogue;
 pub mod event;
+pub mod remark;
 pub mod review;
 pub mod run;
 pub mod signal;

@@ -208,6 +208,8 @@ pub struct DueWork {
     pub ticks: bool,
     /// The last word of an ended run is due.
     pub epilogues: bool,
+    /// A look at the conversation of a pull request is due.
+    pub conversations: bool,
 }
 
 /// Reads, in one statement, what is due.

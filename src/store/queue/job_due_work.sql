@@ -1,5 +1,5 @@
--- What is due: the queues with due jobs, those that several products use, and whether a timer, a schedule or the
--- last word of an ended run is due.
+-- What is due: the queues with due jobs, those that several products use, and whether a timer, a schedule, the last word of
+-- an ended run or a look at a conversation is due.
 select array(
            select queue from unnest($1::text[]) as queue
            where exists (select from job where job.queue = queue.queue and visible_at <= now() and not paused)
@@ -13,4 +13,6 @@ select array(
        exists (select from timer where due_at <= now()) as "timers!",
        exists (select from schedule where next_at <= now()) as "ticks!",
        exists (select from epilogue where due_at <= now())
-           and not exists (select from hold where scope = 'all') as "epilogues!"
+           and not exists (select from hold where scope = 'all') as "epilogues!",
+       exists (select from conversation where due_at <= now() and claimed_until <= now())
+           and not exists (select from hold where scope = 'all') as "conversations!"
