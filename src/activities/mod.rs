@@ -173,8 +173,8 @@ pub trait Perform: Send + Sync + 'static {
         futures::future::ready(()).boxed()
     }
 
-    /// Reads the conversation on a run's pull request, does what people ask for, and says where the run stands; after how
-    /// long to look again. It may be called more than once. A stand-in has no pull request.
+    /// Reads the conversation on a run's pull request, does what people ask for, and says where the run stands; after
+    /// how long to look again. It may be called more than once. A stand-in has no pull request.
     fn converse<'a>(
         &'a self,
         _engine: &'a Engine,

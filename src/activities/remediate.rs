@@ -53,8 +53,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if pull.head_sha != head && !may_have_pushed(at, &pull.head_sha).await? {
         return Ok(moved(&head, &pull.head_sha));
     }
-    // A person who sends the run here wants another round, whatever came of the last one.
+    // A person who sends the run here, or asks for something, wants another round, whatever came of the last one.
     if !at.run().was_sent_here()
+        && remarks(at).await?.is_empty()
         && let Some(note) = findings_are_back(at, &head).await?
     {
         return Ok(answer(Outcome::Unfixable, note));

@@ -21,13 +21,13 @@ use crate::{
 /// The account of GitHub itself, which commits what people write on its pages.
 const WEB_FLOW: &str = "web-flow";
 /// Who is named where GitHub knows no account.
-const NOBODY: &str = "somebody whom GitHub does not name";
+const NOBODY: &str = "an account that GitHub does not name";
 
 /// The commits of a pull request that are not ours.
 pub(super) struct Others {
     /// Those that no person has given to the run.
     pub(super) foreign: Vec<Sha>,
-    /// Everybody who wrote a commit, we included.
+    /// All accounts that wrote a commit, ours included.
     pub(super) committers: Vec<Person>,
 }
 

@@ -1,4 +1,4 @@
-//! Commands that people write on a pull request: each is obeyed once, with its row in the audit log.
+//! Commands that people write on a pull request: each is followed once, with its row in the audit log.
 
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// The most refusals of a run that are answered and in its history; whoever asks on is ignored.
+/// The most refusals of a run that are answered and in its history; further ones are ignored.
 const MOST_REFUSALS: i64 = 20;
 
 /// What a command asks the engine to do.
@@ -28,30 +28,30 @@ pub struct Order<'a> {
 }
 
 /// What became of an order.
-enum Obeyed {
+enum Followed {
     Done(Control),
     Refused(String),
 }
 
 impl Engine {
-    /// Obeys a command, unless its comment was read before; false if it was. The person acts under the name that is linked
+    /// Follows a command, unless its comment was read before; false if it was. The person acts under the name that is linked
     /// to their login.
     ///
     /// # Errors
     /// As [`Engine::control`], but for what the run's state does not allow: that is the answer of the command.
-    pub async fn obey(&self, new: &New<'_>, by: Author<'_>, order: &Order<'_>) -> Result<bool, Error> {
+    pub async fn follow_command(&self, new: &New<'_>, by: Author<'_>, order: &Order<'_>) -> Result<bool, Error> {
         let mut tx = self.pool().begin().await?;
         let done = Answer { outcome: "done", reaction: Some("+1"), reply: None };
         if !command::insert(&mut tx, new, &done).await? {
             return Ok(false);
         }
         let answer = match self.carry_out(&mut tx, new.run, by, order).await? {
-            Obeyed::Done(Control::Applied) => None,
-            Obeyed::Done(Control::Unchanged) => {
+            Followed::Done(Control::Applied) => None,
+            Followed::Done(Control::Unchanged) => {
                 let reply = Some("nothing changed: the run was in that state already".to_owned());
                 Some(Answer { reply, ..done })
             }
-            Obeyed::Refused(why) => {
+            Followed::Refused(why) => {
                 Some(Answer { outcome: "refused", reaction: Some("confused"), reply: Some(why) })
             }
         };
@@ -97,7 +97,7 @@ impl Engine {
         run: Uuid,
         by: Author<'_>,
         order: &Order<'_>,
-    ) -> Result<Obeyed, Error> {
+    ) -> Result<Followed, Error> {
         let mut inner = store::savepoint(tx).await?;
         if let Some(remark) = order.remark {
             remark::put(&mut inner, run, remark).await?;
@@ -119,15 +119,15 @@ impl Engine {
             Ok(_) if order.remark.is_some() => {
                 record::remarked(&mut inner, by, run, order.reason).await?;
                 inner.commit().await?;
-                Ok(Obeyed::Done(Control::Applied))
+                Ok(Followed::Done(Control::Applied))
             }
             Ok(control) => {
                 inner.commit().await?;
-                Ok(Obeyed::Done(control))
+                Ok(Followed::Done(control))
             }
             Err(error @ (Error::Denied(_) | Error::Refused(_))) => {
                 inner.rollback().await?;
-                Ok(Obeyed::Refused(error.to_string()))
+                Ok(Followed::Refused(error.to_string()))
             }
             Err(error) => Err(error),
         }

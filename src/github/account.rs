@@ -74,7 +74,9 @@ impl Forge {
         }
         let route = route(repo, &format!("collaborators/{}/permission", escape(&account.login)));
         match self.get::<Raw>(&route).await {
-            Ok(raw) if raw.user.as_ref().is_some_and(|user| user.id == account.id) => Ok(level(&raw.permission)),
+            Ok(raw) if raw.user.as_ref().is_some_and(|user| user.id == account.id) => {
+                Ok(level(&raw.permission))
+            }
             Ok(_) => Ok(Permission::None),
             Err(error) if error.kind() == Kind::NotFound => Ok(Permission::None),
             Err(error) => Err(error),

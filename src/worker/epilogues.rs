@@ -9,10 +9,7 @@ use crate::{
     activities::{Failure, LookedBack, Origin, Perform},
     engine::Engine,
     queue::Shared,
-    store::{
-        self,
-        epilogue,
-    },
+    store::{self, epilogue},
 };
 
 /// How long one may take; a claim lasts twice as long.

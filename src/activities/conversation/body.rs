@@ -1,5 +1,5 @@
-//! What our one comment on a pull request says. It names no time and no progress of a check, so that it changes only when
-//! something does that a person cares about.
+//! What our one comment on a pull request says. It names no time and no progress of a check, so that it changes only
+//! when something does that a person cares about.
 
 use std::fmt::Write as _;
 
@@ -122,7 +122,7 @@ fn by_people(wait: &Wait, tier: Tier) -> String {
 /// The commands, for people.
 fn commands() -> String {
     let mut listed = String::from(
-        "\n<details><summary>Commands</summary>\n\nA comment of somebody with write permission that begins with \
+        "\n<details><summary>Commands</summary>\n\nA comment of a person with write permission that begins with \
          one of these:\n\n",
     );
     for verb in Verb::ALL {

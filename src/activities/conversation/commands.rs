@@ -1,4 +1,4 @@
-//! Commands in comments: read once, obeyed for people who may write, answered by a reaction and at most one line.
+//! Commands in comments: read once, followed for people who may write, answered by a reaction and at most one line.
 
 use chrono::TimeDelta;
 
@@ -24,40 +24,40 @@ use crate::{
     },
 };
 
-/// The most commands that are obeyed at once; the next look goes on.
+/// The most commands that are followed at once; the next look goes on.
 const MOST_AT_ONCE: usize = 20;
 /// By how much the forge's listing may lag behind: comments from before the last look are read again.
 const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 
 impl Talk<'_> {
-    /// Obeys the commands that are new, in the order of their comments; whether there were no more.
-    pub(super) async fn obey(&mut self) -> Result<bool, Failure> {
+    /// Follows the commands that are new, in the order of their comments; whether there were no more.
+    pub(super) async fn follow(&mut self) -> Result<bool, Failure> {
         let (pool, run) = (&self.factory.pool, self.stored.spec.id);
         let read_to = conversation::read_to(pool, run).await?;
         let since = read_to.map(|at| at - OVERLAP);
         let us = self.factory.forge.identity().await?;
         let mut comments = self.factory.forge.comments_since(&self.repo, self.pull, since).await?;
         comments.sort_by_key(|comment| comment.id);
-        let (mut obeyed, mut newest) = (0, read_to);
+        let (mut followed, mut newest) = (0, read_to);
         for comment in comments {
-            if obeyed == MOST_AT_ONCE {
+            if followed == MOST_AT_ONCE {
                 break;
             }
             if let Some((by, read)) = heard(&comment, &us)
                 && !store::command::is_known(pool, number(comment.id)).await?
             {
                 self.handle(&comment, by, read).await?;
-                obeyed += 1;
+                followed += 1;
             }
             newest = newest.max(Some(comment.created_at));
         }
         if let Some(newest) = newest {
             conversation::set_read_to(pool, run, newest).await?;
         }
-        Ok(obeyed < MOST_AT_ONCE)
+        Ok(followed < MOST_AT_ONCE)
     }
 
-    /// Obeys one command, or records why not.
+    /// Follows one command, or records why not.
     async fn handle(
         &self,
         comment: &Comment,
@@ -119,7 +119,7 @@ impl Talk<'_> {
         let verb = Some(verb).filter(|_| remark.is_none() || !is_paused);
         let reason = because(command).ok_or_else(|| Failure::unusable("a command without a reason"))?;
         let order = Order { verb, remark: remark.as_ref(), reason: &reason };
-        self.engine.obey(new, Author::from(person), &order).await.map(drop).map_err(failed)
+        self.engine.follow_command(new, Author::from(person), &order).await.map(drop).map_err(failed)
     }
 
     /// Where the run stands, in a sentence.
@@ -156,7 +156,7 @@ impl Talk<'_> {
         match self.factory.forge.react(&self.repo, comment, reaction).await {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == Kind::Forbidden => Ok(false),
-            // Whoever deleted the comment wants no answer to it.
+            // A person who deleted the comment wants no answer to it.
             Err(error) if matches!(error.kind(), Kind::NotFound | Kind::Gone) => Ok(true),
             Err(error) => Err(error.into()),
         }
@@ -172,8 +172,8 @@ impl Talk<'_> {
     }
 }
 
-/// The command in a comment and who gives it; `None` for a comment of ours, of a bot, of nobody, or that was edited: a text
-/// is a command as it was written or not at all, whoever may edit it.
+/// The command in a comment and who gives it; `None` for a comment of ours, of a bot, of nobody, or that was edited: a
+/// text is a command as it was written or not at all, since others may edit it.
 fn heard<'c>(comment: &'c Comment, us: &Account) -> Option<(&'c Account, Result<Command, UnknownVerb>)> {
     let by = comment.user.as_ref().filter(|by| !by.is_bot && by.id != us.id)?;
     let is_plain = comment.app_id.is_none() && comment.updated_at == comment.created_at;

@@ -1,9 +1,9 @@
-//! The conversation on a run's pull request: commands of people are obeyed and answered, and one comment of ours says
-//! where the run stands.
+//! The conversation on a run's pull request: commands of people are followed and answered, and one comment of ours
+//! says where the run stands.
 //!
-//! It is no step, because people also speak to a run that is paused or has ended. A webhook only makes it due; everything
-//! is read from the forge, so that a lost webhook costs time and nothing else. It repeats without harm: a comment is read
-//! as a command once, an answer is looked for before it is posted, and our comment is edited.
+//! It is no step, because people also speak to a run that is paused or has ended. A webhook only makes it due; all of it
+//! is read from the forge, so that a lost webhook costs time and nothing else. It repeats without harm: a comment is
+//! read as a command once, an answer is looked for before it is posted, and our comment is edited.
 
 mod body;
 mod commands;
@@ -18,7 +18,7 @@ use super::{
     report,
 };
 use crate::{
-    core::{requirement::RepoName, run::State},
+    core::{requirement::RepoName, run::State, subject::Subject},
     engine::Engine,
     github::text::Marker,
     store::{
@@ -43,7 +43,7 @@ pub(super) async fn converse(
     run: Uuid,
 ) -> Result<Option<Duration>, Failure> {
     let Some(mut talk) = Talk::of(factory, engine, run).await? else { return Ok(None) };
-    let is_complete = talk.obey().await?;
+    let is_complete = talk.follow().await?;
     talk.answer().await?;
     if let Some(stored) = run::get(&factory.pool, run).await? {
         talk.stored = stored;
@@ -79,7 +79,7 @@ impl<'a> Talk<'a> {
         if is_at_work && !said.is_empty() {
             return Ok(());
         }
-        let crate::core::subject::Subject::Requirement(requirement) = self.stored.spec.subject;
+        let Subject::Requirement(requirement) = self.stored.spec.subject;
         let Some(requirement) = requirement::get(&self.factory.pool, requirement).await? else {
             return Ok(());
         };

@@ -26,14 +26,18 @@ pub enum ReviewEvent {
     RequestChanges,
     /// Comments without a decision.
     Comment,
+    /// Begins a draft, which nobody else is shown.
+    Draft,
 }
 
 impl ReviewEvent {
-    const fn as_str(self) -> &'static str {
+    /// GitHub's name of it; a draft has none.
+    const fn as_str(self) -> Option<&'static str> {
         match self {
-            Self::Approve => "APPROVE",
-            Self::RequestChanges => "REQUEST_CHANGES",
-            Self::Comment => "COMMENT",
+            Self::Approve => Some("APPROVE"),
+            Self::RequestChanges => Some("REQUEST_CHANGES"),
+            Self::Comment => Some("COMMENT"),
+            Self::Draft => None,
         }
     }
 }
@@ -127,7 +131,7 @@ impl Twin {
         let turn = self.shared.host.turn().await;
         let review = NewReview {
             body: Some(body.to_owned()),
-            event: Some(event.as_str().to_owned()),
+            event: event.as_str().map(str::to_owned),
             ..NewReview::default()
         };
         Ok(reviews::submit(&turn, repository, user, number, review).await?)

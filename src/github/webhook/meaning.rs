@@ -32,7 +32,7 @@ pub enum Meaning {
     Changed(Topic, Hint),
     /// What we may do has changed, in all of an account's repositories or in some.
     Access(Access),
-    /// Somebody wrote, edited or deleted a comment in the conversation of this pull request.
+    /// An account wrote, edited or deleted a comment in the conversation of this pull request.
     Commented(u64),
     /// A person used a button of our check run.
     Pressed(Press),

@@ -1,5 +1,5 @@
-//! What people ask for on the pull request. It goes to remediation as findings do; what a commit of ours has answered is no
-//! longer among the facts.
+//! What people ask for on the pull request. It goes to remediation as findings do; what a commit of ours has answered
+//! is no longer among the facts.
 
 use super::{Facts, Node, Remark, Remedy, Status, section::Section};
 use crate::{finding::Severity, words::counted};
@@ -26,7 +26,8 @@ pub(super) fn judge(facts: &Facts) -> Option<Section> {
     Some(section)
 }
 
-/// How severe what a person asks for is: a refusal and a command hold the merge up, a comment only while rounds are left.
+/// How severe it is what a person asks for: a refusal and a command hold the merge up, a comment only while rounds are
+/// left.
 #[must_use]
 pub const fn severity(is_demanded: bool) -> Severity {
     if is_demanded { Severity::High } else { Severity::Medium }

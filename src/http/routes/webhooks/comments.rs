@@ -1,5 +1,5 @@
-//! Comments on pull requests. A webhook only says that there is something to read: a worker reads the comment itself, once,
-//! and asks the forge what its author may do.
+//! Comments on pull requests. A webhook only says that there is something to read: a worker reads the comment itself,
+//! once, and asks the forge what its author may do.
 
 use super::ignored;
 use crate::{
