@@ -39,7 +39,12 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::control`], but for what the run's state does not allow: that is the answer of the command.
-    pub async fn follow_command(&self, new: &New<'_>, by: Author<'_>, order: &Order<'_>) -> Result<bool, Error> {
+    pub async fn follow_command(
+        &self,
+        new: &New<'_>,
+        by: Author<'_>,
+        order: &Order<'_>,
+    ) -> Result<bool, Error> {
         let mut tx = self.pool().begin().await?;
         let done = Answer { outcome: "done", reaction: Some("+1"), reply: None };
         if !command::insert(&mut tx, new, &done).await? {
