@@ -4,12 +4,8 @@ use super::{
     event::{CommentAction, Event},
     host::{Host, Turn},
     refusal::Refusal,
-    state::{Comment, Reaction, now},
+    state::{Comment, REACTIONS, Reaction, now},
 };
-
-/// What a reaction can be. docs.github.com "REST API endpoints for reactions".
-pub(crate) const REACTIONS: [&str; 8] =
-    ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
 
 /// Adds a comment.
 pub(crate) fn add(

@@ -16,8 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     accounts::{app_id, user_id},
-    comments::REACTIONS,
-    state::{Reaction, Repository},
+    state::{REACTIONS, Reaction, Repository},
 };
 
 const APP_DATE: &str = "2026-01-01T00:00:00Z";

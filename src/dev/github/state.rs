@@ -353,6 +353,10 @@ pub struct Comment {
     pub updated_at: String,
 }
 
+/// What a reaction can be. docs.github.com "REST API endpoints for reactions".
+pub(crate) const REACTIONS: [&str; 8] =
+    ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
+
 /// One reaction to a comment in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reaction {

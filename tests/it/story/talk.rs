@@ -71,7 +71,7 @@ async fn count(world: &World, run: Uuid, is: impl Fn(&Event) -> bool) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_may_write_commands_the_run_and_is_answered() {
+async fn a_person_who_may_write_commands_the_run_and_is_answered() {
     let (world, run) = waiting().await;
     assert_eq!(says(&world, "asha", "/aspora pause until Monday").await, ("+1".to_owned(), None));
     let pause = paused(&world, run).await.unwrap();

@@ -22,7 +22,7 @@ pub(super) fn judge(facts: &Facts) -> Option<Section> {
             Section::failed("remarks", sentence(&holding), remedies)
         }
     };
-    section.node.children = remarks.iter().map(|remark| node(remark, holds(&remark))).collect();
+    section.node.children = remarks.iter().map(|remark| node(remark, holds(remark))).collect();
     Some(section)
 }
 
