@@ -76,13 +76,18 @@ impl Talk<'_> {
         let person = api_key::person_of_login(&self.factory.pool, &by.login).await?;
         let person = person.as_deref().unwrap_or(&by.login);
         if let Some(why) = orders::barred(&self.factory.forge, &self.repo, by).await? {
-            return self.engine.refuse_command(&new, person, &why).await.map(drop).map_err(failed);
+            return self
+                .engine
+                .refuse_command(&new, person, &why)
+                .await
+                .map(drop)
+                .map_err(|error| failed(&error));
         }
         match read {
             Err(unknown) => {
                 let reply = Some(unknown.to_string());
                 let answer = Answer { outcome: "unknown", reaction: Some("confused"), reply };
-                self.engine.answer_command(&new, &answer).await.map(drop).map_err(failed)
+                self.engine.answer_command(&new, &answer).await.map(drop).map_err(|error| failed(&error))
             }
             Ok(command) => self.carry_out(&new, person, by, &command).await,
         }
@@ -101,12 +106,22 @@ impl Talk<'_> {
             command::Verb::Status | command::Verb::Why => {
                 let answer =
                     Answer { outcome: "done", reaction: Some("+1"), reply: Some(self.standing().await?) };
-                return self.engine.answer_command(new, &answer).await.map(drop).map_err(failed);
+                return self
+                    .engine
+                    .answer_command(new, &answer)
+                    .await
+                    .map(drop)
+                    .map_err(|error| failed(&error));
             }
             command::Verb::Fix if command.rest.is_empty() => {
                 let reply = Some("say after `fix` what is to be fixed".to_owned());
                 let answer = Answer { outcome: "refused", reaction: Some("confused"), reply };
-                return self.engine.answer_command(new, &answer).await.map(drop).map_err(failed);
+                return self
+                    .engine
+                    .answer_command(new, &answer)
+                    .await
+                    .map(drop)
+                    .map_err(|error| failed(&error));
             }
             command::Verb::Pause => Verb::Pause,
             command::Verb::Resume => Verb::Resume,
@@ -119,7 +134,11 @@ impl Talk<'_> {
         let verb = Some(verb).filter(|_| remark.is_none() || !is_paused);
         let reason = because(command).ok_or_else(|| Failure::unusable("a command without a reason"))?;
         let order = Order { verb, remark: remark.as_ref(), reason: &reason };
-        self.engine.follow_command(new, Author::from(person), &order).await.map(drop).map_err(failed)
+        self.engine
+            .follow_command(new, Author::from(person), &order)
+            .await
+            .map(drop)
+            .map_err(|error| failed(&error))
     }
 
     /// Where the run stands, in a sentence.
@@ -200,6 +219,6 @@ fn number(id: u64) -> i64 {
 }
 
 /// The database or the engine failed; the comment is read again.
-fn failed(error: engine::Error) -> Failure {
+fn failed(error: &engine::Error) -> Failure {
     Failure::Retry { error: error.to_string(), after: None, origin: Origin::Elsewhere }
 }
