@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Factory, Failure, count,
     facts::judged_again,
-    ledger::{self, CheckRunIntent, CheckUpdateIntent, CommentIntent, Effect, Reported, StatusIntent},
+    ledger::{self, CheckRunIntent, CheckUpdateIntent, Effect, Reported, StatusIntent},
     report::{self, statuses},
 };
 use crate::{
@@ -33,7 +33,6 @@ struct LastWord<'a> {
     run: Uuid,
     repo: RepoName,
     head: Sha,
-    pull: Option<u64>,
     update: CheckUpdate,
 }
 
@@ -44,7 +43,7 @@ pub(super) async fn conclude(factory: &Factory, run: Uuid) -> Result<(), Failure
     let judged = last_judgement(factory, run, &head).await?;
     let Some(update) = last_update(factory, &stored, judged.as_ref()) else { return Ok(()) };
     let repo = stored.spec.repository.parse().map_err(Failure::last)?;
-    LastWord { factory, run, repo, head, pull: stored.run.progress.pull, update }.say().await
+    LastWord { factory, run, repo, head, update }.say().await
 }
 
 async fn last_judgement(factory: &Factory, run: Uuid, head: &Sha) -> Result<Option<Assessment>, Failure> {
@@ -152,7 +151,7 @@ impl LastWord<'_> {
         format!("{}.{}", report::digest(&self.update), labels.len())
     }
 
-    /// As a status and the one comment, both of which can be set again without harm.
+    /// As a status, which can be set again without harm. The report is in our comment, which the end makes due too.
     async fn say_by_status(&self) -> Result<(), Failure> {
         let (forge, content) = (&self.factory.forge, report::digest(&self.update));
         let key = statuses::status_key(GATE_CHECK, &self.head);
@@ -162,13 +161,6 @@ impl LastWord<'_> {
             let status = forge.set_status(&self.repo, &self.head, &new).await?;
             let reported = Reported { id: status.id, app_id: None, url: status.target_url };
             self.note((&key, &content), &intent, &reported).await?;
-        }
-        let Some(number) = self.pull else { return Ok(()) };
-        let key = statuses::comment_key(&self.head);
-        if !self.is_noted::<CommentIntent>(&key, &content).await? {
-            let posted = statuses::comment(forge, &self.repo, number, &self.update, self.url()).await?;
-            let intent = CommentIntent { pull: number, head: self.head.clone() };
-            self.note((&key, &content), &intent, &posted).await?;
         }
         Ok(())
     }

@@ -6,11 +6,12 @@ use futures::{FutureExt as _, future::BoxFuture};
 use uuid::Uuid;
 
 use super::{
-    Assignment, Failure, LookedBack, Perform, Probes, Reply, attempt::Attempt, barred, epilogue, gate,
-    generate, look_back, merge, remediate, review, update, verdict,
+    Assignment, Failure, LookedBack, Perform, Probes, Reply, attempt::Attempt, barred, conversation,
+    epilogue, gate, generate, look_back, merge, remediate, review, update, verdict,
 };
 use crate::{
     core::{outage::Provider, workflow::Activity},
+    engine::Engine,
     github::Forge,
     llm::{Model, Task},
     store::Pool,
@@ -105,6 +106,14 @@ impl Perform for Factory {
 
     fn stopped(&self) -> BoxFuture<'_, ()> {
         self.probes.give_back(&self.pool).boxed()
+    }
+
+    fn converse<'a>(
+        &'a self,
+        engine: &'a Engine,
+        run: Uuid,
+    ) -> BoxFuture<'a, Result<Option<Duration>, Failure>> {
+        conversation::converse(self, engine, run).boxed()
     }
 
     fn conclude(&self, run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {

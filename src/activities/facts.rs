@@ -2,12 +2,7 @@
 
 use serde_json::Value;
 
-use super::{
-    Failure,
-    attempt::Attempt,
-    git_facts::GitFacts,
-    ledger::{Observed, Pushed},
-};
+use super::{Failure, attempt::Attempt, git_facts::GitFacts};
 use crate::{
     core::{
         opinion::Opinion,
@@ -18,7 +13,7 @@ use crate::{
         requirement::ProductName,
         sha::Sha,
     },
-    github::{Account, Kind, Pull},
+    github::{self, Account, Kind, Pull},
     store::{self, amendment, api_key, assessment, opinion, product, requirement, review},
     workspace::Mirror,
 };
@@ -45,7 +40,7 @@ impl Attempt<'_> {
     pub(super) async fn facts(&self, mirror: &Mirror, pull: &Pull) -> Result<Facts, Failure> {
         // Before anything is read, so that every fact is at least as new.
         let now = store::now(&mut *self.factory.pool.acquire().await?).await?;
-        let (forge, head, base) = (&self.factory.forge, &pull.head_sha, self.base(mirror).await?);
+        let (head, base) = (&pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
         let arrival = self.arrival(pull, &pushes).await?;
         let requester = self.requester().await?;
@@ -53,6 +48,10 @@ impl Attempt<'_> {
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
         let other_products = self.other_products(&product).await?;
         let git = GitFacts::gather(mirror, &base, head).await?;
+        let others = self.others(mirror, (&base, head), &pushes, pull.number).await?;
+        let reviews = self.factory.forge.reviews(&self.repo, pull.number).await?;
+        let approvals = self.approvals(&reviews).await?;
+        let remarks = self.remarks(pull.number, &reviews, &approvals).await?;
         let products: Vec<_> = std::iter::once(&product).chain(&other_products).cloned().collect();
         let contents = git.read_contents(mirror, (&base, head), &products).await?;
         Ok(Facts {
@@ -85,15 +84,15 @@ impl Attempt<'_> {
             earlier_findings: review::findings_of_other_heads(&self.factory.pool, self.lease.run, head)
                 .await?,
             rounds_left: self.rounds_left,
-            approvals: self.approvals(pull.number).await?,
+            approvals,
+            remarks: Some(remarks),
             pull_state: PullFact {
                 state: pull.state,
                 draft: pull.draft,
                 base_branch: pull.base_branch.clone(),
                 author: person(pull.author.as_ref()),
-                // Every commit that is not ours is listed as foreign, so we are the only committer.
-                committers: vec![person(Some(&forge.identity().await?))],
-                foreign_commits: self.foreign(mirror, &base, head, &pushes).await?,
+                committers: others.committers,
+                foreign_commits: others.foreign,
             },
             base_branch: self.stored.spec.base_branch.clone(),
             base,
@@ -123,20 +122,6 @@ impl Attempt<'_> {
         Ok(Requester { name: known.name, login: linked, id: account })
     }
 
-    /// The commits on the branch that were pushed neither by this run nor by one that it was forked from,
-    /// whatever author they name.
-    async fn foreign(
-        &self,
-        mirror: &Mirror,
-        base: &Sha,
-        head: &Sha,
-        pushes: &[Observed<Pushed>],
-    ) -> Result<Vec<Sha>, Failure> {
-        let is_ours = |sha: &Sha| pushes.iter().any(|push| push.observation.sha == *sha);
-        let commits = mirror.commits(base, head).await?;
-        Ok(commits.into_iter().map(|commit| commit.sha).filter(|sha| !is_ours(sha)).collect())
-    }
-
     /// The other products that are registered to this repository.
     async fn other_products(&self, this: &ProductName) -> Result<Vec<ProductName>, Failure> {
         let repository = self.repo.to_string();
@@ -161,14 +146,14 @@ impl Attempt<'_> {
         }))
     }
 
-    async fn approvals(&self, number: u64) -> Result<Vec<Approval>, Failure> {
+    async fn approvals(&self, reviews: &[github::Review]) -> Result<Vec<Approval>, Failure> {
         let forge = &self.factory.forge;
         let us = forge.identity().await?;
         let amended_at = amendment::newest(&self.factory.pool, self.requirement.id).await?.1;
         let mut approvals = Vec::new();
-        for review in forge.reviews(&self.repo, number).await? {
+        for review in reviews {
             let (Some(state), Some(user), Some(commit), Some(submitted_at)) =
-                (review.state, review.user, review.commit_id, review.submitted_at)
+                (review.state, &review.user, &review.commit_id, review.submitted_at)
             else {
                 continue;
             };
@@ -178,7 +163,7 @@ impl Attempt<'_> {
                 true => Permission::None,
                 false => forge.permission_of(&self.repo, &user.login, Some(user.id)).await?,
             };
-            let (by, via) = (person(Some(&user)), Via::Forge);
+            let (by, commit, via) = (person(Some(user)), commit.clone(), Via::Forge);
             let (name, doubt, is_unreadable) = (None, None, false);
             approvals.push(Approval {
                 by,

@@ -29,9 +29,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if outcome != Outcome::Closed {
         at.report_gate(&assessment).await?;
     }
+    at.left_to_people(&assessment, pull.number).await?;
     // The base's policy is broken: no review is paid for before people have repaired it.
     if assessment.awaited().is_some() {
-        return Ok(super::verdict::park(at, &assessment));
+        return Ok(at.accepting(super::verdict::park(at, &assessment), &facts));
     }
     let progress = Progress {
         base: Some(facts.base.clone()),
@@ -39,5 +40,5 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         tier: Some(assessment.tier()),
         ..Progress::default()
     };
-    Ok(answer_with(outcome, assessment.sentence(), progress))
+    Ok(at.accepting(answer_with(outcome, assessment.sentence(), progress), &facts))
 }

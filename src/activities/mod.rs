@@ -12,6 +12,7 @@ mod call;
 mod checks;
 mod content_facts;
 mod context;
+mod conversation;
 mod draft;
 mod epilogue;
 mod factory;
@@ -25,15 +26,18 @@ mod look_back;
 mod merge;
 mod merging;
 mod open_pulls;
+pub mod orders;
 mod outages;
 mod publish;
 mod rate_limits;
 mod reconciler;
+mod remarks;
 mod remediate;
 mod report;
 mod rerun;
 mod review;
 mod second_look;
+mod takeover;
 mod update;
 mod verdict;
 mod wait;
@@ -57,7 +61,7 @@ use crate::{
         run::{Event, Park, PauseCause, Progress},
         workflow::Activity,
     },
-    engine::{Answer, Asked},
+    engine::{Answer, Asked, Engine},
     github, llm,
     store::{self, job::Lease, run::StoredRun},
     workspace,
@@ -133,6 +137,13 @@ pub enum Failure {
         /// Why, in a sentence for people.
         reason: String,
     },
+    /// A person works on the branch: the run is paused and left to them.
+    TakenOver {
+        /// Who, by their login.
+        by: String,
+        /// What they did, in a sentence for people.
+        reason: String,
+    },
     /// The lease is lost: another worker may hold the job.
     LeaseLost,
 }
@@ -164,6 +175,16 @@ pub trait Perform: Send + Sync + 'static {
     /// Gives back what attempts that were cut off left behind. The last call of a worker that stops.
     fn stopped(&self) -> BoxFuture<'_, ()> {
         futures::future::ready(()).boxed()
+    }
+
+    /// Reads the conversation on a run's pull request, does what people ask for, and says where the run stands; after
+    /// how long to look again. It may be called more than once. A stand-in has no pull request.
+    fn converse<'a>(
+        &'a self,
+        _engine: &'a Engine,
+        _run: Uuid,
+    ) -> BoxFuture<'a, Result<Option<Duration>, Failure>> {
+        futures::future::ready(Ok(None)).boxed()
     }
 
     /// Says the last word of a run that has ended; it may be called more than once. A stand-in has none.

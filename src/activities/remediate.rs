@@ -27,7 +27,7 @@ use crate::{
         workflow::Outcome,
     },
     llm::{self, CheckReport, Complaint},
-    store::{assessment, effect, review},
+    store::{assessment, effect, remark, review},
     workspace::{self, Mirror, NewCommit},
 };
 
@@ -37,6 +37,8 @@ const MOST_NEW_FILES: usize = 10;
 /// What a fix is made for.
 struct Complaints {
     findings: Vec<Finding>,
+    /// What people ask for.
+    remarks: Vec<Finding>,
     /// What the last judgement of the head holds against it, besides findings.
     blockers: Vec<String>,
     /// What the failed checks among them report.
@@ -54,8 +56,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if pull.head_sha != head && !may_have_pushed(at, &pull.head_sha).await? {
         return Ok(moved(&head, &pull.head_sha));
     }
-    // A person who sends the run here wants another round, whatever came of the last one.
+    // A person who sends the run here, or asks for something, wants another round, whatever came of the last one.
     if !at.run().was_sent_here()
+        && remarks(at).await?.is_empty()
         && let Some(note) = findings_are_back(at, &head).await?
     {
         return Ok(answer(Outcome::Unfixable, note));
@@ -96,15 +99,22 @@ async fn offer(
     let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
     let offer = Offer { parent: head, files: &files, message: &message, expected: Some(head), number };
     Ok(match at.publish(mirror, offer).await? {
-        Published::Done(pushed) => Ok(done(head, pushed, complaints)),
+        Published::Done(pushed) => {
+            remark::address(&at.factory.pool, at.lease.run, &visit(at), &pushed.sha).await?;
+            Ok(done(head, pushed, complaints))
+        }
         Published::Moved(_) => Ok(answer(Outcome::Moved, "the branch was moved by someone else")),
         Published::Declined(complaint) => Err(vec![complaint]),
     })
 }
 
 fn done(head: &Sha, pushed: ledger::Pushed, complaints: &Complaints) -> Reply {
+    let remarks = match count(complaints.remarks.len()) {
+        0 => String::new(),
+        some => format!("{}, ", counted(some, "remark")),
+    };
     let note = format!(
-        "pushed {} over {}: {}, {}, {}",
+        "pushed {} over {}: {}, {}, {remarks}{}",
         pushed.sha.short(),
         head.short(),
         counted(count(complaints.findings.len()), "finding"),
@@ -170,10 +180,33 @@ async fn tree_is_back(
 async fn complaints(at: &Attempt<'_>, mirror: &Mirror, head: &Sha) -> Result<Complaints, Failure> {
     Ok(Complaints {
         findings: findings(at, head).await?,
+        remarks: remarks(at).await?,
         blockers: blockers(at, head).await?,
         checks: at.failed_checks(head).await?,
         changed: changed(at, mirror, head).await?,
     })
+}
+
+/// The name of this visit of the step, also among runs on the same branch.
+fn visit(at: &Attempt<'_>) -> String {
+    format!("{}/{}", at.lease.run, at.scope())
+}
+
+/// What people ask for in this round: what was open before its first call of the model, so that what comes later is
+/// left to the next round and not taken for answered.
+async fn remarks(at: &Attempt<'_>) -> Result<Vec<Finding>, Failure> {
+    let (pool, run, visit) = (&at.factory.pool, at.lease.run, visit(at));
+    let asked = format!("{}/model.1", at.scope());
+    if effect::get(pool, run, &asked).await?.is_none() {
+        remark::give(pool, run, &visit).await?;
+    }
+    let given = remark::of_visit(pool, run, &visit).await?.into_iter();
+    Ok(given
+        .map(|remark| {
+            let message = format!("{} asks: {}", remark.by.login, remark.finding.message);
+            Finding { message, ..remark.finding }
+        })
+        .collect())
 }
 
 /// The open findings of this head that ask for a fix.
@@ -228,6 +261,7 @@ where
         body: &requirement.body,
         said: &at.said().await?,
         findings: &complaints.findings,
+        remarks: &complaints.remarks,
         blockers: &complaints.blockers,
         checks: &complaints.checks,
         tests: tests.as_deref(),

@@ -27,6 +27,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         if facts.head != head {
             return Ok(moved(&head, &facts.head));
         }
+        at.left_to_people(&assessment, pull.number).await?;
         if facts.lacks_review() {
             return Ok(answer(Outcome::Moved, format!("{} has not been reviewed", head.short())));
         }
@@ -35,7 +36,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         Decision::Clear => Outcome::Cleared,
         Decision::Waiting { .. } => {
             at.rerun_checks(&assessment).await?;
-            return with_note(at, park(at, &assessment)).await;
+            return with_note(at, at.accepting(park(at, &assessment), &facts)).await;
         }
         Decision::Behind => Outcome::Behind,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,
@@ -45,7 +46,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     };
     let progress =
         Progress { base: Some(facts.base.clone()), tier: Some(assessment.tier()), ..Progress::default() };
-    Ok(answer_with(outcome, assessment.sentence(), progress))
+    Ok(at.accepting(answer_with(outcome, assessment.sentence(), progress), &facts))
 }
 
 /// Waits for what the assessment says is missing.
@@ -62,7 +63,9 @@ fn awaited(assessment: &Assessment) -> Awaited {
     let Decision::Waiting { on } = assessment.decision() else { return Awaited::Machines };
     match assessment.awaits_only_people() {
         false => Awaited::Machines,
-        true if on.iter().any(|wait| matches!(wait, Wait::Approvals { .. })) => Awaited::Approvers,
+        true if on.iter().any(|wait| matches!(wait, Wait::Approvals { .. } | Wait::Refusal { .. })) => {
+            Awaited::Approvers
+        }
         true => Awaited::Keepers,
     }
 }

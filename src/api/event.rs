@@ -124,6 +124,13 @@ pub enum Fact {
         /// `person`, `budget` or `breaker`.
         cause: String,
     },
+    /// A person works on the run's branch; the run is paused until it is given back by a resume.
+    TakenOver {
+        /// Who.
+        by: String,
+        /// What they did.
+        reason: String,
+    },
     /// A paused run was resumed.
     Resumed {
         /// Why.
@@ -264,6 +271,7 @@ impl From<run::Event> for Fact {
             run::Event::Paused { reason, cause, .. } => {
                 Self::Paused { reason, cause: cause.as_str().to_owned() }
             }
+            run::Event::TakenOver { by, reason } => Self::TakenOver { by, reason },
             run::Event::Resumed { reason } => Self::Resumed { reason },
             run::Event::Cancelled { reason } => Self::Cancelled { reason },
             run::Event::Hurried { reason } => Self::Hurried { reason },
@@ -294,7 +302,7 @@ impl From<run::Event> for Fact {
 
 impl Fact {
     /// The names of all events.
-    pub const NAMES: [&str; 25] = [
+    pub const NAMES: [&str; 26] = [
         "started",
         "answered",
         "parked",
@@ -307,6 +315,7 @@ impl Fact {
         "exhausted",
         "forked",
         "paused",
+        "taken_over",
         "resumed",
         "cancelled",
         "hurried",
@@ -338,6 +347,7 @@ impl Fact {
             Self::Exhausted { .. } => "exhausted",
             Self::Forked { .. } => "forked",
             Self::Paused { .. } => "paused",
+            Self::TakenOver { .. } => "taken_over",
             Self::Resumed { .. } => "resumed",
             Self::Cancelled { .. } => "cancelled",
             Self::Hurried { .. } => "hurried",

@@ -87,7 +87,7 @@ pub struct Paused {
     pub by: String,
     /// Why.
     pub reason: String,
-    /// `person`, `budget` or `breaker`.
+    /// `person`, `takeover`, `budget` or `breaker`.
     pub cause: String,
     /// When.
     pub since: DateTime<Utc>,
@@ -201,7 +201,7 @@ impl Run {
                 self.paused = Some(Paused {
                     by: pause.by.clone(),
                     reason: pause.reason.clone(),
-                    cause: pause.cause.as_str().to_owned(),
+                    cause: if pause.takeover { "takeover" } else { pause.cause.as_str() }.to_owned(),
                     since: pause.since,
                 });
             }

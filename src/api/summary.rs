@@ -46,6 +46,7 @@ impl Fact {
                 (format!("forked from run {from_run} at {begins_at}"), reason.as_str())
             }
             Self::Paused { reason, .. } => ("paused".to_owned(), reason.as_str()),
+            Self::TakenOver { by, reason } => (format!("taken over by {by}"), reason.as_str()),
             Self::Resumed { reason } => ("resumed".to_owned(), reason.as_str()),
             Self::Cancelled { reason } => ("cancelled".to_owned(), reason.as_str()),
             Self::Hurried { reason } => ("made due now".to_owned(), reason.as_str()),
@@ -151,6 +152,7 @@ mod tests {
             "forked from run 00000000-0000-0000-0000-000000000000 at review: why",
         );
         check(&Fact::Paused { reason: reason(), cause: "person".to_owned() }, "paused: why");
+        check(&Fact::TakenOver { by: "asha".to_owned(), reason: reason() }, "taken over by asha: why");
         check(&Fact::Resumed { reason: reason() }, "resumed: why");
         check(&Fact::Cancelled { reason: reason() }, "cancelled: why");
         check(&Fact::Hurried { reason: reason() }, "made due now: why");

@@ -58,6 +58,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         Fact::Started
         | Fact::Forked { .. }
         | Fact::Paused { .. }
+        | Fact::TakenOver { .. }
         | Fact::Resumed { .. }
         | Fact::Cancelled { .. }
         | Fact::Hurried { .. }
@@ -102,6 +103,7 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::Stranded { .. }
         | Fact::Exhausted { .. }
         | Fact::Paused { .. }
+        | Fact::TakenOver { .. }
         | Fact::Cancelled { .. }
         | Fact::Held { .. }
         | Fact::Skipped { .. } => Mood::Bad,

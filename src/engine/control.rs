@@ -29,6 +29,8 @@ const LOCK_TRIES: usize = 5;
 pub enum Verb {
     /// Enqueue no more jobs.
     Pause,
+    /// Leave the branch to a person: a pause whose resume accepts what the branch holds then.
+    TakeOver,
     /// Continue a paused run.
     Resume,
     /// End the run.
@@ -46,6 +48,7 @@ impl Verb {
     const fn as_act(&self) -> &'static str {
         match self {
             Self::Pause => "run.pause",
+            Self::TakeOver => "run.take-over",
             Self::Resume => "run.resume",
             Self::Cancel => "run.cancel",
             Self::RunNow => "run.run-now",
@@ -247,6 +250,7 @@ impl Engine {
         let run = locked.stored.spec.id;
         let event = match verb {
             Verb::Pause => pause(&locked, actor, reason)?,
+            Verb::TakeOver => take_over(&locked, actor, reason)?,
             Verb::Resume => resume(&locked, reason)?,
             Verb::Cancel => cancel(&locked, reason)?,
             Verb::RunNow => run_now(&locked, reason)?,
@@ -347,16 +351,42 @@ impl Engine {
         cause: PauseCause,
         reason: &str,
     ) -> Result<Ack, Error> {
-        let reason = without_nul(reason);
+        let event = Event::Paused { by: worker.to_owned(), reason: without_nul(reason), cause };
+        self.halt_with(lease, worker, event).await
+    }
+
+    /// Pauses a run from inside one of its attempts, because a person works on its branch. The attempt ends here and does
+    /// not count.
+    ///
+    /// # Errors
+    /// As [`Engine::answer`].
+    pub async fn taken_over(
+        &self,
+        lease: &Lease,
+        worker: &str,
+        by: &str,
+        reason: &str,
+    ) -> Result<Ack, Error> {
+        let event = Event::TakenOver { by: without_nul(by), reason: without_nul(reason) };
+        self.halt_with(lease, worker, event).await
+    }
+
+    async fn halt_with(&self, lease: &Lease, worker: &str, event: Event) -> Result<Ack, Error> {
         let mut tx = self.pool().begin().await?;
-        if !job_control::halt(&mut tx, lease, &reason).await? {
+        let (Event::Paused { reason, .. } | Event::TakenOver { reason, .. }) = &event else {
+            return Ok(Ack::Fenced);
+        };
+        if !job_control::halt(&mut tx, lease, reason).await? {
             return Ok(Ack::Fenced);
         }
         let stored = lock(&mut tx, lease.run).await?;
-        // A person may have paused it meanwhile.
-        if !matches!(stored.run.state, State::Paused { .. }) {
+        // A person may have paused it meanwhile; a takeover is said all the same.
+        let is_known = match &stored.run.state {
+            State::Paused(pause) => pause.takeover || matches!(event, Event::Paused { .. }),
+            State::At { .. } | State::Waiting { .. } | State::Ended { .. } => false,
+        };
+        if !is_known {
             let workflow = self.workflow(&stored.spec.workflow_hash).await?;
-            let event = Event::Paused { by: worker.to_owned(), reason, cause };
             self.advance(&mut tx, stored, &workflow, Actor::Other(worker), vec![event]).await?;
         }
         tx.commit().await?;
@@ -459,6 +489,16 @@ fn pause(locked: &LockedRun, actor: &str, reason: &Reason) -> Result<Option<Even
             cause: PauseCause::Person,
         })),
         State::Paused { .. } => Ok(None),
+        State::Ended { end, .. } => Err(Denied::Ended(*end)),
+    }
+}
+
+fn take_over(locked: &LockedRun, actor: &str, reason: &Reason) -> Result<Option<Event>, Denied> {
+    match &locked.stored.run.state {
+        State::Paused(pause) if pause.takeover => Ok(None),
+        State::At { .. } | State::Waiting { .. } | State::Paused(_) => {
+            Ok(Some(Event::TakenOver { by: actor.to_owned(), reason: reason.to_string() }))
+        }
         State::Ended { end, .. } => Err(Denied::Ended(*end)),
     }
 }

@@ -11,6 +11,7 @@ mod amend;
 mod attempts;
 mod budget;
 pub mod catalog;
+mod command;
 mod control;
 mod fork;
 pub mod group_commit;
@@ -39,6 +40,7 @@ pub use self::{
     accept::Accepted,
     amend::{Amendment, Resubmitted},
     catalog::ProductSettings,
+    command::Order,
     control::{Control, Denied, Verb},
     opinion::Said,
     questions::{Asked, asks},

@@ -163,6 +163,21 @@ pub(super) async fn dismissed(
     append(tx, by, act).await
 }
 
+/// A person asked for something to be fixed in a run's change.
+pub(super) async fn remarked(tx: &mut Connection, by: Author<'_>, run: Uuid, reason: &Reason) -> Result<()> {
+    let Some(stored) = store::run::lock(tx, run).await? else { return Ok(()) };
+    let subject = run.to_string();
+    let act = Act {
+        act: "run.fix",
+        subject: &subject,
+        run: Some(run),
+        product: Some(&stored.spec.product),
+        reason: Some(reason.as_str()),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
 /// A person answered a round of questions that a step of a run, of a product, asked. The texts are not in the log.
 pub(super) async fn answered(
     tx: &mut Connection,

@@ -69,20 +69,24 @@ impl Forge {
             Err(error) if error.kind() == Kind::NotFound => return Ok(Permission::None),
             Err(error) => return Err(error),
         };
-        if let (Some(number), Some(user)) = (number, &raw.user)
-            && user.id != number
-        {
-            return Ok(Permission::None);
+        let is_other = number.is_some_and(|number| raw.user.is_none_or(|user| user.id != number));
+        Ok(if is_other { Permission::None } else { level(&raw.permission) })
+    }
+
+    /// What an account is permitted to do in the repository, asked by its login and compared by its number: a login can
+    /// go to another account. A bot is permitted nothing.
+    ///
+    /// # Errors
+    /// As [`Self::permission`].
+    pub async fn permission_of_account(
+        &self,
+        repo: &RepoName,
+        account: &Account,
+    ) -> Result<Permission, Error> {
+        match account.is_bot {
+            true => Ok(Permission::None),
+            false => self.permission_of(repo, &account.login, Some(account.id)).await,
         }
-        Ok(match raw.permission.as_str() {
-            "admin" => Permission::Admin,
-            "maintain" => Permission::Maintain,
-            "write" => Permission::Write,
-            "triage" => Permission::Triage,
-            "read" => Permission::Read,
-            // A permission that we do not know permits nothing.
-            _ => Permission::None,
-        })
     }
 
     /// For a person's token `/user` is the account. An app has no user, but a bot account, whose number is not
@@ -105,6 +109,18 @@ impl Forge {
             }
         }
         .boxed()
+    }
+}
+
+/// What GitHub's word permits; one that we do not know permits nothing.
+fn level(word: &str) -> Permission {
+    match word {
+        "admin" => Permission::Admin,
+        "maintain" => Permission::Maintain,
+        "write" => Permission::Write,
+        "triage" => Permission::Triage,
+        "read" => Permission::Read,
+        _ => Permission::None,
     }
 }
 

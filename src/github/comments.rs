@@ -1,7 +1,7 @@
 //! Comments on an issue or a pull request (which GitHub counts among the issues).
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{Account, Error, Forge, route, text::Marker, text_or_empty};
 use crate::core::requirement::RepoName;
@@ -31,6 +31,34 @@ impl Forge {
     /// Those of the calls.
     pub async fn comments(&self, repo: &RepoName, number: u64) -> Result<Vec<Comment>, Error> {
         self.pages(&route(repo, &format!("issues/{number}/comments")), |page| page).await
+    }
+
+    /// The comments that were written or edited since a time, oldest first; without one, every comment.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn comments_since(
+        &self,
+        repo: &RepoName,
+        number: u64,
+        since: Option<DateTime<Utc>>,
+    ) -> Result<Vec<Comment>, Error> {
+        let Some(since) = since else { return self.comments(repo, number).await };
+        let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        self.pages(&route(repo, &format!("issues/{number}/comments?since={since}")), |page| page).await
+    }
+
+    /// Reacts to a comment. A second call changes nothing: GitHub keeps one reaction of a kind for each account.
+    ///
+    /// # Errors
+    /// Those of the call; [`Kind::NotFound`](super::Kind::NotFound) if the comment is gone.
+    pub async fn react(&self, repo: &RepoName, comment: u64, content: &str) -> Result<(), Error> {
+        #[derive(Serialize)]
+        struct Reaction<'a> {
+            content: &'a str,
+        }
+        let route = route(repo, &format!("issues/comments/{comment}/reactions"));
+        self.post::<IgnoredAny>(&route, &Reaction { content }).await.map(|_| ())
     }
 
     /// Our comment with this marker, the oldest if there are several. A comment of another account that quotes

@@ -67,6 +67,13 @@ pub const NEEDS: &[Need] = &[
         without: "required checks that are commit statuses are not seen",
     },
     Need {
+        permission: "issues",
+        level: Level::Write,
+        required: false,
+        why: "to react to commands in comments on a pull request",
+        without: "commands are answered by a line each",
+    },
+    Need {
         permission: "actions",
         level: Level::Write,
         required: false,

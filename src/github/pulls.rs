@@ -119,7 +119,28 @@ impl Pull {
     }
 }
 
+/// A commit of a pull request, with the accounts that GitHub names.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PullCommit {
+    /// The commit.
+    pub sha: Sha,
+    /// The account with the author's address; `None` if none has it.
+    #[serde(default)]
+    pub author: Option<Account>,
+    /// The account with the committer's address; that of GitHub itself for a commit made on its pages.
+    #[serde(default)]
+    pub committer: Option<Account>,
+}
+
 impl Forge {
+    /// The commits of a pull request, oldest first; GitHub lists at most 250.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn pull_commits(&self, repo: &RepoName, number: u64) -> Result<Vec<PullCommit>, Error> {
+        self.pages(&route(repo, &format!("pulls/{number}/commits")), |page| page).await
+    }
+
     /// The newest pull request of a branch of this repository, open or not.
     ///
     /// # Errors

@@ -29,6 +29,27 @@ pub struct Review {
     pub body: String,
 }
 
+/// One comment on a line of a pull request.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ReviewComment {
+    /// GitHub's number.
+    pub id: u64,
+    /// The review that it belongs to.
+    #[serde(default, rename = "pull_request_review_id")]
+    pub review: Option<u64>,
+    /// The comment that it answers.
+    #[serde(default, rename = "in_reply_to_id")]
+    pub answers: Option<u64>,
+    /// The file.
+    pub path: String,
+    /// The line on the head; `None` once the line has changed, and for a comment on a whole file.
+    #[serde(default)]
+    pub line: Option<u32>,
+    /// Markdown.
+    #[serde(default, deserialize_with = "text_or_empty")]
+    pub body: String,
+}
+
 /// A review to post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewReview {
@@ -60,6 +81,14 @@ impl Forge {
     /// Those of the calls.
     pub async fn reviews(&self, repo: &RepoName, number: u64) -> Result<Vec<Review>, Error> {
         self.pages(&route(repo, &format!("pulls/{number}/reviews")), |page| page).await
+    }
+
+    /// Every comment on a line, oldest first.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn review_comments(&self, repo: &RepoName, number: u64) -> Result<Vec<ReviewComment>, Error> {
+        self.pages(&route(repo, &format!("pulls/{number}/comments")), |page| page).await
     }
 
     /// Our review with this marker, the oldest if there are several. A review of another account that quotes

@@ -110,6 +110,8 @@ pub struct Remediate<'a> {
     pub said: &'a Said,
     /// The open findings of the review.
     pub findings: &'a [Finding],
+    /// What people who may write to the repository ask for.
+    pub remarks: &'a [Finding],
     /// The blockers that the gate found, one line each.
     pub blockers: &'a [String],
     /// What the failed checks among them report.
@@ -214,6 +216,8 @@ impl Remediate<'_> {
         page.requirement(self.title, self.body, self.said);
         let findings: Vec<String> = self.findings.iter().map(finding_line).collect();
         page.list("Findings of the review", &findings);
+        let remarks: Vec<String> = self.remarks.iter().map(finding_line).collect();
+        page.list("What people ask for on the pull request", &remarks);
         page.list("What the gate holds against the change", self.blockers);
         for check in self.checks {
             page.section("A failed check", &check.shown());
@@ -390,6 +394,7 @@ mod tests {
             body: "b",
             said,
             findings: &finding,
+            remarks: &[],
             blockers: &["docs are behind".to_owned()],
             checks: &[],
             tests: Some("1 failed"),

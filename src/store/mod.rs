@@ -32,8 +32,8 @@ pub use self::{
         sign_in, subscription, workflow,
     },
     history::{
-        assessment, budget, delivery, effect, epilogue, event, notice, open_pull, opinion, question, review,
-        run, signal, transition,
+        assessment, budget, command, conversation, delivery, effect, epilogue, event, notice, open_pull,
+        opinion, question, remark, review, run, signal, transition,
     },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{

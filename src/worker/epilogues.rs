@@ -9,10 +9,7 @@ use crate::{
     activities::{Failure, LookedBack, Origin, Perform},
     engine::Engine,
     queue::Shared,
-    store::{
-        self,
-        epilogue::{self, Owed},
-    },
+    store::{self, epilogue},
 };
 
 /// How long one may take; a claim lasts twice as long.
@@ -47,7 +44,7 @@ async fn all_due(engine: &Engine, shared: &Shared, activities: &dyn Perform) -> 
                 Some(Failure::Retry { error, after: None, origin })
             }
         };
-        match failure.map(|failure| next_attempt(&owed, failure)) {
+        match failure.map(|failure| next_attempt(owed.attempts, failure)) {
             None => epilogue::done(&shared.pool, &owed).await?,
             Some((error, Some(_))) if owed.age_s > LONGEST.as_secs_f64() => {
                 tracing::warn!(run.id = %run, "the last word of an ended run is given up after a day: {error}");
@@ -77,15 +74,15 @@ async fn conclude(engine: &Engine, activities: &dyn Perform, run: Uuid) -> Resul
 }
 
 /// Why an attempt failed, and how long to wait for the next; no wait if that would fail too.
-fn next_attempt(owed: &Owed, failure: Failure) -> (String, Option<Duration>) {
-    let doublings = u32::try_from(owed.attempts).unwrap_or_default().min(8);
+pub(super) fn next_attempt(attempts: i32, failure: Failure) -> (String, Option<Duration>) {
+    let doublings = u32::try_from(attempts).unwrap_or_default().min(8);
     let backoff = (Duration::from_secs(2) * 2_u32.pow(doublings)).min(LONGEST_WAIT);
     match failure {
         Failure::Retry { error, after, .. } => (error, Some(after.unwrap_or(backoff).min(LONGEST_WAIT))),
         Failure::Snooze { until, why } => (format!("held back by {why}"), Some(until)),
         Failure::Outage(outage) => (outage.error.clone(), Some(outage.wait.clamp(backoff, LONGEST_WAIT))),
         Failure::Final { error, .. } => (error, None),
-        Failure::Halt { reason, .. } => (reason, Some(LONGEST_WAIT)),
+        Failure::Halt { reason, .. } | Failure::TakenOver { reason, .. } => (reason, Some(LONGEST_WAIT)),
         Failure::LeaseLost => ("its lease was lost".to_owned(), Some(backoff)),
     }
 }

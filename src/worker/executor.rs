@@ -174,6 +174,9 @@ impl Executor {
             Err(Failure::Halt { cause, reason }) => {
                 self.retry(|| engine.halt(lease, worker, cause, &reason)).await
             }
+            Err(Failure::TakenOver { by, reason }) => {
+                self.retry(|| engine.taken_over(lease, worker, &by, &reason)).await
+            }
             Err(Failure::LeaseLost) => Ok(Ack::Fenced),
         };
         ack.map(Finished::Acked)

@@ -14,6 +14,7 @@
 //! There is one apalis worker a queue under one monitor. A handler never fails towards apalis: a failure belongs
 //! to the run and goes to the engine, whose retries are durable.
 
+mod conversations;
 mod epilogues;
 mod executor;
 mod notices;
@@ -119,7 +120,14 @@ pub async fn work(
         Arc::clone(&activities),
         Arc::clone(&due),
     ));
-    let wakes = poller::Wakes { epilogues: due, notices: notices_due };
+    let spoken = Arc::new(Notify::new());
+    let conversations = tokio::spawn(conversations::run(
+        engine.clone(),
+        shared.clone(),
+        Arc::clone(&activities),
+        Arc::clone(&spoken),
+    ));
+    let wakes = poller::Wakes { epilogues: due, notices: notices_due, conversations: spoken };
     let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, wakes));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
@@ -139,6 +147,7 @@ pub async fn work(
     if let Some(notices) = notices {
         notices.abort();
     }
+    conversations.abort();
     activities.stopped().await;
     let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;

@@ -10,6 +10,7 @@ pub mod budget;
 pub mod change;
 pub mod circles;
 pub mod clash;
+pub mod command;
 mod control;
 pub mod cron;
 pub mod dependency;

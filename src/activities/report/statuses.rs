@@ -1,19 +1,18 @@
 //! The gate and the review as commit statuses, for a credential that may not make check runs. The gate's report, for
-//! which a status has no room, is one comment on the pull request that is edited.
+//! which a status has no room, is in our comment on the pull request (`conversation`).
 
 use super::digest;
 use crate::{
     activities::{
         Failure,
         attempt::Attempt,
-        ledger::{CommentIntent, Posted, Reported, StatusIntent},
+        ledger::{Reported, StatusIntent},
     },
     core::{
-        policy::{Conclusion, GATE_CHECK, StatusState},
-        requirement::RepoName,
+        policy::{Conclusion, StatusState},
         sha::Sha,
     },
-    github::{CheckUpdate, Forge, NewStatus, text::Marker},
+    github::{CheckUpdate, NewStatus},
 };
 
 impl Attempt<'_> {
@@ -28,13 +27,6 @@ impl Attempt<'_> {
         if let Some(key) = self.next_key::<StatusIntent>(&status_key(name, head), &content).await? {
             self.set_status(&key, name, head, update).await?;
         }
-        let Some(number) = self.progress().pull.filter(|_| name == GATE_CHECK) else { return Ok(()) };
-        let Some(key) = self.next_key::<CommentIntent>(&comment_key(head), &content).await? else {
-            return Ok(());
-        };
-        let intent = CommentIntent { pull: number, head: head.clone() };
-        let act = comment(&self.factory.forge, &self.repo, number, update, self.url());
-        self.once(&key, &intent, async { Ok(None) }, act).await?;
         Ok(())
     }
 
@@ -62,11 +54,6 @@ pub(in super::super) fn status_key(name: &str, head: &Sha) -> String {
     format!("status/{name}/{}", head.short())
 }
 
-/// The beginning of the keys of what the comment says of a head.
-pub(in super::super) fn comment_key(head: &Sha) -> String {
-    format!("comment/{GATE_CHECK}/{}", head.short())
-}
-
 /// The status that says what a check run would; `url` is the run's page.
 pub(in super::super) fn status(name: &str, update: &CheckUpdate, url: String) -> NewStatus {
     NewStatus {
@@ -75,20 +62,6 @@ pub(in super::super) fn status(name: &str, update: &CheckUpdate, url: String) ->
         description: update.output.title.clone(),
         target_url: Some(url),
     }
-}
-
-/// Makes the one comment on the pull request say what the gate says. It is looked for before one is posted.
-pub(in super::super) async fn comment(
-    forge: &Forge,
-    repo: &RepoName,
-    number: u64,
-    update: &CheckUpdate,
-    url: String,
-) -> Result<Posted, Failure> {
-    // Of the pull request and not of the run, so that a later run on it edits the same.
-    let marker = Marker::new(&format!("{GATE_CHECK}/{repo}/{number}"));
-    let body = format!("### {GATE_CHECK}\n\n{}\n\n[The run]({url})", update.output.summary);
-    Ok(Posted { id: forge.keep_comment(repo, number, &marker, &body).await?.id })
 }
 
 /// The state that says the same; a status knows only four.

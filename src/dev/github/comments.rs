@@ -4,7 +4,7 @@ use super::{
     event::{CommentAction, Event},
     host::{Host, Turn},
     refusal::Refusal,
-    state::{Comment, now},
+    state::{Comment, REACTIONS, Reaction, now},
 };
 
 /// Adds a comment.
@@ -60,6 +60,30 @@ pub(crate) fn delete(turn: &Turn<'_>, repo: &str, actor: &str, id: i64) -> Resul
     let comment = one(turn, repo, id)?;
     turn.write(repo, |it, _| it.comments.retain(|comment| comment.id != id))?;
     Ok(announce(turn, repo, actor, CommentAction::Deleted, comment)?)
+}
+
+/// Adds a reaction to a comment; one of the same content by the same account stays as it is, and is returned with false.
+pub(crate) fn react(
+    turn: &Turn<'_>,
+    repo: &str,
+    actor: &str,
+    id: i64,
+    content: &str,
+) -> Result<(Reaction, bool), Refusal> {
+    one(turn, repo, id)?;
+    if !REACTIONS.contains(&content) {
+        return Err(Refusal::field("Reaction", "content", "invalid"));
+    }
+    Ok(turn.write(repo, |it, ids| {
+        let is_same = |it: &&Reaction| it.comment == id && it.author == actor && it.content == content;
+        if let Some(known) = it.reactions.iter().find(is_same) {
+            return (known.clone(), false);
+        }
+        let (author, content) = (actor.to_owned(), content.to_owned());
+        let reaction = Reaction { id: ids.next(), comment: id, author, content, created_at: now() };
+        it.reactions.push(reaction.clone());
+        (reaction, true)
+    })?)
 }
 
 pub(crate) fn one(host: &Host, repo: &str, id: i64) -> Result<Comment, Refusal> {

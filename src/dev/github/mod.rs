@@ -103,7 +103,7 @@ pub use self::{
     protection::{Enforcement, RequiredCheck, Rules, Ruleset},
     registration::{InstallOn, RegisteredApp, TokenKind},
     state::{
-        CheckRun, CheckSuite, Comment, Delivery, Issue, Merge, Pull, Review, ReviewComment, Status,
+        CheckRun, CheckSuite, Comment, Delivery, Issue, Merge, Pull, Reaction, Review, ReviewComment, Status,
         WorkflowRun,
     },
     twin::{Twin, TwinConfig},

@@ -13,7 +13,7 @@ use super::{
     pulls::{self, PullChange},
     push,
     reviews::{self, NewReview},
-    state::{CheckRun, Comment, Issue, Pull, Repository, Review, ReviewComment, Status, now},
+    state::{CheckRun, Comment, Issue, Pull, Reaction, Repository, Review, ReviewComment, Status, now},
     twin::Twin,
 };
 
@@ -26,14 +26,18 @@ pub enum ReviewEvent {
     RequestChanges,
     /// Comments without a decision.
     Comment,
+    /// Begins a draft, which nobody else is shown.
+    Draft,
 }
 
 impl ReviewEvent {
-    const fn as_str(self) -> &'static str {
+    /// GitHub's name of it; a draft has none.
+    const fn as_str(self) -> Option<&'static str> {
         match self {
-            Self::Approve => "APPROVE",
-            Self::RequestChanges => "REQUEST_CHANGES",
-            Self::Comment => "COMMENT",
+            Self::Approve => Some("APPROVE"),
+            Self::RequestChanges => Some("REQUEST_CHANGES"),
+            Self::Comment => Some("COMMENT"),
+            Self::Draft => None,
         }
     }
 }
@@ -127,13 +131,13 @@ impl Twin {
         let turn = self.shared.host.turn().await;
         let review = NewReview {
             body: Some(body.to_owned()),
-            event: Some(event.as_str().to_owned()),
+            event: event.as_str().map(str::to_owned),
             ..NewReview::default()
         };
         Ok(reviews::submit(&turn, repository, user, number, review).await?)
     }
 
-    /// Comments as another user.
+    /// Comments as another user; the comment's id.
     ///
     /// # Errors
     /// When the pull request or issue is unknown.
@@ -143,10 +147,40 @@ impl Twin {
         repository: &str,
         number: i64,
         body: &str,
+    ) -> anyhow::Result<i64> {
+        let turn = self.shared.host.turn().await;
+        Ok(comments::add(&turn, repository, user, number, body.to_owned())?.id)
+    }
+
+    /// Edits a comment as another user.
+    ///
+    /// # Errors
+    /// When the comment is unknown.
+    pub async fn edit_comment_as(
+        &self,
+        user: &str,
+        repository: &str,
+        id: i64,
+        body: &str,
     ) -> anyhow::Result<()> {
         let turn = self.shared.host.turn().await;
-        comments::add(&turn, repository, user, number, body.to_owned())?;
+        comments::edit(&turn, repository, user, id, body.to_owned())?;
         Ok(())
+    }
+
+    /// Dismisses a review as another user.
+    ///
+    /// # Errors
+    /// When it is unknown, or neither approves nor requests changes.
+    pub async fn dismiss_review_as(
+        &self,
+        user: &str,
+        repository: &str,
+        number: i64,
+        review: i64,
+    ) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        Ok(reviews::dismiss(&turn, repository, user, number, review).await?)
     }
 
     /// Closes a pull request without merging, as another user.
@@ -267,6 +301,12 @@ impl Twin {
     #[must_use]
     pub fn comments(&self, repository: &str) -> Vec<Comment> {
         self.list(repository, |it| it.comments.clone())
+    }
+
+    /// All reactions to comments in conversations, oldest first.
+    #[must_use]
+    pub fn reactions(&self, repository: &str) -> Vec<Reaction> {
+        self.list(repository, |it| it.reactions.clone())
     }
 
     /// All check runs, oldest first.

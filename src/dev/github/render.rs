@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{
     accounts::{app_id, user_id},
-    state::Repository,
+    state::{REACTIONS, Reaction, Repository},
 };
 
 const APP_DATE: &str = "2026-01-01T00:00:00Z";
@@ -77,8 +77,16 @@ impl Links {
     }
 
     fn reactions(&self, url: &str) -> Value {
-        json!({"url": format!("{url}/reactions"), "total_count": 0, "+1": 0, "-1": 0, "laugh": 0, "hooray": 0,
-            "confused": 0, "heart": 0, "rocket": 0, "eyes": 0})
+        self.counted_reactions(url, &[])
+    }
+
+    /// How many reactions there are of each content.
+    fn counted_reactions(&self, url: &str, reactions: &[&Reaction]) -> Value {
+        let mut counts = json!({"url": format!("{url}/reactions"), "total_count": reactions.len()});
+        for content in REACTIONS {
+            counts[content] = reactions.iter().filter(|reaction| reaction.content == content).count().into();
+        }
+        counts
     }
 }
 

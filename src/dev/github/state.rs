@@ -102,6 +102,8 @@ pub(crate) struct Repository {
     pub(crate) reviews: Vec<Review>,
     pub(crate) review_comments: Vec<ReviewComment>,
     pub(crate) comments: Vec<Comment>,
+    #[serde(default)]
+    pub(crate) reactions: Vec<Reaction>,
     pub(crate) check_runs: Vec<CheckRun>,
     pub(crate) statuses: Vec<Status>,
     /// What happened to the heads of pull requests, oldest first.
@@ -157,6 +159,7 @@ impl Repository {
             reviews: Vec::new(),
             review_comments: Vec::new(),
             comments: Vec::new(),
+            reactions: Vec::new(),
             check_runs: Vec::new(),
             statuses: Vec::new(),
             timeline: Vec::new(),
@@ -348,6 +351,25 @@ pub struct Comment {
     pub created_at: String,
     /// RFC 3339, UTC.
     pub updated_at: String,
+}
+
+/// What a reaction can be. docs.github.com "REST API endpoints for reactions".
+pub(crate) const REACTIONS: [&str; 8] =
+    ["+1", "-1", "laugh", "confused", "heart", "hooray", "rocket", "eyes"];
+
+/// One reaction to a comment in a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// Unique in the twin.
+    pub id: i64,
+    /// The comment.
+    pub comment: i64,
+    /// The login of who reacted.
+    pub author: String,
+    /// `+1`, `-1`, `laugh`, `confused`, `heart`, `hooray`, `rocket` or `eyes`.
+    pub content: String,
+    /// RFC 3339, UTC.
+    pub created_at: String,
 }
 
 /// One check run.

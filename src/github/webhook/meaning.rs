@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     core::{requirement::RepoName, run::Topic},
-    github::buttons::Button,
+    github::{Account, buttons::Button},
 };
 
 /// What happens to a pull request without a run having to look at it.
@@ -32,6 +32,8 @@ pub enum Meaning {
     Changed(Topic, Hint),
     /// What we may do has changed, in all of an account's repositories or in some.
     Access(Access),
+    /// An account wrote, edited or deleted a comment in the conversation of this pull request.
+    Commented(u64),
     /// A person used a button of our check run.
     Pressed(Press),
     /// Nothing.
@@ -54,8 +56,8 @@ pub struct Press {
     pub button: Button,
     /// The check run's `external_id`, which is ours.
     pub check: String,
-    /// The person's login; `None` for an account that is gone.
-    pub by: Option<String>,
+    /// The person; `None` for an account that is gone.
+    pub by: Option<Account>,
 }
 
 /// Why a delivery means nothing.
@@ -97,8 +99,7 @@ impl Meaning {
             ("pull_request_review" | "pull_request_review_comment" | "pull_request_review_thread", _) => {
                 Self::Changed(Topic::Reviews, hint)
             }
-            ("issue_comment", _) if hint.pull.is_none() => Self::Ignored(Ignored::Issue),
-            ("issue_comment", _) => Self::Changed(Topic::Reviews, hint),
+            ("issue_comment", _) => hint.pull.map_or(Self::Ignored(Ignored::Issue), Self::Commented),
             ("pull_request", Some(action)) if IDLE_PULL_ACTIONS.contains(&action) => {
                 ignored(event, Some(action))
             }
@@ -148,7 +149,7 @@ fn pressed(payload: &Value) -> Meaning {
         Some(button) => Meaning::Pressed(Press {
             button,
             check: text(payload, "/check_run/external_id").unwrap_or_default().to_owned(),
-            by: text(payload, "/sender/login").map(str::to_owned),
+            by: payload.get("sender").and_then(|sender| serde_json::from_value(sender.clone()).ok()),
         }),
         None => Meaning::Ignored(Ignored::NoButton),
     }

@@ -82,7 +82,7 @@ pub fn read(event: Option<&str>, delivery: Option<&str>, payload: &Value) -> Res
     let action = text(payload, "/action").and_then(name);
     let repository = repository(payload);
     let meaning = match Meaning::of(&event, action.as_deref(), payload) {
-        Meaning::Changed(..) | Meaning::Pressed(_) if repository.is_none() => {
+        Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_) if repository.is_none() => {
             Meaning::Ignored(Ignored::NoRepository)
         }
         meaning => meaning,

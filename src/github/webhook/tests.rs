@@ -55,7 +55,7 @@ fn each_event_names_what_it_is_about() {
     changes("push", gone, Topic::Push, (Some("b"), None, None));
     changes("delete", json!({"ref": "b", "ref_type": "branch"}), Topic::Push, (Some("b"), None, None));
     let comment = json!({"issue": {"number": 7, "pull_request": {}}});
-    changes("issue_comment", comment, Topic::Reviews, (None, None, Some(7)));
+    assert_eq!(read_as("issue_comment", "created", comment), Meaning::Commented(7));
     let head = json!({"ref": "a\u{0}b", "sha": "HEAD", "repo": {"id": 5}});
     let odd = json!({"pull_request": {"number": -1, "head": head}});
     changes("pull_request", odd, Topic::Pull, (None, None, None));
@@ -86,7 +86,7 @@ fn deleted_accounts_and_forks_that_are_gone_are_no_failure() {
     changes("pull_request_review", review, Topic::Reviews, (None, Some(SHA), Some(7)));
     let comment = json!({"sender": null, "comment": {"user": null}, "issue": {"number": 7, "user": null,
         "pull_request": {}}});
-    changes("issue_comment", comment, Topic::Reviews, (None, None, Some(7)));
+    assert_eq!(read_as("issue_comment", "created", comment), Meaning::Commented(7));
     let press = json!({"sender": null, "requested_action": {"identifier": "take_over"},
         "check_run": {"external_id": null}});
     let nobody = Press { button: Button::TakeOver, check: String::new(), by: None };

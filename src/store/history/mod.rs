@@ -2,6 +2,8 @@
 
 pub mod assessment;
 pub mod budget;
+pub mod command;
+pub mod conversation;
 pub mod delivery;
 pub mod effect;
 pub mod epilogue;
@@ -10,6 +12,7 @@ pub mod notice;
 pub mod open_pull;
 pub mod opinion;
 pub mod question;
+pub mod remark;
 pub mod review;
 pub mod run;
 pub mod signal;

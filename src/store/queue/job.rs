@@ -203,6 +203,8 @@ pub struct DueWork {
     pub epilogues: bool,
     /// A run may give a notice, or a delivery is due.
     pub notices: bool,
+    /// A look at the conversation of a pull request is due.
+    pub conversations: bool,
 }
 
 /// Reads, in one statement, what is due.

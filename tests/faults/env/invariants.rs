@@ -74,6 +74,7 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             | Event::Exhausted { .. }
             | Event::Forked { .. }
             | Event::Paused { .. }
+            | Event::TakenOver { .. }
             | Event::Resumed { .. }
             | Event::Cancelled { .. }
             | Event::Hurried { .. }

@@ -25,10 +25,17 @@ fn gate(world: &World) -> (String, Vec<String>) {
 
 /// Uses a button as a person; what the server did.
 async fn press(world: &World, delivery: &str, button: &str, by: Option<&str>) -> Value {
+    let sender = match by {
+        Some(login) => {
+            let account = world.forge().account(login).await.unwrap().unwrap();
+            json!({"login": login, "id": account.id, "type": "User"})
+        }
+        None => Value::Null,
+    };
     let payload = json!({
         "action": "requested_action", "requested_action": {"identifier": button},
         "check_run": {"name": GATE, "external_id": gate(world).0},
-        "repository": {"full_name": REPO}, "sender": by.map(|login| json!({"login": login})),
+        "repository": {"full_name": REPO}, "sender": sender,
     });
     let (status, receipt) = deliver(world, delivery, "check_run", &payload).await;
     assert_eq!(status, 200, "{receipt}");

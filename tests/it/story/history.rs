@@ -43,6 +43,7 @@ fn line(row: &Row) -> Option<String> {
         Event::Stranded { reason } => Some(format!("{step} is not supported: {reason}")),
         Event::Forked { step, reason, .. } => Some(format!("forked at {step}: {reason}")),
         Event::Paused { reason, .. } => Some(format!("{step} paused: {reason}")),
+        Event::TakenOver { by, reason } => Some(format!("{step} taken over by {by}: {reason}")),
         Event::Resumed { reason } => Some(format!("{step} resumed: {reason}")),
         Event::Cancelled { reason } => Some(format!("{step} cancelled: {reason}")),
         Event::Held { provider, error, .. } => Some(format!("{step} is held, {provider}: {error}")),

@@ -3,6 +3,7 @@
 
 mod actions;
 mod acts;
+mod comments;
 mod commits;
 mod credentials;
 mod deliveries;

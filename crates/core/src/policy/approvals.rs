@@ -62,15 +62,32 @@ pub(super) fn judge(
         demanded_by: demands.approvals_by.clone(),
         people: latest.iter().filter_map(|review| said(review, facts, tier)).collect(),
     };
-    let refused: Vec<_> = latest.iter().filter(|review| blocks(review, facts)).collect();
+    // What a review on the forge asks for is among the remarks; until its author is content with the head, the merge waits.
+    // A refusal that was given here, or to an earlier release, asks for nothing that could be fixed.
+    let refused = latest.iter().filter(|review| blocks(review, facts));
+    let (asked, refused): (Vec<&&Approval>, Vec<&&Approval>) =
+        refused.partition(|review| facts.remarks.is_some() && review.via == Via::Forge);
     if refused.is_empty() {
-        return (count(children, &approvals), approvals);
+        let by = asked.into_iter().map(|review| review.by.login.clone()).collect();
+        return (with_refusals(count(children, &approvals), by), approvals);
     }
-    let names: Vec<String> = refused.iter().map(|review| called(review)).collect();
+    let names: Vec<String> = refused.into_iter().map(|review| called(review)).collect();
     let sentence = format!("{} asked for changes; only they can withdraw it", names.join(" and "));
     let mut section = Section::failed("approvals", sentence, Vec::new());
     section.node.children = children;
     (section, approvals)
+}
+
+/// The section, which waits for those who asked for changes too.
+fn with_refusals(mut section: Section, by: Vec<String>) -> Section {
+    if by.is_empty() {
+        return section;
+    }
+    let refusal = Wait::Refusal { by };
+    section.node.status = Status::Waiting;
+    section.node.sentence = format!("{}; {}", refusal.sentence(), section.node.sentence);
+    section.waits.insert(0, refusal);
+    section
 }
 
 fn count(children: Vec<Node>, approvals: &Approvals) -> Section {
@@ -102,7 +119,10 @@ fn node(review: &Approval, facts: &Facts, tier: Tier) -> Option<Node> {
             Some(why) => (Status::NotApplicable, format!("does not count: {why}")),
         },
         ApprovalState::ChangesRequested if blocks(review, facts) => {
-            (Status::Failed, format!("asked for changes{place}"))
+            match facts.remarks.is_some() && review.via == Via::Forge {
+                true => (Status::Waiting, format!("asked for changes at {}", review.commit.short())),
+                false => (Status::Failed, format!("asked for changes{place}")),
+            }
         }
         ApprovalState::ChangesRequested if !review.bot => {
             let sentence = "asked for changes without write permission, which blocks nothing";

@@ -91,6 +91,11 @@ pub enum Wait {
         /// Whether only people count.
         human: bool,
     },
+    /// People asked for changes and have neither withdrawn that nor approved this head.
+    Refusal {
+        /// Their logins.
+        by: Vec<String>,
+    },
     /// The pull request is a draft.
     Draft,
     /// This head has no complete review, and the workflow asks for one.

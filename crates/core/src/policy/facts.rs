@@ -96,8 +96,21 @@ pub struct Facts {
     pub rounds_left: u32,
     /// Every review by people and bots, including old ones and those given through Aspora.
     pub approvals: Vec<Approval>,
+    /// What people who may write ask for and no commit of ours has answered yet. `None` in facts from before it was
+    /// read: then a refusal ends the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remarks: Option<Vec<Remark>>,
     /// The pull request itself.
     pub pull_state: PullFact,
+}
+
+/// What a person who may write to the repository asks for: a review, a comment on a line, or the command `fix`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remark {
+    /// Who asks.
+    pub by: Person,
+    /// What for; its fingerprint names the review or the comment.
+    pub finding: Finding,
 }
 
 /// Who asked for the change; compared with approvers at `critical`.

@@ -26,6 +26,7 @@ mod lint;
 mod parse;
 mod preview;
 mod reason;
+mod remarks;
 mod report;
 mod rules;
 mod section;
@@ -48,12 +49,13 @@ pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
 pub use facts::{
-    Approval, ApprovalState, Facts, FindingState, Found, Permission, Person, PullFact, PullState, Requester,
-    Review, Via,
+    Approval, ApprovalState, Facts, FindingState, Found, Permission, Person, PullFact, PullState, Remark,
+    Requester, Review, Via,
 };
 pub use judge::{judge, preflight};
 pub use preview::MergePreview;
 pub use reason::Reason;
+pub use remarks::{WHOLE_CHANGE, severity as severity_of_remark};
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use tier::{Tier, UnknownTier};
 

@@ -62,7 +62,7 @@ impl Assessment {
     pub fn awaits_only_people(&self) -> bool {
         let is_by_people = |wait: &Wait| match wait {
             Wait::Approvals { human, .. } => *human,
-            Wait::Draft | Wait::Policy { .. } => true,
+            Wait::Refusal { .. } | Wait::Draft | Wait::Policy { .. } => true,
             Wait::Check { .. } | Wait::Unreadable { .. } | Wait::Unreviewed => false,
         };
         matches!(&self.decision, Decision::Waiting { on } if on.iter().all(is_by_people))
@@ -111,6 +111,10 @@ impl Assessment {
                 Wait::Approvals { .. } => {
                     parts.push(format!("{} on {head}, reset by a new push", wait.sentence()));
                 }
+                Wait::Refusal { by } => parts.push(format!(
+                    "{} to approve {head} or to withdraw the request for changes",
+                    by.join(" and ")
+                )),
                 Wait::Draft => parts.push("the pull request to leave draft state".to_owned()),
                 Wait::Unreadable { name, why } => parts.push(format!("{name}, which cannot be read: {why}")),
                 Wait::Unreviewed => parts.push(format!("a review of {head}")),
@@ -152,6 +156,7 @@ impl Wait {
                 let who = if *human { " by people" } else { "" };
                 format!("{missing} of {}{who}", counted(needed, "approval"))
             }
+            Self::Refusal { by } => format!("{} asked for changes", by.join(" and ")),
             Self::Draft => "the pull request is a draft".to_owned(),
             Self::Unreviewed => "a complete review of this head".to_owned(),
             Self::Policy { pointer, message } => invalid_policy(pointer, message),

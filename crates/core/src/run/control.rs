@@ -70,7 +70,13 @@ impl Run {
     ) -> Result<(Self, Vec<Action>), Refused> {
         let unpaused = Self { state: (*pause.was).clone(), ..self.clone() };
         let still_queued = match event {
-            Event::Resumed { .. } => return unpaused.resume(workflow, pause.queued),
+            Event::Resumed { .. } => {
+                let given_back = self.given_back || pause.takeover;
+                return Self { given_back, ..unpaused }.resume(workflow, pause.queued);
+            }
+            Event::TakenOver { by, reason } => {
+                return Ok((unpaused.taken_over(pause.queued, by, reason, now), vec![]));
+            }
             Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. } if pause.queued => true,
             Event::Answered { .. } | Event::Parked { .. } | Event::Exhausted { .. } if pause.queued => false,
             // The resumed step reads what people said meanwhile.

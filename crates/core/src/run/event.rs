@@ -114,6 +114,14 @@ pub enum Event {
         /// What kind of reason it is.
         cause: PauseCause,
     },
+    /// A person works on the run's branch: the run is paused, and nothing of ours is pushed before it is resumed, which
+    /// accepts what the branch holds then.
+    TakenOver {
+        /// Who took it over, by their login on the forge or their name here.
+        by: String,
+        /// What they did, in words for people.
+        reason: String,
+    },
     /// A paused run was resumed.
     Resumed {
         /// Why, in words for people.
@@ -331,6 +339,7 @@ impl Event {
             Self::Stranded { .. } => "stranded",
             Self::Exhausted { .. } => "exhausted",
             Self::Paused { .. } => "paused",
+            Self::TakenOver { .. } => "taken_over",
             Self::Resumed { .. } => "resumed",
             Self::Cancelled { .. } => "cancelled",
             Self::Hurried { .. } => "hurried",

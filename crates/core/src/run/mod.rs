@@ -39,6 +39,9 @@ pub struct Run {
     /// How many rounds of questions it has asked.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub asked: u32,
+    /// Whether a person gave the branch back and no step has accepted its commits yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_back: bool,
     /// What it has learnt about its pull request.
     pub progress: Progress,
 }
@@ -94,6 +97,7 @@ impl Run {
             forgiven: BTreeMap::new(),
             held: BTreeMap::new(),
             asked: 0,
+            given_back: false,
             progress: Progress::default(),
         }
     }
@@ -133,6 +137,12 @@ impl Run {
             }
             (State::Waiting { .. }, Event::Paused { by, reason, cause }) => {
                 Ok((self.paused(false, by, reason, *cause, now), vec![Action::ClearTimer]))
+            }
+            (State::At { .. }, Event::TakenOver { by, reason }) => {
+                Ok((self.taken_over(true, by, reason, now), vec![Action::PauseJob]))
+            }
+            (State::Waiting { .. }, Event::TakenOver { by, reason }) => {
+                Ok((self.taken_over(false, by, reason, now), vec![Action::ClearTimer]))
             }
             (State::At { .. }, Event::Hurried { .. }) => Ok((self.clone(), vec![Action::MakeJobDue])),
             (State::At { step, .. }, Event::Answered { turn, outcome, note, progress }) => {
@@ -236,13 +246,22 @@ impl Run {
     }
 
     fn with_progress(&self, new: &Progress) -> Self {
-        Self { progress: self.progress.with(new), ..self.clone() }
+        let given_back = self.given_back && new.accepted.is_none();
+        Self { progress: self.progress.with(new), given_back, ..self.clone() }
     }
 
     fn paused(&self, queued: bool, by: &str, reason: &str, cause: PauseCause, now: DateTime<Utc>) -> Self {
         let (was, by, reason) = (Box::new(self.state.clone()), by.to_owned(), reason.to_owned());
-        let pause = Pause { was, queued, by, reason, cause, since: now };
+        let pause = Pause { was, queued, by, reason, cause, since: now, takeover: false };
         Self { state: State::Paused(pause), ..self.clone() }
+    }
+
+    fn taken_over(&self, queued: bool, by: &str, reason: &str, now: DateTime<Utc>) -> Self {
+        let mut run = self.paused(queued, by, reason, PauseCause::Person, now);
+        if let State::Paused(pause) = &mut run.state {
+            pause.takeover = true;
+        }
+        run
     }
 
     /// Enters the step or end `to`; a step whose visits are used up leads on to its `spent`.

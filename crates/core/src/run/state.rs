@@ -62,6 +62,9 @@ pub struct Pause {
     pub cause: PauseCause,
     /// When it was paused.
     pub since: DateTime<Utc>,
+    /// Whether a person has taken over the branch. A field of its own, since earlier releases read the cause.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takeover: bool,
 }
 
 /// What a run has learnt about its pull request. A later fact replaces an earlier one.
@@ -91,6 +94,9 @@ pub struct Progress {
     /// What became of the pull request after the run had ended, if anything did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_end: Option<PullState>,
+    /// The head up to which commits that are not ours belong to the change: at it a person gave the run back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<Sha>,
 }
 
 /// What a waiting step waits for, and for how long at most.
@@ -192,6 +198,7 @@ impl Progress {
             merged: new.merged.clone().or_else(|| self.merged.clone()),
             unjudged: new.unjudged.clone().or_else(|| self.unjudged.clone()),
             after_end: new.after_end.or(self.after_end),
+            accepted: new.accepted.clone().or_else(|| self.accepted.clone()),
         }
     }
 }

@@ -214,6 +214,7 @@ fn drawn(workflow: &Workflow, run: &Run, choice: usize, detail: u32) -> Option<E
         }
         14 if detail == 0 => Event::Stranded { reason: reason() },
         15 => questions::said(detail),
+        16 => Event::TakenOver { by: "asha".to_owned(), reason: reason() },
         _ => {
             Event::Answered { turn, outcome: outcome()?, note: "n".to_owned(), progress: Progress::default() }
         }
@@ -264,7 +265,7 @@ proptest! {
     /// Any events in any order: a run that has not ended always has a job or a timer or is paused, its
     /// visits and turns only grow, and it succeeds only by a merge.
     #[test]
-    fn no_order_of_events_loses_a_run(choices in proptest::collection::vec((0_usize..23, 0_u32..8), 1..120)) {
+    fn no_order_of_events_loses_a_run(choices in proptest::collection::vec((0_usize..24, 0_u32..8), 1..120)) {
         let (workflow, mut run) = begun();
         let mut rows = Rows { jobs: 1, ..Rows::default() };
         for (choice, detail) in choices {

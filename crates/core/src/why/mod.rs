@@ -106,6 +106,9 @@ pub enum Cause {
         since: DateTime<Utc>,
         /// Whether a worker is still running the attempt that it had begun, and may answer.
         finishing: bool,
+        /// Whether a person has taken over the branch.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        takeover: bool,
     },
     /// A worker is running the step.
     Running {
@@ -262,6 +265,7 @@ pub fn why(run: &Run, job: Option<&Job>) -> Cause {
             cause: pause.cause,
             since: pause.since,
             finishing: job.is_some_and(|job| job.state == JobState::Running),
+            takeover: pause.takeover,
         },
         (State::At { step, since }, None) => Cause::JobMissing { step: step.clone(), since: *since },
         (State::At { step, .. }, Some(job)) => of_outage(run, step, job)

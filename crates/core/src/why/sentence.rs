@@ -20,10 +20,12 @@ impl Cause {
                 span(*since, now),
                 ahead(now, *next_look)
             ),
-            Self::Paused { by, reason, since, finishing, .. } => format!(
-                "Paused {} ago by {by}: {reason}; {}resume it to continue.",
+            Self::Paused { by, reason, since, finishing, takeover, .. } => format!(
+                "{} {} ago by {by}: {reason}; {}{}.",
+                if *takeover { "Taken over" } else { "Paused" },
                 span(*since, now),
-                if *finishing { "a worker is still finishing its attempt; " } else { "" }
+                if *finishing { "a worker is still finishing its attempt; " } else { "" },
+                if *takeover { "resume it to give it back" } else { "resume it to continue" }
             ),
             Self::Running { step, worker, since, attempt, most } => format!(
                 "`{step}` has been running for {} on {worker}, attempt {attempt} of {most}.",

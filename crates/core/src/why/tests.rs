@@ -20,6 +20,7 @@ fn run(state: State) -> Run {
         forgiven: BTreeMap::new(),
         held: BTreeMap::new(),
         asked: 0,
+        given_back: false,
         progress: Progress::default(),
     }
 }
@@ -146,14 +147,22 @@ fn a_run_without_its_job_says_so() {
 
 #[test]
 fn a_paused_run_says_who_paused_it_why_and_what_to_do() {
-    let paused = State::Paused(Pause {
+    let pause = Pause {
         was: Box::new(State::At { step: "review".to_owned(), since: at(0) }),
         queued: true,
         by: "pm@acme".to_owned(),
         reason: "waiting for legal".to_owned(),
         cause: PauseCause::Person,
         since: at(-7_280),
-    });
+        takeover: false,
+    };
+    let taken_over = State::Paused(Pause { by: "asha".to_owned(), takeover: true, ..pause.clone() });
+    let paused = State::Paused(pause);
+    check(
+        &taken_over,
+        None,
+        "Taken over 2 h 3 min ago by asha: waiting for legal; resume it to give it back.",
+    );
     check(
         &paused,
         Some(&job()),

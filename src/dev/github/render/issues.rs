@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Links, association, escape, node, with};
 use crate::dev::github::{
     accounts::user_id,
-    state::{Comment, Issue, Repository, TimelineEvent},
+    state::{Comment, Issue, Reaction, Repository, TimelineEvent},
 };
 
 impl Links {
@@ -13,6 +13,7 @@ impl Links {
     pub(crate) fn comment(&self, it: &Repository, comment: &Comment) -> Value {
         let api = self.api(it);
         let url = format!("{api}/issues/comments/{}", comment.id);
+        let reactions: Vec<&Reaction> = it.reactions.iter().filter(|it| it.comment == comment.id).collect();
         json!({
             "id": comment.id, "node_id": node("IC", comment.id), "url": url, "body": comment.body,
             "html_url": format!("{}#issuecomment-{}", self.pull_page(it, comment.issue), comment.id),
@@ -20,7 +21,15 @@ impl Links {
             "issue_url": format!("{api}/issues/{}", comment.issue),
             "author_association": association(it, &comment.author),
             "performed_via_github_app": comment.author.strip_suffix("[bot]").map(|slug| self.app(slug)),
-            "reactions": self.reactions(&url),
+            "reactions": self.counted_reactions(&url, &reactions),
+        })
+    }
+
+    /// A reaction to a comment.
+    pub(crate) fn reaction(&self, reaction: &Reaction) -> Value {
+        json!({
+            "id": reaction.id, "node_id": node("REA", reaction.id), "user": self.user(&reaction.author),
+            "content": reaction.content, "created_at": reaction.created_at,
         })
     }
 

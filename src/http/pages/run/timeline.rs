@@ -116,7 +116,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
                 turn += 1;
                 conclude(&mut visits, &event.body);
             }
-            Event::Paused { .. } => {
+            Event::Paused { .. } | Event::TakenOver { .. } => {
                 let note = words::summary(&event.body).to_string();
                 push(
                     &mut visits,

@@ -3,9 +3,9 @@
 
 use super::{ignored, known};
 use crate::{
-    activities::run_of_check,
+    activities::{orders, run_of_check},
     api::{Receipt, ReceiptResult},
-    core::{policy::Permission, reason::Reason, run::State, workflow::Activity},
+    core::reason::Reason,
     engine::{self, Control, Verb},
     github::{
         Button,
@@ -25,7 +25,8 @@ pub(super) async fn pressed(
     let Some(stored) = run(app, repository, press).await? else {
         return Ok(ignored("no run here made this check run"));
     };
-    let (id, asked, by) = (stored.spec.id, press.button.label(), press.by.as_deref().unwrap_or("ghost"));
+    let (id, asked, by) =
+        (stored.spec.id, press.button.label(), press.by.as_ref().map_or("ghost", |by| &by.login));
     let barred = barred(app, &stored, press).await?;
     // A person who is known here acts under the name that is known here.
     let person = store::api_key::person_of_login(app.engine.pool(), by).await?;
@@ -79,24 +80,18 @@ async fn barred(app: &AppState, stored: &StoredRun, press: &Press) -> Result<Opt
         return Ok(Some("this server cannot ask GitHub what its people may do".to_owned()));
     };
     let name = stored.spec.repository.parse().map_err(|_| Error::internal())?;
-    Ok(match forge.permission(&name, by).await {
-        Ok(permission) if permission >= Permission::Write => None,
-        Ok(_) => Some(format!("{by} may not write to {name}")),
-        Err(error) => Some(format!("GitHub did not say what {by} may do in {name}: {error}")),
-    })
+    let login = &by.login;
+    Ok(orders::barred(forge, &name, by)
+        .await
+        .unwrap_or_else(|error| Some(format!("GitHub did not say what {login} may do in {name}: {error}"))))
 }
 
 /// The control that a button stands for.
 async fn verb(app: &AppState, button: Button, stored: &StoredRun) -> Result<Verb, Error> {
-    match (button, &stored.run.state) {
-        (Button::TakeOver, _) => Ok(Verb::Pause),
-        (Button::RerunGate, State::Ended { .. }) => {
-            let workflow = app.engine.workflow(&stored.spec.workflow_hash).await?;
-            let gate = workflow.steps.iter().find(|(_, step)| step.run == Activity::Gate);
-            Ok(Verb::Retry(gate.map(|(name, _)| name.clone())))
-        }
-        (Button::RerunGate, State::At { .. } | State::Waiting { .. } | State::Paused { .. }) => {
-            Ok(Verb::RunNow)
+    match button {
+        Button::TakeOver => Ok(Verb::TakeOver),
+        Button::RerunGate => {
+            Ok(orders::look_again(stored, &*app.engine.workflow(&stored.spec.workflow_hash).await?))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod buttons;
+mod comments;
 mod names;
 
 use axum::{Json, extract::State};
@@ -47,12 +48,15 @@ pub(super) async fn github(
         (Meaning::Changed(topic, hint), Some(repository)) => {
             store_news(&app, news(&id, topic, &repository, hint)).await?
         }
+        (Meaning::Commented(pull), Some(repository)) => comments::written(&app, &repository, pull).await?,
         (Meaning::Pressed(press), Some(repository)) => {
             buttons::pressed(&app, &id, &repository, &press).await?
         }
         (Meaning::Access(access), _) => access::changed(&app, &id, &access).await?,
         (Meaning::Ignored(why), _) => ignored(why.to_string()),
-        (Meaning::Changed(..) | Meaning::Pressed(_), None) => ignored(Ignored::NoRepository.to_string()),
+        (Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_), None) => {
+            ignored(Ignored::NoRepository.to_string())
+        }
     };
     Ok(Json(receipt))
 }

@@ -136,6 +136,7 @@ fn facts(paths: &[&str]) -> Facts {
         earlier_findings: vec![],
         rounds_left: 3,
         approvals: vec![approval(1, "ann"), approval(2, "ben")],
+        remarks: Some(vec![]),
         pull_state: PullFact {
             state: PullState::Open,
             draft: false,

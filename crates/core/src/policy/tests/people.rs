@@ -18,7 +18,7 @@ fn an_approval_counts_only_from_an_uninvolved_person_on_this_head() {
     second_approval("waiting", |facts| facts.pull_state.author = person(2, "ben"));
     second_approval("waiting", |facts| facts.pull_state.committers.push(person(2, "ben")));
     second_approval("waiting", |facts| facts.requester.login = Some("Ben".to_owned()));
-    second_approval("blocked", |facts| facts.approvals[1].state = ApprovalState::ChangesRequested);
+    second_approval("waiting", |facts| facts.approvals[1].state = ApprovalState::ChangesRequested);
     second_approval("waiting", |facts| facts.approvals.truncate(1));
     second_approval("waiting", |facts| facts.approvals.clear());
 }
@@ -161,7 +161,16 @@ fn changes_requested_by_a_person_block_every_tier_until_withdrawn() {
         facts.approvals[0].state = ApprovalState::ChangesRequested;
         facts.approvals[0].commit = sha(BASE);
     };
-    assert_eq!(decided(LOW, refuse), "blocked");
+    assert_eq!(decided(LOW, refuse), "waiting");
+    let before = |facts: &mut Facts| {
+        refuse(facts);
+        facts.remarks = None;
+    };
+    assert_eq!(
+        decided(LOW, before),
+        "blocked",
+        "facts from before remarks were read are judged as they were"
+    );
     let withdraw = |facts: &mut Facts| {
         refuse(facts);
         facts.approvals.push(Approval { submitted_at: now(), ..approval(1, "ann") });
@@ -172,7 +181,26 @@ fn changes_requested_by_a_person_block_every_tier_until_withdrawn() {
         let comment = Approval { state: ApprovalState::Commented, submitted_at: now(), ..approval(1, "ann") };
         facts.approvals.push(comment);
     };
-    assert_eq!(decided(LOW, comment), "blocked");
+    assert_eq!(decided(LOW, comment), "waiting");
+    let mut refused = facts(LOW);
+    refuse(&mut refused);
+    let assessment = judge(&refused);
+    let awaited = "ann to approve def4567 or to withdraw the request for changes";
+    assert_eq!(assessment.awaited().as_deref(), Some(awaited));
+    assert!(assessment.awaits_only_people());
+}
+
+#[test]
+fn what_people_ask_for_goes_to_remediation_and_holds_the_merge_by_its_severity() {
+    let with = |is_demanded, rounds| {
+        decided(HIGH, |facts| {
+            facts.rounds_left = rounds;
+            let finding = Finding::new(severity_of_remark(is_demanded), "a.py", Some(3), "Round up", "");
+            facts.remarks = Some(vec![Remark { by: person(1, "ann"), finding }]);
+        })
+    };
+    assert_eq!((with(true, 2), with(false, 2)), ("fixable", "fixable"));
+    assert_eq!((with(true, 0), with(false, 0)), ("blocked", "clear"));
 }
 
 #[test]
@@ -187,7 +215,7 @@ fn j13_a_refusal_of_a_person_who_may_not_write_is_shown_and_blocks_nothing() {
         assert_eq!(decided(LOW, refuse(permission)), "clear", "{permission:?}");
     }
     for permission in [Permission::Write, Permission::Maintain, Permission::Admin] {
-        assert_eq!(decided(LOW, refuse(permission)), "blocked", "{permission:?}");
+        assert_eq!(decided(LOW, refuse(permission)), "waiting", "{permission:?}");
     }
     let mut refused = facts(LOW);
     refuse(Permission::Read)(&mut refused);

@@ -303,3 +303,32 @@ fn a_paused_run_is_stored_as_earlier_releases_read_it() {
     assert_eq!(serde_json::to_value(&paused.state).unwrap(), stored);
     assert_eq!(serde_json::from_value::<State>(stored).unwrap(), paused.state);
 }
+
+#[test]
+fn a_person_takes_a_run_over_and_a_resume_accepts_what_the_branch_holds() {
+    let (workflow, run) = begun();
+    let taken = Event::TakenOver { by: "asha".to_owned(), reason: "pushed abc1234".to_owned() };
+    let resumed = resume();
+    let (over, actions) = run.apply(&workflow, &taken, now()).unwrap();
+    assert_eq!(actions, [Action::PauseJob]);
+    let State::Paused(paused) = &over.state else { panic!("{:?}", over.state) };
+    assert!(paused.takeover && paused.queued && paused.by == "asha");
+    let (back, actions) = over.apply(&workflow, &resumed, now()).unwrap();
+    assert_eq!((actions, back.given_back), (vec![Action::ResumeJob], true));
+    // It stays so until a step has accepted the head.
+    let park = |accepted: Option<&str>| Event::Parked {
+        turn: back.turn,
+        park: Park::new("checks", vec![], now()),
+        progress: Progress { accepted: accepted.map(|sha| sha.parse().unwrap()), ..Progress::default() },
+    };
+    let head = "ab".repeat(20);
+    assert!(back.apply(&workflow, &park(None), now()).unwrap().0.given_back);
+    let (accepted, _) = back.apply(&workflow, &park(Some(&head)), now()).unwrap();
+    assert_eq!((accepted.given_back, accepted.progress.accepted.unwrap().as_str()), (false, head.as_str()));
+    // A pause becomes a takeover, and a plain pause gives nothing back.
+    let (paused, _) = run.apply(&workflow, &pause(), now()).unwrap();
+    assert!(!paused.apply(&workflow, &resumed, now()).unwrap().0.given_back);
+    let (over, actions) = paused.apply(&workflow, &taken, now()).unwrap();
+    assert!(matches!(&over.state, State::Paused(pause) if pause.takeover), "{:?}", over.state);
+    assert_eq!(actions, []);
+}
