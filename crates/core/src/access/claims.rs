@@ -144,7 +144,7 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000;
 
-    fn read(change: Value, claim: &str) -> Result<String, Unfit> {
+    fn read(change: &Value, claim: &str) -> Result<String, Unfit> {
         let mut token = json!({
             "iss": "https://id.example", "sub": "4711", "aud": "aspora", "exp": NOW + 300, "iat": NOW,
             "nonce": "n", "email": "Ada@Acme.example", "email_verified": true, "name": "Ada",
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_token_names_a_person_by_the_claim() {
-        let check = |claim: &str, name: &str| assert_eq!(read(json!({}), claim).as_deref(), Ok(name));
+        let check = |claim: &str, name: &str| assert_eq!(read(&json!({}), claim).as_deref(), Ok(name));
         check("email", "ada@acme.example");
         check("sub", "4711");
         check("name", "Ada");
@@ -167,8 +167,7 @@ mod tests {
 
     #[test]
     fn a_token_signs_nobody_in_that_is_not_for_this_sign_in() {
-        let check =
-            |change: Value, why: Unfit| assert_eq!(read(change.clone(), "email"), Err(why), "{change}");
+        let check = |change: Value, why: Unfit| assert_eq!(read(&change, "email"), Err(why), "{change}");
         check(json!({"iss": "https://id.example/"}), Unfit::Issuer);
         check(json!({"iss": "https://evil.example"}), Unfit::Issuer);
         check(json!({"aud": "other"}), Unfit::Audience);
@@ -189,9 +188,8 @@ mod tests {
 
     #[test]
     fn a_token_counts_between_its_times_with_a_minute_to_spare() {
-        let check = |change: Value, why: Option<Unfit>| {
-            assert_eq!(read(change.clone(), "sub").err(), why, "{change}")
-        };
+        let check =
+            |change: Value, why: Option<Unfit>| assert_eq!(read(&change, "sub").err(), why, "{change}");
         check(json!({"exp": NOW - 59}), None);
         check(json!({"exp": NOW - 60}), Some(Unfit::Expired));
         check(json!({"iat": NOW + 60}), None);

@@ -68,8 +68,9 @@ mod tests {
     #[test]
     fn a_form_of_another_site_is_foreign() {
         let check = |pairs: &[(&'static str, &'static str)], ours| {
-            let header =
-                |(name, value): &(_, _)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+            let header = |(name, value): &(&'static str, &'static str)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
             assert_eq!(is_same_origin(&pairs.iter().map(header).collect()), ours, "{pairs:?}");
         };
         check(&[], true);
