@@ -172,7 +172,7 @@ fn demands(ruling: &Ruling, facts: &Facts, classification: &Classification) -> (
     let evidence = interface.is_some() || rules().any(is_listed);
     if let Some(path) = interface {
         let by = vec![format!("a user interface changed: {path}")];
-        match demands.checks.iter_mut().filter(|check| check.name == EVIDENCE_CHECK).last() {
+        match demands.checks.iter_mut().rfind(|check| check.name == EVIDENCE_CHECK) {
             Some(listed) => listed.by.extend(by),
             None => demands.demand(CheckDemand { by, ..CheckDemand::named(EVIDENCE_CHECK) }),
         }

@@ -168,7 +168,7 @@ mod tests {
         let dead = ended(run(&workflow, "generate"), End::Blocked);
         let offered = offer(&dead, &workflow, "generate");
         assert_eq!(offered.retry, ["generate"]);
-        assert_eq!((offered.fork, offered.retry_from), (offered.retry.clone(), Some("generate".to_owned())));
+        assert_eq!((offered.fork, offered.retry_from), (offered.retry, Some("generate".to_owned())));
         let at = run(&workflow, "generate");
         assert_eq!(offer(&at, &workflow, "generate").skip, [Outcome::Declined, Outcome::Closed]);
         let refused = dead.can_enter(&workflow, "merge").unwrap_err().to_string();

@@ -10,13 +10,13 @@ use super::{
     view::View,
 };
 use crate::{
-    core::{access::Right, opinion::Opinion, reason, words::counted},
+    core::{access::Right, opinion::Opinion, reason, sha::Sha, words::counted},
     store::opinion::Row,
 };
 
 /// The panel; nothing before the run has a head.
 pub(super) fn panel(view: &View) -> Markup {
-    let Some(head) = view.stored.run.progress.head.as_ref().map(|head| head.as_str()) else {
+    let Some(head) = view.stored.run.progress.head.as_ref().map(Sha::as_str) else {
         return html! {};
     };
     let judged = view.assessment.as_ref().filter(|row| row.head_sha == head);
