@@ -1,4 +1,4 @@
-//! Problems as pages: whoever asks with a browser gets one, for every address and every failure.
+//! Problems as pages: who asks with a browser gets one, for every address and every failure.
 
 use axum::{
     extract::{Request, State},

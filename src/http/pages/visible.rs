@@ -1,5 +1,5 @@
 //! Characters that nobody sees, or that turn the text around them, are shown by their numbers: on every page, in whatever
-//! text they come, whoever wrote it.
+//! text they come, and of anybody.
 
 use crate::core::path::is_invisible;
 

@@ -82,6 +82,9 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             | Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
             | Event::OpinionGiven { .. }
+            | Event::Asked { .. }
+            | Event::QuestionAnswered { .. }
+            | Event::Amended { .. }
             | Event::PullChanged { .. }
             | Event::RetriedFrom { .. } => {}
         }

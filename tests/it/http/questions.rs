@@ -38,7 +38,7 @@ async fn asking(world: &World) -> (Uuid, Uuid) {
 
 /// A page as a person with this key sees it; the test's admin without one.
 async fn page(world: &World, request: Request<Body>, key: Option<&str>) -> (StatusCode, String, String) {
-    let bearer = key.map_or_else(|| crate::support::bearer(), |key| format!("Bearer {key}"));
+    let bearer = key.map_or_else(crate::support::bearer, |key| format!("Bearer {key}"));
     let mut request = request;
     request.headers_mut().insert(header::AUTHORIZATION, bearer.parse().unwrap());
     let response = world.routes.clone().oneshot(request).await.unwrap();

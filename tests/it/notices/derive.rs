@@ -134,7 +134,10 @@ async fn many_workers_and_repeats_make_one_message() {
              on conflict (run_id) do update set due_at = now(), moves = notice_due.moves + 1"
         ))
         .await;
-        join_all((0..4).map(|_| test.engine.notify_due())).await.into_iter().for_each(|it| drop(it.unwrap()));
+        join_all((0..4).map(|_| test.engine.notify_due()))
+            .await
+            .into_iter()
+            .for_each(|it| assert!(it.is_ok()));
     }
     assert_eq!(sent(&test, id).await.len() + sent(&test, again).await.len(), 1);
     assert_eq!(test.query::<i64>("select count(*) from notice").await, 1);

@@ -44,7 +44,7 @@ pub enum NoticeKind {
 /// Some of the people around a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
-    /// Whoever asked for it.
+    /// The person who asked for it.
     Requester,
     /// Those who may approve it: engineers and admins of the product, and of a critical change not its requester.
     Approvers,
@@ -209,7 +209,7 @@ fn of_pause(pause: &Pause) -> Option<Notice> {
 fn of_end(run: &Run, end: End) -> Option<Notice> {
     let about = |kind: NoticeKind| match (&run.progress.merged, kind) {
         (Some(sha), NoticeKind::Merged) => sha.as_str().to_owned(),
-        // Whoever sends it back to work gives it another job.
+        // A person who sends it back to work gives it another job.
         _ => format!("end/{}", run.turn),
     };
     let is_merged = run.progress.after_end == Some(PullState::Merged) || run.progress.merged.is_some();

@@ -122,7 +122,7 @@ pub enum Awaited {
     Machines,
     /// People who may approve the head.
     Approvers,
-    /// Whoever submitted the requirement.
+    /// The person who submitted the requirement.
     Requester,
     /// Other people: those who keep the repository, its policy or its checks.
     Keepers,
