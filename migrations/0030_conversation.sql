@@ -12,6 +12,8 @@ create table conversation (
     turn          bigint not null default 1,
     -- Comments up to this time are read, by the forge's clock.
     read_to       timestamptz,
+    -- When the pull request had last changed as all its comments were read; null where it may have changed since.
+    seen          timestamptz,
     failures      integer not null default 0,
     -- Why the last attempt failed.
     error         text

@@ -55,6 +55,9 @@ pub struct Polling {
     pub moving: Duration,
     /// The longest pause while only a person is awaited.
     pub people: Duration,
+    /// How long a pull request must have been still before a whole look, so that a later look may ask only whether it has
+    /// changed. GitHub's times are whole seconds, and its clock and ours differ.
+    pub still: Duration,
 }
 
 impl Default for Polling {
@@ -68,7 +71,8 @@ impl Polling {
     #[must_use]
     pub fn at_least(least: Duration) -> Self {
         let (moving, people) = (Duration::from_secs(60), Duration::from_secs(1800));
-        Self { least, moving: moving.max(least), people: people.max(least) }
+        let still = Duration::from_secs(120);
+        Self { least, moving: moving.max(least), people: people.max(least), still }
     }
 }
 

@@ -30,7 +30,8 @@ impl Attempt<'_> {
             }
             let now = self.pull().await?;
             if is_same(&pull, &now) {
-                return Ok((now, facts));
+                // What changed after the facts were gathered is not in them.
+                return Ok((Pull { updated_at: pull.updated_at, ..now }, facts));
             }
             pull = now;
         }

@@ -29,6 +29,7 @@ mod open_pulls;
 pub mod orders;
 mod outages;
 mod publish;
+mod quiet;
 mod rate_limits;
 mod reconciler;
 mod remarks;

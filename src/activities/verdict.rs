@@ -3,7 +3,7 @@
 use super::{
     Failure, Reply,
     attempt::{Attempt, answer, answer_with, moved},
-    facts, merging,
+    facts, merging, quiet,
     wait::{wait, wait_for_people},
 };
 use crate::core::{
@@ -13,6 +13,9 @@ use crate::core::{
 };
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
+    if let Some(wait) = quiet::unchanged(at).await? {
+        return Ok(wait);
+    }
     let head = at.head()?;
     let (pull, facts) = at.look().await?;
     let assessment = judge(&facts);
@@ -36,7 +39,8 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         Decision::Clear => Outcome::Cleared,
         Decision::Waiting { .. } => {
             at.rerun_checks(&assessment).await?;
-            return with_note(at, at.accepting(park(at, &assessment), &facts)).await;
+            let wait = quiet::with_look(at, park(at, &assessment), &pull, &facts);
+            return with_note(at, at.accepting(wait, &facts)).await;
         }
         Decision::Behind => Outcome::Behind,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,

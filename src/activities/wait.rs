@@ -53,8 +53,17 @@ fn park(at: &Attempt<'_>, reason: String, since: DateTime<Utc>, polling: Polling
         topics: vec![Topic::Checks, Topic::Reviews, Topic::Pull, Topic::Push],
         until: now + pause(waited, polling, awaited),
         awaited,
+        look: None,
     };
     Reply::Park(park, Progress::default())
+}
+
+/// The same wait again, until the next look.
+pub(super) fn wait_on(at: &Attempt<'_>, park: Park) -> Reply {
+    let now = at.stored.now;
+    let waited = (now - entered(at)).to_std().unwrap_or_default();
+    let until = now + pause(waited, at.factory.polling, park.awaited);
+    Reply::Park(Park { until, ..park }, Progress::default())
 }
 
 /// How long to wait until the next poll: another quarter of the time that was waited, within the bounds.

@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{Control, Engine, Error, Verb, record};
+use super::{Control, Denied, Engine, Error, Said, Verb, record};
 use crate::{
-    core::reason::Reason,
+    core::{question::Answers, reason::Reason},
     store::{
         self, Connection,
         audit::Author,
@@ -19,12 +19,23 @@ const MOST_REFUSALS: i64 = 20;
 /// What a command asks the engine to do.
 #[derive(Debug, Clone)]
 pub struct Order<'a> {
-    /// The control; `None` if the remark alone is asked for.
-    pub verb: Option<Verb>,
-    /// What is to be fixed.
-    pub remark: Option<&'a Sourced>,
+    /// What is to be done.
+    pub what: What<'a>,
     /// Why, for the history.
     pub reason: &'a Reason,
+}
+
+/// What is to be done to a run.
+#[derive(Debug, Clone)]
+pub enum What<'a> {
+    /// A control.
+    Control(Verb),
+    /// To fix something, and the control that lets the run see it, if one is needed.
+    Fix(&'a Sourced, Option<Verb>),
+    /// To keep what a person says of the head.
+    Opinion(Said<'a>),
+    /// To answer the questions of the run.
+    Answer(&'a Answers),
 }
 
 /// What became of an order.
@@ -104,37 +115,44 @@ impl Engine {
         order: &Order<'_>,
     ) -> Result<Followed, Error> {
         let mut inner = store::savepoint(tx).await?;
-        if let Some(remark) = order.remark {
-            remark::put(&mut inner, run, remark).await?;
-        }
-        let control = match &order.verb {
-            Some(verb) => self.control_in(&mut inner, run, verb, by, order.reason).await,
-            None => Ok(Control::Applied),
-        };
-        // A worker that runs the step sees the remark at its next verdict.
-        let control = match control {
-            Err(Error::Denied(super::Denied::Running(_) | super::Denied::Paused))
-                if order.remark.is_some() =>
-            {
-                Ok(Control::Applied)
+        let done = match &order.what {
+            What::Control(verb) => self.control_in(&mut inner, run, verb, by, order.reason).await,
+            What::Fix(remark, verb) => {
+                self.fix(&mut inner, run, by, (remark, verb.as_ref()), order.reason).await
             }
-            control => control,
+            What::Opinion(said) => self.opine_in(&mut inner, run, *said, by).await,
+            What::Answer(answers) => self.answer_questions_in(&mut inner, run, by, None, answers).await,
         };
-        match control {
-            Ok(_) if order.remark.is_some() => {
-                record::remarked(&mut inner, by, run, order.reason).await?;
-                inner.commit().await?;
-                Ok(Followed::Done(Control::Applied))
-            }
+        match done {
             Ok(control) => {
                 inner.commit().await?;
                 Ok(Followed::Done(control))
             }
-            Err(error @ (Error::Denied(_) | Error::Refused(_))) => {
+            Err(error @ (Error::Denied(_) | Error::Refused(_) | Error::Answers(_))) => {
                 inner.rollback().await?;
                 Ok(Followed::Refused(error.to_string()))
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Keeps what is to be fixed, and lets the run see it. A worker that runs the step sees it at its next verdict.
+    async fn fix(
+        &self,
+        tx: &mut Connection,
+        run: Uuid,
+        by: Author<'_>,
+        (remark, verb): (&Sourced, Option<&Verb>),
+        reason: &Reason,
+    ) -> Result<Control, Error> {
+        remark::put(tx, run, remark).await?;
+        if let Some(verb) = verb {
+            match self.control_in(tx, run, verb, by, reason).await {
+                Ok(_) | Err(Error::Denied(Denied::Running(_) | Denied::Paused)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        record::remarked(tx, by, run, reason).await?;
+        Ok(Control::Applied)
     }
 }

@@ -40,7 +40,7 @@ pub use self::{
     accept::Accepted,
     amend::{Amendment, Resubmitted},
     catalog::ProductSettings,
-    command::Order,
+    command::{Order, What},
     control::{Control, Denied, Verb},
     opinion::Said,
     questions::{Asked, asks},

@@ -29,6 +29,10 @@ pub enum Verb {
     Retry,
     /// To fix what follows in the next round of remediation.
     Fix,
+    /// To count as an approval of the head.
+    Approve,
+    /// To answer what the run asks.
+    Answer,
     /// To leave the branch to a person.
     Takeover,
     /// To end the run.
@@ -40,7 +44,7 @@ pub enum Verb {
 pub struct Command {
     /// What is asked for.
     pub verb: Verb,
-    /// What follows the verb, without white space around it; of `fix` all lines, of the others the rest of the line.
+    /// What follows the verb, without white space around it; of `fix` and `answer` all lines, of the others the rest of the line.
     pub rest: String,
 }
 
@@ -54,13 +58,15 @@ pub struct UnknownVerb {
 
 impl Verb {
     /// All verbs, in the order in which people are shown them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Status,
         Self::Why,
         Self::Pause,
         Self::Resume,
         Self::Retry,
         Self::Fix,
+        Self::Approve,
+        Self::Answer,
         Self::Takeover,
         Self::Cancel,
     ];
@@ -75,6 +81,8 @@ impl Verb {
             Self::Resume => "resume",
             Self::Retry => "retry",
             Self::Fix => "fix",
+            Self::Approve => "approve",
+            Self::Answer => "answer",
             Self::Takeover => "takeover",
             Self::Cancel => "cancel",
         }
@@ -90,6 +98,8 @@ impl Verb {
             Self::Resume => "go on; after a takeover, on the branch as it is then",
             Self::Retry => "look again now, or go on after the end",
             Self::Fix => "fix what follows, in the next round",
+            Self::Approve => "approve the head, as a review does",
+            Self::Answer => "answer what the run asks by what follows",
             Self::Takeover => "leave the branch to you",
             Self::Cancel => "end the run",
         }
@@ -120,7 +130,7 @@ pub fn read(comment: &str) -> Option<Result<Command, UnknownVerb>> {
         return Some(Err(UnknownVerb { word }));
     };
     let mut text = rest.trim().to_owned();
-    if verb == Verb::Fix {
+    if matches!(verb, Verb::Fix | Verb::Answer) {
         lines.for_each(|line| text.extend(["\n", line]));
     }
     let rest = without_invisible(&text).trim().chars().take(REST_LIMIT).collect();
@@ -159,6 +169,8 @@ mod tests {
         is_command("\r\n\n  /aspora   PAUSE  until Monday \r\n\nThanks!", Verb::Pause, "until Monday");
         is_command("/aspora fix the rounding\nin `risk.py`\n", Verb::Fix, "the rounding\nin `risk.py`");
         is_command("/aspora fix\n\u{202e}text", Verb::Fix, "text");
+        is_command("/aspora answer 5 %\nof the total", Verb::Answer, "5 %\nof the total");
+        is_command("/aspora approve abc1234\nThanks!", Verb::Approve, "abc1234");
         is_command(&format!("/aspora fix\n{}", "x".repeat(9_000)), Verb::Fix, &"x".repeat(REST_LIMIT));
         for verb in Verb::ALL {
             is_command(&format!("/aspora {}", verb.as_str()), verb, "");
@@ -205,7 +217,7 @@ mod tests {
     ];
 
     #[test]
-    fn two_hundred_hostile_texts_hold_no_command() {
+    fn two_hundred_and_fifty_hostile_texts_hold_no_command() {
         let mut texts = 0;
         for verb in Verb::ALL {
             for (before, after) in AROUND {
@@ -214,7 +226,7 @@ mod tests {
                 texts += 1;
             }
         }
-        assert_eq!(texts, 200);
+        assert_eq!(texts, 250);
         for text in [
             "",
             " \n\t",

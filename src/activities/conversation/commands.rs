@@ -7,12 +7,14 @@ use crate::{
     activities::{Failure, Origin, orders},
     core::{
         command::{self, Command, UnknownVerb},
-        policy::{Person, WHOLE_CHANGE, severity_of_remark},
+        opinion::Opinion,
+        policy::{Person, Via, WHOLE_CHANGE, severity_of_remark},
+        question::Answers,
         reason::{self, Reason},
         run::State,
         why::why,
     },
-    engine::{self, Order, Verb},
+    engine::{self, Order, Said, Verb, What},
     github::{Account, Comment, Kind, text},
     store::{
         self, api_key,
@@ -89,56 +91,73 @@ impl Talk<'_> {
                 let answer = Answer { outcome: "unknown", reaction: Some("confused"), reply };
                 self.engine.answer_command(&new, &answer).await.map(drop).map_err(|error| failed(&error))
             }
-            Ok(command) => self.carry_out(&new, person, by, &command).await,
+            Ok(command) => self.carry_out(&new, (person, by), comment, &command).await,
         }
     }
 
     async fn carry_out(
         &self,
         new: &New<'_>,
-        person: &str,
-        by: &Account,
+        (person, by): (&str, &Account),
+        comment: &Comment,
         command: &Command,
     ) -> Result<(), Failure> {
         let current = store::run::get(&self.factory.pool, new.run).await?;
         let stored = current.as_ref().unwrap_or(&self.stored);
-        let verb = match command.verb {
+        let reason = because(command).ok_or_else(|| Failure::unusable("a command without a reason"))?;
+        let (remark, answers, head);
+        let what = match command.verb {
             command::Verb::Status | command::Verb::Why => {
-                let answer =
-                    Answer { outcome: "done", reaction: Some("+1"), reply: Some(self.standing().await?) };
-                return self
-                    .engine
-                    .answer_command(new, &answer)
-                    .await
-                    .map(drop)
-                    .map_err(|error| failed(&error));
+                let reply = Some(self.standing().await?);
+                return self.answered(new, &Answer { outcome: "done", reaction: Some("+1"), reply }).await;
             }
             command::Verb::Fix if command.rest.is_empty() => {
-                let reply = Some("say after `fix` what is to be fixed".to_owned());
-                let answer = Answer { outcome: "refused", reaction: Some("confused"), reply };
-                return self
-                    .engine
-                    .answer_command(new, &answer)
-                    .await
-                    .map(drop)
-                    .map_err(|error| failed(&error));
+                return self.refuse(new, "say after `fix` what is to be fixed").await;
             }
-            command::Verb::Pause => Verb::Pause,
-            command::Verb::Resume => Verb::Resume,
-            command::Verb::Takeover => Verb::TakeOver,
-            command::Verb::Cancel => Verb::Cancel,
-            command::Verb::Retry | command::Verb::Fix => orders::go_on(stored),
+            command::Verb::Fix => {
+                remark = self::remark(new, by, &command.rest);
+                let is_paused = matches!(stored.run.state, State::Paused(_));
+                What::Fix(&remark, (!is_paused).then(|| orders::go_on(stored)))
+            }
+            command::Verb::Answer => {
+                answers = match Answers::new(Some(&command.rest), &[]) {
+                    Ok(answers) => answers,
+                    Err(_) => return self.refuse(new, "say after `answer` what the answer is").await,
+                };
+                What::Answer(&answers)
+            }
+            command::Verb::Approve => {
+                head = match self.approved(stored, comment, &command.rest).await? {
+                    Ok(head) => head,
+                    Err(why) => return self.refuse(new, &why).await,
+                };
+                What::Opinion(Said {
+                    head: &head,
+                    opinion: Opinion::Approve,
+                    via: Via::Comment,
+                    login: &by.login,
+                    account: Some(by.id),
+                    reason: None,
+                })
+            }
+            command::Verb::Pause => What::Control(Verb::Pause),
+            command::Verb::Resume => What::Control(Verb::Resume),
+            command::Verb::Takeover => What::Control(Verb::TakeOver),
+            command::Verb::Cancel => What::Control(Verb::Cancel),
+            command::Verb::Retry => What::Control(orders::go_on(stored)),
         };
-        let is_paused = matches!(stored.run.state, State::Paused(_));
-        let remark = (command.verb == command::Verb::Fix).then(|| remark(new, by, &command.rest));
-        let verb = Some(verb).filter(|_| remark.is_none() || !is_paused);
-        let reason = because(command).ok_or_else(|| Failure::unusable("a command without a reason"))?;
-        let order = Order { verb, remark: remark.as_ref(), reason: &reason };
-        self.engine
-            .follow_command(new, Author::from(person), &order)
-            .await
-            .map(drop)
-            .map_err(|error| failed(&error))
+        let order = Order { what, reason: &reason };
+        let followed = self.engine.follow_command(new, Author::from(person), &order).await;
+        followed.map(drop).map_err(|error| failed(&error))
+    }
+
+    async fn refuse(&self, new: &New<'_>, why: &str) -> Result<(), Failure> {
+        let reply = Some(why.to_owned());
+        self.answered(new, &Answer { outcome: "refused", reaction: Some("confused"), reply }).await
+    }
+
+    async fn answered(&self, new: &New<'_>, answer: &Answer) -> Result<(), Failure> {
+        self.engine.answer_command(new, answer).await.map(drop).map_err(|error| failed(&error))
     }
 
     /// Where the run stands, in a sentence.

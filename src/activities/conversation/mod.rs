@@ -5,11 +5,13 @@
 //! is read from the forge, so that a lost webhook costs time and nothing else. It repeats without harm: a comment is
 //! read as a command once, an answer is looked for before it is posted, and our comment is edited.
 
+mod answers;
 mod body;
 mod commands;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
@@ -43,8 +45,15 @@ pub(super) async fn converse(
     run: Uuid,
 ) -> Result<Option<Duration>, Failure> {
     let Some(mut talk) = Talk::of(factory, engine, run).await? else { return Ok(None) };
-    let is_complete = talk.follow().await?;
+    let (seen, turn) = conversation::seen(&factory.pool, run).await?;
+    let changed = talk.changed();
+    // A pull request that has not changed since all its comments were read has no new ones.
+    let is_read = changed.is_some() && seen == changed;
+    let is_complete = is_read || talk.follow().await?;
     talk.answer().await?;
+    if let Some(changed) = changed.filter(|_| is_complete && !is_read) {
+        conversation::set_seen(&factory.pool, run, changed, turn).await?;
+    }
     if let Some(stored) = run::get(&factory.pool, run).await? {
         talk.stored = stored;
     }
@@ -67,6 +76,14 @@ impl<'a> Talk<'a> {
         }
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
         Ok(Some(Self { factory, engine, repo, pull, stored }))
+    }
+
+    /// When the pull request had last changed, where the run's wait rests on that.
+    fn changed(&self) -> Option<DateTime<Utc>> {
+        match &self.stored.run.state {
+            State::Waiting { park, .. } => park.look.map(|look| look.changed),
+            State::At { .. } | State::Paused(_) | State::Ended { .. } => None,
+        }
     }
 
     /// Makes our one comment say where the run stands, if it says something else. While the run works, what it says of

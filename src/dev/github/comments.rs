@@ -30,6 +30,7 @@ pub(crate) fn add(
             updated_at: at,
         };
         it.comments.push(comment.clone());
+        it.touch(number);
         comment
     })?;
     announce(turn, repo, actor, CommentAction::Created, comment.clone())?;
@@ -48,7 +49,9 @@ pub(crate) fn edit(
         let comment = it.comments.iter_mut().find(|comment| comment.id == id)?;
         let before = std::mem::replace(&mut comment.body, body);
         comment.updated_at = now();
-        Some((comment.clone(), before))
+        let comment = comment.clone();
+        it.touch(comment.issue);
+        Some((comment, before))
     })?;
     let (comment, before) = edited.ok_or_else(Refusal::not_found)?;
     announce(turn, repo, actor, CommentAction::Edited { before }, comment.clone())?;
@@ -58,7 +61,10 @@ pub(crate) fn edit(
 /// Deletes a comment.
 pub(crate) fn delete(turn: &Turn<'_>, repo: &str, actor: &str, id: i64) -> Result<(), Refusal> {
     let comment = one(turn, repo, id)?;
-    turn.write(repo, |it, _| it.comments.retain(|comment| comment.id != id))?;
+    turn.write(repo, |it, _| {
+        it.comments.retain(|comment| comment.id != id);
+        it.touch(comment.issue);
+    })?;
     Ok(announce(turn, repo, actor, CommentAction::Deleted, comment)?)
 }
 

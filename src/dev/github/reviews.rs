@@ -71,6 +71,9 @@ pub(crate) async fn submit(
             submitted_at: (state != "PENDING").then(now),
         };
         it.reviews.push(review.clone());
+        if state != "PENDING" {
+            it.touch(number);
+        }
         for (comment, line) in new.comments.into_iter().zip(lines) {
             add_comment(it, ids, &review, comment, line);
         }
@@ -107,7 +110,9 @@ pub(crate) async fn finish(
         let review = it.reviews.iter_mut().find(|review| review.id == id)?;
         (review.state, review.body) = (state.to_owned(), body);
         review.submitted_at = Some(now());
-        Some(review.clone())
+        let review = review.clone();
+        it.touch(review.pull);
+        Some(review)
     })?;
     announce(turn, repo, actor, "submitted", review.ok_or_else(Refusal::not_found)?).await
 }
@@ -193,6 +198,7 @@ pub(crate) async fn dismiss(
     let review = Review { state: "DISMISSED".to_owned(), ..review };
     turn.write(repo, |it, _| {
         it.reviews.iter_mut().filter(|old| old.id == id).for_each(|old| old.clone_from(&review));
+        it.touch(number);
     })?;
     announce(turn, repo, actor, "dismissed", review).await
 }

@@ -201,6 +201,14 @@ impl Repository {
         self.pulls.iter_mut().find(|pull| pull.number == number)
     }
 
+    /// Records that a pull request changed: comments and reviews change it too, as in the payloads that GitHub publishes as
+    /// examples.
+    pub(crate) fn touch(&mut self, number: i64) {
+        if let Some(pull) = self.pull_mut(number) {
+            pull.updated_at = now();
+        }
+    }
+
     /// Pull requests and issues share their numbers.
     pub(crate) fn new_number(&mut self) -> i64 {
         self.last_number += 1;

@@ -85,6 +85,27 @@ pub async fn read_to(pool: &Pool, run: Uuid) -> Result<Option<DateTime<Utc>>> {
     read_to.fetch_optional(pool).await.map(Option::flatten)
 }
 
+/// When the pull request had last changed as all its comments were read, and the number of the row's last change; `None`
+/// where it may have changed since.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn seen(pool: &Pool, run: Uuid) -> Result<(Option<DateTime<Utc>>, i64)> {
+    let row = sqlx::query!("select seen, turn from conversation where run_id = $1", run);
+    Ok(row.fetch_optional(pool).await?.map_or((None, 0), |row| (row.seen, row.turn)))
+}
+
+/// Records that all comments are read of a pull request that had last changed then, unless the row changed since.
+///
+/// # Errors
+/// When the database does not answer; they are then read again.
+pub async fn set_seen(pool: &Pool, run: Uuid, changed: DateTime<Utc>, turn: i64) -> Result<()> {
+    sqlx::query!("update conversation set seen = $2 where run_id = $1 and turn = $3", run, changed, turn)
+        .execute(pool)
+        .await
+        .map(|_| ())
+}
+
 /// Records up to when comments are read.
 ///
 /// # Errors
@@ -104,7 +125,8 @@ pub async fn wake(connection: &mut Connection, repositories: &[String], pull: i6
     sqlx::query!(
         "insert into conversation (run_id)
          select id from run where repository = any($1) and pull = $2 order by created_at desc limit 1
-         on conflict (run_id) do update set due_at = now(), turn = conversation.turn + 1, failures = 0",
+         on conflict (run_id) do update
+         set due_at = now(), turn = conversation.turn + 1, failures = 0, seen = null",
         repositories,
         pull
     )

@@ -28,6 +28,7 @@ pub(super) const POLLING: Polling = Polling {
     least: Duration::from_millis(200),
     moving: Duration::from_millis(500),
     people: Duration::from_millis(500),
+    still: Duration::from_secs(120),
 };
 
 /// A CI that runs nothing and passes every check at once.

@@ -38,6 +38,7 @@ mod outages;
 mod people;
 mod pushes;
 mod questions;
+mod quiet;
 mod reconciler;
 mod remarks;
 mod reports;

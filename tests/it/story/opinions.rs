@@ -266,3 +266,27 @@ async fn the_page_shows_who_said_what_and_takes_a_stale_form_for_what_it_is() {
     let page = world.page(&format!("runs/{run}")).await;
     assert!(page.contains("1 of 2 approvals by people") && page.contains("asha (Asha K)"), "{page}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t11_a_comment_approves_the_head_that_it_names_or_that_was_there_before_it() {
+    let world = world(MIGRATION).await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    world.until_waiting_for(run, "2 of 2 approvals by people on ").await;
+    let head = world.head(run).await;
+    pass_the_rest(&world, &head).await;
+    world.until_waiting_only_for(run, &approvals(2, &head)).await;
+    let reaction = async |by: &str, text: &str| {
+        let id = world.twin.comment_as(by, REPO, 1, text).await.unwrap();
+        let of_it = || world.twin.reactions(REPO).into_iter().find(|it| it.comment == id);
+        world.eventually(&format!("{text} is answered"), async || of_it().is_some()).await;
+        of_it().unwrap().content
+    };
+    assert_eq!(reaction("asha", "/aspora approve 0123456").await, "confused", "another commit");
+    assert_eq!(reaction("stranger", "/aspora approve").await, "-1");
+    assert_eq!(reaction("asha", &format!("/aspora approve {}", &head[..7])).await, "+1");
+    world.until_waiting_only_for(run, &approvals(1, &head)).await;
+    // The forge's times are whole seconds: a comment of the second of the push may be older than it.
+    world.eventually("bilal approves", async || reaction("bilal", "/aspora approve").await == "+1").await;
+    assert_eq!(world.run_to_end(run).await, "done");
+    world.assert_nothing_twice();
+}

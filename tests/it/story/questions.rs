@@ -11,7 +11,7 @@ use super::{
     forge::passing_ci,
     script::{COUNT_ROUNDS, file, finds, generates, with_clean_reviews},
     support,
-    world::{Setup, World},
+    world::{REPO, Setup, World},
 };
 
 /// The requirement of which the script asks which limit is meant.
@@ -297,4 +297,29 @@ async fn a_duplicate_is_said_and_accepted() {
     let (_, accepted) = world.call("POST", "requirements", Some(other)).await;
     assert_eq!(accepted["warnings"], Value::Null, "{accepted}");
     assert!(store::question::last(&world.pool, run).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fix_may_ask_too_and_a_comment_answers() {
+    let world = World::with(|setup| {
+        setup.ci = Some(passing_ci());
+        let review = finds("high", "lib/round.py", "Nobody knows which round this is.");
+        let script = generates(&file("lib/round.py", "ROUND = 1"));
+        let script = with_clean_reviews(script.with(Task::Review, &[], &["ROUND = 2"], &review));
+        let script = script.with(Task::Remediate, &[], &["Answer: two"], ASK);
+        setup.script = script.with(Task::Remediate, &[], &[], &file("lib/round.py", "ROUND = 2"));
+    })
+    .await;
+    world.twin.set_permission(REPO, "asha", "write").unwrap();
+    let run = world.submit(COUNT_ROUNDS).await;
+    until_asked(&world, run, 1).await;
+    for (by, text) in [("stranger", "/aspora answer one"), ("asha", "/aspora answer two")] {
+        world.twin.comment_as(by, REPO, 1, text).await.unwrap();
+    }
+    assert_eq!(world.run_to_end(run).await, "done");
+    let fixes = prompts(&world, Task::Remediate);
+    assert!(fixes.len() == 2 && fixes[1].contains("Answer: two") && !fixes[1].contains("Answer: one"));
+    let history = world.history(run).await;
+    assert!(history.contains("remediate got the answers of round 1"), "{history}");
+    world.assert_nothing_twice();
 }

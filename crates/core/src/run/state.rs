@@ -111,6 +111,18 @@ pub struct Park {
     /// Who can end the wait. Runs of earlier releases do not say.
     #[serde(default)]
     pub awaited: Awaited,
+    /// The look at the pull request that found nothing but people missing; `None` where every look must be a whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
+}
+
+/// A whole look at a pull request that had been still for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// When the pull request had last changed, by the forge's clock. Comments, reviews, pushes and edits change it.
+    pub changed: DateTime<Utc>,
+    /// When it was looked at.
+    pub at: DateTime<Utc>,
 }
 
 /// Who can end a wait.
@@ -207,7 +219,7 @@ impl Park {
     /// A wait for machines.
     #[must_use]
     pub fn new(reason: impl Into<String>, topics: Vec<Topic>, until: DateTime<Utc>) -> Self {
-        Self { reason: reason.into(), topics, until, awaited: Awaited::Machines }
+        Self { reason: reason.into(), topics, until, awaited: Awaited::Machines, look: None }
     }
 }
 
