@@ -55,10 +55,10 @@ pub(crate) struct Set {
     #[arg(long)]
     micro_dollars: Option<Cap>,
     /// Maximum number of tokens per day (UTC), or `none`.
-    #[arg(long, requires = "product")]
+    #[arg(long, conflicts_with_all = ["run", "every_run"])]
     daily_tokens: Option<Cap>,
     /// Maximum cost per day (UTC) in millionths of a dollar, or `none`.
-    #[arg(long, requires = "product")]
+    #[arg(long, conflicts_with_all = ["run", "every_run"])]
     daily_micro_dollars: Option<Cap>,
     /// The reason.
     #[arg(long)]

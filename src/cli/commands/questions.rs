@@ -145,9 +145,9 @@ mod tests {
         let questions = Questions { run_id: Uuid::nil(), open: Some(3), rounds };
         assert_eq!(
             shown(&questions),
-            "Round 1 of generate, answered by ada\n  1. Which [2J limit?\n     > 5 %\n  2. Of whom?\n     > all\n\
-             Round 2 of generate, answered by ada\n  1. Which [2J limit?\n  2. Of whom?\n     > a\n     > b\n\
-             Round 3 of generate, open\n  1. Which [2J limit?\n  2. Of whom?"
+            "Round 1 of generate, answered by ada\n  1. Which\u{fffd}[2J limit?\n     > 5 %\n  2. Of whom?\n     > all\n\
+             Round 2 of generate, answered by ada\n  1. Which\u{fffd}[2J limit?\n  2. Of whom?\n     > a\n     > b\n\
+             Round 3 of generate, open\n  1. Which\u{fffd}[2J limit?\n  2. Of whom?"
         );
     }
 }

@@ -74,7 +74,7 @@ pub(crate) struct Sent {
 
 /// Which messages to send again.
 #[derive(Debug, Args)]
-#[group(id = "which", required = true, multiple = false, args = ["deliveries", "all"])]
+#[command(group = clap::ArgGroup::new("which").required(true).args(["deliveries", "all"]))]
 pub(crate) struct Again {
     /// The subscription.
     id: Uuid,
