@@ -15,6 +15,7 @@ mod command;
 mod control;
 mod fork;
 pub mod group_commit;
+mod halt;
 pub mod identities;
 mod notice;
 mod offer;

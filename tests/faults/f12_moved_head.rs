@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aspora::{
     core::run::{Event, State},
-    core::workflow::{End, Outcome},
+    core::workflow::Outcome,
     dev::github::Phase,
     store,
 };
@@ -26,8 +26,10 @@ async fn f12_a_head_that_moves_while_the_merge_is_under_way_is_not_merged() {
         }
     }));
     env.workers.spawn();
-    let stored = env.wait_for_end(&started).await;
-    assert!(matches!(stored.run.state, State::Ended { end: End::Blocked, .. }), "{:?}", stored.run.state);
+    let stored = env.wait_for_halt(&started).await;
+    let taken_over =
+        |state: &State| matches!(state, State::Paused(pause) if pause.takeover && pause.by == "mallory");
+    assert!(taken_over(&stored.run.state), "{:?}", stored.run.state);
     let [pull] = env.twin.pulls(&started.repository).try_into().unwrap();
     assert_eq!(pull.merge, None, "that head has no verdict");
     invariants::assert_history_folds(&env, &stored).await;

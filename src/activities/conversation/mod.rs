@@ -29,6 +29,9 @@ use crate::{
     },
 };
 
+/// How long the comments of a pull request are not read whose run looks whether it has changed.
+const STILL: Duration = Duration::from_secs(24 * 3600);
+
 /// The run, and where its conversation is.
 struct Talk<'a> {
     factory: &'a Factory,
@@ -61,6 +64,8 @@ pub(super) async fn converse(
     Ok(match (is_complete, &talk.stored.run.state) {
         (false, _) => Some(Duration::ZERO),
         (true, State::Ended { .. }) => None,
+        // The looks of its step see whether the pull request has changed.
+        (true, State::Waiting { park, .. }) if park.look.is_some() => Some(STILL),
         (true, _) => Some(factory.polling.people),
     })
 }

@@ -143,14 +143,23 @@ impl FaultEnv {
 
     /// Waits until the run has ended; prints everything about it when it hangs.
     pub(crate) async fn wait_for_end(&self, started: &StartedRun) -> StoredRun {
+        self.wait_for(started, has_ended).await
+    }
+
+    /// Waits until the run is paused; prints everything about it when it hangs.
+    pub(crate) async fn wait_for_halt(&self, started: &StartedRun) -> StoredRun {
+        self.wait_for(started, |stored| matches!(stored.run.state, State::Paused(_))).await
+    }
+
+    async fn wait_for(&self, started: &StartedRun, is_there: impl Fn(&StoredRun) -> bool) -> StoredRun {
         let mut seen = (0, 0);
         loop {
             let moved = until_or_timeout(STALL_TIMEOUT, async || {
                 Some(self.progress(started).await)
-                    .filter(|(stored, progress)| has_ended(stored) || *progress != seen)
+                    .filter(|(stored, progress)| is_there(stored) || *progress != seen)
             });
             match moved.await {
-                Some((stored, _)) if has_ended(&stored) => return stored,
+                Some((stored, _)) if is_there(&stored) => return stored,
                 Some((_, progress)) => seen = progress,
                 None => break,
             }

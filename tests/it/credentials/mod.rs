@@ -37,7 +37,7 @@ async fn a_token_is_minted_for_the_repository_with_the_least_permissions_and_kep
     assert_eq!(stub.calls(), ["GET /repos/acme/w/installation", MINT, read, read, read]);
     let seen = stub.seen();
     let permissions = json!({"metadata": "read", "contents": "write", "pull_requests": "write",
-        "checks": "write", "actions": "read", "administration": "read"});
+        "checks": "write", "actions": "read", "administration": "read", "issues": "write"});
     assert_eq!(seen[1].body, json!({"repositories": ["w"], "permissions": permissions}));
     assert!(seen[2..].iter().all(|seen| seen.token == "ghs_2"), "{seen:?}");
     let (claims, now) = (claims(&seen[0].token), Utc::now().timestamp());

@@ -6,7 +6,10 @@ use aspora::{
         run::{Awaited, Park, PauseCause, Progress, Topic},
         workflow::{Outcome, Queue},
     },
-    engine::people::{self, NewKey},
+    engine::{
+        Asked,
+        people::{self, NewKey},
+    },
 };
 use axum::{
     body::{Body, to_bytes},
@@ -62,7 +65,11 @@ async fn page(world: &World, path: &str, key: Option<&Key>) -> (u16, String, Str
 /// One requirement of the person `ada` in each place, in this order.
 async fn places(world: &World) {
     world.submit("answered by its requester").await;
-    park(world, Awaited::Requester, "an answer").await;
+    let lease = world.claim(Queue::Llm).await;
+    let until = chrono::Utc::now() + TimeDelta::hours(1);
+    let park_it = Park { awaited: Awaited::Requester, ..Park::new("an answer", vec![], until) };
+    let asked = Asked { questions: vec!["Which limit?".to_owned()], park: park_it, edition: 0 };
+    world.app.engine.ask(&lease, "host/1", &asked).await.unwrap();
     world.submit("approved by others").await;
     park(world, Awaited::Approvers, "1 approval").await;
     world.submit("critical and own").await;

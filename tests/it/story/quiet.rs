@@ -114,7 +114,15 @@ async fn two_days_of_waiting_for_people_cost_no_model_and_two_calls_of_the_forge
         "{number} runs in 48 h: {made} calls of the forge, {:.2} a run and hour",
         per_hour(made, runs.len())
     );
-    assert!(made <= allowed && made >= runs.len() * 48, "{made} calls of at most {allowed}");
+    let paths = world
+        .twin
+        .ledger()
+        .into_iter()
+        .skip(before.1)
+        .map(|entry| format!("{} {}", entry.method, entry.path));
+    let mut of_each = std::collections::BTreeMap::<String, usize>::new();
+    paths.for_each(|path| *of_each.entry(path).or_default() += 1);
+    assert!(made <= allowed && made >= runs.len() * 48, "{made} calls of at most {allowed}: {of_each:#?}");
     // A review whose webhook is lost is found by the next look, also in the same second as a comment.
     world.twin.set_webhook(None);
     for run in &runs {
