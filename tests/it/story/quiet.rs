@@ -134,9 +134,12 @@ async fn two_days_of_waiting_for_people_cost_no_model_and_two_calls_of_the_forge
     for _ in 0..6 {
         half_an_hour(&world).await;
     }
+    // They merge one after another, and what is behind then needs its approvals anew.
     for run in runs {
-        assert_eq!(world.until_ended(run).await, "done");
+        let history = world.history(run).await;
+        assert!(history.contains("verdict → cleared") || history.contains("verdict → behind"), "{history}");
     }
+    assert!(world.merges() > 0);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "it is printed")]

@@ -30,6 +30,7 @@ async fn asleep(world: &World) -> Uuid {
     // The webhooks of its own acts wake it until all of them have arrived.
     for _ in 0..2 {
         world.until_waiting_for(run, "CI Pipeline").await;
+        world.eventually("our comment says so", async || !world.has_more_to_say().await).await;
         world.twin.settled().await;
     }
     world.until_waiting_for(run, "CI Pipeline").await;
@@ -37,6 +38,12 @@ async fn asleep(world: &World) -> Uuid {
 }
 
 impl World {
+    /// Whether a look at the conversation is due or under way.
+    async fn has_more_to_say(&self) -> bool {
+        let due = "select exists (select from conversation where due_at <= now() or claimed_until > now())";
+        sqlx::query_scalar(due).fetch_one(&self.pool).await.unwrap()
+    }
+
     /// One reading of a worker; how many deliveries it asked for.
     async fn reconcile(&self) -> usize {
         sqlx::query("update delivery_reading set due_at = now()").execute(&self.pool).await.unwrap();
