@@ -86,7 +86,7 @@ mod tests {
             sentence: "b\nc\u{0}".to_owned(),
             ..Content::trial("ada", at)
         };
-        assert_eq!(content.headline(), "Merged: a Bcc: x@yz [1m");
+        assert_eq!(content.headline(), "Merged: a Bcc: x@yz[1m");
         assert_eq!(content.line(), "b c");
         assert_eq!(content.message_type(), "run.merged");
         assert_eq!(Content::trial("ada", at).message_type(), "subscription.test");
