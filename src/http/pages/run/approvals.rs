@@ -10,7 +10,7 @@ use super::{
     view::View,
 };
 use crate::{
-    core::{access::Right, opinion::Opinion, reason, sha::Sha, words::counted},
+    core::{access::Right, opinion::Opinion, reason, sha::Sha},
     store::opinion::Row,
 };
 
@@ -58,7 +58,7 @@ fn needed(view: &View, report: &Value) -> Markup {
             }
             "."
             @if missing > 0 {
-                " " (counted(missing, "more")) ": who may write to " (view.stored.spec.repository)
+                " " (missing) " more: who may write to " (view.stored.spec.repository)
                 " can give it on the forge or here" (barred(view)) ". A push voids it."
             }
         }
