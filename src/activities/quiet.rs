@@ -7,7 +7,7 @@ use super::{Failure, Reply, attempt::Attempt, wait::wait_on};
 use crate::{
     core::{
         policy::{Facts, PullState},
-        run::{Awaited, Event, Look, Park},
+        run::{Awaited, Event, LastLook, Park},
     },
     github::Pull,
     store::event,
@@ -32,7 +32,7 @@ pub(super) async fn unchanged(at: &Attempt<'_>) -> Result<Option<Reply>, Failure
 }
 
 /// The wait and its look, if nothing but the timer has happened since.
-async fn woken_by_the_clock(at: &Attempt<'_>) -> Result<Option<(Park, Look)>, Failure> {
+async fn woken_by_the_clock(at: &Attempt<'_>) -> Result<Option<(Park, LastLook)>, Failure> {
     let version = at.stored.version;
     let last = event::after(&at.factory.pool, at.lease.run, version.saturating_sub(2).max(0), 2).await?;
     let [parked, woken] = last.as_slice() else { return Ok(None) };
@@ -46,7 +46,7 @@ async fn woken_by_the_clock(at: &Attempt<'_>) -> Result<Option<(Park, Look)>, Fa
 
 /// The wait with this look, if the pull request had been still before it.
 pub(super) fn with_look(at: &Attempt<'_>, reply: Reply, pull: &Pull, facts: &Facts) -> Reply {
-    let look = Look { changed: pull.updated_at, at: facts.at };
+    let look = LastLook { changed: pull.updated_at, at: facts.at };
     let is_still = (look.at - look.changed).to_std().is_ok_and(|still| still >= at.factory.polling.still);
     match reply {
         Reply::Park(park, progress) if park.awaited == Awaited::Approvers && is_still => {

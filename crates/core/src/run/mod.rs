@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     event::{Action, Event, PauseCause, Refused},
     offer::Offer,
-    state::{Awaited, Look, Park, Pause, Progress, State, Topic},
+    state::{Awaited, LastLook, Park, Pause, Progress, State, Topic},
 };
 use super::workflow::{End, Retry, Step, Workflow};
 

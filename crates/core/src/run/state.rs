@@ -113,12 +113,12 @@ pub struct Park {
     pub awaited: Awaited,
     /// The look at the pull request that found nothing but people missing; `None` where every look must be a whole one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub look: Option<Look>,
+    pub look: Option<LastLook>,
 }
 
 /// A whole look at a pull request that had been still for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Look {
+pub struct LastLook {
     /// When the pull request had last changed, by the forge's clock. Comments, reviews, pushes and edits change it.
     pub changed: DateTime<Utc>,
     /// When it was looked at.
