@@ -40,18 +40,11 @@ impl Forge {
         }
     }
 
-    /// What an account is permitted to do in the repository; an unknown account is permitted nothing.
+    /// What an account is permitted to do in the repository; an unknown account is permitted nothing. With a number, only
+    /// if the login is still that account's.
     ///
     /// # Errors
     /// Those of the call; [`Kind::Forbidden`] where the token may not read permissions.
-    pub async fn permission(&self, repo: &RepoName, login: &str) -> Result<Permission, Error> {
-        self.permission_of(repo, login, None).await
-    }
-
-    /// As [`Forge::permission`]; with a number, only if the login is still that account's.
-    ///
-    /// # Errors
-    /// As [`Forge::permission`].
     pub async fn permission_of(
         &self,
         repo: &RepoName,
@@ -77,7 +70,7 @@ impl Forge {
     /// go to another account. A bot is permitted nothing.
     ///
     /// # Errors
-    /// As [`Self::permission`].
+    /// As [`Self::permission_of`].
     pub async fn permission_of_account(
         &self,
         repo: &RepoName,

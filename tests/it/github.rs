@@ -310,7 +310,7 @@ async fn permissions_are_read_and_an_unknown_one_permits_nothing() {
         let answer = Mutex::new(Some(answer));
         let answer = Arc::new(answer);
         let world = World::new(move |_| answer.lock().unwrap().take().unwrap()).await;
-        let permission = world.forge.permission(&repo(), "o'cto[bot]").await;
+        let permission = world.forge.permission_of(&repo(), "o'cto[bot]", None).await;
         assert_eq!(permission.map_err(|error: Error| error.kind()), expected);
         assert_eq!(world.calls(), ["GET /api/v3/repos/acme/w/collaborators/o%27cto%5Bbot%5D/permission"]);
     }

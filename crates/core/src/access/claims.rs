@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use chrono::{DateTime, Utc};
 
+use crate::path::is_invisible;
+
 /// How far the clocks of the provider and of the database may be apart, in seconds.
 const SKEW: f64 = 60.0;
 /// The most characters of what names a person: OpenID Connect Core 1.0 allows 255 for `sub`.
@@ -126,10 +128,7 @@ fn named(claims: &Claims, claim: &str) -> Result<String, Unfit> {
 /// What can name a person at the provider: 1 to 255 characters without spaces at the ends, none of them invisible.
 #[must_use]
 pub fn checked(identity: &str) -> Option<&str> {
-    let is_plain = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
+    let is_plain = |c: char| !c.is_control() && !is_invisible(c);
     let fits = (1..=IDENTITY_LIMIT).contains(&identity.chars().count())
         && identity.trim() == identity
         && identity.chars().all(is_plain);
@@ -198,5 +197,15 @@ mod tests {
         check(json!({"nbf": NOW + 61}), Some(Unfit::Early));
         check(json!({"aud": ["aspora", "other"], "azp": "aspora"}), None);
         check(json!({"aud": ["aspora"]}), None);
+    }
+
+    #[test]
+    fn nobody_is_called_what_cannot_be_seen() {
+        for name in
+            ["", " ada", "ada\u{ad}", "ada\u{202e}", "a\u{e0061}da", "ada\n", &"a".repeat(IDENTITY_LIMIT + 1)]
+        {
+            assert_eq!(checked(name), None, "{name:?}");
+        }
+        assert_eq!(checked("Ada Lovelace"), Some("Ada Lovelace"));
     }
 }
