@@ -34,6 +34,7 @@ pub mod reason;
 pub mod redact;
 pub mod redelivery;
 pub mod requirement;
+pub mod reviewer;
 pub mod run;
 pub mod sha;
 pub mod subject;
