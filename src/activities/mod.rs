@@ -39,6 +39,7 @@ mod rerun;
 mod review;
 mod second_look;
 mod takeover;
+mod threads;
 mod update;
 mod verdict;
 mod wait;
@@ -55,6 +56,7 @@ pub use self::{
     rate_limits::{ForgeThrottle, ModelThrottle},
     reconciler::Reconciler,
     report::run_of_check,
+    review::Access as ReviewerAccess,
 };
 use crate::{
     core::{

@@ -48,7 +48,7 @@ pub use key::{IssuedKey, Key, KeyLink, Me, NewKey};
 pub use limit::{Limit, Most};
 pub use outage::{Outage, OutageProbe};
 pub use problem::{Fault, Problem};
-pub use product::Product;
+pub use product::{Product, Reviewer};
 pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};

@@ -12,6 +12,7 @@ use crate::{
         merge_method::MergeMethod,
         reason::Reason,
         requirement::{ProductName, RepoName},
+        reviewer::Setting,
     },
     store::{
         self, Connection, Pool,
@@ -49,6 +50,8 @@ pub struct ProductSettings<'a> {
     pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once.
     pub open_pulls: Option<i32>,
+    /// Who reviews its pull requests.
+    pub reviewers: &'a [Setting],
 }
 
 impl Engine {
@@ -211,6 +214,7 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::merge_by(&mut *tx, name, new.merge_method).await?;
     store::product::remind_after(&mut *tx, name, new.answer_hours).await?;
     store::product::cap_pulls(&mut *tx, name, new.open_pulls).await?;
+    store::product::review_by(&mut *tx, name, new.reviewers).await?;
     let key = Key::Product(name.clone());
     match new.concurrency {
         Some(most) => store::limit::put(tx, &key, most).await,
@@ -231,7 +235,7 @@ fn view(product: &Product) -> Value {
         "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
         "merge_method": product.merge_method, "open_pulls": product.open_pulls,
-        "answer_hours": product.answer_hours,
+        "answer_hours": product.answer_hours, "reviewers": product.reviewers.0,
     })
 }
 

@@ -12,6 +12,7 @@ use super::{
     protection::{Enforcement, RequiredCheck, Rules, Ruleset, Source},
     refusal::Refusal,
     state::{Pull, Repository},
+    threads,
 };
 
 /// The rules that bind a branch, each with where it comes from.
@@ -92,8 +93,14 @@ fn demands(it: &Repository, pull: &Pull, comparison: &Comparison, rules: &Rules)
     if rules.signatures && !comparison.shas.iter().all(|sha| it.verified.contains(sha)) {
         reasons.push(UNSIGNED.to_owned());
     }
+    if rules.conversations && threads::is_any_open(it, pull.number) {
+        reasons.push(UNRESOLVED.to_owned());
+    }
     reasons
 }
+
+/// GitHub's words for an open conversation where the branch wants all of them resolved.
+const UNRESOLVED: &str = "A conversation must be resolved before this pull request can be merged.";
 
 /// GitHub's words for a commit without a verified signature.
 pub(crate) const UNSIGNED: &str = "Commits must have verified signatures.";

@@ -11,6 +11,7 @@ use crate::{
         branch, limit,
         merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
+        reviewer,
     },
     engine::ProductSettings,
     github::{Gravity, Setting},
@@ -57,6 +58,7 @@ pub(super) async fn put(
 ) -> Result<(StatusCode, Json<Product>), Error> {
     let (name, repository, method) = check(&product)?;
     let warnings = ask_the_forge(&app, &name, &repository, &product.base_branch, method).await?;
+    let reviewers: Vec<reviewer::Setting> = product.reviewers.iter().cloned().map(Into::into).collect();
     let settings = ProductSettings {
         name: &name,
         repository: &repository,
@@ -70,6 +72,7 @@ pub(super) async fn put(
         merge_method: method,
         answer_hours: product.answer_hours,
         open_pulls: product.open_pulls,
+        reviewers: &reviewers,
     };
     let is_new = app.engine.put_product(&settings, caller.author()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -155,6 +158,11 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Erro
         let limits = format!("must be from 1 to {HOURS_LIMIT} hours; leave it out for 24");
         wrong.push(("/answer_hours", limits));
     }
+    let reviewers: Vec<reviewer::Setting> = product.reviewers.iter().cloned().map(Into::into).collect();
+    let refused = reviewer::check(&reviewers).err().unwrap_or_default();
+    let refused: Vec<_> =
+        refused.into_iter().map(|it| (format!("/reviewers{}", it.pointer), it.message)).collect();
+    wrong.extend(refused.iter().map(|(pointer, message)| (pointer.as_str(), message.clone())));
     let method = product.merge_method.parse::<MergeMethod>();
     let method = method.map_err(|it| wrong.push(("/merge_method", it.to_string()))).ok();
     match (name, repository, method, wrong.is_empty()) {

@@ -1,8 +1,11 @@
 //! The products and their repositories.
 
+use sqlx::types::Json;
+
 use crate::core::{
     merge_method::MergeMethod,
     requirement::{ProductName, RepoName},
+    reviewer::Setting,
 };
 use crate::store::{Connection, Pool, Result};
 
@@ -31,6 +34,8 @@ pub struct Product {
     pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once; `None`: [`OPEN_PULLS`].
     pub open_pulls: Option<i32>,
+    /// Who reviews its pull requests; none: the built-in reviewer alone.
+    pub reviewers: Json<Vec<Setting>>,
 }
 
 /// How many pull requests of ours may be open in a repository at once, where its product does not say: more than people
@@ -73,10 +78,10 @@ pub async fn put(
 pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Option<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours,
+        r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+                merge_method, open_pulls, answer_hours, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
-         from product where name = $1",
+         from product where name = $1"#,
         name
     )
     .fetch_optional(executor)
@@ -90,10 +95,10 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
 pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours,
+        r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+                merge_method, open_pulls, answer_hours, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
-         from product order by name"
+         from product order by name"#
     )
     .fetch_all(pool)
     .await
@@ -139,6 +144,21 @@ pub async fn cap_pulls(
     most: Option<i32>,
 ) -> Result<()> {
     sqlx::query!("update product set open_pulls = $2 where name = $1", name.as_str(), most)
+        .execute(executor)
+        .await
+        .map(|_| ())
+}
+
+/// Sets who reviews the pull requests of a product; none: the built-in reviewer alone.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn review_by(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    reviewers: &[Setting],
+) -> Result<()> {
+    sqlx::query!("update product set reviewers = $2 where name = $1", name.as_str(), Json(reviewers) as _)
         .execute(executor)
         .await
         .map(|_| ())

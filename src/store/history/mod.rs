@@ -14,6 +14,7 @@ pub mod opinion;
 pub mod question;
 pub mod remark;
 pub mod review;
+pub mod review_part;
 pub mod run;
 pub mod signal;
 pub mod transition;

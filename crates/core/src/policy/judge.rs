@@ -4,7 +4,7 @@ use super::{
     Assessment, CheckDemand, CheckRow, Classification, Clearance, Decision, Demands, EVIDENCE_CHECK, Facts,
     Node, Phase, Policy, PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
     contract::{Broken, Ruling},
-    findings, freshness, remarks,
+    conversations, findings, freshness, remarks,
     section::Section,
 };
 
@@ -48,6 +48,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
             sections.extend(review_section(facts));
             sections.push(findings::judge(facts));
             sections.extend(remarks::judge(facts));
+            sections.extend(conversations::judge(facts));
             sections.push(check_section);
             sections.push(approval_section);
         }
