@@ -13,14 +13,14 @@ const THREADS: &str = "query($owner: String!, $name: String!, $number: Int!, $af
     reviewThreads(first: 50, after: $after) { pageInfo { hasNextPage endCursor } nodes { \
     id isResolved resolvedBy { login } path line originalLine \
     comments(first: 100) { totalCount nodes { \
-    databaseId author { __typename login } body lastEditedAt url originalCommit { oid } \
-    pullRequestReview { databaseId } } } } } } } }";
+    author { __typename login } body lastEditedAt url originalCommit { oid } \
+    pullRequestReview { fullDatabaseId } } } } } } } }";
 
 /// @octokit/graphql-schema: `PullRequest.reviews`.
 const REVIEWS: &str = "query($owner: String!, $name: String!, $number: Int!, $after: String) { \
     repository(owner: $owner, name: $name) { pullRequest(number: $number) { \
     reviews(first: 100, after: $after) { pageInfo { hasNextPage endCursor } nodes { \
-    databaseId author { __typename login } body state submittedAt lastEditedAt commit { oid } } } } } }";
+    fullDatabaseId author { __typename login } body state submittedAt lastEditedAt commit { oid } } } } } }";
 
 /// Which permission it needs is not documented; `contents: write` and `pull_requests: write` are reported to suffice.
 const RESOLVE: &str = "mutation($input: ResolveReviewThreadInput!) { \
@@ -79,7 +79,7 @@ pub struct Writer {
 #[serde(from = "RawReview")]
 pub struct GivenReview {
     /// GitHub's number.
-    pub id: u64,
+    pub id: Option<u64>,
     /// The author; `None` if the account was deleted.
     pub author: Option<Writer>,
     /// Markdown, as it is now.
@@ -246,7 +246,24 @@ struct Commit {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OfReview {
-    database_id: Option<u64>,
+    full_database_id: Option<BigInt>,
+}
+
+/// GitHub's `BigInt`: a number in text. `databaseId` has no room for the numbers of today's reviews.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum BigInt {
+    Text(String),
+    Number(u64),
+}
+
+impl BigInt {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Text(text) => text.parse().ok(),
+            Self::Number(number) => Some(*number),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -259,7 +276,7 @@ struct RawWriter {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawReview {
-    database_id: u64,
+    full_database_id: Option<BigInt>,
     author: Option<Writer>,
     body: String,
     #[serde(deserialize_with = "super::reviews::state")]
@@ -291,7 +308,7 @@ impl From<RawComment> for ThreadComment {
             is_edited: raw.last_edited_at.is_some(),
             url: raw.url,
             commit: raw.original_commit.and_then(|commit| commit.oid),
-            review: raw.pull_request_review.and_then(|review| review.database_id),
+            review: raw.pull_request_review.and_then(|review| review.full_database_id?.number()),
         }
     }
 }
@@ -305,7 +322,7 @@ impl From<RawWriter> for Writer {
 impl From<RawReview> for GivenReview {
     fn from(raw: RawReview) -> Self {
         Self {
-            id: raw.database_id,
+            id: raw.full_database_id.and_then(|id| id.number()),
             author: raw.author,
             body: raw.body,
             state: raw.state,

@@ -38,7 +38,7 @@ impl Access {
     }
 }
 
-/// Whoever answers at a base URL.
+/// A server with this base URL.
 pub(super) struct ByHttp<'a> {
     pub(super) reviewer: &'a Reviewer,
     pub(super) base: &'a Url,

@@ -1,7 +1,7 @@
 //! Review: the product's reviewers review one head. What they say becomes one review: it is recorded, posted as comments
 //! and shown as a check.
 //!
-//! Three makers answer for one trait: our own agent (`builtin`), an app on the forge (`forge`), and whoever answers the
+//! Three makers answer for one trait: our own agent (`builtin`), an app on the forge (`forge`), and what answers the
 //! findings of a head over HTTP (`http`). A foreign review is awaited without a worker, by the row that its first look
 //! makes (`store::review_part`); a webhook or the timer wakes the step, which then looks at everything again.
 

@@ -146,7 +146,7 @@ impl Twin {
     pub fn threads(&self, repository: &str, number: i64) -> Vec<(ReviewComment, Option<String>)> {
         let shown = self.shared.host.read(repository, |it| {
             let with_resolver = |first: &ReviewComment| (first.clone(), it.resolved.get(&first.id).cloned());
-            threads::firsts(it, number).map(with_resolver).collect()
+            it.threads(number).map(with_resolver).collect()
         });
         shown.unwrap_or_default()
     }

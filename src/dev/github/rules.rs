@@ -12,7 +12,6 @@ use super::{
     protection::{Enforcement, RequiredCheck, Rules, Ruleset, Source},
     refusal::Refusal,
     state::{Pull, Repository},
-    threads,
 };
 
 /// The rules that bind a branch, each with where it comes from.
@@ -93,7 +92,7 @@ fn demands(it: &Repository, pull: &Pull, comparison: &Comparison, rules: &Rules)
     if rules.signatures && !comparison.shas.iter().all(|sha| it.verified.contains(sha)) {
         reasons.push(UNSIGNED.to_owned());
     }
-    if rules.conversations && threads::is_any_open(it, pull.number) {
+    if rules.conversations && it.has_open_thread(pull.number) {
         reasons.push(UNRESOLVED.to_owned());
     }
     reasons

@@ -5,6 +5,7 @@
 
 mod actions;
 mod deliveries;
+mod threads;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -8,25 +8,6 @@ use super::{
     state::{Repository, ReviewComment, now},
 };
 
-/// The first comments of the threads of a pull request, oldest first. Those of drafts are no threads yet.
-pub(crate) fn firsts(it: &Repository, pull: i64) -> impl Iterator<Item = &ReviewComment> {
-    let is_draft = |id: i64| it.reviews.iter().any(|review| review.id == id && review.state == "PENDING");
-    it.review_comments
-        .iter()
-        .filter(move |comment| comment.pull == pull && comment.answers.is_none() && !is_draft(comment.review))
-}
-
-/// The comments of a thread, oldest first.
-pub(crate) fn comments_of(it: &Repository, first: i64) -> Vec<&ReviewComment> {
-    let is_in = |comment: &&ReviewComment| comment.id == first || comment.answers == Some(first);
-    it.review_comments.iter().filter(is_in).collect()
-}
-
-/// Whether a thread of a pull request is open.
-pub(crate) fn is_any_open(it: &Repository, pull: i64) -> bool {
-    firsts(it, pull).any(|first| !it.resolved.contains_key(&first.id))
-}
-
 /// The repository of a thread, by the id of its first comment.
 pub(crate) fn home(host: &Host, first: i64) -> Option<String> {
     let has = |it: &Repository| it.review_comments.iter().any(|it| it.id == first && it.answers.is_none());
@@ -42,7 +23,7 @@ pub(crate) async fn resolve(
     resolved: bool,
 ) -> Result<(), Refusal> {
     let found = turn.read(repo, |it| {
-        let comments: Vec<ReviewComment> = comments_of(it, first).into_iter().cloned().collect();
+        let comments: Vec<ReviewComment> = it.thread(first).into_iter().cloned().collect();
         (comments, it.resolved.contains_key(&first))
     })?;
     let (comments, is_resolved) = found;

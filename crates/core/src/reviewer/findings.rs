@@ -2,7 +2,7 @@
 
 use crate::finding::{Finding, Severity};
 
-/// Words of a vulnerability, in lower case. Whoever writes them, the finding is acted on.
+/// Words of a vulnerability, in lower case. The finding is acted on, whichever reviewer writes them.
 const VULNERABILITY: [&str; 22] = [
     "vulnerab",
     "exploit",
@@ -27,7 +27,7 @@ const VULNERABILITY: [&str; 22] = [
     "insecure deserialization",
     "cve-",
 ];
-/// Words of low confidence, in lower case: somebody has to look.
+/// Words of low confidence, in lower case: a person or an agent has to look.
 const LOW_CONFIDENCE: [&str; 10] = [
     "low confidence",
     "not confident",
@@ -69,7 +69,7 @@ impl Remark {
     }
 }
 
-/// The finding, actionable if its words speak of a vulnerability or of low confidence, whoever wrote them.
+/// The finding, actionable if its words speak of a vulnerability or of low confidence, whichever reviewer wrote them.
 #[must_use]
 pub fn raised(finding: Finding) -> Finding {
     let message = super::text::plain(&finding.message);

@@ -95,7 +95,7 @@ fn outcome(signs: &Signs) -> &'static str {
     }
 }
 
-/// A remark for each thread. One that was edited afterwards counts as high: whoever may write can edit it.
+/// A remark for each thread. One that was edited afterwards counts as high: people who may write can edit it.
 pub(super) fn threads(signs: &Signs, mark: impl Fn(&str) -> Marked) -> Vec<Remark> {
     let remark = |thread: &super::ThreadSign| {
         let (severity, note) = if thread.edited {

@@ -28,7 +28,7 @@ pub enum Kind {
     Copilot,
     /// Any app that reports a check.
     Check,
-    /// Whoever answers the findings of a head over HTTP.
+    /// A server that answers the findings of a head over HTTP.
     Http,
 }
 

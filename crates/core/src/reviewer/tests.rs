@@ -167,7 +167,7 @@ fn remarks_in_the_text_of_a_review_are_read_with_their_places() {
 }
 
 #[test]
-fn low_confidence_and_vulnerabilities_are_actionable_whoever_wrote_them() {
+fn low_confidence_and_vulnerabilities_are_actionable_whichever_reviewer_wrote_them() {
     let finding = |message: &str, advisory| {
         Remark { severity: Severity::Low, path: "a".into(), line: None, message: message.into() }
             .finding("r", advisory, "")

@@ -1,6 +1,6 @@
 //! Words and numbers in what reviewers write.
 
-/// What says that there was no review, in lower case, whoever writes it. Seen in public: "Review skipped", "Review rate
+/// What says that there was no review, in lower case, whichever reviewer writes it. Seen in public: "Review skipped", "Review rate
 /// limited", "Review limit reached" (lhpaul/ai-dev-framework-template#1457 and #1532, Comfy-Org/ComfyUI#15382); "Too many
 /// files changed for review", "No reviewable files" (shepherdjerred/monorepo#1229); "wasn't able to review any files",
 /// "unable to review", "encountered an error" (github/github-mcp-server#1716, netresearch/git-workflow-skill#151).

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    errors::of_field,
+    errors::{of_field, undefined},
     parse::Field,
     select::{argument, select},
 };
@@ -47,7 +47,7 @@ pub(super) async fn repository(
     let mut shown = Map::new();
     for inner in &field.fields {
         if inner.name != "pullRequest" {
-            return Ok(Err(super::undefined(&[&field.name], "Repository", &inner.name)));
+            return Ok(Err(undefined(&[&field.name], "Repository", &inner.name)));
         }
         let number = argument(inner, "number", variables).and_then(|it| it.as_i64()).unwrap_or_default();
         let whole = shared.host.read(&name, |it| it.pull(number).map(|_| pull(shared, it, by, number)))?;
@@ -99,7 +99,7 @@ pub(super) async fn resolve(
 }
 
 fn pull(shared: &Shared, it: &Repository, by: &Credential, number: i64) -> Value {
-    let firsts = threads::firsts(it, number);
+    let firsts = it.threads(number);
     let seen = it.reviews.iter().filter(|review| review.pull == number);
     let seen = seen.filter(|review| reviews::is_seen_by(review, by.login.as_deref()));
     json!({
@@ -111,7 +111,7 @@ fn pull(shared: &Shared, it: &Repository, by: &Credential, number: i64) -> Value
 
 fn thread(shared: &Shared, it: &Repository, first: &ReviewComment) -> Value {
     let resolver = it.resolved.get(&first.id);
-    let comments = threads::comments_of(it, first.id);
+    let comments = it.thread(first.id);
     json!({
         "__typename": "PullRequestReviewThread", "id": format!("PRRT_twin{}", first.id),
         "isResolved": resolver.is_some(),
@@ -125,18 +125,18 @@ fn thread(shared: &Shared, it: &Repository, first: &ReviewComment) -> Value {
 fn comment(shared: &Shared, it: &Repository, comment: &ReviewComment) -> Value {
     let page = shared.links.review_comment(it, comment)["html_url"].clone();
     json!({
-        "__typename": "PullRequestReviewComment", "databaseId": comment.id, "author": actor(it, &comment.author),
+        "__typename": "PullRequestReviewComment", "fullDatabaseId": comment.id.to_string(), "author": actor(it, &comment.author),
         "body": comment.body, "createdAt": comment.created_at, "url": page,
         "lastEditedAt": comment.edited_by.as_ref().map(|_| &comment.created_at),
         "originalCommit": {"__typename": "Commit", "oid": comment.commit_id},
-        "pullRequestReview": {"__typename": "PullRequestReview", "databaseId": comment.review},
+        "pullRequestReview": {"__typename": "PullRequestReview", "fullDatabaseId": comment.review.to_string()},
     })
 }
 
 fn review(it: &Repository, review: &Review) -> Value {
     let commit = Some(&review.commit_id).filter(|id| !id.is_empty());
     json!({
-        "__typename": "PullRequestReview", "databaseId": review.id, "author": actor(it, &review.author),
+        "__typename": "PullRequestReview", "fullDatabaseId": review.id.to_string(), "author": actor(it, &review.author),
         "body": review.body, "state": review.state, "submittedAt": review.submitted_at,
         "lastEditedAt": review.edited_by.as_ref().map(|_| &review.submitted_at),
         "commit": commit.map(|oid| json!({"__typename": "Commit", "oid": oid})),
