@@ -168,10 +168,11 @@ async fn awaited(world: &World) -> (Uuid, String) {
 /// Acts while nobody looks; the step looks again afterwards.
 async fn unseen(world: &World, run: Uuid, act: impl AsyncFnOnce()) {
     world.control(run, "pause", &json!({"reason": "a moment"})).await;
+    let held = "select count(*) from job where run_id = $1 and lease_token is not null";
+    let held = async || sqlx::query_scalar::<_, i64>(held).bind(run).fetch_one(&world.pool).await.unwrap();
     world
-        .eventually("the run is paused", async || {
-            let state = world.run(run).await.run.state;
-            matches!(state, State::Paused(pause) if !pause.queued)
+        .eventually("the run is paused and nobody works on it", async || {
+            matches!(world.run(run).await.run.state, State::Paused(_)) && held().await == 0
         })
         .await;
     act().await;
