@@ -24,7 +24,6 @@ mod pages;
 mod pool;
 mod postgres;
 mod product;
-mod risk_tier;
 mod sandbox;
 mod schedules;
 mod simulation;

@@ -28,6 +28,7 @@ mod preview;
 mod reason;
 mod remarks;
 mod report;
+mod required;
 mod rules;
 mod section;
 #[cfg(test)]
@@ -56,6 +57,7 @@ pub use judge::{judge, preflight};
 pub use preview::MergePreview;
 pub use reason::Reason;
 pub use remarks::{WHOLE_CHANGE, severity as severity_of_remark};
+pub use required::{Required, required};
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use tier::{Tier, UnknownTier};
 
