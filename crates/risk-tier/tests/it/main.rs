@@ -3,6 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
 
 mod answers;
-
+mod npm;
 mod repository;
 mod tiers;
