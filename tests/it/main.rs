@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod actions;
 mod bench;
 mod cli;
 mod controls;

@@ -90,8 +90,18 @@ fn npx_runs_the_installed_package_and_passes_its_exit_code_on() {
     let (folder, repository) = (install(&packed().files, &[]), high());
     let place = repository.path().to_str().unwrap();
     let npx = |policy: &str| {
-        let ask =
-            ["--policy", policy, "--product", "wealth", "--base", "HEAD~1", "--head", "HEAD", "--repo", place];
+        let ask = [
+            "--policy",
+            policy,
+            "--product",
+            "wealth",
+            "--base",
+            "HEAD~1",
+            "--head",
+            "HEAD",
+            "--repo",
+            place,
+        ];
         npm(folder.path(), "npx", &[&["--offline", "@aspora/risk-tier-cli"][..], &ask].concat())
     };
     let output = npx(POLICY);
