@@ -1,9 +1,9 @@
 // Expressions as GitHub's own library evaluates them.
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-const modules = process.env.RUNNER_MODULES;
+const modules = resolve(process.env.RUNNER_MODULES);
 const { Evaluator, Lexer, Parser, data } = await import(pathToFileURL(join(modules, "@actions/expressions/dist/index.js")));
 
 const STATUS = ["success", "failure", "always", "cancelled"];

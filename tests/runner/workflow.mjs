@@ -1,7 +1,7 @@
 // Workflows and actions, read and checked by GitHub's own parser.
 
 import { createRequire, register } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
 // GitHub's package imports JSON as bundlers allow it; Node wants to be shown that it is JSON.
@@ -9,7 +9,7 @@ const hook = `export const load = (url, context, next) =>
   next(url, url.endsWith(".json") ? { ...context, importAttributes: { type: "json" } } : context);`;
 register(`data:text/javascript,${encodeURIComponent(hook)}`);
 
-const modules = process.env.RUNNER_MODULES;
+const modules = resolve(process.env.RUNNER_MODULES);
 const load = (file) => import(pathToFileURL(join(modules, "@actions/workflow-parser/dist", file)));
 const { parseWorkflow, NoOperationTraceWriter } = await load("index.js");
 const { parseAction } = await load("actions/index.js");
