@@ -1,5 +1,6 @@
 //! The workflows of `deploy/actions/examples`, which products copy.
 
+use aspora::dev::github::JobEnd;
 use serde_json::{Value, json};
 
 use super::{
@@ -102,6 +103,34 @@ async fn a_merge_group_runs_the_checks_and_waits_for_no_review() {
     let passed = ["preflight", "ci", "harness", GATE].map(|job| (job, "success"));
     assert_results(&ran, [passed[0], passed[1], passed[2], ("code-review", "skipped"), passed[3]]);
     assert!(reviewer.seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gate_that_gave_up_is_run_again_once_its_review_has_succeeded() {
+    let site = Site::new(&[]).await;
+    let pull = site.pull("topic", "Late", &[("a.py", b"1")]).await;
+    let gate = site.twin.run_workflow(REPO, &pull.head, "Code factory", &[GATE]).await.unwrap();
+    site.twin.move_job(REPO, gate, GATE).await.unwrap();
+    let failed = JobEnd { conclusion: "failure".to_owned(), ..JobEnd::default() };
+    site.twin.end_job(REPO, gate, GATE, failed).await.unwrap();
+    let runs = || site.twin.workflow_runs(REPO).into_iter().find(|run| run.id == gate).unwrap();
+    let text = std::fs::read_to_string(root().join("deploy/actions/examples/rerun-gate.yml")).unwrap();
+    // The twin names the files of workflows by their numbers.
+    let text = text.replace("workflows/code-factory.yml", &format!("workflows/{}.yml", runs().workflow));
+    let machine = Machine::default().with_tokens(&site.twin, REPO, &["actions=write"]);
+    let on = async |app: &str, conclusion: &str| {
+        let check = json!({"name": "Code Review Agent", "app": {"slug": app}, "conclusion": conclusion,
+            "head_sha": pull.head});
+        let mut github = site.github(&pull);
+        github["event"] = json!({"action": "completed", "check_run": check});
+        github["event_name"] = json!("check_run");
+        let ran = machine.run(json!({"text": text}), &github).await;
+        (ran.said["jobs"]["rerun"]["result"].as_str().unwrap().to_owned(), runs().attempt)
+    };
+    assert_eq!(on("look-alike", "success").await, ("skipped".to_owned(), 1));
+    assert_eq!(on("aspora-coding-agent", "failure").await, ("skipped".to_owned(), 1));
+    assert_eq!(on("aspora-coding-agent", "success").await, ("success".to_owned(), 2));
+    assert_eq!(on("aspora-coding-agent", "success").await, ("success".to_owned(), 2), "it runs already");
 }
 
 #[test]
