@@ -18,6 +18,7 @@ mod hold;
 mod key;
 mod limit;
 mod outage;
+mod overview;
 mod problem;
 mod product;
 mod question;
@@ -47,6 +48,9 @@ pub use hold::{Hold, NewHold, Release, Released};
 pub use key::{IssuedKey, Key, KeyLink, Me, NewKey};
 pub use limit::{Limit, Most};
 pub use outage::{Outage, OutageProbe};
+pub use overview::{
+    BaseCheck, FindingFigures, Overview, PolicyOverview, ReviewFigures, RunFigures, TierOverview,
+};
 pub use problem::{Fault, Problem};
 pub use product::Product;
 pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};

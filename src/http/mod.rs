@@ -2,6 +2,7 @@
 
 mod middleware;
 mod oidc;
+mod overview;
 mod pages;
 mod routes;
 mod scope;

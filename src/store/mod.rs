@@ -33,7 +33,7 @@ pub use self::{
     },
     history::{
         assessment, budget, command, conversation, delivery, effect, epilogue, event, notice, open_pull,
-        opinion, question, remark, review, run, signal, transition,
+        opinion, overview, question, remark, review, run, signal, transition,
     },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{

@@ -9,8 +9,9 @@ use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
     Deliveries, Drained, Events, Finding, Hold, IssuedKey, Key, KeyLink, Limit, Most, NewAnswers, NewHold,
     NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSubscription, Outage,
-    OutageProbe, Product, ProductBudget, Questions, Queue, Redrive, Redriven, Release, Released, Replay,
-    Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, Schedule, Subscription, Why, Worker,
+    OutageProbe, Overview, Product, ProductBudget, Questions, Queue, Redrive, Redriven, Release, Released,
+    Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, Schedule, Subscription, Why,
+    Worker,
 };
 
 impl Client {
@@ -152,6 +153,11 @@ impl Client {
     /// All products, by name.
     pub(crate) async fn products(&self) -> Result<Vec<Product>, Failure> {
         self.json(self.request(Method::GET, "/api/v1/products")).await
+    }
+
+    /// A product at a glance.
+    pub(crate) async fn product(&self, name: &str) -> Result<Overview, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/products/{name}"))).await
     }
 
     /// Creates or replaces a product.

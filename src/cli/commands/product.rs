@@ -5,13 +5,19 @@ use std::fmt::Write as _;
 use clap::{Args, Subcommand};
 
 use super::{Client, Exit, Printer, plain};
-use crate::api::Product;
+use crate::api::{Overview, PolicyOverview, Product, RunFigures};
+use crate::cli::text::short;
 
 /// The subcommands of `aspora product`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the products with their limits.
     List,
+    /// Show a product's policy in words, its runs, its reviewers and its limits.
+    Show {
+        /// The product's name.
+        name: String,
+    },
     /// Create or replace a product; a limit that is not given is removed.
     Put(Put),
 }
@@ -62,6 +68,10 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let all = client.products().await?;
             printer.say(&table(&all), &all)?;
         }
+        Command::Show { name } => {
+            let overview = client.product(&name).await?;
+            printer.say(&glance(&overview), &overview)?;
+        }
         Command::Put(put) => {
             let product = client.put_product(&Product::from(put)).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
@@ -92,6 +102,50 @@ impl From<Put> for Product {
             warnings: Vec::new(),
         }
     }
+}
+
+/// A product at a glance.
+fn glance(overview: &Overview) -> String {
+    let Overview { product, policy, base: _, runs, reviews } = overview;
+    let mut text = format!(
+        "{}: {}, branch {}\n",
+        plain(&product.name),
+        plain(&product.repository),
+        plain(&product.base_branch)
+    );
+    let RunFigures { open, succeeded, blocked, failed, cancelled } = runs;
+    let _ = writeln!(
+        text,
+        "Runs of 30 days: {open} open, {succeeded} succeeded, {blocked} need a person, {failed} failed, {cancelled} cancelled"
+    );
+    let right = reviews
+        .precision
+        .map_or_else(|| "not known yet".to_owned(), |share| format!("{:.0} %", share * 100.0));
+    let _ = writeln!(
+        text,
+        "Reviews: {} complete, {} failed; settled actionable findings that were right: {right}",
+        reviews.complete, reviews.failed
+    );
+    match policy {
+        None => text += "No change has been judged yet, so the policy has not been read.\n",
+        Some(policy) => text += &demands(policy),
+    }
+    text
+}
+
+/// A policy in words, a paragraph a tier.
+fn demands(policy: &PolicyOverview) -> String {
+    let mut text = format!("Policy at {}:\n", short(&policy.commit));
+    if let Some(fault) = &policy.fault {
+        let _ = writeln!(text, "  {}", plain(fault));
+    }
+    for tier in &policy.tiers {
+        let who = if tier.human { "people" } else { "people or a clean review" };
+        let _ = writeln!(text, "  {}: {} approvals by {who}", tier.tier, tier.approvals);
+        let _ = writeln!(text, "    paths   {}", plain(&tier.patterns.join(" ")));
+        let _ = writeln!(text, "    checks  {}", plain(&tier.checks.join(", ")));
+    }
+    text
 }
 
 fn table(products: &[Product]) -> String {

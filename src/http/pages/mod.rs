@@ -12,6 +12,7 @@ mod form;
 mod layout;
 mod list;
 mod panel;
+mod product;
 mod provider;
 mod run;
 mod sign_in;
@@ -52,6 +53,8 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/sign-in/oidc", get(provider::there))
         .route("/sign-in/oidc/callback", get(provider::back))
         .route("/sign-out", post(sign_in::leave).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/products", get(product::list))
+        .route("/products/{name}", get(product::show))
         .route("/audit", get(audit::show))
         .route("/dead-letters", get(dead_letters::show))
         .route("/dead-letters/redrive", post(dead_letters::redrive).layer(DefaultBodyLimit::max(FORM_LIMIT)))

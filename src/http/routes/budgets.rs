@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// The name in the path, of a product that exists.
-pub(super) struct Product(String);
+pub(super) struct Product(pub(super) String);
 
 /// The budgets of all products, or of one.
 #[utoipa::path(get, path = "/api/v1/budgets", tag = "budgets",

@@ -129,6 +129,7 @@ fn controls() -> Router<AppState> {
 fn catalog() -> Router<AppState> {
     Router::new()
         .route("/products", get(products::list).post(products::put))
+        .route("/products/{name}", get(products::show))
         .route("/products/{name}/budget", put(budgets::set_product))
         .route("/budgets", get(budgets::list))
         .route("/budgets/default", get(budgets::show_default).put(budgets::set_default))

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
 
-use super::responses::InvalidField;
+use super::{
+    budgets,
+    responses::{InvalidField, NotFound},
+};
 use crate::{
-    api::Product,
+    api::{Overview, Product},
     core::{
         branch, limit,
         merge_method::MergeMethod,
@@ -17,9 +20,9 @@ use crate::{
     http::{
         AppState,
         middleware::{caller::Caller, error::Error, extract},
-        scope,
+        overview, scope,
     },
-    store::product::OPEN_PULLS,
+    store::{self, product::OPEN_PULLS},
 };
 
 /// The most bytes of one word of a command.
@@ -40,6 +43,23 @@ const WORDS: usize = 100;
 pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Result<Json<Vec<Product>>, Error> {
     let rows = scope::products(&app, &caller).await?;
     Ok(Json(rows.into_iter().map(Product::from).collect()))
+}
+
+/// A product at a glance: its settings, what the policy at its base demands, what became of its newest runs, and how right
+/// its reviewers were.
+#[utoipa::path(get, path = "/api/v1/products/{name}", tag = "products", params(
+    ("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "The product."),
+), responses(
+    (status = 200, description = "The product at a glance.", body = Overview),
+    NotFound,
+))]
+pub(super) async fn show(
+    State(app): State<AppState>,
+    budgets::Product(name): budgets::Product,
+) -> Result<Json<Overview>, Error> {
+    let product = store::product::get(app.engine.pool(), &name).await?;
+    let product = product.ok_or_else(|| Error::not_found("product", format!("`{name}`")))?;
+    Ok(Json(overview::of(app.engine.pool(), product).await?))
 }
 
 /// Adds a product, or replaces its settings; runs that began earlier keep theirs. Without `backlog` or

@@ -11,6 +11,7 @@ pub mod event;
 pub mod notice;
 pub mod open_pull;
 pub mod opinion;
+pub mod overview;
 pub mod question;
 pub mod remark;
 pub mod review;

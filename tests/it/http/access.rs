@@ -18,7 +18,9 @@ use super::{Reply, World, is_problem};
 /// The methods of the OpenAPI document.
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 /// The routes that are no part of the REST API.
-const BESIDE: [&str; 22] = [
+const BESIDE: [&str; 24] = [
+    "GET /products",
+    "GET /products/{name}",
     "GET /dead-letters",
     "POST /dead-letters/redrive",
     "GET /",

@@ -12,6 +12,34 @@ use super::{
     world::{REPO, TESTS, World},
 };
 
+/// The product after its first run, by REST and on its page: figures, and the policy in words.
+async fn at_a_glance(world: &World) {
+    let (status, glance) = world.call("GET", "products/wealth", None).await;
+    assert_eq!((status, &glance["product"]["repository"]), (200, &serde_json::json!(REPO)), "{glance}");
+    assert_eq!(glance["runs"]["succeeded"], 1);
+    let reviews = &glance["reviews"];
+    assert_eq!((&reviews["complete"], &reviews["failed"]), (&2.into(), &0.into()), "{reviews}");
+    // Two findings on the first head, both fixed by the second.
+    let found: Vec<_> =
+        reviews["findings"].as_array().unwrap().iter().map(|it| (&it["found"], &it["fixed"])).collect();
+    assert_eq!((found, &reviews["precision"]), (vec![(&1.into(), &1.into()); 2], &1.0.into()), "{reviews}");
+    let tiers = glance["policy"]["tiers"].as_array().unwrap();
+    let named: Vec<_> = tiers.iter().map(|it| it["tier"].as_str().unwrap()).collect();
+    assert_eq!(named, ["critical", "high", "medium", "low"]);
+    assert_eq!((&tiers[0]["approvals"], &tiers[0]["human"]), (&2.into(), &true.into()));
+    let page = world.page("products/wealth").await;
+    for text in [
+        "2 approvals by people",
+        "<code>api/v1/**</code>",
+        "2 complete reviews",
+        "<strong>100 %</strong> were right",
+    ] {
+        assert!(page.contains(text), "{text} is not in {page}");
+    }
+    assert_eq!(world.call("GET", "products/bakery", None).await.0, 404);
+    assert!(world.page("products").await.contains("/products/wealth"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_risk_checker_is_reviewed_remediated_and_merged() {
     let world = World::new().await;
@@ -55,6 +83,7 @@ async fn the_risk_checker_is_reviewed_remediated_and_merged() {
     risk-policy-gate on abc: open
     risk-policy-gate on def: success
     ");
+    at_a_glance(&world).await;
     let zero =
         "from services import risk_checker\ntry: risk_checker.check(0, -1)\nexcept ValueError as e: print(e)";
     assert_eq!(world.on_main(&["python3", "-c", zero]).await.output, "Portfolio value cannot be zero\n");

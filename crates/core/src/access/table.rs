@@ -89,6 +89,8 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/runs/{id}/dismiss", May(Steer, RUN)),
     row("GET", "/dead-letters", May(Read, Lists)),
     row("POST", "/dead-letters/redrive", May(Steer, Body)),
+    row("GET", "/products", May(Read, Lists)),
+    row("GET", "/products/{name}", May(Read, PRODUCT)),
     row("GET", "/audit", May(Administer, Factory)),
     // Requirements and runs.
     row("GET", "/api/v1/me", Known),
@@ -140,6 +142,7 @@ pub const ROUTES: &[Route] = &[
     // The catalogue.
     row("GET", "/api/v1/products", May(Read, Lists)),
     row("POST", "/api/v1/products", May(Configure, Factory)),
+    row("GET", "/api/v1/products/{name}", May(Read, PRODUCT)),
     row("PUT", "/api/v1/products/{name}/budget", May(Configure, PRODUCT)),
     row("GET", "/api/v1/budgets", May(Read, Lists)),
     row("GET", "/api/v1/budgets/default", May(Read, Lists)),

@@ -23,6 +23,7 @@ mod freshness;
 mod json;
 mod judge;
 mod lint;
+mod outline;
 mod parse;
 mod preview;
 mod reason;
@@ -54,6 +55,7 @@ pub use facts::{
     Requester, Review, Via,
 };
 pub use judge::{judge, preflight};
+pub use outline::{Outline, TierOutline};
 pub use preview::MergePreview;
 pub use reason::Reason;
 pub use remarks::{WHOLE_CHANGE, severity as severity_of_remark};

@@ -1,0 +1,275 @@
+//! Products as pages: the list, and each one's policy in words, limits, checks, runs and reviewers.
+
+use axum::{
+    extract::{Path, State, rejection::PathRejection},
+    response::Response,
+};
+use chrono::{DateTime, Utc};
+use maud::{Markup, html};
+
+use super::{
+    super::{AppState, middleware::caller::Caller, overview, scope},
+    Problem, layout, words,
+};
+use crate::{
+    api::{
+        BaseCheck, FindingFigures, Overview, PolicyOverview, Product, ReviewFigures, RunFigures, TierOverview,
+    },
+    core::{
+        command::{PREFIX, Verb},
+        requirement::ProductName,
+        words::counted,
+    },
+    store::{self, product::OPEN_PULLS},
+};
+
+/// `GET /products`
+pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Response {
+    match scope::products(&app, &caller).await {
+        Ok(products) => layout::page(&app.settings, Some(&caller), "Products", &listed(&products)),
+        Err(error) => Problem::from(error).page(&app.settings, Some(&caller)),
+    }
+}
+
+/// `GET /products/{name}`
+pub(super) async fn show(
+    State(app): State<AppState>,
+    caller: Caller,
+    name: Result<Path<String>, PathRejection>,
+) -> Response {
+    let name = name.map(|Path(name)| name).unwrap_or_default();
+    match load(&app, &name).await {
+        Ok((overview, now)) => {
+            let title = format!("Product {name}");
+            layout::page(&app.settings, Some(&caller), &title, &main(&overview, now))
+        }
+        Err(problem) => problem.page(&app.settings, Some(&caller)),
+    }
+}
+
+async fn load(app: &AppState, name: &str) -> Result<(Overview, DateTime<Utc>), Problem> {
+    let pool = app.engine.pool();
+    let missing = || Problem::Missing("There is no such product.".to_owned());
+    let name: ProductName = name.parse().map_err(|_| missing())?;
+    let product = store::product::get(pool, name.as_str()).await?.ok_or_else(missing)?;
+    let now = store::now(&mut *pool.acquire().await?).await?;
+    Ok((overview::of(pool, product).await?, now))
+}
+
+fn listed(products: &[store::product::Product]) -> Markup {
+    html! {
+        main #main {
+            h1 { "Products" }
+            @if products.is_empty() {
+                p.empty { "No product yet: " code { "aspora product put NAME OWNER/REPOSITORY" } " adds one." }
+            } @else {
+                div.scroll tabindex="0" role="region" aria-label="Products" { table {
+                    thead { tr {
+                        th scope="col" { "Product" } th scope="col" { "Repository" } th scope="col" { "Base" }
+                        th scope="col" { "Requirements" }
+                    } }
+                    tbody { @for product in products { tr {
+                        td { a href={ "/products/" (product.name) } { (product.name) } }
+                        td { (product.repository) }
+                        td { code { (product.base_branch) } }
+                        td { a href={ "/?product=" (product.name) } { "show" } }
+                    } } }
+                } }
+            }
+        }
+    }
+}
+
+fn main(overview: &Overview, now: DateTime<Utc>) -> Markup {
+    let Overview { product, policy, base, runs, reviews } = overview;
+    html! {
+        main #main {
+            h1 { (product.name) }
+            p.muted {
+                (product.repository) ", branch " code { (product.base_branch) } ". "
+                a href={ "/?product=" (product.name) } { "Requirements" } "."
+            }
+            (outcomes(runs))
+            (demanded(policy.as_ref(), now))
+            (base_checks(base, policy.as_ref(), now))
+            (reviewers(reviews))
+            (settings(product))
+            (commands())
+            p.muted { "Raw: " a href={ "/api/v1/products/" (product.name) } { "product" } "." }
+        }
+    }
+}
+
+/// What became of the newest runs.
+fn outcomes(runs: &RunFigures) -> Markup {
+    let rows = [
+        ("open", runs.open),
+        ("succeeded", runs.succeeded),
+        ("needs a person", runs.blocked),
+        ("failed", runs.failed),
+        ("cancelled", runs.cancelled),
+    ];
+    let all: i64 = rows.iter().map(|(_, count)| count).sum();
+    html! {
+        section {
+            h2 { "Runs" }
+            @if all == 0 { p.empty { "None began in the last 30 days." } } @else {
+                p { "Of the newest runs, at most 1,000 of the last 30 days:" }
+                dl.facts { @for (name, count) in rows { div { dt { (name) } dd { (count) } } } }
+            }
+        }
+    }
+}
+
+/// The policy in words.
+fn demanded(policy: Option<&PolicyOverview>, now: DateTime<Utc>) -> Markup {
+    html! {
+        section {
+            h2 { "What a change must have" }
+            @match policy {
+                None => p.empty { "No change of this product has been judged yet, so its policy has not been read." },
+                Some(policy) => {
+                    p.muted {
+                        "The policy at " code { (policy.commit.get(..7).unwrap_or(&policy.commit)) } ", by which a change was judged "
+                        (words::moment(now, policy.read_at)) ". Beside it, a built-in floor holds: CI files, hooks, the policy itself and "
+                        "the like are always critical."
+                    }
+                    @if let Some(fault) = &policy.fault { p.now.bad { "The policy has no say: " (fault) "." } }
+                    @if !policy.tiers.is_empty() { (tiers(&policy.tiers)) }
+                    @if !policy.documented.is_empty() {
+                        p { "A change of " (patterns(&policy.documented)) " must change one of " (patterns(&policy.documents)) " too." }
+                    }
+                    @if !policy.shown.is_empty() {
+                        p {
+                            "A change of " (patterns(&policy.shown)) " needs evidence from a browser"
+                            @if !policy.flows.is_empty() { " of " (policy.flows.join(", ")) } "."
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn tiers(tiers: &[TierOverview]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Tiers" { table {
+            thead { tr {
+                th scope="col" { "Tier" } th scope="col" { "Paths" } th scope="col" { "Checks" }
+                th scope="col" { "Approvals" } th scope="col" { "Up to date" }
+            } }
+            tbody { @for tier in tiers { tr {
+                td { (words::tier_word(&tier.tier)) }
+                td {
+                    @if tier.patterns.is_empty() { span.muted { "by the floor alone" } }
+                    @else { (patterns(&tier.patterns)) }
+                }
+                td { (tier.checks.join(", ")) }
+                td { (approvals(tier)) }
+                td { @if tier.up_to_date { "yes" } @else { "no" } }
+            } } }
+        } }
+    }
+}
+
+fn approvals(tier: &TierOverview) -> String {
+    match (tier.approvals, tier.human) {
+        (0, _) => "none".to_owned(),
+        (count, true) => format!("{} by people", counted(count, "approval")),
+        (count, false) => format!("{}; a clean review counts as one", counted(count, "approval")),
+    }
+}
+
+fn patterns(all: &[String]) -> Markup {
+    html! { @for (place, pattern) in all.iter().enumerate() { @if place > 0 { ", " } code { (pattern) } } }
+}
+
+/// The checks of the base, as the last judgement saw them.
+fn base_checks(checks: &[BaseCheck], policy: Option<&PolicyOverview>, now: DateTime<Utc>) -> Markup {
+    html! {
+        section {
+            h2 { "Checks of the base" }
+            @if checks.is_empty() { p.empty { "None was seen there when a change was last judged." } } @else {
+                @if let Some(policy) = policy { p.muted { "As seen " (words::moment(now, policy.read_at)) "." } }
+                ul { @for check in checks {
+                    li { (check.name) " by " (check.app) ": " strong { (check.conclusion) } }
+                } }
+            }
+        }
+    }
+}
+
+/// How right the reviewers were.
+fn reviewers(reviews: &ReviewFigures) -> Markup {
+    html! {
+        section {
+            h2 { "Reviewers" }
+            @if reviews.complete + reviews.failed == 0 { p.empty { "No review in the last 30 days." } } @else {
+                p {
+                    (counted(reviews.complete, "complete review"))
+                    @if reviews.failed > 0 { ", and " (reviews.failed) " that failed" } ". "
+                    @match reviews.precision {
+                        Some(share) => { "Of the actionable findings that people or fixes settled, " strong { (percent(share)) } " were right." },
+                        None => "No actionable finding was fixed or dismissed yet, so it cannot be said how often they are right.",
+                    }
+                }
+                @if !reviews.findings.is_empty() { (findings(&reviews.findings)) }
+            }
+        }
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn findings(findings: &[FindingFigures]) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Findings" { table {
+            thead { tr {
+                th scope="col" { "Severity" } th scope="col" { "Found" } th scope="col" { "Fixed" }
+                th scope="col" { "Dismissed" } th scope="col" { "Gone" } th scope="col" { "Open" }
+            } }
+            tbody { @for row in findings { tr {
+                td { (words::tier_word(&row.severity)) }
+                td { (row.found) } td { (row.fixed) } td { (row.dismissed) } td { (row.gone) } td { (row.open) }
+            } } }
+        } }
+    }
+}
+
+fn settings(product: &Product) -> Markup {
+    let limit = |most: Option<i32>| most.map_or_else(|| "no limit".to_owned(), |most| most.to_string());
+    let tests = match product.test_command.as_slice() {
+        [] => "none".to_owned(),
+        words => words.join(" "),
+    };
+    let rows = [
+        ("Tests", tests),
+        ("Merged by", product.merge_method.clone()),
+        ("Open runs", limit(product.backlog)),
+        ("Jobs at once", limit(product.concurrency)),
+        ("Our open pull requests", product.open_pulls.unwrap_or(OPEN_PULLS).to_string()),
+        ("A check may stand still for", counted(product.check_deadline_minutes.unwrap_or(60), "minute")),
+        ("People are reminded after", counted(product.answer_hours.unwrap_or(24), "hour")),
+        ("Browser Evidence counts from", product.evidence_app.clone().unwrap_or_else(|| "no app".to_owned())),
+    ];
+    html! {
+        section {
+            h2 { "Settings and limits" }
+            dl.facts { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } }
+            p.muted { code { "aspora product put" } " changes them." }
+        }
+    }
+}
+
+/// What people may say on a pull request.
+fn commands() -> Markup {
+    html! {
+        section {
+            h2 { "On a pull request" }
+            p { "Who may write to the repository can say in a comment:" }
+            ul { @for verb in Verb::ALL { li { code { (PREFIX) " " (verb.as_str()) } ": " (verb.does()) } } }
+        }
+    }
+}
