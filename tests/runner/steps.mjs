@@ -89,7 +89,8 @@ async function script(step, scope, inside, result) {
   const files = Object.fromEntries(Object.entries(FILES).map(([name, suffix]) => [name, join(place, suffix)]));
   for (const path of Object.values(files)) writeFileSync(path, "");
   const cwd = resolve(scope.workspace, interpolate(step["working-directory"] ?? ".", scope.contexts));
-  const env = { ...scope.machine, ...scope.env, ...defaults(scope, inside), ...files };
+  // A workflow may set CI; what begins with GITHUB_ and RUNNER_ is the runner's.
+  const env = { CI: "true", ...scope.machine, ...scope.env, ...defaults(scope, inside), ...files };
   env.PATH = [...scope.path, env.PATH].join(":");
   const log = new Log(scope.masks);
   const code = await execute(template.split(" ").map((word) => (word === "{0}" ? file : word)), { cwd, env }, log, scope.limit);
@@ -113,7 +114,7 @@ function defaults({ contexts: { github, runner }, workspace, temp }, inside) {
   const variables = Object.fromEntries(names.map((name) => [`GITHUB_${name.toUpperCase()}`, github[name] ?? ""]));
   const action = inside ? { GITHUB_ACTION_PATH: inside.folder } : {};
   const event = { GITHUB_EVENT_PATH: join(temp, "event.json"), GITHUB_WORKSPACE: workspace };
-  const machine = { CI: "true", GITHUB_ACTIONS: "true", RUNNER_TEMP: temp, RUNNER_OS: runner.os, RUNNER_ARCH: runner.arch };
+  const machine = { GITHUB_ACTIONS: "true", RUNNER_TEMP: temp, RUNNER_OS: runner.os, RUNNER_ARCH: runner.arch };
   return { ...variables, ...action, ...event, ...machine };
 }
 
