@@ -83,7 +83,7 @@ async fn files_branches_and_titles_change_nothing_but_the_tier() {
     // git has no name that ends in a slash, and a `/` in a name is a folder.
     let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
     let pull = site.pull(BRANCH, &HOSTILE.join(" "), &files).await;
-    let ran = risk_tier::run(&site, &registry, &pull, &json!({})).await;
+    let ran = risk_tier::run(&site, &registry, &pull, &[json!({})]).await;
     assert_untouched(&ran, "risk", &TIER_OUTPUTS);
     assert_eq!(
         ran.ended("risk", "tier"),
@@ -102,12 +102,20 @@ async fn files_branches_and_titles_change_nothing_but_the_tier() {
 async fn inputs_are_arguments_and_no_shell_reads_them() {
     let (registry, site) = (Registry::start().await, Site::new(&[]).await);
     let pull = site.pull("topic", "Inputs", &[("a.py", b"1")]).await;
-    // Of the products that a policy may name, none can be spelled like these.
-    for hostile in HOSTILE.iter().step_by(4) {
-        let ran = risk_tier::run(&site, &registry, &pull, &json!({"product": hostile})).await;
-        let outcome = ran.ended("risk", "tier");
-        assert_eq!(outcome, ("failure".to_owned(), "critical".to_owned()), "{hostile:?}");
-        assert_untouched(&ran, "risk", &TIER_OUTPUTS);
+    // Of the products that a policy may name, none can be spelled like these; what is no id is no commit.
+    let mut inputs: Vec<Value> = ["product", "base", "head"]
+        .into_iter()
+        .flat_map(|name| HOSTILE.iter().skip(name.len() % 3).step_by(3).map(move |it| json!({name: it})))
+        .collect();
+    // These reach the command line.
+    inputs.push(json!({"product": "$(touch${IFS}pwned)"}));
+    inputs.push(json!({"policy": "`touch pwned`; $(touch pwned) ##[set-output name=tier]low"}));
+    let ran = risk_tier::run(&site, &registry, &pull, &inputs).await;
+    for number in 0..inputs.len() {
+        let id = risk_tier::id(number);
+        let ended = ran.ended(&id, "tier");
+        assert_eq!(ended, ("failure".to_owned(), "critical".to_owned()), "{}", inputs[number]);
+        assert_untouched(&ran, &id, &TIER_OUTPUTS);
     }
 }
 

@@ -10,17 +10,24 @@ use super::{
 /// What the action needs.
 pub(crate) const READ: &str = "contents=read";
 
-/// The steps that find the tier, with these inputs beside the product.
-pub(crate) fn steps(inputs: &Value) -> Value {
-    let mut with = json!({"product": "wealth"});
-    with.as_object_mut().unwrap().extend(inputs.as_object().unwrap().clone());
-    json!([
-        {"uses": CHECKOUT, "with": {"fetch-depth": 0, "persist-credentials": false}},
-        {"id": "risk", "uses": format!("aspora/aspora/deploy/actions/risk-tier@{PIN}"), "with": with},
-    ])
+/// A clone, and a step that finds the tier for each of these inputs beside the product: `risk`, `risk-1`, …
+fn steps(inputs: &[Value]) -> Value {
+    let checkout = json!({"uses": CHECKOUT, "with": {"fetch-depth": 0, "persist-credentials": false}});
+    let step = |(number, inputs): (usize, &Value)| {
+        let mut with = json!({"product": "wealth"});
+        with.as_object_mut().unwrap().extend(inputs.as_object().unwrap().clone());
+        let uses = format!("aspora/aspora/deploy/actions/risk-tier@{PIN}");
+        json!({"id": id(number), "uses": uses, "with": with, "continue-on-error": true})
+    };
+    std::iter::once(checkout).chain(inputs.iter().enumerate().map(step)).collect()
 }
 
-pub(crate) async fn run(site: &Site, registry: &Registry, pull: &Pull, inputs: &Value) -> Ran {
+/// The id of a step.
+pub(crate) fn id(number: usize) -> String {
+    if number == 0 { "risk".to_owned() } else { format!("risk-{number}") }
+}
+
+pub(crate) async fn run(site: &Site, registry: &Registry, pull: &Pull, inputs: &[Value]) -> Ran {
     let machine =
         Machine::with_registry(&registry.url).with_tokens(&site.twin, super::machine::REPO, &[READ]);
     machine.job(steps(inputs), &json!({"contents": "read"}), &site.github(pull)).await
@@ -32,7 +39,7 @@ async fn the_outputs_say_what_the_policy_at_the_base_requires() {
     let site = Site::new(&[("docs/API.md", b"# API\n")]).await;
     let files: [(&str, &[u8]); 2] = [("api/v1/risk_check.py", b"x"), ("docs/API.md", b"# API\n\nRisk.\n")];
     let pull = site.pull("topic", "Risk", &files).await;
-    let ran = run(&site, &registry, &pull, &json!({})).await;
+    let ran = run(&site, &registry, &pull, &[json!({})]).await;
     let step = ran.step("job", "risk");
     assert_eq!(step["outcome"], "success", "{:#}", ran.said);
     let outputs = &step["outputs"];
@@ -90,7 +97,7 @@ async fn a_pull_request_lowers_neither_its_policy_nor_the_tools_that_judge_it() 
             ],
         )
         .await;
-    let ran = run(&site, &registry, &pull, &json!({})).await;
+    let ran = run(&site, &registry, &pull, &[json!({})]).await;
     assert_eq!(ran.ended("risk", "tier"), ("success".to_owned(), "critical".to_owned()), "{:#}", ran.said);
     assert_eq!(ran.ended("risk", "requires-human").1, "true");
 }
@@ -100,7 +107,7 @@ async fn documents_that_are_left_behind_fail_the_step_and_the_outputs_stay() {
     let registry = Registry::start().await;
     let site = Site::new(&[]).await;
     let pull = site.pull("topic", "Drift", &[("api/v1/a.py", b"x"), ("docs/OTHER.md", b"no\n")]).await;
-    let ran = run(&site, &registry, &pull, &json!({})).await;
+    let ran = run(&site, &registry, &pull, &[json!({})]).await;
     assert_eq!(ran.ended("risk", "tier"), ("failure".to_owned(), "high".to_owned()), "{:#}", ran.said);
     let drift = r#""api/v1/a.py" changed and no document did; update docs/API.md or docs/ARCHITECTURE.md"#;
     assert_eq!(ran.ended("risk", "docs-drift").1, drift);
@@ -113,33 +120,27 @@ async fn a_tier_that_is_not_found_is_critical_to_whatever_follows() {
     let site = Site::new(&[]).await;
     let pull =
         site.pull("topic", "Broken", &[("tests/a.py", b"x"), (".aspora/risk-policy.json", b"{")]).await;
-    let fails = async |inputs: Value, code: i64, word: &str| {
-        let ran = run(&site, &registry, &pull, &inputs).await;
-        let step = ran.step("job", "risk");
+    let cases = [
+        (json!({}), 3, "at the head"),
+        (json!({"base": "main"}), 2, "the input base is \"main\", not a full commit id"),
+        (json!({"product": "--help"}), 2, "the input product is \"--help\", not the name of a product"),
+        (json!({"repo": "nowhere"}), 1, "nowhere"),
+    ];
+    let ran = run(&site, &registry, &pull, &cases.clone().map(|(inputs, ..)| inputs)).await;
+    for (number, (_, code, word)) in cases.into_iter().enumerate() {
+        let step = ran.step("job", &id(number));
         assert_eq!((&step["outcome"], &step["code"]), (&json!("failure"), &json!(code)), "{:#}", ran.said);
-        let outputs = &step["outputs"];
-        let strictest = (&json!("critical"), &json!("true"), &json!("true"), &json!("2"));
-        let found = (
-            &outputs["tier"],
-            &outputs["requires-review"],
-            &outputs["requires-human"],
-            &outputs["approvals"],
-        );
-        assert_eq!(found, strictest);
-        let annotations = ran.annotations("risk").join("\n");
+        let found =
+            ["tier", "requires-review", "requires-human", "approvals"].map(|name| &step["outputs"][name]);
+        assert_eq!(found, ["critical", "true", "true", "2"]);
+        let annotations = ran.annotations(&id(number)).join("\n");
         assert!(annotations.contains(word), "{annotations}");
-    };
-    fails(json!({}), 3, "at the head").await;
-    fails(json!({"base": "main"}), 2, "the input base is \"main\", not a full commit id").await;
-    fails(json!({"base": "0123456789012345678901234567890123456789"}), 1, "find the commit").await;
-    fails(json!({"product": "--help"}), 2, "the input product is \"--help\", not the name of a product")
-        .await;
-    fails(json!({"repo": "nowhere"}), 1, "").await;
+    }
     let nowhere = Machine::with_registry("http://127.0.0.1:9");
     let mut nowhere = nowhere.with_tokens(&site.twin, super::machine::REPO, &[READ]);
     nowhere.variables.insert("npm_config_fetch_retries".to_owned(), "0".to_owned());
     nowhere.variables.insert("npm_config_cache".to_owned(), "/nonexistent".to_owned());
-    let ran = nowhere.job(steps(&json!({})), &json!({"contents": "read"}), &site.github(&pull)).await;
+    let ran = nowhere.job(steps(&[json!({})]), &json!({"contents": "read"}), &site.github(&pull)).await;
     assert_eq!(ran.ended("risk", "tier"), ("failure".to_owned(), "critical".to_owned()));
     assert!(
         ran.annotations("risk")[0].contains("npm could not install @aspora/risk-tier-cli@"),
