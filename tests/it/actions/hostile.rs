@@ -111,10 +111,10 @@ async fn inputs_are_arguments_and_no_shell_reads_them() {
     inputs.push(json!({"product": "$(touch${IFS}pwned)"}));
     inputs.push(json!({"policy": "`touch pwned`; $(touch pwned) ##[set-output name=tier]low"}));
     let ran = risk_tier::run(&site, &registry, &pull, &inputs).await;
-    for number in 0..inputs.len() {
+    for (number, asked) in inputs.iter().enumerate() {
         let id = risk_tier::id(number);
         let ended = ran.ended(&id, "tier");
-        assert_eq!(ended, ("failure".to_owned(), "critical".to_owned()), "{}", inputs[number]);
+        assert_eq!(ended, ("failure".to_owned(), "critical".to_owned()), "{asked}");
         assert_untouched(&ran, &id, &TIER_OUTPUTS);
     }
 }
