@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, future::ready};
 
 use futures::{FutureExt as _, future::BoxFuture};
 
-use super::{Look, Reviewing, Subject};
+use super::{Reviewing, Seen, Subject};
 use crate::{
     activities::{Failure, attempt::Attempt, context},
     core::{change::ChangeKind, reviewer::raised, sha::Sha},
@@ -23,14 +23,14 @@ impl Reviewing for Builtin {
         &'a self,
         at: &'a Attempt<'_>,
         subject: &'a Subject<'_>,
-    ) -> BoxFuture<'a, Result<Look, Failure>> {
+    ) -> BoxFuture<'a, Result<Seen, Failure>> {
         examine(at, subject).boxed()
     }
 }
 
 /// Asks the model. An answer that cannot be read is never a clean review, nor is one of a change that it was not shown
 /// whole; that one is not asked for.
-async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Look, Failure> {
+async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Seen, Failure> {
     let Subject { mirror, base, head, .. } = subject;
     let diff = subject.diff.ok_or_else(|| Failure::unusable("the built-in reviewer needs the diff"))?;
     let (texts, mut left_out) = texts(mirror, base, head).await?;
@@ -40,14 +40,14 @@ async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Look, Failur
     let (prompt, too_large) = prompt(at, subject, &diff.text, &texts).await?;
     left_out.extend(too_large);
     if !left_out.is_empty() {
-        return Ok(Look::Failed(format!("the reviewer would not be shown {}", left_out.join(", "))));
+        return Ok(Seen::Failed(format!("the reviewer would not be shown {}", left_out.join(", "))));
     }
     let read = |answer: String| {
         let review = llm::read_review(&answer, |path, line| line_of(&texts, path, line));
         ready(Ok(review.map_err(|unreadable| vec![Complaint::general(&unreadable.to_string())])))
     };
     let (summary, findings) = at.ask(head, prompt, read).await?;
-    Ok(Look::Complete { summary, findings: findings.into_iter().map(raised).collect() })
+    Ok(Seen::Complete { summary, findings: findings.into_iter().map(raised).collect() })
 }
 
 /// The texts of the changed files on the head, and those of them that are no text.

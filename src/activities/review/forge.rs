@@ -2,7 +2,7 @@
 
 use futures::{FutureExt as _, future::BoxFuture};
 
-use super::{Ask, Look, Reviewing, Subject, builtin, changed::Changes};
+use super::{Ask, Reviewing, Seen, Subject, builtin, changed::Changes};
 use crate::{
     activities::{Failure, attempt::Attempt, context},
     core::{
@@ -26,20 +26,20 @@ impl Reviewing for OnForge<'_> {
         &'a self,
         at: &'a Attempt<'_>,
         subject: &'a Subject<'_>,
-    ) -> BoxFuture<'a, Result<Look, Failure>> {
+    ) -> BoxFuture<'a, Result<Seen, Failure>> {
         async move {
             let signs = self.signs(at, subject).await?;
             let name = &self.reviewer.name;
             Ok(match read(self.reviewer.kind, &signs) {
                 Reading::Complete(remarks) => {
                     let findings = findings(self.reviewer, subject, &remarks).await?;
-                    Look::Complete { summary: String::new(), findings }
+                    Seen::Complete { summary: String::new(), findings }
                 }
                 Reading::Silent => {
-                    Look::Awaited { why: format!("{name}, which has shown nothing yet"), ask: Ask::InAWhile }
+                    Seen::Awaited { why: format!("{name}, which has shown nothing yet"), ask: Ask::InAWhile }
                 }
-                Reading::Working(why) => Look::Awaited { why, ask: Ask::No },
-                Reading::NotAReview(why) => Look::Awaited { why, ask: Ask::Now },
+                Reading::Working(why) => Seen::Awaited { why, ask: Ask::No },
+                Reading::NotAReview(why) => Seen::Awaited { why, ask: Ask::Now },
             })
         }
         .boxed()

@@ -6,7 +6,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Ask, Look, Reviewing, Subject, forge::findings};
+use super::{Ask, Reviewing, Seen, Subject, forge::findings};
 use crate::{
     activities::{Failure, attempt::Attempt},
     core::{
@@ -49,10 +49,10 @@ impl Reviewing for ByHttp<'_> {
         &'a self,
         at: &'a Attempt<'_>,
         subject: &'a Subject<'_>,
-    ) -> BoxFuture<'a, Result<Look, Failure>> {
+    ) -> BoxFuture<'a, Result<Seen, Failure>> {
         async move {
             let name = &self.reviewer.name;
-            let awaited = |why: String| Look::Awaited { why: format!("{name}: {why}"), ask: Ask::No };
+            let awaited = |why: String| Seen::Awaited { why: format!("{name}: {why}"), ask: Ask::No };
             let access = &at.factory.reviewers;
             let url = findings_url(self.base, &at.repo, subject.pull, subject.head);
             let origin = self.base.origin().ascii_serialization();
@@ -64,7 +64,7 @@ impl Reviewing for ByHttp<'_> {
                 Ok((200, text)) => match read_findings(&text, subject.head) {
                     Ok(remarks) => {
                         let findings = findings(self.reviewer, subject, &remarks).await?;
-                        Look::Complete { summary: String::new(), findings }
+                        Seen::Complete { summary: String::new(), findings }
                     }
                     Err(unreadable) => awaited(unreadable.to_string()),
                 },

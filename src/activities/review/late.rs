@@ -1,6 +1,6 @@
 //! What apps on the forge have said of a head after its review was recorded: it counts as well, until the merge.
 
-use super::{Look, Reviewing as _, Subject, forge::OnForge};
+use super::{Reviewing as _, Seen, Subject, forge::OnForge};
 use crate::{
     activities::{Failure, attempt::Attempt},
     core::{push::Arrival, reviewer::Maker, sha::Sha},
@@ -26,7 +26,7 @@ impl Attempt<'_> {
         let subject = Subject { mirror, pull, base, head, diff: None, arrival };
         for reviewer in &reviewers {
             let Maker::Forge(app) = &reviewer.maker else { continue };
-            if let Look::Complete { findings, .. } = (OnForge { reviewer, app }).look(self, &subject).await? {
+            if let Seen::Complete { findings, .. } = (OnForge { reviewer, app }).look(self, &subject).await? {
                 review::add(pool, run, head, &findings).await?;
             }
         }

@@ -65,7 +65,7 @@ impl Subject<'_> {
 }
 
 /// What one look at one reviewer comes to.
-enum Look {
+enum Seen {
     /// It has reviewed the head.
     Complete { summary: String, findings: Vec<Finding> },
     /// It has not reviewed the head yet, for this reason.
@@ -91,7 +91,7 @@ trait Reviewing: Send + Sync {
         &'a self,
         at: &'a Attempt<'_>,
         subject: &'a Subject<'_>,
-    ) -> BoxFuture<'a, Result<Look, Failure>>;
+    ) -> BoxFuture<'a, Result<Seen, Failure>>;
 }
 
 /// Who makes a reviewer's review.

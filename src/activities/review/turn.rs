@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::{Ask, Look, Reviewed, Reviewing as _, Subject, ask, builtin::Builtin, maker, record};
+use super::{Ask, Reviewed, Reviewing as _, Seen, Subject, ask, builtin::Builtin, maker, record};
 use crate::{
     activities::{Failure, attempt::Attempt},
     core::{
@@ -96,14 +96,14 @@ async fn of(
         return Ok(Part::Complete { summary: part.note, findings: part.findings.0 });
     }
     let (why, ask) = match maker(reviewer).look(at, subject).await? {
-        Look::Complete { summary, findings } => {
+        Seen::Complete { summary, findings } => {
             let findings = sourced(reviewer, all, findings);
             let note = if reviewer.maker == Maker::Builtin { summary } else { tally(&findings) };
             review_part::complete(pool, lease, key, &findings, &note).await?;
             return Ok(Part::Complete { summary: note, findings });
         }
-        Look::Failed(why) => return missing(at, subject, reviewer, why).await,
-        Look::Awaited { why, ask } => (why, ask),
+        Seen::Failed(why) => return missing(at, subject, reviewer, why).await,
+        Seen::Awaited { why, ask } => (why, ask),
     };
     let now = at.stored.now;
     let until = part.since + Duration::from_secs(60 * u64::from(reviewer.timeout_minutes));
@@ -133,7 +133,7 @@ async fn missing(
         let note = format!("{why}; the built-in reviewer took over");
         let advisory = !reviewer.is_blocking();
         match Builtin.look(at, subject).await? {
-            Look::Complete { findings, .. } => {
+            Seen::Complete { findings, .. } => {
                 let findings: Vec<Finding> = findings
                     .into_iter()
                     .map(|it| Finding { source: Some("builtin".to_owned()), advisory, ..it })
@@ -142,7 +142,7 @@ async fn missing(
                 review_part::complete(pool, lease, key, &findings, &note).await?;
                 return Ok(Part::Complete { summary: note, findings });
             }
-            Look::Failed(own) | Look::Awaited { why: own, .. } => {
+            Seen::Failed(own) | Seen::Awaited { why: own, .. } => {
                 return none(at, key, reviewer, format!("{note}, and could not review it: {own}")).await;
             }
         }

@@ -47,7 +47,7 @@ async fn a_demand_that_we_may_not_read_is_named_where_the_merge_meets_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_next_head_does_not_change_is_found_again_and_its_thread_stays_open() {
-    let world = world_that_mends_by(json!([App::Greptile.setting()]), "ROUND = 0\nLAST = 10").await;
+    let world = world_that_fixes_by(json!([App::Greptile.setting()]), "ROUND = 0\nLAST = 10").await;
     let (run, head) = awaited(&world).await;
     unseen(&world, run, async || {
         App::Greptile.end(&world, App::Greptile.slug(), &head, &[(PATH, 1, App::Greptile.high())]).await;
