@@ -57,7 +57,7 @@ impl Attempt<'_> {
 
     /// Resolves the threads of earlier heads that reviewers alone wrote, after a clean review of this head. One that a
     /// person wrote in is never touched, nor is one whose comments cannot all be read.
-    pub(super) async fn resolve_mended(
+    pub(super) async fn resolve_fixed(
         &self,
         pull: u64,
         head: &Sha,
@@ -71,7 +71,7 @@ impl Attempt<'_> {
             self.observations::<ReviewIntent>().await?.iter().map(|posted| posted.observation.id).collect();
         let threads = self.factory.forge.threads(&self.repo, pull).await?;
         let is_reviewers = |comment: &ThreadComment| is_by_a_reviewer(comment, &ours, reviewers);
-        for thread in threads.iter().filter(|thread| is_mended(thread, head, is_reviewers)) {
+        for thread in threads.iter().filter(|thread| is_fixed(thread, head, is_reviewers)) {
             self.resolve(thread, head).await?;
         }
         Ok(())
@@ -97,7 +97,7 @@ impl Attempt<'_> {
 }
 
 /// Whether an open thread is of an earlier head and written by reviewers alone.
-fn is_mended(thread: &Thread, head: &Sha, is_by_a_reviewer: impl Fn(&ThreadComment) -> bool) -> bool {
+fn is_fixed(thread: &Thread, head: &Sha, is_by_a_reviewer: impl Fn(&ThreadComment) -> bool) -> bool {
     let is_whole = thread.total == thread.comments.len();
     let is_earlier =
         thread.first().and_then(|first| first.commit.as_ref()).is_some_and(|commit| commit != head);

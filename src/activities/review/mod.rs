@@ -140,7 +140,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     };
     at.report_review(&head, clean, &note).await?;
     if clean {
-        at.resolve_mended(number, &head, &reviewers).await?;
+        at.resolve_fixed(number, &head, &reviewers).await?;
     }
     Ok(answer(if clean { Outcome::Clean } else { Outcome::Findings }, note))
 }
