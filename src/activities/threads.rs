@@ -1,5 +1,5 @@
 //! Threads of comments on lines: what is open where the base demands that all are resolved, and the resolution of those
-//! that a bot alone wrote about what is mended.
+//! that a bot alone wrote about what is fixed.
 
 use super::{
     Failure,
@@ -63,7 +63,7 @@ impl Attempt<'_> {
         head: &Sha,
         reviewers: &[Reviewer],
     ) -> Result<(), Failure> {
-        // Without an earlier head nothing can have been mended.
+        // Without an earlier head nothing can have been fixed.
         if self.pushes().await?.len() < 2 {
             return Ok(());
         }

@@ -137,16 +137,16 @@ impl App {
     }
 }
 
-/// A world whose product has these reviewers, and whose model mends at once what is found.
+/// A world whose product has these reviewers, and whose model fixes at once what is found.
 async fn world(reviewers: Value) -> World {
     world_that_fixes_by(reviewers, "ROUND = 1\nLAST = 10").await
 }
 
-/// As [`world`], with this text of the file as the mend.
-async fn world_that_fixes_by(reviewers: Value, mend: &str) -> World {
+/// As [`world`], with this text of the file as the fix.
+async fn world_that_fixes_by(reviewers: Value, fix: &str) -> World {
     let world = World::with(|setup| {
         let script = generates(&file(PATH, "ROUND = 0\nLAST = 9"));
-        let script = script.with(Task::Remediate, &[], &[], &file(PATH, mend));
+        let script = script.with(Task::Remediate, &[], &[], &file(PATH, fix));
         setup.script = with_clean_reviews(script);
         setup.ci = Some(passing_ci());
     })

@@ -1,5 +1,5 @@
 //! Open conversations on lines, where the base branch demands that all are resolved. Those of a bot alone about what was
-//! mended are resolved by us; the rest is people's, and the wait for it has a name.
+//! fixed are resolved by us; the rest is people's, and the wait for it has a name.
 
 use super::{Conversation, Facts, Node, Status, Wait, section::Section};
 use crate::words::counted;

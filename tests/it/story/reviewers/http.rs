@@ -55,9 +55,9 @@ async fn a_reviewer_by_http_is_awaited_read_and_believed_only_about_this_head() 
     }
     let finding = json!({"severity": "critical", "path": PATH, "line": 1, "message": "It begins at zero."});
     server.answers(200, &json!({"sha": head, "findings": [finding]}).to_string());
-    let mended = world.until_head_changes(run, &head).await;
+    let fixed = world.until_head_changes(run, &head).await;
     world.until_waiting_for(run, "not about this head").await;
-    server.answers(200, &clean(&mended));
+    server.answers(200, &clean(&fixed));
     assert_eq!(world.run_to_end(run).await, "done");
     let found = findings(&world, run).await;
     assert_eq!((&found[0]["severity"], &found[0]["source"]), (&json!("critical"), &json!("mine")));

@@ -32,7 +32,7 @@ async fn road(app: App) {
         world.twin.edit_line_comment_as("asha", REPO, first.id, app.low()).await.unwrap();
     })
     .await;
-    let mended = world.until_head_changes(run, &head).await;
+    let fixed = world.until_head_changes(run, &head).await;
     world.until_waiting_for(run, &nothing).await;
     let found = findings(&world, run).await;
     assert_eq!(found.len(), 1, "{found:#?}");
@@ -43,7 +43,7 @@ async fn road(app: App) {
         "edited: its marks are not believed"
     );
     assert_eq!((&found[0]["path"], &found[0]["line"]), (&json!(PATH), &json!(1)));
-    app.clean(&world, &mended).await;
+    app.clean(&world, &fixed).await;
     assert_eq!(world.run_to_end(run).await, "done");
     assert_eq!(findings(&world, run).await[0]["state"], "fixed");
     assert_eq!((world.model_calls(Task::Review), world.model_calls(Task::Remediate)), (0, 1));
@@ -79,9 +79,9 @@ async fn of_two_reviewers_that_disagree_the_one_with_findings_counts() {
     App::Greptile.clean(&world, &head).await;
     until_seen(&world, run, "coderabbit, which has shown nothing yet").await;
     App::CodeRabbit.end(&world, App::CodeRabbit.slug(), &head, &[(PATH, 1, App::CodeRabbit.high())]).await;
-    let mended = world.until_head_changes(run, &head).await;
+    let fixed = world.until_head_changes(run, &head).await;
     for app in [App::Greptile, App::CodeRabbit] {
-        app.clean(&world, &mended).await;
+        app.clean(&world, &fixed).await;
     }
     assert_eq!(world.run_to_end(run).await, "done");
     assert_eq!(findings(&world, run).await[0]["source"], "coderabbit");

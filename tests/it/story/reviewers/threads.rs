@@ -1,4 +1,4 @@
-//! Threads: those of bots alone are resolved once they are mended, a person's is a person's, and what a branch demands has
+//! Threads: those of bots alone are resolved once they are fixed, a person's is a person's, and what a branch demands has
 //! a name.
 
 use aspora::dev::github::{Enforcement, Rules};
@@ -18,8 +18,8 @@ async fn a_thread_that_a_person_wrote_in_is_left_to_people_and_named_while_the_b
         world.twin.answer_as("asha", REPO, first.id, "Is it meant to be zero?").await.unwrap();
     })
     .await;
-    let mended = world.until_head_changes(run, &head).await;
-    App::Greptile.clean(&world, &mended).await;
+    let fixed = world.until_head_changes(run, &head).await;
+    App::Greptile.clean(&world, &fixed).await;
     let reason = world.until_waiting_for(run, "people to resolve 1 open conversation").await;
     let threads = world.twin.threads(REPO, 1);
     assert!(reason.contains(&format!("#discussion_r{}", threads[0].0.id)), "{reason}");
