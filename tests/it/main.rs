@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod actions;
 mod bench;
 mod cli;
 mod controls;
@@ -24,7 +25,6 @@ mod pages;
 mod pool;
 mod postgres;
 mod product;
-mod risk_tier;
 mod sandbox;
 mod schedules;
 mod simulation;

@@ -29,6 +29,7 @@ mod preview;
 mod reason;
 mod remarks;
 mod report;
+mod required;
 mod rules;
 mod section;
 #[cfg(test)]
@@ -58,6 +59,7 @@ pub use outline::{Outline, TierOutline};
 pub use preview::MergePreview;
 pub use reason::Reason;
 pub use remarks::{WHOLE_CHANGE, severity as severity_of_remark};
+pub use required::{Required, required};
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use tier::{Tier, UnknownTier};
 
