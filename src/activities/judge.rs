@@ -27,7 +27,7 @@ enum Next {
     /// A step that answers for it.
     Step(Outcome, String),
     /// A wait.
-    Wait(Reply),
+    Wait(Box<Reply>),
 }
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
@@ -57,7 +57,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     at.report_gate(&assessment).await?;
     Ok(match next(at, theirs, &facts, &assessment).await? {
         Next::Step(outcome, note) => answer_with(outcome, note, progress),
-        Next::Wait(wait) => with_progress(quiet::with_look(at, wait, &pull, &facts), progress),
+        Next::Wait(wait) => with_progress(quiet::with_look(at, *wait, &pull, &facts), progress),
     })
 }
 
@@ -114,7 +114,7 @@ async fn next(
     if is_shown {
         at.rerun_checks(assessment).await?;
     }
-    Ok(Next::Wait(wait(at, theirs, assessment)))
+    Ok(Next::Wait(Box::new(wait(at, theirs, assessment))))
 }
 
 /// Whether a review is to be paid for: the policy lists it, there is none, and this head may pass with it. One that is behind

@@ -102,7 +102,7 @@ impl Lister {
         let is_new = self.receive(&news, Follows::Judgement(&opened(pull))).await?;
         if is_new && is_judged {
             let mut connection = self.engine.pool().acquire().await.map_err(Failure::from)?;
-            conversation::wake(&mut connection, &[due.repository.clone()], number).await?;
+            conversation::wake(&mut connection, std::slice::from_ref(&due.repository), number).await?;
         }
         Ok(is_new)
     }
