@@ -14,7 +14,7 @@ use crate::{
         sha::Sha,
     },
     github::{Kind, Thread, ThreadComment},
-    store::{amendment, review_part},
+    store::review_part,
 };
 
 impl Attempt<'_> {
@@ -40,7 +40,7 @@ impl Attempt<'_> {
             return Ok(Vec::new());
         }
         let pool = &self.factory.pool;
-        let edition = amendment::newest(pool, self.requirement.id).await?.0;
+        let edition = self.newest_edition().await?.0;
         let parts = review_part::of_head(pool, self.lease.run, head, edition).await?;
         let said = |part: review_part::Row| {
             let complete = part.state == "complete";
@@ -64,7 +64,7 @@ impl Attempt<'_> {
         reviewers: &[Reviewer],
     ) -> Result<(), Failure> {
         // Without an earlier head nothing can have been fixed.
-        if self.pushes().await?.len() < 2 {
+        if self.brief.is_silent() || self.pushes().await?.len() < 2 {
             return Ok(());
         }
         let ours: Vec<u64> =

@@ -21,6 +21,7 @@ mod outage;
 mod overview;
 mod problem;
 mod product;
+mod pull;
 mod question;
 mod requirement;
 mod run;
@@ -53,6 +54,7 @@ pub use overview::{
 };
 pub use problem::{Fault, Problem};
 pub use product::{Product, Reviewer};
+pub use pull::{JudgedPull, JudgedPulls};
 pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};

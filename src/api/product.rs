@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{core::reviewer::Setting, store::product};
+use crate::{
+    core::{judging::Judging, reviewer::Setting},
+    store::product,
+};
 
 /// A product and the one repository that it may write to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -55,6 +58,17 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(max_items = 8)]
     pub reviewers: Vec<Reviewer>,
+    /// Whether the pull requests that other people and programs open are judged: `off`, `shadow` (judged, and nothing said
+    /// of it on the forge) or `on`.
+    #[serde(default = "off")]
+    #[schema(default = "off")]
+    pub judging: String,
+    /// Whether those are merged by us once they are cleared; otherwise only where a person asks for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merges_theirs: bool,
+    /// Whether the product's tests run here on their heads too, in the sandbox, and must pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tests_theirs: bool,
     /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
     /// with how to put it right. What is sent is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -117,6 +131,10 @@ fn main() -> String {
     "main".to_owned()
 }
 
+fn off() -> String {
+    Judging::Off.as_str().to_owned()
+}
+
 fn merge() -> String {
     "merge".to_owned()
 }
@@ -136,6 +154,9 @@ impl From<product::Product> for Product {
             answer_hours,
             open_pulls,
             reviewers,
+            judging,
+            merges_theirs,
+            tests_theirs,
         } = row;
         Self {
             name,
@@ -150,6 +171,9 @@ impl From<product::Product> for Product {
             answer_hours,
             open_pulls,
             reviewers: reviewers.0.into_iter().map(Reviewer::from).collect(),
+            judging,
+            merges_theirs,
+            tests_theirs,
             warnings: Vec::new(),
         }
     }

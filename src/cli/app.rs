@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::{
     activities::{
-        Breaker, Factory, ForgeThrottle, ModelThrottle, Polling, Probes, Reconciler, ReviewerAccess,
+        Breaker, Factory, ForgeThrottle, Lister, ModelThrottle, Polling, Probes, Reconciler, ReviewerAccess,
     },
     core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
@@ -135,6 +135,8 @@ impl App {
         let factory = self.factory(engine.pool().clone(), sandbox)?;
         let reconciler = Reconciler::new(engine.pool().clone(), Arc::clone(&factory.forge));
         tokio::spawn(reconciler.run(stop.clone()));
+        let lister = Lister::new(engine.clone(), Arc::clone(&factory.forge));
+        tokio::spawn(lister.run(stop.clone()));
         sweep(engine.pool(), &factory.workspaces).await;
         let reserved = connect(&self.database_url, 1).await?;
         let config = worker::Config {

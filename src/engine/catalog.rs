@@ -8,6 +8,7 @@ use super::{Engine, Error};
 use crate::{
     core::{
         hold::Scope,
+        judging::Judging,
         limit::Key,
         merge_method::MergeMethod,
         reason::Reason,
@@ -52,6 +53,12 @@ pub struct ProductSettings<'a> {
     pub open_pulls: Option<i32>,
     /// Who reviews its pull requests.
     pub reviewers: &'a [Setting],
+    /// Whether the pull requests of others are judged.
+    pub judging: Judging,
+    /// Whether theirs are merged by us once they are cleared.
+    pub merges_theirs: bool,
+    /// Whether its tests run here on their heads too.
+    pub tests_theirs: bool,
 }
 
 impl Engine {
@@ -215,6 +222,8 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::remind_after(&mut *tx, name, new.answer_hours).await?;
     store::product::cap_pulls(&mut *tx, name, new.open_pulls).await?;
     store::product::review_by(&mut *tx, name, new.reviewers).await?;
+    let ours = (new.merges_theirs, new.tests_theirs);
+    store::product::judge_theirs(&mut *tx, name, new.judging, ours).await?;
     let key = Key::Product(name.clone());
     match new.concurrency {
         Some(most) => store::limit::put(tx, &key, most).await,
@@ -235,7 +244,8 @@ fn view(product: &Product) -> Value {
         "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
         "merge_method": product.merge_method, "open_pulls": product.open_pulls,
-        "answer_hours": product.answer_hours, "reviewers": product.reviewers.0,
+        "answer_hours": product.answer_hours, "reviewers": product.reviewers.0, "judging": product.judging,
+        "merges_theirs": product.merges_theirs, "tests_theirs": product.tests_theirs,
     })
 }
 

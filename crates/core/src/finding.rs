@@ -159,6 +159,6 @@ mod tests {
         );
         assert_eq!(tally(&[finding(Severity::Low)]), "0 actionable (0 blocking)");
         let advisory = Finding { advisory: true, ..finding(Severity::Critical) };
-        assert_eq!((tally(&[advisory.clone()]), advisory.holds_merge(3)), (tally(&[]), false));
+        assert_eq!((tally(std::slice::from_ref(&advisory)), advisory.holds_merge(3)), (tally(&[]), false));
     }
 }

@@ -18,6 +18,9 @@ pub(super) async fn once(
     subject: &Subject<'_>,
     reviewer: &Reviewer,
 ) -> Result<(), Failure> {
+    if at.brief.is_silent() {
+        return Ok(());
+    }
     let Maker::Forge(app) = &reviewer.maker else { return Ok(()) };
     let Some(ask) = &app.ask else { return Ok(()) };
     let (forge, head) = (&at.factory.forge, subject.head);

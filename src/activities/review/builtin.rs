@@ -68,7 +68,7 @@ async fn prompt(
     diff: &str,
     texts: &Texts,
 ) -> Result<(llm::Prompt, Vec<String>), Failure> {
-    let requirement = &at.requirement;
+    let requirement = &at.brief;
     let files: Vec<Source> =
         texts.iter().map(|(path, text)| Source { path: path.clone(), text: text.clone() }).collect();
     let spec = context::text(subject.mirror, subject.base, context::SPEC).await?;

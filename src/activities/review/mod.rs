@@ -166,7 +166,7 @@ async fn recorded(at: &Attempt<'_>, head: &Sha, arrival: Arrival) -> Result<Opti
         return Ok(None);
     }
     // What was judged by an earlier text says nothing about this one.
-    if review.edition != at.edition {
+    if review.edition != at.brief.edition() {
         return Ok(None);
     }
     if let Some(why) = review.failed {
@@ -184,7 +184,7 @@ async fn record(
     reviewed: Result<(String, Vec<Finding>), String>,
 ) -> Result<Reviewed, Failure> {
     let Subject { head, arrival, .. } = subject;
-    let (pool, lease, edition) = (&at.factory.pool, &at.lease, at.edition);
+    let (pool, lease, edition) = (&at.factory.pool, &at.lease, at.brief.edition());
     let not_before = arrival.since.filter(|_| arrival.returned);
     let (summary, findings) = match reviewed {
         Ok(reviewed) => reviewed,

@@ -27,8 +27,11 @@ pub(super) async fn post(
     findings: &[Finding],
     reviewers: &[Reviewer],
 ) -> Result<(), Failure> {
+    if at.brief.is_silent() {
+        return Ok(());
+    }
     let forge = &at.factory.forge;
-    let key = match at.edition {
+    let key = match at.brief.edition() {
         0 => format!("review/{}", head.short()),
         edition => format!("review/{}/after.{edition}", head.short()),
     };

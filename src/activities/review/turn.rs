@@ -89,7 +89,7 @@ async fn of(
     all: &[Reviewer],
 ) -> Result<Part, Failure> {
     let (pool, lease) = (&at.factory.pool, &at.lease);
-    let key = Key { head: subject.head, reviewer: &reviewer.name, edition: at.edition };
+    let key = Key { head: subject.head, reviewer: &reviewer.name, edition: at.brief.edition() };
     let not_before = subject.arrival.since.filter(|_| subject.arrival.returned);
     let part = review_part::begin(pool, lease, key, !reviewer.is_blocking(), not_before).await?;
     if part.state == "complete" {
@@ -128,7 +128,7 @@ async fn missing(
     why: String,
 ) -> Result<Part, Failure> {
     let (pool, lease) = (&at.factory.pool, &at.lease);
-    let key = Key { head: subject.head, reviewer: &reviewer.name, edition: at.edition };
+    let key = Key { head: subject.head, reviewer: &reviewer.name, edition: at.brief.edition() };
     if reviewer.fallback {
         let note = format!("{why}; the built-in reviewer took over");
         let advisory = !reviewer.is_blocking();

@@ -25,7 +25,7 @@ pub(crate) enum Command {
         name: String,
     },
     /// Create or replace a product; a limit that is not given is removed.
-    Put(Put),
+    Put(Box<Put>),
 }
 
 /// The configuration of a product.
@@ -62,6 +62,15 @@ pub(crate) struct Put {
     /// A file with the list of its reviewers in JSON [default: the built-in reviewer alone].
     #[arg(long, value_name = "FILE")]
     reviewers: Option<PathBuf>,
+    /// Whether the pull requests that other people and programs open are judged; `shadow` says nothing on the forge.
+    #[arg(long, default_value = "off", value_parser = ["off", "shadow", "on"])]
+    judging: String,
+    /// Merge those once they are cleared; otherwise only where a person asks for it.
+    #[arg(long)]
+    merge_theirs: bool,
+    /// Run the product's tests on their heads too, in the sandbox; they must pass.
+    #[arg(long)]
+    test_theirs: bool,
     /// The command that runs the product's tests in the sandbox.
     #[arg(last = true, value_name = "TEST_COMMAND")]
     test_command: Vec<String>,
@@ -85,6 +94,12 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let product = client.put_product(&put.product()?).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
             let mut text = format!("Product `{name}` uses the repository {repository}.");
+            if product.judging == "off" {
+                text.push_str(
+                    "\nPull requests of other people and programs are not judged: `--judging shadow` tries it out \
+                     without a word on the forge, `--judging on` shows the verdict there.",
+                );
+            }
             for warning in &product.warnings {
                 let _ = write!(text, "\nnote {}", plain(warning));
             }
@@ -109,6 +124,9 @@ impl Put {
             merge_method: self.merge_method,
             answer_hours: self.answer_hours,
             open_pulls: self.open_pulls,
+            judging: self.judging,
+            merges_theirs: self.merge_theirs,
+            tests_theirs: self.test_theirs,
             warnings: Vec::new(),
         })
     }
@@ -178,13 +196,14 @@ fn table(products: &[Product]) -> String {
     if products.is_empty() {
         return "No products.".to_owned();
     }
-    let mut text = format!("{:<20} {:>8} {:>8}  REPOSITORY\n", "PRODUCT", "JOBS", "BACKLOG");
+    let mut text = format!("{:<20} {:>8} {:>8} {:>8}  REPOSITORY\n", "PRODUCT", "JOBS", "BACKLOG", "JUDGING");
     for product in products {
         let number = |limit: Option<i32>| limit.map_or_else(|| "any".to_owned(), |most| most.to_string());
         let (jobs, backlog) = (number(product.concurrency), number(product.backlog));
         let (name, repository, base) =
             (plain(&product.name), plain(&product.repository), plain(&product.base_branch));
-        let _ = write!(text, "{name:<20} {jobs:>8} {backlog:>8}  {repository} ({base})");
+        let judging = plain(&product.judging);
+        let _ = write!(text, "{name:<20} {jobs:>8} {backlog:>8} {judging:>8}  {repository} ({base})");
         let reviewers: Vec<String> = product.reviewers.iter().map(reviewer).collect();
         let shown = if reviewers.is_empty() {
             String::new()

@@ -17,5 +17,6 @@ pub mod remark;
 pub mod review;
 pub mod review_part;
 pub mod run;
+pub mod shadow;
 pub mod signal;
 pub mod transition;

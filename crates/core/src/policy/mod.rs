@@ -52,8 +52,8 @@ pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
 pub use facts::{
-    Approval, ApprovalState, Conversation, Facts, FindingState, Found, Permission, Person, PullFact,
-    PullState, Remark, Requester, Review, ReviewedBy, Via,
+    Approval, ApprovalState, Conversation, Facts, FindingState, Found, OwnTests, Permission, Person,
+    PullFact, PullState, Remark, Requester, Review, ReviewedBy, Via,
 };
 pub use judge::{judge, preflight};
 pub use outline::{Outline, TierOutline};
