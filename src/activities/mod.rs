@@ -43,6 +43,7 @@ mod review;
 mod second_look;
 mod takeover;
 mod test;
+mod threads;
 mod update;
 mod verdict;
 mod wait;
@@ -60,6 +61,7 @@ pub use self::{
     rate_limits::{ForgeThrottle, ModelThrottle},
     reconciler::Reconciler,
     report::run_of_check,
+    review::Access as ReviewerAccess,
 };
 use crate::{
     core::{

@@ -53,7 +53,7 @@ pub use overview::{
     BaseCheck, FindingFigures, Overview, PolicyOverview, ReviewFigures, RunFigures, TierOverview,
 };
 pub use problem::{Fault, Problem};
-pub use product::Product;
+pub use product::{Product, Reviewer};
 pub use pull::{JudgedPull, JudgedPulls};
 pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};

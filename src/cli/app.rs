@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Breaker, Factory, ForgeThrottle, Lister, ModelThrottle, Polling, Probes, Reconciler},
+    activities::{
+        Breaker, Factory, ForgeThrottle, Lister, ModelThrottle, Polling, Probes, Reconciler, ReviewerAccess,
+    },
     core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
     github::{self, Credential, Forge},
@@ -71,6 +73,8 @@ pub struct App {
     pub smtp: Option<notify::Smtp>,
     /// Whether people may be notified at private addresses.
     pub notify_private: bool,
+    /// The keys of reviewers that are asked by HTTP, each with the origin of its server.
+    pub reviewer_keys: Vec<(String, SecretString)>,
 }
 
 impl App {
@@ -208,6 +212,8 @@ impl App {
             public_url: self.public_url.clone(),
             polling: self.polling,
             calls_without_head: self.calls_without_head,
+            reviewers: ReviewerAccess::new(self.notify_private, self.reviewer_keys.clone())
+                .context("no client for reviewers can be built")?,
         })
     }
 }

@@ -47,6 +47,7 @@ mod reconciler;
 mod remarks;
 mod reports;
 mod returned;
+mod reviewers;
 mod road;
 mod rounds;
 mod signed;

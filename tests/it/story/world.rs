@@ -155,6 +155,7 @@ impl World {
             calls_without_head: setup.calls_without_head,
             smtp: None,
             notify_private: true,
+            reviewer_keys: Vec::new(),
         };
         let pool = database.pool.clone();
         let engine = Engine::open(pool.clone()).await.unwrap();

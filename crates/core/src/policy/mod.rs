@@ -12,6 +12,7 @@ mod classify;
 mod clearance;
 mod contents;
 mod contract;
+mod conversations;
 mod coverage;
 mod demands;
 mod docs;
@@ -51,8 +52,8 @@ pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
 pub use facts::{
-    Approval, ApprovalState, Facts, FindingState, Found, OwnTests, Permission, Person, PullFact, PullState,
-    Remark, Requester, Review, Via,
+    Approval, ApprovalState, Conversation, Facts, FindingState, Found, OwnTests, Permission, Person,
+    PullFact, PullState, Remark, Requester, Review, ReviewedBy, Via,
 };
 pub use judge::{judge, preflight};
 pub use outline::{Outline, TierOutline};

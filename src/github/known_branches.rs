@@ -1,4 +1,4 @@
-//! Which branches accept signed commits only, as they were read a moment ago.
+//! What branches demand, as it was read a moment ago.
 
 use std::{
     collections::HashMap,
@@ -13,14 +13,23 @@ const BELIEVED: Duration = Duration::from_secs(60);
 /// How many branches are known at once; then all are forgotten.
 const MOST: usize = 1_000;
 
-/// What was read of branches, by repository and name.
-#[derive(Default)]
-pub(super) struct Signatures {
-    known: Mutex<HashMap<(String, String), (bool, Instant)>>,
+/// What is remembered of a branch's demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Demanded {
+    /// Whether every commit must be signed.
+    pub(super) signatures: bool,
+    /// Whether all conversations on lines must be resolved.
+    pub(super) conversations: bool,
 }
 
-impl Signatures {
-    pub(super) fn known(&self, repo: &RepoName, branch: &str) -> Option<bool> {
+/// What was read of branches, by repository and name.
+#[derive(Default)]
+pub(super) struct KnownBranches {
+    known: Mutex<HashMap<(String, String), (Demanded, Instant)>>,
+}
+
+impl KnownBranches {
+    pub(super) fn known(&self, repo: &RepoName, branch: &str) -> Option<Demanded> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .get(&key(repo, branch))
@@ -28,7 +37,7 @@ impl Signatures {
             .map(|(demanded, _)| *demanded)
     }
 
-    pub(super) fn learn(&self, repo: &RepoName, branch: &str, demanded: bool) {
+    pub(super) fn learn(&self, repo: &RepoName, branch: &str, demanded: Demanded) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
@@ -51,23 +60,30 @@ fn key(repo: &RepoName, branch: &str) -> (String, String) {
 mod tests {
     use super::*;
 
+    const fn signed(signatures: bool) -> Demanded {
+        Demanded { signatures, conversations: false }
+    }
+
     #[test]
     fn a_branch_is_known_until_its_repository_is_forgotten() {
-        let signatures = Signatures::default();
+        let branches = KnownBranches::default();
         let (repo, other): (RepoName, RepoName) = ("acme/w".parse().unwrap(), "acme/v".parse().unwrap());
-        signatures.learn(&repo, "main", true);
-        signatures.learn(&other, "main", false);
-        assert_eq!(signatures.known(&"ACME/w".parse().unwrap(), "main"), Some(true));
-        assert_eq!(signatures.known(&repo, "next"), None);
-        signatures.forget(&repo);
-        assert_eq!((signatures.known(&repo, "main"), signatures.known(&other, "main")), (None, Some(false)));
+        branches.learn(&repo, "main", signed(true));
+        branches.learn(&other, "main", signed(false));
+        assert_eq!(branches.known(&"ACME/w".parse().unwrap(), "main"), Some(signed(true)));
+        assert_eq!(branches.known(&repo, "next"), None);
+        branches.forget(&repo);
+        assert_eq!(
+            (branches.known(&repo, "main"), branches.known(&other, "main")),
+            (None, Some(signed(false)))
+        );
     }
 
     #[test]
     fn no_more_than_a_thousand_branches_are_known() {
-        let signatures = Signatures::default();
+        let branches = KnownBranches::default();
         let repo = "acme/w".parse().unwrap();
-        (0..=MOST).for_each(|n| signatures.learn(&repo, &n.to_string(), true));
-        assert_eq!(signatures.known.lock().unwrap().len(), 1);
+        (0..=MOST).for_each(|n| branches.learn(&repo, &n.to_string(), signed(true)));
+        assert_eq!(branches.known.lock().unwrap().len(), 1);
     }
 }
