@@ -7,6 +7,7 @@ use super::{
     findings, freshness, remarks,
     section::Section,
 };
+use crate::{change::Change, requirement::ProductName};
 
 /// Judges a head for the merge: it must meet everything that its tier demands.
 #[must_use]
@@ -32,7 +33,7 @@ fn assess(facts: &Facts, phase: Phase) -> Assessment {
 fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
     let products = facts.products();
     let classification = classify::under(ruling, &facts.scope(&products), &facts.change);
-    let (demands, evidence) = demands(ruling, facts, &classification);
+    let (demands, evidence) = demands(ruling, &products, &facts.whole_change(), &classification);
     let (check_section, rows) = checks::judge(facts, &demands, evidence);
     let (freshness, must_update) = freshness::judge(ruling, facts, &demands);
     let (approval_section, approvals) =
@@ -148,10 +149,13 @@ fn decide(sections: Vec<Section>, facts: &Facts, behind: bool) -> (Node, Decisio
 }
 
 /// What every policy demands of every product, together, and whether evidence is among it.
-fn demands(ruling: &Ruling, facts: &Facts, classification: &Classification) -> (Demands, bool) {
-    let products = facts.products();
-    let rules = || ruling.policies.iter().flat_map(|policy| policy.of(&products));
-    let change = facts.whole_change();
+pub(super) fn demands(
+    ruling: &Ruling,
+    products: &[ProductName],
+    change: &Change,
+    classification: &Classification,
+) -> (Demands, bool) {
+    let rules = || ruling.policies.iter().flat_map(|policy| policy.of(products));
     let touched = |rules: &super::rules::EvidenceRules| {
         change
             .files
