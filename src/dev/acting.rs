@@ -87,6 +87,6 @@ pub fn give(twin: &Twin, acting: Acting, repository: &str) -> anyhow::Result<Giv
             twin.set_permission(repository, OWNER, "write")?;
             token(TokenKind::Classic { login: OWNER.to_owned(), scopes: vec!["repo".to_owned()] })
         }
-        Acting::Actions => token(TokenKind::Actions { repository: repository.to_owned() }),
+        Acting::Actions => token(TokenKind::Actions { repository: repository.to_owned(), permissions: None }),
     }
 }

@@ -36,10 +36,11 @@ const RESERVED: [(&str, &[&str]); 6] = [
     ("Look", &[]),
 ];
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "CONTRIBUTING.md",
     "docs/ARCHITECTURE.md",
+    "docs/CI.md",
     "docs/GITHUB.md",
     "docs/MODEL.md",
     "docs/openapi.json",

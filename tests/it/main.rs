@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod actions;
 mod bench;
 mod cli;
 mod controls;
@@ -27,7 +28,6 @@ mod policy_schema;
 mod pool;
 mod postgres;
 mod product;
-mod risk_tier;
 mod sandbox;
 mod schedules;
 mod simulation;

@@ -61,10 +61,12 @@ pub enum TokenKind {
         /// Such as `repo` and `workflow`.
         scopes: Vec<String>,
     },
-    /// The `GITHUB_TOKEN` of a job of GitHub Actions, with write access.
+    /// The `GITHUB_TOKEN` of a job of GitHub Actions.
     Actions {
         /// The repository of the workflow, as `owner/name`.
         repository: String,
+        /// What the workflow gives the job; `None`: write access, the old default of a repository.
+        permissions: Option<Permissions>,
     },
 }
 
@@ -174,10 +176,10 @@ impl Twin {
                 TokenKind::Classic { login, scopes } => {
                     (tokens::classic(), Holder::Classic { login, scopes: scopes.into_iter().collect() })
                 }
-                TokenKind::Actions { repository } => {
+                TokenKind::Actions { repository, permissions } => {
                     let repository = id_of(state, &repository)?;
                     expires_at = Some(now + life);
-                    let permissions = actions_permissions();
+                    let permissions = permissions.unwrap_or_else(actions_permissions);
                     (tokens::short_installation(), Holder::Actions { repository, permissions })
                 }
             };

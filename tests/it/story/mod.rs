@@ -24,6 +24,7 @@ mod circles;
 mod contents;
 mod controls;
 mod credentials;
+mod elsewhere;
 mod ends;
 mod fallback;
 mod faults;

@@ -336,7 +336,10 @@ async fn git_asks_for_the_same_credentials() {
 async fn an_actions_token_acts_as_actions_in_its_own_repository() {
     let world = World::new().await;
     world.twin.create_repository("acme/other", &[("a", b"a")]).await.unwrap();
-    let token = world.twin.issue_token(TokenKind::Actions { repository: REPO.to_owned() }).unwrap();
+    let token = world
+        .twin
+        .issue_token(TokenKind::Actions { repository: REPO.to_owned(), permissions: None })
+        .unwrap();
     let path = format!("/repos/{REPO}/check-runs");
     let new = json!({"name": "gate", "head_sha": world.head});
     let made = world.ask_as(Some(&token), "POST", &path, Some(new)).await;

@@ -183,7 +183,10 @@ async fn a_workflow_file_needs_a_permission_of_its_own() {
     };
     let path = ".github/workflows/x.yml";
     for (kind, words) in [
-        (TokenKind::Actions { repository: REPO.to_owned() }, "a GitHub App to create or update workflow"),
+        (
+            TokenKind::Actions { repository: REPO.to_owned(), permissions: None },
+            "a GitHub App to create or update workflow",
+        ),
         (classic(&["repo"]), "a Personal Access Token to create or update workflow"),
     ] {
         let pusher = Pusher::with(&world, &world.twin.issue_token(kind).unwrap()).await;

@@ -97,7 +97,10 @@ async fn the_old_name_of_a_repository_out_of_sight_leads_nowhere() {
     let app = world.twin.register_app("aspora-dev").unwrap();
     let on = InstallOn::Repositories(vec!["acme/other".to_owned()]);
     world.twin.install(app.id, &on, &everything()).unwrap();
-    let token = world.twin.issue_token(TokenKind::Actions { repository: "acme/other".to_owned() }).unwrap();
+    let token = world
+        .twin
+        .issue_token(TokenKind::Actions { repository: "acme/other".to_owned(), permissions: None })
+        .unwrap();
     world.twin.rename_repository(REPO, "acme/renamed").await.unwrap();
     assert_eq!(world.send("GET", &format!("/repos/{REPO}"), &token, &[]).await.status(), 404);
 }
@@ -126,7 +129,10 @@ async fn each_credential_has_a_limit_of_its_own() {
     let world = World::new().await;
     let (.., token) = world.installed(&everything()).await;
     let person = world.fine_grained(everything());
-    let actions = world.twin.issue_token(TokenKind::Actions { repository: REPO.to_owned() }).unwrap();
+    let actions = world
+        .twin
+        .issue_token(TokenKind::Actions { repository: REPO.to_owned(), permissions: None })
+        .unwrap();
     let path = format!("/repos/{REPO}");
     for (token, limit) in [(&token, "5000"), (&person, "5000"), (&actions, "1000")] {
         assert_eq!(world.send("GET", &path, token, &[]).await.headers()["x-ratelimit-limit"], limit);

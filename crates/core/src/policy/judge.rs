@@ -1,13 +1,13 @@
 //! The judgement: from the facts about one head to the one decision that follows.
 
 use super::{
-    Assessment, CheckDemand, CheckRow, Classification, Clearance, Decision, Demands, EVIDENCE_CHECK, Facts,
-    Node, Phase, Policy, PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
+    Assessment, CheckRow, Classification, Clearance, Decision, Demands, Facts, Node, Phase, Policy,
+    PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
     contract::{Broken, Ruling},
     findings, freshness, remarks,
+    required::{demanded, drifts},
     section::Section,
 };
-use crate::{change::Change, requirement::ProductName};
 
 /// Judges a head for the merge: it must meet everything that its tier demands.
 #[must_use]
@@ -33,7 +33,7 @@ fn assess(facts: &Facts, phase: Phase) -> Assessment {
 fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
     let products = facts.products();
     let classification = classify::under(ruling, &facts.scope(&products), &facts.change);
-    let (demands, evidence) = demands(ruling, &products, &facts.whole_change(), &classification);
+    let (demands, evidence) = demanded(ruling, &products, &facts.whole_change(), &classification);
     let (check_section, rows) = checks::judge(facts, &demands, evidence);
     let (freshness, must_update) = freshness::judge(ruling, facts, &demands);
     let (approval_section, approvals) =
@@ -148,42 +148,6 @@ fn decide(sections: Vec<Section>, facts: &Facts, behind: bool) -> (Node, Decisio
     (Node::over("gate", "", children), decision)
 }
 
-/// What every policy demands of every product, together, and whether evidence is among it.
-pub(super) fn demands(
-    ruling: &Ruling,
-    products: &[ProductName],
-    change: &Change,
-    classification: &Classification,
-) -> (Demands, bool) {
-    let rules = || ruling.policies.iter().flat_map(|policy| policy.of(products));
-    let touched = |rules: &super::rules::EvidenceRules| {
-        change
-            .files
-            .iter()
-            .map(|file| file.path.as_str())
-            .find(|path| rules.paths.is_match(path))
-            .map(str::to_owned)
-    };
-    let tier = classification.tier;
-    let without = (ruling.missing.is_some() || ruling.policies.is_empty()).then(Demands::without_a_policy);
-    let each = without.into_iter().chain(rules().map(|rules| rules.stated_demands(tier)));
-    let mut demands = each.reduce(Demands::and).unwrap_or_else(Demands::without_a_policy);
-    // A product that lists the check and does not say where its interface is gets no exception.
-    let interface = rules().find_map(|rules| rules.evidence.as_ref().and_then(touched));
-    let is_listed = |rules: &super::rules::ProductRules| {
-        rules.evidence.is_none() && rules.demands(tier).lists(EVIDENCE_CHECK)
-    };
-    let evidence = interface.is_some() || rules().any(is_listed);
-    if let Some(path) = interface {
-        let by = vec![format!("a user interface changed: {path}")];
-        match demands.checks.iter_mut().rfind(|check| check.name == EVIDENCE_CHECK) {
-            Some(listed) => listed.by.extend(by),
-            None => demands.demand(CheckDemand { by, ..CheckDemand::named(EVIDENCE_CHECK) }),
-        }
-    }
-    (demands.floored(tier, classification.needs_human), evidence)
-}
-
 fn head_digest(ruling: &Ruling, facts: &Facts) -> Option<String> {
     let head = facts.head_policy.as_ref()?;
     let same = facts.base_policy.as_ref() == Some(head);
@@ -218,10 +182,7 @@ fn tier_section(classification: &Classification) -> Section {
 }
 
 fn docs_section(ruling: &Ruling, facts: &Facts) -> Section {
-    let change = facts.whole_change();
-    let mut drifts: Vec<_> =
-        ruling.policies.iter().filter_map(|policy| policy.docs().drift(&change)).collect();
-    drifts.dedup();
+    let drifts = drifts(ruling, &facts.whole_change());
     if drifts.is_empty() {
         return Section::fine(Node::leaf("docs", Status::Satisfied, "no document is left behind"));
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Classification, Contents, Contract, EVIDENCE_CHECK, Error, GATE_CHECK, Policy, Scope, Tier, classify,
-    contract::Ruling, judge,
+    contract::Ruling, required::demanded,
 };
 use crate::{change::Change, requirement::ProductName};
 
@@ -103,7 +103,7 @@ impl Trial {
     /// What the policy says of a change that was placed by [`Trial::classify`].
     #[must_use]
     pub fn say(&self, change: &Change, classification: &Classification) -> Outlook {
-        let (demands, evidence) = judge::demands(&self.ruling, &self.products, change, classification);
+        let (demands, evidence) = demanded(&self.ruling, &self.products, change, classification);
         let is_demanded = |name: &String| match name.as_str() {
             GATE_CHECK => false,
             EVIDENCE_CHECK => evidence,

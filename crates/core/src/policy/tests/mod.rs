@@ -45,7 +45,7 @@ fn modified(path: &str) -> FileChange {
     }
 }
 
-fn change(paths: &[&str]) -> Change {
+pub(super) fn change(paths: &[&str]) -> Change {
     Change { files: paths.iter().map(|path| modified(path)).collect() }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aspora::core::{
-    change::{Change, ChangeKind},
-    policy::{Contents, MergePreview, Side, compared, wanted},
+use aspora_core::{
+    change::{Change, ChangeKind, FileChange},
+    policy::{Contents, Documents, MergePreview, Side, compared, wanted},
+    visible::looks_alike,
 };
 
 use super::git::Git;
@@ -42,6 +43,26 @@ pub(crate) fn read(
     contents.note_merge(merge);
     contents.note_clashes(change, &git.files(&[base, head])?);
     Ok(contents)
+}
+
+/// Marks the documents whose readers see no difference, so that they do not count as updated.
+pub(crate) fn note_blank_documents(
+    git: &Git<'_>,
+    documents: &Documents,
+    (fork, head): (&str, &str),
+    change: &mut Change,
+) -> anyhow::Result<()> {
+    let written = |file: &&mut FileChange| {
+        matches!(file.kind, ChangeKind::Added | ChangeKind::Modified) && documents.contain(&file.path)
+    };
+    for file in change.files.iter_mut().filter(written) {
+        let added = file.kind == ChangeKind::Added;
+        let before = if added { Side::Text(String::new()) } else { side(git, fork, &file.path)? };
+        if let (Side::Text(before), Side::Text(after)) = (before, side(git, head, &file.path)?) {
+            file.blank |= looks_alike(&file.path, &before, &after);
+        }
+    }
+    Ok(())
 }
 
 fn side(git: &Git<'_>, commit: &str, path: &str) -> anyhow::Result<Side> {

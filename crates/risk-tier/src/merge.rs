@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fs};
 
 use anyhow::Context as _;
-use aspora::core::{change::Change, policy::MergePreview};
+use aspora_core::{change::Change, policy::MergePreview};
 
 use super::git::Git;
 

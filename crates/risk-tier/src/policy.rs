@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use aspora::core::policy::Contract;
+use aspora_core::policy::Contract;
 
 use super::git::Git;
 

@@ -11,10 +11,11 @@ mod policy;
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
-use aspora::core::{
+use aspora_core::{
     change::Change,
-    policy::{Classification, Error, Policy, Scope, classify},
+    policy::{Classification, Drift, Error, Policy, Required, Scope, required},
     requirement::ProductName,
+    words::counted,
 };
 use clap::{Parser, ValueEnum};
 
@@ -57,8 +58,21 @@ struct Arguments {
 enum Format {
     /// The name of the tier alone.
     Text,
-    /// The whole classification.
+    /// The whole classification, and what it requires.
     Json,
+}
+
+/// What is printed as JSON. Keys are a contract: they are added, never renamed.
+#[derive(serde::Serialize)]
+struct Answer {
+    /// The full names of both commits.
+    base: String,
+    head: String,
+    #[serde(flatten)]
+    classification: Classification,
+    required: Required,
+    /// What is wrong with the documents, for people; empty if nothing is.
+    docs_drift: Vec<String>,
 }
 
 fn main() -> ExitCode {
@@ -81,6 +95,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let new = git.change(fork, &head)?.beyond(&change);
         change.files.extend(new.files);
     }
+    contents::note_blank_documents(&git, &policies.contract().documents(), (&forks[0], &head), &mut change)?;
     let merge = merge::preview(&git, &base, &head, &change)?;
     let contents = contents::read(&git, (&base, &head), &forks, &change, &merge)?;
     let scope = Scope {
@@ -89,13 +104,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         merge: Some(&merge),
         ..Scope::new(policies.contract(), std::slice::from_ref(&arguments.product))
     };
-    let mut classification = classify(&scope, &change)?;
+    let (mut classification, required) = required(&scope, &change)?;
     if !merge.conflicts.is_empty() {
         let paths = merge.conflicts.join(", ");
         let warning = format!("the base conflicts in {paths}: merge it into the head and ask again");
         classification.warnings.push(warning);
     }
-    print(arguments, &classification)?;
+    let docs_drift = required.drifts.iter().map(Drift::sentence).collect();
+    print(
+        arguments,
+        &Answer { base: base.clone(), head: head.clone(), classification, required, docs_drift },
+    )?;
     if arguments.format == Format::Text
         && let Some(text) = &policies.base
     {
@@ -112,18 +131,19 @@ fn warn_of_unmatched(policy: &Policy, files: &[String]) {
     }
 }
 
-fn print(arguments: &Arguments, classification: &Classification) -> anyhow::Result<()> {
-    match arguments.format {
-        Format::Text => println!("{}", classification.tier),
-        Format::Json => {
-            println!("{}", serde_json::to_string_pretty(classification).context("print as JSON")?)
-        }
+fn print(arguments: &Arguments, answer: &Answer) -> anyhow::Result<()> {
+    if arguments.format == Format::Json {
+        println!("{}", serde_json::to_string_pretty(answer).context("print as JSON")?);
+        return Ok(());
     }
-    if arguments.format == Format::Text {
-        classification.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
-    }
-    if arguments.explain && arguments.format == Format::Text {
-        explain(classification);
+    println!("{}", answer.classification.tier);
+    answer.classification.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+    answer.docs_drift.iter().for_each(|sentence| eprintln!("warning: {sentence}"));
+    if arguments.explain {
+        explain(&answer.classification);
+        answer.required.demands.checks.iter().for_each(|check| eprintln!("requires {:?}", check.name));
+        let (needed, by) = (answer.required.demands.approvals_needed(), answer.required.demands.human);
+        eprintln!("requires {}{}", counted(needed as usize, "approval"), if by { " by people" } else { "" });
     }
     Ok(())
 }

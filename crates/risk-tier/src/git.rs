@@ -1,13 +1,17 @@
 //! A repository, read by a git that runs nothing the repository or the machine configures.
 
 use std::{
+    collections::BTreeSet,
     io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, bail, ensure};
-use aspora::core::{change::Change, policy::DIFF_LIMIT};
+use aspora_core::{
+    change::{Change, ChangeKind, FileChange},
+    policy::DIFF_LIMIT,
+};
 
 const LISTING: [&str; 5] =
     ["diff", "--no-renames", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"];
@@ -49,7 +53,33 @@ impl<'a> Git<'a> {
     pub(crate) fn change(&self, from: &str, to: &str) -> anyhow::Result<Change> {
         let shape = ["--raw", "-z", "--no-abbrev", "--no-relative", from, to, "--"];
         let raw = self.run(&[&LISTING[..], &shape[..]].concat()).context("list the change")?;
-        Change::from_raw_diff(&raw).context("read git's listing")
+        let mut change = Change::from_raw_diff(&raw).context("read git's listing")?;
+        let may_be_blank = |file: &FileChange| {
+            file.kind == ChangeKind::Modified && file.old_mode == file.new_mode && !file.odd
+        };
+        if change.files.iter().any(may_be_blank) {
+            let non_blank = self.non_blank(from, to)?;
+            for file in change.files.iter_mut().filter(|file| may_be_blank(file)) {
+                file.blank = !non_blank.contains(file.path.as_bytes());
+            }
+        }
+        Ok(change)
+    }
+
+    /// The paths in which more than white space differs.
+    fn non_blank(&self, from: &str, to: &str) -> anyhow::Result<BTreeSet<Vec<u8>>> {
+        let shape = ["--numstat", "-z", "--ignore-all-space", "--ignore-blank-lines", "--no-relative"];
+        let listing = self.run(&[&LISTING[..], &shape[..], &[from, to, "--"][..]].concat());
+        let mut non_blank = BTreeSet::new();
+        for record in listing.context("list what is not white space")?.split(|&byte| byte == 0) {
+            let mut fields = record.splitn(3, |&byte| byte == b'\t');
+            if let (Some(added), Some(removed), Some(path)) = (fields.next(), fields.next(), fields.next())
+                && (added, removed) != (&b"0"[..], &b"0"[..])
+            {
+                non_blank.insert(path.to_vec());
+            }
+        }
+        Ok(non_blank)
     }
 
     /// The bytes of the textual diff, counted no further than just over [`DIFF_LIMIT`].
