@@ -39,26 +39,30 @@ impl Attempt<'_> {
             return Ok(Err(Complaint::general(what)));
         }
         let park = wait_for_answers(self, self.awaited(questions.len()).await?);
-        Ok(Ok(Reply::Ask(Asked { questions, park, edition: self.edition })))
+        Ok(Ok(Reply::Ask(Asked { questions, park, edition: self.brief.edition() })))
     }
 
     /// Who is asked, after "waiting for".
     async fn awaited(&self, questions: usize) -> Result<String, Failure> {
-        let who = requirement::requester(&self.factory.pool, self.requirement.id).await?.name;
+        let who = match self.brief.requirement() {
+            Some(requirement) => requirement::requester(&self.factory.pool, requirement).await?.name,
+            None => String::new(),
+        };
         let who = if who.is_empty() { "the requester".to_owned() } else { who };
         let questions = counted(super::count(questions), "question");
         Ok(format!("{who} to answer {questions} (aspora run questions {})", self.lease.run))
     }
 
-    /// What people said about the requirement since it was submitted.
+    /// What people said about the requirement since it was submitted; nothing of a pull request that others opened.
     pub(super) async fn said(&self) -> Result<Said, Failure> {
-        let (pool, requirement) = (&self.factory.pool, self.requirement.id);
+        let pool = &self.factory.pool;
+        let Some(requirement) = self.brief.requirement() else { return Ok(Said::default()) };
         let exchange = |round: question::Round| Exchange {
             questions: round.questions,
             answers: round.answers.unwrap_or_default(),
         };
         let rounds = question::answered(pool, requirement).await?.into_iter().map(exchange).collect();
-        let amendments = match self.edition {
+        let amendments = match self.brief.edition() {
             0 => Vec::new(),
             _ => amendment::list(pool, requirement).await?,
         };
@@ -76,7 +80,7 @@ impl Attempt<'_> {
     /// may have been pushed, the answer that it came from stays the one that counts; it is the review that judges it by
     /// the new text.
     pub(super) async fn after(&self) -> Result<String, Failure> {
-        let after = match (self.edition, self.run().asked) {
+        let after = match (self.brief.edition(), self.run().asked) {
             (0, 0) => return Ok(String::new()),
             (edition, rounds) => format!("/after.{edition}.{rounds}"),
         };

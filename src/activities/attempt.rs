@@ -4,19 +4,18 @@ use std::sync::OnceLock;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Assignment, Factory, Failure, Reply, ledger::position};
+use super::{Assignment, Factory, Failure, Reply, brief::Brief, ledger::position};
 use crate::{
     core::{
         policy::PullState,
         requirement::RepoName,
         run::{Progress, Run},
         sha::Sha,
-        subject::Subject,
         workflow::Outcome,
     },
     engine::Answer,
     github::Pull,
-    store::{amendment, job::Lease, requirement, run::StoredRun},
+    store::{job::Lease, run::StoredRun},
     workspace::Mirror,
 };
 
@@ -29,10 +28,8 @@ pub(super) struct Attempt<'a> {
     pub(super) rounds_left: u32,
     /// Cancelled once the lease is lost.
     pub(super) lost: CancellationToken,
-    /// Its text is that of [`Attempt::edition`].
-    pub(super) requirement: requirement::Row,
-    /// How often the text had been amended when this attempt read it.
-    pub(super) edition: i32,
+    /// What the change is for, as this attempt read it.
+    pub(super) brief: Brief,
     pub(super) repo: RepoName,
     /// Which fallback answered in place of a model, for the note of the answer.
     pub(super) stood_in: OnceLock<String>,
@@ -42,16 +39,11 @@ impl<'a> Attempt<'a> {
     pub(super) async fn new(factory: &'a Factory, assignment: Assignment) -> Result<Self, Failure> {
         let Assignment { lease, stored, rounds_left, lost, .. } = assignment;
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
-        let Subject::Requirement(requirement) = stored.spec.subject;
-        let requirement = requirement::get(&factory.pool, requirement).await?;
-        let missing = || Failure::last("the run's requirement does not exist");
-        let mut requirement = requirement.ok_or_else(missing)?;
-        // In one statement, so that the text is that of the edition.
-        let text = amendment::text(&factory.pool, requirement.id).await?.ok_or_else(missing)?;
-        (requirement.title, requirement.body) = (text.title, text.body);
-        let edition = text.edition;
+        let brief = Brief::read(&factory.pool, stored.spec.subject, &stored.spec.product).await?;
+        let missing = || Failure::last(format!("the run's {} does not exist", stored.spec.subject.kind()));
+        let brief = brief.ok_or_else(missing)?;
         let stood_in = OnceLock::new();
-        Ok(Self { factory, lease, stored, rounds_left, lost, requirement, edition, repo, stood_in })
+        Ok(Self { factory, lease, stored, rounds_left, lost, brief, repo, stood_in })
     }
 
     /// The reply; the note of an answer says so if a fallback had a part in it.
@@ -122,10 +114,13 @@ impl<'a> Attempt<'a> {
         Ok(pull)
     }
 
-    /// The mirror, fetched.
+    /// The mirror, fetched; with the head of a pull request that others opened, whose branch we may not have.
     pub(super) async fn mirror(&self) -> Result<Mirror, Failure> {
         let mirror = self.factory.workspaces.mirror(&self.repo);
-        mirror.fetch().await?;
+        match (self.brief.theirs(), self.progress().pull) {
+            (Some(_), Some(number)) => mirror.fetch_pull(number).await?,
+            _ => mirror.fetch().await?,
+        }
         Ok(mirror)
     }
 

@@ -7,7 +7,9 @@
 use uuid::Uuid;
 
 use super::{
-    Factory, Failure, count,
+    Factory, Failure,
+    brief::Brief,
+    count,
     facts::judged_again,
     ledger::{self, CheckRunIntent, CheckUpdateIntent, Effect, Reported, StatusIntent},
     report::{self, statuses},
@@ -40,6 +42,10 @@ struct LastWord<'a> {
 pub(super) async fn conclude(factory: &Factory, run: Uuid) -> Result<(), Failure> {
     let Some(stored) = run::get(&factory.pool, run).await? else { return Ok(()) };
     let Some(head) = stored.run.progress.head.clone() else { return Ok(()) };
+    let brief = Brief::read(&factory.pool, stored.spec.subject, &stored.spec.product).await?;
+    if brief.is_some_and(|brief| brief.is_silent()) {
+        return Ok(());
+    }
     let judged = last_judgement(factory, run, &head).await?;
     let Some(update) = last_update(factory, &stored, judged.as_ref()) else { return Ok(()) };
     let repo = stored.spec.repository.parse().map_err(Failure::last)?;

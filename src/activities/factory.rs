@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     Assignment, Failure, LookedBack, Perform, Probes, Reply, attempt::Attempt, barred, conversation,
-    epilogue, gate, generate, look_back, merge, remediate, review, update, verdict,
+    epilogue, gate, generate, judge, look_back, merge, remediate, review, test, update, verdict,
 };
 use crate::{
     core::{outage::Provider, workflow::Activity},
@@ -89,6 +89,8 @@ impl Perform for Factory {
                 Activity::Verdict => verdict::perform(&attempt).boxed(),
                 Activity::Update => update::perform(&attempt).boxed(),
                 Activity::Merge => merge::perform(&attempt).boxed(),
+                Activity::Judge => judge::perform(&attempt).boxed(),
+                Activity::Test => test::perform(&attempt).boxed(),
             };
             match performed.await {
                 Err(failure) => barred::explain(&attempt, failure).boxed().await,

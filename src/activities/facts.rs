@@ -1,5 +1,6 @@
 //! Gathers the facts that the policy judges: everything about one head, from the forge, git and the store.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Failure, attempt::Attempt, git_facts::GitFacts};
@@ -7,8 +8,8 @@ use crate::{
     core::{
         opinion::Opinion,
         policy::{
-            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, EDITION, Facts, Permission, Person,
-            Phase, PullFact, Requester, Review, Via, judge, preflight,
+            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, Decision, EDITION, Facts,
+            Permission, Person, Phase, PullFact, Requester, Review, Via, judge, preflight,
         },
         requirement::ProductName,
         sha::Sha,
@@ -24,7 +25,11 @@ impl Attempt<'_> {
     pub(super) async fn look(&self) -> Result<(Pull, Facts), Failure> {
         let mut pull = self.pull().await?;
         loop {
-            let facts = self.facts(&self.mirror().await?, &pull).await?;
+            let mut facts = self.facts(&self.mirror().await?, &pull).await?;
+            if *judge(&facts).decision() == Decision::Clear {
+                // A success is what the others with this head would get too; nothing else makes them matter.
+                facts.pull_state.siblings = self.siblings(&pull).await?;
+            }
             if facts.up_to_date {
                 return Ok((pull, facts));
             }
@@ -37,6 +42,20 @@ impl Attempt<'_> {
         }
     }
 
+    /// The other open pull requests with this head into a base that is judged here.
+    async fn siblings(&self, pull: &Pull) -> Result<Vec<u64>, Failure> {
+        let open = self.factory.forge.open_pulls_with(&self.repo, &pull.head_sha).await?;
+        let repository = self.repo.to_string();
+        let products = product::list(&self.factory.pool).await?;
+        let is_judged = |base: &str| {
+            products
+                .iter()
+                .any(|it| it.repository.eq_ignore_ascii_case(&repository) && it.base_branch == base)
+        };
+        let others = open.into_iter().filter(|it| it.number != pull.number && it.head == pull.head_sha);
+        Ok(others.filter(|it| is_judged(&it.base_branch)).map(|it| it.number).collect())
+    }
+
     /// Every fact about the pull request's head as it is now.
     pub(super) async fn facts(&self, mirror: &Mirror, pull: &Pull) -> Result<Facts, Failure> {
         // Before anything is read, so that every fact is at least as new.
@@ -44,7 +63,7 @@ impl Attempt<'_> {
         let (head, base) = (&pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
         let arrival = self.arrival(pull, &pushes).await?;
-        let requester = self.requester().await?;
+        let requester = self.requester(pull).await?;
         let reports = self.reports(mirror, &base, head, now).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
         let other_products = self.other_products(&product).await?;
@@ -52,7 +71,11 @@ impl Attempt<'_> {
         let others = self.others(mirror, (&base, head), &pushes, pull.number).await?;
         let reviews = self.factory.forge.reviews(&self.repo, pull.number).await?;
         let approvals = self.approvals(&reviews).await?;
-        let remarks = self.remarks(pull.number, &reviews, &approvals).await?;
+        // What people write to each other on a pull request of theirs is no task of ours.
+        let remarks = match self.brief.theirs() {
+            None => self.remarks(pull.number, &reviews, &approvals).await?,
+            Some(_) => Vec::new(),
+        };
         let products: Vec<_> = std::iter::once(&product).chain(&other_products).cloned().collect();
         let contents = git.read_contents(mirror, (&base, head), &products).await?;
         Ok(Facts {
@@ -79,8 +102,8 @@ impl Attempt<'_> {
             checks: reports.checks,
             statuses: reports.statuses,
             ci: Some(reports.ci),
-            // Every workflow that merges reviews first; a person may have skipped that step.
-            review_demanded: true,
+            // The workflow of a requirement reviews every head; a person may have skipped that step.
+            review_demanded: self.brief.theirs().is_none(),
             review: self.review_of(head).await?,
             earlier_findings: review::findings_of_other_heads(&self.factory.pool, self.lease.run, head)
                 .await?,
@@ -91,6 +114,8 @@ impl Attempt<'_> {
                 state: pull.state,
                 draft: pull.draft,
                 base_branch: pull.base_branch.clone(),
+                is_theirs: self.brief.theirs().is_some(),
+                siblings: Vec::new(),
                 author: person(pull.author.as_ref()),
                 committers: others.committers,
                 foreign_commits: others.foreign,
@@ -98,13 +123,18 @@ impl Attempt<'_> {
             base_branch: self.stored.spec.base_branch.clone(),
             base,
             head: head.clone(),
+            own_tests: self.own_tests(head).await?,
         })
     }
 
-    /// Who asked for the change. The account is asked for by its login once, and then known by its number, because a
+    /// Who asked for the change: of a pull request that others opened, who did. The account is asked for by its login once, and then known by its number, because a
     /// login can be given up and taken by another account.
-    async fn requester(&self) -> Result<Requester, Failure> {
-        let (pool, id) = (&self.factory.pool, self.requirement.id);
+    async fn requester(&self, pull: &Pull) -> Result<Requester, Failure> {
+        let pool = &self.factory.pool;
+        let Some(id) = self.brief.requirement() else {
+            let Person { id, login } = person(pull.author.as_ref());
+            return Ok(Requester { name: login.clone(), login: Some(login), id });
+        };
         let known = requirement::requester(pool, id).await?;
         let mut account = known.account;
         // A person may have been linked to an account after the requirement was submitted.
@@ -132,11 +162,19 @@ impl Attempt<'_> {
         others.map(|product| product.name.parse().map_err(Failure::last)).collect()
     }
 
+    /// How often what is wanted was amended by now, and when last.
+    async fn newest_edition(&self) -> Result<(i32, Option<DateTime<Utc>>), Failure> {
+        match self.brief.requirement() {
+            Some(requirement) => Ok(amendment::newest(&self.factory.pool, requirement).await?),
+            None => Ok((0, None)),
+        }
+    }
+
     async fn review_of(&self, head: &Sha) -> Result<Option<Review>, Failure> {
         let (pool, run) = (&self.factory.pool, self.lease.run);
         let Some(review) = review::of_head(pool, run, head.as_str()).await? else { return Ok(None) };
         // A review by an earlier text is none of what is wanted now.
-        if review.edition != amendment::newest(pool, self.requirement.id).await?.0 {
+        if review.edition != self.newest_edition().await?.0 {
             return Ok(None);
         }
         Ok(Some(Review {
@@ -150,7 +188,7 @@ impl Attempt<'_> {
     async fn approvals(&self, reviews: &[github::Review]) -> Result<Vec<Approval>, Failure> {
         let forge = &self.factory.forge;
         let us = forge.identity().await?;
-        let amended_at = amendment::newest(&self.factory.pool, self.requirement.id).await?.1;
+        let amended_at = self.newest_edition().await?.1;
         let mut approvals = Vec::new();
         for review in reviews {
             let (Some(state), Some(user), Some(commit), Some(submitted_at)) =

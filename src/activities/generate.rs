@@ -63,7 +63,7 @@ async fn offer(
         Draft::Asked(reply) => return Ok(Ok(reply)),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
-    let title = title.unwrap_or_else(|| format!("feat: {}", at.requirement.title));
+    let title = title.unwrap_or_else(|| format!("feat: {}", at.brief.title));
     let message = CommitMessage { title, explanation };
     let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
     let offer = Offer { parent: base, files: &files, message: &message, expected: None, number };
@@ -76,7 +76,7 @@ async fn offer(
 }
 
 async fn prompt(at: &Attempt<'_>, mirror: &Mirror, base: &Sha) -> Result<llm::Prompt, Failure> {
-    let requirement = &at.requirement;
+    let requirement = &at.brief;
     let about = format!("{} {}", requirement.title, requirement.body);
     let context = Context::read(mirror, base, &about, &[]).await?;
     Ok(llm::Generate {
@@ -164,7 +164,7 @@ fn opened(pull: &Pull) -> Opened {
 }
 
 fn body(at: &Attempt<'_>, explanation: &str, pushed: &Pushed) -> String {
-    let requirement = &at.requirement;
+    let requirement = &at.brief;
     format!(
         "{}\n\n---\n**Requirement**: {}\n\n{}\n\n---\nWritten by Aspora ({}); {}.\n\n{}",
         text::neutralise(explanation),

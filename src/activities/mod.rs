@@ -8,6 +8,7 @@ mod ask;
 mod asking;
 mod attempt;
 mod barred;
+mod brief;
 mod call;
 mod checks;
 mod content_facts;
@@ -21,7 +22,9 @@ mod failed_checks;
 mod gate;
 mod generate;
 mod git_facts;
+mod judge;
 mod ledger;
+mod listing;
 mod look_back;
 mod merge;
 mod merging;
@@ -40,6 +43,7 @@ mod rerun;
 mod review;
 mod second_look;
 mod takeover;
+mod test;
 mod update;
 mod verdict;
 mod wait;
@@ -52,6 +56,7 @@ use uuid::Uuid;
 
 pub use self::{
     factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
+    listing::Lister,
     outages::{Breaker, Probes},
     policy_trial::{Tried, policy_today, try_policy},
     rate_limits::{ForgeThrottle, ModelThrottle},

@@ -22,7 +22,8 @@ const WHOLE: TimeDelta = TimeDelta::days(3);
 /// publishes as examples (@octokit/webhooks-examples: `pull_request_review`, `issue_comment`).
 pub(super) async fn unchanged(at: &Attempt<'_>) -> Result<Option<Reply>, Failure> {
     let Some((park, look)) = woken_by_the_clock(at).await? else { return Ok(None) };
-    if at.stored.now - look.at > WHOLE {
+    let stale_at = at.brief.theirs().and_then(|theirs| theirs.pull.stale_at);
+    if at.stored.now - look.at > whole(at) || stale_at.is_some_and(|stale| look.at <= stale) {
         return Ok(None);
     }
     let pull = at.pull().await?;
@@ -37,11 +38,21 @@ async fn woken_by_the_clock(at: &Attempt<'_>) -> Result<Option<(Park, LastLook)>
     let last = event::after(&at.factory.pool, at.lease.run, version.saturating_sub(2).max(0), 2).await?;
     let [parked, woken] = last.as_slice() else { return Ok(None) };
     Ok(match (&parked.body.0, &woken.body.0) {
-        (Event::Parked { park, .. }, Event::Woken) if park.awaited == Awaited::Approvers => {
+        (Event::Parked { park, .. }, Event::Woken) if rests(at, park.awaited) => {
             park.look.map(|look| (park.clone(), look))
         }
         _ => None,
     })
+}
+
+/// Whether a wait rests on the pull request alone. One of others waits for what its people do to it, not for approvers alone.
+fn rests(at: &Attempt<'_>, awaited: Awaited) -> bool {
+    awaited == Awaited::Approvers || (at.brief.theirs().is_some() && awaited.is_people())
+}
+
+/// For how long a whole look is enough. One of others is woken by its timer once a day, and then looked at whole.
+fn whole(at: &Attempt<'_>) -> TimeDelta {
+    if at.brief.theirs().is_some() { TimeDelta::hours(12) } else { WHOLE }
 }
 
 /// The wait with this look, if the pull request had been still before it.
@@ -49,7 +60,7 @@ pub(super) fn with_look(at: &Attempt<'_>, reply: Reply, pull: &Pull, facts: &Fac
     let look = LastLook { changed: pull.updated_at, at: facts.at };
     let is_still = (look.at - look.changed).to_std().is_ok_and(|still| still >= at.factory.polling.still);
     match reply {
-        Reply::Park(park, progress) if park.awaited == Awaited::Approvers && is_still => {
+        Reply::Park(park, progress) if rests(at, park.awaited) && is_still => {
             Reply::Park(Park { look: Some(look), ..park }, progress)
         }
         reply => reply,

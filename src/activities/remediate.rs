@@ -139,7 +139,7 @@ async fn may_have_pushed(at: &Attempt<'_>, head: &Sha) -> Result<bool, Failure> 
 /// Why the review of this head failed: no fix of ours would make it complete.
 async fn failed_review(at: &Attempt<'_>, head: &Sha) -> Result<Option<String>, Failure> {
     let review = review::of_head(&at.factory.pool, at.lease.run, head.as_str()).await?;
-    let review = review.filter(|review| review.edition == at.edition);
+    let review = review.filter(|review| review.edition == at.brief.edition());
     Ok(review.and_then(|review| review.failed))
 }
 
@@ -248,7 +248,7 @@ async fn draft<R>(
 where
     R: Future<Output = Result<Result<Reply, Vec<Complaint>>, Failure>>,
 {
-    let requirement = &at.requirement;
+    let requirement = &at.brief;
     let about = format!("{} {}", requirement.title, requirement.body);
     let context = Context::read(mirror, head, &about, &complaints.changed).await?;
     let tests = match at.test(mirror, head).await? {

@@ -64,6 +64,9 @@ impl Attempt<'_> {
     /// Reports as a check run, or as a commit status where the credential may make none. GitHub's refusal teaches
     /// the client which; it is asked once.
     async fn report(&self, name: &str, head: &Sha, update: CheckUpdate) -> Result<(), Failure> {
+        if self.brief.is_silent() {
+            return Ok(());
+        }
         let forge = &self.factory.forge;
         if forge.abilities(&self.repo).await?.creates_check_runs {
             let reported = Box::pin(self.report_check_run(name, head, &update)).await;

@@ -78,7 +78,7 @@ async fn recorded(at: &Attempt<'_>, head: &Sha, arrival: Arrival) -> Result<Opti
         return Ok(None);
     }
     // What was judged by an earlier text says nothing about this one.
-    if review.edition != at.edition {
+    if review.edition != at.brief.edition() {
         return Ok(None);
     }
     if let Some(why) = review.failed {
@@ -103,7 +103,7 @@ async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Reviewed, Fa
     let (pool, lease) = (&at.factory.pool, &at.lease);
     if !left_out.is_empty() {
         let why = format!("the reviewer would not be shown {}", left_out.join(", "));
-        let edition = at.edition;
+        let edition = at.brief.edition();
         let new = New { failed: Some(&why), not_before, edition, ..New::complete(head, "", &[]) };
         review::record(pool, lease, &new).await?;
         return Ok(Reviewed::Failed(why));
@@ -114,7 +114,7 @@ async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Reviewed, Fa
     };
     let (summary, findings) = at.ask(head, prompt, read).await?;
     let changed = changed_since_found(at, subject).await?;
-    let edition = at.edition;
+    let edition = at.brief.edition();
     let new = New { changed: &changed, not_before, edition, ..New::complete(head, &summary, &findings) };
     review::record(pool, lease, &new).await?;
     // What a person dismissed before is dismissed here too.
@@ -163,7 +163,7 @@ async fn prompt(
     subject: &Subject<'_>,
     texts: &Texts,
 ) -> Result<(llm::Prompt, Vec<String>), Failure> {
-    let requirement = &at.requirement;
+    let requirement = &at.brief;
     let files: Vec<Source> =
         texts.iter().map(|(path, text)| Source { path: path.clone(), text: text.clone() }).collect();
     let spec = context::text(subject.mirror, subject.base, context::SPEC).await?;
@@ -195,8 +195,11 @@ async fn post(
     diff: &str,
     findings: &[Finding],
 ) -> Result<(), Failure> {
+    if at.brief.is_silent() {
+        return Ok(());
+    }
     let forge = &at.factory.forge;
-    let key = match at.edition {
+    let key = match at.brief.edition() {
         0 => format!("review/{}", head.short()),
         edition => format!("review/{}/after.{edition}", head.short()),
     };

@@ -53,7 +53,9 @@ impl Attempt<'_> {
                 committers.extend(commit.author.iter().chain(&commit.committer).map(person));
             }
         }
-        let foreign = others.into_iter().filter(|sha| !accepted.contains(sha)).collect();
+        // A pull request of others is theirs to push to.
+        let is_foreign = |sha: &Sha| self.brief.theirs().is_none() && !accepted.contains(sha);
+        let foreign = others.into_iter().filter(is_foreign).collect();
         Ok(Others { foreign, committers })
     }
 

@@ -13,6 +13,9 @@ use crate::core::{
 /// How often a merge in the background may be polled. docs.github.com: about once a second.
 const BACKGROUND: Duration = Duration::from_secs(1);
 
+/// How long a run waits for people whose pull request is in the listings of its repository.
+const LISTED: Duration = Duration::from_secs(24 * 3600);
+
 /// Waits for something that others do; `reason` follows "waiting for".
 pub(super) fn wait(at: &Attempt<'_>, reason: String) -> Reply {
     park(at, reason, entered(at), at.factory.polling, Awaited::Machines)
@@ -51,7 +54,7 @@ fn park(at: &Attempt<'_>, reason: String, since: DateTime<Utc>, polling: Polling
     let park = Park {
         reason,
         topics: vec![Topic::Checks, Topic::Reviews, Topic::Pull, Topic::Push],
-        until: now + pause(waited, polling, awaited),
+        until: now + pause_of(at, waited, polling, awaited),
         awaited,
         look: None,
     };
@@ -62,8 +65,18 @@ fn park(at: &Attempt<'_>, reason: String, since: DateTime<Utc>, polling: Polling
 pub(super) fn wait_on(at: &Attempt<'_>, park: Park) -> Reply {
     let now = at.stored.now;
     let waited = (now - entered(at)).to_std().unwrap_or_default();
-    let until = now + pause(waited, at.factory.polling, park.awaited);
+    let until = now + pause_of(at, waited, at.factory.polling, park.awaited);
     Reply::Park(Park { until, ..park }, Progress::default())
+}
+
+/// How long this run waits until its next look. The pull requests of others are many, and one listing shows what people did
+/// to all of a repository; a look of its own is left for what no listing shows.
+fn pause_of(at: &Attempt<'_>, waited: Duration, polling: Polling, awaited: Awaited) -> Duration {
+    match (at.brief.theirs(), awaited.is_people()) {
+        (Some(_), true) => LISTED,
+        (Some(_), false) => pause(waited, Polling { moving: polling.people, ..polling }, awaited),
+        (None, _) => pause(waited, polling, awaited),
+    }
 }
 
 /// How long to wait until the next poll: another quarter of the time that was waited, within the bounds.

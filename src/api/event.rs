@@ -244,7 +244,7 @@ impl From<event::Row> for Event {
 impl From<run::Event> for Fact {
     fn from(event: run::Event) -> Self {
         match event {
-            run::Event::Started => Self::Started,
+            run::Event::Started { .. } => Self::Started,
             run::Event::Answered { turn, outcome, note, progress } => {
                 Self::Answered { turn, outcome: outcome.to_string(), note, progress: (&progress).into() }
             }

@@ -22,6 +22,7 @@ mod overview;
 mod policy;
 mod problem;
 mod product;
+mod pull;
 mod question;
 mod requirement;
 mod run;
@@ -58,6 +59,7 @@ pub use policy::{
 };
 pub use problem::{Fault, Problem};
 pub use product::Product;
+pub use pull::{JudgedPull, JudgedPulls};
 pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};

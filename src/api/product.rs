@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::store::product;
+use crate::{core::judging::Judging, store::product};
 
 /// A product and the one repository that it may write to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -51,6 +51,17 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub open_pulls: Option<i32>,
+    /// Whether the pull requests that other people and programs open are judged: `off`, `shadow` (judged, and nothing said
+    /// of it on the forge) or `on`.
+    #[serde(default = "off")]
+    #[schema(default = "off")]
+    pub judging: String,
+    /// Whether those are merged by us once they are cleared; otherwise only where a person asks for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merges_theirs: bool,
+    /// Whether the product's tests run here on their heads too, in the sandbox, and must pass.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tests_theirs: bool,
     /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
     /// with how to put it right. What is sent is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,6 +71,10 @@ pub struct Product {
 
 fn main() -> String {
     "main".to_owned()
+}
+
+fn off() -> String {
+    Judging::Off.as_str().to_owned()
 }
 
 fn merge() -> String {
@@ -80,6 +95,9 @@ impl From<product::Product> for Product {
             merge_method,
             answer_hours,
             open_pulls,
+            judging,
+            merges_theirs,
+            tests_theirs,
         } = row;
         Self {
             name,
@@ -93,6 +111,9 @@ impl From<product::Product> for Product {
             merge_method,
             answer_hours,
             open_pulls,
+            judging,
+            merges_theirs,
+            tests_theirs,
             warnings: Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     core::{
         run::{self, State},
-        subject::Subject,
+        subject::{Subject, SubjectKind},
         why::{Cause, Job, why},
     },
     store::{effect, run::StoredRun},
@@ -22,8 +22,18 @@ use crate::{
 pub struct Run {
     /// Its id.
     pub id: Uuid,
-    /// The requirement it works on.
-    pub requirement_id: Uuid,
+    /// What it is about: `requirement`, or `pull`, a pull request that others opened.
+    #[serde(default = "requirement")]
+    pub subject: String,
+    /// The requirement it works on, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement_id: Option<Uuid>,
+    /// The title of the requirement or of the pull request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// The login of who opened the pull request, if others did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// The product.
     pub product: String,
     /// The repository, `owner/name`.
@@ -146,15 +156,25 @@ pub struct Why {
     pub now: DateTime<Utc>,
 }
 
+fn requirement() -> String {
+    SubjectKind::Requirement.to_string()
+}
+
 impl Run {
     /// The view of a stored run; `forge_url` is the forge's web address without a trailing slash.
     #[must_use]
     pub fn new(stored: &StoredRun, spent: effect::Spent, forge_url: &str) -> Self {
         let (spec, run) = (&stored.spec, &stored.run);
-        let Subject::Requirement(requirement_id) = spec.subject;
+        let requirement_id = match spec.subject {
+            Subject::Requirement(id) => Some(id),
+            Subject::Pull(_) => None,
+        };
         let mut view = Self {
             id: spec.id,
+            subject: spec.subject.kind().to_string(),
             requirement_id,
+            title: None,
+            author: None,
             product: spec.product.clone(),
             repository: spec.repository.clone(),
             base_branch: spec.base_branch.clone(),

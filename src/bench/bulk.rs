@@ -9,7 +9,7 @@ use crate::{
         branch,
         limit::{self, Target},
         requirement::Requirement,
-        run::{Action, Event, Run},
+        run::{Action, Event, Progress, Run},
         workflow::Workflow,
     },
     engine::{Engine, Error},
@@ -102,6 +102,7 @@ async fn insert(
 ) -> Result<()> {
     let Template { requirement, product, workflow_hash, run, keys, at } = template;
     let Action::Enqueue { step, queue, turn, attempts } = action else { return Ok(()) };
+    let started = Event::Started { progress: Progress::default() };
     let branches: Vec<String> = runs.iter().map(|run| branch::name(&product.name, run)).collect();
     sqlx::query_file!(
         "src/bench/sql/run_bulk.sql",
@@ -119,8 +120,8 @@ async fn insert(
         run.step(),
         Json(run) as _,
         at,
-        Event::Started.as_str(),
-        Json(Event::Started) as _,
+        started.as_str(),
+        Json(&started) as _,
         step,
         signed(*turn),
         queue.as_str(),

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Breaker, Factory, ForgeThrottle, ModelThrottle, Polling, Probes, Reconciler},
+    activities::{Breaker, Factory, ForgeThrottle, Lister, ModelThrottle, Polling, Probes, Reconciler},
     core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
     github::{self, Credential, Forge},
@@ -135,6 +135,8 @@ impl App {
         let factory = self.factory(engine.pool().clone(), sandbox)?;
         let reconciler = Reconciler::new(engine.pool().clone(), Arc::clone(&factory.forge));
         tokio::spawn(reconciler.run(stop.clone()));
+        let lister = Lister::new(engine.clone(), Arc::clone(&factory.forge));
+        tokio::spawn(lister.run(stop.clone()));
         sweep(engine.pool(), &factory.workspaces).await;
         let reserved = connect(&self.database_url, 1).await?;
         let config = worker::Config {

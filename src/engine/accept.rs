@@ -7,7 +7,7 @@ use crate::{
     core::{
         branch,
         requirement::Requirement,
-        run::{Event, Run},
+        run::{Event, Progress, Run},
         subject::Subject,
     },
     store::{self, Connection, event, product::Product, run::RunSpec},
@@ -20,6 +20,20 @@ pub struct Accepted {
     pub requirement: Uuid,
     /// Its run.
     pub run: Uuid,
+}
+
+/// What is fixed when a run begins.
+pub(super) struct Beginning {
+    /// What it is about; stored already.
+    pub(super) subject: Subject,
+    /// 1 (first) to 5 (last).
+    pub(super) priority: i16,
+    /// The branch that the change is on; `None` for a new one.
+    pub(super) branch: Option<String>,
+    /// What is known of the pull request.
+    pub(super) progress: Progress,
+    /// The run before it, whose effects and reviews are also its own.
+    pub(super) parent: Option<Uuid>,
 }
 
 impl Engine {
@@ -48,35 +62,37 @@ impl Engine {
         let id = Uuid::now_v7();
         store::requirement::insert(tx, id, requirement, Some(actor)).await?;
         let priority = i16::from(requirement.priority);
-        let run = self.begin(tx, Subject::Requirement(id), product, priority, actor).await?;
+        let (subject, progress) = (Subject::Requirement(id), Progress::default());
+        let beginning = Beginning { subject, priority, branch: None, progress, parent: None };
+        let run = self.begin(tx, beginning, product, actor).await?;
         Ok(Accepted { requirement: id, run })
     }
 
     /// Begins a run about a subject that is stored already, on the newest workflow for its kind.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         tx: &mut Connection,
-        subject: Subject,
+        beginning: Beginning,
         product: Product,
-        priority: i16,
         actor: &str,
     ) -> Result<Uuid, Error> {
+        let Beginning { subject, priority, branch, progress, parent } = beginning;
         let (id, workflow) = (Uuid::now_v7(), self.newest(subject.kind())?);
         let spec = RunSpec {
             id,
             subject,
             workflow_hash: workflow.hash.clone(),
-            branch: branch::name(&product.name, id),
+            branch: branch.unwrap_or_else(|| branch::name(&product.name, id)),
             product: product.name,
             repository: product.repository,
             base_branch: product.base_branch,
             priority,
-            parent: None,
+            parent,
         };
         let now = store::now(tx).await?;
-        let (run, actions) = Run::start(&workflow, now)?;
+        let (run, actions) = Run::start_with(&workflow, progress.clone(), now)?;
         store::run::insert(tx, &spec, &run).await?;
-        let (step, event) = (run.step(), &Event::Started);
+        let (step, event) = (run.step(), &Event::Started { progress });
         event::append(tx, event::New { run: id, seq: 1, at: now, actor, step, event, lease: None }).await?;
         self.perform(tx, &spec, &workflow, &actions).await?;
         Ok(id)

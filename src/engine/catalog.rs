@@ -8,6 +8,7 @@ use super::{Engine, Error};
 use crate::{
     core::{
         hold::Scope,
+        judging::Judging,
         limit::Key,
         merge_method::MergeMethod,
         reason::Reason,
@@ -49,6 +50,12 @@ pub struct ProductSettings<'a> {
     pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once.
     pub open_pulls: Option<i32>,
+    /// Whether the pull requests of others are judged.
+    pub judging: Judging,
+    /// Whether theirs are merged by us once they are cleared.
+    pub merges_theirs: bool,
+    /// Whether its tests run here on their heads too.
+    pub tests_theirs: bool,
 }
 
 impl Engine {
@@ -211,6 +218,8 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::merge_by(&mut *tx, name, new.merge_method).await?;
     store::product::remind_after(&mut *tx, name, new.answer_hours).await?;
     store::product::cap_pulls(&mut *tx, name, new.open_pulls).await?;
+    let ours = (new.merges_theirs, new.tests_theirs);
+    store::product::judge_theirs(&mut *tx, name, new.judging, ours).await?;
     let key = Key::Product(name.clone());
     match new.concurrency {
         Some(most) => store::limit::put(tx, &key, most).await,
@@ -231,7 +240,8 @@ fn view(product: &Product) -> Value {
         "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
         "merge_method": product.merge_method, "open_pulls": product.open_pulls,
-        "answer_hours": product.answer_hours,
+        "answer_hours": product.answer_hours, "judging": product.judging,
+        "merges_theirs": product.merges_theirs, "tests_theirs": product.tests_theirs,
     })
 }
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{Control, Denied, Engine, Error, Said, Verb, record};
 use crate::{
-    core::{question::Answers, reason::Reason},
+    core::{question::Answers, reason::Reason, run::Topic, sha::Sha, subject::Subject},
     store::{
         self, Connection,
         audit::Author,
@@ -36,6 +36,8 @@ pub enum What<'a> {
     Opinion(Said<'a>),
     /// To answer the questions of the run.
     Answer(&'a Answers),
+    /// To merge this head of a pull request that others opened, once it is cleared.
+    Merge(&'a Sha),
 }
 
 /// What became of an order.
@@ -121,6 +123,7 @@ impl Engine {
                 self.fix(&mut inner, run, by, (remark, verb.as_ref()), order.reason).await
             }
             What::Opinion(said) => self.opine_in(&mut inner, run, *said, by).await,
+            What::Merge(head) => self.merge_theirs(&mut inner, run, by, head, order.reason).await,
             What::Answer(answers) => self.answer_questions_in(&mut inner, run, by, None, answers).await,
         };
         match done {
@@ -134,6 +137,35 @@ impl Engine {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Keeps that a person asks for the merge of a head, and lets the run see it.
+    async fn merge_theirs(
+        &self,
+        tx: &mut Connection,
+        run: Uuid,
+        by: Author<'_>,
+        head: &Sha,
+        reason: &Reason,
+    ) -> Result<Control, Error> {
+        let stored = store::run::get(&mut *tx, run).await?.ok_or(Error::NoRun(run))?;
+        let Subject::Pull(id) = stored.spec.subject else { return Err(Denied::NotTheirs.into()) };
+        if let Some(end) = stored.run.end() {
+            return Err(Denied::Ended(end).into());
+        }
+        store::pull::ask_merge(tx, id, head, by.person).await?;
+        match self.control_in(tx, run, &Verb::RunNow, by, reason).await {
+            // A step that runs has read what was asked before; it looks again before it waits.
+            Err(Error::Denied(Denied::Running(_))) => {
+                let delivery = format!("merge asked {}", Uuid::new_v4());
+                let repository = &stored.spec.repository;
+                store::signal::leave(tx, &delivery, Topic::Pull, repository, run).await?;
+            }
+            Ok(_) | Err(Error::Denied(Denied::Paused)) => {}
+            Err(error) => return Err(error),
+        }
+        record::merge_asked(tx, by, run, head, reason).await?;
+        Ok(Control::Applied)
     }
 
     /// Keeps what is to be fixed, and lets the run see it. A worker that runs the step sees it at its next verdict.

@@ -117,6 +117,9 @@ pub enum Denied {
     /// This person has said nothing here that could be withdrawn.
     #[error("you have said nothing of this change here; withdraw a review on the forge there")]
     NothingSaid,
+    /// Its pull request is ours.
+    #[error("the pull request is ours: it is merged as soon as it is cleared")]
+    NotTheirs,
     /// It has no pull request that a later step could continue.
     #[error("the run has no pull request yet; fork it from `{0}`")]
     NoPullRequest(String),

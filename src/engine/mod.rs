@@ -18,6 +18,7 @@ mod fork;
 pub mod group_commit;
 mod halt;
 pub mod identities;
+mod judge;
 mod notice;
 mod offer;
 mod opinion;
@@ -48,7 +49,7 @@ pub use self::{
     questions::{Asked, asks},
     submission::Submission,
     subscription::NotSubscribed,
-    wake::Received,
+    wake::{Follows, Received},
 };
 use self::{advance::Actor, workflows::Workflows};
 use crate::{

@@ -89,7 +89,10 @@ async fn put(
 }
 
 fn content(stored: &StoredRun, around: &Surroundings, found: &Notice, at: DateTime<Utc>) -> Content {
-    let Subject::Requirement(requirement) = stored.spec.subject;
+    let requirement = match stored.spec.subject {
+        Subject::Requirement(requirement) => Some(requirement),
+        Subject::Pull(_) => None,
+    };
     Content {
         kind: Some(found.kind),
         at,
@@ -98,7 +101,7 @@ fn content(stored: &StoredRun, around: &Surroundings, found: &Notice, at: DateTi
         sentence: why(&stored.run, None).sentence(stored.now),
         advice: found.advice.to_owned(),
         run: Some(stored.spec.id),
-        requirement: Some(requirement),
+        requirement,
         repository: Some(stored.spec.repository.clone()),
         pull: stored.run.progress.pull,
         tier: stored.run.progress.tier,

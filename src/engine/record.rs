@@ -12,6 +12,7 @@ use crate::{
         reason::Reason,
         requirement::Requirement,
         run::{Run, State},
+        sha::Sha,
     },
     store::{
         self, Connection, Result,
@@ -172,6 +173,28 @@ pub(super) async fn remarked(tx: &mut Connection, by: Author<'_>, run: Uuid, rea
         subject: &subject,
         run: Some(run),
         product: Some(&stored.spec.product),
+        reason: Some(reason.as_str()),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
+/// A person asked for the merge of a head of a pull request that others opened.
+pub(super) async fn merge_asked(
+    tx: &mut Connection,
+    by: Author<'_>,
+    run: Uuid,
+    head: &Sha,
+    reason: &Reason,
+) -> Result<()> {
+    let Some(stored) = store::run::lock(tx, run).await? else { return Ok(()) };
+    let subject = run.to_string();
+    let act = Act {
+        act: "run.merge",
+        subject: &subject,
+        run: Some(run),
+        product: Some(&stored.spec.product),
+        after: Some(json!({ "head": head })),
         reason: Some(reason.as_str()),
         ..Act::default()
     };

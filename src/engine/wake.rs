@@ -3,6 +3,7 @@
 use super::{Actor, Engine, Error, advance, advance::lock};
 use crate::{
     core::{
+        pull::Opened,
         requirement::RepoName,
         run::{Event, State},
     },
@@ -28,19 +29,43 @@ pub enum Received {
     Foreign,
 }
 
+/// What else follows from news.
+#[derive(Debug, Clone, Copy)]
+pub enum Follows<'a> {
+    /// Nothing.
+    Nothing,
+    /// A pull request is open: one that others opened is judged.
+    Judgement(&'a Opened),
+    /// The policy of a branch may be another: what is open into it is judged again.
+    NewPolicy,
+}
+
 impl Engine {
     /// Stores a signal and wakes the runs that it concerns and that wait for its topic, in the same transaction.
     ///
     /// # Errors
     /// When the database does not answer; the sender must then send again.
     pub async fn receive_signal(&self, news: &News) -> Result<Received, Error> {
+        self.receive(news, Follows::Nothing).await
+    }
+
+    /// The same, with what else follows from the news.
+    ///
+    /// # Errors
+    /// As [`Engine::receive_signal`].
+    pub async fn receive(&self, news: &News, follows: Follows<'_>) -> Result<Received, Error> {
         let mut tx = self.pool.begin().await?;
         let runs = match signal::insert(&mut tx, news).await? {
             Inserted::New(runs) => runs,
             Inserted::Known => return Ok(Received::Known),
             Inserted::Foreign => return Ok(Received::Foreign),
         };
-        let received = Received::Stored { runs: runs.len() };
+        let begun = match follows {
+            Follows::Nothing => 0,
+            Follows::Judgement(opened) => usize::from(self.judge_in(&mut tx, news, opened).await?),
+            Follows::NewPolicy => self.policy_moved_in(&mut tx, news).await?,
+        };
+        let received = Received::Stored { runs: runs.len() + begun };
         for id in runs {
             let stored = lock(&mut tx, id).await?;
             if matches!(&stored.run.state, State::Waiting { park, .. } if park.topics.contains(&news.topic)) {

@@ -64,7 +64,7 @@ pub use error::{Error, Kind};
 pub use inspect::{ChosenMethod, Demand, Gravity, MergeMethods, Remark, RequiredCheck, Setting};
 pub use merge::{Merge, Order, PendingMerge};
 pub use merge_answer::{Meaning, NotMerged, hindrance};
-pub use pulls::{MergeState, NewPull, Pull, PullCommit, StackBase, StackPlace};
+pub use pulls::{ListedPull, MergeState, NewPull, Pull, PullCommit, StackBase, StackPlace};
 pub use repository::{GitAccess, Repository};
 pub use reviews::{NewReview, NewReviewComment, Review, ReviewComment};
 pub use stacks::Layer;

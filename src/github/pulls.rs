@@ -177,6 +177,27 @@ impl Forge {
         Ok(listed.into_iter().filter(|pull| pull.is_from(&name)).map(|pull| pull.head.branch).collect())
     }
 
+    /// The open pull requests that bring this commit. docs.github.com "List pull requests associated with a commit": of a
+    /// commit that is not on the default branch only open ones.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn open_pulls_with(&self, repo: &RepoName, head: &Sha) -> Result<Vec<ListedPull>, Error> {
+        let listed: Vec<RawListed> =
+            self.pages(&route(repo, &format!("commits/{head}/pulls")), |page| page).await?;
+        Ok(listed.into_iter().filter(|pull| pull.state == PullState::Open).map(ListedPull::from).collect())
+    }
+
+    /// All open pull requests, those that changed last first, 100 a call.
+    ///
+    /// # Errors
+    /// Those of the calls.
+    pub async fn open_pulls(&self, repo: &RepoName) -> Result<Vec<ListedPull>, Error> {
+        let route = route(repo, "pulls?state=open&sort=updated&direction=desc");
+        let listed: Vec<RawListed> = self.pages(&route, |page| page).await?;
+        Ok(listed.into_iter().map(ListedPull::from).collect())
+    }
+
     /// Opens a pull request.
     ///
     /// # Errors
@@ -224,6 +245,79 @@ impl Forge {
     /// Those of the call.
     pub async fn pull(&self, repo: &RepoName, number: u64) -> Result<Pull, Error> {
         self.get(&route(repo, &format!("pulls/{number}"))).await
+    }
+}
+
+/// A pull request in a list, which has no count of changed files and says nothing of a merge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedPull {
+    /// Its number in the repository.
+    pub number: u64,
+    /// The commit at the tip of its branch.
+    pub head: Sha,
+    /// Its branch.
+    pub head_branch: String,
+    /// The login of who owns the other repository that has the branch, `ghost` where that is gone; `None` where it is in the
+    /// same repository.
+    pub fork: Option<String>,
+    /// The branch that it is merged into.
+    pub base_branch: String,
+    /// Who opened it; `None` if the account was deleted.
+    pub author: Option<Account>,
+    /// One line.
+    pub title: String,
+    /// The description, Markdown.
+    pub body: String,
+    /// When it last changed.
+    pub updated_at: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+struct RawListed {
+    number: u64,
+    state: PullState,
+    title: String,
+    #[serde(default, deserialize_with = "text_or_empty")]
+    body: String,
+    user: Option<Account>,
+    updated_at: DateTime<Utc>,
+    head: ListedBranch,
+    base: ListedBranch,
+    #[serde(default)]
+    stack: Option<StackPlace>,
+}
+
+#[derive(Deserialize)]
+struct ListedBranch {
+    #[serde(rename = "ref")]
+    name: String,
+    sha: Sha,
+    #[serde(default)]
+    repo: Option<ListedRepo>,
+}
+
+#[derive(Deserialize)]
+struct ListedRepo {
+    id: u64,
+    owner: Account,
+}
+
+impl From<RawListed> for ListedPull {
+    fn from(raw: RawListed) -> Self {
+        let is_same = raw.head.repo.as_ref().zip(raw.base.repo.as_ref()).is_some_and(|(a, b)| a.id == b.id);
+        let owner = raw.head.repo.map_or_else(|| "ghost".to_owned(), |repo| repo.owner.login);
+        Self {
+            number: raw.number,
+            head: raw.head.sha,
+            head_branch: raw.head.name,
+            fork: (!is_same).then_some(owner),
+            // As of one that is read alone: a stacked one is merged into the base of its stack.
+            base_branch: raw.stack.map_or(raw.base.name, |stack| stack.base.branch),
+            author: raw.user,
+            title: raw.title,
+            body: raw.body,
+            updated_at: raw.updated_at,
+        }
     }
 }
 

@@ -107,6 +107,11 @@ pub(crate) fn has_limit(caller: &Caller, key: &str) -> bool {
     }
 }
 
+/// The products that a list of the caller is limited to; `None`: all.
+pub(crate) fn named(caller: &Caller, wanted: Option<&str>) -> Option<Vec<String>> {
+    of_list(caller, wanted).or_else(|| wanted.map(|wanted| vec![wanted.to_owned()]))
+}
+
 /// The products whose lists make up the caller's list; `None` if the list is the caller's as it is.
 fn of_list(caller: &Caller, wanted: Option<&str>) -> Option<Vec<String>> {
     let names = caller.principal().products.names()?;

@@ -28,17 +28,17 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
     catalog::{
-        amendment, api_key, audit, idempotency, product, repository, requirement, schedule, scope, session,
-        sign_in, subscription, workflow,
+        amendment, api_key, audit, idempotency, product, pull, repository, requirement, schedule, scope,
+        session, sign_in, subscription, workflow,
     },
     history::{
         assessment, budget, command, conversation, delivery, effect, epilogue, event, notice, open_pull,
-        opinion, overview, question, remark, review, run, signal, transition,
+        opinion, overview, question, remark, review, run, shadow, signal, transition,
     },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{
-        attempt, dead_letter, hold, job, job_control, limit, lost_delivery, notify, outage, rate, standing,
-        timer, worker,
+        attempt, dead_letter, hold, job, job_control, limit, listing, lost_delivery, notify, outage, rate,
+        standing, timer, worker,
     },
 };
 

@@ -29,13 +29,32 @@ impl Mirror {
     /// # Errors
     /// [`Error::Git`] when git fails; transient when the network or the server is at fault.
     pub async fn fetch(&self) -> Result<(), Error> {
+        self.fetch_with(None).await
+    }
+
+    /// The same, with the head of a pull request: its branch may be in another repository, or gone since it was merged. GitHub
+    /// keeps it in the repository of the base, as `refs/pull/<number>/head`. docs.github.com "Checking out pull requests
+    /// locally". It becomes no branch here.
+    ///
+    /// # Errors
+    /// As [`Mirror::fetch`].
+    pub async fn fetch_pull(&self, number: u64) -> Result<(), Error> {
+        self.fetch_with(Some(format!("+refs/pull/{number}/head:refs/pull/{number}/head"))).await
+    }
+
+    async fn fetch_with(&self, more: Option<String>) -> Result<(), Error> {
         let link = self.link()?;
         let _held = link.hold().await?;
         self.create().await?;
         let (call, url) =
             link.call(self.path(), ["fetch", "--quiet", "--prune", "--no-tags", "--force"]).await?;
         let call = call.and(["--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"]);
-        link.over_network(call.and([&url, "+refs/heads/*:refs/heads/*"])).await?;
+        let call = call.and([&url, "+refs/heads/*:refs/heads/*"]);
+        let call = match &more {
+            Some(more) => call.and([more.as_str()]),
+            None => call,
+        };
+        link.over_network(call).await?;
         Ok(())
     }
 

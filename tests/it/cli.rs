@@ -125,7 +125,7 @@ async fn products_and_limits_are_set_and_listed() {
     assert_prints(
         &run(&["product", "list"]).await,
         0,
-        "goals                       3        2  acme/goals (main)",
+        "goals                       3        2      off  acme/goals (main)",
     );
     let products = run(&["-o", "json", "product", "list"]).await;
     let products: serde_json::Value = serde_json::from_slice(&products.stdout).unwrap();

@@ -107,7 +107,7 @@ fn random_event(dice: &mut Dice, workflow: &Workflow, run: &Run, at: DateTime<Ut
     let merged = (dice.below(400) == 0).then(|| "a".repeat(40).parse().unwrap());
     let progress = Progress { pull: Some(dice.below(9) as u64), merged, ..Progress::default() };
     match dice.below(64) {
-        0 => Event::Started,
+        0 => Event::Started { progress: Progress::default() },
         1 => Event::Cancelled { reason },
         2 => Event::Stranded { reason },
         _ if run.step().is_none() && dice.below(4) > 0 => {
@@ -201,7 +201,7 @@ fn simulate(seed: u64) -> usize {
     let (from_run, reason, progress) = (Uuid::nil(), String::new(), Progress::default());
     let first = match dice.below(4) {
         0 => Event::Forked { from_run, from_seq: 1, step, reason, progress },
-        _ => Event::Started,
+        _ => Event::Started { progress: Progress::default() },
     };
     let (mut run, actions) = Run::begin(&workflow, &first, DateTime::UNIX_EPOCH).unwrap();
     let mut kept = Kept::Nothing.after(&first, &actions);

@@ -33,6 +33,8 @@ pub enum Verb {
     Approve,
     /// To answer what the run asks.
     Answer,
+    /// To merge a pull request of others once it is cleared.
+    Merge,
     /// To leave the branch to a person.
     Takeover,
     /// To end the run.
@@ -58,7 +60,7 @@ pub struct UnknownVerb {
 
 impl Verb {
     /// All verbs, in the order in which people are shown them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Status,
         Self::Why,
         Self::Pause,
@@ -67,6 +69,7 @@ impl Verb {
         Self::Fix,
         Self::Approve,
         Self::Answer,
+        Self::Merge,
         Self::Takeover,
         Self::Cancel,
     ];
@@ -83,6 +86,7 @@ impl Verb {
             Self::Fix => "fix",
             Self::Approve => "approve",
             Self::Answer => "answer",
+            Self::Merge => "merge",
             Self::Takeover => "takeover",
             Self::Cancel => "cancel",
         }
@@ -100,6 +104,7 @@ impl Verb {
             Self::Fix => "fix what follows, in the next round",
             Self::Approve => "approve the head, as a review does",
             Self::Answer => "answer what the run asks by what follows",
+            Self::Merge => "merge the head once it is cleared, where it is not ours",
             Self::Takeover => "leave the branch to you",
             Self::Cancel => "end the run",
         }
@@ -217,7 +222,7 @@ mod tests {
     ];
 
     #[test]
-    fn two_hundred_and_fifty_hostile_texts_hold_no_command() {
+    fn two_hundred_and_seventy_five_hostile_texts_hold_no_command() {
         let mut texts = 0;
         for verb in Verb::ALL {
             for (before, after) in AROUND {
@@ -226,7 +231,7 @@ mod tests {
                 texts += 1;
             }
         }
-        assert_eq!(texts, 250);
+        assert_eq!(texts, 275);
         for text in [
             "",
             " \n\t",

@@ -13,6 +13,8 @@ use uuid::Uuid;
 pub enum Subject {
     /// A requirement that a product manager submitted.
     Requirement(Uuid),
+    /// A pull request that others opened: a person, Dependabot, another agent.
+    Pull(Uuid),
 }
 
 /// A kind of subject. A workflow serves exactly one.
@@ -22,6 +24,8 @@ pub enum SubjectKind {
     /// See [`Subject::Requirement`]. The default, because the oldest graphs do not name their subject.
     #[default]
     Requirement,
+    /// See [`Subject::Pull`].
+    Pull,
 }
 
 /// A kind of subject that only a newer release knows.
@@ -37,6 +41,7 @@ impl Subject {
     pub fn new(kind: &str, id: Uuid) -> Result<Self, UnknownKind> {
         match kind {
             "requirement" => Ok(Self::Requirement(id)),
+            "pull" => Ok(Self::Pull(id)),
             _ => Err(UnknownKind(kind.to_owned())),
         }
     }
@@ -45,7 +50,7 @@ impl Subject {
     #[must_use]
     pub const fn id(self) -> Uuid {
         match self {
-            Self::Requirement(id) => id,
+            Self::Requirement(id) | Self::Pull(id) => id,
         }
     }
 
@@ -54,6 +59,7 @@ impl Subject {
     pub const fn kind(self) -> SubjectKind {
         match self {
             Self::Requirement(_) => SubjectKind::Requirement,
+            Self::Pull(_) => SubjectKind::Pull,
         }
     }
 }
@@ -64,6 +70,7 @@ impl SubjectKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Requirement => "requirement",
+            Self::Pull => "pull",
         }
     }
 }
@@ -80,8 +87,9 @@ mod tests {
 
     #[test]
     fn a_subject_reads_back_from_its_kind_and_id() {
-        let subject = Subject::Requirement(Uuid::max());
-        assert_eq!(Subject::new(subject.kind().as_str(), Uuid::max()), Ok(subject));
+        for subject in [Subject::Requirement(Uuid::max()), Subject::Pull(Uuid::max())] {
+            assert_eq!(Subject::new(subject.kind().as_str(), Uuid::max()), Ok(subject));
+        }
     }
 
     #[test]

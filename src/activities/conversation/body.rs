@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Talk;
 use crate::{
-    activities::{Failure, facts},
+    activities::{Failure, brief::Owner, facts},
     core::{
         command::{self, Verb},
         policy::{Assessment, Decision, Phase, Tier, Wait},
@@ -21,17 +21,13 @@ use crate::{
 
 impl Talk<'_> {
     /// The whole comment, in Markdown.
-    pub(super) async fn body(&self, requirement: &requirement::Row, head: &Sha) -> Result<String, Failure> {
+    pub(super) async fn body(&self, head: &Sha) -> Result<String, Failure> {
         let pool = &self.factory.pool;
         let rows = assessment::of_run(pool, self.stored.spec.id).await?;
         let last = rows.into_iter().find(|row| row.head_sha == head.as_str());
         let judged = last.map(facts::judged_again).transpose()?;
-        let asked_by = requirement::requester(pool, requirement.id).await?.name;
-        let (title, product) = (text::line(&requirement.title), text::line(&requirement.product));
-        let mut body = format!(
-            "### Aspora: {title}\n\nA change of Aspora, the code factory, for {product}; asked for by {}.\n\n",
-            text::line(&asked_by)
-        );
+        let mut body =
+            format!("### Aspora: {}\n\n{}\n\n", text::line(&self.brief.title), self.opening().await?);
         let _ = writeln!(body, "**{}**\n", text::line(&self.state(head)));
         if let Some(tier) = self.stored.run.progress.tier {
             let _ = writeln!(body, "- Tier: {tier}, at `{}`", head.short());
@@ -49,6 +45,24 @@ impl Talk<'_> {
             let _ = write!(body, "\n### risk-policy-gate\n\n{}\n", judged.to_markdown());
         }
         Ok(body)
+    }
+
+    /// Whose change it is, and what we have to do with it.
+    async fn opening(&self) -> Result<String, Failure> {
+        let product = text::line(&self.brief.product);
+        Ok(match &self.brief.owner {
+            Owner::Us { requirement, .. } => {
+                let asked_by = requirement::requester(&self.factory.pool, *requirement).await?.name;
+                let asked_by = text::line(&asked_by);
+                format!("A change of Aspora, the code factory, for {product}; asked for by {asked_by}.")
+            }
+            Owner::Others(theirs) => format!(
+                "A pull request of {}, judged by the policy of {product} at `{}`. Aspora changes nothing here unless a \
+                 person asks for it.",
+                text::line(theirs.author()),
+                text::line(&self.stored.spec.base_branch)
+            ),
+        })
     }
 
     /// Where the run stands, in one sentence.

@@ -28,6 +28,9 @@ use crate::{
 
 /// The most commands that are followed at once; the next look goes on.
 const MOST_AT_ONCE: usize = 20;
+/// What a `fix` without more asks for.
+const ALL_OF_IT: &str =
+    "Fix what the review found and what the checks and the policy hold against this head.";
 /// By how much the forge's listing may lag behind: comments from before the last look are read again.
 const OVERLAP: TimeDelta = TimeDelta::minutes(5);
 
@@ -111,11 +114,16 @@ impl Talk<'_> {
                 let reply = Some(self.standing().await?);
                 return self.answered(new, &Answer { outcome: "done", reaction: Some("+1"), reply }).await;
             }
-            command::Verb::Fix if command.rest.is_empty() => {
+            command::Verb::Fix if command.rest.is_empty() && self.brief.theirs().is_none() => {
                 return self.refuse(new, "say after `fix` what is to be fixed").await;
             }
             command::Verb::Fix => {
-                remark = self::remark(new, by, &command.rest);
+                if let Some(why) = self.unfixable() {
+                    return self.refuse(new, why).await;
+                }
+                // Nothing is fixed on a pull request of theirs but what they ask for: a bare `fix` asks for all of it.
+                let rest = if command.rest.is_empty() { ALL_OF_IT } else { &command.rest };
+                remark = self::remark(new, by, rest);
                 let is_paused = matches!(stored.run.state, State::Paused(_));
                 What::Fix(&remark, (!is_paused).then(|| orders::go_on(stored)))
             }
@@ -140,6 +148,13 @@ impl Talk<'_> {
                     reason: None,
                 })
             }
+            command::Verb::Merge => {
+                head = match self.to_merge(stored, comment, &command.rest).await? {
+                    Ok(head) => head,
+                    Err(why) => return self.refuse(new, &why).await,
+                };
+                What::Merge(&head)
+            }
             command::Verb::Pause => What::Control(Verb::Pause),
             command::Verb::Resume => What::Control(Verb::Resume),
             command::Verb::Takeover => What::Control(Verb::TakeOver),
@@ -149,6 +164,12 @@ impl Talk<'_> {
         let order = Order { what, reason: &reason };
         let followed = self.engine.follow_command(new, Author::from(person), &order).await;
         followed.map(drop).map_err(|error| failed(&error))
+    }
+
+    /// Why nothing of ours can be pushed to the branch.
+    fn unfixable(&self) -> Option<&'static str> {
+        let theirs = self.brief.theirs()?;
+        theirs.pull.from_fork.then_some("the branch is in another repository, to which we may not push")
     }
 
     async fn refuse(&self, new: &New<'_>, why: &str) -> Result<(), Failure> {

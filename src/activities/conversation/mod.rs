@@ -15,16 +15,18 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    Factory, Failure, count,
+    Factory, Failure,
+    brief::Brief,
+    count,
     ledger::{self, CommentIntent, Effect, Posted},
     report,
 };
 use crate::{
-    core::{requirement::RepoName, run::State, subject::Subject},
+    core::{requirement::RepoName, run::State},
     engine::Engine,
     github::text::Marker,
     store::{
-        conversation, effect, requirement,
+        conversation, effect,
         run::{self, StoredRun},
     },
 };
@@ -39,6 +41,7 @@ struct Talk<'a> {
     repo: RepoName,
     pull: u64,
     stored: StoredRun,
+    brief: Brief,
 }
 
 /// Attends to the conversation of a run; after how long it is looked at again without news, never if the run has ended.
@@ -48,6 +51,9 @@ pub(super) async fn converse(
     run: Uuid,
 ) -> Result<Option<Duration>, Failure> {
     let Some(mut talk) = Talk::of(factory, engine, run).await? else { return Ok(None) };
+    if talk.brief.is_silent() {
+        return Ok(None);
+    }
     let (seen, turn) = conversation::seen(&factory.pool, run).await?;
     let changed = talk.changed();
     // A pull request that has not changed since all its comments were read has no new ones.
@@ -66,6 +72,8 @@ pub(super) async fn converse(
         (true, State::Ended { .. }) => None,
         // The looks of its step see whether the pull request has changed.
         (true, State::Waiting { park, .. }) if park.look.is_some() => Some(STILL),
+        // A comment changes the pull request, which the listing of its repository shows.
+        (true, _) if talk.brief.theirs().is_some() => Some(STILL),
         (true, _) => Some(factory.polling.people),
     })
 }
@@ -80,7 +88,8 @@ impl<'a> Talk<'a> {
             return Ok(None);
         }
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
-        Ok(Some(Self { factory, engine, repo, pull, stored }))
+        let brief = Brief::read(&factory.pool, stored.spec.subject, &stored.spec.product).await?;
+        Ok(brief.map(|brief| Self { factory, engine, repo, pull, stored, brief }))
     }
 
     /// When the pull request had last changed, where the run's wait rests on that.
@@ -101,11 +110,7 @@ impl<'a> Talk<'a> {
         if is_at_work && !said.is_empty() {
             return Ok(());
         }
-        let Subject::Requirement(requirement) = self.stored.spec.subject;
-        let Some(requirement) = requirement::get(&self.factory.pool, requirement).await? else {
-            return Ok(());
-        };
-        let text = self.body(&requirement, &head).await?;
+        let text = self.body(&head).await?;
         let content = body::digest(&text);
         if said.last().is_some_and(|key| key.ends_with(&content)) {
             return Ok(());

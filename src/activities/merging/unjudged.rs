@@ -37,17 +37,20 @@ pub(in super::super) async fn judged(pool: &Pool, run: Uuid, pull: &Pull) -> Res
     let by = pull.merged_by.as_ref().map_or("unknown", |account| account.login.as_str()).to_owned();
     let commit = pull.merge_commit_sha.as_ref().map_or("an unknown commit", |sha| sha.short());
     let judged = assessment::of_run(pool, run).await?;
-    let (mut cleared, mut last) = (false, None);
+    // The newest verdict counts: what was cleared may have been refused since.
+    let (mut cleared, mut last) = (None, None);
     for row in judged.into_iter().filter(|row| row.head_sha == pull.head_sha.as_str()) {
         let is_verdict = row.stage == Phase::Verdict.as_str();
         let assessment = facts::judged_again(row)?;
-        cleared |= is_verdict && *assessment.decision() == Decision::Clear;
+        if is_verdict && !matches!(assessment.decision(), Decision::Stopped { .. }) {
+            cleared = cleared.or(Some(*assessment.decision() == Decision::Clear));
+        }
         if !matches!(assessment.decision(), Decision::Stopped { .. }) {
             last = last.or_else(|| Some(assessment.sentence()));
         }
     }
     let progress = Progress { merged: pull.merge_commit_sha.clone(), ..Progress::default() };
-    if cleared {
+    if cleared == Some(true) {
         let note = format!("merged by {by} as {commit}, at a head that was cleared");
         return Ok(Judged { by, note, progress });
     }

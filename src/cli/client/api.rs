@@ -7,11 +7,11 @@ use uuid::Uuid;
 use super::{Client, Failure};
 use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
-    Deliveries, Drained, Events, Finding, Hold, IssuedKey, Key, KeyLink, Limit, Most, NewAnswers, NewHold,
-    NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSimulation,
-    NewSubscription, NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product, ProductBudget,
-    Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement, Requirements,
-    Resubmit, Run, RunBudget, Schedule, Subscription, Validation, Why, Worker,
+    Deliveries, Drained, Events, Finding, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Most,
+    NewAnswers, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule,
+    NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product,
+    ProductBudget, Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement,
+    Requirements, Resubmit, Run, RunBudget, Schedule, Subscription, Validation, Why, Worker,
 };
 
 impl Client {
@@ -74,6 +74,11 @@ impl Client {
     /// Answers the open questions of a run.
     pub(crate) async fn answer(&self, run: Uuid, answers: &NewAnswers) -> Result<Questions, Failure> {
         self.post_once(&format!("/api/v1/runs/{run}/answers"), answers, Uuid::new_v4()).await
+    }
+
+    /// A page of the runs that judge pull requests of others.
+    pub(crate) async fn pulls(&self, query: &[(&str, String)]) -> Result<JudgedPulls, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/pulls").query(query)).await
     }
 
     /// One run.

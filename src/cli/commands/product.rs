@@ -53,6 +53,15 @@ pub(crate) struct Put {
     /// After this many hours of a wait for people, they are notified again [default: 24].
     #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i16).range(1..=720))]
     answer_hours: Option<i16>,
+    /// Whether the pull requests that other people and programs open are judged; `shadow` says nothing on the forge.
+    #[arg(long, default_value = "off", value_parser = ["off", "shadow", "on"])]
+    judging: String,
+    /// Merge those once they are cleared; otherwise only where a person asks for it.
+    #[arg(long)]
+    merge_theirs: bool,
+    /// Run the product's tests on their heads too, in the sandbox; they must pass.
+    #[arg(long)]
+    test_theirs: bool,
     /// The command that runs the product's tests in the sandbox.
     #[arg(last = true, value_name = "TEST_COMMAND")]
     test_command: Vec<String>,
@@ -76,6 +85,12 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let product = client.put_product(&Product::from(put)).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
             let mut text = format!("Product `{name}` uses the repository {repository}.");
+            if product.judging == "off" {
+                text.push_str(
+                    "\nPull requests of other people and programs are not judged: `--judging shadow` tries it out \
+                     without a word on the forge, `--judging on` shows the verdict there.",
+                );
+            }
             for warning in &product.warnings {
                 let _ = write!(text, "\nnote {}", plain(warning));
             }
@@ -99,6 +114,9 @@ impl From<Put> for Product {
             merge_method: put.merge_method,
             answer_hours: put.answer_hours,
             open_pulls: put.open_pulls,
+            judging: put.judging,
+            merges_theirs: put.merge_theirs,
+            tests_theirs: put.test_theirs,
             warnings: Vec::new(),
         }
     }
@@ -152,13 +170,14 @@ fn table(products: &[Product]) -> String {
     if products.is_empty() {
         return "No products.".to_owned();
     }
-    let mut text = format!("{:<20} {:>8} {:>8}  REPOSITORY\n", "PRODUCT", "JOBS", "BACKLOG");
+    let mut text = format!("{:<20} {:>8} {:>8} {:>8}  REPOSITORY\n", "PRODUCT", "JOBS", "BACKLOG", "JUDGING");
     for product in products {
         let number = |limit: Option<i32>| limit.map_or_else(|| "any".to_owned(), |most| most.to_string());
         let (jobs, backlog) = (number(product.concurrency), number(product.backlog));
         let (name, repository, base) =
             (plain(&product.name), plain(&product.repository), plain(&product.base_branch));
-        let _ = writeln!(text, "{name:<20} {jobs:>8} {backlog:>8}  {repository} ({base})");
+        let judging = plain(&product.judging);
+        let _ = writeln!(text, "{name:<20} {jobs:>8} {backlog:>8} {judging:>8}  {repository} ({base})");
     }
     text
 }

@@ -13,7 +13,7 @@ use super::{
     questions::{self, Answer},
 };
 use crate::{
-    api::{self, Run},
+    api::{self, JudgedPull, Run},
     cli::text::short,
     core::{opinion::Opinion, words::counted},
 };
@@ -21,6 +21,8 @@ use crate::{
 /// The subcommands of `aspora run`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List the runs that judge pull requests of other people and programs, newest first.
+    List(List),
     /// Show the state of a run.
     Show(Id),
     /// Print the history, oldest first.
@@ -57,6 +59,20 @@ pub(crate) enum Command {
     Dismiss(Dismiss),
     /// Print everything recorded about the run, one JSON object per line.
     Export(Id),
+}
+
+/// The arguments of `list`.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only this product.
+    #[arg(short, long)]
+    product: Option<String>,
+    /// Only runs in this state, or that ended so, such as `waiting` or `cancelled`.
+    #[arg(short, long)]
+    state: Option<String>,
+    /// Maximum number of runs.
+    #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100))]
+    limit: u32,
 }
 
 /// A run, and the reason to control it.
@@ -125,6 +141,13 @@ pub(crate) struct Events {
 /// When the server refuses the request or cannot be reached.
 pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) -> anyhow::Result<Exit> {
     match command {
+        Command::List(List { product, state, limit }) => {
+            let mut query = vec![("limit", limit.to_string())];
+            query.extend(product.map(|product| ("product", product)));
+            query.extend(state.map(|state| ("state", state)));
+            let pulls = client.pulls(&query).await?;
+            printer.say(&listed(&pulls.items), &pulls)?;
+        }
         Command::Show(Id { id }) => {
             let run = client.run(id).await?;
             printer.say(&page(&run), &run)?;
@@ -199,6 +222,28 @@ async fn post(
     printer.say(&state(&run), &run)
 }
 
+/// The runs, one a line: the pull request, its author and where its judgement stands.
+fn listed(pulls: &[JudgedPull]) -> String {
+    if pulls.is_empty() {
+        return "No pull request of others is judged; `aspora product put` says how.".to_owned();
+    }
+    let mut text = String::new();
+    for it in pulls {
+        let state = it.ended_as.as_deref().unwrap_or(&it.state);
+        let (tier, author) = (it.tier.as_deref().unwrap_or("-"), it.author.as_deref().unwrap_or("ghost"));
+        let place = format!("{}#{}", it.repository, it.pull);
+        let _ = writeln!(
+            text,
+            "{} {state:<9} {tier:<8} {} by {}: {}",
+            it.run_id,
+            plain(&place),
+            plain(author),
+            plain(&it.title)
+        );
+    }
+    text
+}
+
 /// A run and its state, in one line.
 fn state(run: &Run) -> String {
     let state = run.ended_as.as_deref().unwrap_or(&run.state);
@@ -227,7 +272,9 @@ fn page(run: &Run) -> String {
     };
     let progress = &run.progress;
     row("run", Some(&run.id.to_string()));
-    row("requirement", Some(&run.requirement_id.to_string()));
+    row("title", run.title.as_deref());
+    row("opened by", run.author.as_deref());
+    row("requirement", run.requirement_id.map(|id| id.to_string()).as_deref());
     row("product", Some(&format!("{} ({}, into {})", run.product, run.repository, run.base_branch)));
     row("branch", Some(&run.branch));
     row("state", Some(run.ended_as.as_deref().unwrap_or(&run.state)));

@@ -2,7 +2,7 @@
 
 use super::{
     apps::{App, Installation},
-    git::{Commit, Comparison, Move},
+    git::{Commit, Comparison, Move, Touched},
     merge_state::Queued,
     state::{CheckRun, CheckSuite, Comment, Pull, Repository, Review, Status, WorkflowRun},
 };
@@ -25,7 +25,7 @@ pub(crate) enum Event {
     /// A branch was created, moved or deleted; `commits` are the new ones, oldest first.
     Push {
         moved: Move,
-        commits: Vec<Commit>,
+        commits: Vec<(Touched, Commit)>,
     },
     PullRequest {
         action: PullAction,

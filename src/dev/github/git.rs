@@ -32,6 +32,14 @@ pub(crate) struct Commit {
     pub(crate) message: String,
 }
 
+/// The paths that a commit touches.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Touched {
+    pub(crate) added: Vec<String>,
+    pub(crate) removed: Vec<String>,
+    pub(crate) modified: Vec<String>,
+}
+
 /// Who made a commit, and when.
 #[derive(Debug, Clone)]
 pub(crate) struct Signature {
@@ -162,6 +170,12 @@ impl Git {
         Ok(())
     }
 
+    /// Shows the head of a pull request as `refs/pull/<number>/head`, as GitHub does.
+    pub(crate) async fn show_pull(&self, number: i64, head: &str) -> anyhow::Result<()> {
+        self.text(["update-ref", &format!("refs/pull/{number}/head"), head]).await?;
+        Ok(())
+    }
+
     /// Deletes a branch that is at `old`.
     pub(crate) async fn delete_branch(&self, branch: &str, old: &str) -> anyhow::Result<()> {
         self.text(["update-ref", "-d", &format!("refs/heads/{branch}"), old]).await?;
@@ -226,6 +240,24 @@ impl Git {
     pub(crate) async fn commits(&self, range: &str, only: bool) -> anyhow::Result<Vec<Commit>> {
         let most = if only { "--max-count=1" } else { "--max-count=-1" };
         self.log(["--reverse", most, range]).await
+    }
+
+    /// The paths that a commit adds, removes and modifies; of a merge none, as in the payload of a push.
+    pub(crate) async fn touched(&self, sha: &str) -> anyhow::Result<Touched> {
+        let listing = self
+            .text(["diff-tree", "-r", "-z", "--root", "--no-commit-id", "--no-renames", "--name-status", sha])
+            .await?;
+        let mut fields = listing.split('\0').filter(|field| !field.is_empty());
+        let mut touched = Touched::default();
+        while let (Some(status), Some(path)) = (fields.next(), fields.next()) {
+            let list = match status {
+                "A" => &mut touched.added,
+                "D" => &mut touched.removed,
+                _ => &mut touched.modified,
+            };
+            list.push(path.to_owned());
+        }
+        Ok(touched)
     }
 
     /// A commit that is known to be there.

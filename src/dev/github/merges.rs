@@ -193,7 +193,7 @@ async fn recover_pull(turn: &Turn<'_>, repo: &str, pull: &Pull) -> Result<(), Re
         Some(merge) if base.as_ref() == Some(&pull.base_sha) => {
             push::advance(turn, repo, &merge.by, &pull.base_ref, &pull.base_sha, &merge.sha).await
         }
-        None if pull.open => match git.branch(&pull.head_ref).await? {
+        None if pull.open && pull.fork.is_none() => match git.branch(&pull.head_ref).await? {
             Some(head) if head != pull.head_sha => {
                 pulls::synchronize(turn, repo, &pull.author, pull, &head).await
             }

@@ -33,6 +33,7 @@ mod ci;
 mod clock;
 mod comments;
 mod commits;
+mod contributors;
 mod control;
 mod credentials;
 mod deliveries;

@@ -15,12 +15,12 @@ use super::{
 /// A pull request to be opened.
 #[derive(Debug, Deserialize)]
 pub(crate) struct NewPull {
-    title: String,
-    head: String,
-    base: String,
-    body: Option<String>,
+    pub(crate) title: String,
+    pub(crate) head: String,
+    pub(crate) base: String,
+    pub(crate) body: Option<String>,
     #[serde(default)]
-    draft: bool,
+    pub(crate) draft: bool,
 }
 
 /// A change of a pull request; what it leaves out stays.
@@ -45,13 +45,33 @@ pub(crate) struct PullFilter<'a> {
 /// Opens a pull request; 422 for the reasons that GitHub has.
 pub(crate) async fn open(turn: &Turn<'_>, repo: &str, actor: &str, new: NewPull) -> Result<i64, Refusal> {
     let head = head_branch(repo, &new.head)?;
-    let git = turn.git(repo);
-    let head_sha = git.branch(&head).await?.ok_or_else(|| invalid("head"))?;
-    let base_sha = git.branch(&new.base).await?.ok_or_else(|| invalid("base"))?;
+    let head_sha = turn.git(repo).branch(&head).await?.ok_or_else(|| invalid("head"))?;
     refuse_duplicate(turn, repo, &head, &new.base)?;
+    add(turn, repo, actor, new, Head { branch: head, sha: head_sha, fork: None }).await
+}
+
+/// The head of a new pull request.
+pub(crate) struct Head {
+    pub(crate) branch: String,
+    pub(crate) sha: String,
+    /// Who owns the other repository that has the branch.
+    pub(crate) fork: Option<String>,
+}
+
+/// Opens a pull request with this head.
+pub(crate) async fn add(
+    turn: &Turn<'_>,
+    repo: &str,
+    actor: &str,
+    new: NewPull,
+    Head { branch: head, sha: head_sha, fork }: Head,
+) -> Result<i64, Refusal> {
+    let git = turn.git(repo);
+    let base_sha = git.branch(&new.base).await?.ok_or_else(|| invalid("base"))?;
     if git.ahead(&base_sha, &head_sha).await? == 0 {
         return Err(rule(&format!("No commits between {} and {head}", new.base)));
     }
+    let tip = head_sha.clone();
     let number = turn.write(repo, |it, ids| {
         let number = it.new_number();
         it.pulls.push(Pull {
@@ -70,9 +90,11 @@ pub(crate) async fn open(turn: &Turn<'_>, repo: &str, actor: &str, new: NewPull)
             updated_at: now(),
             closed_at: None,
             merge: None,
+            fork,
         });
         number
     })?;
+    git.show_pull(number, &tip).await?;
     announce(turn, repo, actor, number, PullAction::Opened).await?;
     ci::check(turn, repo, number)?;
     Ok(number)
@@ -87,7 +109,7 @@ fn head_branch(repo: &str, head: &str) -> Result<String, Refusal> {
 }
 
 fn refuse_duplicate(host: &Host, repo: &str, head: &str, base: &str) -> Result<(), Refusal> {
-    let same = |pull: &Pull| pull.open && pull.head_ref == head && pull.base_ref == base;
+    let same = |pull: &Pull| pull.open && pull.own_branch() == Some(head) && pull.base_ref == base;
     if host.read(repo, |it| it.pulls.iter().any(same))? {
         return Err(rule(&format!("A pull request already exists for {}:{head}.", owner_of(repo))));
     }
@@ -111,7 +133,9 @@ pub(crate) async fn compare(host: &Host, repo: &str, pull: &Pull) -> anyhow::Res
     let git = host.git(repo);
     let (mut head, mut base) = (pull.head_sha.clone(), pull.base_sha.clone());
     if pull.open {
-        head = git.branch(&pull.head_ref).await?.unwrap_or(head);
+        if let Some(branch) = pull.own_branch() {
+            head = git.branch(branch).await?.unwrap_or(head);
+        }
         base = git.branch(&pull.base_ref).await?.unwrap_or(base);
     }
     git.compare(&base, &head).await
@@ -122,14 +146,18 @@ pub(crate) async fn find(host: &Host, repo: &str, filter: &PullFilter<'_>) -> Re
     let head = filter.head.and_then(|head| head.split_once(':'));
     let fits = |pull: &&Pull| {
         (filter.state == "all" || (filter.state == "open") == pull.open)
-            && head.is_none_or(|(user, branch)| user == owner_of(repo) && branch == pull.head_ref)
+            && head.is_none_or(|(user, branch)| {
+                user == pull.fork.as_deref().unwrap_or_else(|| owner_of(repo)) && branch == pull.head_ref
+            })
             && filter.base.is_none_or(|base| base == pull.base_ref)
     };
     let branches = host.git(repo).branches().await?;
     let mut found: Vec<Pull> = host.read(repo, |it| it.pulls.iter().filter(fits).cloned().collect())?;
     for pull in found.iter_mut().filter(|pull| pull.open) {
         let now = |branch: &String, saved: &String| branches.get(branch).unwrap_or(saved).clone();
-        pull.head_sha = now(&pull.head_ref, &pull.head_sha);
+        if pull.fork.is_none() {
+            pull.head_sha = now(&pull.head_ref, &pull.head_sha);
+        }
         pull.base_sha = now(&pull.base_ref, &pull.base_sha);
     }
     Ok(found)
@@ -165,7 +193,11 @@ pub(crate) async fn edit(
         None => None,
     };
     let reopens = state == Some("open") && !pull.open;
-    if reopens && (pull.merge.is_some() || turn.git(repo).branch(&pull.head_ref).await?.is_none()) {
+    let is_gone = match pull.own_branch() {
+        Some(branch) => turn.git(repo).branch(branch).await?.is_none(),
+        None => false,
+    };
+    if reopens && (pull.merge.is_some() || is_gone) {
         return Err(rule("state cannot be changed. The pull request cannot be reopened."));
     }
     let closes = state == Some("closed") && pull.open;
@@ -263,10 +295,10 @@ pub(crate) async fn follow(turn: &Turn<'_>, repo: &str, actor: &str, moved: &Mov
     let pulls = turn.read(repo, |it| it.pulls.clone())?;
     for pull in pulls.into_iter().filter(|pull| pull.open) {
         match &moved.after {
-            Some(after) if pull.head_ref == moved.branch => {
+            Some(after) if pull.own_branch() == Some(&moved.branch) => {
                 synchronize(turn, repo, actor, &pull, after).await?;
             }
-            None if pull.head_ref == moved.branch => close(turn, repo, actor, pull.number).await?,
+            None if pull.own_branch() == Some(&moved.branch) => close(turn, repo, actor, pull.number).await?,
             Some(after) if pull.base_ref == moved.branch => {
                 let before = moved.before.as_deref().unwrap_or(after);
                 detect_merge(turn, repo, actor, &pull, before, after).await?;
@@ -287,6 +319,7 @@ pub(crate) async fn synchronize(
 ) -> Result<(), Refusal> {
     let dismissed = stale::dismiss(turn, repo, pull, after).await?;
     let forced = !turn.git(repo).contains(after, &pull.head_sha).await?;
+    turn.git(repo).show_pull(pull.number, after).await?;
     turn.write(repo, |it, ids| {
         if let Some(pull) = it.pull_mut(pull.number) {
             after.clone_into(&mut pull.head_sha);

@@ -47,5 +47,9 @@ async fn announce(turn: &Turn<'_>, repo: &str, actor: &str, moved: &Move) -> any
         (None, Some(after)) => git.commits(after, true).await?,
         (_, None) => Vec::new(),
     };
-    turn.announce(repo, actor, &Event::Push { moved: moved.clone(), commits })
+    let mut pushed = Vec::new();
+    for commit in commits {
+        pushed.push((git.touched(&commit.sha).await?, commit));
+    }
+    turn.announce(repo, actor, &Event::Push { moved: moved.clone(), commits: pushed })
 }

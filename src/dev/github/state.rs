@@ -262,6 +262,16 @@ pub struct Pull {
     pub closed_at: Option<String>,
     /// The merge, once merged.
     pub merge: Option<Merge>,
+    /// The login of who owns the other repository that has its branch; `None` for a branch of the repository itself.
+    #[serde(default)]
+    pub fork: Option<String>,
+}
+
+impl Pull {
+    /// Its branch, if the repository itself has it.
+    pub(crate) fn own_branch(&self) -> Option<&str> {
+        Some(self.head_ref.as_str()).filter(|_| self.fork.is_none())
+    }
 }
 
 /// The merge of a pull request.

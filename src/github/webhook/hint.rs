@@ -3,7 +3,10 @@
 use serde_json::Value;
 
 use super::fields::{only, text};
-use crate::core::sha::Sha;
+use crate::core::{
+    pull::{Description, Opened},
+    sha::Sha,
+};
 
 /// The most bytes of a branch name; git itself allows about as many.
 const BRANCH_LIMIT: usize = 255;
@@ -21,7 +24,18 @@ pub struct Hint {
     pub sha: Option<Sha>,
     /// The pull request, if exactly one.
     pub pull: Option<u64>,
+    /// The pull request itself, where it is open.
+    pub opened: Option<Box<Opened>>,
+    /// Whether what the branch got may have another policy.
+    pub moves_policy: bool,
 }
+
+/// The account that GitHub names in place of one that is gone.
+const GHOST: &str = "ghost";
+/// The most commits that a push lists. docs.github.com "Webhook events and payloads".
+const MOST_COMMITS: usize = 2_048;
+/// What the files of our contract begin with.
+const POLICY_FOLDER: &str = ".aspora/";
 
 /// Where a payload says it.
 #[derive(Default)]
@@ -40,6 +54,8 @@ impl Hint {
             pull: pull.or_else(|| branch.and_then(queued_pull)),
             branch: branch.filter(|branch| is_plain(branch)).map(str::to_owned),
             sha: sha.and_then(|sha| sha.parse().ok()).filter(is_a_commit),
+            opened: (event == "pull_request").then(|| opened(payload)).flatten().map(Box::new),
+            moves_policy: event == "push" && may_move_policy(payload),
         }
     }
 }
@@ -95,6 +111,45 @@ impl<'a> Places<'a> {
             },
         }
     }
+}
+
+/// The open pull request that a payload is about.
+fn opened(payload: &Value) -> Option<Opened> {
+    let at = |place: &str| text(payload, &format!("/pull_request/{place}")).map(str::to_owned);
+    if at("state").as_deref() != Some("open") {
+        return None;
+    }
+    let author = payload.pointer("/pull_request/user/id").and_then(Value::as_i64);
+    let owner = || at("head/repo/owner/login").or_else(|| at("head/user/login"));
+    Some(Opened {
+        base_branch: at("stack/base/ref").or_else(|| at("base/ref"))?,
+        head_branch: at("head/ref")?,
+        fork: is_of_a_fork(payload).then(|| owner().unwrap_or_else(|| GHOST.to_owned())),
+        head: at("head/sha")?.parse().ok()?,
+        description: Description {
+            title: at("title").unwrap_or_default(),
+            body: at("body").unwrap_or_default(),
+            author_login: at("user/login"),
+            author_account: author,
+        },
+    })
+}
+
+/// Whether a push may have changed the policy: one of its commits names such a file, or it does not say what they change. A
+/// push lists at most 2,048 commits. docs.github.com "Webhook events and payloads".
+fn may_move_policy(payload: &Value) -> bool {
+    let is_forced = payload.pointer("/forced").and_then(Value::as_bool).unwrap_or(true);
+    let commits = payload.pointer("/commits").and_then(Value::as_array);
+    let Some(commits) = commits.filter(|commits| !is_forced && (1..MOST_COMMITS).contains(&commits.len()))
+    else {
+        return true;
+    };
+    commits.iter().any(|commit| {
+        // A merge lists no files: what it brings is in the other commits.
+        let lists = ["added", "removed", "modified"].map(|list| commit.get(list).and_then(Value::as_array));
+        let mut paths = lists.into_iter().flatten().flatten().filter_map(Value::as_str);
+        paths.any(|path| path.starts_with(POLICY_FOLDER))
+    })
 }
 
 fn branch_of(reference: Option<&str>) -> Option<&str> {

@@ -15,6 +15,7 @@ mod panel;
 mod policy;
 mod product;
 mod provider;
+mod pulls;
 mod run;
 mod sign_in;
 mod submitted;
@@ -71,6 +72,7 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
             get(amend::show).post(amend::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)),
         )
         .route("/runs/{id}/answers", post(run::answer).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/pulls", get(pulls::show))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))

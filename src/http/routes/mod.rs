@@ -18,6 +18,7 @@ mod outages;
 mod policy;
 mod problems;
 mod products;
+mod pulls;
 mod questions;
 mod requirements;
 mod responses;
@@ -102,6 +103,7 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/requirements/{id}/amend", post(amendments::amend))
         .route("/requirements/{id}/cancel", post(amendments::cancel))
         .route("/requirements/{id}/resubmit", post(amendments::resubmit))
+        .route("/pulls", get(pulls::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/questions", get(questions::list))
         .route("/runs/{id}/answers", post(questions::answer))

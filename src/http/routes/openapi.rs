@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     amendments, audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys,
-    limits, opinions, outages, policy, products, questions, requirements, reviews, runs, schedules,
+    limits, opinions, outages, policy, products, pulls, questions, requirements, reviews, runs, schedules,
     subscriptions, webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
@@ -28,7 +28,7 @@ use crate::{api, http::middleware::error::Error};
         requirements::submit, requirements::list, requirements::show,
         amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
         questions::list, questions::answer,
-        runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects,
+        pulls::list, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects,
         runs::diff, export::show,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,

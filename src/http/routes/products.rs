@@ -11,7 +11,9 @@ use super::{
 use crate::{
     api::{Overview, Product},
     core::{
-        branch, limit,
+        branch,
+        judging::Judging,
+        limit,
         merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
     },
@@ -75,7 +77,7 @@ pub(super) async fn put(
     caller: Caller,
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
-    let (name, repository, method) = check(&product)?;
+    let (name, repository, method, judging) = check(&product)?;
     let warnings = ask_the_forge(&app, &name, &repository, &product.base_branch, method).await?;
     let settings = ProductSettings {
         name: &name,
@@ -90,6 +92,9 @@ pub(super) async fn put(
         merge_method: method,
         answer_hours: product.answer_hours,
         open_pulls: product.open_pulls,
+        judging,
+        merges_theirs: product.merges_theirs,
+        tests_theirs: product.tests_theirs,
     };
     let is_new = app.engine.put_product(&settings, caller.author()).await?;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -137,7 +142,7 @@ async fn number(app: &AppState, repository: &RepoName) -> Option<i64> {
     i64::try_from(known.id).ok()
 }
 
-fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Error> {
+fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod, Judging), Error> {
     let mut wrong = Vec::new();
     let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
     let repository = product.repository.parse::<RepoName>();
@@ -177,8 +182,19 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod), Erro
     }
     let method = product.merge_method.parse::<MergeMethod>();
     let method = method.map_err(|it| wrong.push(("/merge_method", it.to_string()))).ok();
-    match (name, repository, method, wrong.is_empty()) {
-        (Some(name), Some(repository), Some(method), true) => Ok((name, repository, method)),
+    let judging = product.judging.parse::<Judging>();
+    let judging = judging.map_err(|it| wrong.push(("/judging", it.to_string()))).ok();
+    if product.merges_theirs && judging.is_some_and(|judging| judging != Judging::On) {
+        let needs = "needs `judging` to be `on`: what is not judged is not merged".to_owned();
+        wrong.push(("/merges_theirs", needs));
+    }
+    if product.tests_theirs && product.test_command.is_empty() {
+        wrong.push(("/tests_theirs", "needs a `test_command`".to_owned()));
+    }
+    match (name, repository, method, judging, wrong.is_empty()) {
+        (Some(name), Some(repository), Some(method), Some(judging), true) => {
+            Ok((name, repository, method, judging))
+        }
         _ => Err(Error::fields("product", wrong)),
     }
 }

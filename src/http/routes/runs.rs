@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::responses::NotFound;
 use crate::{
     api::{Action, Assessment, Attempt, Budget, Diff, Effect, Run, Why},
-    core::{budget::Scope, opinion::Opinion},
+    core::{budget::Scope, opinion::Opinion, subject::Subject},
     http::{
         AppState,
         middleware::{
@@ -56,12 +56,23 @@ pub(super) async fn show(
         StatusCode::NOT_MODIFIED.into_response()
     } else {
         let view = Run::new(&stored, spent, &app.settings.forge_url);
-        Json(Run { budget: Some(budget), actions: Some(actions), ..view }).into_response()
+        let (title, author) = about(pool, &stored).await?;
+        Json(Run { budget: Some(budget), actions: Some(actions), title, author, ..view }).into_response()
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+/// The title of what a run is about, and who opened the pull request if others did.
+async fn about(pool: &Pool, stored: &StoredRun) -> Result<(Option<String>, Option<String>), Error> {
+    Ok(match stored.spec.subject {
+        Subject::Requirement(id) => (store::requirement::get(pool, id).await?.map(|row| row.title), None),
+        Subject::Pull(id) => {
+            store::pull::get(pool, id).await?.map_or((None, None), |row| (Some(row.title), row.author_login))
+        }
+    })
 }
 
 /// The one reason why a run is in its state.

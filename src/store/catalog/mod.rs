@@ -6,6 +6,7 @@ pub mod api_key;
 pub mod audit;
 pub mod idempotency;
 pub mod product;
+pub mod pull;
 pub mod repository;
 pub mod requirement;
 pub mod schedule;

@@ -1,6 +1,7 @@
 //! The products and their repositories.
 
 use crate::core::{
+    judging::Judging,
     merge_method::MergeMethod,
     requirement::{ProductName, RepoName},
 };
@@ -31,6 +32,12 @@ pub struct Product {
     pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once; `None`: [`OPEN_PULLS`].
     pub open_pulls: Option<i32>,
+    /// Whether the pull requests of others are judged: `off`, `shadow` or `on`.
+    pub judging: String,
+    /// Whether theirs are merged by us once they are cleared.
+    pub merges_theirs: bool,
+    /// Whether the product's tests run here on their heads too.
+    pub tests_theirs: bool,
 }
 
 /// How many pull requests of ours may be open in a repository at once, where its product does not say: more than people
@@ -74,7 +81,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
     sqlx::query_as!(
         Product,
         "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1",
         name
@@ -91,7 +98,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
         "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product order by name"
     )
@@ -144,6 +151,51 @@ pub async fn cap_pulls(
         .map(|_| ())
 }
 
+/// Sets what becomes of the pull requests that others open: whether they are judged, whether they are merged by us once
+/// they are cleared, and whether the product's tests run here on them.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn judge_theirs(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    judging: Judging,
+    (merges, tests): (bool, bool),
+) -> Result<()> {
+    sqlx::query!(
+        "update product set judging = $2, merges_theirs = $3, tests_theirs = $4 where name = $1",
+        name.as_str(),
+        judging.as_str(),
+        merges,
+        tests
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
+}
+
+/// The first product, by name, of one of these repositories with this base branch that judges what others open.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn that_judges(
+    connection: &mut Connection,
+    repositories: &[String],
+    base_branch: &str,
+) -> Result<Option<Product>> {
+    sqlx::query_as!(
+        Product,
+        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                (select most from key_limit where key = 'product:' || name) as concurrency
+         from product where repository = any($1) and base_branch = $2 and judging <> 'off' order by name limit 1",
+        repositories,
+        base_branch
+    )
+    .fetch_optional(connection)
+    .await
+}
+
 /// Sets the maximum of open runs of a product; `None`: any number.
 ///
 /// # Errors
@@ -180,7 +232,7 @@ pub async fn set_checks(
     .map(|_| ())
 }
 
-/// The maximum of open runs of a product and how many are open; `None` without a limit. With a limit, the product is
+/// The maximum of open runs of a product and how many about its requirements are open; `None` without a limit. With a limit, the product is
 /// locked until the transaction ends, so that no other transaction opens a run in between.
 ///
 /// # Errors
@@ -196,7 +248,8 @@ pub async fn open_runs(connection: &mut Connection, name: &str) -> Result<Option
     .await?;
     let Some(most) = locked else { return Ok(None) };
     let open = sqlx::query_scalar!(
-        r#"select count(*) as "open!" from run where product = $1 and status <> 'ended'"#,
+        r#"select count(*) as "open!" from run
+           where product = $1 and status <> 'ended' and subject_kind = 'requirement'"#,
         name
     )
     .fetch_one(connection)

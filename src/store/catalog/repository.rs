@@ -132,6 +132,17 @@ pub async fn rename(connection: &mut Connection, from: &str, to: &str) -> Result
     )
     .execute(&mut *connection)
     .await?;
+    // Under the new name there may be rows already, which are of a repository that is gone.
+    sqlx::query!(
+        "update pull set repository = $2
+         where repository = $1
+               and not exists (select from pull its where its.repository = $2 and its.number = pull.number)",
+        from,
+        to
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!("delete from listing where repository = $1", from).execute(&mut *connection).await?;
     sqlx::query!(
         "update signal set repository = $2
          from run

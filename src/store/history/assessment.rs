@@ -155,6 +155,20 @@ pub async fn newest_of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Opt
     Ok(row)
 }
 
+/// When a run judged a head first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn first_of_head(pool: &Pool, run: Uuid, head: &str) -> Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        "select min(assessed_at) from assessment where run_id = $1 and head_sha = $2",
+        run,
+        head
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// Whether the newest verdict about a pull request, of any run, has cleared this head of it.
 ///
 /// # Errors

@@ -16,5 +16,6 @@ pub mod question;
 pub mod remark;
 pub mod review;
 pub mod run;
+pub mod shadow;
 pub mod signal;
 pub mod transition;

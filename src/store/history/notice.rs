@@ -19,13 +19,13 @@ pub struct Due {
 /// What surrounds a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surroundings {
-    /// The requirement's title.
+    /// The title of the requirement, or of the pull request that others opened.
     pub title: String,
     /// Who submitted it, as histories name them.
     pub requested_by: Option<String>,
     /// Who asked for it, as the caller said.
     pub requester_name: Option<String>,
-    /// The login of who asked for it.
+    /// The login of who asked for it, or who opened the pull request.
     pub requester_login: Option<String>,
     /// For how many hours its product's runs may wait for people; `None`: the default.
     pub answer_hours: Option<i16>,
@@ -97,20 +97,23 @@ pub async fn done(connection: &mut Connection, due: Due, next: Option<DateTime<U
     Ok(())
 }
 
-/// What surrounds a run at its event with this number; `None` for a run about something else than a requirement.
+/// What surrounds a run at its event with this number; `None` for a run that gives no notices: one about
+/// something that this release does not know, or about a pull request whose product only tries its judgement out.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn surroundings(connection: &mut Connection, run: Uuid, seq: i32) -> Result<Option<Surroundings>> {
     sqlx::query_as!(
         Surroundings,
-        r#"select q.title, q.requested_by, q.requester_name, q.requester_login, p.answer_hours,
+        r#"select coalesce(q.title, t.title) as "title!", q.requested_by, q.requester_name,
+                  coalesce(q.requester_login, t.author_login) as requester_login, p.answer_hours,
                   coalesce(e.actor, '') as "actor!"
            from run r
-           join requirement q on q.id = r.requirement_id
            join product p on p.name = r.product
+           left join requirement q on q.id = r.requirement_id
+           left join pull t on t.id = r.subject_id and p.judging = 'on'
            left join event e on e.run_id = r.id and e.seq = $2
-           where r.id = $1"#,
+           where r.id = $1 and (q.id is not null or t.id is not null)"#,
         run,
         seq
     )

@@ -174,6 +174,23 @@ pub async fn open(pool: &Pool, run: Uuid) -> Result<Vec<Remark>> {
     Ok(rows.into_iter().map(Row::remark).collect())
 }
 
+/// Whether a person asked by a command for a fix that no visit of a step was given yet.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_asked(pool: &Pool, run: Uuid) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from remark
+               where run_id = any(lineage($1)) and source = 'command' and visit is null
+                     and not withdrawn and addressed_sha is null
+           ) as "asked!""#,
+        run
+    )
+    .fetch_one(pool)
+    .await
+}
+
 /// Gives the open remarks to a visit of a step, which is to answer them.
 ///
 /// # Errors

@@ -220,10 +220,12 @@ async fn tables(pool: &Pool) -> Result<Vec<Table>> {
         Ok(Table { name: Identifier::new(name)?, belongs, key, cursor: None })
     };
     let requirements = "id in (select requirement_id from run where id between $1 and $2)";
+    let pulls = "id in (select subject_id from run where id between $1 and $2)";
     let workflows = "hash in (select workflow_hash from run where id between $1 and $2)";
     let mut tables = vec![
         fixed("run", "id between $1 and $2", "id", "::uuid")?,
         fixed("requirement", requirements, "id", "::uuid")?,
+        fixed("pull", pulls, "id", "::uuid")?,
         fixed("workflow", workflows, "hash", "::text")?,
     ];
     for row in named {

@@ -198,6 +198,7 @@ async fn months(connection: &mut Connection, class: Class, days: f64, is_dry: bo
     }
     if class == Class::Runs && !is_dry {
         swept.extend(requirements(connection, days).await?);
+        swept.extend(pulls(connection, days).await?);
     }
     Ok(swept)
 }
@@ -317,6 +318,28 @@ async fn requirements(connection: &mut Connection, days: f64) -> Result<Option<S
         rows += signed(done);
         if done == 0 {
             return Ok(swept_rows(Class::Runs, "requirement", rows));
+        }
+    }
+}
+
+/// Deletes pull requests of others without runs.
+async fn pulls(connection: &mut Connection, days: f64) -> Result<Option<Swept>> {
+    let mut rows = 0;
+    loop {
+        let done = sqlx::query!(
+            "delete from pull where id in (
+                 select id from pull p where p.created_at < now() - make_interval(secs => $1::float8 * 86400)
+                 and not exists (select from run r where r.subject_id = p.id)
+                 order by p.id limit $2)",
+            days,
+            BATCH
+        )
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+        rows += signed(done);
+        if done == 0 {
+            return Ok(swept_rows(Class::Runs, "pull", rows));
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod hold;
 pub mod job;
 pub mod job_control;
 pub mod limit;
+pub mod listing;
 pub mod lost_delivery;
 pub mod notify;
 pub mod outage;

@@ -49,7 +49,7 @@ pub(crate) async fn assert_history_folds(env: &FaultEnv, stored: &StoredRun) {
     let seqs: Vec<i32> = events.iter().map(|event| event.seq).collect();
     assert_eq!(seqs, (1..=stored.version).collect::<Vec<_>>(), "the history has gaps");
     let workflow = env.engine.workflow(&stored.spec.workflow_hash).await.unwrap();
-    assert_eq!(events[0].body.0, Event::Started);
+    assert!(matches!(events[0].body.0, Event::Started { .. }));
     let first = Run::start(&workflow, events[0].at).unwrap().0;
     let folded = events[1..].iter().fold(first, |run, event| {
         run.apply(&workflow, &event.body.0, event.at).unwrap_or_else(|error| panic!("{event:?}: {error}")).0
@@ -67,7 +67,7 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             Event::Answered { turn, .. } => expected.push((*turn, "answered", event.actor.clone())),
             Event::Parked { turn, .. } => expected.push((*turn, "parked", event.actor.clone())),
             Event::Failed { turn, .. } => expected.push((*turn, "failed", event.actor.clone())),
-            Event::Started
+            Event::Started { .. }
             | Event::Signalled { .. }
             | Event::Woken
             | Event::Held { .. }

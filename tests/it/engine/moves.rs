@@ -36,7 +36,10 @@ async fn an_accepted_requirement_has_a_run_a_first_event_and_one_job() {
     assert_eq!((stored.version, stored.run.step(), stored.run.turn), (1, Some("generate"), 1));
     assert_eq!(stored.spec.branch, format!("aspora/wealth/{}", accepted.run));
     let events = event::after(test.pool(), accepted.run, 0, 10).await.unwrap();
-    assert_eq!((events[0].body.0.clone(), events[0].actor.as_str()), (Event::Started, "pm@acme"));
+    assert_eq!(
+        (events[0].body.0.clone(), events[0].actor.as_str()),
+        (Event::Started { progress: Progress::default() }, "pm@acme")
+    );
     let lease = test.claim(Queue::Llm).await;
     assert_eq!((lease.run, lease.turn, lease.attempt, lease.most), (accepted.run, 1, 1, 5));
     assert_sound(&test.engine).await;

@@ -82,7 +82,7 @@ async fn a_run_has_exactly_one_subject() {
     let test = TestEngine::new().await;
     let run = test.accept().await;
     let stored = test.run(run).await;
-    let Subject::Requirement(requirement) = stored.spec.subject;
+    let Subject::Requirement(requirement) = stored.spec.subject else { panic!("{:?}", stored.spec.subject) };
     assert_eq!(test.query::<Uuid>("select id from requirement").await, requirement);
     for change in [
         "requirement_id = null",

@@ -34,7 +34,8 @@ impl Perform for Onwards {
             Activity::Gate => Outcome::Passed,
             Activity::Review => Outcome::Clean,
             Activity::Verdict => Outcome::Cleared,
-            Activity::Merge => Outcome::Merged,
+            Activity::Merge | Activity::Judge => Outcome::Merged,
+            Activity::Test => Outcome::Tested,
             Activity::Remediate | Activity::Update => Outcome::Pushed,
         };
         async move { Ok(Reply::Answer(answer(outcome))) }.boxed()

@@ -36,7 +36,7 @@ pub(crate) fn render(events: &[Row], run: &Run, mut names: Vec<(String, String)>
 fn line(row: &Row) -> Option<String> {
     let step = row.step.as_deref().unwrap_or("no step");
     match &row.body.0 {
-        Event::Started => Some("started".to_owned()),
+        Event::Started { .. } => Some("started".to_owned()),
         Event::Answered { outcome, note, .. } => Some(format!("{step} → {outcome}: {note}")),
         Event::Failed { attempt, error, .. } => Some(format!("{step} failed at attempt {attempt}: {error}")),
         Event::Exhausted { error, .. } => Some(format!("{step} gave up: {error}")),

@@ -60,12 +60,12 @@ impl World {
     }
 
     /// Lets deliveries go nowhere; `restore` lets them arrive again.
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         let url = "http://127.0.0.1:1/".to_owned();
         self.twin.set_webhook(Some(Webhook { url, secret: SECRET.to_owned() }));
     }
 
-    fn restore(&self) {
+    pub(crate) fn restore(&self) {
         let url = format!("{}/api/v1/webhooks/github", self.url);
         self.twin.set_webhook(Some(Webhook { url, secret: SECRET.to_owned() }));
     }

@@ -88,7 +88,8 @@ pub(crate) fn happy_reply(assignment: &Assignment) -> Reply {
         Activity::Gate => Outcome::Passed,
         Activity::Review => Outcome::Clean,
         Activity::Verdict => Outcome::Cleared,
-        Activity::Merge => Outcome::Merged,
+        Activity::Merge | Activity::Judge => Outcome::Merged,
+        Activity::Test => Outcome::Tested,
         Activity::Remediate | Activity::Update => Outcome::Pushed,
     }))
 }

@@ -139,8 +139,8 @@ impl Outside {
                 self.read_checks().await?;
                 *self.merges.lock().unwrap().entry(task.lease.run).or_default() += 1;
             }
-            Activity::Remediate | Activity::Update => {
-                unreachable!("nothing is found, and the base stands still")
+            Activity::Remediate | Activity::Update | Activity::Judge | Activity::Test => {
+                unreachable!("nothing is found, the base stands still, and the pull request is ours")
             }
         }
         Ok(happy_reply(&task))

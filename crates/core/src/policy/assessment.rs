@@ -98,6 +98,11 @@ pub enum Wait {
     },
     /// The pull request is a draft.
     Draft,
+    /// Other open pull requests have this head, and what is said of it counts for them too.
+    Sibling {
+        /// Their numbers.
+        pulls: Vec<u64>,
+    },
     /// This head has no complete review, and the workflow asks for one.
     Unreviewed,
     /// The policy at the base does not parse: everything waits until people repair it.

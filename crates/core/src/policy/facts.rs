@@ -102,6 +102,21 @@ pub struct Facts {
     pub remarks: Option<Vec<Remark>>,
     /// The pull request itself.
     pub pull_state: PullFact,
+    /// Our own run of the product's tests on this head; `None` where they are left to the forge's checks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_tests: Option<OwnTests>,
+}
+
+/// Our own run of the product's tests on a head, in the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnTests {
+    /// They passed.
+    Passed,
+    /// They failed.
+    Failed,
+    /// They could not run, and why.
+    NotRun(String),
 }
 
 /// What a person who may write to the repository asks for: a review, a comment on a line, or the command `fix`.
@@ -285,6 +300,13 @@ pub struct PullFact {
     /// The branch that it would be merged into; empty in facts of earlier releases.
     #[serde(default)]
     pub base_branch: String,
+    /// Whether others opened it and write it: then no commit on its branch is a takeover.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_theirs: bool,
+    /// Other open pull requests with this head that would be merged into a base which is judged here. A check belongs to
+    /// a commit, so that a success of this one would be theirs too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<u64>,
     /// Who opened it.
     pub author: Person,
     /// Every author and committer of its commits.

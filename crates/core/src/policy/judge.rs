@@ -1,7 +1,7 @@
 //! The judgement: from the facts about one head to the one decision that follows.
 
 use super::{
-    Assessment, CheckRow, Classification, Clearance, Decision, Demands, Facts, Node, Phase, Policy,
+    Assessment, CheckRow, Classification, Clearance, Decision, Demands, Facts, Node, OwnTests, Phase, Policy,
     PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
     contract::{Broken, Ruling},
     findings, freshness, remarks,
@@ -45,6 +45,8 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
         Phase::Preflight => sections.push(Section::fine(outlook(&demands, &rows))),
         Phase::Verdict => {
             sections.push(pull_section(facts));
+            sections.extend(tests_section(facts));
+            sections.extend(sibling_section(facts));
             sections.push(freshness);
             sections.extend(review_section(facts));
             sections.push(findings::judge(facts));
@@ -196,9 +198,38 @@ fn pull_section(facts: &Facts) -> Section {
         None if facts.pull_state.draft => {
             return Section::waiting("pull request", "it is a draft", Wait::Draft);
         }
+        None if facts.pull_state.is_theirs => {
+            format!("#{} of {} is open", facts.pull, facts.pull_state.author.login)
+        }
         None => format!("#{} is open and ours", facts.pull),
     };
     Section::fine(Node::leaf("pull request", Status::Satisfied, sentence))
+}
+
+/// Our own run of the product's tests, where the product asks for one.
+fn tests_section(facts: &Facts) -> Option<Section> {
+    Some(match facts.own_tests.as_ref()? {
+        OwnTests::Passed => {
+            Section::fine(Node::leaf("tests", Status::Satisfied, "the product's tests pass in our sandbox"))
+        }
+        OwnTests::Failed => {
+            let sentence = "the product's tests fail in our sandbox";
+            Section::failed("tests", sentence.to_owned(), Vec::new())
+        }
+        OwnTests::NotRun(why) => {
+            Section::failed("tests", format!("the product's tests could not run here: {why}"), Vec::new())
+        }
+    })
+}
+
+/// Other pull requests that a success of this head would count for.
+fn sibling_section(facts: &Facts) -> Option<Section> {
+    let pulls = &facts.pull_state.siblings;
+    if pulls.is_empty() {
+        return None;
+    }
+    let wait = Wait::Sibling { pulls: pulls.clone() };
+    Some(Section::waiting("same head", &wait.sentence(), wait))
 }
 
 /// A complete review of this head, where the workflow asks for one; what a tier asks for is among its checks.

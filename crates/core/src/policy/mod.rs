@@ -59,8 +59,8 @@ pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
 pub use facts::{
-    Approval, ApprovalState, Facts, FindingState, Found, Permission, Person, PullFact, PullState, Remark,
-    Requester, Review, Via,
+    Approval, ApprovalState, Facts, FindingState, Found, OwnTests, Permission, Person, PullFact, PullState,
+    Remark, Requester, Review, Via,
 };
 pub use faults::{Linted, Remarked, lint};
 pub use judge::{judge, preflight};

@@ -62,7 +62,7 @@ impl Assessment {
     pub fn awaits_only_people(&self) -> bool {
         let is_by_people = |wait: &Wait| match wait {
             Wait::Approvals { human, .. } => *human,
-            Wait::Refusal { .. } | Wait::Draft | Wait::Policy { .. } => true,
+            Wait::Refusal { .. } | Wait::Draft | Wait::Policy { .. } | Wait::Sibling { .. } => true,
             Wait::Check { .. } | Wait::Unreadable { .. } | Wait::Unreviewed => false,
         };
         matches!(&self.decision, Decision::Waiting { on } if on.iter().all(is_by_people))
@@ -118,6 +118,9 @@ impl Assessment {
                 Wait::Draft => parts.push("the pull request to leave draft state".to_owned()),
                 Wait::Unreadable { name, why } => parts.push(format!("{name}, which cannot be read: {why}")),
                 Wait::Unreviewed => parts.push(format!("a review of {head}")),
+                Wait::Sibling { .. } => {
+                    parts.push(format!("people to close all but one: {}", wait.sentence()));
+                }
                 Wait::Policy { .. } => {
                     parts.push(format!("people to repair the base's policy: {}", wait.sentence()))
                 }
@@ -159,6 +162,10 @@ impl Wait {
             Self::Refusal { by } => format!("{} asked for changes", by.join(" and ")),
             Self::Draft => "the pull request is a draft".to_owned(),
             Self::Unreviewed => "a complete review of this head".to_owned(),
+            Self::Sibling { pulls } => {
+                let pulls: Vec<String> = pulls.iter().map(|number| format!("#{number}")).collect();
+                format!("{} has the same head, for which a success would count too", pulls.join(", "))
+            }
             Self::Policy { pointer, message } => invalid_policy(pointer, message),
         }
     }

@@ -17,7 +17,11 @@ use crate::{
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Event {
     /// The run began.
-    Started,
+    Started {
+        /// What was known then: the pull request of a run that is about one.
+        #[serde(default, skip_serializing_if = "Progress::is_empty")]
+        progress: Progress,
+    },
     /// The run began at a given step, with what an earlier run about the same subject had learnt.
     Forked {
         /// The earlier run.
@@ -327,7 +331,7 @@ impl Event {
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Started => "started",
+            Self::Started { .. } => "started",
             Self::Forked { .. } => "forked",
             Self::Answered { .. } => "answered",
             Self::Parked { .. } => "parked",

@@ -52,7 +52,19 @@ impl Run {
     /// # Errors
     /// [`Refused::NoTransition`] if the workflow was not checked by [`Workflow::parse`].
     pub fn start(workflow: &Workflow, now: DateTime<Utc>) -> Result<(Self, Vec<Action>), Refused> {
-        Self::blank(workflow, now).enter(workflow, &workflow.start, "", now)
+        Self::start_with(workflow, Progress::default(), now)
+    }
+
+    /// The same, with what is known already.
+    ///
+    /// # Errors
+    /// As [`Run::start`].
+    pub fn start_with(
+        workflow: &Workflow,
+        progress: Progress,
+        now: DateTime<Utc>,
+    ) -> Result<(Self, Vec<Action>), Refused> {
+        Self { progress, ..Self::blank(workflow, now) }.enter(workflow, &workflow.start, "", now)
     }
 
     /// The run that the first event of a history begins, which is [`Event::Started`] or [`Event::Forked`].
@@ -65,7 +77,7 @@ impl Run {
         now: DateTime<Utc>,
     ) -> Result<(Self, Vec<Action>), Refused> {
         match first {
-            Event::Started => Self::start(workflow, now),
+            Event::Started { progress } => Self::start_with(workflow, progress.clone(), now),
             Event::Forked { step, progress, .. } => {
                 Self { progress: progress.clone(), ..Self::blank(workflow, now) }.send_to(workflow, step, now)
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Event, Refused, Run, State};
 use crate::{
     job::JobState,
+    subject::SubjectKind,
     workflow::{Activity, End, Outcome, Step, Workflow},
 };
 
@@ -67,7 +68,8 @@ impl Offer {
         if has_ended && !run.is_merged() {
             let at = ended_at.unwrap_or(&workflow.start);
             offer.retry_from = offer.retry.iter().find(|name| *name == at).cloned();
-            if let Some(newest) = newest {
+            // A pull request of others has one branch, which is theirs.
+            if let Some(newest) = newest.filter(|newest| newest.subject == SubjectKind::Requirement) {
                 offer.fork = steps(newest, |name| name == newest.start || run.has_pull());
                 let best = offer.fork.iter().find(|name| Some(name.as_str()) == ended_at);
                 offer.fork_from = best.cloned().or_else(|| Some(newest.start.clone()));
@@ -105,7 +107,7 @@ impl Run {
     /// # Errors
     /// [`Refused::NoHead`].
     pub fn can_enter(&self, workflow: &Workflow, name: &str) -> Result<(), Refused> {
-        let needs_head = |step: &Step| step.run != Activity::Generate;
+        let needs_head = |step: &Step| !matches!(step.run, Activity::Generate | Activity::Judge);
         if !self.has_pull() && workflow.steps.get(name).is_some_and(needs_head) {
             return Err(Refused::NoHead { step: name.to_owned(), start: workflow.start.clone() });
         }
@@ -116,7 +118,8 @@ impl Run {
     /// branch.
     #[must_use]
     pub fn would_repeat(&self, workflow: &Workflow, name: &str) -> bool {
-        name == workflow.start && self.progress.head.is_some()
+        let writes = workflow.steps.get(name).is_some_and(|step| step.run == Activity::Generate);
+        name == workflow.start && writes && self.progress.head.is_some()
     }
 
     /// The outcomes with which a person may skip its step.
@@ -138,6 +141,7 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+    use crate::run::Progress;
 
     const GRAPH: &str = include_str!("../../../../workflows/requirement.toml");
 
@@ -159,7 +163,13 @@ mod tests {
     }
 
     fn offer(run: &Run, workflow: &Workflow, at: &str) -> Offer {
-        Offer::of(run, None, Some(workflow), Some(workflow), Some((at, &Event::Started)))
+        Offer::of(
+            run,
+            None,
+            Some(workflow),
+            Some(workflow),
+            Some((at, &Event::Started { progress: Progress::default() })),
+        )
     }
 
     #[test]

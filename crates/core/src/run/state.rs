@@ -199,6 +199,12 @@ impl State {
 }
 
 impl Progress {
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// What is known once `new` facts are added.
     #[must_use]
     pub fn with(&self, new: &Self) -> Self {

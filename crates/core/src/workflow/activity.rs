@@ -22,6 +22,10 @@ pub enum Activity {
     Update,
     /// The cleared head is merged into the base.
     Merge,
+    /// The preflight and the final gate of a pull request that others opened, head after head.
+    Judge,
+    /// The product's own tests run on a head that others pushed, in the sandbox.
+    Test,
 }
 
 /// What an activity answers.
@@ -60,6 +64,12 @@ pub enum Outcome {
     Merged,
     /// The forge does not let us merge.
     Refused,
+    /// The policy asks for a review of this head, and there is none.
+    Unreviewed,
+    /// The product wants its own tests to run on this head, and they have not.
+    Untested,
+    /// They ran, or could not.
+    Tested,
 }
 
 /// One row of the table of activities.
@@ -101,6 +111,18 @@ impl Activity {
                 one_per_base: true,
                 ..ActivitySpec::new(&[O::Merged, O::Moved, O::Behind, O::Refused, O::Closed])
             },
+            Self::Judge => ActivitySpec {
+                skippable: false,
+                ..ActivitySpec::new(&[
+                    O::Untested,
+                    O::Unreviewed,
+                    O::Blocked,
+                    O::Cleared,
+                    O::Merged,
+                    O::Closed,
+                ])
+            },
+            Self::Test => ActivitySpec { skippable: false, ..ActivitySpec::new(&[O::Tested, O::Moved]) },
         }
     }
 

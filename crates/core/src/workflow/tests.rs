@@ -101,3 +101,15 @@ fn a_queue_is_read_by_its_name() {
     }
     assert_eq!("gpu".parse::<Queue>().unwrap_err().to_string(), "`gpu` is not a queue");
 }
+
+#[test]
+fn the_workflow_of_a_pull_request_of_others_fixes_and_merges_only_where_its_judge_says_so() {
+    let workflow = Workflow::parse(include_str!("../../../../workflows/judge.toml")).unwrap();
+    assert_eq!((workflow.subject, workflow.start.as_str()), (SubjectKind::Pull, "judge"));
+    let leads_to = |to: &str| {
+        let steps = workflow.steps.iter().filter(|(_, step)| step.on.values().any(|it| it == to));
+        steps.map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!((leads_to("remediate"), leads_to("merge")), (vec!["judge"], vec!["judge"]));
+    assert!(!Activity::Judge.is_skippable() && !Activity::Test.is_skippable());
+}

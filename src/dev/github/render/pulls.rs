@@ -9,6 +9,9 @@ use crate::dev::github::{
     state::{Pull, Repository},
 };
 
+/// By how much the number of a fork is above that of its parent.
+const FORKS: i64 = 1_000_000;
+
 impl Links {
     /// A pull request as it is in a list.
     pub(crate) fn pull_simple(&self, it: &Repository, pull: &Pull, head_sha: &str, base_sha: &str) -> Value {
@@ -33,7 +36,7 @@ impl Links {
             "assignee": null, "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": [],
             "milestone": null, "draft": pull.draft, "commits_url": commits, "review_comments_url": on_lines,
             "review_comment_url": on_line, "comments_url": comments, "statuses_url": statuses,
-            "head": self.side(it, &pull.head_ref, head_sha), "base": self.side(it, &pull.base_ref, base_sha),
+            "head": self.head(it, pull, head_sha), "base": self.side(it, &pull.base_ref, base_sha),
             "_links": {
                 "self": link(&url), "html": link(&page), "issue": link(&issue), "comments": link(&comments),
                 "review_comments": link(&on_lines), "review_comment": link(&on_line), "commits": link(&commits),
@@ -64,6 +67,22 @@ impl Links {
             "deletions": comparison.deletions, "changed_files": comparison.changed_files,
         });
         with(self.pull_simple(it, pull, &comparison.head_sha, &comparison.base_sha), more)
+    }
+
+    fn head(&self, it: &Repository, pull: &Pull, sha: &str) -> Value {
+        let mut side = self.side(it, &pull.head_ref, sha);
+        if let Some(owner) = &pull.fork {
+            side["label"] = json!(format!("{owner}:{}", pull.head_ref));
+            side["user"] = self.user(owner);
+            side["repo"] = self.fork(it, owner);
+        }
+        side
+    }
+
+    /// The repository of another account that was forked from this one: as this one, under another owner and number.
+    fn fork(&self, it: &Repository, owner: &str) -> Value {
+        let fork = Repository { owner: owner.to_owned(), id: it.id + FORKS, ..it.clone() };
+        with(self.repository(&fork), json!({"fork": true}))
     }
 
     fn side(&self, it: &Repository, branch: &str, sha: &str) -> Value {

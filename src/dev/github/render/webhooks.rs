@@ -8,7 +8,7 @@ use crate::dev::github::{
     event::{
         Announcement, BriefRepository, CheckRunAction, CommentAction, Event, PullAction, RepositoryAction,
     },
-    git::{Commit, Move, Signature},
+    git::{Commit, Move, Signature, Touched},
     state::{CheckRun, Repository, Status},
 };
 
@@ -139,19 +139,19 @@ impl Links {
         })
     }
 
-    fn push(&self, it: &Repository, actor: &str, moved: &Move, commits: &[Commit]) -> Value {
+    fn push(&self, it: &Repository, actor: &str, moved: &Move, commits: &[(Touched, Commit)]) -> Value {
         let (absent, page) = ("0".repeat(40), self.page(it));
         let before = moved.before.as_deref().unwrap_or(&absent);
         let after = moved.after.as_deref().unwrap_or(&absent);
         let person = |by: &Signature| json!({"name": by.name, "email": by.email});
         let shown: Vec<Value> = commits
             .iter()
-            .map(|commit| {
+            .map(|(touched, commit)| {
                 json!({
                     "id": commit.sha, "tree_id": commit.tree, "distinct": true, "message": commit.message,
                     "timestamp": commit.committer.date, "url": format!("{page}/commit/{}", commit.sha),
                     "author": person(&commit.author), "committer": person(&commit.committer),
-                    "added": [], "removed": [], "modified": [],
+                    "added": touched.added, "removed": touched.removed, "modified": touched.modified,
                 })
             })
             .collect();

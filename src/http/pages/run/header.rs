@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{super::words, view::View};
+use super::{
+    super::words,
+    view::{About, View},
+};
 use crate::{
     core::{
         budget::{Account, Scope, Unit},
@@ -21,7 +24,7 @@ pub(super) fn panel(view: &View) -> Markup {
         state => state.as_str(),
     };
     html! {
-        h1 { (view.requirement.title) }
+        h1 { (view.about.title()) }
         dl.strip {
             div { dt { "State" } dd { (words::state(state)) } }
             @if let Some(step) = view.stored.run.step() { div { dt { "Step" } dd { (step) } } }
@@ -36,6 +39,10 @@ pub(super) fn panel(view: &View) -> Markup {
             @if let Some(by) = &progress.unjudged { div { dt { "Merged unjudged" } dd { "by " (by) } } }
             @if let Some(parent) = spec.parent {
                 div { dt { "Forked from" } dd { a href={ "/runs/" (parent) } { code.id { (parent) } } } }
+            }
+            @if let About::Pull(pull) = &view.about {
+                div { dt { "Opened by" } dd { (pull.author_login.as_deref().unwrap_or("ghost")) } }
+                @if pull.from_fork { div { dt { "Branch" } dd { "in another repository: " code { (spec.branch) } } } }
             }
             div { dt { "Product" } dd { (spec.product) } }
             div { dt { "Began" } dd { (words::moment(view.now(), view.stored.created_at)) } }

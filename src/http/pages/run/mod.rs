@@ -27,7 +27,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use self::view::View;
+use self::view::{About, View, Wanted};
 pub(super) use self::{
     controls::submit as control,
     diff::show as diff,
@@ -74,7 +74,7 @@ pub(super) async fn show(
     let id = id.map(|Path(id)| id).unwrap_or_default();
     match load(&app, &caller, &id, &query.before, &have).await {
         Ok(view) if query.fragment == "1" => layout::fragment(&main(&view, &have)),
-        Ok(view) => layout::page(&app.settings, Some(&caller), &view.requirement.title, &main(&view, &have)),
+        Ok(view) => layout::page(&app.settings, Some(&caller), view.about.title(), &main(&view, &have)),
         Err(problem) => problem.page(&app.settings, Some(&caller)),
     }
 }
@@ -161,14 +161,15 @@ fn now(view: &View) -> Markup {
 }
 
 /// The requirements beside this one, and what can be done to it now.
-fn changes(view: &View) -> Markup {
-    let id = view.requirement.id;
+fn changes(view: &View, wanted: &Wanted) -> Markup {
+    let Wanted { row, links, duplicate_of, .. } = wanted;
+    let id = row.id;
     let link = |id: Uuid, word: &str| html! { p { (word) " requirement " code.id { (id) } "." } };
-    let can_resubmit = view.is_over() && !view.has_succeeded() && view.links.superseded_by.is_none();
+    let can_resubmit = view.is_over() && !view.has_succeeded() && links.superseded_by.is_none();
     html! {
-        @if let Some(earlier) = view.links.supersedes { (link(earlier, "Submitted in place of")) }
-        @if let Some(later) = view.links.superseded_by { (link(later, "Submitted again as")) }
-        @if let Some(other) = view.duplicate_of { (link(other, "The same text is under way as")) }
+        @if let Some(earlier) = links.supersedes { (link(earlier, "Submitted in place of")) }
+        @if let Some(later) = links.superseded_by { (link(later, "Submitted again as")) }
+        @if let Some(other) = *duplicate_of { (link(other, "The same text is under way as")) }
         @if view.caller.may(Right::Submit) {
             @if !view.is_over() { p { a href={ "/requirements/" (id) "/amend" } { "Amend" } } }
             @if can_resubmit { p { a href={ "/requirements/" (id) "/resubmit" } { "Edit and submit again" } } }
@@ -176,19 +177,36 @@ fn changes(view: &View) -> Markup {
     }
 }
 
+/// What the run is about, in the words of who wrote it.
 fn wanted(view: &View) -> Markup {
-    let requirement = &view.requirement;
+    match &view.about {
+        About::Requirement(wanted) => requirement(view, wanted),
+        About::Pull(pull) => html! {
+            section {
+                h2 { "Pull request" }
+                p.muted {
+                    "#" (pull.number) " of " (pull.author_login.as_deref().unwrap_or("ghost"))
+                    ", judged by the policy of " (view.stored.spec.product)
+                }
+                @if view.caller.may(Right::ReadPayload) { pre.text { (pull.body) } }
+            }
+        },
+    }
+}
+
+fn requirement(view: &View, wanted: &Wanted) -> Markup {
+    let Wanted { row, edition, .. } = wanted;
     html! {
         section {
             h2 { "Requirement" }
             p.muted {
-                "Priority " (requirement.priority) ", submitted by "
-                (requirement.requested_by.as_deref().unwrap_or("an unknown caller"))
-                ", " (words::utc(requirement.created_at))
-                @if view.edition > 0 { "; amended " (counted(view.edition.unsigned_abs(), "time")) }
+                "Priority " (row.priority) ", submitted by "
+                (row.requested_by.as_deref().unwrap_or("an unknown caller"))
+                ", " (words::utc(row.created_at))
+                @if *edition > 0 { "; amended " (counted(edition.unsigned_abs(), "time")) }
             }
-            (changes(view))
-            @if view.caller.may(Right::ReadPayload) { pre.text { (requirement.body) } }
+            (changes(view, wanted))
+            @if view.caller.may(Right::ReadPayload) { pre.text { (row.body) } }
         }
     }
 }

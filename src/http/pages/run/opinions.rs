@@ -115,7 +115,7 @@ async fn stale(
     let have = Have::default();
     let view = View::load(app, caller, run, None, &have).await?;
     let main = super::page(&view, &have, &changed(&view, given, now));
-    let mut response = layout::page(&app.settings, Some(caller), &view.requirement.title, &main);
+    let mut response = layout::page(&app.settings, Some(caller), view.about.title(), &main);
     *response.status_mut() = StatusCode::CONFLICT;
     Ok(response)
 }

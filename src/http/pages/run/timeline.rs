@@ -93,7 +93,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
         let is_move = |next: &&event::Row| !is_aside(&next.body);
         let to = events[place + 1..].iter().find(is_move).map_or(end, |next| next.at);
         match &*event.body {
-            Event::Started | Event::Forked { .. } => turn = 1,
+            Event::Started { .. } | Event::Forked { .. } => turn = 1,
             Event::Answered { turn: answered, .. } => {
                 turn = i32::try_from(*answered).unwrap_or(0) + 1;
                 conclude(&mut visits, &event.body);
@@ -371,7 +371,10 @@ mod tests {
         let outcome = crate::core::workflow::Outcome::Declined;
         let declined =
             Event::Answered { turn: 1, outcome, note, progress: crate::core::run::Progress::default() };
-        let events = [event(1, "generate", Event::Started), event(2, "generate", declined)];
+        let events = [
+            event(1, "generate", Event::Started { progress: crate::core::run::Progress::default() }),
+            event(2, "generate", declined),
+        ];
         let attempts = [attempt(1, 1, Some((2, "answered")))];
         let steps = |goes_on| visits(&events, &attempts, at(9), goes_on).into_iter().map(|visit| visit.step);
         assert_eq!(steps(false).collect::<Vec<_>>(), ["generate"]);

@@ -19,7 +19,7 @@ use crate::{
     store::{
         self, Pool,
         amendment::{self, Links},
-        assessment, attempt, audit, budget, effect, event, opinion,
+        assessment, attempt, audit, budget, effect, event, opinion, pull,
         question::{self, Round},
         requirement, review,
         run::StoredRun,
@@ -39,7 +39,8 @@ const MOVES: i64 = 2000;
 pub(super) struct View {
     pub(super) forge: String,
     pub(super) stored: StoredRun,
-    pub(super) requirement: requirement::Row,
+    /// What the run is about.
+    pub(super) about: About,
     /// `None` when this release cannot read the run's graph.
     pub(super) workflow: Option<Arc<Workflow>>,
     /// The newest events, from one that says which job it ended.
@@ -59,12 +60,6 @@ pub(super) struct View {
     pub(super) findings: Vec<review::Row>,
     /// What the run asked, the first round first.
     pub(super) rounds: Vec<Round>,
-    /// How often the requirement was amended.
-    pub(super) edition: i32,
-    /// The requirements beside it.
-    pub(super) links: Links,
-    /// Another requirement with the same text, while both are under way.
-    pub(super) duplicate_of: Option<Uuid>,
     /// Empty when the browser has them.
     pub(super) diffs: Vec<effect::Diff>,
     /// How many diffs there are, and how many of their pushes are known to have succeeded.
@@ -81,6 +76,52 @@ pub(super) struct View {
     pub(super) cause: why::Cause,
 }
 
+/// What a run is about.
+pub(super) enum About {
+    /// A requirement.
+    Requirement(Box<Wanted>),
+    /// A pull request that others opened.
+    Pull(pull::Row),
+}
+
+/// A requirement, and those beside it.
+pub(super) struct Wanted {
+    pub(super) row: requirement::Row,
+    /// How often it was amended.
+    pub(super) edition: i32,
+    /// The requirements beside it.
+    pub(super) links: Links,
+    /// Another requirement with the same text, while both are under way.
+    pub(super) duplicate_of: Option<Uuid>,
+}
+
+impl About {
+    async fn load(pool: &Pool, stored: &StoredRun) -> Result<Option<Self>, Problem> {
+        let id = match stored.spec.subject {
+            Subject::Pull(id) => return Ok(pull::get(pool, id).await?.map(Self::Pull)),
+            Subject::Requirement(id) => id,
+        };
+        let Some(row) = requirement::get(pool, id).await? else { return Ok(None) };
+        Ok(Some(Self::Requirement(Box::new(Wanted {
+            row,
+            edition: amendment::newest(pool, id).await?.0,
+            links: amendment::links(pool, id).await?,
+            duplicate_of: match stored.run.has_ended() {
+                true => None,
+                false => amendment::duplicate(pool, id).await?,
+            },
+        }))))
+    }
+
+    /// The title of the page.
+    pub(super) fn title(&self) -> &str {
+        match self {
+            Self::Requirement(wanted) => &wanted.row.title,
+            Self::Pull(pull) => &pull.title,
+        }
+    }
+}
+
 impl View {
     /// Reads what the page of this run shows, but for what the browser has. The history ends before `before`.
     pub(super) async fn load(
@@ -93,8 +134,7 @@ impl View {
         let missing = || Problem::Missing(format!("There is no run {id}."));
         let pool = app.engine.pool();
         let (stored, job) = store::standing::with_job(pool, id).await?.ok_or_else(missing)?;
-        let Subject::Requirement(requirement) = stored.spec.subject;
-        let requirement = requirement::get(pool, requirement).await?.ok_or_else(missing)?;
+        let about = About::load(pool, &stored).await?.ok_or_else(missing)?;
         let (recent, attempts) = recent(pool, &stored).await?;
         let end = before.map_or(stored.version, |before| before.saturating_sub(1).clamp(0, stored.version));
         let listed = event::after(pool, id, end.saturating_sub(LISTED), LISTED.min(end).into()).await?;
@@ -119,12 +159,6 @@ impl View {
             offer: app.engine.offer(&stored, job.as_ref().map(|job| job.state)).await?,
             findings: review::findings(pool, id).await?,
             rounds: question::of_run(pool, id).await?,
-            edition: amendment::newest(pool, requirement.id).await?.0,
-            links: amendment::links(pool, requirement.id).await?,
-            duplicate_of: match stored.run.has_ended() {
-                true => None,
-                false => amendment::duplicate(pool, requirement.id).await?,
-            },
             diffs,
             diff_counts,
             effects: effect::newest(pool, id, i64::try_from(EFFECTS + 1).unwrap_or(i64::MAX)).await?,
@@ -133,7 +167,7 @@ impl View {
             spent: effect::spent(pool, id).await?,
             budget: budget::accounts(pool, id, &stored.spec.product).await?,
             cause: why(&stored.run, job.as_ref()),
-            requirement,
+            about,
             job,
             stored,
         })

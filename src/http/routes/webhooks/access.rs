@@ -6,6 +6,7 @@ use super::{ignored, known, news, store_news};
 use crate::{
     api::{Receipt, ReceiptResult},
     core::{requirement::RepoName, run::Topic},
+    engine::Follows,
     github::webhook::{Access, Hint, NamedRepository},
     http::{AppState, middleware::error::Error},
     store,
@@ -27,7 +28,8 @@ pub(super) async fn changed(app: &AppState, delivery: &str, access: &Access) -> 
         let delivery = format!("{delivery}@{name}");
         let repository = NamedRepository { name, id: None };
         let hint = Hint { whole: true, ..Hint::default() };
-        let receipt = store_news(app, news(&delivery, Topic::Pull, &repository, hint)).await?;
+        let receipt =
+            store_news(app, news(&delivery, Topic::Pull, &repository, hint), Follows::Nothing).await?;
         is_new |= receipt.result == ReceiptResult::Stored;
     }
     if !is_new {

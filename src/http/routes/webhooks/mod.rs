@@ -10,7 +10,7 @@ use axum::{Json, extract::State};
 use crate::{
     api::{Problem, Receipt, ReceiptResult},
     core::{run::Topic, words::counted},
-    engine::Received,
+    engine::{Follows, Received},
     github::webhook::{Delivery, Hint, Ignored, Meaning, NamedRepository},
     http::{
         AppState,
@@ -46,7 +46,7 @@ pub(super) async fn github(
     }
     let receipt = match (meaning, repository) {
         (Meaning::Changed(topic, hint), Some(repository)) => {
-            store_news(&app, news(&id, topic, &repository, hint)).await?
+            store_change(&app, &id, topic, &repository, hint).await?
         }
         (Meaning::Commented(pull), Some(repository)) => comments::written(&app, &repository, pull).await?,
         (Meaning::Pressed(press), Some(repository)) => {
@@ -59,6 +59,24 @@ pub(super) async fn github(
         }
     };
     Ok(Json(receipt))
+}
+
+/// Stores what changed; a pull request that others opened is judged, and what is open into a branch whose policy moved is
+/// judged again.
+async fn store_change(
+    app: &AppState,
+    delivery: &str,
+    topic: Topic,
+    repository: &NamedRepository,
+    mut hint: Hint,
+) -> Result<Receipt, Error> {
+    let (opened, moves_policy) = (hint.opened.take(), hint.moves_policy);
+    let follows = match &opened {
+        Some(opened) => Follows::Judgement(opened),
+        None if moves_policy => Follows::NewPolicy,
+        None => Follows::Nothing,
+    };
+    store_news(app, news(delivery, topic, repository, hint), follows).await
 }
 
 /// The signal that is stored.
@@ -76,8 +94,8 @@ fn news(delivery: &str, topic: Topic, repository: &NamedRepository, hint: Hint) 
 }
 
 /// Stores a signal and wakes the runs that it is about.
-async fn store_news(app: &AppState, news: News) -> Result<Receipt, Error> {
-    Ok(match app.engine.receive_signal(&news).await? {
+async fn store_news(app: &AppState, news: News, follows: Follows<'_>) -> Result<Receipt, Error> {
+    Ok(match app.engine.receive(&news, follows).await? {
         Received::Stored { runs } => {
             let what = format!("news of `{}` for {}", news.topic.as_str(), counted(runs, "live run"));
             Receipt::new(ReceiptResult::Stored, what)

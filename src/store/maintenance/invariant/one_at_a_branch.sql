@@ -7,7 +7,11 @@ from (
     union all
     select id, repository || ' ' || branch || ' has ' || count(*) over (partition by repository, branch) || ' runs',
            count(*) over (partition by repository, branch)
-    from run where status <> 'ended'
+    from run where status <> 'ended' and subject_kind = 'requirement'
+    union all
+    select id, 'pull request ' || subject_id || ' has ' || count(*) over (partition by subject_id) || ' runs',
+           count(*) over (partition by subject_id)
+    from run where status <> 'ended' and subject_kind = 'pull'
 ) held
 where holders > 1
 order by run_id limit $1

@@ -167,3 +167,35 @@ fn facts_of_an_earlier_edition_are_judged_as_they_were() {
     assert_eq!(with(&refuse), "blocked");
     assert_eq!(decided(LOW, refuse), "clear");
 }
+
+#[test]
+fn no_success_is_given_for_a_head_that_others_share() {
+    assert_eq!(decided(LOW, |facts| facts.pull_state.siblings = vec![8]), "waiting");
+    let mut shared = facts(LOW);
+    shared.pull_state.siblings = vec![8];
+    let assessment = judge(&shared);
+    assert!(assessment.awaits_only_people() && assessment.clearance().is_none());
+    assert!(assessment.sentence().contains("#8 has the same head"), "{}", assessment.sentence());
+}
+
+#[test]
+fn our_own_run_of_the_tests_blocks_unless_it_passed() {
+    let with = |tests: Option<OwnTests>| decided(LOW, |facts| facts.own_tests = tests);
+    assert_eq!((with(None), with(Some(OwnTests::Passed))), ("clear", "clear"));
+    assert_eq!(with(Some(OwnTests::Failed)), "blocked");
+    assert_eq!(with(Some(OwnTests::NotRun("there is no sandbox".to_owned()))), "blocked");
+}
+
+#[test]
+fn the_commits_of_others_on_their_own_branch_are_no_takeover() {
+    let theirs = |facts: &mut Facts| {
+        facts.pull_state.is_theirs = true;
+        facts.pull_state.author = person(1, "ann");
+        facts.pull_state.committers = vec![person(1, "ann")];
+        facts.review_demanded = false;
+        facts.review = None;
+    };
+    assert_eq!(decided(LOW, theirs), "clear");
+    // Who opened it cannot approve it.
+    assert_eq!(decided(CRITICAL, theirs), "waiting");
+}

@@ -144,10 +144,13 @@ fn facts(paths: &[&str]) -> Facts {
             state: PullState::Open,
             draft: false,
             base_branch: "main".to_owned(),
+            is_theirs: false,
+            siblings: vec![],
             author: person(99, "aspora-coding-agent[bot]"),
             committers: vec![person(99, "aspora-coding-agent[bot]")],
             foreign_commits: vec![],
         },
+        own_tests: None,
     }
 }
 

@@ -272,7 +272,7 @@ fn a_fork_begins_at_its_step_with_what_was_learnt() {
     );
     assert_eq!((&run.progress, run.visits["merge"], run.was_sent_here()), (&progress, 1, true));
     assert_eq!(
-        Run::begin(&workflow, &Event::Started, now()),
+        Run::begin(&workflow, &Event::Started { progress: Progress::default() }, now()),
         Run::start(&workflow, now()),
         "every history begins the same way"
     );
