@@ -19,6 +19,7 @@ mod key;
 mod limit;
 mod outage;
 mod overview;
+mod policy;
 mod problem;
 mod product;
 mod pull;
@@ -51,6 +52,10 @@ pub use limit::{Limit, Most};
 pub use outage::{Outage, OutageProbe};
 pub use overview::{
     BaseCheck, FindingFigures, Overview, PolicyOverview, ReviewFigures, RunFigures, TierOverview,
+};
+pub use policy::{
+    NewSimulation, NewValidation, PolicyOutlook, PolicyRemark, PolicySimulation, SimulatedChange,
+    SimulationSummary, Today, Validation,
 };
 pub use problem::{Fault, Problem};
 pub use product::{Product, Reviewer};

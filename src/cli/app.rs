@@ -105,10 +105,14 @@ impl App {
     ) -> anyhow::Result<()> {
         tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
         let throttle = ForgeThrottle::new(engine.pool().clone(), &self.forge.api_url);
+        let forge = Arc::new(self.client()?.behind(Arc::new(throttle)));
+        let git_breaker = Breaker::of_git(engine.pool().clone(), &self.forge.url);
+        let workspaces = self.workspaces(Arc::clone(&forge))?.behind(git_breaker.map(|it| Arc::new(it) as _));
         let settings = http::Settings {
             public_url: self.public_url.clone(),
             forge_url: self.forge.url.clone(),
-            forge: Some(Arc::new(self.client()?.behind(Arc::new(throttle)))),
+            forge: Some(forge),
+            workspaces: Some(workspaces),
             webhook_secrets: self.webhook_secrets.clone(),
             forge_is_stand_in: self.forge_is_stand_in,
             model_is_stand_in: self.model_is_stand_in,

@@ -40,6 +40,7 @@ mod open_pulls;
 mod opinions;
 mod outages;
 mod people;
+mod policy;
 mod pushes;
 mod questions;
 mod quiet;

@@ -1,5 +1,6 @@
 //! The policy: its golden vectors, its decisions, and mistakes that must not come back.
 
+mod cases;
 mod checks;
 mod ci;
 mod classify;
@@ -8,7 +9,9 @@ mod contract;
 mod document;
 mod merge;
 mod people;
+mod replay;
 mod report;
+mod simulation;
 
 use chrono::{DateTime, Duration, Utc};
 
