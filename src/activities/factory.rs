@@ -40,6 +40,8 @@ pub struct Factory {
     pub polling: Polling,
     /// The most model calls that a run may make without pushing a new head.
     pub calls_without_head: u32,
+    /// How reviewers are asked by HTTP.
+    pub reviewers: review::Access,
 }
 
 /// The default of [`Factory::calls_without_head`]: twice what a successful round can need.

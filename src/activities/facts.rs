@@ -68,6 +68,8 @@ impl Attempt<'_> {
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
         let other_products = self.other_products(&product).await?;
         let git = GitFacts::gather(mirror, &base, head).await?;
+        self.add_late_findings(mirror, (pull.number, arrival), (&base, head)).await?;
+        let conversations = self.open_conversations(pull.number).await?;
         let others = self.others(mirror, (&base, head), &pushes, pull.number).await?;
         let reviews = self.factory.forge.reviews(&self.repo, pull.number).await?;
         let approvals = self.approvals(&reviews).await?;
@@ -110,6 +112,7 @@ impl Attempt<'_> {
             rounds_left: self.rounds_left,
             approvals,
             remarks: Some(remarks),
+            conversations,
             pull_state: PullFact {
                 state: pull.state,
                 draft: pull.draft,
@@ -163,7 +166,7 @@ impl Attempt<'_> {
     }
 
     /// How often what is wanted was amended by now, and when last.
-    async fn newest_edition(&self) -> Result<(i32, Option<DateTime<Utc>>), Failure> {
+    pub(super) async fn newest_edition(&self) -> Result<(i32, Option<DateTime<Utc>>), Failure> {
         match self.brief.requirement() {
             Some(requirement) => Ok(amendment::newest(&self.factory.pool, requirement).await?),
             None => Ok((0, None)),
@@ -177,7 +180,9 @@ impl Attempt<'_> {
         if review.edition != self.newest_edition().await?.0 {
             return Ok(None);
         }
+        let by = self.reviewed_by(head).await?;
         Ok(Some(Review {
+            by,
             head: head.clone(),
             completed_at: review.reviewed_at,
             failed: review.failed,

@@ -5,7 +5,7 @@ use crate::{
     core::{
         change::{Change, ChangeKind},
         path::RepoPath,
-        policy::{Contract, MergePreview, POLICY_LIMIT, POLICY_PATH},
+        policy::{Contract, MergePreview},
         sha::Sha,
         visible::looks_alike,
     },
@@ -27,11 +27,11 @@ pub(super) struct GitFacts {
 
 impl GitFacts {
     pub(super) async fn gather(mirror: &Mirror, base: &Sha, head: &Sha) -> Result<Self, Failure> {
-        let (base_policy, head_policy) = (policy(mirror, base).await?, policy(mirror, head).await?);
+        let (base_policy, head_policy) = (mirror.policy(base).await?, mirror.policy(head).await?);
         let forks = mirror.merge_bases(base, head).await?;
         let mut fork_policies = Vec::new();
         for fork in &forks {
-            let text = policy(mirror, fork).await?;
+            let text = mirror.policy(fork).await?;
             if !fork_policies.contains(&text) {
                 fork_policies.push(text);
             }
@@ -71,18 +71,4 @@ async fn is_unseen(mirror: &Mirror, from: Option<&Sha>, head: &Sha, path: &str) 
         None => Some(String::new()),
     };
     Ok(before.zip(read(head).await?).is_some_and(|(before, after)| looks_alike(path, &before, &after)))
-}
-
-/// The policy's text at a commit. What cannot be one is kept so far that it is refused for what is wrong with it
-/// and not taken for absent: bytes that are not UTF-8 stay visible, and of one that is too large enough is kept.
-async fn policy(mirror: &Mirror, commit: &Sha) -> Result<Option<String>, Failure> {
-    let path: RepoPath = POLICY_PATH.parse().map_err(Failure::last)?;
-    let bytes = match mirror.read(commit, &path).await {
-        Err(workspace::Error::TooLarge { .. }) => Some(vec![b' '; POLICY_LIMIT + 1]),
-        read => read?,
-    };
-    Ok(bytes.map(|bytes| {
-        let kept = bytes.len().min(POLICY_LIMIT + 1);
-        String::from_utf8_lossy(&bytes[..kept]).into_owned()
-    }))
 }

@@ -31,6 +31,7 @@ mod merging;
 mod open_pulls;
 pub mod orders;
 mod outages;
+mod policy_trial;
 mod publish;
 mod quiet;
 mod rate_limits;
@@ -43,6 +44,7 @@ mod review;
 mod second_look;
 mod takeover;
 mod test;
+mod threads;
 mod update;
 mod verdict;
 mod wait;
@@ -57,9 +59,11 @@ pub use self::{
     factory::{CALLS_WITHOUT_HEAD, Factory, Polling},
     listing::Lister,
     outages::{Breaker, Probes},
+    policy_trial::{Tried, policy_today, try_policy},
     rate_limits::{ForgeThrottle, ModelThrottle},
     reconciler::Reconciler,
     report::run_of_check,
+    review::Access as ReviewerAccess,
 };
 use crate::{
     core::{

@@ -217,7 +217,7 @@ async fn remarks(at: &Attempt<'_>) -> Result<Vec<Finding>, Failure> {
 async fn findings(at: &Attempt<'_>, head: &Sha) -> Result<Vec<Finding>, Failure> {
     let found = review::findings_of_head(&at.factory.pool, at.lease.run, head).await?;
     let open = found.into_iter().filter(|found| found.state == FindingState::Open);
-    Ok(open.map(|found| found.finding).filter(|finding| finding.severity.is_actionable()).collect())
+    Ok(open.map(|found| found.finding).filter(|finding| finding.is_actionable()).collect())
 }
 
 async fn blockers(at: &Attempt<'_>, head: &Sha) -> Result<Vec<String>, Failure> {

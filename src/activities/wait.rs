@@ -21,6 +21,14 @@ pub(super) fn wait(at: &Attempt<'_>, reason: String) -> Reply {
     park(at, reason, entered(at), at.factory.polling, Awaited::Machines)
 }
 
+/// Waits for what others do, and at most until then; `reason` follows "waiting for".
+pub(super) fn wait_until(at: &Attempt<'_>, reason: String, until: DateTime<Utc>) -> Reply {
+    match wait(at, reason) {
+        Reply::Park(park, progress) => Reply::Park(Park { until: park.until.min(until), ..park }, progress),
+        reply => reply,
+    }
+}
+
 /// Waits for what only these people can do.
 pub(super) fn wait_for_people(at: &Attempt<'_>, reason: String, awaited: Awaited) -> Reply {
     park(at, reason, entered(at), at.factory.polling, awaited)

@@ -24,6 +24,12 @@ pub struct Finding {
     pub line: Option<i32>,
     /// What is wrong.
     pub message: String,
+    /// The reviewer that found it, where it is not the built-in one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether it is only shown: an advisory reviewer found it.
+    #[serde(default)]
+    pub advisory: bool,
     /// `open`, `fixed`, `gone` or `dismissed`.
     pub state: String,
     /// The head that no longer has it, or on which it was dismissed.
@@ -37,16 +43,18 @@ pub struct Finding {
 
 impl From<review::Row> for Finding {
     fn from(row: review::Row) -> Self {
-        let finding::Finding { severity, .. } = row.finding();
+        let finding: finding::Finding = row.finding();
         Self {
             head_sha: row.head_sha,
             fingerprint: row.fingerprint,
             severity: row.severity,
-            actionable: severity.is_actionable(),
-            blocking: severity.blocks(),
+            actionable: finding.is_actionable(),
+            blocking: finding.is_blocking(),
             path: row.path,
             line: row.line,
             message: row.message,
+            source: row.source,
+            advisory: row.advisory,
             state: row.state,
             state_sha: row.state_sha,
             state_by: row.state_by,

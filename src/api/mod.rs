@@ -19,6 +19,7 @@ mod key;
 mod limit;
 mod outage;
 mod overview;
+mod policy;
 mod problem;
 mod product;
 mod pull;
@@ -52,8 +53,12 @@ pub use outage::{Outage, OutageProbe};
 pub use overview::{
     BaseCheck, FindingFigures, Overview, PolicyOverview, ReviewFigures, RunFigures, TierOverview,
 };
+pub use policy::{
+    NewSimulation, NewValidation, PolicyOutlook, PolicyRemark, PolicySimulation, SimulatedChange,
+    SimulationSummary, Today, Validation,
+};
 pub use problem::{Fault, Problem};
-pub use product::Product;
+pub use product::{Product, Reviewer};
 pub use pull::{JudgedPull, JudgedPulls};
 pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{core::judging::Judging, store::product};
+use crate::{
+    core::{judging::Judging, reviewer::Setting},
+    store::product,
+};
 
 /// A product and the one repository that it may write to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -51,6 +54,10 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub open_pulls: Option<i32>,
+    /// Who reviews its pull requests, at most 8, one of them blocking. Absent: the built-in reviewer alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 8)]
+    pub reviewers: Vec<Reviewer>,
     /// Whether the pull requests that other people and programs open are judged: `off`, `shadow` (judged, and nothing said
     /// of it on the forge) or `on`.
     #[serde(default = "off")]
@@ -67,6 +74,57 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(read_only)]
     pub warnings: Vec<String>,
+}
+
+/// A reviewer of a product. What is absent has the default of its kind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reviewer {
+    /// `builtin`, `greptile`, `coderabbit`, `copilot`, `check` or `http`.
+    #[schema(example = "greptile")]
+    pub kind: String,
+    /// Its name in reports, unique in the list. Absent: the kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^[A-Za-z0-9-]{1,100}$")]
+    pub name: Option<String>,
+    /// The slug of the app whose signs alone count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "greptile-apps")]
+    pub app: Option<String>,
+    /// The name of its check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<String>,
+    /// The comment that asks it for a review of a head, once a head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<String>,
+    /// Of kind `http`: the base of `/reviews/{owner}/{repo}/pr/{n}/findings`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(example = "https://api.greptile.com/v1")]
+    pub url: Option<String>,
+    /// `blocking` or `advisory`. Absent: `blocking`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// How many minutes its review is awaited. Absent: 20.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1440)]
+    pub timeout_minutes: Option<u32>,
+    /// Whether the built-in reviewer takes over when the review has not come by then. Absent: no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<bool>,
+}
+
+impl From<Reviewer> for Setting {
+    fn from(given: Reviewer) -> Self {
+        let Reviewer { kind, name, app, check, ask, url, mode, timeout_minutes, fallback } = given;
+        Self { kind, name, app, check, ask, url, mode, timeout_minutes, fallback }
+    }
+}
+
+impl From<Setting> for Reviewer {
+    fn from(setting: Setting) -> Self {
+        let Setting { kind, name, app, check, ask, url, mode, timeout_minutes, fallback } = setting;
+        Self { kind, name, app, check, ask, url, mode, timeout_minutes, fallback }
+    }
 }
 
 fn main() -> String {
@@ -95,6 +153,7 @@ impl From<product::Product> for Product {
             merge_method,
             answer_hours,
             open_pulls,
+            reviewers,
             judging,
             merges_theirs,
             tests_theirs,
@@ -111,6 +170,7 @@ impl From<product::Product> for Product {
             merge_method,
             answer_hours,
             open_pulls,
+            reviewers: reviewers.0.into_iter().map(Reviewer::from).collect(),
             judging,
             merges_theirs,
             tests_theirs,

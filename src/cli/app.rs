@@ -10,7 +10,9 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    activities::{Breaker, Factory, ForgeThrottle, Lister, ModelThrottle, Polling, Probes, Reconciler},
+    activities::{
+        Breaker, Factory, ForgeThrottle, Lister, ModelThrottle, Polling, Probes, Reconciler, ReviewerAccess,
+    },
     core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
     github::{self, Credential, Forge},
@@ -71,6 +73,8 @@ pub struct App {
     pub smtp: Option<notify::Smtp>,
     /// Whether people may be notified at private addresses.
     pub notify_private: bool,
+    /// The keys of reviewers that are asked by HTTP, each with the origin of its server.
+    pub reviewer_keys: Vec<(String, SecretString)>,
 }
 
 impl App {
@@ -101,10 +105,14 @@ impl App {
     ) -> anyhow::Result<()> {
         tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
         let throttle = ForgeThrottle::new(engine.pool().clone(), &self.forge.api_url);
+        let forge = Arc::new(self.client()?.behind(Arc::new(throttle)));
+        let git_breaker = Breaker::of_git(engine.pool().clone(), &self.forge.url);
+        let workspaces = self.workspaces(Arc::clone(&forge))?.behind(git_breaker.map(|it| Arc::new(it) as _));
         let settings = http::Settings {
             public_url: self.public_url.clone(),
             forge_url: self.forge.url.clone(),
-            forge: Some(Arc::new(self.client()?.behind(Arc::new(throttle)))),
+            forge: Some(forge),
+            workspaces: Some(workspaces),
             webhook_secrets: self.webhook_secrets.clone(),
             forge_is_stand_in: self.forge_is_stand_in,
             model_is_stand_in: self.model_is_stand_in,
@@ -208,6 +216,8 @@ impl App {
             public_url: self.public_url.clone(),
             polling: self.polling,
             calls_without_head: self.calls_without_head,
+            reviewers: ReviewerAccess::new(self.notify_private, self.reviewer_keys.clone())
+                .context("no client for reviewers can be built")?,
         })
     }
 }

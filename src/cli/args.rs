@@ -7,7 +7,8 @@ use url::Url;
 
 use super::commands::{
     archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, options::Database,
-    outage, product, queue, requirement, retention, run, schedule, serve, subscription, worker,
+    outage, policy, product, queue, replay, requirement, retention, run, schedule, serve, subscription,
+    worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -31,7 +32,7 @@ pub struct Arguments {
     pub(super) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or `doctor` found a problem; 2 usage error; 3 the run did not succeed; 4 not authorized.";
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or `doctor` found a problem; 2 usage error; 3 the run did not succeed, a policy is refused, or a case or decision differs; 4 not authorized.";
 
 /// How to print results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,6 +61,11 @@ pub(super) enum Command {
     /// List and configure products.
     #[command(subcommand)]
     Product(product::Command),
+    /// Check, explain and try a risk policy, and run its golden cases.
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Judge every recorded decision again from its recorded facts, and name each that differs.
+    Replay(replay::Replay),
     /// List and set concurrency limits of jobs.
     #[command(subcommand)]
     Limit(limit::Command),

@@ -261,6 +261,7 @@ fn app(
         smtp: settings.smtp.clone(),
         // What runs beside it on this machine has private addresses.
         notify_private: true,
+        reviewer_keys: settings.reviewer_keys.clone(),
     })
 }
 

@@ -22,7 +22,7 @@ use self::{
     client::{Client, Failure},
     commands::{
         archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, migrate, outage,
-        product, queue, requirement, retention, run, schedule, serve, subscription, worker,
+        policy, product, queue, replay, requirement, retention, run, schedule, serve, subscription, worker,
     },
     print::Printer,
 };
@@ -35,16 +35,18 @@ enum Exit {
     Success,
     /// The run that was followed did not succeed.
     RunNotSucceeded,
+    /// A policy is refused, or one of its cases or a recorded decision differs.
+    Refused,
     /// The doctor found a problem.
     Unhealthy,
 }
 
-/// Runs a command; its exit code: 0 success, 1 error or unhealthy, 3 the run did not succeed, 4 not
-/// authorized. (Usage errors exit with 2, by clap.)
+/// Runs a command; its exit code: 0 success, 1 error or unhealthy, 3 the run did not succeed, a policy
+/// is refused or something differs, 4 not authorized. (Usage errors exit with 2, by clap.)
 pub async fn execute(arguments: Arguments) -> ExitCode {
     match dispatch(arguments).await {
         Ok(Exit::Success) => ExitCode::SUCCESS,
-        Ok(Exit::RunNotSucceeded) => ExitCode::from(3),
+        Ok(Exit::RunNotSucceeded | Exit::Refused) => ExitCode::from(3),
         Ok(Exit::Unhealthy) => ExitCode::FAILURE,
         // The reader of the pipe closed it, as `head` does in `aspora run events … | head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -65,6 +67,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Budget(command) => budget::run(&client()?, &printer, command).await,
         Command::Dlq(command) => dlq::run(&client()?, &printer, command).await,
         Command::Product(command) => product::run(&client()?, &printer, command).await,
+        Command::Policy(command) => policy::run(client, &printer, command).await,
+        Command::Replay(options) => replay::run(&printer, options).await,
         Command::Hold(options) => hold::place(&client()?, &printer, options).await,
         Command::Release(options) => hold::release(&client()?, &printer, options).await,
         Command::Queue(command) => queue::run(&client()?, &printer, command).await,

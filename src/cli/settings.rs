@@ -1,5 +1,6 @@
 //! Settings from environment variables: one table, read once; an invalid value is an error that names it.
 
+mod reviewers;
 mod table;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -59,6 +60,8 @@ pub struct Settings {
     pub smtp: Option<Smtp>,
     /// Whether people may be notified at private addresses.
     pub notify_private: bool,
+    /// The keys of reviewers that are asked by HTTP, each with the origin of its server.
+    pub reviewer_keys: Vec<(String, SecretString)>,
 }
 
 impl Settings {
@@ -98,6 +101,7 @@ impl Settings {
             model: model(&get)?,
             smtp: smtp(&get)?,
             notify_private: notify_private(&get)?,
+            reviewer_keys: reviewers::keys(&get)?,
         })
     }
 
@@ -126,6 +130,7 @@ impl Settings {
             calls_without_head: self.calls_without_head,
             smtp: self.smtp.clone(),
             notify_private: self.notify_private,
+            reviewer_keys: self.reviewer_keys.clone(),
         })
     }
 

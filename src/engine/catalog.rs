@@ -13,6 +13,7 @@ use crate::{
         merge_method::MergeMethod,
         reason::Reason,
         requirement::{ProductName, RepoName},
+        reviewer::Setting,
     },
     store::{
         self, Connection, Pool,
@@ -50,6 +51,8 @@ pub struct ProductSettings<'a> {
     pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once.
     pub open_pulls: Option<i32>,
+    /// Who reviews its pull requests.
+    pub reviewers: &'a [Setting],
     /// Whether the pull requests of others are judged.
     pub judging: Judging,
     /// Whether theirs are merged by us once they are cleared.
@@ -218,6 +221,7 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::merge_by(&mut *tx, name, new.merge_method).await?;
     store::product::remind_after(&mut *tx, name, new.answer_hours).await?;
     store::product::cap_pulls(&mut *tx, name, new.open_pulls).await?;
+    store::product::review_by(&mut *tx, name, new.reviewers).await?;
     let ours = (new.merges_theirs, new.tests_theirs);
     store::product::judge_theirs(&mut *tx, name, new.judging, ours).await?;
     let key = Key::Product(name.clone());
@@ -240,7 +244,7 @@ fn view(product: &Product) -> Value {
         "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
         "merge_method": product.merge_method, "open_pulls": product.open_pulls,
-        "answer_hours": product.answer_hours, "judging": product.judging,
+        "answer_hours": product.answer_hours, "reviewers": product.reviewers.0, "judging": product.judging,
         "merges_theirs": product.merges_theirs, "tests_theirs": product.tests_theirs,
     })
 }

@@ -13,6 +13,7 @@ mod budget;
 pub mod catalog;
 mod command;
 mod control;
+pub mod decisions;
 mod fork;
 pub mod group_commit;
 mod halt;

@@ -18,16 +18,17 @@ mod error;
 mod graphql;
 mod headers;
 mod inspect;
+mod known_branches;
 mod merge;
 mod merge_answer;
 pub mod permissions;
 mod pulls;
 mod repository;
 mod reviews;
-mod signatures;
 mod stacks;
 mod statuses;
 pub mod text;
+mod threads;
 mod throttle;
 mod timeline;
 mod versions;
@@ -45,7 +46,7 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use url::Url;
 
 use self::{
-    abilities::Refusals, credentials::Credentials, repository::Names, signatures::Signatures,
+    abilities::Refusals, credentials::Credentials, known_branches::KnownBranches, repository::Names,
     versions::Notices,
 };
 
@@ -69,6 +70,7 @@ pub use repository::{GitAccess, Repository};
 pub use reviews::{NewReview, NewReviewComment, Review, ReviewComment};
 pub use stacks::Layer;
 pub use statuses::{CommitStatus, NewStatus};
+pub use threads::{GivenReview, Thread, ThreadComment, Writer};
 pub use throttle::{Effort, Minting, Throttle};
 pub use versions::API_VERSION;
 
@@ -127,7 +129,7 @@ pub struct Forge {
     names: Names,
     notices: Notices,
     refusals: Refusals,
-    signatures: Signatures,
+    branches: KnownBranches,
     /// Whether the server is thought to have `merge-async`; false once it has said that it has not.
     merges_async: AtomicBool,
     throttle: Option<Arc<dyn Throttle>>,
@@ -165,7 +167,7 @@ impl Forge {
             names: Names::default(),
             notices: Notices::default(),
             refusals: Refusals::default(),
-            signatures: Signatures::default(),
+            branches: KnownBranches::default(),
             merges_async: AtomicBool::new(true),
             throttle: None,
             config,

@@ -124,7 +124,7 @@ impl Forge {
     pub async fn forget(&self, repo: &RepoName) {
         self.credentials.tokens.forget(&repo.to_string()).await;
         self.refusals.forget(repo);
-        self.signatures.forget(repo);
+        self.branches.forget(repo);
         self.names.with(repo, |known| known.current = None);
     }
 

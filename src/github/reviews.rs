@@ -153,7 +153,7 @@ impl Forge {
     }
 }
 
-fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ApprovalState>, D::Error> {
+pub(super) fn state<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ApprovalState>, D::Error> {
     Ok(match String::deserialize(from)?.as_str() {
         "APPROVED" => Some(ApprovalState::Approved),
         "CHANGES_REQUESTED" => Some(ApprovalState::ChangesRequested),

@@ -4,6 +4,7 @@ mod middleware;
 mod oidc;
 mod overview;
 mod pages;
+mod policy;
 mod routes;
 mod scope;
 mod serve;
@@ -23,7 +24,7 @@ pub use self::{
     routes::openapi,
     serve::serve,
 };
-use crate::{core::access::Key, engine::Engine, github::Forge};
+use crate::{core::access::Key, engine::Engine, github::Forge, workspace::Workspaces};
 
 /// What every route may use.
 #[derive(Clone)]
@@ -43,6 +44,8 @@ pub struct Settings {
     pub forge_url: String,
     /// The client of the forge, which is asked about a product when it is put; without one nothing is asked.
     pub forge: Option<Arc<Forge>>,
+    /// This machine's copies of the products' repositories, on which policies are tried; without them none is.
+    pub workspaces: Option<Workspaces>,
     /// The secrets that webhooks may be signed with; two while one is being changed.
     pub webhook_secrets: Vec<SecretString>,
     /// The forge is the twin, not GitHub; pages say so.

@@ -10,7 +10,7 @@ use std::{
 use reqwest::{
     Client, Response, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
-    header::{CONTENT_TYPE, RETRY_AFTER},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
     redirect::Policy,
 };
 use url::{Host, Url};
@@ -90,6 +90,37 @@ impl HttpClient {
                 Err(Failure::Retry { error, status: None, after: None })
             }
         }
+    }
+}
+
+/// The most bytes of an answer to a question.
+const ANSWER_LIMIT: usize = 1024 * 1024;
+
+impl HttpClient {
+    /// Gets JSON; the status and the text.
+    pub(super) async fn get(
+        &self,
+        url: &Url,
+        authorization: Option<String>,
+    ) -> Result<(u16, String), String> {
+        if !self.allows_private && literal(url).is_some_and(|ip| !is_public(ip)) {
+            return Err(Private(url.host_str().unwrap_or_default().to_owned()).to_string());
+        }
+        let mut request = self.client.get(url.clone()).header(ACCEPT, "application/json");
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let failed = |error: reqwest::Error| reason(&error.without_url());
+        let mut response = request.send().await.map_err(failed)?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(failed)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER_LIMIT {
+                return Err(format!("its answer has over {ANSWER_LIMIT} bytes"));
+            }
+        }
+        let text = String::from_utf8(bytes).map_err(|_| "its answer is not UTF-8".to_owned())?;
+        Ok((response.status().as_u16(), text))
     }
 }
 

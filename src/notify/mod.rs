@@ -1,9 +1,11 @@
-//! Messages to people, outside of the forge: webhooks, Slack, and mail. The only room that names lettre.
+//! Messages to people, outside of the forge: webhooks, Slack, and mail, and questions to servers that people name. The only
+//! room that names lettre.
 //!
 //! An attempt either delivers, or says whether another one may. What a target answers is foreign text: a few words of it
 //! are kept as the error and nothing else of it is read.
 
 mod address;
+mod asker;
 mod email;
 mod http_client;
 mod signature;
@@ -19,6 +21,7 @@ use uuid::Uuid;
 
 pub use self::{
     address::{BadAddress, Checked, check},
+    asker::Asker,
     signature::{SecretError, SigningSecret},
 };
 use self::{email::Mailer, http_client::HttpClient};

@@ -63,8 +63,12 @@ impl Mirror {
     /// # Errors
     /// As [`Mirror::change`].
     pub async fn diff_bytes(&self, base: &Sha, head: &Sha) -> Result<u64, Error> {
-        let limit = usize::try_from(DIFF_LIMIT).unwrap_or(usize::MAX).saturating_add(1);
         let from = self.fork_point(base, head).await?;
+        self.diff_bytes_from(&from, head).await
+    }
+
+    pub(super) async fn diff_bytes_from(&self, from: &Sha, head: &Sha) -> Result<u64, Error> {
+        let limit = usize::try_from(DIFF_LIMIT).unwrap_or(usize::MAX).saturating_add(1);
         let call = self.difference(from.as_str(), head.as_str()).and(["--patch", "--no-color"]);
         Ok(call.cut_at(limit).ends_with(&[0]).await?.output.len() as u64)
     }

@@ -9,7 +9,11 @@ use super::{
     link::Link,
     names::{reference, sha, shown},
 };
-use crate::core::{path::RepoPath, sha::Sha};
+use crate::core::{
+    path::RepoPath,
+    policy::{POLICY_LIMIT, POLICY_PATH},
+    sha::Sha,
+};
 
 const LARGEST_FILE: usize = 16 << 20;
 
@@ -88,6 +92,20 @@ impl Mirror {
         }
     }
 
+    /// The commit that a name stands for: a branch, a tag, `HEAD`, or what git makes of it.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when it stands for none.
+    pub async fn commit_of(&self, name: &str) -> Result<Sha, Error> {
+        let commit = format!("{name}^{{commit}}");
+        let call = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]);
+        let answer = call.ends_with(&[0, 1, 128]).await?;
+        if answer.code != 0 {
+            return Err(Error::Missing(format!("{name:?} is no commit of {}", self.path.display())));
+        }
+        sha(String::from_utf8_lossy(&answer.output).trim())
+    }
+
     /// Whether the mirror holds this commit.
     ///
     /// # Errors
@@ -153,6 +171,25 @@ impl Mirror {
             }
             Some(_) | None => Ok(None),
         }
+    }
+
+    /// The policy's text at a commit, if there is one. What cannot be a policy is kept so far that it is refused for what
+    /// is wrong with it and not taken for absent: bytes that are not UTF-8 stay visible, and of one that is too large
+    /// enough is kept.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the mirror lacks the commit.
+    pub async fn policy(&self, commit: &Sha) -> Result<Option<String>, Error> {
+        let path: RepoPath =
+            POLICY_PATH.parse().map_err(|error| Error::refused(POLICY_PATH, format!("{error}")))?;
+        let bytes = match self.read(commit, &path).await {
+            Err(Error::TooLarge { .. }) => Some(vec![b' '; POLICY_LIMIT + 1]),
+            read => read?,
+        };
+        Ok(bytes.map(|bytes| {
+            let kept = bytes.len().min(POLICY_LIMIT + 1);
+            String::from_utf8_lossy(&bytes[..kept]).into_owned()
+        }))
     }
 
     /// Whether `later` contains `earlier`; a commit contains itself.

@@ -10,6 +10,7 @@ mod config;
 mod declined;
 mod error;
 mod git;
+mod history;
 mod landed;
 mod link;
 mod made;

@@ -28,6 +28,12 @@ struct Shared {
     locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
+impl std::fmt::Debug for Workspaces {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Workspaces").field("root", &self.shared.config.root).finish_non_exhaustive()
+    }
+}
+
 impl Workspaces {
     /// Checks the configuration; nothing is read or written yet.
     ///

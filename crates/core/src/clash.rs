@@ -1,7 +1,7 @@
 //! New paths that are one file with an existing one where letter case or Unicode form does not count, as on macOS and
 //! Windows: a checkout there overwrites the one with the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,45 @@ impl Clash {
         format!(
             "{path:?} is {with:?} where letter case or Unicode form does not count, as on macOS and Windows"
         )
+    }
+}
+
+/// The paths of a tree, by what they are where letter case and Unicode form do not count.
+#[derive(Debug, Clone, Default)]
+pub struct Tree(BTreeMap<String, BTreeSet<String>>);
+
+impl Tree {
+    /// The tree of these paths.
+    #[must_use]
+    pub fn of(paths: Vec<String>) -> Self {
+        let mut tree = Self::default();
+        paths.into_iter().for_each(|path| tree.insert(path));
+        tree
+    }
+
+    /// Adds a path.
+    pub fn insert(&mut self, path: String) {
+        self.0.entry(fold(&path)).or_default().insert(path);
+    }
+
+    /// Takes a path out, if it is there.
+    pub fn remove(&mut self, path: &str) {
+        let folded = fold(path);
+        let Some(paths) = self.0.get_mut(&folded) else { return };
+        paths.remove(path);
+        if paths.is_empty() {
+            self.0.remove(&folded);
+        }
+    }
+
+    /// Every path that a new one could clash with: [`clashes`] finds among these what it finds in the whole tree.
+    #[must_use]
+    pub fn near(&self, new: &str) -> Vec<String> {
+        let folded = fold(new);
+        let inside = format!("{folded}/");
+        let same = std::iter::once(folded.as_str()).chain(above(&folded)).filter_map(|it| self.0.get(it));
+        let below = self.0.range(inside.clone()..).take_while(|(path, _)| path.starts_with(&inside));
+        same.chain(below.map(|(_, paths)| paths)).flatten().cloned().collect()
     }
 }
 
@@ -77,6 +116,19 @@ mod tests {
         check("stra\u{df}e", "STRASSE", true);
         check("Lib", "lib/a.py", true);
         check("Lib/b.py", "lib", true);
+    }
+
+    #[test]
+    fn what_is_near_a_path_holds_all_that_it_clashes_with() {
+        let paths = ["docs/API.md", "Lib", "lib/a.py", "LIB/b/c.py", "x", "lib2", "docs/caf\u{e9}.md"];
+        let tree = Tree::of(paths.map(str::to_owned).to_vec());
+        for new in ["docs/api.md", "lib", "Lib/b", "X/y", "lib/b/c.py/d", "docs/cafe\u{301}.md", "other"] {
+            assert_eq!(clashes([new], &tree.near(new)), clashes([new], &paths), "{new}");
+        }
+        let mut smaller = tree;
+        smaller.remove("docs/API.md");
+        smaller.remove("none");
+        assert!(smaller.near("docs/api.md").is_empty());
     }
 
     #[test]

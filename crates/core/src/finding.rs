@@ -75,6 +75,12 @@ pub struct Finding {
     pub message: String,
     /// The same finding on a later head has the same fingerprint.
     pub fingerprint: String,
+    /// The reviewer that found it, by its name; `None`: the built-in one, where it is the only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Whether it is only shown: an advisory reviewer found it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advisory: bool,
 }
 
 impl Finding {
@@ -92,22 +98,36 @@ impl Finding {
             line,
             message: message.to_owned(),
             fingerprint: hex::encode(&digest[..8]),
+            source: None,
+            advisory: false,
         }
+    }
+
+    /// Whether it is sent to remediation.
+    #[must_use]
+    pub const fn is_actionable(&self) -> bool {
+        !self.advisory && self.severity.is_actionable()
+    }
+
+    /// Whether it blocks the merge while it is open, whatever rounds are left.
+    #[must_use]
+    pub const fn is_blocking(&self) -> bool {
+        !self.advisory && self.severity.blocks()
     }
 
     /// Whether it holds the merge up while it is open: a blocking one does, and while rounds of remediation
     /// are left any actionable one.
     #[must_use]
     pub const fn holds_merge(&self, rounds_left: u32) -> bool {
-        self.severity.blocks() || (rounds_left > 0 && self.severity.is_actionable())
+        self.is_blocking() || (rounds_left > 0 && self.is_actionable())
     }
 }
 
 /// Counts findings for people: "2 actionable (1 blocking)".
 #[must_use]
 pub fn tally(findings: &[Finding]) -> String {
-    let actionable = findings.iter().filter(|finding| finding.severity.is_actionable()).count();
-    let blocking = findings.iter().filter(|finding| finding.severity.blocks()).count();
+    let actionable = findings.iter().filter(|finding| finding.is_actionable()).count();
+    let blocking = findings.iter().filter(|finding| finding.is_blocking()).count();
     format!("{actionable} actionable ({blocking} blocking)")
 }
 
@@ -138,5 +158,7 @@ mod tests {
             "2 actionable (1 blocking)"
         );
         assert_eq!(tally(&[finding(Severity::Low)]), "0 actionable (0 blocking)");
+        let advisory = Finding { advisory: true, ..finding(Severity::Critical) };
+        assert_eq!((tally(std::slice::from_ref(&advisory)), advisory.holds_merge(3)), (tally(&[]), false));
     }
 }

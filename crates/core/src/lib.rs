@@ -36,6 +36,7 @@ pub mod reason;
 pub mod redact;
 pub mod redelivery;
 pub mod requirement;
+pub mod reviewer;
 pub mod run;
 pub mod sha;
 pub mod subject;

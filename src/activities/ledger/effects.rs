@@ -178,6 +178,31 @@ pub(crate) struct ReviewIntent {
     pub(crate) findings: usize,
 }
 
+/// The comment that asks an app for its review of a head.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ReviewRequestIntent {
+    /// The reviewer, by its name.
+    pub(crate) reviewer: String,
+    pub(crate) head: Sha,
+}
+
+/// The resolution of a thread.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ResolveIntent {
+    /// The forge's id of the thread.
+    pub(crate) thread: String,
+    /// The head whose clean review it follows.
+    pub(crate) head: Sha,
+}
+
+/// A thread that is resolved.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Resolved {
+    /// Why the forge does not let us resolve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) refused: Option<String>,
+}
+
 /// A review that was posted.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Posted {
@@ -283,6 +308,16 @@ impl Effect for CommentIntent {
 impl Effect for RerunIntent {
     const KIND: &'static str = "rerun";
     type Observation = Reran;
+}
+
+impl Effect for ReviewRequestIntent {
+    const KIND: &'static str = "review_request";
+    type Observation = Posted;
+}
+
+impl Effect for ResolveIntent {
+    const KIND: &'static str = "resolve";
+    type Observation = Resolved;
 }
 
 impl Effect for ReviewIntent {

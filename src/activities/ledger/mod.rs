@@ -13,7 +13,8 @@ use serde_json::Value;
 pub(super) use self::effects::{
     Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommentIntent,
     CommitMessage, MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted,
-    PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ReviewIntent, StatusIntent, TestIntent, Tests,
+    PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ResolveIntent, Resolved, ReviewIntent,
+    ReviewRequestIntent, StatusIntent, TestIntent, Tests,
 };
 use super::{Failure, attempt::Attempt};
 use crate::{

@@ -10,13 +10,19 @@ use crate::{
     github::{Meaning, NotMerged},
 };
 
+/// How many open conversations are named.
+const LISTED: usize = 5;
+
 /// What follows from GitHub's reason.
 pub(super) async fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerged) -> Reply {
     let base = &at.stored.spec.base_branch;
     match meaning {
         Meaning::HeadMoved => answer(Outcome::Moved, "the forge says that the head moved"),
         Meaning::NotYet => wait(at, format!("the forge to be ready for the merge: {why}")),
-        Meaning::RulesUnmet => wait(at, format!("what the rules of `{base}` demand: {why}")),
+        Meaning::RulesUnmet => {
+            let open = open_conversations(at).await;
+            wait(at, format!("what the rules of `{base}` demand: {why}{open}"))
+        }
         Meaning::Draft => {
             wait_for_people(at, "the pull request, which is a draft".to_owned(), Awaited::Keepers)
         }
@@ -40,6 +46,16 @@ pub(super) async fn means(at: &Attempt<'_>, NotMerged { meaning, why }: NotMerge
         }
         Meaning::Unknown => answer(Outcome::Refused, format!("the forge cannot merge: {why}")),
     }
+}
+
+/// The open conversations on lines, which may be what the rules demand where we may not read them; nothing if there are
+/// none, or if the forge does not say.
+async fn open_conversations(at: &Attempt<'_>) -> String {
+    let Some(pull) = at.progress().pull else { return String::new() };
+    let threads = at.factory.forge.threads(&at.repo, pull).await.unwrap_or_default();
+    let open = threads.iter().filter(|thread| !thread.is_resolved);
+    let urls: Vec<&str> = open.filter_map(|thread| Some(thread.first()?.url.as_str())).take(LISTED).collect();
+    if urls.is_empty() { String::new() } else { format!("; conversations are open at {}", urls.join(", ")) }
 }
 
 /// The merge methods that would be allowed, as far as the forge says.

@@ -9,9 +9,9 @@ use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
     Deliveries, Drained, Events, Finding, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Most,
     NewAnswers, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule,
-    NewSubscription, Outage, OutageProbe, Overview, Product, ProductBudget, Questions, Queue, Redrive,
-    Redriven, Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget,
-    Schedule, Subscription, Why, Worker,
+    NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product,
+    ProductBudget, Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement,
+    Requirements, Resubmit, Run, RunBudget, Schedule, Subscription, Validation, Why, Worker,
 };
 
 impl Client {
@@ -84,6 +84,16 @@ impl Client {
     /// One run.
     pub(crate) async fn run(&self, id: Uuid) -> Result<Run, Failure> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}"))).await
+    }
+
+    /// What is wrong or odd about a policy.
+    pub(crate) async fn validate_policy(&self, new: &NewValidation) -> Result<Validation, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/policy/validate").json(new)).await
+    }
+
+    /// What a policy would have said of merged changes.
+    pub(crate) async fn simulate_policy(&self, new: &NewSimulation) -> Result<PolicySimulation, Failure> {
+        self.json(self.request(Method::POST, "/api/v1/policy/simulate").json(new)).await
     }
 
     /// Why a run is where it is.

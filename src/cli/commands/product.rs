@@ -1,12 +1,18 @@
 //! `aspora product`.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use super::{Client, Exit, Printer, plain};
-use crate::api::{Overview, PolicyOverview, Product, RunFigures};
-use crate::cli::text::short;
+use crate::{
+    api::{Overview, PolicyOverview, Product, Reviewer, RunFigures},
+    cli::text::short,
+};
 
 /// The subcommands of `aspora product`.
 #[derive(Debug, Subcommand)]
@@ -19,7 +25,7 @@ pub(crate) enum Command {
         name: String,
     },
     /// Create or replace a product; a limit that is not given is removed.
-    Put(Put),
+    Put(Box<Put>),
 }
 
 /// The configuration of a product.
@@ -53,6 +59,9 @@ pub(crate) struct Put {
     /// After this many hours of a wait for people, they are notified again [default: 24].
     #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i16).range(1..=720))]
     answer_hours: Option<i16>,
+    /// A file with the list of its reviewers in JSON [default: the built-in reviewer alone].
+    #[arg(long, value_name = "FILE")]
+    reviewers: Option<PathBuf>,
     /// Whether the pull requests that other people and programs open are judged; `shadow` says nothing on the forge.
     #[arg(long, default_value = "off", value_parser = ["off", "shadow", "on"])]
     judging: String,
@@ -82,7 +91,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             printer.say(&glance(&overview), &overview)?;
         }
         Command::Put(put) => {
-            let product = client.put_product(&Product::from(put)).await?;
+            let product = client.put_product(&put.product()?).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
             let mut text = format!("Product `{name}` uses the repository {repository}.");
             if product.judging == "off" {
@@ -100,25 +109,42 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
     Ok(Exit::Success)
 }
 
-impl From<Put> for Product {
-    fn from(put: Put) -> Self {
-        Self {
-            name: put.name,
-            repository: put.repository,
-            base_branch: put.base_branch,
-            test_command: put.test_command,
-            backlog: put.backlog,
-            concurrency: put.concurrency,
-            evidence_app: put.evidence_app,
-            check_deadline_minutes: put.check_deadline,
-            merge_method: put.merge_method,
-            answer_hours: put.answer_hours,
-            open_pulls: put.open_pulls,
-            judging: put.judging,
-            merges_theirs: put.merge_theirs,
-            tests_theirs: put.test_theirs,
+impl Put {
+    fn product(self) -> anyhow::Result<Product> {
+        Ok(Product {
+            reviewers: self.reviewers.as_deref().map(reviewers).transpose()?.unwrap_or_default(),
+            name: self.name,
+            repository: self.repository,
+            base_branch: self.base_branch,
+            test_command: self.test_command,
+            backlog: self.backlog,
+            concurrency: self.concurrency,
+            evidence_app: self.evidence_app,
+            check_deadline_minutes: self.check_deadline,
+            merge_method: self.merge_method,
+            answer_hours: self.answer_hours,
+            open_pulls: self.open_pulls,
+            judging: self.judging,
+            merges_theirs: self.merge_theirs,
+            tests_theirs: self.test_theirs,
             warnings: Vec::new(),
-        }
+        })
+    }
+}
+
+/// The reviewers in a file.
+fn reviewers(file: &Path) -> anyhow::Result<Vec<Reviewer>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| {
+        format!("{} is no list of reviewers such as [{{\"kind\": \"greptile\"}}]", file.display())
+    })
+}
+
+fn reviewer(it: &Reviewer) -> String {
+    let name = plain(it.name.as_ref().unwrap_or(&it.kind));
+    match it.mode.as_deref() {
+        Some("advisory") => format!("{name} (advisory)"),
+        _ => name,
     }
 }
 
@@ -177,7 +203,14 @@ fn table(products: &[Product]) -> String {
         let (name, repository, base) =
             (plain(&product.name), plain(&product.repository), plain(&product.base_branch));
         let judging = plain(&product.judging);
-        let _ = writeln!(text, "{name:<20} {jobs:>8} {backlog:>8} {judging:>8}  {repository} ({base})");
+        let _ = write!(text, "{name:<20} {jobs:>8} {backlog:>8} {judging:>8}  {repository} ({base})");
+        let reviewers: Vec<String> = product.reviewers.iter().map(reviewer).collect();
+        let shown = if reviewers.is_empty() {
+            String::new()
+        } else {
+            format!(", reviewed by {}", reviewers.join(", "))
+        };
+        let _ = writeln!(text, "{shown}");
     }
     text
 }

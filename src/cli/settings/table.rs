@@ -107,6 +107,11 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "refuse",
         "`allow`: people may be notified at private addresses too, such as those of this network",
     ),
+    (
+        "ASPORA_REVIEWER_KEYS",
+        "",
+        "keys of reviewers that workers ask by HTTP, comma-separated, such as `https://api.greptile.com=KEY`; each is sent to its server only",
+    ),
     ("ASPORA_SERVER", "http://127.0.0.1:8080", "the server that client commands talk to"),
     ("ASPORA_API_KEY", "", "the API key of client commands; unset: the one that `dev` left on this machine"),
     ("RUST_LOG", "warn,aspora=info", "log filter"),

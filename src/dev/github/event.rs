@@ -4,7 +4,7 @@ use super::{
     apps::{App, Installation},
     git::{Commit, Comparison, Move, Touched},
     merge_state::Queued,
-    state::{CheckRun, CheckSuite, Comment, Pull, Repository, Review, Status, WorkflowRun},
+    state::{CheckRun, CheckSuite, Comment, Pull, Repository, Review, ReviewComment, Status, WorkflowRun},
 };
 
 /// What the payload of a webhook is made of.
@@ -35,6 +35,13 @@ pub(crate) enum Event {
     Review {
         action: &'static str,
         review: Review,
+        pull: Pull,
+        comparison: Comparison,
+    },
+    /// A thread was resolved or opened again; its comments, oldest first.
+    Thread {
+        action: &'static str,
+        comments: Vec<ReviewComment>,
         pull: Pull,
         comparison: Comparison,
     },
@@ -188,6 +195,7 @@ impl Event {
             Self::Push { .. } => "push",
             Self::PullRequest { .. } => "pull_request",
             Self::Review { .. } => "pull_request_review",
+            Self::Thread { .. } => "pull_request_review_thread",
             Self::CheckRun { .. } => "check_run",
             Self::CheckSuite { .. } => "check_suite",
             Self::WorkflowRun { .. } => "workflow_run",

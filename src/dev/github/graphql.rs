@@ -6,6 +6,8 @@
 mod commit;
 mod errors;
 mod parse;
+mod select;
+mod threads;
 
 use std::sync::Arc;
 
@@ -30,8 +32,7 @@ use super::{
 };
 
 /// Fields of GitHub's that callers may come to need and that are not built.
-const NOT_BUILT: [&str; 3] =
-    ["resolveReviewThread", "enablePullRequestAutoMerge", "markPullRequestReadyForReview"];
+const NOT_BUILT: [&str; 2] = ["enablePullRequestAutoMerge", "markPullRequestReadyForReview"];
 
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new().route("/graphql", post(answer))
@@ -87,6 +88,11 @@ async fn resolve(
 ) -> Result<Result<Value, Value>, Refusal> {
     match (kind, &*field.name) {
         ("query", "viewer") => Ok(viewer(by, kind, field)),
+        ("query", "repository") => threads::repository(shared, by, field, variables).await,
+        ("mutation", "resolveReviewThread") => {
+            let variable = field.input.as_ref().and_then(|name| variables.get(name));
+            threads::resolve(shared, by, field, variable.cloned().unwrap_or_default()).await
+        }
         ("mutation", "createCommitOnBranch") => {
             let variable = field.input.as_ref().and_then(|name| variables.get(name));
             commit::create(shared, by, field, variable.cloned().unwrap_or_default()).await

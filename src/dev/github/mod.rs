@@ -11,12 +11,12 @@
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
 //!    `keys`, `tokens`, `members`, `sessions`, `suites`, `checks`, `statuses`, `actions`, `ci`, `secrets`, `rules`, `push_rules`,
 //!    `mergeability`, `stale`, `pulls`, `push`, `commits`, `queue`, `stacks`, `merges`, `async_merges`, `reviews`,
-//!    `comments`, `issues`, `installations`; and `deliveries`, which sends the webhooks
+//!    `threads`, `comments`, `issues`, `installations`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `receive_pack` (git), `credentials`, and `access`, which
 //!    judges a call by them
 //! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
 //!    `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `merge_people`, `maintainers`, `registration` and
+//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `merge_people`, `people_review`, `maintainers`, `registration` and
 //!    `switches`, which tests and `aspora dev` use
 
 mod access;
@@ -62,6 +62,7 @@ mod pages;
 mod patch;
 mod people;
 mod people_ci;
+mod people_review;
 mod permissions;
 mod protection;
 mod pulls;
@@ -86,6 +87,7 @@ mod state;
 mod statuses;
 mod suites;
 mod switches;
+mod threads;
 mod tokens;
 mod twin;
 mod versions;
@@ -100,6 +102,7 @@ pub use self::{
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,
     people_ci::JobEnd,
+    people_review::LineReview,
     permissions::{Level, Permissions},
     protection::{Enforcement, RequiredCheck, Rules, Ruleset},
     registration::{InstallOn, RegisteredApp, TokenKind},

@@ -18,6 +18,8 @@ pub struct Rules {
     pub dismiss_stale_reviews: bool,
     /// Nobody may push: changes come through pull requests.
     pub pull_request: bool,
+    /// Every conversation on lines must be resolved.
+    pub conversations: bool,
     /// Every commit needs a verified signature.
     pub signatures: bool,
     /// No merge commits.

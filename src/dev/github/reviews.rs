@@ -69,6 +69,7 @@ pub(crate) async fn submit(
             state: state.to_owned(),
             commit_id,
             submitted_at: (state != "PENDING").then(now),
+            edited_by: None,
         };
         it.reviews.push(review.clone());
         if state != "PENDING" {
@@ -180,6 +181,8 @@ fn add_comment(
         diff_hunk: line.hunk,
         commit_id: review.commit_id.clone(),
         created_at: review.submitted_at.clone().unwrap_or_else(now),
+        answers: None,
+        edited_by: None,
     });
 }
 

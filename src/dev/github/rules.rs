@@ -92,8 +92,14 @@ fn demands(it: &Repository, pull: &Pull, comparison: &Comparison, rules: &Rules)
     if rules.signatures && !comparison.shas.iter().all(|sha| it.verified.contains(sha)) {
         reasons.push(UNSIGNED.to_owned());
     }
+    if rules.conversations && it.has_open_thread(pull.number) {
+        reasons.push(UNRESOLVED.to_owned());
+    }
     reasons
 }
+
+/// GitHub's words for an open conversation where the branch wants all of them resolved.
+const UNRESOLVED: &str = "A conversation must be resolved before this pull request can be merged.";
 
 /// GitHub's words for a commit without a verified signature.
 pub(crate) const UNSIGNED: &str = "Commits must have verified signatures.";

@@ -5,6 +5,7 @@
 
 mod actions;
 mod deliveries;
+mod threads;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -139,6 +140,9 @@ pub(crate) struct Repository {
     /// The files whose diff GitHub would not show, as it does with large ones.
     #[serde(default)]
     pub(crate) hidden_diffs: BTreeSet<String>,
+    /// The threads that are resolved, by the id of their first comment, each with who resolved it.
+    #[serde(default)]
+    pub(crate) resolved: BTreeMap<i64, String>,
 }
 
 const fn yes() -> bool {
@@ -175,6 +179,7 @@ impl Repository {
             deleted_accounts: BTreeSet::new(),
             lost_forks: BTreeSet::new(),
             hidden_diffs: BTreeSet::new(),
+            resolved: BTreeMap::new(),
         }
     }
 
@@ -321,6 +326,9 @@ pub struct Review {
     pub commit_id: String,
     /// RFC 3339, UTC; a pending review has none.
     pub submitted_at: Option<String>,
+    /// Who edited its text last, if anyone did.
+    #[serde(default)]
+    pub edited_by: Option<String>,
 }
 
 /// One comment on a line of a pull request.
@@ -352,6 +360,12 @@ pub struct ReviewComment {
     pub commit_id: String,
     /// RFC 3339, UTC.
     pub created_at: String,
+    /// The first comment of its thread, if it answers one.
+    #[serde(default)]
+    pub answers: Option<i64>,
+    /// Who edited its text last, if anyone did.
+    #[serde(default)]
+    pub edited_by: Option<String>,
 }
 
 /// One comment in the conversation of a pull request or issue.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     core::requirement::RepoName,
-    github::{Error, Forge, Kind, escape, route},
+    github::{Error, Forge, Kind, escape, known_branches::Demanded, route},
 };
 
 /// A check that GitHub demands before a merge.
@@ -35,6 +35,8 @@ pub struct Demand {
     pub code_owners: bool,
     /// Whether the branch must contain the newest commit of its base.
     pub up_to_date: bool,
+    /// Whether all conversations on lines must be resolved.
+    pub conversations: bool,
     /// Whether every commit must be signed.
     pub signatures: bool,
     /// Whether merges go through a queue.
@@ -73,11 +75,29 @@ impl Forge {
     /// # Errors
     /// Those of [`Forge::demand`].
     pub async fn demands_signatures(&self, repo: &RepoName, branch: &str) -> Result<bool, Error> {
-        if let Some(known) = self.signatures.known(repo, branch) {
+        Ok(self.demanded(repo, branch).await?.signatures)
+    }
+
+    /// Whether a branch demands that all conversations on lines are resolved, as it was at most a minute ago: GitHub
+    /// itself holds a merge to it. Where our credential may not read what the branch demands, no.
+    ///
+    /// # Errors
+    /// Those of [`Forge::demand`].
+    pub async fn demands_resolved_conversations(&self, repo: &RepoName, branch: &str) -> Result<bool, Error> {
+        match self.demanded(repo, branch).await {
+            Ok(demanded) => Ok(demanded.conversations),
+            Err(error) if error.kind() == Kind::Forbidden => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn demanded(&self, repo: &RepoName, branch: &str) -> Result<Demanded, Error> {
+        if let Some(known) = self.branches.known(repo, branch) {
             return Ok(known);
         }
-        let demanded = self.demand(repo, branch).await?.signatures;
-        self.signatures.learn(repo, branch, demanded);
+        let Demand { signatures, conversations, .. } = self.demand(repo, branch).await?;
+        let demanded = Demanded { signatures, conversations };
+        self.branches.learn(repo, branch, demanded);
         Ok(demanded)
     }
 
@@ -179,6 +199,7 @@ impl Demand {
             "pull_request" => {
                 self.need_approvals(&parameters["required_approving_review_count"]);
                 self.code_owners |= is("require_code_owner_review");
+                self.conversations |= is("required_review_thread_resolution");
                 self.allow(&parameters["allowed_merge_methods"]);
             }
             "required_signatures" => self.signatures = true,
@@ -195,6 +216,7 @@ impl Demand {
         let reviews = &protection["required_pull_request_reviews"];
         self.need_approvals(&reviews["required_approving_review_count"]);
         self.code_owners |= is("/required_pull_request_reviews/require_code_owner_reviews");
+        self.conversations |= is("/required_conversation_resolution/enabled");
         self.signatures |= is("/required_signatures/enabled");
         self.linear |= is("/required_linear_history/enabled");
         if !is("/enforce_admins/enabled") {
@@ -262,6 +284,7 @@ impl Demand {
         let flags = [
             (self.code_owners, "a code owner's approval"),
             (self.up_to_date, "the newest commit of the base"),
+            (self.conversations, "resolved conversations"),
             (self.signatures, "signed commits"),
             (self.linear, "a linear history"),
             (self.queue, "a merge queue"),

@@ -6,6 +6,7 @@ mod deliveries;
 mod demands;
 mod methods;
 mod policy;
+mod reports;
 
 use serde::Serialize;
 

@@ -38,7 +38,11 @@ impl Forge {
     }
 
     /// The policy on a branch, or what is wrong with it.
-    async fn policy(&self, repo: &RepoName, branch: &str) -> Result<Result<Policy, Remark>, Error> {
+    pub(super) async fn policy(
+        &self,
+        repo: &RepoName,
+        branch: &str,
+    ) -> Result<Result<Policy, Remark>, Error> {
         let Some(bytes) = self.file(repo, branch, POLICY_PATH).await? else {
             let what = format!("`{branch}` has no {POLICY_PATH}: every change of it is critical");
             return Ok(Err(Remark::note(what)));

@@ -72,16 +72,27 @@ impl Error {
         self
     }
 
+    /// What is wrong this time, in a sentence for people.
+    #[must_use]
+    pub(crate) fn sentence(&self) -> String {
+        if self.detail.is_empty() { self.kind.row().remedy.to_owned() } else { self.detail.clone() }
+    }
+
+    /// Whether the caller has to change the request.
+    #[must_use]
+    pub(crate) fn is_of_the_caller(&self) -> bool {
+        self.kind.row().status.is_client_error()
+    }
+
     /// The body of the response.
     #[must_use]
     pub(crate) fn problem(&self, instance: &str, request_id: &str) -> Problem {
         let row = self.kind.row();
-        let detail = if self.detail.is_empty() { row.remedy.to_owned() } else { self.detail.clone() };
         Problem {
             r#type: format!("/problems/{}", row.code),
             title: row.title.to_owned(),
             status: row.status.as_u16(),
-            detail,
+            detail: self.sentence(),
             instance: instance.to_owned(),
             code: row.code.to_owned(),
             errors: self.faults.clone(),

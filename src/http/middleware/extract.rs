@@ -18,12 +18,18 @@ use crate::core::{reason::Reason, requirement};
 
 /// The most bytes of a body, other than a webhook's (256 KiB).
 pub(crate) const BODY_LIMIT: usize = 256 * 1024;
+/// The most bytes of a body with a whole document in it (1 MiB): a policy of its most bytes, escaped.
+pub(crate) const LONG_BODY_LIMIT: usize = 1024 * 1024;
 /// How much of a wrong value an error quotes, in characters.
 const QUOTED: usize = 60;
 
 /// A JSON body.
 #[derive(Debug)]
 pub(crate) struct Json<T>(pub(crate) T);
+
+/// A JSON body with a whole document in it.
+#[derive(Debug)]
+pub(crate) struct LongJson<T>(pub(crate) T);
 
 /// The id in the path.
 #[derive(Debug)]
@@ -37,14 +43,30 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request<RawBody>, state: &S) -> Result<Self, Error> {
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-        if !media.eq_ignore_ascii_case("application/json") {
-            let detail = format!("the Content-Type is {media:?}; send Content-Type: application/json");
-            return Err(Error::new(Kind::NotJson, detail));
-        }
-        parse(&bytes(request, state, BODY_LIMIT).await?).map(Self)
+        json(request, state, BODY_LIMIT).await.map(Self)
     }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for LongJson<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request<RawBody>, state: &S) -> Result<Self, Error> {
+        json(request, state, LONG_BODY_LIMIT).await.map(Self)
+    }
+}
+
+async fn json<S: Send + Sync, T: DeserializeOwned>(
+    request: Request<RawBody>,
+    state: &S,
+    limit: usize,
+) -> Result<T, Error> {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    if !media.eq_ignore_ascii_case("application/json") {
+        let detail = format!("the Content-Type is {media:?}; send Content-Type: application/json");
+        return Err(Error::new(Kind::NotJson, detail));
+    }
+    parse(&bytes(request, state, limit).await?)
 }
 
 /// The whole body. `limit`, which the error names, is the one that the route's layer enforces.

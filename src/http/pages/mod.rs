@@ -12,6 +12,7 @@ mod form;
 mod layout;
 mod list;
 mod panel;
+mod policy;
 mod product;
 mod provider;
 mod pulls;
@@ -37,6 +38,7 @@ use super::{
     middleware::{
         auth::{self, Denial},
         caller::Caller,
+        error::Error,
         tries::Tries,
     },
 };
@@ -59,6 +61,10 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/audit", get(audit::show))
         .route("/dead-letters", get(dead_letters::show))
         .route("/dead-letters/redrive", post(dead_letters::redrive).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route(
+            "/products/{name}/policy",
+            get(policy::show).post(policy::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)),
+        )
         .route("/requirements", post(form::submit).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/requirements/{id}/resubmit", get(amend::resubmit))
         .route(
@@ -168,6 +174,16 @@ impl Problem {
 impl From<store::Error> for Problem {
     fn from(error: store::Error) -> Self {
         Self::Failed(error.to_string())
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        if error.is_of_the_caller() {
+            Self::Unreadable(format!("This was not done: {}.", error.sentence()))
+        } else {
+            Self::Failed(error.sentence())
+        }
     }
 }
 

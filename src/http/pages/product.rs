@@ -87,7 +87,8 @@ fn main(overview: &Overview, now: DateTime<Utc>) -> Markup {
             h1 { (product.name) }
             p.muted {
                 (product.repository) ", branch " code { (product.base_branch) } ". "
-                a href={ "/?product=" (product.name) } { "Requirements" } "."
+                a href={ "/?product=" (product.name) } { "Requirements" } ". "
+                a href={ "/products/" (product.name) "/policy" } { "Check or try its policy" } "."
             }
             (outcomes(runs))
             (demanded(policy.as_ref(), now))

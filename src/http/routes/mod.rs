@@ -15,6 +15,7 @@ mod limits;
 pub mod openapi;
 mod opinions;
 mod outages;
+mod policy;
 mod problems;
 mod products;
 mod pulls;
@@ -39,7 +40,13 @@ use axum::{
 
 use super::{
     AppState,
-    middleware::{auth, error::Error, extract::BODY_LIMIT, github_webhook::Receiver, problem::Kind},
+    middleware::{
+        auth,
+        error::Error,
+        extract::{BODY_LIMIT, LONG_BODY_LIMIT},
+        github_webhook::Receiver,
+        problem::Kind,
+    },
 };
 
 /// All routes but the pages'. None is reached without a row in the table of access.
@@ -131,6 +138,8 @@ fn controls() -> Router<AppState> {
 fn catalog() -> Router<AppState> {
     Router::new()
         .route("/products", get(products::list).post(products::put))
+        .route("/policy/validate", post(policy::validate).layer(DefaultBodyLimit::max(LONG_BODY_LIMIT)))
+        .route("/policy/simulate", post(policy::simulate).layer(DefaultBodyLimit::max(LONG_BODY_LIMIT)))
         .route("/products/{name}", get(products::show))
         .route("/products/{name}/budget", put(budgets::set_product))
         .route("/budgets", get(budgets::list))

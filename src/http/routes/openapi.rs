@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     amendments, audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys,
-    limits, opinions, outages, products, pulls, questions, requirements, reviews, runs, schedules,
+    limits, opinions, outages, policy, products, pulls, questions, requirements, reviews, runs, schedules,
     subscriptions, webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
@@ -33,7 +33,7 @@ use crate::{api, http::middleware::error::Error};
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, opinions::approve, opinions::reject, opinions::withdraw, dead_letters::list, dead_letters::redrive,
-        products::list, products::show, products::put, limits::list, limits::put, limits::remove, reviews::findings,
+        products::list, products::show, products::put, policy::validate, policy::simulate, limits::list, limits::put, limits::remove, reviews::findings,
         holds::list, holds::put, holds::release, outages::list, outages::probe,
         workers::list, workers::drain, workers::queues,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
@@ -47,6 +47,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "budgets", description = "Limit what model calls may use, and see what they have used."),
         (name = "dead letters", description = "Jobs that used up their attempts."),
         (name = "products", description = "The products that requirements are for."),
+        (name = "policy", description = "Check a risk policy, and try it on the changes that were merged."),
         (name = "limits", description = "How many jobs may run at once."),
         (name = "holds", description = "Stop everything, a product, a queue or a worker, and release it."),
         (name = "queues", description = "What is due, runs and waits, by kind of work."),

@@ -16,6 +16,7 @@ use crate::{
         limit,
         merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
+        reviewer,
     },
     engine::ProductSettings,
     github::{Gravity, Setting},
@@ -79,6 +80,7 @@ pub(super) async fn put(
 ) -> Result<(StatusCode, Json<Product>), Error> {
     let (name, repository, method, judging) = check(&product)?;
     let warnings = ask_the_forge(&app, &name, &repository, &product.base_branch, method).await?;
+    let reviewers: Vec<reviewer::Setting> = product.reviewers.iter().cloned().map(Into::into).collect();
     let settings = ProductSettings {
         name: &name,
         repository: &repository,
@@ -92,6 +94,7 @@ pub(super) async fn put(
         merge_method: method,
         answer_hours: product.answer_hours,
         open_pulls: product.open_pulls,
+        reviewers: &reviewers,
         judging,
         merges_theirs: product.merges_theirs,
         tests_theirs: product.tests_theirs,
@@ -180,6 +183,11 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod, Judgi
         let limits = format!("must be from 1 to {HOURS_LIMIT} hours; leave it out for 24");
         wrong.push(("/answer_hours", limits));
     }
+    let reviewers: Vec<reviewer::Setting> = product.reviewers.iter().cloned().map(Into::into).collect();
+    let refused = reviewer::check(&reviewers).err().unwrap_or_default();
+    let refused: Vec<_> =
+        refused.into_iter().map(|it| (format!("/reviewers{}", it.pointer), it.message)).collect();
+    wrong.extend(refused.iter().map(|(pointer, message)| (pointer.as_str(), message.clone())));
     let method = product.merge_method.parse::<MergeMethod>();
     let method = method.map_err(|it| wrong.push(("/merge_method", it.to_string()))).ok();
     let judging = product.judging.parse::<Judging>();

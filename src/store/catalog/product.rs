@@ -1,9 +1,12 @@
 //! The products and their repositories.
 
+use sqlx::types::Json;
+
 use crate::core::{
     judging::Judging,
     merge_method::MergeMethod,
     requirement::{ProductName, RepoName},
+    reviewer::Setting,
 };
 use crate::store::{Connection, Pool, Result};
 
@@ -32,6 +35,8 @@ pub struct Product {
     pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once; `None`: [`OPEN_PULLS`].
     pub open_pulls: Option<i32>,
+    /// Who reviews its pull requests; none: the built-in reviewer alone.
+    pub reviewers: Json<Vec<Setting>>,
     /// Whether the pull requests of others are judged: `off`, `shadow` or `on`.
     pub judging: String,
     /// Whether theirs are merged by us once they are cleared.
@@ -80,10 +85,11 @@ pub async fn put(
 pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Option<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+        r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
-         from product where name = $1",
+         from product where name = $1"#,
         name
     )
     .fetch_optional(executor)
@@ -97,10 +103,11 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
 pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+        r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
-         from product order by name"
+         from product order by name"#
     )
     .fetch_all(pool)
     .await
@@ -151,6 +158,21 @@ pub async fn cap_pulls(
         .map(|_| ())
 }
 
+/// Sets who reviews the pull requests of a product; none: the built-in reviewer alone.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn review_by(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    reviewers: &[Setting],
+) -> Result<()> {
+    sqlx::query!("update product set reviewers = $2 where name = $1", name.as_str(), Json(reviewers) as _)
+        .execute(executor)
+        .await
+        .map(|_| ())
+}
+
 /// Sets what becomes of the pull requests that others open: whether they are judged, whether they are merged by us once
 /// they are cleared, and whether the product's tests run here on them.
 ///
@@ -185,10 +207,11 @@ pub async fn that_judges(
 ) -> Result<Option<Product>> {
     sqlx::query_as!(
         Product,
-        "select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+        r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
-         from product where repository = any($1) and base_branch = $2 and judging <> 'off' order by name limit 1",
+         from product where repository = any($1) and base_branch = $2 and judging <> 'off' order by name limit 1"#,
         repositories,
         base_branch
     )

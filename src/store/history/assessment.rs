@@ -177,6 +177,59 @@ pub async fn has_cleared(pool: &Pool, repository: &str, pull: i64, head: &str) -
     sqlx::query_file_scalar!("src/store/history/cleared.sql", repository, pull, head).fetch_one(pool).await
 }
 
+/// A stored assessment, and what it is of.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// Its number, in ascending order.
+    pub id: i64,
+    /// The run.
+    pub run_id: Uuid,
+    /// `preflight` or `verdict`.
+    pub stage: String,
+    /// The head that was assessed.
+    pub head_sha: String,
+    /// The risk tier of the change.
+    pub tier: String,
+    /// The decision.
+    pub decision: String,
+    /// The facts.
+    pub facts: Value,
+    /// The assessment with its reasons.
+    pub report: Value,
+    /// When it was assessed.
+    pub assessed_at: DateTime<Utc>,
+}
+
+/// The assessments before a number, newest first, at most `limit`: of all products or of one, since a time or from the
+/// first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn before(
+    pool: &Pool,
+    before: i64,
+    product: Option<&str>,
+    since: Option<DateTime<Utc>>,
+    limit: i64,
+) -> Result<Vec<Decided>> {
+    let mut rows = sqlx::query_as!(
+        Decided,
+        "select id, run_id, stage, head_sha, tier, decision, facts, report, assessed_at
+         from assessment
+         where id < $1 and ($2::text is null or facts ->> 'product' = $2)
+           and ($3::timestamptz is null or assessed_at >= $3)
+         order by id desc limit $4",
+        before,
+        product,
+        since,
+        limit
+    )
+    .fetch_all(pool)
+    .await?;
+    blob::restore(pool, rows.iter_mut().flat_map(|row| [&mut row.facts, &mut row.report]).collect()).await?;
+    Ok(rows)
+}
+
 async fn restore(pool: &Pool, rows: &mut [Row]) -> Result<()> {
     blob::restore(pool, rows.iter_mut().flat_map(|row| [&mut row.facts, &mut row.report]).collect()).await
 }

@@ -15,6 +15,7 @@ pub mod overview;
 pub mod question;
 pub mod remark;
 pub mod review;
+pub mod review_part;
 pub mod run;
 pub mod shadow;
 pub mod signal;

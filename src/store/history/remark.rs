@@ -69,7 +69,7 @@ impl Sourced {
         let fingerprint = format!("{}-{id}", source.as_str());
         // The database's text cannot hold a NUL.
         let (path, message) = (path.to_owned(), message.replace('\0', "\u{fffd}"));
-        let finding = Finding { severity, path, line, message, fingerprint };
+        let finding = Finding { severity, path, line, message, fingerprint, source: None, advisory: false };
         Self { source, id, remark: Remark { by, finding } }
     }
 }
@@ -83,6 +83,8 @@ impl Row {
             line: self.line.and_then(|line| u32::try_from(line).ok()),
             message: self.message,
             fingerprint: format!("{}-{}", self.source, self.source_id),
+            source: None,
+            advisory: false,
         };
         let id = self.account.and_then(|account| u64::try_from(account).ok());
         Remark { by: Person { id, login: self.login }, finding }

@@ -73,6 +73,10 @@ pub struct Row {
     pub line: Option<i32>,
     /// What is wrong.
     pub message: String,
+    /// The reviewer that found it, by its name.
+    pub source: Option<String>,
+    /// Whether it is only shown.
+    pub advisory: bool,
     /// `open`, `fixed`, `gone` or `dismissed`.
     pub state: String,
     /// The head on which it was fixed, gone or dismissed.
@@ -94,6 +98,8 @@ impl Row {
             line: self.line.and_then(|line| u32::try_from(line).ok()),
             message: self.message.clone(),
             fingerprint: self.fingerprint.clone(),
+            source: self.source.clone(),
+            advisory: self.advisory,
         }
     }
 
@@ -122,7 +128,7 @@ impl Row {
     }
 }
 
-/// Records a review and its findings, all or nothing. An existing review of this head stays, unless it no longer
+/// Records a review and its findings, all or nothing. An existing review of this head stays, unless it failed or no longer
 /// counts. Open findings that a complete review does not find again are `fixed` if their lines changed, and
 /// otherwise `gone`, at its head. What a person dismissed stays dismissed when it is found again.
 ///
@@ -135,7 +141,7 @@ pub async fn record(pool: &Pool, lease: &Lease, new: &New<'_>) -> Result<()> {
          on conflict (run_id, head_sha) do update
          set turn = excluded.turn, summary = excluded.summary, failed = excluded.failed, reviewed_at = now(),
              edition = excluded.edition
-         where review.reviewed_at < $6 or review.edition < excluded.edition",
+         where review.reviewed_at < $6 or review.edition < excluded.edition or review.failed is not null",
         lease.run,
         new.head.as_str(),
         signed(lease.turn),
@@ -158,11 +164,42 @@ pub async fn record(pool: &Pool, lease: &Lease, new: &New<'_>) -> Result<()> {
     tx.commit().await
 }
 
+/// Adds findings to the review of a head that came after it; those that are known stay as they are. How many were new.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn add(pool: &Pool, run_id: Uuid, head: &Sha, findings: &[Finding]) -> Result<usize> {
+    let mut tx = pool.begin().await?;
+    let known = sqlx::query_scalar!(
+        "select fingerprint from finding where run_id = any(lineage($1)) and head_sha = $2",
+        run_id,
+        head.as_str()
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let home = sqlx::query_scalar!(
+        "select run_id from review where run_id = any(lineage($1)) and head_sha = $2
+         order by reviewed_at desc limit 1",
+        run_id,
+        head.as_str()
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let new: Vec<&Finding> =
+        findings.iter().filter(|finding| !known.contains(&finding.fingerprint)).collect();
+    let Some(home) = home.filter(|_| !new.is_empty()) else { return Ok(0) };
+    for finding in &new {
+        insert(&mut tx, home, head, finding).await?;
+    }
+    tx.commit().await?;
+    Ok(new.len())
+}
+
 async fn insert(connection: &mut Connection, run_id: Uuid, head: &Sha, finding: &Finding) -> Result<()> {
     sqlx::query!(
         "insert into finding (run_id, head_sha, fingerprint, severity, path, line, message,
-                              state, state_sha, state_by, state_note)
-         select $1, $2, $3, $4, $5, $6, $7,
+                              source, advisory, state, state_sha, state_by, state_note)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9,
                 coalesce(known.state, 'open'), known.state_sha, known.state_by, known.state_note
          from (select) as one left join lateral (
              select state, state_sha, state_by, state_note from finding
@@ -176,7 +213,9 @@ async fn insert(connection: &mut Connection, run_id: Uuid, head: &Sha, finding: 
         finding.severity.as_str(),
         finding.path,
         finding.line.map(signed),
-        finding.message
+        finding.message,
+        finding.source,
+        finding.advisory
     )
     .execute(connection)
     .await
@@ -246,7 +285,7 @@ pub async fn of_head(pool: &Pool, run_id: Uuid, head: &str) -> Result<Option<Rev
 pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
     sqlx::query_as!(
         Row,
-        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha,
+        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.source, f.advisory, f.state, f.state_sha,
                 f.state_by, f.state_note
          from finding f join review r on r.run_id = f.run_id and r.head_sha = f.head_sha
          where f.run_id = any(lineage($1))
@@ -265,7 +304,7 @@ pub async fn findings(pool: &Pool, run_id: Uuid) -> Result<Vec<Row>> {
 pub async fn findings_of_head(pool: &Pool, run_id: Uuid, head: &Sha) -> Result<Vec<Found>> {
     let rows = sqlx::query_as!(
         Row,
-        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.state, f.state_sha,
+        "select f.head_sha, f.fingerprint, f.severity, f.path, f.line, f.message, f.source, f.advisory, f.state, f.state_sha,
                 f.state_by, f.state_note
          from finding f join review r on r.run_id = f.run_id and r.head_sha = f.head_sha
          where f.run_id = any(lineage($1)) and f.head_sha = $2
@@ -304,7 +343,7 @@ pub async fn rounds(pool: &Pool, run_id: Uuid) -> Result<Vec<Round>> {
         r#"select r.head_sha, array_remove(array_agg(f.fingerprint), null) as "fingerprints!"
            from review r
            left join finding f on f.run_id = r.run_id and f.head_sha = r.head_sha
-                and f.severity in ('critical', 'high', 'medium')
+                and f.severity in ('critical', 'high', 'medium') and not f.advisory
            where r.run_id = any(lineage($1)) and r.failed is null
            group by r.head_sha, r.reviewed_at order by r.reviewed_at"#,
         run_id

@@ -14,6 +14,7 @@ use aspora::{
 use serde_json::Value;
 
 use super::{FaultEnv, StartedRun, product::MODEL_CALLS};
+use crate::support::decisions::assert_come_out_again;
 
 /// Checks the run, its history, its attempts, its effects and the forge against each other, once the run has ended.
 /// `lost` is the maximum of lost attempts; `None` where leases are so short that a busy machine loses one by itself.
@@ -27,6 +28,7 @@ pub(crate) async fn assert_hold(env: &FaultEnv, started: &StartedRun, lost: Opti
     assert_history_folds(env, &stored).await;
     assert_one_attempt_per_answer(env.pool(), started, lost).await;
     assert_nothing_is_left(env.pool(), started).await;
+    assert!(assert_come_out_again(env.pool()).await > 0, "no decision was recorded");
     let pull = assert_one_branch_one_pull_one_merge(env, started, &stored);
     let effects = store::effect::of_run(env.pool(), started.run).await.unwrap();
     assert_no_duplicate_reviews_and_checks(env, started, &effects);

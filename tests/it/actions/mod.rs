@@ -4,7 +4,7 @@
 mod examples;
 mod hostile;
 pub(crate) mod machine;
-mod registry;
+pub(crate) mod registry;
 mod reviewer;
 mod risk_tier;
 mod runner;

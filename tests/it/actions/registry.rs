@@ -103,7 +103,7 @@ fn packed(file: &Path) -> Package {
 }
 
 /// The command line, built if it is missing or older than its sources.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let (binary, root) = (root().join("target/debug/aspora-risk-tier"), root());
     let built = std::fs::metadata(&binary).and_then(|it| it.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
     let newest = ["crates/core/src", "crates/risk-tier/src"].map(|folder| newest(&root.join(folder)));

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use aspora::{
     activities::{Assignment, Failure, Perform, Reply},
     core::workflow::{Activity, Outcome},
-    engine::Engine,
+    engine::{Engine, decisions::Which},
     queue::Timing,
     store::invariant,
     worker::{self, Config},
@@ -95,6 +95,10 @@ async fn the_runs_of_every_release_are_finished_by_this_one() {
         for &run in before.keys() {
             assert_folds(&engine, run).await;
         }
+        let rejudged = engine.judge_again(&Which::default()).await.unwrap();
+        assert!(rejudged.judged > 0, "{release} recorded no decision");
+        let otherwise: Vec<_> = rejudged.differing.iter().filter(|one| one.decides()).collect();
+        assert!(otherwise.is_empty(), "{release}: {otherwise:#?}");
         work(&engine).await;
 
         assert_eq!(count(pool, "ended_as = 'succeeded'").await, ended + waiting + held, "{release}");

@@ -18,7 +18,9 @@ use super::{Reply, World, is_problem};
 /// The methods of the OpenAPI document.
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 /// The routes that are no part of the REST API.
-const BESIDE: [&str; 25] = [
+const BESIDE: [&str; 27] = [
+    "GET /products/{name}/policy",
+    "POST /products/{name}/policy",
     "GET /pulls",
     "GET /products",
     "GET /products/{name}",

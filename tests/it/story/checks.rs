@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::{
     script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
+    support,
     world::{REPO, Setup, World},
 };
 
@@ -59,6 +60,8 @@ async fn stand_still(world: &World, run: Uuid, minutes: i64) {
     sqlx::query(pushes).bind(run).bind(minutes_as_number).execute(&world.pool).await.unwrap();
     let (id, mut facts) = last_facts(world, run).await;
     age(&mut facts, chrono::Duration::minutes(minutes));
+    // What was decided before rests on other times now.
+    facts[support::decisions::CHANGED] = true.into();
     let update = "update assessment set facts = $2 where id = $1";
     sqlx::query(update).bind(id).bind(facts).execute(&world.pool).await.unwrap();
 }

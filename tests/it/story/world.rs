@@ -75,7 +75,7 @@ pub(crate) struct Setup {
 }
 
 /// The environment of one story. When it is dropped, every response of the twin and every payload of its webhooks must
-/// have matched GitHub's descriptions.
+/// have matched GitHub's descriptions, and every decision that was recorded must come out again from its facts.
 pub(crate) struct World {
     pub(crate) twin: Arc<Twin>,
     pub(crate) model: ScriptedModel,
@@ -155,6 +155,7 @@ impl World {
             calls_without_head: setup.calls_without_head,
             smtp: None,
             notify_private: true,
+            reviewer_keys: Vec::new(),
         };
         let pool = database.pool.clone();
         let engine = Engine::open(pool.clone()).await.unwrap();
@@ -394,5 +395,8 @@ impl Drop for World {
         self.stop.cancel();
         // Nothing to spec is fine: if the model declines, there are only git requests, which GitHub does not describe.
         self.spec.finish(&self.twin.webhooks().sent());
+        if !std::thread::panicking() {
+            support::decisions::assert_at_the_end(&self.app.database_url);
+        }
     }
 }

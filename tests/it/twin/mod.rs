@@ -17,6 +17,7 @@ mod reviews;
 mod rules;
 mod switches;
 mod table;
+mod threads;
 
 use std::{
     path::Path,

@@ -21,10 +21,18 @@ impl World {
         request.send().await.unwrap()
     }
 
-    async fn graphql(&self, token: &str, query: &str) -> (u16, Value) {
+    pub(super) async fn graphql(&self, token: &str, query: &str) -> (u16, Value) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = format!("{}/graphql", self.twin.url());
         let answer = client.post(url).bearer_auth(token).json(&json!({"query": query})).send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap_or_default())
+    }
+
+    pub(super) async fn graphql_with(&self, token: &str, query: &str, variables: &Value) -> (u16, Value) {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("{}/graphql", self.twin.url());
+        let body = json!({"query": query, "variables": variables});
+        let answer = client.post(url).bearer_auth(token).json(&body).send().await.unwrap();
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 
@@ -120,7 +128,7 @@ async fn graphql_says_who_the_viewer_is_and_fails_in_its_own_form() {
     let (status, answer) = world.graphql(&token, "{viewer{shoeSize}}").await;
     assert_eq!((status, &answer["errors"][0]["extensions"]["code"]), (200, &json!("undefinedField")));
     assert_eq!(world.graphql("ghs_wrong", "{viewer{login}}").await.0, 401);
-    let mutation = "mutation { resolveReviewThread(input: {}) { thread { id } } }";
+    let mutation = "mutation { enablePullRequestAutoMerge(input: {}) { clientMutationId } }";
     assert_eq!(world.graphql(&token, mutation).await.0, 501, "what is not built is refused aloud");
 }
 

@@ -90,6 +90,8 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/runs/{id}/dismiss", May(Steer, RUN)),
     row("GET", "/dead-letters", May(Read, Lists)),
     row("POST", "/dead-letters/redrive", May(Steer, Body)),
+    row("GET", "/products/{name}/policy", May(ReadPayload, PRODUCT)),
+    row("POST", "/products/{name}/policy", May(ReadPayload, PRODUCT)),
     row("GET", "/products", May(Read, Lists)),
     row("GET", "/products/{name}", May(Read, PRODUCT)),
     row("GET", "/audit", May(Administer, Factory)),
@@ -144,6 +146,8 @@ pub const ROUTES: &[Route] = &[
     // The catalogue.
     row("GET", "/api/v1/products", May(Read, Lists)),
     row("POST", "/api/v1/products", May(Configure, Factory)),
+    row("POST", "/api/v1/policy/validate", May(Read, Body)),
+    row("POST", "/api/v1/policy/simulate", May(ReadPayload, Body)),
     row("GET", "/api/v1/products/{name}", May(Read, PRODUCT)),
     row("PUT", "/api/v1/products/{name}/budget", May(Configure, PRODUCT)),
     row("GET", "/api/v1/budgets", May(Read, Lists)),

@@ -96,6 +96,11 @@ pub enum Wait {
         /// Their logins.
         by: Vec<String>,
     },
+    /// Conversations on lines are open, and the base branch demands that all are resolved.
+    Conversations {
+        /// Their pages.
+        urls: Vec<String>,
+    },
     /// The pull request is a draft.
     Draft,
     /// Other open pull requests have this head, and what is said of it counts for them too.

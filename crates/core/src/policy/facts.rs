@@ -100,6 +100,10 @@ pub struct Facts {
     /// read: then a refusal ends the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remarks: Option<Vec<Remark>>,
+    /// The open conversations on lines, where the base branch demands that all are resolved; `None` where it does not, or
+    /// where what it demands cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversations: Option<Vec<Conversation>>,
     /// The pull request itself.
     pub pull_state: PullFact,
     /// Our own run of the product's tests on this head; `None` where they are left to the forge's checks.
@@ -117,6 +121,17 @@ pub enum OwnTests {
     Failed,
     /// They could not run, and why.
     NotRun(String),
+}
+
+/// An open conversation on a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conversation {
+    /// Its page.
+    pub url: String,
+    /// The file.
+    pub path: String,
+    /// Who began it, by login; empty for a deleted account.
+    pub by: String,
 }
 
 /// What a person who may write to the repository asks for: a review, a comment on a line, or the command `fix`.
@@ -161,6 +176,23 @@ pub struct Review {
     pub failed: Option<String>,
     /// Every finding of the pull request that is known at `head`.
     pub findings: Vec<Found>,
+    /// What each reviewer said, where it is not the built-in one alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by: Vec<ReviewedBy>,
+}
+
+/// What one reviewer said of a head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReviewedBy {
+    /// Its name.
+    pub reviewer: String,
+    /// Whether its findings are only shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advisory: bool,
+    /// Whether it reviewed this head.
+    pub complete: bool,
+    /// In words: what it found, why it did not review, and who took over.
+    pub note: String,
 }
 
 /// A finding and what became of it.

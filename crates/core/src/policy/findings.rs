@@ -1,6 +1,6 @@
 //! What the reviews found: the open findings of the head decide, and what became of the others is shown.
 
-use super::{Facts, FindingState, Found, Node, Remedy, Status, section::Section};
+use super::{Facts, FindingState, Found, Node, Remedy, ReviewedBy, Status, section::Section};
 use crate::{finding::tally, words::counted};
 
 /// How many findings are shown.
@@ -35,12 +35,24 @@ fn shown(facts: &Facts) -> Vec<Node> {
         |found: &&Found| !of_head.iter().any(|known| known.finding.fingerprint == found.finding.fingerprint);
     let all: Vec<&Found> =
         of_head.iter().copied().chain(facts.earlier_findings.iter().filter(is_earlier)).collect();
-    let mut nodes: Vec<Node> = all.iter().take(SHOWN).map(|found| node(facts, found)).collect();
+    let by = facts.review_of_head().into_iter().flat_map(|review| &review.by).map(reviewer);
+    let mut nodes: Vec<Node> = by.chain(all.iter().take(SHOWN).map(|found| node(facts, found))).collect();
     if let Some(more) = all.len().checked_sub(SHOWN).filter(|more| *more > 0) {
         let sentence = format!("{} more, which the run's page lists", counted(more, "finding"));
         nodes.push(Node::leaf("and", Status::NotApplicable, sentence));
     }
     nodes
+}
+
+/// What one reviewer said.
+fn reviewer(by: &ReviewedBy) -> Node {
+    let status = match (by.complete, by.advisory) {
+        (true, _) => Status::Satisfied,
+        (false, true) => Status::NotApplicable,
+        (false, false) => Status::Failed,
+    };
+    let name = if by.advisory { format!("{} (advisory)", by.reviewer) } else { by.reviewer.clone() };
+    Node::leaf(name, status, by.note.clone())
 }
 
 fn node(facts: &Facts, found: &Found) -> Node {
@@ -53,6 +65,8 @@ fn node(facts: &Facts, found: &Found) -> Node {
         FindingState::Dismissed { by, reason } => (Status::Satisfied, format!("dismissed by {by}: {reason}")),
     };
     let line = finding.line.map(|line| format!(":{line}")).unwrap_or_default();
-    let name = format!("{}{line} ({})", finding.path, finding.severity.as_str());
+    let source = finding.source.as_ref().map(|source| format!(", {source}")).unwrap_or_default();
+    let path = if finding.path.is_empty() { "the whole change" } else { &finding.path };
+    let name = format!("{path}{line} ({}{source})", finding.severity.as_str());
     Node::leaf(name, status, format!("{} — {state}", finding.message))
 }

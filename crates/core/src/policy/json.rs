@@ -18,6 +18,8 @@ pub(super) enum Value {
     Text(String),
     List(Vec<Self>),
     Map(Vec<(String, Self)>),
+    /// Taken out, so that what is around it keeps its place.
+    Removed,
 }
 
 /// One value and its pointer.
@@ -35,6 +37,32 @@ impl Value {
     pub(super) fn root(&self) -> At<'_> {
         At { value: self, pointer: String::new() }
     }
+
+    /// Takes a part out, of several members of one name the last; whether there was one.
+    pub(super) fn remove(&mut self, pointer: &str) -> bool {
+        let mut value = self;
+        let mut tokens = pointer.split('/').skip(1).map(|token| token.replace("~1", "/").replace("~0", "~"));
+        let Some(mut token) = tokens.next() else { return false };
+        loop {
+            let part = match value {
+                Self::Map(members) => members
+                    .iter_mut()
+                    .rfind(|(key, value)| *key == token && !matches!(value, Self::Removed))
+                    .map(|(_, value)| value),
+                Self::List(items) => token.parse().ok().and_then(|index: usize| items.get_mut(index)),
+                _ => None,
+            };
+            let Some(part) = part else { return false };
+            match tokens.next() {
+                None if matches!(part, Self::Removed) => return false,
+                None => {
+                    *part = Self::Removed;
+                    return true;
+                }
+                Some(next) => (value, token) = (part, next),
+            }
+        }
+    }
 }
 
 impl<'a> At<'a> {
@@ -50,13 +78,15 @@ impl<'a> At<'a> {
     pub(super) fn members(&self) -> Result<Vec<(&'a str, Self)>, Error> {
         let Value::Map(members) = self.value else { return Err(self.refuse("must be an object")) };
         let mut seen = std::collections::BTreeSet::new();
-        members.iter().map(|(key, value)| self.member(key, value, seen.insert(key))).collect()
+        let members = members.iter().filter(|(_, value)| !matches!(value, Value::Removed));
+        members.map(|(key, value)| self.member(key, value, seen.insert(key))).collect()
     }
 
     pub(super) fn items(&self) -> Result<Vec<Self>, Error> {
         let Value::List(items) = self.value else { return Err(self.refuse("must be a list")) };
         let at = |(index, value)| At { value, pointer: format!("{}/{index}", self.pointer) };
-        Ok(items.iter().enumerate().map(at).collect())
+        let items = items.iter().enumerate().filter(|(_, value)| !matches!(value, Value::Removed));
+        Ok(items.map(at).collect())
     }
 
     pub(super) fn is_map(&self) -> bool {

@@ -4,7 +4,7 @@ use super::{
     Assessment, CheckRow, Classification, Clearance, Decision, Demands, Facts, Node, OwnTests, Phase, Policy,
     PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
     contract::{Broken, Ruling},
-    findings, freshness, remarks,
+    conversations, findings, freshness, remarks,
     required::{demanded, drifts},
     section::Section,
 };
@@ -51,6 +51,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
             sections.extend(review_section(facts));
             sections.push(findings::judge(facts));
             sections.extend(remarks::judge(facts));
+            sections.extend(conversations::judge(facts));
             sections.push(check_section);
             sections.push(approval_section);
         }

@@ -17,8 +17,8 @@ const MONEY_WORDS: [&str; 10] = [
     "portfolio",
 ];
 
-/// Every warning about one product, for people.
-pub(super) fn warnings(rules: &ProductRules) -> Vec<String> {
+/// Every warning about one product, for people, each with the JSON pointer into the product of what it is about.
+pub(super) fn warnings(rules: &ProductRules) -> Vec<(String, String)> {
     let mut warnings = dead_patterns(rules);
     warnings.extend(weaker_steps(rules));
     warnings
@@ -30,23 +30,26 @@ pub(super) fn is_forgotten_money(path: &str, pattern: &str) -> bool {
     pattern == "**" && MONEY_WORDS.iter().any(|word| path.contains(word))
 }
 
-fn dead_patterns(rules: &ProductRules) -> Vec<String> {
+fn dead_patterns(rules: &ProductRules) -> Vec<(String, String)> {
     let patterns = || rules.patterns.texts().iter().zip(&rules.tiers);
     let mut dead = Vec::new();
-    for (text, tier) in patterns() {
+    for (index, (text, tier)) in patterns().enumerate() {
         if let Some((wider, above)) = patterns().find(|(wider, above)| *above > tier && covers(wider, text)) {
             let name = &rules.name;
-            dead.push(format!("{name}: `{text}` in {tier} decides nothing: `{wider}` in {above} covers it"));
+            let warning =
+                format!("{name}: `{text}` in {tier} decides nothing: `{wider}` in {above} covers it");
+            dead.push((rules.pointer_of(index), warning));
         }
     }
     dead
 }
 
-fn weaker_steps(rules: &ProductRules) -> Vec<String> {
+fn weaker_steps(rules: &ProductRules) -> Vec<(String, String)> {
     let steps = Tier::ALL.windows(2).filter_map(|pair| {
         let (lower, upper) = (rules.demands(pair[0]), rules.demands(pair[1]));
         let weaker = upper.approvals < lower.approvals || (lower.human && !upper.human);
-        weaker.then(|| format!("{}: {} asks for fewer approvals than {}", rules.name, pair[1], pair[0]))
+        let warning = || format!("{}: {} asks for fewer approvals than {}", rules.name, pair[1], pair[0]);
+        weaker.then(|| (format!("/mergePolicy/{}", rules.stated_tier(pair[1])), warning()))
     });
     steps.collect()
 }

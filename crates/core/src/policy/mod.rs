@@ -6,38 +6,47 @@
 
 mod approvals;
 mod assessment;
+mod cases;
 mod checks;
 mod ci;
 mod classify;
 mod clearance;
 mod contents;
 mod contract;
+mod conversations;
 mod coverage;
 mod demands;
 mod docs;
 mod error;
 mod facts;
+mod faults;
 mod findings;
 mod floor;
 mod freshness;
 mod json;
 mod judge;
 mod lint;
+mod locate;
 mod outline;
 mod parse;
 mod preview;
 mod reason;
 mod remarks;
+mod replay;
 mod report;
 mod required;
+mod revision;
 mod rules;
 mod section;
+mod simulation;
 #[cfg(test)]
 mod tests;
 mod tier;
+mod trial;
 
 pub use approvals::{Approvals, Said};
 pub use assessment::{Assessment, CheckRow, CheckState, Decision, Node, Phase, Remedy, Status, Stop, Wait};
+pub use cases::{CASES_PATH, CaseResult, Cases};
 pub use checks::{RerunOf, remember};
 pub use ci::{
     BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, Conclusion, ReportedBy, Reporter, Rerun,
@@ -51,17 +60,23 @@ pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
 pub use facts::{
-    Approval, ApprovalState, Facts, FindingState, Found, OwnTests, Permission, Person, PullFact, PullState,
-    Remark, Requester, Review, Via,
+    Approval, ApprovalState, Conversation, Facts, FindingState, Found, OwnTests, Permission, Person,
+    PullFact, PullState, Remark, Requester, Review, ReviewedBy, Via,
 };
+pub use faults::{Linted, Remarked, lint};
 pub use judge::{judge, preflight};
+pub use locate::line_of;
 pub use outline::{Outline, TierOutline};
 pub use preview::MergePreview;
 pub use reason::Reason;
 pub use remarks::{WHOLE_CHANGE, severity as severity_of_remark};
+pub use replay::{Difference, judged_again};
 pub use required::{Required, required};
+pub use revision::{Revised, revised};
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
+pub use simulation::{Moved, PastChange, Simulated, Simulation, Summary, simulate};
 pub use tier::{Tier, UnknownTier};
+pub use trial::{Ground, Outlook, Trial};
 
 /// The path of the policy in a repository.
 pub const POLICY_PATH: &str = ".aspora/risk-policy.json";

@@ -41,19 +41,25 @@ impl Policy {
         if let Some(wrong) = misencoded(bytes) {
             return Err(Error::new("", wrong));
         }
-        let document = Value::parse(bytes)?;
-        let mut reader = Reader::default();
-        let mut policy = reader.policy(&document.root())?;
+        let mut policy = read(&Value::parse(bytes)?)?;
         policy.digest = hex::encode(Sha256::digest(bytes));
-        policy.warnings = reader.warnings;
         Ok(policy)
     }
+}
+
+/// Reads a policy without its digest.
+pub(super) fn read(document: &Value) -> Result<Policy, Error> {
+    let mut reader = Reader::default();
+    let policy = reader.policy(&document.root())?;
+    Ok(Policy { warnings: reader.warnings, warned_at: reader.warned_at, ..policy })
 }
 
 /// What is collected while a document is read.
 #[derive(Default)]
 struct Reader {
     warnings: Vec<String>,
+    /// The pointer of each warning.
+    warned_at: Vec<String>,
     patterns: usize,
 }
 
@@ -75,7 +81,14 @@ impl Reader {
             Some(docs) => docs,
             None => DocsRules { require: compile(root, vec![])?, files: compile(root, vec![])? },
         };
-        Ok(Policy { digest: String::new(), products, docs, harness_gaps, warnings: Vec::new() })
+        Ok(Policy {
+            digest: String::new(),
+            products,
+            docs,
+            harness_gaps,
+            warnings: Vec::new(),
+            warned_at: Vec::new(),
+        })
     }
 
     fn products(&mut self, at: &At<'_>) -> Result<BTreeMap<ProductName, ProductRules>, Error> {
@@ -84,7 +97,9 @@ impl Reader {
             let name: ProductName =
                 key.parse().map_err(|error: crate::requirement::Invalid| at.refuse(error.message))?;
             let rules = self.product(&at, name.clone())?;
-            self.warnings.extend(lint::warnings(&rules));
+            for (pointer, warning) in lint::warnings(&rules) {
+                self.warn(format!("{}{pointer}", at.pointer()), warning);
+            }
             products.insert(name, rules);
         }
         if products.is_empty() { Err(at.refuse("names no product")) } else { Ok(products) }
@@ -133,8 +148,10 @@ impl Reader {
             texts.push(text.to_owned());
         }
         for (at, text) in texts.iter().enumerate() {
-            let odd = glob::warnings(text, &texts);
-            self.warnings.extend(odd.into_iter().map(|odd| format!("{}/{at}: {odd}", at_list.pointer())));
+            let pointer = format!("{}/{at}", at_list.pointer());
+            for odd in glob::warnings(text, &texts) {
+                self.warn(pointer.clone(), format!("{pointer}: {odd}"));
+            }
         }
         Ok(texts)
     }
@@ -203,7 +220,14 @@ impl Reader {
     }
 
     fn unknown(&mut self, at: &At<'_>) {
-        self.warnings.push(format!("{}: is not a known key and is ignored", at.pointer()));
+        let pointer = at.pointer().to_owned();
+        let warning = format!("{pointer}: is not a known key and is ignored");
+        self.warn(pointer, warning);
+    }
+
+    fn warn(&mut self, pointer: String, warning: String) {
+        self.warned_at.push(pointer);
+        self.warnings.push(warning);
     }
 }
 

@@ -62,7 +62,11 @@ impl Assessment {
     pub fn awaits_only_people(&self) -> bool {
         let is_by_people = |wait: &Wait| match wait {
             Wait::Approvals { human, .. } => *human,
-            Wait::Refusal { .. } | Wait::Draft | Wait::Policy { .. } | Wait::Sibling { .. } => true,
+            Wait::Refusal { .. }
+            | Wait::Conversations { .. }
+            | Wait::Draft
+            | Wait::Policy { .. }
+            | Wait::Sibling { .. } => true,
             Wait::Check { .. } | Wait::Unreadable { .. } | Wait::Unreviewed => false,
         };
         matches!(&self.decision, Decision::Waiting { on } if on.iter().all(is_by_people))
@@ -115,6 +119,7 @@ impl Assessment {
                     "{} to approve {head} or to withdraw the request for changes",
                     by.join(" and ")
                 )),
+                Wait::Conversations { .. } => parts.push(format!("people to resolve {}", wait.sentence())),
                 Wait::Draft => parts.push("the pull request to leave draft state".to_owned()),
                 Wait::Unreadable { name, why } => parts.push(format!("{name}, which cannot be read: {why}")),
                 Wait::Unreviewed => parts.push(format!("a review of {head}")),
@@ -160,6 +165,10 @@ impl Wait {
                 format!("{missing} of {}{who}", counted(needed, "approval"))
             }
             Self::Refusal { by } => format!("{} asked for changes", by.join(" and ")),
+            Self::Conversations { urls } => {
+                let count = counted(u32::try_from(urls.len()).unwrap_or(u32::MAX), "open conversation");
+                format!("{count} ({})", first_few(urls, ", "))
+            }
             Self::Draft => "the pull request is a draft".to_owned(),
             Self::Unreviewed => "a complete review of this head".to_owned(),
             Self::Sibling { pulls } => {

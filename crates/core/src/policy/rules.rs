@@ -15,6 +15,8 @@ pub struct Policy {
     pub(super) docs: DocsRules,
     pub(super) harness_gaps: Vec<HarnessGapRule>,
     pub(super) warnings: Vec<String>,
+    /// The JSON pointer of what each warning is about.
+    pub(super) warned_at: Vec<String>,
 }
 
 /// What a policy says about one product.
@@ -70,6 +72,14 @@ impl Policy {
         &self.warnings
     }
 
+    /// The same, each with the JSON pointer of what it is about and without it in its text.
+    pub fn placed_warnings(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.warned_at.iter().zip(&self.warnings).map(|(pointer, warning)| {
+            let plain = warning.strip_prefix(pointer.as_str()).and_then(|rest| rest.strip_prefix(": "));
+            (pointer.as_str(), plain.unwrap_or(warning))
+        })
+    }
+
     /// The products of the policy.
     pub fn products(&self) -> impl Iterator<Item = &ProductName> {
         self.products.keys()
@@ -116,9 +126,21 @@ impl Policy {
 }
 
 impl ProductRules {
+    /// Where in the product's rules a pattern is, as a JSON pointer.
+    pub(super) fn pointer_of(&self, index: usize) -> String {
+        let tier = self.tiers[index];
+        let at = self.tiers[..index].iter().filter(|it| **it == tier).count();
+        format!("/riskTierRules/{tier}/{at}")
+    }
+
+    /// The tier whose entry of `mergePolicy` holds for a tier: the next stricter one that has any.
+    pub(super) fn stated_tier(&self, tier: Tier) -> Tier {
+        self.demands.range(tier..).next().map_or(tier, |(tier, _)| *tier)
+    }
+
     /// The demands of a tier, each with the rule that it comes from.
     pub(super) fn stated_demands(&self, tier: Tier) -> Demands {
-        let stated = self.demands.range(tier..).next().map_or(tier, |(tier, _)| *tier);
+        let stated = self.stated_tier(tier);
         self.demands(tier).clone().stated(&format!("mergePolicy.{stated} of {}", self.name))
     }
 

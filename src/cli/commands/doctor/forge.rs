@@ -60,6 +60,7 @@ pub(super) async fn inspect(
             forge.inspect_policy(&repository, &product.base_branch, &name, method).await;
         let mut remarks = forge.inspect(&repository, &product.base_branch, method).await;
         remarks.extend(of_policy);
+        remarks.extend(forge.inspect_checks(&repository, &product.base_branch, &name, None).await);
         let pushed =
             store::effect::last_push(pool, &product.repository).await.context("read the last push")?;
         if let Some(pushed_at) = pushed {

@@ -1,5 +1,5 @@
 //! Reads the selections of a GraphQL document: names, aliases, nested fields, and the variable that a field takes as
-//! its `input`. Other arguments are skipped.
+//! its `input`. Arguments that are objects or lists are skipped.
 
 /// One operation.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) struct Field {
     pub(super) name: String,
     /// The name of the variable that is its argument `input`.
     pub(super) input: Option<String>,
+    /// Its arguments that are a variable (`$name`) or a plain literal, as written.
+    pub(super) arguments: Vec<(String, String)>,
     pub(super) fields: Vec<Self>,
 }
 
@@ -104,16 +106,36 @@ impl<'a> Words<'a> {
         Ok(())
     }
 
-    /// The arguments of a field: the variable in `(input: $variable)`.
-    fn input(&mut self) -> Result<Option<String>, String> {
-        let (_, name) = (self.next()?, self.next()?);
-        if name != "input" || self.next()? != ":" || self.peek()? != "$" {
-            self.skip_to_close()?;
-            return Ok(None);
+    /// The arguments of a field, in parentheses: those that are a variable or a plain literal.
+    fn arguments(&mut self) -> Result<Vec<(String, String)>, String> {
+        let mut arguments = Vec::new();
+        self.next()?;
+        loop {
+            let name = self.next()?;
+            if name == ")" {
+                return Ok(arguments);
+            }
+            if self.next()? != ":" {
+                return Err(format!("Parse error on \"{name}\""));
+            }
+            match self.next()? {
+                "$" => arguments.push((name.to_owned(), format!("${}", self.next()?))),
+                open @ ("{" | "[") => self.skip_value(if open == "{" { "}" } else { "]" })?,
+                literal => arguments.push((name.to_owned(), literal.to_owned())),
+            }
         }
-        let (_, variable) = (self.next()?, self.next()?);
-        self.skip_to_close()?;
-        Ok(Some(variable.to_owned()))
+    }
+
+    /// Skips to what closes a value that was just opened.
+    fn skip_value(&mut self, close: &str) -> Result<(), String> {
+        loop {
+            match self.next()? {
+                "{" => self.skip_value("}")?,
+                "[" => self.skip_value("]")?,
+                word if word == close => return Ok(()),
+                _ => {}
+            }
+        }
     }
 
     fn selection(&mut self) -> Result<Vec<Field>, String> {
@@ -132,9 +154,11 @@ impl<'a> Words<'a> {
                 self.next()?;
                 alias = Some(std::mem::replace(&mut name, self.next()?.to_owned()));
             }
-            let input = if self.peek()? == "(" { self.input()? } else { None };
+            let arguments = if self.peek()? == "(" { self.arguments()? } else { Vec::new() };
+            let of_input = arguments.iter().find(|(name, _)| name == "input");
+            let input = of_input.and_then(|(_, value)| value.strip_prefix('$')).map(str::to_owned);
             let inner = if self.peek()? == "{" { self.selection()? } else { Vec::new() };
-            fields.push(Field { alias, name, input, fields: inner });
+            fields.push(Field { alias, name, input, arguments, fields: inner });
         }
     }
 }
@@ -144,7 +168,13 @@ mod tests {
     use super::*;
 
     fn field(alias: Option<&str>, name: &str, fields: Vec<Field>) -> Field {
-        Field { alias: alias.map(str::to_owned), name: name.to_owned(), input: None, fields }
+        Field {
+            alias: alias.map(str::to_owned),
+            name: name.to_owned(),
+            input: None,
+            arguments: Vec::new(),
+            fields,
+        }
     }
 
     #[test]
@@ -154,9 +184,10 @@ mod tests {
         let read = Ok(Operation { kind: "query", fields: vec![viewer] });
         assert_eq!(parse("{viewer{login databaseId}}"), read);
         assert_eq!(parse("query Me($a: Int = 1) { # who\n viewer { login, databaseId } }"), read);
-        let me = field(Some("me"), "f", vec![plain("x")]);
+        let mut me = field(Some("me"), "f", vec![plain("x")]);
+        me.arguments = vec![("n".to_owned(), "$n".to_owned()), ("first".to_owned(), "5".to_owned())];
         let read = Ok(Operation { kind: "mutation", fields: vec![me] });
-        assert_eq!(parse("mutation { me: f(input: {a: \"}) \\\" {\"}) { x } }"), read);
+        assert_eq!(parse("mutation { me: f(input: {a: \"}) \\\" {\"}, n: $n, first: 5) { x } }"), read);
         let document = "mutation($i: In!) { f(input: $i) { x } g(input: {a: 1}) h(other: $i) }";
         let inputs =
             parse(document).map(|read| read.fields.into_iter().map(|it| it.input).collect::<Vec<_>>());

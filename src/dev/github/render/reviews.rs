@@ -31,7 +31,7 @@ impl Links {
         let pull = format!("{}/pulls/{}", self.api(it), comment.pull);
         let page = format!("{}#discussion_r{}", self.pull_page(it, comment.pull), comment.id);
         let start_side = comment.start_line.map(|_| &comment.side);
-        json!({
+        let mut shown = json!({
             "url": url, "pull_request_review_id": comment.review, "id": comment.id, "node_id": node("PRRC", comment.id),
             "diff_hunk": comment.diff_hunk, "path": comment.path, "position": comment.position,
             "original_position": comment.position, "commit_id": comment.commit_id,
@@ -42,6 +42,11 @@ impl Links {
             "start_line": comment.start_line, "original_start_line": comment.start_line, "start_side": start_side,
             "line": comment.line, "original_line": comment.line, "side": comment.side, "subject_type": "line",
             "reactions": self.reactions(&url),
-        })
+        });
+        // The first comment of a thread has no such field.
+        if let Some(answered) = comment.answers {
+            shown["in_reply_to_id"] = json!(answered);
+        }
+        shown
     }
 }

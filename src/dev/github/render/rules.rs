@@ -46,7 +46,7 @@ impl Links {
             "enforce_admins": at("enforce_admins", rules.bypass.is_empty()),
             "required_linear_history": is(rules.linear_history), "allow_force_pushes": is(rules.allow_force_pushes),
             "allow_deletions": is(rules.allow_deletions), "block_creations": is(false),
-            "required_conversation_resolution": is(false), "lock_branch": is(false), "allow_fork_syncing": is(false),
+            "required_conversation_resolution": is(rules.conversations), "lock_branch": is(false), "allow_fork_syncing": is(false),
         });
         if !rules.checks.is_empty() {
             shown["required_status_checks"] = json!({
@@ -146,7 +146,7 @@ fn ruleset_rules(rules: &Rules) -> Vec<Value> {
     let reviews = json!({"type": "pull_request", "parameters": {
         "required_approving_review_count": rules.approvals,
         "dismiss_stale_reviews_on_push": rules.dismiss_stale_reviews, "require_code_owner_review": false,
-        "require_last_push_approval": false, "required_review_thread_resolution": false,
+        "require_last_push_approval": false, "required_review_thread_resolution": rules.conversations,
         "allowed_merge_methods": methods,
     }});
     let checks = json!({"type": "required_status_checks", "parameters": {
@@ -163,7 +163,8 @@ fn ruleset_rules(rules: &Rules) -> Vec<Value> {
         plain("non_fast_forward", !rules.allow_force_pushes),
         plain("required_signatures", rules.signatures),
         plain("required_linear_history", rules.linear_history),
-        (rules.pull_request || rules.approvals > 0 || !rules.merge_methods.is_empty()).then_some(reviews),
+        (rules.pull_request || rules.approvals > 0 || rules.conversations || !rules.merge_methods.is_empty())
+            .then_some(reviews),
         (!rules.checks.is_empty()).then_some(checks),
         rules.merge_queue.then_some(queue),
     ];

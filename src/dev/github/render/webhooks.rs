@@ -39,6 +39,14 @@ impl Links {
                 let review = with(self.review(it, review), state);
                 json!({"action": action, "review": review, "pull_request": pull})
             }
+            Event::Thread { action, comments, pull, comparison } => {
+                let pull = self.pull_simple(it, pull, &comparison.head_sha, &comparison.base_sha);
+                let id = comments.first().map_or(0, |first| first.id);
+                let comments: Vec<Value> =
+                    comments.iter().map(|comment| self.review_comment(it, comment)).collect();
+                let thread = json!({"node_id": node("PRRT", id), "comments": comments});
+                json!({"action": action, "thread": thread, "pull_request": pull})
+            }
             Event::CheckRun { action, run } => self.of_check_run(it, action, run),
             Event::CheckSuite { action, suite, head } => {
                 json!({"action": action, "check_suite": self.check_suite(it, suite, Some(head))})

@@ -1,5 +1,6 @@
 //! The policy: its golden vectors, its decisions, and mistakes that must not come back.
 
+mod cases;
 mod checks;
 mod ci;
 mod classify;
@@ -8,7 +9,9 @@ mod contract;
 mod document;
 mod merge;
 mod people;
+mod replay;
 mod report;
+mod simulation;
 
 use chrono::{DateTime, Duration, Utc};
 
@@ -132,8 +135,15 @@ fn facts(paths: &[&str]) -> Facts {
         statuses: vec![],
         ci: None,
         review_demanded: true,
-        review: Some(Review { head: sha(HEAD), completed_at: now(), failed: None, findings: vec![] }),
+        review: Some(Review {
+            head: sha(HEAD),
+            completed_at: now(),
+            failed: None,
+            findings: vec![],
+            by: vec![],
+        }),
         earlier_findings: vec![],
+        conversations: None,
         rounds_left: 3,
         approvals: vec![approval(1, "ann"), approval(2, "ben")],
         remarks: Some(vec![]),
