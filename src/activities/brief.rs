@@ -111,4 +111,14 @@ impl Theirs {
     pub(super) fn author(&self) -> &str {
         self.pull.author_login.as_deref().unwrap_or("ghost")
     }
+
+    /// Why nothing of ours may be pushed to its branch, even where a person asks for it.
+    pub(super) const fn not_pushed_to(&self) -> Option<&'static str> {
+        match (self.pull.from_fork, self.judging) {
+            (true, _) => Some("the branch is in another repository, to which we may not push"),
+            (false, Judging::Shadow) => Some("the product only tries the judgement out: nothing is pushed"),
+            (false, Judging::Off) => Some("the product does not judge the pull requests of others"),
+            (false, Judging::On) => None,
+        }
+    }
 }

@@ -62,7 +62,7 @@ impl Attempt<'_> {
         let now = store::now(&mut *self.factory.pool.acquire().await?).await?;
         let (head, base) = (&pull.head_sha, self.base(mirror).await?);
         let pushes = self.pushes().await?;
-        let arrival = self.arrival(pull, &pushes).await?;
+        let arrival = self.arrival((mirror, &base), pull, &pushes).await?;
         let requester = self.requester(pull).await?;
         let reports = self.reports(mirror, &base, head, now).await?;
         let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
@@ -130,8 +130,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Who asked for the change: of a pull request that others opened, who did. The account is asked for by its login once, and then known by its number, because a
-    /// login can be given up and taken by another account.
+    /// Who asked for the change: of a pull request that others opened, who did. The account is asked for by its login
+    /// once, and then known by its number, because a login can be given up and taken by another account.
     async fn requester(&self, pull: &Pull) -> Result<Requester, Failure> {
         let pool = &self.factory.pool;
         let Some(id) = self.brief.requirement() else {

@@ -95,7 +95,7 @@ async fn next(
     assessment: &Assessment,
 ) -> Result<Next, Failure> {
     let is_shown = theirs.judging == Judging::On;
-    if is_shown && at.rounds_left > 0 && !theirs.pull.from_fork && is_fix_asked(at).await? {
+    if theirs.not_pushed_to().is_none() && at.rounds_left > 0 && is_fix_asked(at).await? {
         return Ok(Next::Step(Outcome::Blocked, "a person asks for a fix".to_owned()));
     }
     if theirs.tests && facts.own_tests.is_none() && !facts.pull_state.draft {

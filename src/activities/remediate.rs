@@ -8,6 +8,7 @@ use super::{
     Failure, Reply,
     ask::MOST_ANSWERS,
     attempt::{Attempt, answer, answer_with, moved},
+    brief::Theirs,
     context::Context,
     count,
     draft::Draft,
@@ -48,6 +49,9 @@ struct Complaints {
 }
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
+    if let Some(why) = at.brief.theirs().and_then(Theirs::not_pushed_to) {
+        return Ok(answer(Outcome::Unfixable, why));
+    }
     if let Some(reply) = at.awaits_answers().await? {
         return Ok(reply);
     }

@@ -15,7 +15,10 @@ const SKEW: Duration = Duration::minutes(5);
 pub struct Pushes {
     /// When we pushed the head, if we did; we push each commit once.
     pub ours: Option<DateTime<Utc>>,
-    /// What we pushed before the head, and where we created the branch.
+    /// The first parent of the head. If we pushed the head, it was the head until then.
+    pub parent: Option<Sha>,
+    /// What the head is built on, what we pushed before it, and where we created the branch. None of that can follow
+    /// the head without a forced push.
     pub before: BTreeSet<Sha>,
     /// The pushes that the forge announced, in the order in which we heard of them. An announcement may be lost,
     /// late, or doubled by a second webhook.
@@ -52,13 +55,20 @@ impl Pushes {
     fn announced_again(&self, head: &Sha) -> Option<DateTime<Utc>> {
         let is_head = |(sha, _): &&(Sha, DateTime<Utc>)| sha == head;
         let is_other = |(sha, _): &(Sha, DateTime<Utc>)| sha != head && !self.before.contains(sha);
-        // An announcement of our own push may come after the next one, so the push itself counts as the first.
-        let first =
-            if self.ours.is_some() { 0 } else { self.announced.iter().position(|it| is_head(&it))? };
+        let announced = self.announced.iter().position(|it| is_head(&it));
+        // An announcement of our own push may come after the next one, so that the push itself counts as the first.
+        // What was announced before its parent is what others had pushed before us.
+        let first = if self.ours.is_some() { self.announced_parent(announced) } else { announced? };
         let other = first + self.announced[first..].iter().position(is_other)?;
         let again = self.announced[other..].iter().any(|it| is_head(&it));
         let others = self.announced[other..].iter().filter(|it| is_other(it));
         others.map(|(_, at)| *at).max().filter(|_| again)
+    }
+
+    /// The position of the last announcement of the parent before that of the head; the first of all if there is none.
+    fn announced_parent(&self, head: Option<usize>) -> usize {
+        let until_head = &self.announced[..head.unwrap_or(self.announced.len())];
+        until_head.iter().rposition(|(sha, _)| Some(sha) == self.parent.as_ref()).unwrap_or_default()
     }
 }
 
@@ -74,11 +84,12 @@ mod tests {
         DateTime::UNIX_EPOCH + Duration::minutes(minute)
     }
 
-    /// The head is `b`, which we pushed at minute 10 over our `a`; `c` is foreign, and `d` is ours from later on.
+    /// The head is `b`, which we pushed at minute 10 over `a`; `c` is foreign, and `d` is ours from later on.
     #[track_caller]
     fn check(announced: &[(char, i64)], forced: &[i64], since: i64, returned: bool) {
         let pushes = Pushes {
             ours: Some(minute(10)),
+            parent: Some(sha('a')),
             before: BTreeSet::from([sha('a')]),
             announced: announced.iter().map(|(digit, at)| (sha(*digit), minute(*at))).collect(),
             forced: forced.iter().copied().map(minute).collect(),
@@ -94,6 +105,8 @@ mod tests {
         check(&[('b', 11), ('a', 12), ('b', 13)], &[], 10, false);
         check(&[('b', 11), ('c', 20)], &[], 10, false);
         check(&[('b', 11)], &[3], 10, false);
+        check(&[('c', 1), ('a', 2), ('b', 11)], &[], 10, false);
+        check(&[('a', 1), ('c', 2), ('a', 3), ('b', 11), ('b', 12)], &[], 10, false);
         let none = Pushes::default().arrival(&sha('b'));
         assert_eq!(none, Arrival { since: None, returned: false });
     }
@@ -102,9 +115,25 @@ mod tests {
     fn a_commit_that_came_back_is_the_head_since_its_newest_push() {
         check(&[('b', 11), ('c', 20), ('b', 30)], &[], 20, true);
         check(&[('b', 11), ('d', 20), ('b', 30)], &[], 20, true);
+        check(&[('c', 1), ('a', 2), ('b', 11), ('c', 20), ('b', 30)], &[], 20, true);
+        check(&[('b', 11), ('c', 20), ('a', 25), ('b', 30)], &[], 20, true);
         check(&[('b', 11)], &[25], 25, true);
         check(&[], &[20, 25], 25, true);
         check(&[('c', 20), ('b', 30)], &[25], 25, true);
+    }
+
+    #[test]
+    fn what_others_push_over_ours_did_not_return() {
+        let pushes = Pushes {
+            parent: Some(sha('b')),
+            before: BTreeSet::from([sha('a'), sha('b')]),
+            // Two webhooks announce each push, and each in an order of its own.
+            announced: [('a', 1), ('b', 11), ('c', 20), ('b', 21), ('c', 22)]
+                .map(|(digit, at)| (sha(digit), minute(at)))
+                .to_vec(),
+            ..Pushes::default()
+        };
+        assert_eq!(pushes.arrival(&sha('c')), Arrival { since: Some(minute(20)), returned: false });
     }
 
     #[test]

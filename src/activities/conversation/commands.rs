@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::Talk;
 use crate::{
-    activities::{Failure, Origin, orders},
+    activities::{Failure, Origin, brief::Theirs, orders},
     core::{
         command::{self, Command, UnknownVerb},
         opinion::Opinion,
@@ -118,7 +118,7 @@ impl Talk<'_> {
                 return self.refuse(new, "say after `fix` what is to be fixed").await;
             }
             command::Verb::Fix => {
-                if let Some(why) = self.unfixable() {
+                if let Some(why) = self.brief.theirs().and_then(Theirs::not_pushed_to) {
                     return self.refuse(new, why).await;
                 }
                 // Nothing is fixed on a pull request of theirs but what they ask for: a bare `fix` asks for all of it.
@@ -164,12 +164,6 @@ impl Talk<'_> {
         let order = Order { what, reason: &reason };
         let followed = self.engine.follow_command(new, Author::from(person), &order).await;
         followed.map(drop).map_err(|error| failed(&error))
-    }
-
-    /// Why nothing of ours can be pushed to the branch.
-    fn unfixable(&self) -> Option<&'static str> {
-        let theirs = self.brief.theirs()?;
-        theirs.pull.from_fork.then_some("the branch is in another repository, to which we may not push")
     }
 
     async fn refuse(&self, new: &New<'_>, why: &str) -> Result<(), Failure> {

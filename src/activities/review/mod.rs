@@ -112,7 +112,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let mirror = at.mirror().await?;
     let base = at.base(&mirror).await?;
     let diff = mirror.diff(&base, &head).await?;
-    let arrival = at.arrival(&pull, &at.pushes().await?).await?;
+    let arrival = at.arrival((&mirror, &base), &pull, &at.pushes().await?).await?;
     let number = pull.number;
     let subject =
         Subject { mirror: &mirror, pull: number, base: &base, head: &head, diff: Some(&diff), arrival };

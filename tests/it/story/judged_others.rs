@@ -10,6 +10,7 @@ use aspora::{
     llm::Task,
     store::{product, shadow},
 };
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
@@ -57,6 +58,8 @@ async fn a_pull_request_of_a_fork_is_judged_and_never_pushed_to() {
     let is_refused =
         async || world.said_on(pull).iter().any(|it| it.contains("the branch is in another repository"));
     world.eventually("the fix is refused", is_refused).await;
+    world.control(run, "retry", &json!({"reason": "by hand", "step": "remediate"})).await;
+    world.until_waiting_for(run, "eve or anybody else").await;
     assert_eq!((world.model_calls(Task::Remediate), head(&world, pull).await), (0, second));
 }
 
@@ -122,10 +125,17 @@ async fn a_finding_is_fixed_only_when_a_person_asks_for_it() {
     world.twin.settled().await;
     world.twin.comment_as("bilal", REPO, pull, "/aspora fix").await.unwrap();
     let second = world.until_head_changes(run, &first).await;
-    world.eventually("the fix is reviewed", async || world.model_calls(Task::Review) == 2).await;
+    world.until_gate(&second, Some("success")).await;
     assert_ne!(second, first);
     assert_eq!((world.model_calls(Task::Remediate), world.model_calls(Task::Review)), (1, 2));
-    assert_eq!(world.twin.pulls(REPO)[0].author, "asha");
+    let branch = world.twin.pulls(REPO)[0].head_ref.clone();
+    let third = world.push_as("asha", &branch, "lib/other.py", "OTHER = 1\n").await;
+    world.until_gate(&third, Some("success")).await;
+    world.until_waiting_for(run, "asha or anybody else who may to merge it").await;
+    world.twin.merge_as("asha", REPO, pull).await.unwrap();
+    assert_eq!(world.run_to_end(run).await, "done");
+    assert!(world.reason(run).await.starts_with("merged by asha as "));
+    assert_eq!(world.model_calls(Task::Remediate), 1, "one fix for one word");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,8 +144,8 @@ async fn what_is_cleared_is_merged_by_us_where_a_person_or_the_product_asks() {
     let asked = world.opens("asha", "lib/round.py", ROUND).await;
     let run = world.judge_of(asked).await;
     world.until_waiting_for(run, "asha or anybody else who may to merge it").await;
-    world.twin.comment_as("remy", REPO, asked, "/aspora merge").await.unwrap();
     let short = head(&world, asked).await[..7].to_owned();
+    world.twin.comment_as("remy", REPO, asked, &format!("/aspora merge {short}")).await.unwrap();
     world.twin.comment_as("bilal", REPO, asked, "/aspora merge 0000000").await.unwrap();
     world.twin.settled().await;
     world.twin.comment_as("bilal", REPO, asked, &format!("/aspora merge {short}")).await.unwrap();
@@ -223,6 +233,9 @@ async fn shadow_mode_says_nothing_on_the_forge_and_records_what_it_would_have_do
     world.until_waiting_for(run, "a new head or a word of people").await;
     world.until_waiting_for(other, "bilal or anybody else").await;
     twin.comment_as("asha", REPO, blocked, "/aspora status").await.unwrap();
+    world.control(run, "retry", &json!({"reason": "by hand", "step": "remediate"})).await;
+    world.until_waiting_for(run, "a new head or a word of people").await;
+    assert_eq!(world.model_calls(Task::Remediate), 0, "nothing is fixed that is only tried out");
     twin.merge_as("asha", REPO, blocked).await.unwrap();
     twin.merge_as("bilal", REPO, clear).await.unwrap();
     assert_eq!(world.run_to_end(run).await, "closed");
