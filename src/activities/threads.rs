@@ -14,7 +14,7 @@ use crate::{
         sha::Sha,
     },
     github::{Kind, Thread, ThreadComment},
-    store::review_part,
+    store::{effect, review_part},
 };
 
 impl Attempt<'_> {
@@ -71,15 +71,23 @@ impl Attempt<'_> {
             self.observations::<ReviewIntent>().await?.iter().map(|posted| posted.observation.id).collect();
         let threads = self.factory.forge.threads(&self.repo, pull).await?;
         let is_reviewers = |comment: &ThreadComment| is_by_a_reviewer(comment, &ours, reviewers);
-        for thread in threads.iter().filter(|thread| is_fixed(thread, head, is_reviewers)) {
-            self.resolve(thread, head).await?;
+        for thread in &threads {
+            if is_fixed(thread, head, is_reviewers) || self.has_begun_to_resolve(thread, head).await? {
+                self.resolve(thread, head).await?;
+            }
         }
         Ok(())
     }
 
+    /// Whether a thread that is resolved may be so by an attempt that did not live to record it.
+    async fn has_begun_to_resolve(&self, thread: &Thread, head: &Sha) -> Result<bool, Failure> {
+        let (pool, key) = (&self.factory.pool, resolve_key(thread, head));
+        Ok(thread.is_resolved && effect::get(pool, self.lease.run, &key).await?.is_some())
+    }
+
     async fn resolve(&self, thread: &Thread, head: &Sha) -> Result<(), Failure> {
         let forge = &self.factory.forge;
-        let key = format!("resolve/{}/{}", head.short(), thread.id);
+        let key = resolve_key(thread, head);
         let intent = ResolveIntent { thread: thread.id.clone(), head: head.clone() };
         // Resolving what is resolved changes nothing.
         let act = async {
@@ -91,9 +99,14 @@ impl Attempt<'_> {
                 Err(error) => Err(error.into()),
             }
         };
-        self.once(&key, &intent, async { Ok(None) }, act).await?;
+        let found = thread.is_resolved.then_some(Resolved { refused: None });
+        self.once(&key, &intent, async { Ok(found) }, act).await?;
         Ok(())
     }
+}
+
+fn resolve_key(thread: &Thread, head: &Sha) -> String {
+    format!("resolve/{}/{}", head.short(), thread.id)
 }
 
 /// Whether an open thread is of an earlier head and written by reviewers alone.

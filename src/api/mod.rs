@@ -51,7 +51,8 @@ pub use key::{IssuedKey, Key, KeyLink, Me, NewKey};
 pub use limit::{Limit, Most};
 pub use outage::{Outage, OutageProbe};
 pub use overview::{
-    BaseCheck, FindingFigures, Overview, PolicyOverview, ReviewFigures, RunFigures, TierOverview,
+    BaseCheck, FindingFigures, Overview, PolicyOverview, ReviewerFigures, RunFigures, ShadowFigures,
+    TierOverview,
 };
 pub use policy::{
     NewSimulation, NewValidation, PolicyOutlook, PolicyRemark, PolicySimulation, SimulatedChange,

@@ -1,5 +1,7 @@
 //! A product at a glance: what its policy demands, what became of its runs, and how right its reviewers were.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -7,7 +9,7 @@ use utoipa::ToSchema;
 use super::Product;
 use crate::{
     core::policy::{CheckFact, Conclusion, Facts, Outline, POLICY_PATH, Policy, TierOutline},
-    store::overview,
+    store::{overview, shadow},
 };
 
 /// A product at a glance.
@@ -22,8 +24,12 @@ pub struct Overview {
     pub base: Vec<BaseCheck>,
     /// What became of its newest runs: at most 1,000 of the last 30 days.
     pub runs: RunFigures,
-    /// What their reviews came to.
-    pub reviews: ReviewFigures,
+    /// What their reviews came to, by reviewer.
+    pub reviewers: Vec<ReviewerFigures>,
+    /// How the verdicts on pull requests of others, which nobody was shown, compare with what people did. Absent while
+    /// there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowFigures>,
 }
 
 /// What the policy at a base demands.
@@ -91,12 +97,14 @@ pub struct RunFigures {
     pub cancelled: i64,
 }
 
-/// What reviews came to.
+/// What one reviewer's reviews came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct ReviewFigures {
+pub struct ReviewerFigures {
+    /// Its name; `builtin` is our own agent.
+    pub name: String,
     /// Complete reviews.
     pub complete: i64,
-    /// Reviews that failed; none of them was taken for clean.
+    /// Reviews that failed or did not come in time; none of them was taken for clean.
     pub failed: i64,
     /// What they found, by severity, the gravest first.
     pub findings: Vec<FindingFigures>,
@@ -104,6 +112,21 @@ pub struct ReviewFigures {
     /// are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub precision: Option<f64>,
+}
+
+/// How the last verdict on each pull request of others, made in shadow mode, compares with what people did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ShadowFigures {
+    /// Cleared, and merged by people: it would have been right.
+    pub cleared_and_merged: i64,
+    /// Blocked, and closed without a merge: it would have been right.
+    pub blocked_and_closed: i64,
+    /// Not cleared, and merged all the same: it would have been in the way, or people overlooked something.
+    pub held_and_merged: i64,
+    /// Closed without a merge and not blocked, which says nothing of the verdict.
+    pub closed_otherwise: i64,
+    /// Still open.
+    pub open: i64,
 }
 
 /// The findings of one severity. One that was seen on several heads counts once.
@@ -212,23 +235,66 @@ impl From<overview::Runs> for RunFigures {
     }
 }
 
-impl ReviewFigures {
-    /// The figures of stored reviews and findings.
+impl ReviewerFigures {
+    /// The figures of all reviewers that have reviewed, by name.
     #[must_use]
-    pub fn new(reviews: &overview::Reviews, found: Vec<overview::Found>) -> Self {
+    pub fn all(reviews: Vec<overview::Reviews>, found: Vec<overview::Found>) -> Vec<Self> {
+        let mut by_name: BTreeMap<String, Vec<overview::Found>> = BTreeMap::new();
+        for row in found {
+            by_name.entry(row.reviewer.clone()).or_default().push(row);
+        }
+        reviews
+            .into_iter()
+            .map(|it| {
+                let found = by_name.remove(&it.reviewer).unwrap_or_default();
+                Self::new(it, found)
+            })
+            .collect()
+    }
+
+    fn new(reviews: overview::Reviews, found: Vec<overview::Found>) -> Self {
         let findings: Vec<_> = found.into_iter().map(FindingFigures::from).collect();
         let actionable =
             || findings.iter().filter(|it| matches!(it.severity.as_str(), "critical" | "high" | "medium"));
         let fixed: i64 = actionable().map(|it| it.fixed).sum();
         let settled: i64 = fixed + actionable().map(|it| it.dismissed).sum::<i64>();
         let precision = (settled > 0).then(|| fixed as f64 / settled as f64);
-        Self { complete: reviews.complete, failed: reviews.failed, findings, precision }
+        let overview::Reviews { reviewer: name, complete, failed } = reviews;
+        Self { name, complete, failed, findings, precision }
     }
 }
 
 impl From<overview::Found> for FindingFigures {
     fn from(row: overview::Found) -> Self {
-        let overview::Found { severity, found, fixed, dismissed, gone, open } = row;
+        let overview::Found { reviewer: _, severity, found, fixed, dismissed, gone, open } = row;
         Self { severity, found, fixed, dismissed, gone, open }
+    }
+}
+
+impl ShadowFigures {
+    /// The figures of stored decisions; `None` if there are none.
+    #[must_use]
+    pub fn of(counts: shadow::Counts) -> Option<Self> {
+        let shadow::Counts {
+            cleared_and_merged,
+            held_and_merged,
+            blocked_and_closed,
+            closed_otherwise,
+            open,
+        } = counts;
+        (counts != shadow::Counts::default()).then_some(Self {
+            cleared_and_merged,
+            blocked_and_closed,
+            held_and_merged,
+            closed_otherwise,
+            open,
+        })
+    }
+
+    /// How many say whether it would have been right, and how many of these say that it would.
+    #[must_use]
+    pub const fn settled(&self) -> (i64, i64) {
+        let right = self.cleared_and_merged + self.blocked_and_closed;
+        (right + self.held_and_merged, right)
     }
 }

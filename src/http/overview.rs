@@ -1,9 +1,9 @@
 //! A product at a glance, for REST and the pages.
 
 use crate::{
-    api::{BaseCheck, Overview, PolicyOverview, ReviewFigures},
+    api::{BaseCheck, Overview, PolicyOverview, ReviewerFigures, ShadowFigures},
     core::policy::Facts,
-    store::{self, Pool, overview, product::Product},
+    store::{self, Pool, overview, product::Product, shadow},
 };
 
 /// Reads everything that is known of a product. The policy is the one that its changes were last judged by: nothing
@@ -18,7 +18,8 @@ pub(crate) async fn of(pool: &Pool, product: Product) -> store::Result<Overview>
         policy: facts.as_ref().map(PolicyOverview::of),
         base: facts.as_ref().map(BaseCheck::all).unwrap_or_default(),
         runs: runs.into(),
-        reviews: ReviewFigures::new(&reviews, found),
+        reviewers: ReviewerFigures::all(reviews, found),
+        shadow: ShadowFigures::of(shadow::counts(pool, name).await?),
         product: product.into(),
     })
 }

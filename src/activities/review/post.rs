@@ -15,6 +15,7 @@ use crate::{
         finding::Finding,
         reviewer::{Maker, Reviewer},
         sha::Sha,
+        words::counted,
     },
     github::{self, NewReview, NewReviewComment, text},
 };
@@ -76,7 +77,7 @@ fn body(head: &Sha, findings: &[Finding]) -> String {
         let _ = writeln!(body, "{mark} {word}: {place}: {}{}", text::line(&finding.message), source(finding));
     }
     if actionable > 0 {
-        let _ = writeln!(body, "\nStatus: BLOCKED ({actionable} actionable findings)");
+        let _ = writeln!(body, "\nStatus: BLOCKED ({})", counted(actionable, "actionable finding"));
     }
     body
 }

@@ -150,7 +150,7 @@ fn reviewer(it: &Reviewer) -> String {
 
 /// A product at a glance.
 fn glance(overview: &Overview) -> String {
-    let Overview { product, policy, base: _, runs, reviews } = overview;
+    let Overview { product, policy, base: _, runs, reviewers, shadow } = overview;
     let mut text = format!(
         "{}: {}, branch {}\n",
         plain(&product.name),
@@ -162,14 +162,26 @@ fn glance(overview: &Overview) -> String {
         text,
         "Runs of 30 days: {open} open, {succeeded} succeeded, {blocked} need a person, {failed} failed, {cancelled} cancelled"
     );
-    let right = reviews
-        .precision
-        .map_or_else(|| "not known yet".to_owned(), |share| format!("{:.0} %", share * 100.0));
-    let _ = writeln!(
-        text,
-        "Reviews: {} complete, {} failed; settled actionable findings that were right: {right}",
-        reviews.complete, reviews.failed
-    );
+    for reviewer in reviewers {
+        let right = reviewer
+            .precision
+            .map_or_else(|| "not known yet".to_owned(), |share| format!("{:.0} %", share * 100.0));
+        let _ = writeln!(
+            text,
+            "Reviews by {}: {} complete, {} failed; fixed or dismissed findings that were right: {right}",
+            plain(&reviewer.name),
+            reviewer.complete,
+            reviewer.failed
+        );
+    }
+    if let Some(shadow) = shadow {
+        let (settled, right) = shadow.settled();
+        let _ = writeln!(
+            text,
+            "Shadow mode: {right} of {settled} pull requests of others went as the verdict said; {} open",
+            shadow.open
+        );
+    }
     match policy {
         None => text += "No change has been judged yet, so the policy has not been read.\n",
         Some(policy) => text += &demands(policy),

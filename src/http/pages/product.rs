@@ -13,15 +13,19 @@ use super::{
 };
 use crate::{
     api::{
-        BaseCheck, FindingFigures, Overview, PolicyOverview, Product, ReviewFigures, RunFigures, TierOverview,
+        BaseCheck, FindingFigures, Overview, PolicyOverview, Product, ReviewerFigures, RunFigures,
+        ShadowFigures, TierOverview,
     },
     core::{
         command::{PREFIX, Verb},
         requirement::ProductName,
         words::counted,
     },
-    store::{self, product::OPEN_PULLS},
+    store::{self, product::OPEN_PULLS, shadow},
 };
+
+/// The verdicts of shadow mode on a page.
+const VERDICTS: i64 = 20;
 
 /// `GET /products`
 pub(super) async fn list(State(app): State<AppState>, caller: Caller) -> Response {
@@ -39,21 +43,22 @@ pub(super) async fn show(
 ) -> Response {
     let name = name.map(|Path(name)| name).unwrap_or_default();
     match load(&app, &name).await {
-        Ok((overview, now)) => {
+        Ok((overview, decisions, now)) => {
             let title = format!("Product {name}");
-            layout::page(&app.settings, Some(&caller), &title, &main(&overview, now))
+            layout::page(&app.settings, Some(&caller), &title, &main(&overview, &decisions, now))
         }
         Err(problem) => problem.page(&app.settings, Some(&caller)),
     }
 }
 
-async fn load(app: &AppState, name: &str) -> Result<(Overview, DateTime<Utc>), Problem> {
+async fn load(app: &AppState, name: &str) -> Result<(Overview, Vec<shadow::Row>, DateTime<Utc>), Problem> {
     let pool = app.engine.pool();
     let missing = || Problem::Missing("There is no such product.".to_owned());
     let name: ProductName = name.parse().map_err(|_| missing())?;
     let product = store::product::get(pool, name.as_str()).await?.ok_or_else(missing)?;
     let now = store::now(&mut *pool.acquire().await?).await?;
-    Ok((overview::of(pool, product).await?, now))
+    let decisions = shadow::newest(pool, name.as_str(), VERDICTS).await?;
+    Ok((overview::of(pool, product).await?, decisions, now))
 }
 
 fn listed(products: &[store::product::Product]) -> Markup {
@@ -80,8 +85,8 @@ fn listed(products: &[store::product::Product]) -> Markup {
     }
 }
 
-fn main(overview: &Overview, now: DateTime<Utc>) -> Markup {
-    let Overview { product, policy, base, runs, reviews } = overview;
+fn main(overview: &Overview, decisions: &[shadow::Row], now: DateTime<Utc>) -> Markup {
+    let Overview { product, policy, base, runs, reviewers, shadow } = overview;
     html! {
         main #main {
             h1 { (product.name) }
@@ -93,7 +98,8 @@ fn main(overview: &Overview, now: DateTime<Utc>) -> Markup {
             (outcomes(runs))
             (demanded(policy.as_ref(), now))
             (base_checks(base, policy.as_ref(), now))
-            (reviewers(reviews))
+            @if let Some(shadow) = shadow { (in_the_shadow(shadow, decisions, now)) }
+            (reviewed(reviewers))
             (settings(product))
             (commands())
             p.muted { "Raw: " a href={ "/api/v1/products/" (product.name) } { "product" } "." }
@@ -200,21 +206,64 @@ fn base_checks(checks: &[BaseCheck], policy: Option<&PolicyOverview>, now: DateT
     }
 }
 
-/// How right the reviewers were.
-fn reviewers(reviews: &ReviewFigures) -> Markup {
+/// What shadow mode would have done, beside what people did.
+fn in_the_shadow(figures: &ShadowFigures, decisions: &[shadow::Row], now: DateTime<Utc>) -> Markup {
+    let (settled, right) = figures.settled();
+    html! {
+        section {
+            h2 { "Shadow mode" }
+            p {
+                @if settled == 0 {
+                    "No pull request was merged, or closed against a verdict, so it cannot be said yet how often a verdict would have been right. "
+                } @else {
+                    "Of " (counted(settled, "pull request")) ", " strong { (right) } " went as the verdict said: "
+                    (figures.cleared_and_merged) " cleared and merged, " (figures.blocked_and_closed) " blocked and closed. "
+                    (figures.held_and_merged) " were merged although the verdict would have held them. "
+                }
+                (figures.closed_otherwise) " more were closed, " (figures.open) " are open."
+            }
+            div.scroll tabindex="0" role="region" aria-label="Verdicts of shadow mode" { table {
+                thead { tr {
+                    th scope="col" { "Pull request" } th scope="col" { "Tier" } th scope="col" { "Verdict" }
+                    th scope="col" { "What became of it" } th scope="col" { "When" }
+                } }
+                tbody { @for row in decisions { tr {
+                    td { a href={ "/runs/" (row.run_id) } { "#" (row.pull) } " " code { (row.head_sha.get(..7).unwrap_or(&row.head_sha)) } }
+                    td { (words::tier_word(&row.tier)) }
+                    td.message { (words::prose(&row.sentence)) }
+                    td { (became(row)) }
+                    td.nowrap { (words::moment(now, row.decided_at)) }
+                } } }
+            } }
+        }
+    }
+}
+
+fn became(row: &shadow::Row) -> String {
+    match (row.became.as_deref(), &row.became_by) {
+        (None, _) => "open".to_owned(),
+        (Some("pushed"), _) => "a new head was pushed".to_owned(),
+        (Some(became), Some(by)) => format!("{became} by {by}"),
+        (Some(became), None) => became.to_owned(),
+    }
+}
+
+/// How right each reviewer was.
+fn reviewed(reviewers: &[ReviewerFigures]) -> Markup {
     html! {
         section {
             h2 { "Reviewers" }
-            @if reviews.complete + reviews.failed == 0 { p.empty { "No review in the last 30 days." } } @else {
+            @if reviewers.is_empty() { p.empty { "No review in the last 30 days." } }
+            @for reviewer in reviewers {
                 p {
-                    (counted(reviews.complete, "complete review"))
-                    @if reviews.failed > 0 { ", and " (reviews.failed) " that failed" } ". "
-                    @match reviews.precision {
-                        Some(share) => { "Of the actionable findings that people or fixes settled, " strong { (percent(share)) } " were right." },
-                        None => "No actionable finding was fixed or dismissed yet, so it cannot be said how often they are right.",
+                    strong { (reviewer.name) } ": " (counted(reviewer.complete, "complete review"))
+                    @if reviewer.failed > 0 { ", and " (reviewer.failed) " that failed or did not come" } ". "
+                    @match reviewer.precision {
+                        Some(share) => { "Of its actionable findings that were fixed or dismissed, " strong { (percent(share)) } " were right." },
+                        None => "None of its actionable findings was fixed or dismissed yet, so it cannot be said how often it is right.",
                     }
                 }
-                @if !reviews.findings.is_empty() { (findings(&reviews.findings)) }
+                @if !reviewer.findings.is_empty() { (findings(&reviewer.findings)) }
             }
         }
     }
@@ -245,7 +294,11 @@ fn settings(product: &Product) -> Markup {
         [] => "none".to_owned(),
         words => words.join(" "),
     };
+    let names: Vec<String> =
+        product.reviewers.iter().map(|it| it.name.clone().unwrap_or_else(|| it.kind.clone())).collect();
     let rows = [
+        ("Pull requests of others are judged", product.judging.clone()),
+        ("Reviewers", if names.is_empty() { "builtin".to_owned() } else { names.join(", ") }),
         ("Tests", tests),
         ("Merged by", product.merge_method.clone()),
         ("Open runs", limit(product.backlog)),

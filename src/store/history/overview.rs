@@ -25,10 +25,12 @@ pub struct Runs {
     pub cancelled: i64,
 }
 
-/// What the reviews of the counted runs found, of one severity. A finding that was seen on several heads counts once,
+/// What one reviewer found in the counted runs, of one severity. A finding that was seen on several heads counts once,
 /// by what became of it last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
+    /// The reviewer, by its name; `builtin` also where it was alone.
+    pub reviewer: String,
     /// `critical`, `high`, `medium`, `low` or `info`.
     pub severity: String,
     /// All of them.
@@ -43,12 +45,14 @@ pub struct Found {
     pub open: i64,
 }
 
-/// The reviews of the counted runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// One reviewer's reviews of the counted runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reviews {
+    /// The reviewer, by its name.
+    pub reviewer: String,
     /// Complete ones.
     pub complete: i64,
-    /// Those that failed, and so were never clean.
+    /// Those that failed or did not come in time, and so were never clean.
     pub failed: i64,
 }
 
@@ -84,28 +88,17 @@ pub async fn runs(pool: &Pool, product: &str) -> Result<Runs> {
     .await
 }
 
-/// The reviews of a product's newest runs.
+/// The reviews of a product's newest runs, by reviewer.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn reviews(pool: &Pool, product: &str) -> Result<Reviews> {
-    sqlx::query_as!(
-        Reviews,
-        r#"select count(*) filter (where failed is null) as "complete!",
-                  count(*) filter (where failed is not null) as "failed!"
-           from review
-           where run_id in (select id from run
-                            where product = $1 and created_at > now() - make_interval(days => $2)
-                            order by created_at desc limit $3)"#,
-        product,
-        DAYS,
-        RUNS
-    )
-    .fetch_one(pool)
-    .await
+pub async fn reviews(pool: &Pool, product: &str) -> Result<Vec<Reviews>> {
+    sqlx::query_file_as!(Reviews, "src/store/history/overview_reviews.sql", product, DAYS, RUNS)
+        .fetch_all(pool)
+        .await
 }
 
-/// What the reviews of a product's newest runs found, the gravest first.
+/// What the reviews of a product's newest runs found, by reviewer, the gravest first.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -164,7 +164,7 @@ async fn a_browser_gets_a_page_for_every_address_and_a_program_gets_json() {
     let world = World::new().await;
     let key = crate::support::key();
     for key in [None, Some(&key)] {
-        for path in ["/products", "/nope", "/runs/x/y", "/api/v1/nope", "/requirements"] {
+        for path in ["/product", "/nope", "/runs/x/y", "/api/v1/nope", "/requirements"] {
             let (status, kind, text) = page(&world, path, key).await;
             let expected = if path == "/requirements" { 405 } else { 404 };
             assert_eq!((status, kind.as_str()), (expected, "text/html; charset=utf-8"), "{path}");

@@ -253,6 +253,14 @@ async fn shadow_mode_says_nothing_on_the_forge_and_records_what_it_would_have_do
     assert_eq!(of(clear), ("clear", Some("merged"), Some("bilal")));
     let counts = shadow::counts(&world.pool, "wealth").await.unwrap();
     assert_eq!((counts.cleared_and_merged, counts.held_and_merged, counts.open), (1, 1, 0));
+    let page = world.page("products/wealth").await;
+    for text in [
+        "Of 2 pull requests, <strong>1</strong> went as the verdict said",
+        "merged by asha",
+        "blocked and closed",
+    ] {
+        assert!(page.contains(text), "{text} is not in {page}");
+    }
 }
 
 /// One listing of a worker; how many pull requests it found changed.

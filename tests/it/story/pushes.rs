@@ -79,5 +79,5 @@ async fn a_finding_at_a_line_that_github_does_not_take_is_in_the_body() {
     assert_eq!(world.run_to_end(run).await, "done");
     let reviews = world.twin.reviews(REPO);
     assert_eq!((reviews.len(), world.twin.review_comments(REPO).len()), (1, 0));
-    assert!(reviews[0].body.contains("`lib/rounds.py:1`: **LOW**: Name the unit."), "{}", reviews[0].body);
+    assert!(reviews[0].body.contains("⚪ LOW: lib/rounds.py line 1: Name the unit."), "{}", reviews[0].body);
 }

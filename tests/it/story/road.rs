@@ -17,7 +17,8 @@ async fn at_a_glance(world: &World) {
     let (status, glance) = world.call("GET", "products/wealth", None).await;
     assert_eq!((status, &glance["product"]["repository"]), (200, &serde_json::json!(REPO)), "{glance}");
     assert_eq!(glance["runs"]["succeeded"], 1);
-    let reviews = &glance["reviews"];
+    let reviews = &glance["reviewers"][0];
+    assert_eq!(reviews["name"], "builtin");
     assert_eq!((&reviews["complete"], &reviews["failed"]), (&2.into(), &0.into()), "{reviews}");
     // Two findings on the first head, both fixed by the second.
     let found: Vec<_> =
@@ -31,7 +32,7 @@ async fn at_a_glance(world: &World) {
     for text in [
         "2 approvals by people",
         "<code>api/v1/**</code>",
-        "2 complete reviews",
+        "<strong>builtin</strong>: 2 complete reviews",
         "<strong>100 %</strong> were right",
     ] {
         assert!(page.contains(text), "{text} is not in {page}");
