@@ -6,7 +6,6 @@ use anyhow::Context as _;
 
 use super::{
     accounts::{BOT, address_of},
-    checks::{self, CheckFields, CheckOutput},
     comments,
     event::{Event, RepositoryAction},
     git::Move,
@@ -245,25 +244,7 @@ impl Twin {
         name: &str,
         conclusion: Option<&str>,
     ) -> anyhow::Result<i64> {
-        let turn = self.shared.host.turn().await;
-        let output = CheckOutput {
-            title: Some(name.to_owned()),
-            summary: Some(String::new()),
-            ..CheckOutput::default()
-        };
-        let fields = CheckFields {
-            name: Some(name.to_owned()),
-            head_sha: Some(sha.to_owned()),
-            status: Some("in_progress".to_owned()),
-            output: Some(output),
-            ..CheckFields::default()
-        };
-        let id = checks::create(&turn, repository, app, fields).await?;
-        if let Some(conclusion) = conclusion {
-            let fields = CheckFields { conclusion: Some(conclusion.to_owned()), ..CheckFields::default() };
-            checks::update(&turn, repository, app, id, fields)?;
-        }
-        Ok(id)
+        self.report_check(app, repository, sha, (name, conclusion), (name, "")).await
     }
 
     /// Gives a user `admin`, `write`, `read` or `none`.
