@@ -12,6 +12,7 @@ use super::{Client, Exit, Printer, plain};
 use crate::{
     api::{Overview, PolicyOverview, Product, Reviewer, RunFigures},
     cli::text::short,
+    core::words::counted,
 };
 
 /// The subcommands of `aspora product`.
@@ -197,7 +198,7 @@ fn demands(policy: &PolicyOverview) -> String {
     }
     for tier in &policy.tiers {
         let who = if tier.human { "people" } else { "people or a clean review" };
-        let _ = writeln!(text, "  {}: {} approvals by {who}", tier.tier, tier.approvals);
+        let _ = writeln!(text, "  {}: {} by {who}", tier.tier, counted(tier.approvals, "approval"));
         let _ = writeln!(text, "    paths   {}", plain(&tier.patterns.join(" ")));
         let _ = writeln!(text, "    checks  {}", plain(&tier.checks.join(", ")));
     }

@@ -122,7 +122,7 @@ fn outcomes(runs: &RunFigures) -> Markup {
             h2 { "Runs" }
             @if all == 0 { p.empty { "None began in the last 30 days." } } @else {
                 p { "Of the newest runs, at most 1,000 of the last 30 days:" }
-                dl.facts { @for (name, count) in rows { div { dt { (name) } dd { (count) } } } }
+                dl.strip { @for (name, count) in rows { div { dt { (name) } dd { (count) } } } }
             }
         }
     }
@@ -311,7 +311,7 @@ fn settings(product: &Product) -> Markup {
     html! {
         section {
             h2 { "Settings and limits" }
-            dl.facts { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } }
+            dl.strip { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } }
             p.muted { code { "aspora product put" } " changes them." }
         }
     }
