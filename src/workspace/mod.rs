@@ -30,7 +30,7 @@ pub use self::{
     error::Error,
     mirror::{Commit, Entry, Mirror},
     remote::Push,
-    sandbox::{Limits, Sandbox, TestRun, Unavailable},
+    sandbox::{Limits, Over, Sandbox, TestRun, Unavailable},
     throttle::Throttle,
     workspaces::Workspaces,
 };
