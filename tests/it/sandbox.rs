@@ -207,5 +207,9 @@ async fn a_bubblewrap_that_does_not_isolate_fails_the_probe() {
     fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(tools.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let reason = Sandbox::find_in(tools.path().as_os_str()).await.unwrap_err().to_string();
-    assert!(reason.contains("failed its own probe: the probe could see the host's"), "{reason}");
+    assert!(reason.contains("failed its own probe"), "{reason}");
+    // Another user needs bubblewrap itself to mount anything, so that it fails before it sees the host.
+    let is_root =
+        fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
+    assert!(!is_root || reason.contains("the probe could see the host's"), "{reason}");
 }
