@@ -4,6 +4,7 @@
 //! which must be writable: as root, or by systemd's `Delegate=yes`.
 
 use std::{
+    fmt::Display,
     fs, io,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -209,7 +210,7 @@ fn pass_controllers_on(folder: &Path) -> io::Result<()> {
     })
 }
 
-/// Says which process made the group, and when that began, so that another process of the same number is told apart.
+/// Says which process made the group, and when that began, because numbers are given out again.
 fn name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let own = std::process::id();
@@ -239,11 +240,11 @@ fn began(process: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }
 
-fn write(folder: &Path, file: &str, value: impl ToString) -> io::Result<()> {
+fn write(folder: &Path, file: &str, value: impl Display) -> io::Result<()> {
     fs::write(folder.join(file), value.to_string())
 }
 
-fn write_if_there(folder: &Path, file: &str, value: impl ToString) -> io::Result<()> {
+fn write_if_there(folder: &Path, file: &str, value: impl Display) -> io::Result<()> {
     let file = fs::OpenOptions::new().write(true).open(folder.join(file));
     file.and_then(|mut file| io::Write::write_all(&mut file, value.to_string().as_bytes()))
 }

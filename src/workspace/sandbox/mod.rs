@@ -4,17 +4,25 @@
 //! of the sandbox: where its start-up probe fails, they do not run at all.
 
 mod group;
+mod inputs;
 mod inside;
+mod layers;
 mod limits;
 mod probe;
+mod proxy;
+mod recipe;
+mod registries;
 mod runner;
 mod seccomp;
+mod services;
+mod setup;
 mod spawn;
 mod stage;
 mod syscalls;
 mod tail;
+mod toolchains;
 mod tools;
-mod unavailable;
+pub(super) mod unavailable;
 mod watch;
 
 use std::{path::Path, sync::Arc};
@@ -25,7 +33,10 @@ use self::{
     tools::Tools,
 };
 pub use self::{
+    layers::{Layer, LayerUsage, Layers},
     limits::{Limits, Over, TestRun},
+    recipe::{Commands, Recipe},
+    setup::Prepared,
     unavailable::Unavailable,
 };
 use super::error::Error;
@@ -34,6 +45,7 @@ use super::error::Error;
 #[derive(Debug, Clone)]
 pub struct Sandbox {
     runner: Arc<Runner>,
+    layers: Layers,
 }
 
 impl Sandbox {
@@ -66,7 +78,7 @@ impl Sandbox {
         let mut runner = Runner::new(tools).map_err(|reason| Unavailable { reason })?;
         change(&mut runner);
         probe::probe(&runner).await?;
-        Ok(Self { runner: Arc::new(runner) })
+        Ok(Self { runner: Arc::new(runner), layers: Layers::of_this_user() })
     }
 
     /// Who limits the memory of runs, as a phrase.
@@ -84,5 +96,41 @@ impl Sandbox {
         let inside = Inside { unpack: inside::UNPACK.to_owned(), ..Inside::default() };
         let argv = argv.iter().map(|&word| word.to_owned()).collect();
         self.runner.run(Job { tree: Some(directory), inside, argv, user: None, limits }).await
+    }
+
+    /// With layers in another folder than that of this user.
+    #[must_use]
+    pub fn with_layers(self, layers: Layers) -> Self {
+        Self { layers, ..self }
+    }
+
+    /// Where set-up's layers are.
+    #[must_use]
+    pub fn layers(&self) -> &Layers {
+        &self.layers
+    }
+
+    /// Runs the set-up of a product, unless a layer of the same commands, files and tools is there. Set-up sees the recipe's
+    /// inputs alone and reaches the package registries alone.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when this machine lacks a toolchain; otherwise when it cannot start the sandbox or keep the
+    /// layer. A failure of set-up is [`Prepared::Failed`].
+    pub async fn prepare(&self, tree: &Path, recipe: &Recipe) -> Result<Prepared, Error> {
+        setup::prepare(&self.runner, &self.layers, tree, recipe).await
+    }
+
+    /// Runs commands on a copy of `tree` and the layer of its set-up, with the recipe's services and without a network.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when this machine lacks a service or a toolchain; otherwise as [`Sandbox::run`].
+    pub async fn test(
+        &self,
+        tree: &Path,
+        recipe: &Recipe,
+        layer: Option<&Layer>,
+        commands: Commands<'_>,
+    ) -> Result<TestRun, Error> {
+        setup::test(&self.runner, tree, recipe, layer, commands).await
     }
 }

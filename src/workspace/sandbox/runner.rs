@@ -13,8 +13,8 @@ use tokio::{
     process::{Child, Command},
 };
 
+use super::super::error::Error;
 use super::{
-    super::error::Error,
     group::{Group, Groups},
     inside::{Inside, write_etc},
     limits::{Limits, Over, TestRun},
@@ -66,6 +66,11 @@ impl Runner {
     /// As it would be on a machine on which no control group can be made.
     pub(super) fn without_groups(&mut self) {
         self.groups = None;
+    }
+
+    /// A user for a run to come.
+    pub(super) fn user(&self) -> User {
+        self.stage.user()
     }
 
     /// Runs it. What it writes to folders on disk is looked at, beside its memory.

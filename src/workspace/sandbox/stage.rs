@@ -19,7 +19,7 @@ use super::tools::Tools;
 const FIRST_USER: u32 = 0x3000_0000;
 const USERS: u32 = 1 << 20;
 /// How many folders can be bound for one run.
-const PLACES: usize = 64;
+const PLACES: usize = 200;
 
 /// bubblewrap passes open files on, so all are closed. The groups come in one word, a line each.
 const JOIN: &str = r#"

@@ -73,10 +73,12 @@ impl Usage {
     /// Counts what is in a folder, without following links, until it has more than so many files.
     pub(super) fn of(folder: &Path, files: u64) -> Self {
         let (mut used, mut folders) = (Self::default(), vec![folder.to_owned()]);
-        while let Some(folder) = folders.pop()
-            && used.files <= files
-        {
+        while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                // A folder that grows while it is read has no end.
+                if used.files > files {
+                    return used;
+                }
                 let Ok(data) = entry.metadata() else { continue };
                 // A file of several names is there once.
                 let names = if data.is_dir() { 1 } else { data.nlink().max(1) };
