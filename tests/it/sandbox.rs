@@ -1,6 +1,8 @@
 //! Attacks on the sandbox: each runs like a product's test, and must reach nothing outside.
 
+mod attacks;
 mod holes;
+mod layers;
 
 use std::{fs, net::TcpListener, time::Duration};
 
