@@ -57,6 +57,10 @@ pub enum Commands<'a> {
     Lines(&'a [String]),
 }
 
+/// What plugins that take a version from the history (setuptools-scm, hatch-vcs, pbr, pdm) read in its place: there is no
+/// `.git` in the sandbox.
+const VERSIONS: [&str; 3] = ["SETUPTOOLS_SCM_PRETEND_VERSION", "PBR_VERSION", "PDM_BUILD_SCM_VERSION"];
+
 /// Runs each line by a shell of its own; `$` and the line are printed before it.
 const LINES: &str = r#"for line; do printf '$ %s\n' "$line"; sh -e -c "$line" || exit $?; done"#;
 
@@ -122,7 +126,9 @@ impl Recipe {
             ("PIP_NO_CACHE_DIR", "1"),
             ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
         ];
-        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+        let without_history = VERSIONS.map(|name| (name.to_owned(), "0.0.0".to_owned()));
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        variables.into_iter().chain(without_history).collect()
     }
 
     /// Variables that keep clients of registries from asking for them in vain.
