@@ -35,6 +35,7 @@ mod remarks;
 mod replay;
 mod report;
 mod required;
+mod reviewers;
 mod revision;
 mod rules;
 mod section;
