@@ -29,7 +29,7 @@ async fn what_a_repository_lacks_is_proposed_once() {
     assert_eq!((again["pull_url"].as_str(), pulls(&world).await), (Some(url.as_str()), 1));
 
     let (_, all) = world.call("GET", "audit?limit=2", None).await;
-    assert_eq!(all["entries"][0]["act"], "product.propose", "{all}");
+    assert_eq!(all["items"][0]["act"], "product.propose", "{all}");
     let (status, wrong) = world.call("POST", path, Some(json!({ "root": "nowhere" }))).await;
     assert_eq!((status, wrong["errors"][0]["pointer"].as_str()), (422, Some("/root")), "{wrong}");
 }
