@@ -59,7 +59,7 @@ pub use policy::{
     SimulationSummary, Today, Validation,
 };
 pub use problem::{Fault, Problem};
-pub use product::{Product, Reviewer};
+pub use product::{NewProposal, Product, ProductChanges, Proposal, Reviewer};
 pub use pull::{JudgedPull, JudgedPulls};
 pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};

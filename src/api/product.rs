@@ -76,6 +76,43 @@ pub struct Product {
     pub warnings: Vec<String>,
 }
 
+/// The settings of a product that are to change, as a merge patch (RFC 7396): what is left out stays, `null` is the default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = Object, example = json!({ "backlog": 20, "concurrency": null }))]
+pub struct ProductChanges(pub serde_json::Map<String, serde_json::Value>);
+
+/// What to look for in a product's repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewProposal {
+    /// The product's folder, where the repository holds several products.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    pub root: Option<String>,
+    /// Whether a pull request is opened for what the repository lacks.
+    #[serde(default)]
+    pub open: bool,
+}
+
+/// What a product's repository lacks to be built and judged, as it is proposed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Proposal {
+    /// The commit of the base branch that was looked at.
+    pub base: String,
+    /// `.aspora/product.toml`, if the repository has none and it was found out how it is tested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product_file: Option<String>,
+    /// `.aspora/risk-policy.json`, if the repository has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// What was found, a sentence each.
+    pub notes: Vec<String>,
+    /// The pull request that adds the files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_url: Option<String>,
+}
+
 /// A reviewer of a product. What is absent has the default of its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -101,7 +101,8 @@ impl Engine {
 
 /// The product of a new run, unless it has as many open runs as its backlog allows.
 async fn admit(tx: &mut Connection, name: &str) -> Result<Product, Error> {
-    let product = store::product::get(&mut *tx, name).await?;
+    let held = store::product::hold(tx, name).await?;
+    let product = if held { store::product::get(&mut *tx, name).await? } else { None };
     let product = product.ok_or_else(|| Error::NoProduct(name.to_owned()))?;
     if product.backlog.is_some()
         && let Some((most, open)) = store::product::open_runs(tx, name).await?

@@ -61,18 +61,34 @@ pub struct ProductSettings<'a> {
     pub tests_theirs: bool,
 }
 
+/// What became of the settings of a product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// There was no such product.
+    Added,
+    /// The product has these settings now.
+    Replaced,
+    /// Nothing was written: its settings are no longer those that the caller has read.
+    Changed,
+}
+
 impl Engine {
-    /// Adds a product or replaces its settings; true if it was added.
+    /// Adds a product or replaces its settings, unless they are no longer what the caller has read.
     ///
     /// # Errors
     /// When the database does not answer.
     pub async fn put_product(
         &self,
         new: &ProductSettings<'_>,
+        read: Option<&Product>,
         by: impl Into<Author<'_>>,
-    ) -> Result<bool, Error> {
+    ) -> Result<Put, Error> {
         let mut tx = self.pool.begin().await?;
+        store::product::lock(&mut tx, new.name.as_str()).await?;
         let before = store::product::get(&mut *tx, new.name.as_str()).await?;
+        if read.is_some() && read != before.as_ref() {
+            return Ok(Put::Changed);
+        }
         write(&mut tx, new, before.as_ref().map(|it| it.repository.as_str())).await?;
         let after = store::product::get(&mut *tx, new.name.as_str()).await?;
         let act = Act {
@@ -85,7 +101,50 @@ impl Engine {
         };
         append(&mut tx, by.into(), act).await?;
         tx.commit().await?;
-        Ok(before.is_none())
+        Ok(if before.is_none() { Put::Added } else { Put::Replaced })
+    }
+
+    /// Removes a product: no requirement is accepted for it any more. Its runs and what was recorded of them stay, and a
+    /// product that is put under its name goes on with them.
+    ///
+    /// # Errors
+    /// [`Error::NoProduct`]; [`Error::ProductInUse`] while runs of it are open or schedules submit for it.
+    pub async fn remove_product(&self, name: &ProductName, by: impl Into<Author<'_>>) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        store::product::lock(&mut tx, name.as_str()).await?;
+        let before = store::product::get(&mut *tx, name.as_str()).await?;
+        let before = before.ok_or_else(|| Error::NoProduct(name.to_string()))?;
+        let (runs, schedules) = store::product::in_use(&mut tx, name.as_str()).await?;
+        if runs + schedules > 0 {
+            return Err(Error::ProductInUse { product: before.name, runs, schedules });
+        }
+        store::product::remove(&mut *tx, name.as_str()).await?;
+        store::limit::remove(&mut *tx, &Key::Product(name.clone())).await?;
+        let (subject, product) = (name.as_str(), Some(name.as_str()));
+        let act =
+            Act { act: "product.remove", subject, product, before: Some(view(&before)), ..Act::default() };
+        append(&mut tx, by.into(), act).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Records that a pull request was opened for what a product's repository lacks.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn proposed(
+        &self,
+        name: &ProductName,
+        pull_url: Option<&str>,
+        by: impl Into<Author<'_>>,
+    ) -> Result<(), Error> {
+        let mut tx = self.pool.begin().await?;
+        let (subject, product) = (name.as_str(), Some(name.as_str()));
+        let after = Some(json!({ "pull": pull_url }));
+        append(&mut tx, by.into(), Act { act: "product.propose", subject, product, after, ..Act::default() })
+            .await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Limits how many jobs with a key may run at once.

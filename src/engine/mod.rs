@@ -42,7 +42,7 @@ use uuid::Uuid;
 pub use self::{
     accept::Accepted,
     amend::{Amendment, Resubmitted},
-    catalog::ProductSettings,
+    catalog::{ProductSettings, Put},
     command::{Order, What},
     control::{Control, Denied, Verb},
     opinion::Said,
@@ -93,6 +93,16 @@ pub enum Error {
         most: i32,
         /// How many are open.
         open: i64,
+    },
+    /// The product is needed: nothing was removed.
+    #[error("`{product}` is in use: open runs {runs}, schedules {schedules}")]
+    ProductInUse {
+        /// The product.
+        product: String,
+        /// How many of its runs are open.
+        runs: i64,
+        /// How many schedules submit requirements for it.
+        schedules: i64,
     },
     /// The event does not fit the run.
     #[error(transparent)]

@@ -5,6 +5,7 @@ mod oidc;
 mod overview;
 mod pages;
 mod policy;
+mod proposal;
 mod routes;
 mod scope;
 mod serve;

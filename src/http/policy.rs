@@ -62,13 +62,18 @@ impl Place {
         Ok(Self { product, name, repository, products })
     }
 
-    fn mirror(&self, app: &AppState) -> Result<Mirror, Error> {
+    /// The repository.
+    pub(crate) const fn repository(&self) -> &RepoName {
+        &self.repository
+    }
+
+    pub(crate) fn mirror(&self, app: &AppState) -> Result<Mirror, Error> {
         let none = || Error::new(Kind::Unavailable, "this server has no access to repositories");
         Ok(app.settings.workspaces.as_ref().ok_or_else(none)?.mirror(&self.repository))
     }
 
     /// The newest commit of the base branch, fetched.
-    async fn newest(&self, mirror: &Mirror) -> Result<Sha, Error> {
+    pub(crate) async fn newest(&self, mirror: &Mirror) -> Result<Sha, Error> {
         let fetched = tokio::time::timeout(PATIENCE, mirror.fetch()).await;
         let late = || {
             let seconds = PATIENCE.as_secs();
@@ -83,8 +88,8 @@ impl Place {
         })
     }
 
-    fn unreadable(&self, error: &workspace::Error) -> Error {
-        tracing::warn!(%error, "{} could not be read to try a policy", self.repository);
+    pub(crate) fn unreadable(&self, error: &workspace::Error) -> Error {
+        tracing::warn!(%error, "{} could not be read", self.repository);
         Error::new(Kind::Unavailable, format!("{} cannot be read now: {error}", self.repository))
     }
 }

@@ -12,6 +12,7 @@ use super::{
 use crate::core::{
     path::RepoPath,
     policy::{POLICY_LIMIT, POLICY_PATH},
+    product_file,
     sha::Sha,
 };
 
@@ -190,6 +191,20 @@ impl Mirror {
             let kept = bytes.len().min(POLICY_LIMIT + 1);
             String::from_utf8_lossy(&bytes[..kept]).into_owned()
         }))
+    }
+
+    /// The product file's text at a commit, if there is one; bytes that are not UTF-8 stay visible.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the mirror lacks the commit.
+    pub async fn product_file(&self, commit: &Sha) -> Result<Option<String>, Error> {
+        let path = product_file::PATH;
+        let path = path.parse().map_err(|error| Error::refused(path, format!("{error}")))?;
+        let bytes = match self.read(commit, &path).await {
+            Err(Error::TooLarge { .. }) => Some(vec![b' '; product_file::FILE_LIMIT + 1]),
+            read => read?,
+        };
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Whether `later` contains `earlier`; a commit contains itself.

@@ -28,6 +28,7 @@ mod policy_schema;
 mod pool;
 mod postgres;
 mod product;
+mod product_schema;
 mod sandbox;
 mod schedules;
 mod simulation;

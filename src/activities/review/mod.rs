@@ -25,7 +25,7 @@ use super::{
 use crate::{
     core::{
         finding::{Finding, tally},
-        policy::FindingState,
+        policy::{FindingState, Policy},
         push::Arrival,
         reviewer::{self, Maker, Reviewer},
         sha::Sha,
@@ -146,15 +146,34 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
 }
 
 impl Attempt<'_> {
-    /// Who reviews the product's pull requests now.
+    /// Who reviews the product's pull requests now: those of the policy at the base as it was last fetched, else those of
+    /// the product.
     pub(super) async fn reviewers(&self) -> Result<Vec<Reviewer>, Failure> {
-        let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
-        let settings = product.map(|product| product.reviewers.0).unwrap_or_default();
+        let settings = match self.reviewers_of_policy().await? {
+            Some(settings) => settings,
+            None => {
+                let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
+                product.map(|product| product.reviewers.0).unwrap_or_default()
+            }
+        };
         reviewer::check(&settings).map_err(|wrong| {
             let wrong: Vec<String> =
                 wrong.into_iter().map(|it| format!("/reviewers{}: {}", it.pointer, it.message)).collect();
             Failure::unusable(format!("the product's reviewers cannot be used: {}", wrong.join("; ")))
         })
+    }
+}
+
+impl Attempt<'_> {
+    /// A policy that cannot be read names nobody; it holds the merge by itself.
+    async fn reviewers_of_policy(&self) -> Result<Option<Vec<reviewer::Setting>>, Failure> {
+        let mirror = self.factory.workspaces.mirror(&self.repo);
+        let base = self.base(&mirror).await?;
+        let text = mirror.policy(&base).await?.unwrap_or_default();
+        let product =
+            self.stored.spec.product.parse().map_err(|_| Failure::unusable("the product's name is none"))?;
+        let policy = Policy::parse(text.as_bytes()).ok();
+        Ok(policy.and_then(|policy| policy.reviewers(&product).map(<[_]>::to_vec)))
     }
 }
 

@@ -8,10 +8,11 @@ use super::{Client, Failure};
 use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
     Deliveries, Drained, Events, Finding, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Most,
-    NewAnswers, NewHold, NewKey, NewProductBudget, NewRelease, NewRequirement, NewRunBudget, NewSchedule,
-    NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product,
-    ProductBudget, Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement,
-    Requirements, Resubmit, Run, RunBudget, Schedule, Subscription, Validation, Why, Worker,
+    NewAnswers, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement, NewRunBudget,
+    NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
+    PolicySimulation, Product, ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven,
+    Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, Schedule,
+    Subscription, Validation, Why, Worker,
 };
 
 impl Client {
@@ -178,6 +179,25 @@ impl Client {
     /// Creates or replaces a product.
     pub(crate) async fn put_product(&self, product: &Product) -> Result<Product, Failure> {
         self.json(self.request(Method::POST, "/api/v1/products").json(product)).await
+    }
+
+    /// Changes some settings of a product.
+    pub(crate) async fn change_product(
+        &self,
+        name: &str,
+        changes: &ProductChanges,
+    ) -> Result<Product, Failure> {
+        self.json(self.request(Method::PATCH, &format!("/api/v1/products/{name}")).json(changes)).await
+    }
+
+    /// What a product's repository lacks, proposed by a pull request if it is to be.
+    pub(crate) async fn propose(&self, name: &str, new: &NewProposal) -> Result<Proposal, Failure> {
+        self.json(self.request(Method::POST, &format!("/api/v1/products/{name}/proposal")).json(new)).await
+    }
+
+    /// Removes a product.
+    pub(crate) async fn remove_product(&self, name: &str) -> Result<(), Failure> {
+        self.send(self.request(Method::DELETE, &format!("/api/v1/products/{name}"))).await.map(|_| ())
     }
 
     /// All keys, newest first.

@@ -154,6 +154,10 @@ impl From<engine::Error> for Error {
                 Self::new(Kind::UnknownProduct, format!("there is no product `{name}`"))
             }
             full @ engine::Error::BacklogFull { .. } => backlog_full(&full),
+            used @ engine::Error::ProductInUse { .. } => {
+                let remedy = "End or cancel the runs, pause or remove the schedules, then send it again";
+                Self::new(Kind::NotAllowed, format!("{used}; nothing was removed. {remedy}"))
+            }
             engine::Error::Denied(denied) => denied.into(),
             engine::Error::Refused(refused) => refused.into(),
             unreadable @ (engine::Error::Workflow { .. } | engine::Error::NoWorkflow(_)) => {

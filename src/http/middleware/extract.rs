@@ -97,6 +97,17 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     Ok(value)
 }
 
+/// Reads a value that was put together from a body and from what is stored; what is wrong in it is named by its pointer.
+///
+/// # Errors
+/// [`Kind::Invalid`].
+pub(crate) fn value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let pointer = pointer(error.path());
+        Error::field(&pointer, error.inner().to_string())
+    })
+}
+
 fn wrong(error: &serde_json::Error, pointer: String) -> Error {
     match error.classify() {
         Category::Data => {

@@ -138,9 +138,10 @@ fn controls() -> Router<AppState> {
 fn catalog() -> Router<AppState> {
     Router::new()
         .route("/products", get(products::list).post(products::put))
+        .route("/products/{name}", get(products::show).patch(products::change).delete(products::remove))
+        .route("/products/{name}/proposal", post(products::propose))
         .route("/policy/validate", post(policy::validate).layer(DefaultBodyLimit::max(LONG_BODY_LIMIT)))
         .route("/policy/simulate", post(policy::simulate).layer(DefaultBodyLimit::max(LONG_BODY_LIMIT)))
-        .route("/products/{name}", get(products::show))
         .route("/products/{name}/budget", put(budgets::set_product))
         .route("/budgets", get(budgets::list))
         .route("/budgets/default", get(budgets::show_default).put(budgets::set_default))

@@ -33,7 +33,7 @@ use crate::{api, http::middleware::error::Error};
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, opinions::approve, opinions::reject, opinions::withdraw, dead_letters::list, dead_letters::redrive,
-        products::list, products::show, products::put, policy::validate, policy::simulate, limits::list, limits::put, limits::remove, reviews::findings,
+        products::list, products::show, products::put, products::change, products::remove, products::propose, policy::validate, policy::simulate, limits::list, limits::put, limits::remove, reviews::findings,
         holds::list, holds::put, holds::release, outages::list, outages::probe,
         workers::list, workers::drain, workers::queues,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use axum::{Json, extract::State, http::StatusCode};
+use serde_json::{Map, Value};
 
 use super::{
     budgets,
     responses::{InvalidField, NotFound},
 };
 use crate::{
-    api::{Overview, Product},
+    api::{NewProposal, Overview, Problem, Product, ProductChanges, Proposal},
     core::{
         branch,
         judging::Judging,
@@ -18,14 +19,16 @@ use crate::{
         requirement::{ProductName, RepoName},
         reviewer,
     },
-    engine::ProductSettings,
+    engine::{self, ProductSettings, Put},
     github::{Gravity, Setting},
     http::{
         AppState,
-        middleware::{caller::Caller, error::Error, extract},
-        overview, scope,
+        middleware::{caller::Caller, error::Error, extract, problem::Kind},
+        overview,
+        policy::Place,
+        proposal, scope,
     },
-    store::{self, product::OPEN_PULLS},
+    store::{self, audit::Author, product::OPEN_PULLS},
 };
 
 /// The most bytes of one word of a command.
@@ -38,6 +41,8 @@ const DEADLINE_LIMIT: i32 = 366 * 24 * 60;
 const HOURS_LIMIT: i16 = 720;
 /// The most words of a command.
 const WORDS: usize = 100;
+/// How often a change is tried again while others change the same product.
+const CHANGE_TRIES: u32 = 5;
 
 /// All products, by name.
 #[utoipa::path(get, path = "/api/v1/products", tag = "products", responses(
@@ -78,13 +83,117 @@ pub(super) async fn put(
     caller: Caller,
     extract::Json(product): extract::Json<Product>,
 ) -> Result<(StatusCode, Json<Product>), Error> {
+    let (put, product) = settle(&app, caller.author(), product, None).await?;
+    Ok((if put == Put::Added { StatusCode::CREATED } else { StatusCode::OK }, Json(product)))
+}
+
+/// Changes what the body names and keeps the rest: a merge patch (RFC 7396), in which `null` takes a setting back to its
+/// default. A product keeps its name.
+#[utoipa::path(patch, path = "/api/v1/products/{name}", tag = "products", params(
+    ("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "The product."),
+), request_body(content = ProductChanges, content_type = "application/json"), responses(
+    (status = 200, description = "The product has these settings now.", body = Product),
+    NotFound,
+    InvalidField,
+))]
+pub(super) async fn change(
+    State(app): State<AppState>,
+    caller: Caller,
+    budgets::Product(name): budgets::Product,
+    extract::Json(ProductChanges(changes)): extract::Json<ProductChanges>,
+) -> Result<Json<Product>, Error> {
+    for _ in 0..CHANGE_TRIES {
+        let stored = store::product::get(app.engine.pool(), &name).await?;
+        let stored = stored.ok_or_else(|| Error::not_found("product", format!("`{name}`")))?;
+        let product = merged(Product::from(stored.clone()), &changes)?;
+        let (put, product) = settle(&app, caller.author(), product, Some(&stored)).await?;
+        if put != Put::Changed {
+            return Ok(Json(product));
+        }
+    }
+    Err(Error::new(Kind::Busy, "others change this product at the same time; nothing has changed"))
+}
+
+/// Removes a product: no requirement is accepted for it any more. Its runs and what was recorded of them stay.
+#[utoipa::path(delete, path = "/api/v1/products/{name}", tag = "products", params(
+    ("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "The product."),
+), responses(
+    (status = 204, description = "The product is removed."),
+    NotFound,
+    (status = 409, description = "Runs of it are open, or schedules submit requirements for it.", body = Problem,
+        content_type = "application/problem+json"),
+))]
+pub(super) async fn remove(
+    State(app): State<AppState>,
+    caller: Caller,
+    budgets::Product(name): budgets::Product,
+) -> Result<StatusCode, Error> {
+    let missing = || Error::not_found("product", format!("`{name}`"));
+    let product: ProductName = name.parse().map_err(|_| missing())?;
+    match app.engine.remove_product(&product, caller.author()).await {
+        Err(engine::Error::NoProduct(_)) => Err(missing()),
+        ended => ended.map(|()| StatusCode::NO_CONTENT).map_err(Error::from),
+    }
+}
+
+/// Looks at a product's repository and proposes what it lacks: how it is set up and tested, and a first policy. With
+/// `open`, a pull request proposes it to the repository's people; one that is open already is found again.
+#[utoipa::path(post, path = "/api/v1/products/{name}/proposal", tag = "products", params(
+    ("name" = String, Path, pattern = "^[a-z][a-z0-9-]{0,39}$", description = "The product."),
+), request_body = NewProposal, responses(
+    (status = 200, description = "What is proposed.", body = Proposal),
+    NotFound,
+    InvalidField,
+))]
+pub(super) async fn propose(
+    State(app): State<AppState>,
+    caller: Caller,
+    budgets::Product(name): budgets::Product,
+    extract::Json(new): extract::Json<NewProposal>,
+) -> Result<Json<Proposal>, Error> {
+    let place = Place::find(&app, &caller, &name).await?;
+    let mut proposal = proposal::look(&app, &place, new.root.as_deref()).await?;
+    if new.open {
+        proposal::open(&app, &place, &mut proposal).await?;
+        app.engine.proposed(&place.name, proposal.pull_url.as_deref(), caller.author()).await?;
+    }
+    Ok(Json(proposal))
+}
+
+/// A product's settings with the changes in them.
+fn merged(product: Product, changes: &Map<String, Value>) -> Result<Product, Error> {
+    let mut all = serde_json::to_value(&product).map_err(|_| Error::internal())?;
+    let settings = all.as_object_mut().ok_or_else(Error::internal)?;
+    for (key, value) in changes {
+        match value {
+            Value::Null if key == "name" || key == "repository" => {
+                return Err(Error::field(&format!("/{key}"), "has no default; leave it out to keep it"));
+            }
+            Value::Null => settings.remove(key),
+            value => settings.insert(key.clone(), value.clone()),
+        };
+    }
+    let changed: Product = extract::value(all)?;
+    if changed.name != product.name {
+        return Err(Error::field("/name", "a product keeps its name; add another one under the new name"));
+    }
+    Ok(changed)
+}
+
+/// Checks settings, asks the forge about them, and stores them, unless they are no longer those that were read.
+async fn settle(
+    app: &AppState,
+    author: Author<'_>,
+    product: Product,
+    read: Option<&store::product::Product>,
+) -> Result<(Put, Product), Error> {
     let (name, repository, method, judging) = check(&product)?;
-    let warnings = ask_the_forge(&app, &name, &repository, &product.base_branch, method).await?;
+    let warnings = ask_the_forge(app, &name, &repository, &product.base_branch, method).await?;
     let reviewers: Vec<reviewer::Setting> = product.reviewers.iter().cloned().map(Into::into).collect();
     let settings = ProductSettings {
         name: &name,
         repository: &repository,
-        repository_number: number(&app, &repository).await,
+        repository_number: number(app, &repository).await,
         base_branch: &product.base_branch,
         test_command: &product.test_command,
         backlog: product.backlog,
@@ -99,9 +208,8 @@ pub(super) async fn put(
         merges_theirs: product.merges_theirs,
         tests_theirs: product.tests_theirs,
     };
-    let is_new = app.engine.put_product(&settings, caller.author()).await?;
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Product { warnings, ..product })))
+    let put = app.engine.put_product(&settings, read, author).await?;
+    Ok((put, Product { warnings, ..product }))
 }
 
 /// What the forge says of the repository and its base branch. A product of which no run could ever be merged is

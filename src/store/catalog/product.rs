@@ -65,7 +65,7 @@ pub async fn put(
         "insert into product (name, repository, base_branch, test_command) values ($1, $2, $3, $4)
          on conflict (name) do update
          set repository = excluded.repository, base_branch = excluded.base_branch,
-             test_command = excluded.test_command,
+             test_command = excluded.test_command, removed_at = null,
              repository_id = case when lower(product.repository) = lower(excluded.repository)
                                   then product.repository_id end",
         name.as_str(),
@@ -89,11 +89,65 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
-         from product where name = $1"#,
+         from product where name = $1 and removed_at is null"#,
         name
     )
     .fetch_optional(executor)
     .await
+}
+
+/// Locks a product until the transaction ends, so that no other transaction changes it or opens a run of it in between.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn lock(connection: &mut Connection, name: &str) -> Result<()> {
+    sqlx::query!("select from product where name = $1 for update", name)
+        .fetch_optional(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Removes a product that was locked: nothing is accepted for it any more. What was recorded of it stays.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn remove(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<()> {
+    sqlx::query!(
+        "update product set removed_at = now(), judging = 'off', merges_theirs = false where name = $1",
+        name
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
+}
+
+/// Keeps a product from being removed until the transaction ends; false if it is removed already.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hold(connection: &mut Connection, name: &str) -> Result<bool> {
+    sqlx::query_scalar!(
+        r#"select true as "held!" from product where name = $1 and removed_at is null for key share"#,
+        name
+    )
+    .fetch_optional(connection)
+    .await
+    .map(|held| held.is_some())
+}
+
+/// What still needs a product: how many of its runs are open, and how many schedules submit requirements for it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn in_use(connection: &mut Connection, name: &str) -> Result<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"select (select count(*) from run where product = $1 and status <> 'ended') as "runs!",
+                  (select count(*) from schedule where product = $1 and next_at is not null) as "schedules!""#,
+        name
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((row.runs, row.schedules))
 }
 
 /// All products, sorted by name.
@@ -107,7 +161,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
-         from product order by name"#
+         from product where removed_at is null order by name"#
     )
     .fetch_all(pool)
     .await
@@ -211,7 +265,9 @@ pub async fn that_judges(
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
-         from product where repository = any($1) and base_branch = $2 and judging <> 'off' order by name limit 1"#,
+         from product
+         where repository = any($1) and base_branch = $2 and judging <> 'off' and removed_at is null
+         order by name limit 1"#,
         repositories,
         base_branch
     )

@@ -33,8 +33,9 @@ pub async fn names(connection: &mut Connection, id: Option<i64>, name: &str) -> 
         Name,
         r#"with its as (
                select distinct repository as name from product
-               where repository_id = $1
-                  or lower(repository) = lower($2) and ($1::bigint is null or coalesce(repository_id, $1) = $1)
+               where removed_at is null
+                 and (repository_id = $1
+                      or lower(repository) = lower($2) and ($1::bigint is null or coalesce(repository_id, $1) = $1))
            )
            select name as "name!", true as "is_of_product!" from its
            union all

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{Reply, World, is_problem};
 
 /// The methods of the OpenAPI document.
-const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The routes that are no part of the REST API.
 const BESIDE: [&str; 27] = [
     "GET /products/{name}/policy",

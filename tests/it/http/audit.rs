@@ -136,6 +136,13 @@ async fn changes(world: &World) -> Vec<Change> {
         ),
         ("POST", "/api/v1/products", "/api/v1/products".to_owned(), product, "product.put"),
         (
+            "PATCH",
+            "/api/v1/products/{name}",
+            "/api/v1/products/goals".to_owned(),
+            json!({ "backlog": 7 }),
+            "product.put",
+        ),
+        (
             "PUT",
             "/api/v1/budgets/default",
             "/api/v1/budgets/default".to_owned(),
@@ -186,6 +193,13 @@ async fn changes(world: &World) -> Vec<Change> {
             Value::Null,
             "schedule.remove",
         ),
+        (
+            "DELETE",
+            "/api/v1/products/{name}",
+            "/api/v1/products/goals".to_owned(),
+            Value::Null,
+            "product.remove",
+        ),
         ("POST", "/api/v1/keys", "/api/v1/keys".to_owned(), key, "key.create"),
         (
             "POST",
@@ -206,7 +220,8 @@ async fn changes(world: &World) -> Vec<Change> {
 
 /// The changes that other tests make: they need a run in a state of its own, or a browser. A policy that is tried
 /// changes nothing.
-const ELSEWHERE: [&str; 21] = [
+const ELSEWHERE: [&str; 22] = [
+    "POST /api/v1/products/{name}/proposal",
     "POST /api/v1/policy/validate",
     "POST /api/v1/policy/simulate",
     "POST /products/{name}/policy",

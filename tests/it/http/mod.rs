@@ -6,6 +6,7 @@ mod limits;
 mod oidc;
 mod outages;
 mod pace;
+mod products;
 mod questions;
 mod requests;
 mod runs;

@@ -51,6 +51,7 @@ mod returned;
 mod reviewers;
 mod road;
 mod rounds;
+mod set_up;
 mod signed;
 mod takeover;
 mod talk;

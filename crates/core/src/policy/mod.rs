@@ -35,10 +35,12 @@ mod remarks;
 mod replay;
 mod report;
 mod required;
+mod reviewers;
 mod revision;
 mod rules;
 mod section;
 mod simulation;
+mod starter;
 #[cfg(test)]
 mod tests;
 mod tier;
@@ -75,6 +77,7 @@ pub use required::{Required, required};
 pub use revision::{Revised, revised};
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use simulation::{Moved, PastChange, Simulated, Simulation, Summary, simulate};
+pub use starter::starter;
 pub use tier::{Tier, UnknownTier};
 pub use trial::{Ground, Outlook, Trial};
 

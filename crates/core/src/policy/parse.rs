@@ -11,7 +11,7 @@ use super::{
     App, CheckDemand, Demands, DocsRules, Error, EvidenceRules, HarnessGapRule, POLICY_LIMIT, Policy,
     StatusBy, Tier,
     json::{At, Value},
-    lint,
+    lint, reviewers,
     rules::ProductRules,
 };
 use crate::{
@@ -106,19 +106,21 @@ impl Reader {
     }
 
     fn product(&mut self, product: &At<'_>, name: ProductName) -> Result<ProductRules, Error> {
-        let (mut tier_rules, mut demands, mut evidence, mut merge_method) = (None, None, None, None);
+        let (mut tier_rules, mut demands, mut evidence) = (None, None, None);
+        let (mut merge_method, mut reviewers) = (None, None);
         for (key, at) in product.members()? {
             match key {
                 "riskTierRules" => tier_rules = Some(self.tier_rules(&at)?),
                 "mergePolicy" => demands = Some(merge_policy(&at)?),
                 "evidenceRequirements" => evidence = self.evidence(&at)?,
                 "mergeMethod" => merge_method = Some(method(&at)?),
+                "reviewers" => reviewers = Some(reviewers::read(&at)?),
                 _ => self.unknown(&at),
             }
         }
         let (patterns, tiers) = tier_rules.ok_or_else(|| product.refuse("has no `riskTierRules`"))?;
         let demands = demands.ok_or_else(|| product.refuse("has no `mergePolicy`"))?;
-        Ok(ProductRules { name, patterns, tiers, demands, evidence, merge_method })
+        Ok(ProductRules { name, patterns, tiers, demands, evidence, merge_method, reviewers })
     }
 
     fn tier_rules(&mut self, at: &At<'_>) -> Result<(Patterns, Vec<Tier>), Error> {

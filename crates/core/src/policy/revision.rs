@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{CheckDemand, Demands, Policy, Tier, rules::ProductRules};
-use crate::{glob::Patterns, requirement::ProductName};
+use crate::{glob::Patterns, requirement::ProductName, reviewer::Setting};
 
 /// One thing that differs between two policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,22 @@ fn of_product(before: &ProductRules, after: &ProductRules, all: &mut Vec<Revised
         };
         all.push(of(name, format!("{name}: merged {} instead of {}", word(after), word(before))));
     }
+    if before.reviewers != after.reviewers {
+        let (now, then) = (reviewed_by(after), reviewed_by(before));
+        let what = if now == then {
+            format!("reviewed {now}, otherwise than before")
+        } else {
+            format!("reviewed {now} instead of {then}")
+        };
+        all.push(of(name, format!("{name}: {what}")));
+    }
+}
+
+/// Who reviews, by name, or who says so.
+fn reviewed_by(rules: &ProductRules) -> String {
+    let name = |it: &Setting| format!("`{}`", it.name.as_ref().unwrap_or(&it.kind));
+    let names = |list: &Vec<Setting>| list.iter().map(name).collect::<Vec<_>>().join(" and ");
+    rules.reviewers.as_ref().map_or("as the product says".to_owned(), |list| format!("by {}", names(list)))
 }
 
 /// The strictest tier of each pattern.

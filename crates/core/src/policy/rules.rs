@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Demands, Tier};
-use crate::{glob::Patterns, merge_method::MergeMethod, requirement::ProductName};
+use crate::{glob::Patterns, merge_method::MergeMethod, requirement::ProductName, reviewer::Setting};
 
 /// A risk policy that has passed its checks.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ pub(super) struct ProductRules {
     pub(super) demands: BTreeMap<Tier, Demands>,
     pub(super) evidence: Option<EvidenceRules>,
     pub(super) merge_method: Option<MergeMethod>,
+    pub(super) reviewers: Option<Vec<Setting>>,
 }
 
 /// Which documents must change with which paths.
@@ -107,6 +108,12 @@ impl Policy {
     #[must_use]
     pub fn merge_method(&self, product: &ProductName) -> Option<MergeMethod> {
         self.products.get(product)?.merge_method
+    }
+
+    /// Who reviews one product's pull requests, if the policy says so: `products.NAME.reviewers`.
+    #[must_use]
+    pub fn reviewers(&self, product: &ProductName) -> Option<&[Setting]> {
+        self.products.get(product)?.reviewers.as_deref()
     }
 
     /// How soon incidents must have harness cases.

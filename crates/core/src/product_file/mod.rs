@@ -50,6 +50,12 @@ impl ProductFile {
         self.builds.iter().map(|(name, build)| (name.as_ref(), build))
     }
 
+    /// A file of several products, each with its folder.
+    #[must_use]
+    pub fn several(builds: impl IntoIterator<Item = (ProductName, Build)>) -> Self {
+        Self { builds: builds.into_iter().map(|(name, build)| (Some(name), build)).collect() }
+    }
+
     /// A file of one product.
     #[must_use]
     pub fn single(build: Build) -> Self {

@@ -85,7 +85,7 @@ pub enum Mode {
 }
 
 /// One entry of the setting, as it is given and stored; what it lacks has the default of its kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// `builtin`, `greptile`, `coderabbit`, `copilot`, `check` or `http`.

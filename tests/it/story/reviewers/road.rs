@@ -115,3 +115,16 @@ async fn findings_that_come_after_the_review_count_until_the_merge() {
     world.until_head_changes(run, &head).await;
     assert_eq!((world.merges(), findings(&world, run).await.len()), (0, 1));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reviewers_of_the_policy_count_over_those_of_the_product() {
+    let world = world(json!([{ "kind": "coderabbit" }])).await;
+    let seed = include_str!("../../../../src/dev/product/wealth/.aspora/risk-policy.json");
+    let policy =
+        seed.replacen("\"wealth\": {", "\"wealth\": { \"reviewers\": [{\"kind\": \"greptile\"}],", 1);
+    world.push_as("ada", "main", ".aspora/risk-policy.json", &policy).await;
+    let (run, head) = awaited(&world).await;
+    world.until_waiting_for(run, "greptile, which has shown nothing yet").await;
+    App::Greptile.clean(&world, &head).await;
+    assert_eq!(world.run_to_end(run).await, "done");
+}

@@ -11,6 +11,7 @@ mod merge;
 mod people;
 mod replay;
 mod report;
+mod reviewers;
 mod simulation;
 
 use chrono::{DateTime, Duration, Utc};

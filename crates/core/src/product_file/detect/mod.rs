@@ -52,9 +52,42 @@ impl Folder<'_> {
     }
 }
 
+/// The names of files that start services for development.
+const COMPOSE_FILES: [&str; 4] = ["compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml"];
 /// Files whose folder is a product.
 const MANIFESTS: [&str; 6] =
     ["pyproject.toml", "setup.py", "requirements.txt", "package.json", "Cargo.toml", "go.mod"];
+
+/// The most files that detection reads.
+const MOST_READ: usize = 200;
+
+/// The files of a repository whose text detection may ask for, of all its paths: for a caller that must fetch each.
+#[must_use]
+pub fn wanted(paths: &[String]) -> Vec<&str> {
+    let named = |name: &str| {
+        MANIFESTS.contains(&name)
+            || COMPOSE_FILES.contains(&name)
+            || name == "Makefile"
+            || (name.contains("requirements") && has_extension(name, "txt"))
+    };
+    let is_wanted = |path: &str| {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        named(name) || path.starts_with(".github/workflows/")
+    };
+    let near = |path: &&str| path.matches('/').count() <= 4 && !is_vendored(path);
+    let files = paths.iter().map(String::as_str).filter(near);
+    let first = files.clone().filter(|path| is_wanted(path));
+    let tests = files.filter(|path| python::is_test(path)).take(20);
+    first.take(MOST_READ - 20).chain(tests).collect()
+}
+
+fn has_extension(name: &str, wanted: &str) -> bool {
+    std::path::Path::new(name).extension().is_some_and(|extension| extension == wanted)
+}
+
+fn is_vendored(path: &str) -> bool {
+    path.split('/').any(|part| matches!(part, "node_modules" | "vendor" | "third_party"))
+}
 
 /// The folders of a repository that have a manifest of their own, outermost first; those below another are left out.
 #[must_use]
@@ -62,9 +95,7 @@ pub fn folders(files: &dyn Files) -> Vec<String> {
     let mut folders: Vec<String> = Vec::new();
     for path in files.paths() {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let is_vendored =
-            folder.split('/').any(|part| matches!(part, "node_modules" | "vendor" | "third_party"));
-        if MANIFESTS.contains(&name) && !is_vendored {
+        if MANIFESTS.contains(&name) && !is_vendored(folder) {
             folders.push(folder.to_owned());
         }
     }
@@ -97,8 +128,7 @@ pub fn detect(files: &dyn Files, root: &str) -> Vec<Detected> {
 
 /// The services that a compose file of the folder starts.
 fn services(folder: &Folder<'_>) -> Vec<Service> {
-    const NAMES: [&str; 4] = ["compose.yml", "compose.yaml", "docker-compose.yml", "docker-compose.yaml"];
-    let text: String = NAMES.iter().filter_map(|name| folder.text(name)).collect();
+    let text: String = COMPOSE_FILES.iter().filter_map(|name| folder.text(name)).collect();
     let images: Vec<&str> =
         text.lines().filter_map(|line| line.trim().strip_prefix("image:")).map(str::trim).collect();
     let has = |word: &str| images.iter().any(|image| image.to_lowercase().contains(word));

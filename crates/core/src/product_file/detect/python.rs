@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use toml::{Table, Value};
 
-use super::{Detected, Folder};
+use super::{Detected, Folder, has_extension};
 use crate::product_file::{Build, Coverage};
 
 /// Requirements files that name what tests need, in the order in which they are installed.
@@ -61,9 +61,9 @@ pub(super) fn detect(folder: &Folder<'_>) -> Option<Detected> {
     Some(Detected { build: Build { setup, test, coverage, ..Build::default() }, notes })
 }
 
-fn is_test(path: &str) -> bool {
+pub(super) fn is_test(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
-    std::path::Path::new(name).extension().is_some_and(|it| it == "py")
+    has_extension(name, "py")
         && (name.starts_with("test_") || name.ends_with("_test.py") || name == "conftest.py")
 }
 

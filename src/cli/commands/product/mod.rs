@@ -1,13 +1,13 @@
 //! `aspora product`.
 
-use std::{
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+mod add;
+mod put;
 
-use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use std::fmt::Write as _;
 
+use clap::Subcommand;
+
+use self::{add::Add, put::Put};
 use super::{Client, Exit, Printer, plain};
 use crate::{
     api::{Overview, PolicyOverview, Product, Reviewer, RunFigures},
@@ -25,56 +25,15 @@ pub(crate) enum Command {
         /// The product's name.
         name: String,
     },
-    /// Create or replace a product; a limit that is not given is removed.
+    /// Add a product: look at its repository, and propose what it lacks by a pull request.
+    Add(Add),
+    /// Add a product, or change those of its settings that are given.
     Put(Box<Put>),
-}
-
-/// The configuration of a product.
-#[derive(Debug, Args)]
-pub(crate) struct Put {
-    /// The product's name.
-    name: String,
-    /// The product's repository, `owner/name`.
-    repository: String,
-    /// The branch that changes are merged into.
-    #[arg(long, default_value = "main")]
-    base_branch: String,
-    /// How pull requests are merged.
-    #[arg(long, default_value = "merge", value_parser = ["merge", "squash", "rebase"])]
-    merge_method: String,
-    /// Maximum number of open runs.
-    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
-    backlog: Option<i32>,
-    /// Maximum number of concurrent jobs.
-    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
-    concurrency: Option<i32>,
-    /// Maximum number of our pull requests that may be open in the repository at once [default: 50].
-    #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
-    open_pulls: Option<i32>,
-    /// The app whose check `Browser Evidence` counts, by its slug or number.
-    #[arg(long, value_name = "APP")]
-    evidence_app: Option<String>,
-    /// After this many minutes without progress a check has failed, where the policy does not say.
-    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i32).range(1..))]
-    check_deadline: Option<i32>,
-    /// After this many hours of a wait for people, they are notified again [default: 24].
-    #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i16).range(1..=720))]
-    answer_hours: Option<i16>,
-    /// A file with the list of its reviewers in JSON [default: the built-in reviewer alone].
-    #[arg(long, value_name = "FILE")]
-    reviewers: Option<PathBuf>,
-    /// Whether the pull requests that other people and programs open are judged; `shadow` says nothing on the forge.
-    #[arg(long, default_value = "off", value_parser = ["off", "shadow", "on"])]
-    judging: String,
-    /// Merge those once they are cleared; otherwise only where a person asks for it.
-    #[arg(long)]
-    merge_theirs: bool,
-    /// Run the product's tests on their heads too, in the sandbox; they must pass.
-    #[arg(long)]
-    test_theirs: bool,
-    /// The command that runs the product's tests in the sandbox.
-    #[arg(last = true, value_name = "TEST_COMMAND")]
-    test_command: Vec<String>,
+    /// Remove a product: no requirement is accepted for it any more; its runs and history stay.
+    Remove {
+        /// The product's name.
+        name: String,
+    },
 }
 
 /// Runs a subcommand.
@@ -91,54 +50,15 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let overview = client.product(&name).await?;
             printer.say(&glance(&overview), &overview)?;
         }
-        Command::Put(put) => {
-            let product = client.put_product(&put.product()?).await?;
-            let (name, repository) = (plain(&product.name), plain(&product.repository));
-            let mut text = format!("Product `{name}` uses the repository {repository}.");
-            if product.judging == "off" {
-                text.push_str(
-                    "\nPull requests of other people and programs are not judged: `--judging shadow` tries it out \
-                     without a word on the forge, `--judging on` shows the verdict there.",
-                );
-            }
-            for warning in &product.warnings {
-                let _ = write!(text, "\nnote {}", plain(warning));
-            }
-            printer.say(&text, &product)?;
+        Command::Add(add) => add::run(client, printer, add).await?,
+        Command::Put(put) => put::run(client, printer, *put).await?,
+        Command::Remove { name } => {
+            client.remove_product(&name).await?;
+            let text = format!("Product `{}` is removed; its runs and history stay.", plain(&name));
+            printer.say(&text, &serde_json::json!({ "removed": name }))?;
         }
     }
     Ok(Exit::Success)
-}
-
-impl Put {
-    fn product(self) -> anyhow::Result<Product> {
-        Ok(Product {
-            reviewers: self.reviewers.as_deref().map(reviewers).transpose()?.unwrap_or_default(),
-            name: self.name,
-            repository: self.repository,
-            base_branch: self.base_branch,
-            test_command: self.test_command,
-            backlog: self.backlog,
-            concurrency: self.concurrency,
-            evidence_app: self.evidence_app,
-            check_deadline_minutes: self.check_deadline,
-            merge_method: self.merge_method,
-            answer_hours: self.answer_hours,
-            open_pulls: self.open_pulls,
-            judging: self.judging,
-            merges_theirs: self.merge_theirs,
-            tests_theirs: self.test_theirs,
-            warnings: Vec::new(),
-        })
-    }
-}
-
-/// The reviewers in a file.
-fn reviewers(file: &Path) -> anyhow::Result<Vec<Reviewer>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("read {}", file.display()))?;
-    serde_json::from_str(&text).with_context(|| {
-        format!("{} is no list of reviewers such as [{{\"kind\": \"greptile\"}}]", file.display())
-    })
 }
 
 fn reviewer(it: &Reviewer) -> String {
