@@ -28,6 +28,7 @@ pub mod opinion;
 pub mod outage;
 pub mod path;
 pub mod policy;
+pub mod product_file;
 pub mod pull;
 pub mod push;
 pub mod question;
