@@ -72,6 +72,9 @@ pub(crate) struct Put {
     /// Run the product's tests on their heads too, in the sandbox; they must pass.
     #[arg(long)]
     test_theirs: bool,
+    /// Who says whether the product's tests pass: our own run, or the forge's checks alone [default: ours with a command].
+    #[arg(long, value_parser = ["ours", "forge"])]
+    tests: Option<String>,
     /// The command that runs the product's tests in the sandbox.
     #[arg(last = true, value_name = "TEST_COMMAND")]
     test_command: Vec<String>,
@@ -128,6 +131,7 @@ impl Put {
             judging: self.judging,
             merges_theirs: self.merge_theirs,
             tests_theirs: self.test_theirs,
+            tests: self.tests,
             warnings: Vec::new(),
         })
     }

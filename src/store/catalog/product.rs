@@ -43,6 +43,8 @@ pub struct Product {
     pub merges_theirs: bool,
     /// Whether the product's tests run here on their heads too.
     pub tests_theirs: bool,
+    /// Who says whether its tests pass: `ours` or `forge`; `None`: ours where it says how it is tested.
+    pub tests: Option<String>,
 }
 
 /// How many pull requests of ours may be open in a repository at once, where its product does not say: more than people
@@ -86,7 +88,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1"#,
@@ -104,7 +106,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product order by name"#
@@ -196,6 +198,21 @@ pub async fn judge_theirs(
     .map(|_| ())
 }
 
+/// Sets who says whether a product's tests pass: `ours` or `forge`; `None`: ours where it says how it is tested.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn test_by(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    tests: Option<&str>,
+) -> Result<()> {
+    sqlx::query!("update product set tests = $2 where name = $1", name.as_str(), tests)
+        .execute(executor)
+        .await
+        .map(|_| ())
+}
+
 /// The first product, by name, of one of these repositories with this base branch that judges what others open.
 ///
 /// # Errors
@@ -208,7 +225,7 @@ pub async fn that_judges(
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where repository = any($1) and base_branch = $2 and judging <> 'off' order by name limit 1"#,

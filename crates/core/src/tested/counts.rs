@@ -22,7 +22,12 @@ pub struct Counts {
 impl Counts {
     pub(super) fn of(passed: u32, failed: u32, skipped: u32) -> Self {
         let collected = passed.saturating_add(failed).saturating_add(skipped);
-        Self { collected: Some(collected), passed: Some(passed), failed: Some(failed), skipped: Some(skipped) }
+        Self {
+            collected: Some(collected),
+            passed: Some(passed),
+            failed: Some(failed),
+            skipped: Some(skipped),
+        }
     }
 
     /// Both together: a command may run several runners.

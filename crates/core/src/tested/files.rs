@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::names::{Case, cases};
+use super::{
+    listed,
+    names::{Case, cases},
+};
 use crate::{
     change::{Change, ChangeKind},
     control,
@@ -12,9 +15,12 @@ use crate::{
 };
 
 /// Folders of tests, wherever they are.
-const FOLDERS: [&str; 8] = ["tests", "test", "__tests__", "spec", "specs", "e2e", "testdata", "__snapshots__"];
+const FOLDERS: [&str; 8] =
+    ["tests", "test", "__tests__", "spec", "specs", "e2e", "testdata", "__snapshots__"];
 /// The most names that are kept of one file.
 const MOST_NAMES: usize = 20;
+/// How many of them a sentence has.
+const NAMED: usize = 5;
 
 /// A file of tests that a change touches, and what is in its place when the base's tests run over the change's code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +42,18 @@ pub struct LostCases {
     /// Cases that ran and are skipped now.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,
+}
+
+impl LostCases {
+    /// What is taken away, one sentence with names.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let lost =
+            (!self.lost.is_empty()).then(|| format!("takes tests away: {}", listed(&self.lost, NAMED)));
+        let skipped =
+            (!self.skipped.is_empty()).then(|| format!("skips tests: {}", listed(&self.skipped, NAMED)));
+        lost.into_iter().chain(skipped).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Both sides of a file of tests; `None` where it does not exist.
@@ -70,9 +88,7 @@ pub fn put_back(change: &Change) -> Vec<PutBack> {
         let is_new = file.kind == ChangeKind::Added;
         is_test_file(&path) || control::is_of_runner(&path) || (is_new && control::shadows(&path))
     });
-    files
-        .map(|file| PutBack { path: file.path.clone(), restored: file.kind != ChangeKind::Added })
-        .collect()
+    files.map(|file| PutBack { path: file.path.clone(), restored: file.kind != ChangeKind::Added }).collect()
 }
 
 /// What a change takes away from its files of tests. A case that moved to another of them is not lost.
@@ -87,7 +103,10 @@ pub fn lost_cases(files: &[TestFile<'_>]) -> Vec<LostCases> {
         let before = of(file.path, file.before);
         let ran = || before.iter().filter(|case| !case.is_skipped).map(|case| case.name.as_str());
         let mut lost: Vec<String> = ran().filter(|name| !there.contains(name)).map(str::to_owned).collect();
-        if before.is_empty() && file.before.is_some_and(|text| !text.trim().is_empty()) && file.after.is_none() {
+        if before.is_empty()
+            && file.before.is_some_and(|text| !text.trim().is_empty())
+            && file.after.is_none()
+        {
             lost.push(file.path.to_owned());
         }
         let here: Vec<Case> = of(file.path, file.after);
@@ -111,13 +130,31 @@ mod tests {
     #[test]
     fn tests_are_known_by_folder_and_name() {
         for path in [
-            "tests/test_a.py", "a/tests/data.json", "test_a.py", "app/a_test.py", "conftest.py", "pkg/a_test.go",
-            "src/a.test.tsx", "a.spec.js", "src/__tests__/a.js", "tests/a.rs", "src/x/tests.rs", "spec/a_spec.rb",
+            "tests/test_a.py",
+            "a/tests/data.json",
+            "test_a.py",
+            "app/a_test.py",
+            "conftest.py",
+            "pkg/a_test.go",
+            "src/a.test.tsx",
+            "a.spec.js",
+            "src/__tests__/a.js",
+            "tests/a.rs",
+            "src/x/tests.rs",
+            "spec/a_spec.rb",
             "pkg/testdata/a.txt",
         ] {
             assert!(is_test_file(path), "{path}");
         }
-        for path in ["lib/money.py", "contest.py", "src/latest.js", "testing.py", "src/test.py", "attest/a.py", "a.testing.js"] {
+        for path in [
+            "lib/money.py",
+            "contest.py",
+            "src/latest.js",
+            "testing.py",
+            "src/test.py",
+            "attest/a.py",
+            "a.testing.js",
+        ] {
             assert!(!is_test_file(path), "{path}");
         }
     }
@@ -148,7 +185,8 @@ mod tests {
             ("web/vitest.config.ts", Added),
             ("docs/API.md", Modified),
         ]);
-        let put: Vec<(String, bool)> = put_back(&change).into_iter().map(|it| (it.path, it.restored)).collect();
+        let put: Vec<(String, bool)> =
+            put_back(&change).into_iter().map(|it| (it.path, it.restored)).collect();
         let expected = [
             ("tests/__init__.py", false),
             ("tests/test_a.py", true),
@@ -170,7 +208,11 @@ mod tests {
         let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         let expected: Vec<LostCases> = expected
             .iter()
-            .map(|(path, lost, skipped)| LostCases { path: (*path).to_owned(), lost: texts(lost), skipped: texts(skipped) })
+            .map(|(path, lost, skipped)| LostCases {
+                path: (*path).to_owned(),
+                lost: texts(lost),
+                skipped: texts(skipped),
+            })
             .collect();
         assert_eq!(lost_cases(&files), expected);
     }
@@ -178,9 +220,15 @@ mod tests {
     #[test]
     fn cases_that_are_gone_or_skipped_are_named_and_moved_ones_are_not() {
         check(&[("test_a.py", Some(BEFORE), None)], &[("test_a.py", &["test_a", "test_b"], &[])]);
-        check(&[("test_a.py", Some(BEFORE), Some("def test_a(): ...\n"))], &[("test_a.py", &["test_b"], &[])]);
         check(
-            &[("test_a.py", Some(BEFORE), Some("def test_a(): ...\n")), ("test_b.py", None, Some("def test_b(): ...\n"))],
+            &[("test_a.py", Some(BEFORE), Some("def test_a(): ...\n"))],
+            &[("test_a.py", &["test_b"], &[])],
+        );
+        check(
+            &[
+                ("test_a.py", Some(BEFORE), Some("def test_a(): ...\n")),
+                ("test_b.py", None, Some("def test_b(): ...\n")),
+            ],
             &[],
         );
         let skipped = "@unittest.skip('x')\ndef test_a(): ...\ndef test_b(): ...\n";

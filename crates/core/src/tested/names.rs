@@ -50,13 +50,16 @@ fn python(text: &str) -> Vec<Case> {
             decorated |= marks(code);
             continue;
         }
-        if depth == 0 && (code.starts_with("pytestmark") && marks(code) || LEAVES.iter().any(|it| code.contains(it)))
+        if depth == 0
+            && (code.starts_with("pytestmark") && marks(code) || LEAVES.iter().any(|it| code.contains(it)))
         {
             is_module_skipped = true;
         }
         skipped.retain(|outer| *outer < depth);
         let function = code.strip_prefix("async ").unwrap_or(code).strip_prefix("def ");
-        if let Some(name) = function.and_then(|rest| rest.split('(').next()).filter(|name| name.starts_with("test")) {
+        if let Some(name) =
+            function.and_then(|rest| rest.split('(').next()).filter(|name| name.starts_with("test"))
+        {
             let is_skipped = decorated || !skipped.is_empty();
             cases.push(Case { name: name.trim().to_owned(), is_skipped });
             inside = Some(depth);
@@ -94,7 +97,8 @@ fn javascript(text: &str) -> Vec<Case> {
         let Some(kind) = parts.next().filter(|kind| CALLS.contains(kind)) else { continue };
         let how: Vec<&str> = parts.collect();
         let is_only = how.contains(&"only");
-        let is_marked = crossed || how.iter().any(|how| matches!(*how, "skip" | "todo" | "fails" | "failing"));
+        let is_marked =
+            crossed || how.iter().any(|how| matches!(*how, "skip" | "todo" | "fails" | "failing"));
         has_only |= is_only;
         if kind == "describe" {
             if is_marked {
@@ -105,7 +109,10 @@ fn javascript(text: &str) -> Vec<Case> {
         let Some(name) = literal(rest) else { continue };
         cases.push((Case { name, is_skipped: is_marked || !skipped.is_empty() }, is_only));
     }
-    let hide = |(case, is_only): (Case, bool)| Case { is_skipped: case.is_skipped || (has_only && !is_only), ..case };
+    let hide = |(case, is_only): (Case, bool)| Case {
+        is_skipped: case.is_skipped || (has_only && !is_only),
+        ..case
+    };
     cases.into_iter().map(hide).collect()
 }
 
@@ -142,7 +149,9 @@ fn rust(text: &str) -> Vec<Case> {
     for code in text.lines().map(str::trim) {
         if code.starts_with("#[") {
             is_test |= code.starts_with("#[test]") || code.contains("::test]") || code.contains("::test(");
-            is_skipped |= code.starts_with("#[ignore") || code.starts_with("#[should_panic") || code.starts_with("#[cfg(any())]");
+            is_skipped |= code.starts_with("#[ignore")
+                || code.starts_with("#[should_panic")
+                || code.starts_with("#[cfg(any())]");
             continue;
         }
         let function = code.split_once("fn ").map(|(_, rest)| rest);
@@ -163,7 +172,8 @@ mod tests {
     #[track_caller]
     fn check(path: &str, text: &str, expected: &[(&str, bool)]) {
         let found = cases(path, text);
-        let found: Vec<(&str, bool)> = found.iter().map(|case| (case.name.as_str(), case.is_skipped)).collect();
+        let found: Vec<(&str, bool)> =
+            found.iter().map(|case| (case.name.as_str(), case.is_skipped)).collect();
         assert_eq!(found, expected, "{text}");
     }
 
@@ -171,7 +181,11 @@ mod tests {
     fn cases_of_python_are_named_with_their_marks() {
         let class = "class A(TestCase):\n    def test_a(self):\n        pass\n\n    @unittest.skip('x')\n    def test_b(self):\n        pass\n\n    async def test_c(self):\n        self.skipTest('later')\n";
         check("tests/test_a.py", class, &[("test_a", false), ("test_b", true), ("test_c", true)]);
-        check("test_a.py", "@pytest.mark.skip\nclass A:\n    def test_a(self): ...\n\ndef test_b(): ...\n", &[("test_a", true), ("test_b", false)]);
+        check(
+            "test_a.py",
+            "@pytest.mark.skip\nclass A:\n    def test_a(self): ...\n\ndef test_b(): ...\n",
+            &[("test_a", true), ("test_b", false)],
+        );
         check("test_a.py", "pytestmark = pytest.mark.skip\ndef test_a(): ...\n", &[("test_a", true)]);
         check("test_a.py", "# def test_a():\ndef helper():\n    pytest.skip('no')\n", &[]);
         check("test_a.py", "@pytest.mark.xfail\n@other\ndef test_a(): ...\n", &[("test_a", true)]);
@@ -180,14 +194,26 @@ mod tests {
     #[test]
     fn cases_of_javascript_are_named_with_their_marks() {
         let suite = "describe('a', () => {\n  it('one', () => {});\n  it.skip('two', () => {});\n  xit('three');\n});\ndescribe.skip('b', () => {\n  test(`four`, () => {});\n});\ntest(\"five\", () => {});\n";
-        check("a.test.ts", suite, &[("one", false), ("two", true), ("three", true), ("four", true), ("five", false)]);
+        check(
+            "a.test.ts",
+            suite,
+            &[("one", false), ("two", true), ("three", true), ("four", true), ("five", false)],
+        );
         check("a.spec.js", "test.only('one', f);\ntest('two', f);\n", &[("one", false), ("two", true)]);
     }
 
     #[test]
     fn cases_of_go_and_rust_are_named_with_their_marks() {
-        check("a_test.go", "func TestA(t *testing.T) {\n}\n\nfunc TestB(t *testing.T) {\n\tt.Skip(\"later\")\n}\nfunc help() {}\n", &[("TestA", false), ("TestB", true)]);
-        check("tests/a.rs", "#[test]\nfn one() {}\n\n#[tokio::test(flavor = \"x\")]\n#[ignore = \"slow\"]\nasync fn two() {}\n\nfn help() {}\n", &[("one", false), ("two", true)]);
+        check(
+            "a_test.go",
+            "func TestA(t *testing.T) {\n}\n\nfunc TestB(t *testing.T) {\n\tt.Skip(\"later\")\n}\nfunc help() {}\n",
+            &[("TestA", false), ("TestB", true)],
+        );
+        check(
+            "tests/a.rs",
+            "#[test]\nfn one() {}\n\n#[tokio::test(flavor = \"x\")]\n#[ignore = \"slow\"]\nasync fn two() {}\n\nfn help() {}\n",
+            &[("one", false), ("two", true)],
+        );
         check("a.txt", "def test_a(): ...", &[]);
     }
 }

@@ -80,7 +80,8 @@ fn not_run(
 
 /// Why code or tests could not be loaded or compiled.
 fn broken(text: &str) -> (Cause, String) {
-    let no_module = |line: &&str| line.contains("does not contain main module") || line.contains("go.mod file not found");
+    let no_module =
+        |line: &&str| line.contains("does not contain main module") || line.contains("go.mod file not found");
     if let Some(line) = text.lines().find(no_module) {
         return (Cause::Command, line.trim().to_owned());
     }
@@ -95,7 +96,8 @@ fn broken(text: &str) -> (Cause, String) {
 
 /// What says that a command or its runner is not there, or does not take what it was given.
 fn refused(text: &str) -> Option<(Cause, String)> {
-    let line_with = |part: &str| text.lines().find(|line| line.contains(part)).map(|line| line.trim().to_owned());
+    let line_with =
+        |part: &str| text.lines().find(|line| line.contains(part)).map(|line| line.trim().to_owned());
     let commands = [
         "Missing script:",
         "Could not read package.json",
@@ -112,7 +114,8 @@ fn refused(text: &str) -> Option<(Cause, String)> {
         return Some((Cause::Nothing, "package.json has npm's placeholder for a test script".to_owned()));
     }
     // `python3 -m NAME` says it without a traceback.
-    let of_runner = |line: &&str| line.contains(": No module named ") && !line.contains("ModuleNotFoundError");
+    let of_runner =
+        |line: &&str| line.contains(": No module named ") && !line.contains("ModuleNotFoundError");
     if let Some(line) = text.lines().find(of_runner) {
         return Some((Cause::Command, line.trim().to_owned()));
     }
@@ -120,7 +123,13 @@ fn refused(text: &str) -> Option<(Cause, String)> {
     if loads.iter().any(|part| text.contains(part)) {
         return Some(broken(text));
     }
-    let memory = ["MemoryError", "JavaScript heap out of memory", "Cannot allocate memory", "out of memory", "No space left on device"];
+    let memory = [
+        "MemoryError",
+        "JavaScript heap out of memory",
+        "Cannot allocate memory",
+        "out of memory",
+        "No space left on device",
+    ];
     if let Some(line) = memory.iter().find_map(|part| line_with(part)) {
         return Some((Cause::Killed, line));
     }
@@ -130,14 +139,20 @@ fn refused(text: &str) -> Option<(Cause, String)> {
 /// What an exit code alone says.
 fn by_exit(ended: &Ended<'_>, text: &str) -> Option<(Cause, String)> {
     let last = || text.trim_end().lines().last().unwrap_or_default().trim().to_owned();
-    let said = |otherwise: &str| Some(last()).filter(|line| !line.is_empty()).unwrap_or_else(|| otherwise.to_owned());
+    let said = |otherwise: &str| {
+        Some(last()).filter(|line| !line.is_empty()).unwrap_or_else(|| otherwise.to_owned())
+    };
     // A shell's code, or that of a program which passes it on as make and npm do.
     let passed_on = |code: &str| text.lines().any(|line| line.ends_with(&format!("] Error {code}")));
     match ended.exit {
         Some(127) => Some((Cause::Command, format!("no such command: {}", said("exit code 127")))),
         Some(126) => Some((Cause::Command, format!("it cannot be executed: {}", said("exit code 126")))),
-        Some(125) => Some((Cause::Sandbox, format!("the files could not be unpacked: {}", said("exit code 125")))),
-        Some(137) | None => Some((Cause::Killed, "they were killed, as it happens when memory runs out".to_owned())),
+        Some(125) => {
+            Some((Cause::Sandbox, format!("the files could not be unpacked: {}", said("exit code 125"))))
+        }
+        Some(137) | None => {
+            Some((Cause::Killed, "they were killed, as it happens when memory runs out".to_owned()))
+        }
         Some(exit @ 129..=159) => Some((Cause::Killed, format!("they were ended by signal {}", exit - 128))),
         Some(2) if passed_on("127") => Some((Cause::Command, format!("no such command: {}", last()))),
         Some(2) if passed_on("126") => Some((Cause::Command, format!("it cannot be executed: {}", last()))),
@@ -153,12 +168,10 @@ fn nothing(text: &str, summaries: &[Summary], counts: &Counts) -> Option<String>
     }
     match (summaries.is_empty(), counts.collected, counts.skipped) {
         (false, Some(0), _) => Some("no test was collected".to_owned()),
-        (false, Some(all), Some(skipped)) if all == skipped => {
-            Some(match all {
-                1 => "the one case was skipped".to_owned(),
-                _ => format!("all {} were skipped", counted(all, "case")),
-            })
-        }
+        (false, Some(all), Some(skipped)) if all == skipped => Some(match all {
+            1 => "the one case was skipped".to_owned(),
+            _ => format!("all {} were skipped", counted(all, "case")),
+        }),
         _ => None,
     }
 }
@@ -185,8 +198,15 @@ fn missing_module(text: &str) -> Option<String> {
 /// The line that says best what cannot be loaded or compiled.
 fn telling(text: &str) -> Option<String> {
     const WORDS: [&str; 9] = [
-        "SyntaxError", "IndentationError", "TabError", "ImportError: cannot", "NameError:", "AttributeError:",
-        "TypeError:", "Cannot find module", "Unexpected token",
+        "SyntaxError",
+        "IndentationError",
+        "TabError",
+        "ImportError: cannot",
+        "NameError:",
+        "AttributeError:",
+        "TypeError:",
+        "Cannot find module",
+        "Unexpected token",
     ];
     let compiled = |line: &str| {
         (line.starts_with("error[") || line.starts_with("error: ") && !line.contains("could not compile"))

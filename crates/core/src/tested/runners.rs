@@ -102,8 +102,18 @@ pub(super) fn summaries(text: &str) -> Vec<Summary> {
 
 /// The words of pytest's last line.
 const PYTEST: [&str; 12] = [
-    "passed", "failed", "error", "errors", "skipped", "xfailed", "xpassed", "deselected", "warning", "warnings",
-    "rerun", "subtests passed",
+    "passed",
+    "failed",
+    "error",
+    "errors",
+    "skipped",
+    "xfailed",
+    "xpassed",
+    "deselected",
+    "warning",
+    "warnings",
+    "rerun",
+    "subtests passed",
 ];
 
 fn pytest(text: &str) -> Option<Summary> {
@@ -127,13 +137,18 @@ fn pytest(text: &str) -> Option<Summary> {
             let of = |wanted: &[&str]| {
                 counts.iter().filter(|(word, _)| wanted.contains(word)).map(|(_, count)| count).sum()
             };
-            Counts::of(of(&["passed", "xpassed"]), of(&["failed", "error", "errors"]), of(&["skipped", "xfailed"]))
+            Counts::of(
+                of(&["passed", "xpassed"]),
+                of(&["failed", "error", "errors"]),
+                of(&["skipped", "xfailed"]),
+            )
         }
         (None, true) => Counts::of(0, 0, 0),
         (None, false) => return None,
     };
     let is_broken = text.lines().any(|line| {
-        line.starts_with('!') && line.contains("during collection") || line.starts_with("_") && line.contains(" ERROR collecting ")
+        line.starts_with('!') && line.contains("during collection")
+            || line.starts_with("_") && line.contains(" ERROR collecting ")
     });
     let name = |line: &str| {
         let rest = line.strip_prefix("FAILED ").or_else(|| line.strip_prefix("ERROR "))?;
@@ -149,8 +164,7 @@ fn unittest(text: &str) -> Option<Summary> {
         let (count, rest) = rest.split_once(' ')?;
         rest.starts_with("test").then(|| count.parse::<u32>().ok())?
     };
-    let (at, count) =
-        text.lines().enumerate().filter_map(|(at, line)| Some((at, ran(line)?))).last()?;
+    let (at, count) = text.lines().enumerate().filter_map(|(at, line)| Some((at, ran(line)?))).last()?;
     let is_verdict = |line: &&str| {
         line.starts_with("OK") || line.starts_with("FAILED") || line.starts_with("NO TESTS RAN")
     };
@@ -158,7 +172,10 @@ fn unittest(text: &str) -> Option<Summary> {
     let part = |name: &str| {
         let inside = verdict.split_once('(').map_or("", |(_, rest)| rest.trim_end_matches(')'));
         let parts = inside.split(", ").filter_map(|part| part.split_once('='));
-        parts.filter(|(known, _)| *known == name).filter_map(|(_, count)| count.parse::<u32>().ok()).sum::<u32>()
+        parts
+            .filter(|(known, _)| *known == name)
+            .filter_map(|(_, count)| count.parse::<u32>().ok())
+            .sum::<u32>()
     };
     let failed = part("failures") + part("errors") + part("unexpected successes");
     let skipped = part("skipped") + part("expected failures");
@@ -168,7 +185,8 @@ fn unittest(text: &str) -> Option<Summary> {
     };
     let failures: Vec<String> = text.lines().filter_map(head).collect();
     let is_broken = failures.iter().any(|name| name.contains("._FailedTest"));
-    let failures = failures.into_iter().map(|name| name.replace("unittest.loader._FailedTest.", "")).collect();
+    let failures =
+        failures.into_iter().map(|name| name.replace("unittest.loader._FailedTest.", "")).collect();
     let counts = Counts::of(count.saturating_sub(failed).saturating_sub(skipped), failed, skipped);
     Some(Summary { counts, is_broken, failures, runner: None })
 }
@@ -176,7 +194,8 @@ fn unittest(text: &str) -> Option<Summary> {
 fn node(text: &str) -> Option<Summary> {
     let count = |name: &str| {
         let lines = text.lines().rev().map(str::trim);
-        let of = |line: &str, mark: &str| line.strip_prefix(mark)?.strip_prefix(name)?.trim().parse::<u32>().ok();
+        let of =
+            |line: &str, mark: &str| line.strip_prefix(mark)?.strip_prefix(name)?.trim().parse::<u32>().ok();
         lines.filter_map(|line| of(line, "# ").or_else(|| of(line, "ℹ "))).next()
     };
     let (passed, failed) = (count("pass ")?, count("fail ")?);
@@ -191,13 +210,13 @@ fn node(text: &str) -> Option<Summary> {
         let name = name.rsplit_once(" (").map_or(name, |(name, _)| name);
         (name != "failing tests:").then(|| name.to_owned())
     };
-    let mut failures: Vec<String> = text.lines().filter_map(|line| tap(line).or_else(|| spec(line))).collect();
+    let mut failures: Vec<String> =
+        text.lines().filter_map(|line| tap(line).or_else(|| spec(line))).collect();
     let mut known = std::collections::BTreeSet::new();
     failures.retain(|name| known.insert(name.clone()));
     // A file that does not load is a failed test of the file's name.
-    let is_file = |name: &String| {
-        [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"].iter().any(|end| name.ends_with(end))
-    };
+    let is_file =
+        |name: &String| [".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"].iter().any(|end| name.ends_with(end));
     let is_broken = failures.iter().any(is_file) && reports_load_error(text);
     Some(Summary { counts: Counts::of(passed, failed, skipped), is_broken, failures, runner: None })
 }
@@ -277,9 +296,8 @@ fn go(text: &str) -> Option<Summary> {
         u32::try_from(count).unwrap_or(u32::MAX)
     };
     let (passed, failed, skipped) = (of("--- PASS: "), of("--- FAIL: "), of("--- SKIP: "));
-    let is_nothing = packages.iter().all(|line| {
-        line.contains("[no test files]") || line.contains("[no tests to run]")
-    });
+    let is_nothing =
+        packages.iter().all(|line| line.contains("[no test files]") || line.contains("[no tests to run]"));
     let counts = match (is_nothing, passed + skipped > 0) {
         (true, _) => Counts::of(0, 0, 0),
         (false, true) => Counts::of(passed, failed, skipped),

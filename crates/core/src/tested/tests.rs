@@ -69,9 +69,17 @@ fn unittest_is_read() {
     let import = "the code or its tests cannot be loaded: ImportError: cannot import name 'subtract' from 'app' (/product/app.py)";
     cannot("unittest/import_error", Cause::Code, import);
     cannot("unittest/missing_module", Cause::Module, "the module `numpyish` is not there");
-    cannot("unittest/syntax", Cause::Code, "the code or its tests cannot be loaded: SyntaxError: expected ':'");
+    cannot(
+        "unittest/syntax",
+        Cause::Code,
+        "the code or its tests cannot be loaded: SyntaxError: expected ':'",
+    );
     cannot("unittest/no_folder", Cause::Command, "ImportError: Start directory is not importable: 'tests'");
-    cannot("unittest/left_early", Cause::Unfinished, "`unittest` ended without its summary, with exit code 0");
+    cannot(
+        "unittest/left_early",
+        Cause::Unfinished,
+        "`unittest` ended without its summary, with exit code 0",
+    );
     assert_eq!(recorded("unittest/fail").failures, ["tests.test_app.Add.test_two"]);
 }
 
@@ -85,7 +93,11 @@ fn the_runners_of_node_are_read() {
         let syntax = recorded(&format!("{runner}/syntax"));
         assert_eq!((syntax.result, syntax.cause), (TestResult::NotRun, Some(Cause::Code)), "{syntax:#?}");
         let nothing = recorded(&format!("{runner}/nothing"));
-        assert_eq!((nothing.result, nothing.cause), (TestResult::NotRun, Some(Cause::Nothing)), "{nothing:#?}");
+        assert_eq!(
+            (nothing.result, nothing.cause),
+            (TestResult::NotRun, Some(Cause::Nothing)),
+            "{nothing:#?}"
+        );
     }
     passes("node/pass_spec", "2 passed");
     fails("node/fail_spec", "1 passed, 1 failed");
@@ -103,7 +115,11 @@ fn scripts_of_npm_and_make_are_read() {
     cannot("npm/no_command", Cause::Command, "no such command: sh: 1: vitestish: not found");
     assert_eq!(recorded("npm/no_package").cause, Some(Cause::Command));
     cannot("other/make_no_rule", Cause::Command, "make: *** No rule to make target 'test'.  Stop.");
-    cannot("other/make_no_command", Cause::Command, "no such command: make: *** [Makefile:2: test] Error 127");
+    cannot(
+        "other/make_no_command",
+        Cause::Command,
+        "no such command: make: *** [Makefile:2: test] Error 127",
+    );
     fails("other/make_fails", "1 passed, 1 failed");
     assert_eq!(recorded("other/make_fails").runner, Some(Runner::Unittest));
 }
@@ -153,17 +169,27 @@ fn what_any_command_can_come_to_is_read() {
         Tested::read(&["./run".to_owned()], Ended { exit, timed_out, output, millis: 120_400 })
     };
     let late = read(None, true, "..");
-    assert_eq!((late.cause, late.sentence()), (Some(Cause::Timeout), "could not run: they were killed after 2 min 1 s".to_owned()));
+    assert_eq!(
+        (late.cause, late.sentence()),
+        (Some(Cause::Timeout), "could not run: they were killed after 2 min 1 s".to_owned())
+    );
     assert_eq!(read(Some(139), false, "").cause, Some(Cause::Killed));
     assert_eq!(read(Some(1), false, "FATAL ERROR: JavaScript heap out of memory").cause, Some(Cause::Killed));
-    assert_eq!(read(Some(1), false, "Traceback\nModuleNotFoundError: No module named 'yaml'").cause, Some(Cause::Module));
-    assert_eq!(read(Some(125), false, "tar: This does not look like a tar archive").cause, Some(Cause::Sandbox));
+    assert_eq!(
+        read(Some(1), false, "Traceback\nModuleNotFoundError: No module named 'yaml'").cause,
+        Some(Cause::Module)
+    );
+    assert_eq!(
+        read(Some(125), false, "tar: This does not look like a tar archive").cause,
+        Some(Cause::Sandbox)
+    );
 }
 
 #[test]
 fn a_runner_that_says_that_cases_failed_has_not_passed_whatever_the_exit_code() {
     let output = "F\n\nRan 2 tests in 0.1s\n\nFAILED (failures=1)\n";
-    let tested = Tested::read(&["make".to_owned()], Ended { exit: Some(0), timed_out: false, output, millis: 1 });
+    let tested =
+        Tested::read(&["make".to_owned()], Ended { exit: Some(0), timed_out: false, output, millis: 1 });
     assert_eq!(tested.sentence(), "failed (1 passed, 1 failed): the command succeeded although cases failed");
 }
 
@@ -185,7 +211,10 @@ fn a_run_is_kept_as_it_was_read() {
     let tested = recorded("pytest/fail");
     let json = serde_json::to_value(&tested).unwrap();
     assert_eq!(serde_json::from_value::<Tested>(json).unwrap(), tested);
-    assert_eq!(tested.counts, Counts { collected: Some(3), passed: Some(2), failed: Some(1), skipped: Some(0) });
+    assert_eq!(
+        tested.counts,
+        Counts { collected: Some(3), passed: Some(2), failed: Some(1), skipped: Some(0) }
+    );
     assert!(tested.log.ends_with("1 failed, 2 passed in 0.11s =========================="), "{}", tested.log);
     // What an earlier release will have kept.
     let kept = r#"{"result":"passed","command":["true"],"millis":3}"#;
