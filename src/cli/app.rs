@@ -136,6 +136,9 @@ impl App {
         stop: CancellationToken,
     ) -> anyhow::Result<()> {
         tokio::spawn(store::upkeep::daily(engine.pool().clone(), stop.clone()));
+        if let Ok(sandbox) = &sandbox {
+            tokio::spawn(sandbox.layers().clone().upkeep(stop.clone()));
+        }
         let factory = self.factory(engine.pool().clone(), sandbox)?;
         let reconciler = Reconciler::new(engine.pool().clone(), Arc::clone(&factory.forge));
         tokio::spawn(reconciler.run(stop.clone()));

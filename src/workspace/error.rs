@@ -1,6 +1,6 @@
 //! What goes wrong with a repository, and whether another attempt may help.
 
-use super::{config::NoAccess, declined::Declined};
+use super::{config::NoAccess, declined::Declined, sandbox::unavailable::Unavailable};
 use crate::core::outage::{Held, Outage};
 
 /// An error of a workspace.
@@ -68,6 +68,9 @@ pub enum Error {
         /// Why.
         why: Box<NoAccess>,
     },
+    /// This machine lacks what a product's tests need.
+    #[error("{0}")]
+    Unavailable(Unavailable),
     /// An input or output error of this machine.
     #[error("{doing}: {source}")]
     Io {
@@ -90,6 +93,7 @@ impl Error {
             | Self::Missing(_)
             | Self::Refused { .. }
             | Self::Unchanged
+            | Self::Unavailable(_)
             | Self::Io { .. } => false,
         }
     }

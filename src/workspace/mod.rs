@@ -31,7 +31,9 @@ pub use self::{
     error::Error,
     mirror::{Commit, Entry, Mirror},
     remote::Push,
-    sandbox::{Limits, Sandbox, TestRun, Unavailable},
+    sandbox::{
+        Commands, Layer, LayerUsage, Layers, Limits, Over, Prepared, Recipe, Sandbox, TestRun, Unavailable,
+    },
     throttle::Throttle,
     workspaces::Workspaces,
 };

@@ -1,5 +1,9 @@
 //! Attacks on the sandbox: each runs like a product's test, and must reach nothing outside.
 
+mod attacks;
+mod holes;
+mod layers;
+
 use std::{fs, net::TcpListener, time::Duration};
 
 use aspora::workspace::{Limits, Sandbox, TestRun};
@@ -8,9 +12,11 @@ fn limits() -> Limits {
     Limits {
         wall: Duration::from_secs(30),
         memory: 512 << 20,
+        disk: 128 << 20,
         processes: 32,
         file_size: 4 << 20,
         output: 1 << 16,
+        ..Limits::default()
     }
 }
 
@@ -86,7 +92,8 @@ async fn files_of_the_host_are_neither_read_nor_written() {
     let script = format!(
         r#"
 import os, pathlib
-for path in ("{secret}", "link", "/etc/shadow", "/etc/passwd", "/root", "/proc/1/root{secret}", "/proc/1/cwd/{secret}"):
+assert len(open("/etc/passwd").readlines()) == 2, "users of the host"
+for path in ("{secret}", "link", "/etc/shadow", "/root", "/proc/1/root{secret}", "/proc/1/cwd/{secret}"):
     try: print("REACHED", path, pathlib.Path(path).read_text() if not os.path.isdir(path) else os.listdir(path))
     except OSError as error: print(error)
 for path in ("/usr/owned", "/owned", "/dev/owned", "/proc/sys/kernel/core_pattern"):
@@ -123,10 +130,8 @@ except OSError as error: print("stopped", born < 40, error)
 }
 
 #[tokio::test]
-async fn memory_and_disk_are_limited() {
+async fn disk_is_limited() {
     let script = r#"
-try: bytearray(1 << 30); print("REACHED memory")
-except MemoryError: print("no memory")
 import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 for place in ("/tmp", "/product", "/dev/shm"):
     try:
@@ -138,8 +143,8 @@ try:
     with open("/tmp/0", "wb") as file: file.write(b"x" * (5 << 20)); file.flush(); print("REACHED size")
 except OSError as error: print(error)
 "#;
-    let run = attack(script, Limits { memory: 128 << 20, ..limits() }).await;
-    assert!(run.passed && run.output.contains("no memory"), "{}", run.output);
+    let run = attack(script, limits()).await;
+    assert!(run.passed, "{}", run.output);
     assert!(run.output.contains("/dev/shm [Errno 28]") && !run.output.contains("REACHED"), "{}", run.output);
 }
 
@@ -194,7 +199,7 @@ async fn a_machine_without_bubblewrap_says_what_to_install() {
 async fn a_bubblewrap_that_does_not_isolate_fails_the_probe() {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     let tools = tempfile::tempdir().unwrap();
-    for tool in ["prlimit", "setpriv", "tar", "bash"] {
+    for tool in ["prlimit", "setpriv", "unshare", "mount", "tar", "bash"] {
         symlink(format!("/usr/bin/{tool}"), tools.path().join(tool)).unwrap();
     }
     let fake = tools.path().join("bwrap");
@@ -204,5 +209,9 @@ async fn a_bubblewrap_that_does_not_isolate_fails_the_probe() {
     fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(tools.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let reason = Sandbox::find_in(tools.path().as_os_str()).await.unwrap_err().to_string();
-    assert!(reason.contains("failed its own probe: the probe could see the host's"), "{reason}");
+    assert!(reason.contains("failed its own probe"), "{reason}");
+    // Another user needs bubblewrap itself to mount anything, so that it fails before it sees the host.
+    let is_root =
+        fs::metadata("/proc/self").is_ok_and(|data| std::os::unix::fs::MetadataExt::uid(&data) == 0);
+    assert!(!is_root || reason.contains("the probe could see the host's"), "{reason}");
 }

@@ -3,6 +3,7 @@
 
 mod forge;
 mod model;
+mod sandbox;
 
 use std::fmt::Write as _;
 
@@ -75,6 +76,7 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         found["failing_subscriptions"] = failing.iter().map(|one| json!(one.id)).collect();
     }
     found["fallback"] = model::inspect(&mut text)?;
+    found["sandbox"] = sandbox::inspect(&mut text).await;
     let products = forge::inspect(&pool, missing == 0, &mut text).await?;
     is_healthy &= products.iter().all(forge::Inspected::is_healthy);
     found["github"] = json!(products);
