@@ -3,15 +3,24 @@
 use super::{Failure, attempt::Attempt, ledger};
 use crate::{
     core::sha::Sha,
-    llm::{Complaint, Prompt, Repair},
+    llm::{Complaint, Mend, Prompt, RedTests, Repair},
     store::effect,
 };
 
-/// The most answers that are asked for, the first included.
+/// The most answers that may be unusable, the first included.
 pub(super) const MOST_ANSWERS: u32 = 3;
 
+/// Why an answer is not taken.
+pub(super) enum Objection {
+    /// It does not fit.
+    Unusable(Vec<Complaint>),
+    /// The tests do not pass with it.
+    Red(Box<RedTests>),
+}
+
 impl Attempt<'_> {
-    /// Asks until `read` accepts an answer; what `read` complains of goes into the next prompt.
+    /// Asks until `read` accepts an answer; what `read` objects to goes into the next prompt. How often answers may be
+    /// objected to for their tests is for `read` to say.
     pub(super) async fn ask<T, R>(
         &self,
         basis: &Sha,
@@ -19,20 +28,31 @@ impl Attempt<'_> {
         read: impl Fn(String) -> R,
     ) -> Result<T, Failure>
     where
-        R: Future<Output = Result<Result<T, Vec<Complaint>>, Failure>>,
+        R: Future<Output = Result<Result<T, Objection>, Failure>>,
     {
-        let (mut prompt, mut last) = (first, String::new());
-        for number in 1..=MOST_ANSWERS {
+        let (mut prompt, mut number, mut unusable) = (first, 0, 0);
+        loop {
+            number += 1;
             let reply = self.call(number, &prompt, basis).await?;
-            let complaints = match read(reply.text.clone()).await? {
+            let answer = &reply.text;
+            let complaints = match read(answer.clone()).await? {
                 Ok(read) => return Ok(read),
-                Err(complaints) => complaints,
+                Err(Objection::Red(tests)) => {
+                    prompt = Mend { asked: &prompt, answer, tests: &tests }.prompt();
+                    continue;
+                }
+                Err(Objection::Unusable(complaints)) => complaints,
             };
-            last = complaints.iter().map(|complaint| complaint.what.as_str()).collect::<Vec<_>>().join("; ");
-            let (answer, complaints) = (&reply.text, &complaints[..]);
-            prompt = Repair { asked: &prompt, answer, complaints, attempt: number + 1 }.prompt();
+            unusable += 1;
+            if unusable == MOST_ANSWERS {
+                let last: Vec<&str> = complaints.iter().map(|complaint| complaint.what.as_str()).collect();
+                let last = last.join("; ");
+                let error = format!("none of {MOST_ANSWERS} answers of the model could be used: {last}");
+                return Err(Failure::unusable(error));
+            }
+            let attempt = unusable + 1;
+            prompt = Repair { asked: &prompt, answer, complaints: &complaints, attempt }.prompt();
         }
-        Err(Failure::unusable(format!("none of {MOST_ANSWERS} answers of the model could be used: {last}")))
     }
 
     /// The commit that an earlier attempt at this visit showed to the model, so that its paid answer still fits.

@@ -1,6 +1,6 @@
 //! Drafting a change: the model's answer, applied to the files that it was shown.
 
-use super::{Failure, Reply, attempt::Attempt, context, publish::edits};
+use super::{Failure, Reply, ask::Objection, attempt::Attempt, context, publish::edits};
 use crate::{
     core::{
         clash::Clash,
@@ -29,7 +29,7 @@ pub(super) enum Draft {
 }
 
 impl Attempt<'_> {
-    /// Asks for a change of `basis` until an answer fits its files and `accept` takes it; what `accept` complains of
+    /// Asks for a change of `basis` until an answer fits its files and `accept` takes it; what `accept` objects to
     /// goes into the next prompt.
     pub(super) async fn draft<T, R>(
         &self,
@@ -39,13 +39,13 @@ impl Attempt<'_> {
         accept: impl Fn(Draft) -> R,
     ) -> Result<T, Failure>
     where
-        R: Future<Output = Result<Result<T, Vec<Complaint>>, Failure>>,
+        R: Future<Output = Result<Result<T, Objection>, Failure>>,
     {
         let accept = &accept;
         let read = |text| async move {
             match fit(self, mirror, basis, text).await? {
                 Ok(draft) => accept(draft).await,
-                Err(complaints) => Ok(Err(complaints)),
+                Err(complaints) => Ok(Err(Objection::Unusable(complaints))),
             }
         };
         self.ask(basis, first, read).await

@@ -80,6 +80,7 @@ impl Attempt<'_> {
         };
         let products: Vec<_> = std::iter::once(&product).chain(&other_products).cloned().collect();
         let contents = git.read_contents(mirror, (&base, head), &products).await?;
+        let tests = self.tests_as_facts(mirror, &base, head).await?;
         Ok(Facts {
             edition: EDITION,
             at: now,
@@ -126,7 +127,8 @@ impl Attempt<'_> {
             base_branch: self.stored.spec.base_branch.clone(),
             base,
             head: head.clone(),
-            own_tests: self.own_tests(head).await?,
+            own_tests: None,
+            tests,
         })
     }
 

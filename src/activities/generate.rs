@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{
     Failure, Reply,
+    ask::Objection,
     attempt::{Attempt, answer, answer_with},
     context::Context,
     count,
@@ -11,11 +12,12 @@ use super::{
     ledger::{self, ChangePushIntent, CommitMessage, Effect, Opened, PullRequestIntent, Pushed},
     open_pulls,
     publish::{Offer, Published},
+    tested::{Tried, spent},
 };
 use crate::{
     core::{policy::PullState, run::Progress, sha::Sha, words::counted, workflow::Outcome},
     github::{NewPull, Pull, text},
-    llm::{self, Complaint},
+    llm,
     store::effect,
     workspace::Mirror,
 };
@@ -46,8 +48,8 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         None => at.base(&mirror).await?,
     };
     let prompt = prompt(at, &mirror, &base).await?;
-    let offers = AtomicU32::new(0);
-    at.draft(&mirror, &base, prompt, |draft| offer(at, &mirror, &base, &offers, draft)).await
+    let (offers, reds) = (AtomicU32::new(0), AtomicU32::new(0));
+    at.draft(&mirror, &base, prompt, |draft| offer(at, &mirror, &base, (&offers, &reds), draft)).await
 }
 
 /// Publishes what the model wrote, and opens the pull request; else what the forge declined in it.
@@ -55,14 +57,20 @@ async fn offer(
     at: &Attempt<'_>,
     mirror: &Mirror,
     base: &Sha,
-    offers: &AtomicU32,
+    (offers, reds): (&AtomicU32, &AtomicU32),
     draft: Draft,
-) -> Result<Result<Reply, Vec<Complaint>>, Failure> {
+) -> Result<Result<Reply, Objection>, Failure> {
     let (title, explanation, files) = match draft {
         Draft::Declined(reason) => return Ok(Ok(answer(Outcome::Declined, reason))),
         Draft::Asked(reply) => return Ok(Ok(reply)),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
+    if let Tried::Red(red) = at.try_out(mirror, (base, base), &files).await? {
+        return match spent(at, &red, reds) {
+            Some(why) => Err(Failure::unusable(why)),
+            None => Ok(Err(Objection::Red(red))),
+        };
+    }
     let title = title.unwrap_or_else(|| format!("feat: {}", at.brief.title));
     let message = CommitMessage { title, explanation };
     let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
@@ -70,7 +78,7 @@ async fn offer(
     let pushed = match at.publish(mirror, offer).await? {
         Published::Done(pushed) => pushed,
         Published::Moved(now) => return Err(taken(at, now.as_ref())),
-        Published::Declined(complaint) => return Ok(Err(vec![complaint])),
+        Published::Declined(complaint) => return Ok(Err(Objection::Unusable(vec![complaint]))),
     };
     conclude(at, Written { message, base: base.clone(), files: files.len(), pushed }).await.map(Ok)
 }

@@ -98,7 +98,10 @@ async fn next(
     if theirs.not_pushed_to().is_none() && at.rounds_left > 0 && is_fix_asked(at).await? {
         return Ok(Next::Step(Outcome::Blocked, "a person asks for a fix".to_owned()));
     }
-    if theirs.tests && facts.own_tests.is_none() && !facts.pull_state.draft {
+    if theirs.tests
+        && facts.tests.as_ref().is_none_or(|tests| tests.head.is_none())
+        && !facts.pull_state.draft
+    {
         return Ok(Next::Step(Outcome::Untested, format!("{} is not tested here", facts.head.short())));
     }
     if wants_review(facts, assessment) {

@@ -13,8 +13,8 @@ use crate::{
         sha::Sha,
     },
     llm::Complaint,
-    store::{effect, product},
-    workspace::{self, FileEdit, Limits, Mirror, NewCommit, Push},
+    store::effect,
+    workspace::{self, FileEdit, Mirror, NewCommit, Push},
 };
 
 /// The most of a diff that is kept for people, in bytes; the forge has all of it.
@@ -69,7 +69,7 @@ impl Attempt<'_> {
             at: recorded.at,
         };
         let sha = mirror.commit(&commit).await?;
-        let tests = self.test(mirror, &sha).await?;
+        let tests = self.tests_of(mirror, &sha).await?;
         self.check_lease()?;
         if recorded.intent.is_signed {
             let (made, push) = self.commit_signed(mirror, &sha, offer, &commit.message).await?;
@@ -124,27 +124,6 @@ impl Attempt<'_> {
         }
         self.observe::<ChangePushIntent>(key, &pushed).await?;
         Ok(Published::Done(pushed))
-    }
-
-    /// Runs the product's own tests on a commit, in the sandbox or not at all.
-    pub(super) async fn test(&self, mirror: &Mirror, commit: &Sha) -> Result<Tests, Failure> {
-        let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
-        let command = product.map(|product| product.test_command).unwrap_or_default();
-        if command.is_empty() {
-            return Ok(Tests::NotRun("the product has no test command".to_owned()));
-        }
-        let sandbox = match &self.factory.sandbox {
-            Ok(sandbox) => sandbox,
-            Err(unavailable) => return Ok(Tests::NotRun(unavailable.to_string())),
-        };
-        let worktree = mirror.worktree(commit).await?;
-        let argv: Vec<&str> = command.iter().map(String::as_str).collect();
-        let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
-        Ok(match (run.passed, run.timed_out) {
-            (true, _) => Tests::Passed,
-            (false, true) => Tests::Failed(format!("{}\nthe tests timed out", run.output)),
-            (false, false) => Tests::Failed(run.output),
-        })
     }
 
     /// The message with the trailers that name the run and the effect, for audits.

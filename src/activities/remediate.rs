@@ -6,15 +6,16 @@ use chrono::DateTime;
 
 use super::{
     Failure, Reply,
-    ask::MOST_ANSWERS,
+    ask::{MOST_ANSWERS, Objection},
     attempt::{Attempt, answer, answer_with, moved},
     brief::Theirs,
     context::Context,
     count,
     draft::Draft,
     facts,
-    ledger::{self, ChangePushIntent, CommitMessage, Tests},
+    ledger::{self, ChangePushIntent, CommitMessage},
     publish::{Offer, Published, edits},
+    tested::{Tried, spent},
 };
 use crate::{
     core::{
@@ -27,7 +28,7 @@ use crate::{
         words::counted,
         workflow::Outcome,
     },
-    llm::{self, CheckReport, Complaint},
+    llm::{self, CheckReport},
     store::{assessment, effect, remark, review},
     workspace::{self, Mirror, NewCommit},
 };
@@ -72,8 +73,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     }
     let mirror = at.mirror().await?;
     let complaints = complaints(at, &mirror, &head).await?;
-    let offers = AtomicU32::new(0);
-    draft(at, &mirror, &head, &complaints, |draft| offer(at, &mirror, &head, &complaints, &offers, draft))
+    let (offers, reds) = (AtomicU32::new(0), AtomicU32::new(0));
+    let counts = (&offers, &reds);
+    draft(at, &mirror, &head, &complaints, |draft| offer(at, &mirror, &head, &complaints, counts, draft))
         .await
 }
 
@@ -83,9 +85,9 @@ async fn offer(
     mirror: &Mirror,
     head: &Sha,
     complaints: &Complaints,
-    offers: &AtomicU32,
+    (offers, reds): (&AtomicU32, &AtomicU32),
     draft: Draft,
-) -> Result<Result<Reply, Vec<Complaint>>, Failure> {
+) -> Result<Result<Reply, Objection>, Failure> {
     let unfixable = |note| Ok(Ok(answer(Outcome::Unfixable, note)));
     let (title, explanation, files) = match draft {
         Draft::Declined(reason) => return unfixable(reason),
@@ -98,6 +100,13 @@ async fn offer(
     if let Some(note) = tree_is_back(at, mirror, head, &files, &complaints.findings).await? {
         return unfixable(note);
     }
+    let base = at.base(mirror).await?;
+    if let Tried::Red(red) = at.try_out(mirror, (&base, head), &files).await? {
+        return match spent(at, &red, reds) {
+            Some(why) => unfixable(why),
+            None => Ok(Err(Objection::Red(red))),
+        };
+    }
     let title = title.unwrap_or_else(|| "fix: Resolve review findings".to_owned());
     let message = CommitMessage { title, explanation };
     let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
@@ -108,7 +117,7 @@ async fn offer(
             Ok(done(head, pushed, complaints))
         }
         Published::Moved(_) => Ok(answer(Outcome::Moved, "the branch was moved by someone else")),
-        Published::Declined(complaint) => Err(vec![complaint]),
+        Published::Declined(complaint) => Err(Objection::Unusable(vec![complaint])),
     })
 }
 
@@ -250,15 +259,12 @@ async fn draft<R>(
     accept: impl Fn(Draft) -> R,
 ) -> Result<Reply, Failure>
 where
-    R: Future<Output = Result<Result<Reply, Vec<Complaint>>, Failure>>,
+    R: Future<Output = Result<Result<Reply, Objection>, Failure>>,
 {
     let requirement = &at.brief;
     let about = format!("{} {}", requirement.title, requirement.body);
     let context = Context::read(mirror, head, &about, &complaints.changed).await?;
-    let tests = match at.test(mirror, head).await? {
-        Tests::Failed(output) => Some(output),
-        Tests::Passed | Tests::NotRun(_) => None,
-    };
+    let tests = at.red_tests(mirror, head).await?.map(|red| red.shown());
     let prompt = llm::Remediate {
         product: &requirement.product,
         title: &requirement.title,

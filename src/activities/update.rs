@@ -42,7 +42,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if recorded.intent.is_signed && sha != head {
         return signed::merge(at, &mirror, &key, &head, recorded.at).await;
     }
-    let tests = at.test(&mirror, &sha).await?;
+    let tests = at.tests_of(&mirror, &sha).await?;
     Ok(match at.push(&key, &mirror, sha, tests, Some(&head)).await? {
         Published::Done(pushed) => done(&base, pushed.sha),
         Published::Declined(complaint) => return Err(Failure::last(complaint.what)),

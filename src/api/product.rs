@@ -69,6 +69,11 @@ pub struct Product {
     /// Whether the product's tests run here on their heads too, in the sandbox, and must pass.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tests_theirs: bool,
+    /// Who says whether the product's tests pass. `ours`: our own run of them, and anything but `passed` blocks what is ours.
+    /// `forge`: its checks alone. Absent: `ours` with a test command, `forge` without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^(ours|forge)$")]
+    pub tests: Option<String>,
     /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
     /// with how to put it right. What is sent is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -194,6 +199,7 @@ impl From<product::Product> for Product {
             judging,
             merges_theirs,
             tests_theirs,
+            tests,
         } = row;
         Self {
             name,
@@ -211,6 +217,7 @@ impl From<product::Product> for Product {
             judging,
             merges_theirs,
             tests_theirs,
+            tests,
             warnings: Vec::new(),
         }
     }

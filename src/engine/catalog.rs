@@ -51,6 +51,8 @@ pub struct ProductSettings<'a> {
     pub answer_hours: Option<i16>,
     /// How many pull requests of ours may be open in its repository at once.
     pub open_pulls: Option<i32>,
+    /// Who says whether its tests pass: `ours` or `forge`.
+    pub tests: Option<&'a str>,
     /// Who reviews its pull requests.
     pub reviewers: &'a [Setting],
     /// Whether the pull requests of others are judged.
@@ -283,6 +285,7 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::review_by(&mut *tx, name, new.reviewers).await?;
     let ours = (new.merges_theirs, new.tests_theirs);
     store::product::judge_theirs(&mut *tx, name, new.judging, ours).await?;
+    store::product::test_by(&mut *tx, name, new.tests).await?;
     let key = Key::Product(name.clone());
     match new.concurrency {
         Some(most) => store::limit::put(tx, &key, most).await,
@@ -304,7 +307,7 @@ fn view(product: &Product) -> Value {
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
         "merge_method": product.merge_method, "open_pulls": product.open_pulls,
         "answer_hours": product.answer_hours, "reviewers": product.reviewers.0, "judging": product.judging,
-        "merges_theirs": product.merges_theirs, "tests_theirs": product.tests_theirs,
+        "merges_theirs": product.merges_theirs, "tests_theirs": product.tests_theirs, "tests": product.tests,
     })
 }
 

@@ -33,7 +33,7 @@ pub use self::{
     },
     history::{
         assessment, budget, command, conversation, delivery, effect, epilogue, event, notice, open_pull,
-        opinion, overview, question, remark, review, review_part, run, shadow, signal, transition,
+        opinion, overview, question, remark, review, review_part, run, shadow, signal, test_run, transition,
     },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{

@@ -16,6 +16,7 @@ mod link;
 mod made;
 mod mirror;
 mod names;
+mod put_back;
 mod remote;
 mod sandbox;
 mod throttle;

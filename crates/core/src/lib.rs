@@ -41,6 +41,7 @@ pub mod reviewer;
 pub mod run;
 pub mod sha;
 pub mod subject;
+pub mod tested;
 pub mod visible;
 pub mod why;
 pub mod words;

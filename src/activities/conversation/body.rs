@@ -32,6 +32,9 @@ impl Talk<'_> {
         if let Some(tier) = self.stored.run.progress.tier {
             let _ = writeln!(body, "- Tier: {tier}, at `{}`", head.short());
         }
+        if let Some(tests) = judged.as_ref().and_then(tests) {
+            let _ = writeln!(body, "- Tests: {}", text::line(tests));
+        }
         let is_live = !matches!(self.stored.run.state, State::Ended { .. });
         for missing in judged.iter().filter(|_| is_live).flat_map(missing) {
             let _ = writeln!(body, "- Missing: {}", text::line(&missing));
@@ -92,6 +95,12 @@ impl Talk<'_> {
             _ => String::new(),
         }
     }
+}
+
+/// What our own run of the head's tests came to.
+fn tests(judged: &Assessment) -> Option<&str> {
+    let part = judged.tree().children.iter().find(|part| part.name == "tests")?;
+    Some(&part.sentence)
 }
 
 /// What is missing and who can give it.

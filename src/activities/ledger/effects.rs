@@ -106,12 +106,6 @@ pub(crate) enum Tests {
     NotRun(String),
 }
 
-/// A run of the product's tests on a head that others pushed.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct TestIntent {
-    pub(crate) head: Sha,
-}
-
 /// The opening of the pull request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PullRequestIntent {
@@ -273,11 +267,6 @@ impl Effect for ChangePushIntent {
 impl Effect for BasePushIntent {
     const KIND: &'static str = ChangePushIntent::KIND;
     type Observation = Pushed;
-}
-
-impl Effect for TestIntent {
-    const KIND: &'static str = "own_tests";
-    type Observation = Tests;
 }
 
 impl Effect for PullRequestIntent {

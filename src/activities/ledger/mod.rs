@@ -14,7 +14,7 @@ pub(super) use self::effects::{
     Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommentIntent,
     CommitMessage, MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted,
     PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ResolveIntent, Resolved, ReviewIntent,
-    ReviewRequestIntent, StatusIntent, TestIntent, Tests,
+    ReviewRequestIntent, StatusIntent, Tests,
 };
 use super::{Failure, attempt::Attempt};
 use crate::{

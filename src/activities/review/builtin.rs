@@ -6,7 +6,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 
 use super::{Reviewing, Seen, Subject};
 use crate::{
-    activities::{Failure, attempt::Attempt, context},
+    activities::{Failure, ask::Objection, attempt::Attempt, context},
     core::{change::ChangeKind, reviewer::raised, sha::Sha},
     llm::{self, Complaint, Source},
     workspace::Mirror,
@@ -44,7 +44,8 @@ async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Seen, Failur
     }
     let read = |answer: String| {
         let review = llm::read_review(&answer, |path, line| line_of(&texts, path, line));
-        ready(Ok(review.map_err(|unreadable| vec![Complaint::general(&unreadable.to_string())])))
+        let unusable = |complaint: String| Objection::Unusable(vec![Complaint::general(&complaint)]);
+        ready(Ok(review.map_err(|unreadable| unusable(unreadable.to_string()))))
     };
     let (summary, findings) = at.ask(head, prompt, read).await?;
     Ok(Seen::Complete { summary, findings: findings.into_iter().map(raised).collect() })

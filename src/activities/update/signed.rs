@@ -30,7 +30,7 @@ pub(super) async fn merge(
         return ask(at, head, since).await;
     }
     let Some(base) = merged_base(at, mirror, head, &now).await? else { return Ok(moved()) };
-    let tests = at.test(mirror, &now).await?;
+    let tests = at.tests_of(mirror, &now).await?;
     Ok(match at.pushed(key, Pushed { sha: now, tests, branched_from: None }, Push::Done).await? {
         Published::Done(pushed) => done(&base, pushed.sha),
         Published::Declined(_) | Published::Moved(_) => moved(),

@@ -12,7 +12,7 @@ use crate::api::{
     NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
     PolicySimulation, Product, ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven,
     Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, Schedule,
-    Subscription, Validation, Why, Worker,
+    Subscription, TestRun, Validation, Why, Worker,
 };
 
 impl Client {
@@ -147,6 +147,11 @@ impl Client {
     /// The review findings of a run.
     pub(crate) async fn findings(&self, run: Uuid) -> Result<Vec<Finding>, Failure> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/findings"))).await
+    }
+
+    /// Our own runs of the product's tests, newest first.
+    pub(crate) async fn tests(&self, run: Uuid) -> Result<Vec<TestRun>, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/tests"))).await
     }
 
     /// Dismisses a finding of a run.

@@ -28,6 +28,7 @@ pub(super) mod run;
 pub(super) mod schedule;
 pub(super) mod serve;
 pub(super) mod subscription;
+pub(super) mod tests;
 pub(super) mod worker;
 
 use super::{Client, Exit, Printer, text::plain};

@@ -11,6 +11,7 @@ use super::{
     options::Id,
     plain,
     questions::{self, Answer},
+    tests,
 };
 use crate::{
     api::{self, JudgedPull, Run},
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     Reject(opinion::Reject),
     /// Withdraw what you said of the change here.
     Withdraw(opinion::Say),
+    /// List our own runs of the product's tests, with the output of those that did not pass.
+    Tests(Id),
     /// List the findings of the run's reviews.
     Findings(Id),
     /// Dismiss a finding of the run's reviews: it no longer blocks.
@@ -176,6 +179,10 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         Command::Approve(it) => say(client, printer, Opinion::Approve, it).await?,
         Command::Reject(it) => say(client, printer, Opinion::Reject, it.into()).await?,
         Command::Withdraw(it) => say(client, printer, Opinion::Withdraw, it).await?,
+        Command::Tests(Id { id }) => {
+            let all = client.tests(id).await?;
+            printer.say(&tests::listed(&all), &all)?;
+        }
         Command::Findings(Id { id }) => {
             let all = client.findings(id).await?;
             printer.say(&opinion::findings(&all), &all)?;

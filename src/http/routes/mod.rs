@@ -114,6 +114,7 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/runs/{id}/findings/{fingerprint}/dismiss", post(findings::dismiss))
         .route("/runs/{id}/assessments", get(runs::assessments))
         .route("/runs/{id}/effects", get(runs::effects))
+        .route("/runs/{id}/tests", get(runs::tests))
         .route("/runs/{id}/diff", get(runs::diff))
         .route("/runs/{id}/export", get(export::show))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))

@@ -28,7 +28,7 @@ use crate::{api, http::middleware::error::Error};
         requirements::submit, requirements::list, requirements::show,
         amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
         questions::list, questions::answer,
-        pulls::list, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects,
+        pulls::list, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
         runs::diff, export::show,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,

@@ -207,6 +207,7 @@ async fn settle(
         judging,
         merges_theirs: product.merges_theirs,
         tests_theirs: product.tests_theirs,
+        tests: product.tests.as_deref(),
     };
     let put = app.engine.put_product(&settings, read, author).await?;
     Ok((put, Product { warnings, ..product }))
@@ -306,6 +307,12 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod, Judgi
     }
     if product.tests_theirs && product.test_command.is_empty() {
         wrong.push(("/tests_theirs", "needs a `test_command`".to_owned()));
+    }
+    match product.tests.as_deref() {
+        None | Some("ours" | "forge") => {}
+        Some(_) => {
+            wrong.push(("/tests", "must be `ours` or `forge`; leave it out for the default".to_owned()))
+        }
     }
     match (name, repository, method, judging, wrong.is_empty()) {
         (Some(name), Some(repository), Some(method), Some(judging), true) => {

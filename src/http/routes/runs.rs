@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::responses::NotFound;
 use crate::{
-    api::{Action, Assessment, Attempt, Budget, Diff, Effect, Run, Why},
+    api::{Action, Assessment, Attempt, Budget, Diff, Effect, Run, TestRun, Why},
     core::{budget::Scope, opinion::Opinion, subject::Subject},
     http::{
         AppState,
@@ -154,6 +154,17 @@ pub(super) async fn diff(State(app): State<AppState>, Id(id): Id) -> Result<Json
     let pool = app.engine.pool();
     run(pool, id).await?;
     Ok(Json(store::effect::diffs(pool, id).await?.into_iter().map(Diff::from).collect()))
+}
+
+/// Our own runs of the product's tests, newest first, at most 200.
+#[utoipa::path(get, path = "/api/v1/runs/{id}/tests", tag = "runs", params(("id" = Uuid, Path)), responses(
+    (status = 200, description = "The runs of the tests, with the end of their output.", body = Vec<TestRun>),
+    NotFound,
+))]
+pub(super) async fn tests(State(app): State<AppState>, Id(id): Id) -> Result<Json<Vec<TestRun>>, Error> {
+    let pool = app.engine.pool();
+    run(pool, id).await?;
+    Ok(Json(store::test_run::of_run(pool, id).await?.into_iter().map(TestRun::from).collect()))
 }
 
 /// The external effects of a run, oldest first, without the diffs of its pushes.

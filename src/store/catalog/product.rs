@@ -43,6 +43,8 @@ pub struct Product {
     pub merges_theirs: bool,
     /// Whether the product's tests run here on their heads too.
     pub tests_theirs: bool,
+    /// Who says whether its tests pass: `ours` or `forge`; `None`: ours where it says how it is tested.
+    pub tests: Option<String>,
 }
 
 /// How many pull requests of ours may be open in a repository at once, where its product does not say: more than people
@@ -86,7 +88,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1 and removed_at is null"#,
@@ -158,7 +160,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where removed_at is null order by name"#
@@ -250,6 +252,21 @@ pub async fn judge_theirs(
     .map(|_| ())
 }
 
+/// Sets who says whether a product's tests pass: `ours` or `forge`; `None`: ours where it says how it is tested.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn test_by(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    tests: Option<&str>,
+) -> Result<()> {
+    sqlx::query!("update product set tests = $2 where name = $1", name.as_str(), tests)
+        .execute(executor)
+        .await
+        .map(|_| ())
+}
+
 /// The first product, by name, of one of these repositories with this base branch that judges what others open.
 ///
 /// # Errors
@@ -262,7 +279,7 @@ pub async fn that_judges(
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
                 reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product

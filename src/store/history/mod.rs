@@ -19,4 +19,5 @@ pub mod review_part;
 pub mod run;
 pub mod shadow;
 pub mod signal;
+pub mod test_run;
 pub mod transition;

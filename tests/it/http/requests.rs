@@ -20,7 +20,7 @@ async fn each_invalid_request_has_its_own_problem() {
     check("/nowhere", 404, "not-found").await;
     check("/api/v1/nowhere", 404, "not-found").await;
     check(missing, 404, "not-found").await;
-    for part in ["events", "why", "attempts", "findings", "assessments", "effects", "diff"] {
+    for part in ["events", "why", "attempts", "findings", "assessments", "effects", "tests", "diff"] {
         check(&format!("{missing}/{part}"), 404, "not-found").await;
         check(&format!("/api/v1/runs/12/{part}"), 400, "bad-request").await;
     }

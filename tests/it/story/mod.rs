@@ -39,6 +39,7 @@ mod money;
 mod open_pulls;
 mod opinions;
 mod outages;
+mod own_tests;
 mod people;
 mod policy;
 mod pushes;

@@ -164,7 +164,7 @@ async fn a_low_risk_change_does_not_require_the_review_check() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_sandbox_the_run_says_that_the_tests_did_not_run() {
+async fn without_a_sandbox_nothing_of_ours_is_merged_and_the_run_says_why() {
     let world = World::with(|setup| {
         setup.sandbox = Err(Unavailable { reason: "bubblewrap is not installed".to_owned() });
         setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 1")));
@@ -172,7 +172,13 @@ async fn without_a_sandbox_the_run_says_that_the_tests_did_not_run() {
     })
     .await;
     let run = world.submit(COUNT_ROUNDS).await;
-    assert_eq!(world.run_to_end(run).await, "done");
+    assert_eq!(world.run_to_end(run).await, "needs_human");
+    let reason = world.reason(run).await;
+    assert!(
+        reason.contains("the product's tests could not run here: tests cannot run here: bubblewrap"),
+        "{reason}"
+    );
+    assert_eq!((world.model_calls(Task::Repair), world.merges()), (0, 0), "it is no fault of the code");
     let history = world.history(run).await;
     assert!(history.contains("1 file, tests not run ("), "{history}");
     assert!(history.contains("bubblewrap is not installed"), "{history}");

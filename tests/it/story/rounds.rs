@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 
 use super::{
     forge::passing_ci,
+    own_tests::FAILING,
     script::{COUNT_ROUNDS, file, finds, generates, with_clean_reviews},
     world::World,
 };
@@ -95,22 +96,6 @@ async fn a_finding_that_recurs_stops_the_rounds() {
     assert_eq!((world.model_calls(Task::Remediate), world.merges()), (1, 0), "no second round is paid for");
 }
 
-/// A module whose own test fails.
-const FAILING: &str = "=== title: feat: Count rounds
-=== file: lib/round.py
-ROUND = 0
-=== end: lib/round.py
-=== file: tests/test_round.py
-import unittest
-from lib.round import ROUND
-
-
-class Round(unittest.TestCase):
-    def test_begins_with_one(self):
-        self.assertEqual(ROUND, 1)
-=== end: tests/test_round.py
-";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_that_fails_is_remediated() {
     let world = World::with(|setup| {
@@ -119,15 +104,16 @@ async fn a_check_that_fails_is_remediated() {
         setup.script = with_clean_reviews(generates(FAILING).with(Task::Remediate, &failing, &[], &fixed));
     })
     .await;
+    world.tests_by("forge").await;
     let run = world.submit(COUNT_ROUNDS).await;
     assert_eq!(world.run_to_end(run).await, "done");
     assert_snapshot!(world.history(run).await, @r"
     started
-    generate → opened: opened #1 on abc: 2 files, tests fail
+    generate → opened: opened #1 on abc: 2 files, tests not run (left to the forge's checks)
     gate → passed: low change at abc is ready for review
     review → clean: 0 actionable (0 blocking) on abc
     verdict → blocked: blocked on abc: check CI Pipeline: failure
-    remediate → pushed: pushed def over abc: 0 findings, 1 blocker, tests pass
+    remediate → pushed: pushed def over abc: 0 findings, 1 blocker, tests not run (left to the forge's checks)
     recheck → passed: low change at def is ready for review
     rerun → clean: 0 actionable (0 blocking) on def
     verdict → cleared: low change at def is cleared to merge
@@ -144,6 +130,7 @@ async fn a_failing_check_that_the_model_cannot_fix_needs_a_person() {
         setup.script = with_clean_reviews(generates(FAILING).with(Task::Remediate, &[], &[], declined));
     })
     .await;
+    world.tests_by("forge").await;
     let run = world.submit(COUNT_ROUNDS).await;
     assert_eq!(world.run_to_end(run).await, "needs_human");
     assert_eq!(world.reason(run).await, "a round that begins with one contradicts the specification");

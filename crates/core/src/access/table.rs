@@ -116,6 +116,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/v1/runs/{id}/budget", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/findings", May(ReadPayload, RUN)),
     row("GET", "/api/v1/runs/{id}/effects", May(ReadPayload, RUN)),
+    row("GET", "/api/v1/runs/{id}/tests", May(ReadPayload, RUN)),
     row("GET", "/api/v1/runs/{id}/diff", May(ReadPayload, RUN)),
     row("GET", "/api/v1/runs/{id}/export", May(ReadPayload, RUN)),
     row("GET", "/api/v1/reviews/{owner}/{repo}/pr/{number}/findings", May(ReadPayload, Lists)),

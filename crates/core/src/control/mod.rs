@@ -51,10 +51,22 @@ pub(crate) fn rule(folded: &str) -> Option<(Class, &'static str)> {
     strictest.map(|rule| (rule.class, rule.words))
 }
 
+/// Whether a path decides what a test runner runs and counts. It is given [folded](crate::path::fold).
+pub(crate) fn is_of_runner(folded: &str) -> bool {
+    let rules = COMPILED.patterns.matching(folded).into_iter().map(|index| COMPILED.rules[index]);
+    rules.into_iter().any(|rule| rule.words == table::RUNNERS)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::path::fold;
+
+    #[test]
+    fn what_configures_a_test_runner_is_known() {
+        assert!(is_of_runner("pytest.ini") && is_of_runner("web/jest.config.ts"));
+        assert!(!is_of_runner("makefile") && !is_of_runner(".github/workflows/ci.yml"));
+    }
 
     #[track_caller]
     fn check(paths: &[&str], class: Option<Class>) {

@@ -7,6 +7,10 @@ use super::{
     Rule,
 };
 
+/// The words of the rule about test runners.
+pub(super) const RUNNERS: &str =
+    "it decides what a test runner runs and counts (`pytest.ini`, `jest.config.*`, `node_modules/**`, …)";
+
 pub(super) static RULES: [Rule; 13] = [
     Rule { class: Control, words: "`.aspora/**` is the factory's own policy", globs: &[".aspora/**"] },
     Rule {
@@ -305,7 +309,7 @@ pub(super) static RULES: [Rule; 13] = [
     },
     Rule {
         class: Control,
-        words: "it decides what a test runner runs and counts (`pytest.ini`, `jest.config.*`, `node_modules/**`, …)",
+        words: RUNNERS,
         globs: &[
             "**/pytest.ini",
             "**/.pytest.ini",

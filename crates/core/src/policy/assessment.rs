@@ -136,6 +136,11 @@ pub enum Remedy {
     },
     /// Resolve a finding.
     Finding(Finding),
+    /// Make the product's tests pass.
+    Tests {
+        /// What they came to, one sentence.
+        what: String,
+    },
 }
 
 /// Why a run stops for a person.

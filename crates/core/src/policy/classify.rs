@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Contents, Contract, DIFF_LIMIT, Error, MOST_FILES, MergePreview, Tier,
+    Contents, Contract, DIFF_LIMIT, Error, MOST_FILES, MergePreview, TestFacts, Tier,
     contract::Ruling,
     floor::{self, is_dependency_file},
     lint,
@@ -37,6 +37,8 @@ pub struct Scope<'a> {
     pub merge: Option<&'a MergePreview>,
     /// What reading the changed files and the trees found, if they were read.
     pub contents: Option<&'a Contents>,
+    /// Our own runs of the product's tests, if there were any.
+    pub tests: Option<&'a TestFacts>,
 }
 
 impl<'a> Scope<'a> {
@@ -51,6 +53,7 @@ impl<'a> Scope<'a> {
             diff_bytes: None,
             merge: None,
             contents: None,
+            tests: None,
         }
     }
 }
@@ -238,6 +241,7 @@ fn whole(ruling: &Ruling, scope: &Scope<'_>, change: &Change) -> Vec<Reason> {
         let rule = format!("too_large: its diff has over {} MB", DIFF_LIMIT / 1_000_000);
         whole.push(Reason { human: true, ..Reason::floor(Tier::Critical, rule) });
     }
+    whole.extend(scope.tests.into_iter().flat_map(TestFacts::reasons));
     whole
 }
 

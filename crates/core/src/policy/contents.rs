@@ -11,6 +11,7 @@ use crate::{
     dependency::{self, DependencyFile},
     harness,
     path::fold,
+    tested::{LostCases, TestFile, is_test_file, lost_cases},
 };
 
 /// How many files are read to be compared; the rest counts as unread.
@@ -31,6 +32,9 @@ pub struct Contents {
     pub unmatched: Vec<String>,
     /// How many more match none.
     pub more_unmatched: u32,
+    /// What the change takes away from its files of tests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<LostCases>,
 }
 
 /// A change of a file by which a case of the harness may become weaker.
@@ -133,6 +137,9 @@ impl Contents {
             let rule = format!("may weaken a harness case (`tests/harness/**`): {why}");
             reasons.push(Reason { human: true, ..Reason::floor(Tier::Critical, rule) });
         }
+        for file in self.tests.iter().filter(|file| file.path == path) {
+            reasons.push(Reason { human: true, ..Reason::floor(Tier::High, file.sentence()) });
+        }
         reasons
     }
 
@@ -154,12 +161,31 @@ pub fn compared(change: &Change, sides: &BTreeMap<String, (Side, Side)>) -> Cont
             sides.get(&file.path).map_or((&unread, &unread), |(before, after)| (before, after));
         contents.compare(&file.path, before, after);
     }
+    contents.tests = lost(change, sides);
     contents
+}
+
+/// What the change takes away from its files of tests, as far as they could be read.
+fn lost(change: &Change, sides: &BTreeMap<String, (Side, Side)>) -> Vec<LostCases> {
+    let of = |file: &FileChange| {
+        let (before, after) = sides.get(&file.path)?;
+        let text = |side| text(side).ok();
+        Some((text(before)?, text(after)?))
+    };
+    let read: Vec<TestFile<'_>> = change
+        .files
+        .iter()
+        .filter(|file| is_test_file(&fold(&file.path)))
+        .filter_map(|file| of(file).map(|(before, after)| TestFile { path: &file.path, before, after }))
+        .collect();
+    lost_cases(&read)
 }
 
 /// The files whose sides are to be read.
 pub fn wanted(change: &Change) -> impl Iterator<Item = &FileChange> {
-    change.files.iter().filter(|file| Contents::wants(file)).take(MOST_COMPARED)
+    let compared = change.files.iter().filter(|file| Contents::wants(file)).take(MOST_COMPARED);
+    let is_test = |file: &&FileChange| !Contents::wants(file) && is_test_file(&fold(&file.path));
+    compared.chain(change.files.iter().filter(is_test).take(MOST_COMPARED))
 }
 
 fn names_dependencies(folded: &str) -> bool {

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contents, Contract, MergePreview, classify::Scope,
+    CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contents, Contract, MergePreview, TestFacts,
+    classify::Scope,
 };
 use crate::{
     change::Change,
@@ -106,9 +107,12 @@ pub struct Facts {
     pub conversations: Option<Vec<Conversation>>,
     /// The pull request itself.
     pub pull_state: PullFact,
-    /// Our own run of the product's tests on this head; `None` where they are left to the forge's checks.
+    /// What an earlier release kept of our own run of the tests of a head that others pushed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_tests: Option<OwnTests>,
+    /// Our own runs of the product's tests; `None` in facts of releases that did not judge them, which `own_tests` tells of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<TestFacts>,
 }
 
 /// Our own run of the product's tests on a head, in the sandbox.
@@ -407,6 +411,7 @@ impl Facts {
             diff_bytes: self.diff_bytes,
             merge: self.merge.as_ref(),
             contents: self.contents.as_ref(),
+            tests: self.tests.as_ref(),
             ..Scope::new(self.contract(), products)
         }
     }

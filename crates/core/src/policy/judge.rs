@@ -1,10 +1,10 @@
 //! The judgement: from the facts about one head to the one decision that follows.
 
 use super::{
-    Assessment, CheckRow, Classification, Clearance, Decision, Demands, Facts, Node, OwnTests, Phase, Policy,
+    Assessment, CheckRow, Classification, Clearance, Decision, Demands, Facts, Node, Phase, Policy,
     PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
     contract::{Broken, Ruling},
-    conversations, findings, freshness, remarks,
+    conversations, findings, freshness, own_tests, remarks,
     required::{demanded, drifts},
     section::Section,
 };
@@ -42,10 +42,14 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
     let mut sections =
         vec![policy_section(ruling), tier_section(&classification), docs_section(ruling, facts)];
     match phase {
-        Phase::Preflight => sections.push(Section::fine(outlook(&demands, &rows))),
+        Phase::Preflight => {
+            // Before a review is paid for; facts of earlier releases are judged as they were.
+            sections.extend(facts.tests.as_ref().and_then(|_| own_tests::judge(facts)));
+            sections.push(Section::fine(outlook(&demands, &rows)));
+        }
         Phase::Verdict => {
             sections.push(pull_section(facts));
-            sections.extend(tests_section(facts));
+            sections.extend(own_tests::judge(facts));
             sections.extend(sibling_section(facts));
             sections.push(freshness);
             sections.extend(review_section(facts));
@@ -205,22 +209,6 @@ fn pull_section(facts: &Facts) -> Section {
         None => format!("#{} is open and ours", facts.pull),
     };
     Section::fine(Node::leaf("pull request", Status::Satisfied, sentence))
-}
-
-/// Our own run of the product's tests, where the product asks for one.
-fn tests_section(facts: &Facts) -> Option<Section> {
-    Some(match facts.own_tests.as_ref()? {
-        OwnTests::Passed => {
-            Section::fine(Node::leaf("tests", Status::Satisfied, "the product's tests pass in our sandbox"))
-        }
-        OwnTests::Failed => {
-            let sentence = "the product's tests fail in our sandbox";
-            Section::failed("tests", sentence.to_owned(), Vec::new())
-        }
-        OwnTests::NotRun(why) => {
-            Section::failed("tests", format!("the product's tests could not run here: {why}"), Vec::new())
-        }
-    })
 }
 
 /// Other pull requests that a success of this head would count for.

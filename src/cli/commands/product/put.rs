@@ -56,6 +56,9 @@ pub(crate) struct Put {
     /// Run the product's tests on their heads too, in the sandbox; they must pass.
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     test_theirs: Option<bool>,
+    /// Who says whether the product's tests pass: our own run, or the forge's checks alone [default: ours with a command].
+    #[arg(long, value_parser = ["ours", "forge"])]
+    tests: Option<String>,
     /// Take a setting back to its default; can be repeated.
     #[arg(long, value_name = "SETTING", action = ArgAction::Append)]
     reset: Vec<Resettable>,
@@ -78,6 +81,7 @@ enum Resettable {
     Reviewers,
     Judging,
     TestCommand,
+    Tests,
 }
 
 impl Resettable {
@@ -95,6 +99,7 @@ impl Resettable {
             Self::Reviewers => "reviewers",
             Self::Judging => "judging",
             Self::TestCommand => "test_command",
+            Self::Tests => "tests",
         }
     }
 }
@@ -158,6 +163,7 @@ impl Put {
             ("judging", json!(self.judging)),
             ("merges_theirs", json!(self.merge_theirs)),
             ("tests_theirs", json!(self.test_theirs)),
+            ("tests", json!(self.tests)),
             ("test_command", json!(test_command)),
         ];
         let mut changes: Map<String, Value> = given

@@ -13,6 +13,7 @@ mod ledger;
 mod opinions;
 mod questions;
 mod scale;
+mod tests;
 mod timeline;
 mod view;
 
@@ -125,6 +126,7 @@ fn page(view: &View, have: &Have<'_>, notice: &Markup) -> Markup {
                 (have.panel("timeline", &timeline::panel(view)))
                 (have.panel("attempts", &attempts::panel(view)))
                 @if view.caller.may(Right::ReadPayload) {
+                    (have.panel("tests", &tests::panel(view)))
                     (have.panel("findings", &ledger::findings(view)))
                     (have.keyed("diff", &view.diff_key(), || diff::panel(view)))
                     (have.panel("effects", &ledger::effects(view)))

@@ -8,7 +8,9 @@ use uuid::Uuid;
 
 use super::super::{Problem, panel::Have, words};
 use crate::{
+    api::TestRun,
     core::{
+        access::Right,
         budget::Account,
         run::{self, Event, Offer},
         subject::Subject,
@@ -23,6 +25,7 @@ use crate::{
         question::{self, Round},
         requirement, review,
         run::StoredRun,
+        test_run,
     },
 };
 
@@ -66,6 +69,8 @@ pub(super) struct View {
     pub(super) diff_counts: (i64, i64),
     /// The newest effects, newest first: one more than [`EFFECTS`] if there are older ones.
     pub(super) effects: Vec<effect::Brief>,
+    /// Our own runs of the product's tests, newest first; empty for who may not read payloads.
+    pub(super) tests: Vec<TestRun>,
     /// What people did to the run, as the audit log has it.
     pub(super) acts: Vec<audit::Row>,
     /// Who looks at the page.
@@ -161,6 +166,10 @@ impl View {
             rounds: question::of_run(pool, id).await?,
             diffs,
             diff_counts,
+            tests: match caller.may(Right::ReadPayload) {
+                true => test_run::of_run(pool, id).await?.into_iter().map(TestRun::from).collect(),
+                false => Vec::new(),
+            },
             effects: effect::newest(pool, id, i64::try_from(EFFECTS + 1).unwrap_or(i64::MAX)).await?,
             acts: audit::of_run(pool, id).await?,
             caller: caller.clone(),

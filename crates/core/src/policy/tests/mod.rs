@@ -159,6 +159,7 @@ fn facts(paths: &[&str]) -> Facts {
             foreign_commits: vec![],
         },
         own_tests: None,
+        tests: None,
     }
 }
 

@@ -1,0 +1,273 @@
+//! Our own runs of the product's tests: once for each tree, in the sandbox or not at all, and shared between runs.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use chrono::DateTime;
+use sha2::{Digest as _, Sha256};
+
+use super::{Failure, attempt::Attempt, ledger::Tests, publish::edits};
+use crate::{
+    core::{
+        edit::Written,
+        policy::{TestFacts, TestRule, red_before},
+        sha::Sha,
+        tested::{Cause, Ended, Fault, TestResult, Tested, fault, put_back},
+        words::counted,
+    },
+    llm::RedTests,
+    store::{
+        product,
+        test_run::{self, Place, Purpose},
+    },
+    workspace::{self, Limits, Mirror, NewCommit},
+};
+
+/// How often red tests of a change go back to the model before a person is needed.
+pub(super) const RED_ROUNDS: u32 = 2;
+/// After this many seconds, tests that could not run for a fault of the machine are run again.
+const MACHINE_AGAIN: f64 = 60.0;
+
+/// How a product is tested, and who says whether its tests pass.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) rule: TestRule,
+    command: Vec<String>,
+    /// Of everything that decides what a tree comes to.
+    digest: String,
+}
+
+/// A change of the model's before it is pushed.
+pub(super) enum Tried {
+    /// Its tests pass, or are no fault of it, or are not ours to judge.
+    Fine,
+    /// They do not pass, and the change is why.
+    Red(Box<RedTests>),
+}
+
+impl Attempt<'_> {
+    /// How the product is tested: the only place that knows.
+    pub(super) async fn test_plan(&self) -> Result<Plan, Failure> {
+        let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
+        let (command, setting) = product.map(|it| (it.test_command, it.tests)).unwrap_or_default();
+        let rule = match self.brief.theirs() {
+            Some(theirs) if !theirs.tests => TestRule::Forge,
+            Some(_) => TestRule::Ours,
+            None => TestRule::of(setting.as_deref(), !command.is_empty()),
+        };
+        let digest = hex::encode(Sha256::digest(command.join("\0")));
+        Ok(Plan { rule, command, digest })
+    }
+
+    /// What a commit's tests come to. A tree that was tested is not tested again, unless what kept its tests from running
+    /// may be gone, or a person sent the run here.
+    pub(super) async fn tested(&self, mirror: &Mirror, plan: &Plan, commit: &Sha) -> Result<Tested, Failure> {
+        let Some(tree) = mirror.tree_of(commit).await? else {
+            return Err(Failure::retry(format!("the mirror lacks {}", commit.short())));
+        };
+        let (pool, repository) = (&self.factory.pool, self.repo.to_string());
+        let place = Place { repository: &repository, tree: &tree, plan: &plan.digest };
+        if let Some((known, age)) = test_run::get(pool, place).await?
+            && !self.is_stale(&known, age)
+        {
+            return Ok(known);
+        }
+        let tested = self.run_tests(mirror, plan, commit).await?;
+        self.check_lease()?;
+        test_run::put(pool, place, &tested).await?;
+        Ok(tested)
+    }
+
+    fn is_stale(&self, known: &Tested, age: f64) -> bool {
+        let by_machine = matches!(
+            known.cause,
+            Some(Cause::Sandbox | Cause::Setup | Cause::Killed | Cause::Timeout | Cause::Command)
+        );
+        let is_again = by_machine || (self.run().was_sent_here() && !known.passed());
+        is_again && age > MACHINE_AGAIN
+    }
+
+    async fn run_tests(&self, mirror: &Mirror, plan: &Plan, commit: &Sha) -> Result<Tested, Failure> {
+        if plan.command.is_empty() {
+            let why = "the product has no test command";
+            return Ok(Tested::not_run(&[], Cause::Command, why));
+        }
+        let sandbox = match &self.factory.sandbox {
+            Ok(sandbox) => sandbox,
+            Err(unavailable) => {
+                return Ok(Tested::not_run(&plan.command, Cause::Sandbox, unavailable.to_string()));
+            }
+        };
+        let worktree = mirror.worktree(commit).await?;
+        let argv: Vec<&str> = plan.command.iter().map(String::as_str).collect();
+        let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
+        let ended =
+            Ended { exit: run.exit, timed_out: run.timed_out, output: &run.output, millis: run.duration_ms };
+        Ok(Tested::read(&plan.command, ended))
+    }
+
+    /// The facts about our own runs for a head; what has not run yet is run.
+    pub(super) async fn test_facts(
+        &self,
+        mirror: &Mirror,
+        base: &Sha,
+        head: &Sha,
+    ) -> Result<TestFacts, Failure> {
+        let plan = self.test_plan().await?;
+        if plan.rule != TestRule::Ours {
+            return Ok(TestFacts::new(plan.rule));
+        }
+        let facts = self.run_all(mirror, &plan, base, head).await?;
+        let (pool, run) = (&self.factory.pool, self.lease.run);
+        for (commit, purpose, tested) in [
+            (Some(head), Purpose::Head, &facts.head),
+            (facts.fork_commit.as_ref(), Purpose::Fork, &facts.fork),
+            (Some(head), Purpose::ForkTests, &facts.fork_tests),
+        ] {
+            if let (Some(commit), Some(tested)) = (commit, tested) {
+                test_run::note(pool, run, commit, purpose, tested).await?;
+            }
+        }
+        let short = |tested: Option<Tested>| tested.as_ref().map(Tested::without_log);
+        Ok(TestFacts {
+            head: short(facts.head),
+            fork: short(facts.fork),
+            fork_tests: short(facts.fork_tests),
+            ..facts
+        })
+    }
+
+    /// The same for a pull request of others, whose tests run in a step of their own: what is known by now.
+    pub(super) async fn known_test_facts(
+        &self,
+        mirror: &Mirror,
+        head: &Sha,
+    ) -> Result<Option<TestFacts>, Failure> {
+        let plan = self.test_plan().await?;
+        if plan.rule != TestRule::Ours {
+            return Ok(None);
+        }
+        let (repository, tree) = (self.repo.to_string(), mirror.tree_of(head).await?);
+        let known = match &tree {
+            Some(tree) => {
+                let place = Place { repository: &repository, tree, plan: &plan.digest };
+                test_run::get(&self.factory.pool, place).await?
+            }
+            None => None,
+        };
+        let head = known.map(|(tested, _)| tested.without_log());
+        Ok(Some(TestFacts { head, ..TestFacts::new(plan.rule) }))
+    }
+
+    /// The facts about our own runs for a head, as a judgement reads them.
+    pub(super) async fn tests_as_facts(
+        &self,
+        mirror: &Mirror,
+        base: &Sha,
+        head: &Sha,
+    ) -> Result<Option<TestFacts>, Failure> {
+        match self.brief.theirs() {
+            Some(_) => self.known_test_facts(mirror, head).await,
+            None => self.test_facts(mirror, base, head).await.map(Some),
+        }
+    }
+
+    /// All runs about a head, with their logs.
+    async fn run_all(
+        &self,
+        mirror: &Mirror,
+        plan: &Plan,
+        base: &Sha,
+        head: &Sha,
+    ) -> Result<TestFacts, Failure> {
+        let on_head = self.tested(mirror, plan, head).await?;
+        let Some(fork) = mirror.merge_base(base, head).await? else {
+            return Ok(TestFacts { head: Some(on_head), ..TestFacts::new(plan.rule) });
+        };
+        let on_fork = self.tested(mirror, plan, &fork).await?;
+        let change = mirror.change(&fork, head).await?;
+        let (over, not_put_back) = match mirror.with_tests_of(head, &fork, &put_back(&change)).await {
+            Ok(same) if same == *head => (None, None),
+            Ok(commit) => (Some(self.tested(mirror, plan, &commit).await?), None),
+            Err(error @ (workspace::Error::Refused { .. } | workspace::Error::TooLarge { .. })) => {
+                (None, Some(error.to_string()))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        Ok(TestFacts {
+            head: Some(on_head),
+            fork_commit: Some(fork),
+            fork: Some(on_fork),
+            fork_tests: over,
+            not_put_back,
+            ..TestFacts::new(plan.rule)
+        })
+    }
+
+    /// Tests what the model wrote over `parent`, before anything of it is pushed.
+    pub(super) async fn try_out(
+        &self,
+        mirror: &Mirror,
+        (base, parent): (&Sha, &Sha),
+        files: &[Written],
+    ) -> Result<Tried, Failure> {
+        let plan = self.test_plan().await?;
+        if plan.rule != TestRule::Ours {
+            return Ok(Tried::Fine);
+        }
+        // Never pushed: the tests see its tree alone, which the pushed commit has too.
+        let message = "a change that is tried out".to_owned();
+        let commit =
+            NewCommit { parent: parent.clone(), files: edits(files), message, at: DateTime::UNIX_EPOCH };
+        let commit = mirror.commit(&commit).await?;
+        let facts = self.run_all(mirror, &plan, base, &commit).await?;
+        let Some(head) = facts.head.filter(|head| !head.passed()) else { return Ok(Tried::Fine) };
+        test_run::note(&self.factory.pool, self.lease.run, &commit, Purpose::Draft, &head).await?;
+        Ok(match fault(&head, facts.fork.as_ref()) {
+            Fault::Machine => Tried::Fine,
+            Fault::Change => Tried::Red(Box::new(red(&head, facts.fork.as_ref()))),
+        })
+    }
+
+    /// What the pull request says of the tests of a head.
+    pub(super) async fn tests_of(&self, mirror: &Mirror, head: &Sha) -> Result<Tests, Failure> {
+        let plan = self.test_plan().await?;
+        match plan.rule {
+            TestRule::Forge => return Ok(Tests::NotRun("left to the forge's checks".to_owned())),
+            TestRule::Unset => return Ok(Tests::NotRun("the product has no test command".to_owned())),
+            TestRule::Ours => {}
+        }
+        let tested = self.tested(mirror, &plan, head).await?;
+        Ok(match tested.result {
+            TestResult::Passed => Tests::Passed,
+            TestResult::Failed => Tests::Failed(tested.log),
+            TestResult::NotRun => Tests::NotRun(tested.why),
+        })
+    }
+
+    /// The red tests of a head, for the model that is to fix it; `None` where they pass, or are no fault of it.
+    pub(super) async fn red_tests(&self, mirror: &Mirror, head: &Sha) -> Result<Option<RedTests>, Failure> {
+        let plan = self.test_plan().await?;
+        if plan.rule != TestRule::Ours {
+            return Ok(None);
+        }
+        let base = self.base(mirror).await?;
+        let facts = self.run_all(mirror, &plan, &base, head).await?;
+        let fork = facts.fork;
+        let head = facts.head.filter(|head| !head.passed() && fault(head, fork.as_ref()) == Fault::Change);
+        Ok(head.map(|head| red(&head, fork.as_ref())))
+    }
+}
+
+fn red(head: &Tested, fork: Option<&Tested>) -> RedTests {
+    RedTests { said: head.sentence(), before: fork.and_then(red_before), log: head.log.clone() }
+}
+
+/// Why a person is needed once a change's tests are red again; `None` while the model has a round left.
+pub(super) fn spent(at: &Attempt<'_>, red: &RedTests, reds: &AtomicU32) -> Option<String> {
+    let rounds = reds.fetch_add(1, Ordering::Relaxed);
+    (rounds >= RED_ROUNDS).then(|| {
+        let (said, run) = (&red.said, at.lease.run);
+        let rounds = counted(rounds, "round");
+        format!("after {rounds} with the model its tests {said}; nothing was pushed (the log: aspora run tests {run})")
+    })
+}
