@@ -39,6 +39,7 @@ mod revision;
 mod rules;
 mod section;
 mod simulation;
+mod starter;
 #[cfg(test)]
 mod tests;
 mod tier;
@@ -75,6 +76,7 @@ pub use required::{Required, required};
 pub use revision::{Revised, revised};
 pub use rules::{DocsRules, EvidenceRules, HarnessGapRule, Policy};
 pub use simulation::{Moved, PastChange, Simulated, Simulation, Summary, simulate};
+pub use starter::starter;
 pub use tier::{Tier, UnknownTier};
 pub use trial::{Ground, Outlook, Trial};
 
