@@ -8,7 +8,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use super::{Client, Exit, Printer, plain};
+use super::{Client, Exit, Printer, init, plain};
 use crate::{
     api::{Overview, PolicyOverview, Product, Reviewer, RunFigures},
     cli::text::short,
@@ -27,6 +27,8 @@ pub(crate) enum Command {
     },
     /// Create or replace a product; a limit that is not given is removed.
     Put(Box<Put>),
+    /// Write the repository of a new product: service, tests, policy and workflows, in one commit.
+    Init(init::Init),
 }
 
 /// The configuration of a product.
@@ -91,6 +93,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let overview = client.product(&name).await?;
             printer.say(&glance(&overview), &overview)?;
         }
+        Command::Init(new) => return init::run(printer, &new),
         Command::Put(put) => {
             let product = client.put_product(&put.product()?).await?;
             let (name, repository) = (plain(&product.name), plain(&product.repository));
