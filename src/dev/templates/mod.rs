@@ -167,6 +167,15 @@ impl Template {
         }
     }
 
+    /// The file in which it starts.
+    const fn entry(self) -> &'static str {
+        match self {
+            Self::FastApi => "service.py",
+            Self::Go => "main.go",
+            Self::Node => "service.js",
+        }
+    }
+
     /// What installs the dependencies.
     const fn install(self) -> &'static str {
         match self {
@@ -218,6 +227,7 @@ fn fill((path, bytes): (&'static str, &[u8]), name: &ProductName, template: Temp
     let text = text
         .replace("@@product@@", name.as_str())
         .replace("@@what@@", template.what())
+        .replace("@@entry@@", template.entry())
         .replace("@@install@@", template.install());
     NewFile { path, is_program: text.starts_with("#!"), content: text.into_bytes() }
 }
