@@ -4,7 +4,6 @@ use std::{
     fs::{File, TryLockError},
     net::SocketAddr,
     path::Path,
-    sync::Arc,
     time::Duration,
 };
 
@@ -23,7 +22,7 @@ use crate::{
     activities::Polling,
     core::{
         access::{Key, PersonName, Role},
-        requirement::ProductName,
+        requirement::{ProductName, RepoName},
     },
     dev::{Acting, Given, Needs, Person, StandIns, github::CI_APP, model::MODEL, unittest},
     engine::{
@@ -33,7 +32,7 @@ use crate::{
     github::{AppKey, Credential},
     llm,
     store::{Pool, product},
-    workspace::{Limits, Sandbox, Unavailable},
+    workspace::{Sandbox, Unavailable},
 };
 
 /// How often a waiting run polls the GitHub twin: it is local, so polling is cheap.
@@ -54,14 +53,14 @@ pub struct DevServer {
     pub key: Key,
     /// The sandbox for the products' tests.
     pub sandbox: Result<Sandbox, Unavailable>,
-    app: App,
+    pub(super) app: App,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<anyhow::Result<()>>>,
     _lock: File,
 }
 
 impl DevServer {
-    /// Starts in `folder`, acting like this at the twin, and continues what an earlier server there left.
+    /// Starts in `folder`, acting like this at the twin, which listens at a port (0: any), and continues what an earlier server there left.
     ///
     /// # Errors
     /// When the directory or the address is in use, or a part cannot start.
@@ -69,7 +68,7 @@ impl DevServer {
         settings: &Settings,
         folder: &Path,
         listen: SocketAddr,
-        acting: Acting,
+        (acting, forge_port): (Acting, u16),
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let lock = lock(folder, LOCK_WAIT).await?;
@@ -81,7 +80,7 @@ impl DevServer {
         let url = settings.public_url.clone().unwrap_or_else(|| local.clone());
         let needs = Needs {
             database: settings.database_url.is_none(),
-            forge: settings.github.is_none(),
+            forge: settings.github.is_none().then_some(forge_port),
             model: settings.model.is_none(),
         };
         let webhooks = format!("{local}/api/v1/webhooks/github");
@@ -113,42 +112,25 @@ impl DevServer {
     pub async fn add_wealth(&self) -> anyhow::Result<()> {
         if self.stand_ins.twin().is_some() {
             let (name, repository) = self.stand_ins.wealth().await?;
-            product::put(self.engine.pool(), &name, &repository, "main", &unittest()).await?;
-            product::set_checks(self.engine.pool(), &name, Some(CI_APP), None).await?;
+            self.add(&name, &repository, "main", &unittest()).await?;
         }
         Ok(())
     }
 
-    /// Adds a product whose repository is a git repository on this machine.
-    ///
-    /// # Errors
-    /// When the directory is not a git repository, or the forge is not the twin.
-    pub async fn add_local(&self, name: &ProductName, folder: &Path) -> anyhow::Result<()> {
-        let repository = self.stand_ins.adopt(name, folder).await?;
-        product::put(self.engine.pool(), name, &repository, "main", &unittest()).await?;
-        product::set_checks(self.engine.pool(), name, Some(CI_APP), None).await?;
+    /// Adds a product, unless there is one of this name: what people set for it stays.
+    pub(super) async fn add(
+        &self,
+        name: &ProductName,
+        repository: &RepoName,
+        branch: &str,
+        tests: &[String],
+    ) -> anyhow::Result<()> {
+        let pool = self.engine.pool();
+        if product::get(pool, name.as_str()).await?.is_none() {
+            product::put(pool, name, repository, branch, tests).await?;
+            product::set_checks(pool, name, Some(CI_APP), None).await?;
+        }
         Ok(())
-    }
-
-    /// Runs a product's tests on the head of its base branch; the result as a sentence.
-    ///
-    /// # Errors
-    /// When the branch cannot be read.
-    pub async fn test_main(&self, repository: &str, branch: &str) -> anyhow::Result<String> {
-        let sandbox = match &self.sandbox {
-            Ok(sandbox) => sandbox,
-            Err(unavailable) => return Ok(unavailable.to_string()),
-        };
-        let mirror = self.app.workspaces(Arc::new(self.app.client()?))?.mirror(&repository.parse()?);
-        mirror.fetch().await?;
-        let head =
-            mirror.branch(branch).await?.with_context(|| format!("{repository} has no branch {branch}"))?;
-        let (worktree, command) = (mirror.worktree(&head).await?, unittest());
-        let argv: Vec<&str> = command.iter().map(String::as_str).collect();
-        let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
-        let last = run.output.lines().rev().find(|line| line.starts_with("Ran ")).unwrap_or_default();
-        let result = if run.passed { "pass" } else { "FAIL" };
-        Ok(format!("the product's tests {result} on {branch} at {} ({last})", head.short()))
     }
 
     /// Which parts are stand-ins, as a sentence.

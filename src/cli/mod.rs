@@ -1,5 +1,6 @@
 //! The command-line interface. Results go to stdout, errors and logs to stderr.
 
+mod after_merge;
 pub mod app;
 mod args;
 mod client;
@@ -7,6 +8,7 @@ mod commands;
 pub mod dev_server;
 mod history;
 mod keyring;
+mod local_product;
 mod oidc;
 mod print;
 pub mod settings;

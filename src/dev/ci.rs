@@ -6,9 +6,12 @@ use futures::{FutureExt as _, future::BoxFuture};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::scan;
+use super::{
+    own_tests::{OwnTests, Which, is_case as is_own_case},
+    scan,
+};
 use crate::{
-    core::{sha::Sha, words::counted},
+    core::{product_file, sha::Sha, words::counted},
     workspace::{Limits, Mirror, Sandbox, TestRun, Unavailable, Worktree},
 };
 
@@ -40,15 +43,43 @@ pub struct CiJob {
     pub sha: Sha,
     /// The files that it has and its base has not, or has otherwise.
     pub changed: Vec<String>,
+    /// The checks to run, in order.
+    pub checks: Vec<String>,
 }
 
 /// A CI: the names of its checks, and a function that runs them for one commit.
 #[derive(Clone)]
 pub struct Ci {
-    /// The checks that it reports, in order.
-    pub names: Vec<String>,
-    /// Runs them all.
+    /// The checks that it reports.
+    pub names: Names,
+    /// Runs those that the job names.
     pub run: Arc<dyn Fn(CiJob) -> BoxFuture<'static, Vec<CheckResult>> + Send + Sync>,
+}
+
+/// The names of the checks that a CI reports, in order.
+#[derive(Clone)]
+pub enum Names {
+    /// The same for every commit.
+    Always(Vec<String>),
+    /// By the files of the commit and of the default branch.
+    ByFiles(fn(&[String]) -> Vec<String>),
+}
+
+impl Names {
+    /// The names for a commit, where these are its files and those of the default branch.
+    #[must_use]
+    pub fn of(&self, paths: &[String]) -> Vec<String> {
+        match self {
+            Self::Always(names) => names.clone(),
+            Self::ByFiles(choose) => choose(paths),
+        }
+    }
+}
+
+impl From<Vec<String>> for Names {
+    fn from(names: Vec<String>) -> Self {
+        Self::Always(names)
+    }
 }
 
 /// The checks of a product, in the order in which they are run.
@@ -57,16 +88,40 @@ const CHECKS: [&str; 5] =
 /// The modules of unit tests and cases, and those of cases that start the whole service.
 const CASES: &str = "test*.py";
 const INTEGRATION: &str = "integration*.py";
+/// The flows whose behaviour is observed.
+const FLOWS: &str = "tests/evidence/flows.json";
 
 /// The checks of a product, run in the sandbox on the commit: all its tests as `CI Pipeline`, its harness as
 /// `harness-smoke` and the cases there that start the whole service as `harness-integration`, its flows over HTTP as
 /// `Browser Evidence`, which is a stand-in for a browser and says so; and a search of the changed files as
-/// `Security Scan`. Without a sandbox every check fails with the reason.
+/// `Security Scan`. What a repository does not have is not reported. Without a sandbox every check fails with the reason.
 #[must_use]
 pub fn product_ci(sandbox: Result<Sandbox, Unavailable>) -> Ci {
-    let names = CHECKS.map(str::to_owned).to_vec();
     let run = move |job: CiJob| check_all(sandbox.clone(), job).boxed();
-    Ci { names, run: Arc::new(run) }
+    Ci { names: Names::ByFiles(checks_of), run: Arc::new(run) }
+}
+
+/// The checks that [`product_ci`] reports for a repository with these files.
+#[must_use]
+pub fn checks_of(paths: &[String]) -> Vec<String> {
+    let says = paths.iter().any(|path| path == product_file::PATH);
+    let has = |name: &str| match name {
+        "CI Pipeline" if says => true,
+        "harness-smoke" if says => paths.iter().any(|path| is_own_case(path, false)),
+        "harness-integration" if says => paths.iter().any(|path| is_own_case(path, true)),
+        "CI Pipeline" => paths.iter().any(|path| is_case(path, "tests/", "test")),
+        "harness-smoke" => paths.iter().any(|path| is_case(path, "tests/harness/", "test")),
+        "harness-integration" => paths.iter().any(|path| is_case(path, "tests/harness/", "integration")),
+        "Browser Evidence" => paths.iter().any(|path| path == FLOWS),
+        _ => true,
+    };
+    CHECKS.into_iter().filter(|name| has(name)).map(str::to_owned).collect()
+}
+
+/// Whether a path is that of a Python module below `folder` whose name begins so.
+fn is_case(path: &str, folder: &str, begin: &str) -> bool {
+    let name = path.strip_prefix(folder).and_then(|rest| rest.rsplit('/').next());
+    name.is_some_and(|name| name.starts_with(begin) && name.ends_with(".py"))
 }
 
 async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<CheckResult> {
@@ -76,19 +131,48 @@ async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<Che
     let ready = sandbox.and_then(|sandbox| worktree.map(|worktree| (sandbox, worktree)));
     let (sandbox, worktree) = match &ready {
         Ok((sandbox, worktree)) => (sandbox, worktree),
-        Err(reason) => return not_run(reason),
+        Err(reason) => return not_run(&job.checks, reason),
     };
-    vec![
-        run_tests("CI Pipeline", ("tests", CASES), sandbox, worktree).await,
-        run_tests("harness-smoke", ("tests/harness", CASES), sandbox, worktree).await,
-        evidence(&job.sha, sandbox, worktree).await,
-        run_tests("harness-integration", ("tests/harness", INTEGRATION), sandbox, worktree).await,
-        scanned("Security Scan", &job.changed, worktree).await,
-    ]
+    let own = match OwnTests::set_up(sandbox, worktree.path()).await {
+        Ok(own) => own,
+        Err(reason) => return not_run(&job.checks, &reason),
+    };
+    let mut results = Vec::new();
+    for name in &job.checks {
+        results.push(match (name.as_str(), &own) {
+            ("Security Scan", _) => scanned(name, &job.changed, worktree).await,
+            ("Browser Evidence", own) => evidence(&job.sha, sandbox, worktree, own.as_ref()).await,
+            ("harness-smoke", Some(own)) => run_own(name, own, Which::Harness, sandbox).await,
+            ("harness-integration", Some(own)) => run_own(name, own, Which::Integration, sandbox).await,
+            (_, Some(own)) => run_own(name, own, Which::All, sandbox).await,
+            ("harness-smoke", None) => run_tests(name, ("tests/harness", CASES), sandbox, worktree).await,
+            ("harness-integration", None) => {
+                run_tests(name, ("tests/harness", INTEGRATION), sandbox, worktree).await
+            }
+            (_, None) => run_tests(name, ("tests", CASES), sandbox, worktree).await,
+        });
+    }
+    results
 }
 
-fn not_run(reason: &str) -> Vec<CheckResult> {
-    CHECKS.map(|name| failure(name, "Not run", reason, None)).to_vec()
+/// Runs tests as the product file says them.
+async fn run_own(name: &str, own: &OwnTests, which: Which, sandbox: &Sandbox) -> CheckResult {
+    let run = match own.run(sandbox, which).await {
+        Ok(Some(run)) => run,
+        Ok(None) => return failure(name, "No test was run", "The product file names no such tests.", None),
+        Err(reason) => return failure(name, "Not run", &reason, None),
+    };
+    let summary = format!("The commands of `{}` ended after {} ms.", product_file::PATH, run.duration_ms);
+    let text = Some(code_block(&run.output));
+    if !run.passed {
+        return failed_run(name, &run, &summary, text);
+    }
+    let (conclusion, title) = ("success".to_owned(), "Passed".to_owned());
+    CheckResult { name: name.to_owned(), conclusion, title, summary, text }
+}
+
+fn not_run(checks: &[String], reason: &str) -> Vec<CheckResult> {
+    checks.iter().map(|name| failure(name, "Not run", reason, None)).collect()
 }
 
 async fn run_tests(
@@ -160,12 +244,20 @@ struct Assertion {
     passed: bool,
 }
 
-async fn evidence(sha: &Sha, sandbox: &Sandbox, worktree: &Worktree) -> CheckResult {
+async fn evidence(sha: &Sha, sandbox: &Sandbox, worktree: &Worktree, own: Option<&OwnTests>) -> CheckResult {
     let name = "Browser Evidence";
-    let argv = ["python3", "-c", EVIDENCE_DRIVER, sha.as_str()];
-    let run = match sandbox.run(worktree.path(), &argv, Limits::default()).await {
+    // Isolated: a module of the product that is named as one of the standard library does not take its place here.
+    let argv = ["python3", "-I", "-c", EVIDENCE_DRIVER, sha.as_str()];
+    let run = match own {
+        Some(own) => own.run_words(sandbox, &argv.map(str::to_owned)).await,
+        None => {
+            let run = sandbox.run(worktree.path(), &argv, Limits::default()).await;
+            run.map_err(|error| error.to_string())
+        }
+    };
+    let run = match run {
         Ok(run) => run,
-        Err(error) => return failure(name, "Not run", &error.to_string(), None),
+        Err(reason) => return failure(name, "Not run", &reason, None),
     };
     let summary = "The product's service was called over HTTP in the sandbox. No browser was used: \
                    this stand-in sees status codes and text, but no images and no scripts.";
@@ -259,14 +351,26 @@ mod tests {
     async fn without_a_sandbox_every_check_fails_and_says_why() {
         let ci = product_ci(Err(Unavailable { reason: "bubblewrap is not installed".to_owned() }));
         let sha = "0".repeat(40).parse().unwrap();
-        let job = CiJob { repository: PathBuf::from("/nowhere"), sha, changed: Vec::new() };
+        let checks = CHECKS.map(str::to_owned).to_vec();
+        let job =
+            CiJob { repository: PathBuf::from("/nowhere"), sha, changed: Vec::new(), checks: checks.clone() };
         let results = (ci.run)(job).await;
         let names: Vec<_> = results.iter().map(|result| result.name.clone()).collect();
-        assert_eq!(names, ci.names);
+        assert_eq!(names, checks);
         for result in results {
             assert_eq!(result.conclusion, "failure");
             assert!(result.summary.contains("bubblewrap is not installed"), "{}", result.summary);
         }
+    }
+
+    #[test]
+    fn a_check_that_a_repository_does_not_have_is_not_reported() {
+        let checks =
+            |paths: &[&str]| checks_of(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
+        assert_eq!(checks(&["main.go", "tests/run.sh", "tests/evidence/a.json"]), ["Security Scan"]);
+        assert_eq!(checks(&["tests/unit/test_a.py"]), ["CI Pipeline", "Security Scan"]);
+        let harness = ["tests/harness/test_a.py", "tests/harness/integration_a.py", FLOWS];
+        assert_eq!(checks(&harness), CHECKS);
     }
 
     #[test]

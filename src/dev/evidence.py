@@ -1,9 +1,11 @@
 """Calls a product's service for each of its flows and prints a manifest of the answers.
 
 It runs inside the sandbox, over a network with nothing else in it, as a stand-in for a browser:
-it sees status codes and text, but no images and no scripts. Usage: python3 -c <this> <head sha>
+it sees status codes and text, but no images and no scripts. It is isolated from the product's own modules.
+Usage: python3 -I -c <this> <head sha>
 """
 
+import ctypes
 import http.client
 import json
 import pathlib
@@ -14,9 +16,12 @@ import time
 
 LOG = pathlib.Path("/tmp/service.log")
 MOST_BODY = 1 << 20
+PR_SET_DUMPABLE = 4
 
 
 def main(head_sha):
+    # The service runs as the same user: it may neither trace this process nor write to its output.
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
     wanted = json.loads(pathlib.Path("tests/evidence/flows.json").read_text(encoding="utf-8"))
     if not isinstance(wanted, list) or not wanted:
         raise SystemExit("tests/evidence/flows.json lists no flow")
@@ -25,7 +30,7 @@ def main(head_sha):
         port = free.getsockname()[1]
     with LOG.open("wb") as log:
         service = subprocess.Popen(
-            [sys.executable, "service.py", "--port", str(port)],
+            command(port),
             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )
     try:
@@ -44,16 +49,23 @@ def main(head_sha):
     print("\nMANIFESTS " + json.dumps(list(manifests.values()), sort_keys=True), flush=True)
 
 
+def command(port):
+    # A product that serves by a command of its own is compiled by it, perhaps.
+    if pathlib.Path("scripts/serve").exists():
+        return ["sh", "scripts/serve", str(port)]
+    return [sys.executable, "service.py", "--port", str(port)]
+
+
 def await_service(service, port):
-    for _ in range(200):
+    for _ in range(1200):
         if service.poll() is not None:
-            raise SystemExit(f"service.py ended with {service.returncode}:\n" + LOG.read_text()[-2000:])
+            raise SystemExit(f"the service ended with {service.returncode}:\n" + LOG.read_text()[-2000:])
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit("service.py did not listen within 10 seconds")
+    raise SystemExit("the service did not listen within a minute")
 
 
 def observe(manifests, step, port, head_sha):

@@ -1,18 +1,23 @@
 //! The embedded default: stand-ins for everything that a factory needs on a machine without configuration.
 
 mod acting;
+mod ask;
 pub mod ci;
 pub mod github;
 pub mod model;
 pub mod oidc;
+mod own_tests;
 mod people;
 pub mod postgres;
 pub mod product;
 mod scan;
 mod stand_ins;
+pub mod templates;
 
 pub use self::{
     acting::{Acting, Given, app_permissions, give},
+    ask::{Answer, ask},
+    ci::checks_of,
     people::{Person, admit, people},
     stand_ins::{Needs, StandIns, unittest},
 };

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     acting::{Acting, Given, give},
     ci::product_ci,
-    github::{Twin, TwinConfig, Webhook},
+    github::{Adopted, Twin, TwinConfig, Webhook},
     model::{Script, ScriptedModel},
     people::{self, Person},
     postgres::Cluster,
@@ -34,8 +34,8 @@ const DATABASE: &str = "aspora";
 pub struct Needs {
     /// The embedded Postgres.
     pub database: bool,
-    /// The GitHub twin.
-    pub forge: bool,
+    /// The GitHub twin, at this port; 0 for any free one.
+    pub forge: Option<u16>,
     /// The scripted model.
     pub model: bool,
 }
@@ -69,11 +69,11 @@ impl StandIns {
             false => None,
         };
         let twin = match needs.forge {
-            true => {
+            Some(port) => {
                 let webhook = Webhook { url: webhook_url, secret: webhook_secret.expose_secret().to_owned() };
-                Some(twin(folder, webhook, sandbox).await?)
+                Some(twin(folder, port, webhook, sandbox).await?)
             }
-            false => None,
+            None => None,
         };
         let model = match needs.model {
             true => Some(ScriptedModel::start(any_port(), script()?, Some(token.clone())).await?),
@@ -147,20 +147,22 @@ impl StandIns {
         give(twin, acting, WEALTH.1)
     }
 
-    /// Copies a git repository of this machine to the twin; returns the repository to register for the product.
+    /// Copies a git repository of this machine to the twin, and brings results back to it; returns the repository to
+    /// register for the product.
     ///
     /// # Errors
-    /// When the folder is not a git repository with a branch `main`, or the forge is not the twin.
-    pub async fn adopt(&self, name: &ProductName, folder: &Path) -> anyhow::Result<RepoName> {
+    /// When the folder cannot be served as it is, or the forge is not the twin; the message says what to do.
+    pub async fn adopt(&self, name: &ProductName, folder: &Path) -> anyhow::Result<(RepoName, Adopted)> {
         let twin = self.twin.as_ref().context(
             "--product needs the GitHub twin, which does not run while GITHUB_APP_ID or GITHUB_TOKEN is set",
         )?;
         let repository: RepoName = format!("local/{name}").parse()?;
-        twin.adopt_repository(&repository.to_string(), folder)
+        let adopted = twin
+            .adopt_repository(&repository.to_string(), folder)
             .await
             .with_context(|| format!("serve {} as the repository of `{name}`", folder.display()))?;
         people::admit(twin, &repository.to_string())?;
-        Ok(repository)
+        Ok((repository, adopted))
     }
 }
 
@@ -182,17 +184,22 @@ async fn cluster(folder: &Path) -> anyhow::Result<Cluster> {
 
 async fn twin(
     folder: &Path,
+    port: u16,
     webhook: Webhook,
     sandbox: Result<Sandbox, Unavailable>,
 ) -> anyhow::Result<Twin> {
     let config = TwinConfig {
         data_dir: folder.join("forge"),
-        addr: any_port(),
+        addr: SocketAddr::from(([127, 0, 0, 1], port)),
         public_url: None,
         webhook: Some(webhook),
         ci: Some(product_ci(sandbox)),
     };
-    Twin::start(config).await.context("start the GitHub twin")
+    let started = Twin::start(config).await;
+    started.with_context(|| match port {
+        0 => "start the GitHub twin".to_owned(),
+        _ => format!("start the GitHub twin; if port {port} is taken, choose another with --forge-port"),
+    })
 }
 
 /// Restarts the cluster if it stops.

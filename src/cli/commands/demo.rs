@@ -64,6 +64,8 @@ struct Summary {
     rounds: u32,
     findings: usize,
     merged_sha: Option<String>,
+    /// What the merged service answered; nothing without a sandbox.
+    risk_check: Option<serde_json::Value>,
     /// Steps that returned an outcome.
     steps: usize,
     /// From the start of the demo to the end of the run.
@@ -79,7 +81,8 @@ pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
     let folder = options.data.clone().unwrap_or_else(default_folder);
     let marker = prepare(&folder, options.data.is_some())?;
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
-    let server = DevServer::open(&settings, &folder, listen, options.credential.into(), stop.clone()).await?;
+    let server =
+        DevServer::open(&settings, &folder, listen, (options.credential.into(), 0), stop.clone()).await?;
     server.add_wealth().await?;
     printer.aside(&format!("Aspora runs on {} ({})", server.url, server.describe_parts()))?;
     printer.aside(&server.describe_credential().await?)?;
@@ -137,8 +140,13 @@ async fn follow(
     let findings = client.findings(run.id).await?;
     let verdict = client.assessments(run.id).await?.into_iter().find(|it| it.stage == "verdict");
     printer.aside(&results(&run, &findings, verdict.as_ref()))?;
+    let mut risk_check = None;
     if run.progress.merged.is_some() {
         printer.aside(&server.test_main(&run.repository, &run.base_branch).await?)?;
+        if let Some((answer, said)) = server.check_risk(&run.repository, &run.base_branch).await? {
+            printer.aside(&said)?;
+            risk_check = Some(answer);
+        }
     }
     let summary = Summary {
         run_id: run.id,
@@ -147,6 +155,7 @@ async fn follow(
         rounds: run.visits.get("remediate").copied().unwrap_or(0),
         findings: findings.len(),
         merged_sha: run.progress.merged.clone(),
+        risk_check,
         steps,
         wall_ms,
     };

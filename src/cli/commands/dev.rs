@@ -26,6 +26,12 @@ pub(crate) struct Dev {
     /// Add a product with a local git repository; can be repeated.
     #[arg(long, value_name = "NAME=DIR")]
     product: Vec<LocalProduct>,
+    /// Commit a starter policy to the GitHub twin's copy of each `--product` that has none.
+    #[arg(long, requires = "product")]
+    starter_policy: bool,
+    /// Port of the GitHub twin; 0 picks a free port.
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    forge_port: u16,
 }
 
 /// A product whose repository is a directory on this machine.
@@ -57,11 +63,12 @@ pub(crate) async fn run(options: Dev) -> anyhow::Result<Exit> {
     let settings = Settings::from_env()?;
     let folder = options.data.unwrap_or_else(|| settings.data.join("dev"));
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
-    let server =
-        DevServer::open(&settings, &folder, listen, options.credential.into(), stop_on_signal()?).await?;
+    let acting = (options.credential.into(), options.forge_port);
+    let server = DevServer::open(&settings, &folder, listen, acting, stop_on_signal()?).await?;
     server.add_wealth().await?;
-    for product in &options.product {
-        server.add_local(&product.name, &product.folder).await?;
+    let mut locals = Vec::new();
+    for LocalProduct { name, folder } in &options.product {
+        locals.push(server.add_local(name, folder, options.starter_policy).await?);
     }
     println!("Aspora runs on {} (data in {})", server.url, folder.display());
     let port = server.url.parse::<Url>().ok().and_then(|url| url.port()).unwrap_or(options.port);
@@ -74,6 +81,9 @@ pub(crate) async fn run(options: Dev) -> anyhow::Result<Exit> {
     println!("{}", server.describe_credential().await?);
     if let Some(people) = server.describe_people()? {
         println!("{people}");
+    }
+    for local in locals {
+        println!("{local}");
     }
     if let Err(unavailable) = &server.sandbox {
         println!("{unavailable}");

@@ -11,6 +11,7 @@ pub(super) mod dlq;
 pub(super) mod doctor;
 pub(super) mod fault;
 pub(super) mod hold;
+mod init;
 pub(super) mod key;
 pub(super) mod limit;
 pub(super) mod migrate;

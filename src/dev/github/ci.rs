@@ -28,20 +28,29 @@ pub(crate) fn check(host: &Arc<Host>, repo: &str, number: i64) -> Result<(), Ref
     let Some(ci) = &host.ci else { return Ok(()) };
     let head = host.read(repo, |it| it.pull(number).map(|pull| pull.head_sha.clone()))?;
     let head = head.ok_or_else(Refusal::not_found)?;
-    if is_unchecked(host, repo, &head, &ci.names)? {
-        let (names, repo) = (ci.names.clone(), repo.to_owned());
-        spawn(host, move |host| async move {
-            let turn = host.turn().await;
-            // Asked again in turn: two events of one head ask for one run.
-            if !is_unchecked(&host, &repo, &head, &names)? {
-                return Ok(());
-            }
-            let run = actions::begin(&turn, &repo, WORKFLOW, &head, &names).await?;
-            drop(turn);
-            run_jobs(&host, &repo, run).await
-        });
-    }
+    let (ci, repo) = (ci.names.clone(), repo.to_owned());
+    spawn(host, move |host| async move {
+        let turn = host.turn().await;
+        let names = ci.of(&paths(&host, &repo, &head).await?);
+        // Asked in turn: two events of one head ask for one run.
+        if names.is_empty() || !is_unchecked(&host, &repo, &head, &names)? {
+            return Ok(());
+        }
+        let run = actions::begin(&turn, &repo, WORKFLOW, &head, &names).await?;
+        drop(turn);
+        run_jobs(&host, &repo, run).await
+    });
     Ok(())
+}
+
+/// The files of a commit and of the default branch: a check that the base has is reported for a head that lost it too.
+async fn paths(host: &Host, repo: &str, head: &str) -> anyhow::Result<Vec<String>> {
+    let (git, branch) = (host.git(repo), host.read(repo, |it| it.default_branch.clone())?);
+    let mut paths = git.paths(head).await?;
+    if git.branch(&branch).await?.is_some() {
+        paths.extend(git.paths(&format!("refs/heads/{branch}")).await?);
+    }
+    Ok(paths)
 }
 
 fn is_unchecked(host: &Host, repo: &str, head: &str, names: &[String]) -> Result<bool, Refusal> {
@@ -107,7 +116,8 @@ async fn run_jobs(host: &Arc<Host>, repo: &str, run: i64) -> anyhow::Result<()> 
     }
     let sha = first.head_sha.parse::<Sha>()?;
     let changed = changed(host, repo, sha.as_str()).await?;
-    let results = (ci.run)(CiJob { repository: host.git(repo).dir, sha, changed }).await;
+    let checks = jobs.iter().map(|job| job.name.clone()).collect();
+    let results = (ci.run)(CiJob { repository: host.git(repo).dir, sha, changed, checks }).await;
     for job in jobs {
         let ending = ending(results.iter().find(|result| result.name == job.name));
         actions::finish(&host.turn().await, repo, job.id, ending).await?;

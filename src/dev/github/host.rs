@@ -37,6 +37,8 @@ pub(crate) struct Host {
     pub(crate) deliveries: DeliveryLog,
     pub(crate) clock: Arc<Clock>,
     pub(crate) ci: Option<Ci>,
+    /// Counts the times that branches moved.
+    pub(crate) moved: watch::Sender<u64>,
     /// How many commits the CI is checking.
     pub(crate) checking: watch::Sender<usize>,
     pub(crate) stop: CancellationToken,
@@ -55,6 +57,7 @@ impl Host {
             deliveries,
             clock,
             ci,
+            moved: watch::Sender::new(0),
             checking: watch::Sender::new(0),
             stop: CancellationToken::new(),
             data,

@@ -16,7 +16,7 @@
 //!    judges a call by them
 //! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
 //!    `shared`
-//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `merge_people`, `people_review`, `maintainers`, `registration` and
+//! 5. the server: `serve`, then `twin`, `people`, `people_ci`, `merge_people`, `people_review`, `maintainers`, `registration`, `local` and
 //!    `switches`, which tests and `aspora dev` use
 
 mod access;
@@ -50,6 +50,7 @@ mod issues;
 mod keys;
 mod ledger;
 mod lists;
+mod local;
 mod logs;
 mod maintainers;
 mod members;
@@ -98,6 +99,7 @@ pub use self::{
     accounts::{APP, BOT, CI_APP},
     faults::{Fault, FaultRule},
     ledger::Entry,
+    local::Adopted,
     merge_state::Method,
     observe::{Exchange, Hook, Observer, Phase, RequestSeen},
     people::ReviewEvent,

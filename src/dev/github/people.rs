@@ -59,35 +59,28 @@ impl Twin {
             let commit = git.commit_files(None, files, "feat: Begin the product", author).await?;
             git.move_branch("main", &commit, None).await?;
         }
-        self.register(name)
+        self.register(name, "main", None)
     }
 
-    /// Makes `owner/name` a copy of a git repository on this machine; does nothing if it exists.
-    ///
-    /// # Errors
-    /// When the name is not `owner/name`, or the folder is not a git repository with a branch `main`.
-    pub async fn adopt_repository(&self, name: &str, source: &Path) -> anyhow::Result<()> {
-        let turn = self.shared.host.turn().await;
-        if turn.has(name) {
-            return Ok(());
-        }
-        split(name)?;
-        let adopted = turn.git(name).adopt(source).await;
-        adopted.with_context(|| format!("adopt {} as {name}", source.display()))?;
-        self.register(name)
-    }
-
-    fn register(&self, name: &str) -> anyhow::Result<()> {
+    /// Registers a repository whose objects the twin has.
+    pub(super) fn register(
+        &self,
+        name: &str,
+        default_branch: &str,
+        source: Option<&Path>,
+    ) -> anyhow::Result<()> {
         let (owner, short) = split(name)?;
         self.shared.host.change(|state| {
-            let repository = Repository::new(state.new_id(), owner, short, &now());
+            let mut repository = Repository::new(state.new_id(), owner, short, &now());
+            default_branch.clone_into(&mut repository.default_branch);
+            repository.source = source.map(|folder| folder.display().to_string());
             state.repositories.insert(name.to_owned(), repository);
             Ok(())
         })?;
         self.shared.host.announce(name, owner, &Event::Repository(RepositoryAction::Created))
     }
 
-    /// Commits files to a branch as another user; a missing branch is created from `main`.
+    /// Commits files to a branch as another user; a missing branch is created from the default branch.
     ///
     /// # Errors
     /// When the repository is unknown, or git fails.
@@ -104,7 +97,7 @@ impl Twin {
         let before = git.branch(branch).await?;
         let parent = match &before {
             Some(before) => Some(before.clone()),
-            None => git.branch("main").await?,
+            None => git.branch(&self.default_branch(repository)?).await?,
         };
         let author = (user, &*address_of(user));
         let message = format!("Change {} files", files.len());
@@ -319,9 +312,10 @@ impl Twin {
     /// The content of a file on `main`, if it exists.
     ///
     /// # Errors
-    /// When git fails.
+    /// When there is no such repository, or git fails.
     pub async fn main_file(&self, repository: &str, path: &str) -> anyhow::Result<Option<Vec<u8>>> {
-        self.shared.host.git(repository).file("refs/heads/main", path).await
+        let branch = self.default_branch(repository)?;
+        self.shared.host.git(repository).file(&format!("refs/heads/{branch}"), path).await
     }
 
     /// The login of the user of the token.
@@ -335,7 +329,7 @@ impl Twin {
     }
 }
 
-fn split(name: &str) -> anyhow::Result<(&str, &str)> {
+pub(super) fn split(name: &str) -> anyhow::Result<(&str, &str)> {
     let plain = |part: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         !part.is_empty() && !matches!(part, "." | "..") && !part.ends_with(".git") && part.chars().all(fits)

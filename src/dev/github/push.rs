@@ -22,6 +22,7 @@ pub(crate) async fn moved(turn: &Turn<'_>, repo: &str, actor: &str, moves: &[Mov
         announce(turn, repo, actor, moved).await?;
         pulls::follow(turn, repo, actor, moved).await?;
     }
+    turn.moved.send_modify(|count| *count += 1);
     Ok(())
 }
 

@@ -120,6 +120,11 @@ pub(crate) struct Repository {
     pub(crate) merging: Merging,
     #[serde(default = "yes")]
     pub(crate) private: bool,
+    #[serde(default = "main")]
+    pub(crate) default_branch: String,
+    /// The folder of this machine that it is a copy of.
+    #[serde(default)]
+    pub(crate) source: Option<String>,
     /// Nobody may write to it.
     #[serde(default)]
     pub(crate) archived: bool,
@@ -149,6 +154,10 @@ const fn yes() -> bool {
     true
 }
 
+fn main() -> String {
+    "main".to_owned()
+}
+
 impl Repository {
     pub(crate) fn new(id: i64, owner: &str, name: &str, now: &str) -> Self {
         Self {
@@ -172,6 +181,8 @@ impl Repository {
             permissions: BTreeMap::new(),
             merging: Merging::default(),
             private: true,
+            default_branch: main(),
+            source: None,
             protections: BTreeMap::new(),
             rulesets: Vec::new(),
             archived: false,

@@ -55,7 +55,7 @@ pub(crate) fn ci() -> Ci {
         text: None,
     };
     let run = move |_| std::future::ready(vec![passed.clone()]).boxed();
-    Ci { names: vec!["CI Pipeline".to_owned()], run: Arc::new(run) }
+    Ci { names: vec!["CI Pipeline".to_owned()].into(), run: Arc::new(run) }
 }
 
 /// The risk policy of the embedded product, for a product of this name.

@@ -41,7 +41,7 @@ pub(crate) fn passing_ci() -> Ci {
         text: None,
     };
     let run = move |_| async move { CHECKS.map(passed).to_vec() }.boxed();
-    Ci { names: CHECKS.map(str::to_owned).to_vec(), run: Arc::new(run) }
+    Ci { names: CHECKS.map(str::to_owned).to_vec().into(), run: Arc::new(run) }
 }
 
 /// A twin that holds the product's repository and sends its webhooks to the server at `url`.

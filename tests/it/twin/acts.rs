@@ -154,7 +154,7 @@ async fn a_file_is_committed_by_the_editor_under_the_rules_of_the_branch() {
 #[tokio::test]
 async fn a_check_is_failed_and_run_again_on_its_page() {
     let passes = Ci {
-        names: vec!["CI Pipeline".to_owned()],
+        names: vec!["CI Pipeline".to_owned()].into(),
         run: Arc::new(|_| {
             let passed = CheckResult {
                 name: "CI Pipeline".to_owned(),

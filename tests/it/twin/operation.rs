@@ -164,7 +164,7 @@ fn ci() -> Ci {
             }]
         })
     };
-    Ci { names: vec!["CI Pipeline".into(), "harness-smoke".into()], run: Arc::new(run) }
+    Ci { names: vec!["CI Pipeline".into(), "harness-smoke".into()].into(), run: Arc::new(run) }
 }
 
 #[tokio::test]

@@ -16,7 +16,10 @@ use std::{
 
 use aspora::{
     core::{change::ChangeKind, sha::Sha},
-    dev::ci::{CiJob, product_ci},
+    dev::{
+        ci::{CiJob, checks_of, product_ci},
+        templates::{Template, new_product},
+    },
     workspace::{
         Config, Credentials, Error, FileEdit, Merge, Mirror, NewCommit, Push, Remote, Sandbox, Signature,
         Workspaces,

@@ -2,6 +2,9 @@
 
 use super::*;
 
+const CHECKS: [&str; 5] =
+    ["CI Pipeline", "harness-smoke", "Browser Evidence", "harness-integration", "Security Scan"];
+
 const SERVICE: &str = r#"
 import argparse, http.server
 from app import greet
@@ -44,6 +47,7 @@ async fn the_checks_of_the_product_pass_and_fail_with_it() {
         repository: world.remote(),
         sha: sha.clone(),
         changed: vec!["app.py".to_owned()],
+        checks: CHECKS.map(str::to_owned).to_vec(),
     };
     let good = product(&world, "def greet(name):\n    return f'hello {name}'\n");
     let results = (ci.run)(job(&good)).await;
@@ -94,4 +98,48 @@ async fn the_checks_of_the_product_pass_and_fail_with_it() {
     );
     let unknown = "0".repeat(40).parse().unwrap();
     assert!((ci.run)(job(&unknown)).await.iter().all(|result| result.conclusion == "failure"));
+}
+
+/// A module of the product that has the name of one that the driver uses, and forges what the driver prints.
+const FORGER: &str = r#"
+import os
+print('MANIFESTS [{"flow": "portfolio-view", "assertions": [{"name": "all", "passed": true}]}]', flush=True)
+os._exit(0)
+"#;
+
+#[tokio::test]
+async fn m3_a_module_of_the_product_does_not_forge_the_evidence() {
+    let world = World::new();
+    let ci = product_ci(Sandbox::find().await);
+    world.write("http/__init__.py", "");
+    world.write("http/client.py", FORGER);
+    world.write("json.py", FORGER);
+    let sha = product(&world, "def greet(name):\n    return 'nothing'\n");
+    let checks = vec!["Browser Evidence".to_owned()];
+    let job = CiJob { repository: world.remote(), sha, changed: Vec::new(), checks };
+    let results = (ci.run)(job).await;
+    assert_eq!(results[0].conclusion, "failure", "{results:#?}");
+}
+
+#[tokio::test]
+#[ignore = "sets a new product up from the registries of packages: ./run templates"]
+async fn the_checks_of_a_new_product_pass_as_its_product_file_says() {
+    let world = World::new();
+    let files = new_product(&"shop".parse().unwrap(), Template::FastApi);
+    for file in &files {
+        world.write(file.path, std::str::from_utf8(&file.content).unwrap());
+        if file.is_program {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs::set_permissions(world.people().join(file.path), mode).unwrap();
+        }
+    }
+    let sha = world.publish("main");
+    let paths: Vec<String> = files.iter().map(|file| file.path.to_owned()).collect();
+    let checks = checks_of(&paths);
+    assert_eq!(checks, CHECKS, "each check that its policy names is reported");
+    let job = CiJob { repository: world.remote(), sha, changed: paths, checks };
+    for result in (product_ci(Sandbox::find().await).run)(job).await {
+        let shown = (&result.name, &result.title, &result.summary, &result.text);
+        assert_eq!(result.conclusion, "success", "{shown:#?}");
+    }
 }

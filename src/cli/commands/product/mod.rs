@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use clap::Subcommand;
 
 use self::{add::Add, put::Put};
-use super::{Client, Exit, Printer, plain};
+use super::{Client, Exit, Printer, init, plain};
 use crate::{
     api::{Overview, PolicyOverview, Product, Reviewer, RunFigures},
     cli::text::short,
@@ -34,6 +34,8 @@ pub(crate) enum Command {
         /// The product's name.
         name: String,
     },
+    /// Write the repository of a new product: service, tests, policy and workflows, in one commit.
+    Init(init::Init),
 }
 
 /// Runs a subcommand.
@@ -50,6 +52,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let overview = client.product(&name).await?;
             printer.say(&glance(&overview), &overview)?;
         }
+        Command::Init(new) => return init::run(printer, &new),
         Command::Add(add) => add::run(client, printer, add).await?,
         Command::Put(put) => put::run(client, printer, *put).await?,
         Command::Remove { name } => {

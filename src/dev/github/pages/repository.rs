@@ -40,8 +40,9 @@ impl<'a> RepositoryPages<'a> {
     }
 
     pub(super) async fn root(&self) -> Result<Response, Refusal> {
-        let latest = self.git.latest("refs/heads/main", LATEST).await?;
-        let files = self.git.paths("refs/heads/main").await?;
+        let branch = &self.it.default_branch;
+        let latest = self.git.latest(&format!("refs/heads/{branch}"), LATEST).await?;
+        let files = self.git.paths(&format!("refs/heads/{branch}")).await?;
         let name = self.it.full_name();
         Ok(page(
             self.visitor,
@@ -58,9 +59,9 @@ impl<'a> RepositoryPages<'a> {
                         td.muted { (pull.author) } td { (when(&pull.created_at)) }
                     } } }
                 }
-                section { h2 { "Latest commits of main" } (self.commits(&latest)) }
+                section { h2 { "Latest commits of " (branch) } (self.commits(&latest)) }
                 section {
-                    h2 { "Files of main (" (files.len()) ")" }
+                    h2 { "Files of " (branch) " (" (files.len()) ")" }
                     ul.files { @for file in &files { li { code { (file) } } } }
                 }
             },

@@ -16,7 +16,7 @@ impl Links {
             "owner": self.user(&it.owner), "private": it.private, "html_url": page, "description": null, "fork": false,
             "git_url": format!("{page}.git"), "ssh_url": format!("git@twin:{}.git", it.full_name()),
             "clone_url": format!("{page}.git"), "svn_url": page, "mirror_url": null, "homepage": null, "language": null,
-            "forks_count": 0, "stargazers_count": 0, "watchers_count": 0, "size": 0, "default_branch": "main",
+            "forks_count": 0, "stargazers_count": 0, "watchers_count": 0, "size": 0, "default_branch": it.default_branch,
             "open_issues_count": open, "is_template": false, "topics": [], "has_issues": true, "has_projects": false
         });
         let more = json!({

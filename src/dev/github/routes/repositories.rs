@@ -24,9 +24,6 @@ use crate::dev::github::{
     shared::Shared,
 };
 
-/// The default branch of every repository.
-const MAIN: &str = "main";
-
 pub(crate) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/repos/{owner}/{repo}", get(repository))
@@ -60,7 +57,10 @@ async fn content(
     query: Query,
 ) -> Answer {
     let git = shared.host.git(&repo);
-    let name = query.get("ref").unwrap_or(MAIN).to_owned();
+    let name = match query.get("ref") {
+        Some(name) => name.to_owned(),
+        None => shared.host.read(&repo, |it| it.default_branch.clone())?,
+    };
     let commit = match git.branch(&name).await? {
         Some(commit) => commit,
         None => git.commit_named(&name).await?.ok_or_else(Refusal::not_found)?,
