@@ -65,8 +65,8 @@ async fn offer(
         Draft::Asked(reply) => return Ok(Ok(reply)),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
-    if let Tried::Red(red) = at.try_out(mirror, (base, base), &files).await? {
-        return match spent(at, &red, reds) {
+    if let Tried::Red(red, most) = at.try_out(mirror, (base, base), &files).await? {
+        return match spent(at, &red, most, reds) {
             Some(why) => Err(Failure::unusable(why)),
             None => Ok(Err(Objection::Red(red))),
         };

@@ -44,6 +44,7 @@ mod review;
 mod second_look;
 mod takeover;
 mod test;
+mod test_plan;
 mod tested;
 mod threads;
 mod update;

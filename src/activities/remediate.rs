@@ -101,8 +101,8 @@ async fn offer(
         return unfixable(note);
     }
     let base = at.base(mirror).await?;
-    if let Tried::Red(red) = at.try_out(mirror, (&base, head), &files).await? {
-        return match spent(at, &red, reds) {
+    if let Tried::Red(red, most) = at.try_out(mirror, (&base, head), &files).await? {
+        return match spent(at, &red, most, reds) {
             Some(why) => unfixable(why),
             None => Ok(Err(Objection::Red(red))),
         };

@@ -3,61 +3,37 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::DateTime;
-use sha2::{Digest as _, Sha256};
 
-use super::{Failure, attempt::Attempt, ledger::Tests, publish::edits};
+use super::{Failure, attempt::Attempt, ledger::Tests, publish::edits, test_plan::Plan};
 use crate::{
     core::{
         edit::Written,
         policy::{TestFacts, TestRule, red_before},
         sha::Sha,
-        tested::{Cause, Ended, Fault, TestResult, Tested, fault, put_back},
+        tested::{Cause, Fault, TestResult, Tested, fault, put_back},
         words::counted,
     },
     llm::RedTests,
-    store::{
-        product,
-        test_run::{self, Place, Purpose},
-    },
-    workspace::{self, Limits, Mirror, NewCommit},
+    store::test_run::{self, Place, Purpose},
+    workspace::{self, Mirror, NewCommit},
 };
 
-/// How often red tests of a change go back to the model before a person is needed.
-pub(super) const RED_ROUNDS: u32 = 2;
 /// After this many seconds, tests that could not run for a fault of the machine are run again.
 const MACHINE_AGAIN: f64 = 60.0;
 
-/// How a product is tested, and who says whether its tests pass.
-#[derive(Debug, Clone)]
-pub(super) struct Plan {
-    pub(super) rule: TestRule,
-    command: Vec<String>,
-    /// Of everything that decides what a tree comes to.
-    digest: String,
-}
+/// How often red tests of a change go back to the model before a person is needed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rounds(u32);
 
 /// A change of the model's before it is pushed.
 pub(super) enum Tried {
     /// Its tests pass, or are no fault of it, or are not ours to judge.
     Fine,
     /// They do not pass, and the change is why.
-    Red(Box<RedTests>),
+    Red(Box<RedTests>, Rounds),
 }
 
 impl Attempt<'_> {
-    /// How the product is tested: the only place that knows.
-    pub(super) async fn test_plan(&self) -> Result<Plan, Failure> {
-        let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
-        let (command, setting) = product.map(|it| (it.test_command, it.tests)).unwrap_or_default();
-        let rule = match self.brief.theirs() {
-            Some(theirs) if !theirs.tests => TestRule::Forge,
-            Some(_) => TestRule::Ours,
-            None => TestRule::of(setting.as_deref(), !command.is_empty()),
-        };
-        let digest = hex::encode(Sha256::digest(command.join("\0")));
-        Ok(Plan { rule, command, digest })
-    }
-
     /// What a commit's tests come to. A tree that was tested is not tested again, unless what kept its tests from running
     /// may be gone, or a person sent the run here.
     pub(super) async fn tested(&self, mirror: &Mirror, plan: &Plan, commit: &Sha) -> Result<Tested, Failure> {
@@ -71,7 +47,7 @@ impl Attempt<'_> {
         {
             return Ok(known);
         }
-        let tested = self.run_tests(mirror, plan, commit).await?;
+        let tested = self.run_plan(mirror, plan, commit).await?;
         self.check_lease()?;
         test_run::put(pool, place, &tested).await?;
         Ok(tested)
@@ -86,25 +62,6 @@ impl Attempt<'_> {
         is_again && age > MACHINE_AGAIN
     }
 
-    async fn run_tests(&self, mirror: &Mirror, plan: &Plan, commit: &Sha) -> Result<Tested, Failure> {
-        if plan.command.is_empty() {
-            let why = "the product has no test command";
-            return Ok(Tested::not_run(&[], Cause::Command, why));
-        }
-        let sandbox = match &self.factory.sandbox {
-            Ok(sandbox) => sandbox,
-            Err(unavailable) => {
-                return Ok(Tested::not_run(&plan.command, Cause::Sandbox, unavailable.to_string()));
-            }
-        };
-        let worktree = mirror.worktree(commit).await?;
-        let argv: Vec<&str> = plan.command.iter().map(String::as_str).collect();
-        let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
-        let ended =
-            Ended { exit: run.exit, timed_out: run.timed_out, output: &run.output, millis: run.duration_ms };
-        Ok(Tested::read(&plan.command, ended))
-    }
-
     /// The facts about our own runs for a head; what has not run yet is run.
     pub(super) async fn test_facts(
         &self,
@@ -112,7 +69,7 @@ impl Attempt<'_> {
         base: &Sha,
         head: &Sha,
     ) -> Result<TestFacts, Failure> {
-        let plan = self.test_plan().await?;
+        let plan = self.test_plan(mirror).await?;
         if plan.rule != TestRule::Ours {
             return Ok(TestFacts::new(plan.rule));
         }
@@ -142,7 +99,7 @@ impl Attempt<'_> {
         mirror: &Mirror,
         head: &Sha,
     ) -> Result<Option<TestFacts>, Failure> {
-        let plan = self.test_plan().await?;
+        let plan = self.test_plan(mirror).await?;
         if plan.rule != TestRule::Ours {
             return Ok(None);
         }
@@ -210,7 +167,7 @@ impl Attempt<'_> {
         (base, parent): (&Sha, &Sha),
         files: &[Written],
     ) -> Result<Tried, Failure> {
-        let plan = self.test_plan().await?;
+        let plan = self.test_plan(mirror).await?;
         if plan.rule != TestRule::Ours {
             return Ok(Tried::Fine);
         }
@@ -224,13 +181,13 @@ impl Attempt<'_> {
         test_run::note(&self.factory.pool, self.lease.run, &commit, Purpose::Draft, &head).await?;
         Ok(match fault(&head, facts.fork.as_ref()) {
             Fault::Machine => Tried::Fine,
-            Fault::Change => Tried::Red(Box::new(red(&head, facts.fork.as_ref()))),
+            Fault::Change => Tried::Red(Box::new(red(&head, facts.fork.as_ref())), Rounds(plan.rounds)),
         })
     }
 
     /// What the pull request says of the tests of a head.
     pub(super) async fn tests_of(&self, mirror: &Mirror, head: &Sha) -> Result<Tests, Failure> {
-        let plan = self.test_plan().await?;
+        let plan = self.test_plan(mirror).await?;
         match plan.rule {
             TestRule::Forge => return Ok(Tests::NotRun("left to the forge's checks".to_owned())),
             TestRule::Unset => return Ok(Tests::NotRun("the product has no test command".to_owned())),
@@ -246,7 +203,7 @@ impl Attempt<'_> {
 
     /// The red tests of a head, for the model that is to fix it; `None` where they pass, or are no fault of it.
     pub(super) async fn red_tests(&self, mirror: &Mirror, head: &Sha) -> Result<Option<RedTests>, Failure> {
-        let plan = self.test_plan().await?;
+        let plan = self.test_plan(mirror).await?;
         if plan.rule != TestRule::Ours {
             return Ok(None);
         }
@@ -263,9 +220,9 @@ fn red(head: &Tested, fork: Option<&Tested>) -> RedTests {
 }
 
 /// Why a person is needed once a change's tests are red again; `None` while the model has a round left.
-pub(super) fn spent(at: &Attempt<'_>, red: &RedTests, reds: &AtomicU32) -> Option<String> {
+pub(super) fn spent(at: &Attempt<'_>, red: &RedTests, most: Rounds, reds: &AtomicU32) -> Option<String> {
     let rounds = reds.fetch_add(1, Ordering::Relaxed);
-    (rounds >= RED_ROUNDS).then(|| {
+    (rounds >= most.0).then(|| {
         let (said, run) = (&red.said, at.lease.run);
         let rounds = counted(rounds, "round");
         format!("after {rounds} with the model its tests {said}; nothing was pushed (the log: aspora run tests {run})")

@@ -3,7 +3,7 @@
 use super::{Error, json::At};
 use crate::reviewer::{self, LONGEST_TIMEOUT_MINUTES, Setting};
 
-/// Reads the list. A server that is asked by HTTP is named by the product's own setting alone: whoever may change a
+/// Reads the list. A server that is asked by HTTP is named by the product's own setting alone: who may change a
 /// repository must not choose where the factory's requests, and its key, go.
 pub(super) fn read(list: &At<'_>) -> Result<Vec<Setting>, Error> {
     let items = list.items()?;

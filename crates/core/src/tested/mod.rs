@@ -127,6 +127,22 @@ impl Tested {
         }
     }
 
+    /// Tests that did not begin because what they need could not be set up, in this run of set-up.
+    #[must_use]
+    pub fn set_up_failed(command: &[String], ended: Ended<'_>) -> Self {
+        let why = match ended.exit {
+            _ if ended.timed_out => "the set-up took longer than its time limit".to_owned(),
+            Some(exit) => format!("the set-up ended with exit code {exit}"),
+            None => "the set-up was killed".to_owned(),
+        };
+        Self {
+            exit: ended.exit,
+            millis: ended.millis,
+            log: text::tail(&plain(ended.output)),
+            ..Self::not_run(command, Cause::Setup, why)
+        }
+    }
+
     /// Tests that were not even begun.
     #[must_use]
     pub fn not_run(command: &[String], cause: Cause, why: impl Into<String>) -> Self {

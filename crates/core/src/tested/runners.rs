@@ -33,21 +33,22 @@ impl Runner {
     /// The runner that a command names; `None` for scripts.
     #[must_use]
     pub fn of(command: &[String]) -> Option<Self> {
-        let names = |word: &str| command.iter().any(|it| it.rsplit('/').next() == Some(word));
-        let begins = |first: &str| command.first().is_some_and(|it| it.rsplit('/').next() == Some(first));
+        // A command of several lines has a line where others have a word.
+        let words = || command.iter().flat_map(|line| line.split_whitespace());
+        let names = |word: &str| words().any(|it| it.rsplit('/').next() == Some(word));
         if names("pytest") || names("py.test") {
             return Some(Self::Pytest);
         }
         if names("unittest") {
             return Some(Self::Unittest);
         }
-        if begins("node") && names("--test") {
+        if names("node") && names("--test") {
             return Some(Self::Node);
         }
-        if begins("go") && names("test") {
+        if names("go") && names("test") {
             return Some(Self::Go);
         }
-        if begins("cargo") && names("test") {
+        if names("cargo") && names("test") {
             return Some(Self::Cargo);
         }
         let node = [("jest", Self::Jest), ("vitest", Self::Vitest), ("mocha", Self::Mocha)];
