@@ -2,8 +2,11 @@
 //!
 //! The rules are the system message; everything that others wrote comes after them, in fences.
 
+mod mend;
+
 use std::fmt::Write as _;
 
+pub use self::mend::{Mend, RedTests};
 use super::{CheckReport, Message, Prompt, Role, Said, Schema, Task, review_schema, shown};
 use crate::core::{
     edit::{BlockFailed, Malformed},
@@ -74,28 +77,6 @@ pub struct Complaint {
     pub path: Option<String>,
     /// The most similar lines of that file, numbered; may be empty.
     pub nearest: String,
-}
-
-/// Tests that do not pass with a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedTests {
-    /// What they came to, after "the tests".
-    pub said: String,
-    /// What was wrong without the change, if anything was.
-    pub before: Option<String>,
-    /// The end of their output.
-    pub log: String,
-}
-
-/// The prompt for the same change with passing tests, before anything of it is pushed.
-#[derive(Debug, Clone, Copy)]
-pub struct Mend<'a> {
-    /// The prompt whose answer made the tests fail.
-    pub asked: &'a Prompt,
-    /// That answer.
-    pub answer: &'a str,
-    /// What the tests came to.
-    pub tests: &'a RedTests,
 }
 
 /// The prompt for a review.
@@ -202,32 +183,6 @@ impl Repair<'_> {
         let answer = Message::new(Role::Assistant, cut(self.answer));
         let complaint = Message::new(Role::User, page.text);
         let messages = std::iter::once(system).chain(earlier).chain([answer, complaint]).collect();
-        Prompt { task: Task::Repair, messages, json_schema: None }
-    }
-}
-
-impl RedTests {
-    /// What they came to and their log, as text.
-    #[must_use]
-    pub fn shown(&self) -> String {
-        let before = self.before.as_ref().map(|before| format!("{before}\n")).unwrap_or_default();
-        format!("the tests {}\n{before}\n{}", self.said, self.log)
-    }
-}
-
-impl Mend<'_> {
-    /// Asks for the change again.
-    #[must_use]
-    pub fn prompt(&self) -> Prompt {
-        let mut page =
-            Page::new("The product's tests do not pass with your change, and nothing of it was used.");
-        page.section("The tests with your change", &shown::raw("tests", &cut_front(&self.tests.shown())));
-        page.text.push_str("\nAnswer again in full, over the files as they are shown above.\n");
-        let system = Message::new(Role::System, rules(include_str!("prompts/mend.md")));
-        let earlier = self.asked.messages.iter().filter(|message| message.role != Role::System).cloned();
-        let answer = Message::new(Role::Assistant, cut(self.answer));
-        let messages = std::iter::once(system).chain(earlier);
-        let messages = messages.chain([answer, Message::new(Role::User, page.text)]).collect();
         Prompt { task: Task::Repair, messages, json_schema: None }
     }
 }
