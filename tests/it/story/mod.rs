@@ -42,6 +42,7 @@ mod outages;
 mod own_tests;
 mod people;
 mod policy;
+mod product_file;
 mod pushes;
 mod questions;
 mod quiet;
