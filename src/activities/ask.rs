@@ -3,7 +3,7 @@
 use super::{Failure, attempt::Attempt, ledger};
 use crate::{
     core::sha::Sha,
-    llm::{Complaint, Mend, Prompt, RedTests, Repair},
+    llm::{Complaint, FixTests, Prompt, RedTests, Repair},
     store::effect,
 };
 
@@ -38,7 +38,7 @@ impl Attempt<'_> {
             let complaints = match read(answer.clone()).await? {
                 Ok(read) => return Ok(read),
                 Err(Objection::Red(tests)) => {
-                    prompt = Mend { asked: &prompt, answer, tests: &tests }.prompt();
+                    prompt = FixTests { asked: &prompt, answer, tests: &tests }.prompt();
                     continue;
                 }
                 Err(Objection::Unusable(complaints)) => complaints,

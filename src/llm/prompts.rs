@@ -2,11 +2,11 @@
 //!
 //! The rules are the system message; everything that others wrote comes after them, in fences.
 
-mod mend;
+mod fix_tests;
 
 use std::fmt::Write as _;
 
-pub use self::mend::{Mend, RedTests};
+pub use self::fix_tests::{FixTests, RedTests};
 use super::{CheckReport, Message, Prompt, Role, Said, Schema, Task, review_schema, shown};
 use crate::core::{
     edit::{BlockFailed, Malformed},

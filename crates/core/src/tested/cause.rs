@@ -46,7 +46,7 @@ impl Cause {
     }
 }
 
-/// Who can mend tests that did not pass.
+/// Who can fix tests that did not pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The change: its author is shown the log.

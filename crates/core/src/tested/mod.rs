@@ -11,9 +11,6 @@ mod read;
 mod runners;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 use serde::{Deserialize, Serialize};
 
 pub use self::{

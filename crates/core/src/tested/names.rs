@@ -211,7 +211,7 @@ mod tests {
         );
         check(
             "tests/a.rs",
-            "#[test]\nfn one() {}\n\n#[tokio::test(flavor = \"x\")]\n#[ignore = \"slow\"]\nasync fn two() {}\n\nfn help() {}\n",
+            "#[test]\nfn one() {}\n\n#[actix::test(flavor = \"x\")]\n#[ignore = \"slow\"]\nasync fn two() {}\n\nfn help() {}\n",
             &[("one", false), ("two", true)],
         );
         check("a.txt", "def test_a(): ...", &[]);

@@ -18,7 +18,7 @@ pub struct RedTests {
 
 /// The prompt for the same change with passing tests, before anything of it is pushed.
 #[derive(Debug, Clone, Copy)]
-pub struct Mend<'a> {
+pub struct FixTests<'a> {
     /// The prompt whose answer made the tests fail.
     pub asked: &'a Prompt,
     /// That answer.
@@ -36,7 +36,7 @@ impl RedTests {
     }
 }
 
-impl Mend<'_> {
+impl FixTests<'_> {
     /// Asks for the change again.
     #[must_use]
     pub fn prompt(&self) -> Prompt {
@@ -44,7 +44,7 @@ impl Mend<'_> {
             Page::new("The product's tests do not pass with your change, and nothing of it was used.");
         page.section("The tests with your change", &shown::raw("tests", &cut_front(&self.tests.shown())));
         page.text.push_str("\nAnswer again in full, over the files as they are shown above.\n");
-        let system = Message::new(Role::System, rules(include_str!("mend.md")));
+        let system = Message::new(Role::System, rules(include_str!("fix_tests.md")));
         let earlier = self.asked.messages.iter().filter(|message| message.role != Role::System).cloned();
         let answer = Message::new(Role::Assistant, cut(self.answer));
         let messages = std::iter::once(system).chain(earlier);

@@ -1,8 +1,10 @@
 //! The reader held against what real runners wrote (`tests/data/test_outputs`, recorded by `record.py` there).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails here")]
+
 use std::path::Path;
 
-use super::{Cause, Counts, Ended, Fault, Runner, TestResult, Tested, fault};
+use aspora_core::tested::{Cause, Counts, Ended, Fault, Runner, TestResult, Tested, fault};
 
 /// One recorded run.
 fn recorded(name: &str) -> Tested {
