@@ -105,7 +105,7 @@ pub(super) async fn change(
     for _ in 0..CHANGE_TRIES {
         let stored = store::product::get(app.engine.pool(), &name).await?;
         let stored = stored.ok_or_else(|| Error::not_found("product", format!("`{name}`")))?;
-        let product = merged(Product::from(stored.clone()), &changes)?;
+        let product = merged(&Product::from(stored.clone()), &changes)?;
         let (put, product) = settle(&app, caller.author(), product, Some(&stored)).await?;
         if put != Put::Changed {
             return Ok(Json(product));
@@ -161,8 +161,8 @@ pub(super) async fn propose(
 }
 
 /// A product's settings with the changes in them.
-fn merged(product: Product, changes: &Map<String, Value>) -> Result<Product, Error> {
-    let mut all = serde_json::to_value(&product).map_err(|_| Error::internal())?;
+fn merged(product: &Product, changes: &Map<String, Value>) -> Result<Product, Error> {
+    let mut all = serde_json::to_value(product).map_err(|_| Error::internal())?;
     let settings = all.as_object_mut().ok_or_else(Error::internal)?;
     for (key, value) in changes {
         match value {

@@ -73,7 +73,10 @@ mod tests {
     use super::super::{Policy, Tier, lint};
     use super::*;
 
-    fn outline(files: &[&str], reported: &[&str]) -> (Vec<(Tier, Vec<String>)>, Vec<Vec<String>>) {
+    /// The patterns of each tier, and the checks of each.
+    type Outlined = (Vec<(Tier, Vec<String>)>, Vec<Vec<String>>);
+
+    fn outline(files: &[&str], reported: &[&str]) -> Outlined {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let product: ProductName = "shop".parse().unwrap();
         let text = starter(&product, &words(files), &words(reported));

@@ -212,7 +212,7 @@ impl Reader<'_> {
             return Err(self.wrong("test", message));
         }
         Ok(Build {
-            root: self.root(section.root)?,
+            root: self.root(&section.root)?,
             setup: self.lines("setup", section.setup.into())?,
             inputs: self.inputs(section.inputs)?,
             test,
@@ -253,7 +253,7 @@ impl Reader<'_> {
         Err(self.wrong(key, message))
     }
 
-    fn root(&self, root: String) -> Result<String, Error> {
+    fn root(&self, root: &str) -> Result<String, Error> {
         if root.is_empty() || root == "." {
             return Ok(String::new());
         }

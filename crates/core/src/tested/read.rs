@@ -61,10 +61,11 @@ fn not_run(
         return Some(broken(text));
     }
     let ended_well = ended.exit == Some(0);
-    if !ended_well && counts.failed.unwrap_or_default() == 0 {
-        if let Some(refused) = refused(text).or_else(|| by_exit(ended, text)) {
-            return Some(refused);
-        }
+    if !ended_well
+        && counts.failed.unwrap_or_default() == 0
+        && let Some(refused) = refused(text).or_else(|| by_exit(ended, text))
+    {
+        return Some(refused);
     }
     if let Some(nothing) = nothing(text, summaries, counts) {
         return Some((Cause::Nothing, nothing));

@@ -38,7 +38,7 @@ impl Folder<'_> {
 
     fn has(&self, name: &str) -> bool {
         let path = self.path(name);
-        self.files.paths().iter().any(|known| *known == path)
+        self.files.paths().contains(&path)
     }
 
     fn text(&self, name: &str) -> Option<String> {

@@ -31,7 +31,7 @@ pub(super) fn detect(folder: &Folder<'_>) -> Option<Detected> {
     let is_package =
         pyproject.as_ref().is_some_and(|it| it.contains_key("project") || it.contains_key("build-system"))
             || folder.has("setup.py");
-    let has_tests = folder.paths().any(|path| is_test(path));
+    let has_tests = folder.paths().any(is_test);
     if !is_package && requirements.is_empty() && !has_tests {
         return None;
     }
