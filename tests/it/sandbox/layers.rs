@@ -103,6 +103,7 @@ async fn python_packages_are_installed_once_and_seen_read_only() {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute and the registries: ./run sandbox"]
 async fn node_modules_are_where_set_up_put_them() {
     let place = Place::new(&[
         ("web/package.json", r#"{"name": "web", "version": "1.0.0", "dependencies": {"ms": "2.1.3"}}"#),
@@ -121,6 +122,7 @@ async fn node_modules_are_where_set_up_put_them() {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute and the registries: ./run sandbox"]
 async fn crates_are_fetched_from_manifests_and_built_without_a_network() {
     let place = Place::new(&[
         ("Cargo.toml", "[workspace]\nmembers = ['one']\nresolver = '2'\n"),
@@ -140,6 +142,7 @@ async fn crates_are_fetched_from_manifests_and_built_without_a_network() {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute and the registries: ./run sandbox"]
 async fn go_builds_and_tests_with_a_toolchain_that_set_up_installed() {
     let place = Place::new(&[
         ("go.mod", "module example.com/one\n\ngo 1.21\n"),
