@@ -21,3 +21,12 @@ pub(crate) use test_engine::{
     assert_folds, assert_sound, claim, due_timers, engine, news, postpone_outages, skip_waits,
 };
 pub(crate) use wait::eventually;
+
+use aspora::workspace::{Sandbox, Unavailable};
+use tokio::sync::OnceCell;
+
+/// The sandbox of this machine, whose start-up probe runs once for all tests.
+pub(crate) async fn sandbox() -> Result<Sandbox, Unavailable> {
+    static FOUND: OnceCell<Result<Sandbox, Unavailable>> = OnceCell::const_new();
+    FOUND.get_or_init(Sandbox::find).await.clone()
+}

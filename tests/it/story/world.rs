@@ -104,7 +104,7 @@ impl World {
 
     /// As [`World::new`], with changes.
     pub(crate) async fn with(change: impl FnOnce(&mut Setup)) -> Self {
-        let sandbox = Sandbox::find().await;
+        let sandbox = support::sandbox().await;
         let mut setup = Setup {
             script: wealth(),
             ci: Some(product_ci(sandbox.clone())),
@@ -322,7 +322,7 @@ impl World {
         let repository = self.folder.path().join("forge/repositories").join(format!("{REPO}.git"));
         let main = self.twin.branch(REPO, "main").await.unwrap().unwrap().parse().unwrap();
         let worktree = Mirror::at(repository).worktree(&main).await.unwrap();
-        let sandbox = Sandbox::find().await.unwrap();
+        let sandbox = support::sandbox().await.unwrap();
         sandbox.run(worktree.path(), argv, Limits::default()).await.unwrap()
     }
 

@@ -21,8 +21,7 @@ use aspora::{
         templates::{Template, new_product},
     },
     workspace::{
-        Config, Credentials, Error, FileEdit, Merge, Mirror, NewCommit, Push, Remote, Sandbox, Signature,
-        Workspaces,
+        Config, Credentials, Error, FileEdit, Merge, Mirror, NewCommit, Push, Remote, Signature, Workspaces,
     },
 };
 use chrono::{DateTime, Utc};

@@ -42,7 +42,7 @@ fn product(world: &World, greet: &str) -> Sha {
 #[tokio::test]
 async fn the_checks_of_the_product_pass_and_fail_with_it() {
     let world = World::new();
-    let ci = product_ci(Sandbox::find().await);
+    let ci = product_ci(crate::support::sandbox().await);
     let job = |sha: &Sha| CiJob {
         repository: world.remote(),
         sha: sha.clone(),
@@ -110,7 +110,7 @@ os._exit(0)
 #[tokio::test]
 async fn m3_a_module_of_the_product_does_not_forge_the_evidence() {
     let world = World::new();
-    let ci = product_ci(Sandbox::find().await);
+    let ci = product_ci(crate::support::sandbox().await);
     world.write("http/__init__.py", "");
     world.write("http/client.py", FORGER);
     world.write("json.py", FORGER);
@@ -138,7 +138,7 @@ async fn the_checks_of_a_new_product_pass_as_its_product_file_says() {
     let checks = checks_of(&paths);
     assert_eq!(checks, CHECKS, "each check that its policy names is reported");
     let job = CiJob { repository: world.remote(), sha, changed: paths, checks };
-    for result in (product_ci(Sandbox::find().await).run)(job).await {
+    for result in (product_ci(crate::support::sandbox().await).run)(job).await {
         let shown = (&result.name, &result.title, &result.summary, &result.text);
         assert_eq!(result.conclusion, "success", "{shown:#?}");
     }
