@@ -112,7 +112,7 @@ async fn red_tests_go_back_with_their_log_before_a_pull_request_is_opened() {
     assert_eq!(pushes, 1, "the red answer was no head");
     let body = world.twin.pulls(REPO)[0].body.clone().unwrap();
     assert!(body.contains("tests pass"), "{body}");
-    let page = world.page(&format!("/runs/{run}")).await;
+    let page = world.page(&format!("runs/{run}")).await;
     assert!(
         page.contains("the base&#39;s tests over the head&#39;s code")
             || page.contains("the base's tests over the head's code"),
