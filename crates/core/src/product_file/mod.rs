@@ -132,7 +132,7 @@ pub struct Coverage {
     /// The report in the product's folder: Cobertura or JaCoCo XML, LCOV, Go's cover profile, or coverage.py's and
     /// Istanbul's JSON.
     pub report: String,
-    /// The least share of lines in percent, 0 to 100; a head below it is blocked.
+    /// The least share of lines in percent, 0 to 100.
     pub floor: Option<f64>,
 }
 
