@@ -1,4 +1,5 @@
-//! Every decision that a test records is judged again at its end, and must come out as it was recorded.
+//! Every decision that a test records is judged again at its end, and must come out as it was recorded. What it found out
+//! about trees is kept then too.
 
 use std::{path::PathBuf, thread};
 
@@ -21,6 +22,7 @@ pub(crate) fn assert_at_the_end(database_url: &str) {
         runtime.block_on(async {
             let pool = store::connect(&url, 1).await.unwrap();
             assert_come_out_again(&pool).await;
+            super::tested::remember(&pool).await;
             pool.close().await;
         });
     });

@@ -11,6 +11,7 @@ mod people;
 mod postgres;
 mod schemas;
 mod test_engine;
+pub(crate) mod tested;
 pub(crate) mod wait;
 pub(crate) mod webhooks;
 

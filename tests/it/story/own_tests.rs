@@ -41,6 +41,7 @@ async fn world(script: Script) -> World {
     World::with(|setup| {
         setup.script = with_clean_reviews(script);
         setup.ci = Some(passing_ci());
+        setup.tests_anew = true;
     })
     .await
 }

@@ -43,7 +43,7 @@ async fn at_a_glance(world: &World) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_risk_checker_is_reviewed_remediated_and_merged() {
-    let world = World::new().await;
+    let world = World::with(|setup| setup.tests_anew = true).await;
     let clearances = clearances_at_the_merge(&world);
     let run = world.submit(RISK_CHECKER).await;
     assert_eq!(world.run_to_end(run).await, "done");

@@ -58,6 +58,8 @@ pub(crate) struct Setup {
     pub(crate) ci: Option<Ci>,
     /// The sandbox for the product's tests.
     pub(crate) sandbox: Result<Sandbox, Unavailable>,
+    /// Whether its tests run even on trees that another story knows.
+    pub(crate) tests_anew: bool,
     /// The product's first commit.
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     /// How often a waiting run polls the forge.
@@ -109,6 +111,7 @@ impl World {
             script: wealth(),
             ci: Some(product_ci(sandbox.clone())),
             sandbox,
+            tests_anew: false,
             files: product::wealth().into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect(),
             polling: POLLING,
             acting: acting(),
@@ -162,6 +165,9 @@ impl World {
         let (product, repository) = ("wealth".parse().unwrap(), REPO.parse().unwrap());
         store::product::put(&pool, &product, &repository, "main", &TESTS.map(str::to_owned)).await.unwrap();
         store::product::set_checks(&pool, &product, Some(CI_APP), None).await.unwrap();
+        if setup.sandbox.is_ok() && !setup.tests_anew {
+            support::tested::recall(&pool).await;
+        }
         let world = Self {
             twin,
             model,
