@@ -9,12 +9,16 @@ use crate::{
         product_file::{Build, ProductFile, TestsBy},
         requirement::ProductName,
         sha::Sha,
-        tested::{Cause, Ended, Tested},
+        tested::{Cause, Demanded, Ended, Tested},
     },
     store::product,
-    workspace::{self, Commands, Limits, Mirror, Prepared, Recipe, Sandbox, TestRun},
+    workspace::{
+        self, Commands, Layer, Limits, Mirror, Prepared, Recipe, Reported, Sandbox, TestRun, Worktree,
+    },
 };
 
+/// Of what a test run is, so that what an earlier release recorded of a tree, which knew less, counts for nothing.
+const FORM: &str = "2";
 /// How often red tests of a change go back to the model before a person is needed, where no product file says.
 const RED_ROUNDS: u32 = 2;
 
@@ -27,6 +31,19 @@ pub(super) struct Plan {
     /// Of everything that decides what a tree comes to.
     pub(super) digest: String,
     way: Way,
+}
+
+impl Plan {
+    /// The same without what the product file asks besides passing tests.
+    pub(super) fn tests_alone(&self) -> Self {
+        let mut plan = self.clone();
+        if let Way::File(build) = &mut plan.way {
+            build.lint.clear();
+            build.coverage = None;
+            plan.digest.push_str(" tests");
+        }
+        plan
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -59,10 +76,10 @@ impl Attempt<'_> {
             None => TestRule::of(setting.as_deref(), way.says_how()),
         };
         let rounds = if let Way::File(build) = &way { build.rounds } else { RED_ROUNDS };
-        Ok(Plan { rule, rounds, digest: hex::encode(Sha256::digest(text)), way })
+        Ok(Plan { rule, rounds, digest: hex::encode(Sha256::digest(format!("{FORM}\0{text}"))), way })
     }
 
-    /// Runs the tests of a commit, in the sandbox or not at all.
+    /// Runs the tests of a commit, in the sandbox or not at all; where they pass, what else the product file asks.
     pub(super) async fn run_plan(
         &self,
         mirror: &Mirror,
@@ -88,8 +105,7 @@ impl Attempt<'_> {
             Way::Command(_) | Way::Refused(_) => one_command(mirror, sandbox, &command, commit).await,
         };
         match ran {
-            Ok(Ran::Tests(run)) => Ok(Tested::read(&command, ended(&run))),
-            Ok(Ran::SetUp(run)) => Ok(Tested::set_up_failed(&command, ended(&run))),
+            Ok(tested) => Ok(tested),
             Err(workspace::Error::Unavailable(unavailable)) => {
                 Ok(Tested::not_run(&command, Cause::Sandbox, unavailable.to_string()))
             }
@@ -135,22 +151,16 @@ impl Way {
     }
 }
 
-/// What ran last.
-enum Ran {
-    Tests(TestRun),
-    /// Set-up, which failed.
-    SetUp(TestRun),
-}
-
 async fn one_command(
     mirror: &Mirror,
     sandbox: &Sandbox,
     words: &[String],
     commit: &Sha,
-) -> Result<Ran, workspace::Error> {
+) -> Result<Tested, workspace::Error> {
     let worktree = mirror.worktree(commit).await?;
     let argv: Vec<&str> = words.iter().map(String::as_str).collect();
-    sandbox.run(worktree.path(), &argv, Limits::default()).await.map(Ran::Tests)
+    let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
+    Ok(Tested::read(words, ended(&run)))
 }
 
 async fn as_the_file_says(
@@ -158,16 +168,49 @@ async fn as_the_file_says(
     sandbox: &Sandbox,
     build: &Build,
     commit: &Sha,
-) -> Result<Ran, workspace::Error> {
+) -> Result<Tested, workspace::Error> {
     let worktree = mirror.worktree(commit).await?;
     let paths = mirror.paths(commit).await?;
     let recipe = Recipe::of(build, paths.iter().map(String::as_str));
     let layer = match sandbox.prepare(worktree.path(), &recipe).await? {
-        Prepared::Failed(run) => return Ok(Ran::SetUp(run)),
+        Prepared::Failed(run) => return Ok(Tested::set_up_failed(&build.test, ended(&run))),
         Prepared::Ready(layer) => layer,
     };
-    let lines = Commands::Lines(&build.test);
-    sandbox.test(worktree.path(), &recipe, layer.as_ref(), lines).await.map(Ran::Tests)
+    let place = Place { sandbox, worktree: &worktree, recipe: &recipe, layer: layer.as_ref() };
+    let run = place.run(&build.test).await?;
+    let tested = Tested::read(&build.test, ended(&run));
+    let demands = if tested.passed() { place.demands(build).await? } else { Vec::new() };
+    Ok(Tested { demands, ..tested })
+}
+
+/// A commit's files on the layer of its set-up.
+struct Place<'a> {
+    sandbox: &'a Sandbox,
+    worktree: &'a Worktree,
+    recipe: &'a Recipe,
+    layer: Option<&'a Layer>,
+}
+
+impl Place<'_> {
+    async fn run(&self, lines: &[String]) -> Result<TestRun, workspace::Error> {
+        self.sandbox.test(self.worktree.path(), self.recipe, self.layer, Commands::Lines(lines)).await
+    }
+
+    /// What the product file asks besides passing tests. Coverage is measured where it has a floor, because measuring
+    /// runs the tests once more.
+    async fn demands(&self, build: &Build) -> Result<Vec<Demanded>, workspace::Error> {
+        let mut demands = Vec::new();
+        if !build.lint.is_empty() {
+            demands.push(Demanded::lint(&build.lint, ended(&self.run(&build.lint).await?)));
+        }
+        if let Some(coverage) = build.coverage.as_ref().filter(|coverage| coverage.floor.is_some()) {
+            let lines_and_path = (coverage.run.as_slice(), coverage.report.as_str());
+            let reported = self.sandbox.report(self.worktree.path(), self.recipe, self.layer, lines_and_path);
+            let Reported { run, report } = reported.await?;
+            demands.push(Demanded::coverage(&coverage.run, ended(&run), report, coverage.floor));
+        }
+        Ok(demands)
+    }
 }
 
 fn ended(run: &TestRun) -> Ended<'_> {

@@ -58,7 +58,8 @@ impl Attempt<'_> {
             known.cause,
             Some(Cause::Sandbox | Cause::Setup | Cause::Killed | Cause::Timeout | Cause::Command)
         );
-        let is_again = by_machine || (self.run().was_sent_here() && !known.passed());
+        let by_machine = by_machine || known.unmet().is_some_and(|unmet| unmet.by_machine);
+        let is_again = by_machine || (self.run().was_sent_here() && !known.is_clean());
         is_again && age > MACHINE_AGAIN
     }
 
@@ -144,7 +145,7 @@ impl Attempt<'_> {
         let change = mirror.change(&fork, head).await?;
         let (over, not_put_back) = match mirror.with_tests_of(head, &fork, &put_back(&change)).await {
             Ok(same) if same == *head => (None, None),
-            Ok(commit) => (Some(self.tested(mirror, plan, &commit).await?), None),
+            Ok(commit) => (Some(self.tested(mirror, &plan.tests_alone(), &commit).await?), None),
             Err(error @ (workspace::Error::Refused { .. } | workspace::Error::TooLarge { .. })) => {
                 (None, Some(error.to_string()))
             }
@@ -177,7 +178,7 @@ impl Attempt<'_> {
             NewCommit { parent: parent.clone(), files: edits(files), message, at: DateTime::UNIX_EPOCH };
         let commit = mirror.commit(&commit).await?;
         let facts = self.run_all(mirror, &plan, base, &commit).await?;
-        let Some(head) = facts.head.filter(|head| !head.passed()) else { return Ok(Tried::Fine) };
+        let Some(head) = facts.head.filter(|head| !head.is_clean()) else { return Ok(Tried::Fine) };
         test_run::note(&self.factory.pool, self.lease.run, &commit, Purpose::Draft, &head).await?;
         Ok(match fault(&head, facts.fork.as_ref()) {
             Fault::Machine => Tried::Fine,
@@ -195,8 +196,8 @@ impl Attempt<'_> {
         }
         let tested = self.tested(mirror, &plan, head).await?;
         Ok(match tested.result {
-            TestResult::Passed => Tests::Passed,
-            TestResult::Failed => Tests::Failed(tested.log),
+            TestResult::Passed if tested.is_clean() => Tests::Passed,
+            TestResult::Passed | TestResult::Failed => Tests::Failed(tested.red_log().to_owned()),
             TestResult::NotRun => Tests::NotRun(tested.why),
         })
     }
@@ -210,13 +211,13 @@ impl Attempt<'_> {
         let base = self.base(mirror).await?;
         let facts = self.run_all(mirror, &plan, &base, head).await?;
         let fork = facts.fork;
-        let head = facts.head.filter(|head| !head.passed() && fault(head, fork.as_ref()) == Fault::Change);
+        let head = facts.head.filter(|head| !head.is_clean() && fault(head, fork.as_ref()) == Fault::Change);
         Ok(head.map(|head| red(&head, fork.as_ref())))
     }
 }
 
 fn red(head: &Tested, fork: Option<&Tested>) -> RedTests {
-    RedTests { said: head.sentence(), before: fork.and_then(red_before), log: head.log.clone() }
+    RedTests { said: head.sentence(), before: fork.and_then(red_before), log: head.red_log().to_owned() }
 }
 
 /// Why a person is needed once a change's tests are red again; `None` while the model has a round left.

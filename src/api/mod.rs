@@ -68,6 +68,6 @@ pub use run::{Paused, Progress, Run, Spent, Why};
 pub use schedule::{NewSchedule, Schedule, Tick};
 pub use subscription::{Deliveries, Delivery, NewSubscription, Replay, Replayed, Subscription};
 pub use summary::Summary;
-pub use test_run::TestRun;
+pub use test_run::{Demanded, TestRun};
 pub use webhook::{Receipt, ReceiptResult};
 pub use worker::{Drained, Queue, Slots, Worker, WorkerState};

@@ -32,7 +32,8 @@ pub use self::{
     mirror::{Commit, Entry, Mirror},
     remote::Push,
     sandbox::{
-        Commands, Layer, LayerUsage, Layers, Limits, Over, Prepared, Recipe, Sandbox, TestRun, Unavailable,
+        Commands, Layer, LayerUsage, Layers, Limits, Over, Prepared, Recipe, Reported, Sandbox, TestRun,
+        Unavailable,
     },
     throttle::Throttle,
     workspaces::Workspaces,

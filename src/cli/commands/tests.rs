@@ -22,8 +22,8 @@ pub(super) fn listed(all: &[TestRun]) -> String {
             run.seconds,
             plain(&run.command.join(" "))
         );
-        if run.result != "passed" && !run.log.is_empty() {
-            for line in run.log.lines() {
+        if !run.is_clean() {
+            for line in run.red_log().lines() {
                 let _ = writeln!(text, "    {}", plain(line));
             }
         }

@@ -12,6 +12,7 @@ mod probe;
 mod proxy;
 mod recipe;
 mod registries;
+mod report;
 mod runner;
 mod seccomp;
 mod services;
@@ -36,6 +37,7 @@ pub use self::{
     layers::{Layer, LayerUsage, Layers},
     limits::{Limits, Over, TestRun},
     recipe::{Commands, Recipe},
+    report::Reported,
     setup::Prepared,
     unavailable::Unavailable,
 };
@@ -132,5 +134,19 @@ impl Sandbox {
         commands: Commands<'_>,
     ) -> Result<TestRun, Error> {
         setup::test(&self.runner, tree, recipe, layer, commands).await
+    }
+
+    /// As [`Sandbox::test`] with lines of `sh -e`, which write a report; `path` is relative to the product's folder.
+    ///
+    /// # Errors
+    /// As [`Sandbox::test`].
+    pub async fn report(
+        &self,
+        tree: &Path,
+        recipe: &Recipe,
+        layer: Option<&Layer>,
+        lines_and_path: (&[String], &str),
+    ) -> Result<Reported, Error> {
+        report::report(&self.runner, tree, recipe, layer, lines_and_path).await
     }
 }

@@ -160,6 +160,13 @@ pub(super) async fn test(
     layer: Option<&Layer>,
     commands: Commands<'_>,
 ) -> Result<TestRun, Error> {
+    let inside = inside_tests(recipe, layer)?;
+    let job = Job { tree: Some(tree), inside, argv: commands.argv(), user: None, limits: recipe.limits };
+    runner.run(job).await
+}
+
+/// What tests on top of a layer are given.
+pub(super) fn inside_tests(recipe: &Recipe, layer: Option<&Layer>) -> Result<Inside, Error> {
     let tools = Tools::find(&recipe.toolchains, &Places::of_this_process()).map_err(unavailable)?;
     let services = services::start(&recipe.services).map_err(unavailable)?;
     let (mut mounts, mut unpack) = (tools.mounts.clone(), UNPACK.to_owned());
@@ -177,9 +184,7 @@ pub(super) async fn test(
     environment.extend(Recipe::offline());
     environment.extend(tools.environment.iter().chain(&services.environment).cloned());
     let folder = recipe.folder().map_err(|reason| Error::refused(&recipe.root, reason))?;
-    let inside = Inside { environment, mounts, unpack, services: services.script, folder };
-    let job = Job { tree: Some(tree), inside, argv: commands.argv(), user: None, limits: recipe.limits };
-    runner.run(job).await
+    Ok(Inside { environment, mounts, unpack, services: services.script, folder })
 }
 
 /// Variables that lead clients to the proxy, and to the authorities that sign for registries here.

@@ -1,6 +1,6 @@
 //! The product file at the base says how a product is set up and tested.
 
-use aspora::llm::Task;
+use aspora::{dev::model::Script, llm::Task};
 
 use super::{
     forge::passing_ci,
@@ -12,8 +12,12 @@ const PATH: &str = ".aspora/product.toml";
 
 /// A world whose product has this file at its base, and whose model writes a harmless change.
 async fn world(product_file: &str) -> World {
+    world_of(product_file, generates(&file("lib/round.py", "ROUND = 0"))).await
+}
+
+async fn world_of(product_file: &str, script: Script) -> World {
     let world = World::with(|setup| {
-        setup.script = with_clean_reviews(generates(&file("lib/round.py", "ROUND = 0")));
+        setup.script = with_clean_reviews(script);
         setup.ci = Some(passing_ci());
     })
     .await;
@@ -79,4 +83,54 @@ async fn a_change_cannot_say_how_it_is_tested() {
     let run = world.submit(COUNT_ROUNDS).await;
     assert_eq!(world.run_to_end(run).await, "needs_human");
     assert_eq!((world.twin.pulls(REPO).len(), world.merges()), (0, 0), "no agent may write there");
+}
+
+/// Its lint refuses a mark, and its coverage is low until a test of the new module is there.
+const DEMANDING: &str = r#"
+test = "python3 -m unittest discover -s tests -t ."
+lint = "! grep -rn FIXME lib"
+
+[coverage]
+run = 'if [ -e lib/round.py ] && [ ! -e tests/test_round.py ]; then hit=3; else hit=4; fi; printf "LF:4\nLH:$hit\n" > lcov.info'
+report = "lcov.info"
+floor = 90
+"#;
+
+const TEST: &str = "import unittest\nfrom lib.round import ROUND\n\n\nclass Round(unittest.TestCase):\n    \
+                    def test_round(self):\n        self.assertEqual(ROUND, 0)";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_red_lint_and_a_coverage_below_the_floor_go_back_before_a_push() {
+    let (marked, clean) = (file("lib/round.py", "ROUND = 0  # FIXME"), file("lib/round.py", "ROUND = 0"));
+    let covered = format!("{clean}{}", file("tests/test_round.py", TEST));
+    let lint = ["lint: it ended with exit code 1", "lib/round.py:1:ROUND = 0  # FIXME"];
+    let coverage = ["coverage: 75 % (3 of 4 lines), below the floor of 90 %"];
+    let script = generates(&marked).with(Task::Repair, &lint, &[], &clean).with(
+        Task::Repair,
+        &coverage,
+        &["FIXME lib/round.py"],
+        &covered,
+    );
+    let world = world_of(DEMANDING, script).await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done", "{}", world.reason(run).await);
+    assert_eq!(world.model_calls(Task::Repair), 2);
+    let head = result(&world, run).await;
+    let met: Vec<_> = head["demands"].as_array().unwrap().iter().map(|it| &it["sentence"]).collect();
+    assert_eq!(met, ["lint passed", "coverage 100 % (4 of 4 lines)"], "{head}");
+    assert_eq!(head["demands"][1]["percent"], 100.0);
+    let page = world.page(&format!("runs/{run}")).await;
+    assert!(page.contains("coverage: 75 % (3 of 4 lines), below the floor of 90 %"), "{page}");
+    world.assert_nothing_twice();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lint_that_is_missing_blocks_and_is_no_failure_of_the_code() {
+    let world = world("test = 'true'\nlint = 'rufff check .'\n").await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "needs_human");
+    let reason = world.reason(run).await;
+    assert!(reason.contains("but not its lint: there is no such command here (exit code 127)"), "{reason}");
+    assert!(reason.contains("without the change too: lint"), "{reason}");
+    assert_eq!((world.merges(), world.model_calls(Task::Repair)), (0, 0));
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Contents, Facts, Node, OwnTests, Remedy, Status, Tier, reason::Reason, section::Section};
 use crate::{
     sha::Sha,
-    tested::{Fault, TestResult, Tested, fault, listed},
+    tested::{Demanded, Fault, TestResult, Tested, fault, listed},
     words::counted,
 };
 
@@ -131,13 +131,18 @@ fn of_head(facts: &Facts, tests: &TestFacts, head: &Tested) -> Section {
     let named =
         if head.failures.is_empty() { String::new() } else { format!(": {}", head.failed_names(NAMED)) };
     let before = tests.fork.as_ref().and_then(red_before).map(|red| format!("; {red}")).unwrap_or_default();
-    let sentence = match head.result {
-        TestResult::Passed => {
+    let sentence = match (head.result, head.unmet()) {
+        (TestResult::Passed, None) => {
             let sentence = format!("the product's tests pass in our sandbox{counts}");
             return Section::fine(Node::leaf("tests", Status::Satisfied, sentence));
         }
-        TestResult::Failed => format!("the product's tests fail in our sandbox{counts}{named}{before}"),
-        TestResult::NotRun => format!("the product's tests could not run here: {}{before}", head.why),
+        (TestResult::Passed, Some(unmet)) => {
+            format!("the product's tests pass in our sandbox, but not its {}{before}", unmet.sentence())
+        }
+        (TestResult::Failed, _) => {
+            format!("the product's tests fail in our sandbox{counts}{named}{before}")
+        }
+        (TestResult::NotRun, _) => format!("the product's tests could not run here: {}{before}", head.why),
     };
     let is_ours_to_fix = !facts.pull_state.is_theirs && fault(head, tests.fork.as_ref()) == Fault::Change;
     let remedies = is_ours_to_fix.then(|| Remedy::Tests { what: sentence.clone() });
@@ -148,7 +153,9 @@ fn of_head(facts: &Facts, tests: &TestFacts, head: &Tested) -> Section {
 #[must_use]
 pub fn red_before(fork: &Tested) -> Option<String> {
     match fork.result {
-        TestResult::Passed => None,
+        TestResult::Passed => {
+            fork.unmet().map(|unmet| format!("without the change too: {}", unmet.sentence()))
+        }
         TestResult::Failed if fork.failures.is_empty() => Some("they fail without the change too".to_owned()),
         TestResult::Failed => {
             Some(format!("without the change these fail already: {}", fork.failed_names(NAMED)))
@@ -158,7 +165,7 @@ pub fn red_before(fork: &Tested) -> Option<String> {
 }
 
 fn parts(tests: &TestFacts, contents: Option<&Contents>) -> Vec<Node> {
-    let mut nodes = Vec::new();
+    let mut nodes: Vec<Node> = tests.head.iter().flat_map(|head| &head.demands).map(demanded).collect();
     let mut say = |name: &str, tested: &Option<Tested>| {
         if let Some(tested) = tested {
             nodes.push(Node::leaf(name, Status::NotApplicable, tested.sentence()));
@@ -170,6 +177,11 @@ fn parts(tests: &TestFacts, contents: Option<&Contents>) -> Vec<Node> {
         nodes.push(Node::leaf(file.path.clone(), Status::NotApplicable, file.sentence()));
     }
     nodes
+}
+
+fn demanded(it: &Demanded) -> Node {
+    let status = if it.is_met() { Status::Satisfied } else { Status::Failed };
+    Node::leaf(it.demand.as_str(), status, it.sentence())
 }
 
 /// Facts of earlier releases, which tell a run on others' heads alone.

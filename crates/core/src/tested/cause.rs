@@ -59,6 +59,10 @@ pub enum Fault {
 #[must_use]
 pub fn fault(head: &Tested, base: Option<&Tested>) -> Fault {
     match head.cause {
+        None if head.passed() && head.unmet().is_some_and(|unmet| unmet.by_machine) => {
+            let met = |base: &Tested| base.passed() && base.unmet().is_none_or(|unmet| !unmet.by_machine);
+            if base.is_some_and(met) { Fault::Change } else { Fault::Machine }
+        }
         None | Some(Cause::Code) => Fault::Change,
         Some(Cause::Sandbox) => Fault::Machine,
         // What ran on the base can run here: the change is the difference.

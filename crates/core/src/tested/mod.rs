@@ -5,6 +5,8 @@
 
 mod cause;
 mod counts;
+mod coverage;
+mod demand;
 mod files;
 mod names;
 mod read;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     cause::{Cause, Fault, fault},
     counts::Counts,
+    coverage::Coverage,
+    demand::{Demand, Demanded},
     files::{LostCases, PutBack, TestFile, is_test_file, lost_cases, put_back},
     names::{Case, cases},
     runners::Runner,
@@ -89,6 +93,9 @@ pub struct Tested {
     /// The last [`LINES_KEPT`] lines of the output, without colours and control characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log: String,
+    /// What else the product file asks of the tree; empty until its tests pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub demands: Vec<Demanded>,
 }
 
 /// What came out of a command.
@@ -121,6 +128,7 @@ impl Tested {
             millis: ended.millis,
             failures: reading.failures,
             log: text::tail(&text),
+            demands: Vec::new(),
         }
     }
 
@@ -154,6 +162,7 @@ impl Tested {
             millis: 0,
             failures: Vec::new(),
             log: String::new(),
+            demands: Vec::new(),
         }
     }
 
@@ -169,15 +178,41 @@ impl Tested {
         self.result != TestResult::NotRun
     }
 
-    /// The same without its log: for facts, which are recorded with every judgement.
+    /// Whether the tests passed, and all that the product file asks besides is met.
     #[must_use]
-    pub fn without_log(&self) -> Self {
-        Self { log: String::new(), ..self.clone() }
+    pub fn is_clean(&self) -> bool {
+        self.passed() && self.unmet().is_none()
     }
 
-    /// What happened in one line, for people: `passed (2 passed)`, `could not run: no test was collected`.
+    /// The first demand that is not met.
+    #[must_use]
+    pub fn unmet(&self) -> Option<&Demanded> {
+        self.demands.iter().find(|demanded| !demanded.is_met())
+    }
+
+    /// The end of the output of what did not pass; else that of the tests.
+    #[must_use]
+    pub fn red_log(&self) -> &str {
+        self.unmet().map_or(&self.log, |unmet| &unmet.log)
+    }
+
+    /// The same without its logs: for facts, which are recorded with every judgement.
+    #[must_use]
+    pub fn without_log(&self) -> Self {
+        let mut short = Self { log: String::new(), ..self.clone() };
+        short.demands.iter_mut().for_each(|demanded| demanded.log.clear());
+        short
+    }
+
+    /// What happened in one line, for people: `passed (2 passed)`, `could not run: no test was collected`,
+    /// `passed (2 passed); coverage: 80 % (4 of 5 lines), below the floor of 90 %`.
     #[must_use]
     pub fn sentence(&self) -> String {
+        let demands = self.demands.iter().map(Demanded::sentence);
+        [self.tests_sentence()].into_iter().chain(demands).collect::<Vec<_>>().join("; ")
+    }
+
+    fn tests_sentence(&self) -> String {
         let counts = self.counts.sentence();
         match (self.result, counts.is_empty(), self.why.is_empty()) {
             (TestResult::NotRun, _, _) => format!("could not run: {}", self.why),

@@ -21,7 +21,7 @@ pub(super) fn panel(view: &View) -> Markup {
                     } }
                     tbody { @for run in view.tests.iter().take(LISTED) { (row(view, run)) } }
                 } }
-                @for run in view.tests.iter().take(LISTED).filter(|run| run.result != "passed") { (log(run)) }
+                @for run in view.tests.iter().take(LISTED).filter(|run| !run.is_clean()) { (log(run)) }
             }
         }
     }
@@ -40,10 +40,10 @@ fn row(view: &View, run: &TestRun) -> Markup {
 fn log(run: &TestRun) -> Markup {
     let name = format!("tests-{}-{}", &run.commit[..run.commit.len().min(12)], run.purpose);
     html! {
-        @if !run.log.is_empty() {
+        @if !run.red_log().is_empty() {
             details id=(name) {
                 summary { "Output of the tests of " code { (run.commit.get(..7).unwrap_or(&run.commit)) } " (" (run.what()) ", " (words::utc(run.at)) ")" }
-                pre.text { (run.log) }
+                pre.text { (run.red_log()) }
             }
         }
     }
