@@ -45,6 +45,7 @@ mod second_look;
 mod takeover;
 mod test;
 mod test_plan;
+mod test_tree;
 mod tested;
 mod threads;
 mod update;
@@ -66,6 +67,7 @@ pub use self::{
     reconciler::Reconciler,
     report::run_of_check,
     review::Access as ReviewerAccess,
+    test_tree::test_tree,
 };
 use crate::{
     core::{

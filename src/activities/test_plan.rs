@@ -2,19 +2,21 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Failure, attempt::Attempt};
+use super::{
+    Failure,
+    attempt::Attempt,
+    test_tree::{ended, test_tree},
+};
 use crate::{
     core::{
         policy::TestRule,
         product_file::{Build, ProductFile, TestsBy},
         requirement::ProductName,
         sha::Sha,
-        tested::{Cause, Demanded, Ended, Tested},
+        tested::{Cause, Tested},
     },
     store::product,
-    workspace::{
-        self, Commands, Layer, Limits, Mirror, Prepared, Recipe, Reported, Sandbox, TestRun, Worktree,
-    },
+    workspace::{self, Limits, Mirror, Sandbox},
 };
 
 /// Of what a test run is, so that what an earlier release recorded of a tree, which knew less, counts for nothing.
@@ -170,49 +172,5 @@ async fn as_the_file_says(
     commit: &Sha,
 ) -> Result<Tested, workspace::Error> {
     let worktree = mirror.worktree(commit).await?;
-    let paths = mirror.paths(commit).await?;
-    let recipe = Recipe::of(build, paths.iter().map(String::as_str));
-    let layer = match sandbox.prepare(worktree.path(), &recipe).await? {
-        Prepared::Failed(run) => return Ok(Tested::set_up_failed(&build.test, ended(&run))),
-        Prepared::Ready(layer) => layer,
-    };
-    let place = Place { sandbox, worktree: &worktree, recipe: &recipe, layer: layer.as_ref() };
-    let run = place.run(&build.test).await?;
-    let tested = Tested::read(&build.test, ended(&run));
-    let demands = if tested.passed() { place.demands(build).await? } else { Vec::new() };
-    Ok(Tested { demands, ..tested })
-}
-
-/// A commit's files on the layer of its set-up.
-struct Place<'a> {
-    sandbox: &'a Sandbox,
-    worktree: &'a Worktree,
-    recipe: &'a Recipe,
-    layer: Option<&'a Layer>,
-}
-
-impl Place<'_> {
-    async fn run(&self, lines: &[String]) -> Result<TestRun, workspace::Error> {
-        self.sandbox.test(self.worktree.path(), self.recipe, self.layer, Commands::Lines(lines)).await
-    }
-
-    /// What the product file asks besides passing tests. Coverage is measured where it has a floor, because measuring
-    /// runs the tests once more.
-    async fn demands(&self, build: &Build) -> Result<Vec<Demanded>, workspace::Error> {
-        let mut demands = Vec::new();
-        if !build.lint.is_empty() {
-            demands.push(Demanded::lint(&build.lint, ended(&self.run(&build.lint).await?)));
-        }
-        if let Some(coverage) = build.coverage.as_ref().filter(|coverage| coverage.floor.is_some()) {
-            let lines_and_path = (coverage.run.as_slice(), coverage.report.as_str());
-            let reported = self.sandbox.report(self.worktree.path(), self.recipe, self.layer, lines_and_path);
-            let Reported { run, report } = reported.await?;
-            demands.push(Demanded::coverage(&coverage.run, ended(&run), report, coverage.floor));
-        }
-        Ok(demands)
-    }
-}
-
-fn ended(run: &TestRun) -> Ended<'_> {
-    Ended { exit: run.exit, timed_out: run.timed_out, output: &run.output, millis: run.duration_ms }
+    test_tree(sandbox, worktree.path(), &mirror.paths(commit).await?, build).await
 }

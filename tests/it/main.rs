@@ -29,6 +29,7 @@ mod policy_schema;
 mod pool;
 mod postgres;
 mod product;
+mod product_check;
 mod product_schema;
 mod sandbox;
 mod schedules;

@@ -191,3 +191,24 @@ async fn a_failed_set_up_keeps_nothing_and_says_which_line() {
         fs::read_dir(place.layers.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["locks"]);
 }
+
+#[tokio::test]
+async fn a_report_is_read_from_the_run_that_wrote_it_and_is_never_a_file_of_this_machine() {
+    let place = Place::new(&[("lib/a.txt", "a")]).await;
+    let recipe = Recipe { root: "lib".to_owned(), ..Recipe::default() };
+    let report = async |line: &str, path: &str| {
+        let lines = [line.to_owned()];
+        let reported = place.sandbox.report(place.tree.path(), &recipe, None, (&lines, path)).await.unwrap();
+        (reported.run.exit, reported.report)
+    };
+    let written = report("mkdir \"it's\" && printf 'LF:1\\n' > \"it's/lcov\"", "it's/lcov").await;
+    assert_eq!(written, (Some(0), Ok("LF:1\n".to_owned())));
+    let none = report("true", "lcov").await;
+    assert_eq!(none, (Some(0), Err("the report `lcov` was not written".to_owned())));
+    assert_eq!(report("exit 3", "lcov").await.0, Some(3), "a run that fails is not hidden");
+    // A link in the place of the report, and one that is copied, show what the run itself sees at most.
+    let linked = report("ln -s /proc/1/environ /report/report; mkdir lcov", "lcov").await;
+    assert_eq!(linked.1, Err("the report `lcov` is no file".to_owned()));
+    let secret = report("ln -s /etc/shadow lcov", "lcov").await;
+    assert_eq!(secret.1, Err("the report `lcov` was not written".to_owned()), "there is no such file inside");
+}

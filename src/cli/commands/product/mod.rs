@@ -1,13 +1,14 @@
 //! `aspora product`.
 
 mod add;
+mod check;
 mod put;
 
 use std::fmt::Write as _;
 
 use clap::Subcommand;
 
-use self::{add::Add, put::Put};
+use self::{add::Add, check::Check, put::Put};
 use super::{Client, Exit, Printer, init, plain};
 use crate::{
     api::{Overview, PolicyOverview, Product, Reviewer, RunFigures},
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     },
     /// Write the repository of a new product: service, tests, policy and workflows, in one commit.
     Init(init::Init),
+    /// Set up and test a folder of this machine as its product file says, in the sandbox of this machine.
+    Check(Check),
 }
 
 /// Runs a subcommand.
@@ -53,6 +56,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             printer.say(&glance(&overview), &overview)?;
         }
         Command::Init(new) => return init::run(printer, &new),
+        Command::Check(folder) => return check::run(printer, &folder).await,
         Command::Add(add) => add::run(client, printer, add).await?,
         Command::Put(put) => put::run(client, printer, *put).await?,
         Command::Remove { name } => {

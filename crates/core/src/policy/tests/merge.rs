@@ -1,6 +1,10 @@
 //! What is judged beside the head's own listing: the merge, the fork's policy, the review, and the size.
 
 use super::*;
+use crate::{
+    policy::{TestFacts, TestRule},
+    tested::{Demanded, Ended, Tested},
+};
 
 const MOVED: &str = r#"{"products": {"wealth": {"riskTierRules": {"low": ["**"]}, "mergePolicy": {
     "critical": {"requiredChecks": [], "requiredApprovals": 0, "requiresHumanApproval": false}}}}}"#;
@@ -184,6 +188,36 @@ fn our_own_run_of_the_tests_blocks_unless_it_passed() {
     assert_eq!((with(None), with(Some(OwnTests::Passed))), ("clear", "clear"));
     assert_eq!(with(Some(OwnTests::Failed)), "blocked");
     assert_eq!(with(Some(OwnTests::NotRun("there is no sandbox".to_owned()))), "blocked");
+}
+
+#[test]
+fn tests_that_pass_clear_nothing_while_lint_or_coverage_is_not_met() {
+    let ended = |exit| Ended { exit: Some(exit), timed_out: false, output: "", millis: 1 };
+    let words = |text: &str| vec![text.to_owned()];
+    let tested = |demands: Vec<Demanded>| Tested { demands, ..Tested::read(&words("true"), ended(0)) };
+    let with = |head: Tested, fork: Tested| {
+        let tests = TestFacts { head: Some(head), fork: Some(fork), ..TestFacts::new(TestRule::Ours) };
+        let mut sentence = String::new();
+        let decision = decided(LOW, |facts| {
+            facts.tests = Some(tests);
+            sentence = judge(facts).sentence();
+        });
+        (decision, sentence)
+    };
+    let lint = |exit| Demanded::lint(&words("lint"), ended(exit));
+    let coverage =
+        |hit: u32| Demanded::coverage(&words("cov"), ended(0), Ok(format!("LF:4\nLH:{hit}")), Some(100.0));
+    let clean = || tested(vec![lint(0), coverage(4)]);
+    assert_eq!(with(clean(), clean()).0, "clear");
+    let (decision, sentence) = with(tested(vec![lint(1), coverage(4)]), clean());
+    assert_eq!(decision, "fixable");
+    assert!(sentence.contains("but not its lint: it ended with exit code 1"), "{sentence}");
+    let (decision, sentence) = with(tested(vec![lint(0), coverage(3)]), tested(vec![lint(0), coverage(3)]));
+    assert_eq!(decision, "fixable");
+    assert!(sentence.contains("below the floor of 100 %; without the change too: coverage"), "{sentence}");
+    // What no change can help: the lint is not on this machine.
+    assert_eq!(with(tested(vec![lint(127)]), tested(vec![lint(127)])).0, "blocked");
+    assert_eq!(with(tested(vec![lint(127)]), clean()).0, "fixable");
 }
 
 #[test]
