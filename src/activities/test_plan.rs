@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     core::{
+        change::Change,
         policy::TestRule,
         product_file::{Build, ProductFile, TestsBy},
         requirement::ProductName,
@@ -30,21 +31,53 @@ pub(super) struct Plan {
     pub(super) rule: TestRule,
     /// How often red tests of a change go back to the model before a person is needed.
     pub(super) rounds: u32,
-    /// Of everything that decides what a tree comes to.
-    pub(super) digest: String,
+    /// The product file, or the product's own command.
+    text: String,
     way: Way,
 }
 
+/// Where a change forked from the base, and what it changes.
+pub(super) struct Forked {
+    pub(super) fork: Sha,
+    pub(super) change: Change,
+}
+
 impl Plan {
+    /// The same for a change of these files. Of the other products of the repository, those are tested too whose folder it
+    /// touches, and all of them where it touches a file that is in no product's folder.
+    fn for_change(mut self, change: &Change) -> Self {
+        if let Way::File { build, others, .. } = &mut self.way {
+            let paths = || change.files.iter().map(|file| file.path.as_str());
+            let is_shared = |path: &str| !build.holds(path) && !others.iter().any(|(_, it)| it.holds(path));
+            if !paths().any(is_shared) {
+                others.retain(|(_, build)| paths().any(|path| build.holds(path)));
+            }
+        }
+        self
+    }
+
     /// The same without what the product file asks besides passing tests.
     pub(super) fn tests_alone(&self) -> Self {
         let mut plan = self.clone();
-        if let Way::File(build) = &mut plan.way {
-            build.lint.clear();
-            build.coverage = None;
-            plan.digest.push_str(" tests");
+        if let Way::File { build, others, .. } = &mut plan.way {
+            for build in others.iter_mut().map(|(_, build)| build).chain([&mut **build]) {
+                build.lint.clear();
+                build.coverage = None;
+            }
+            plan.text.push_str("\0tests");
         }
         plan
+    }
+
+    /// Of everything that decides what a tree comes to.
+    pub(super) fn digest(&self) -> String {
+        let mut digest = Sha256::new_with_prefix(format!("{FORM}\0{}", self.text));
+        if let Way::File { name, others, .. } = &self.way {
+            for name in [name.as_str()].into_iter().chain(others.iter().map(|(name, _)| name.as_str())) {
+                digest.update(format!("\0{name}"));
+            }
+        }
+        hex::encode(digest.finalize())
     }
 }
 
@@ -52,8 +85,8 @@ impl Plan {
 enum Way {
     /// The product's own command, without a set-up.
     Command(Vec<String>),
-    /// As the product file has it.
-    File(Box<Build>),
+    /// As the product file has it, with the builds of the other products of the repository that are ours to test.
+    File { name: String, build: Box<Build>, others: Vec<(ProductName, Build)> },
     /// The product file is refused.
     Refused(String),
 }
@@ -77,8 +110,21 @@ impl Attempt<'_> {
             Some(_) => TestRule::Ours,
             None => TestRule::of(setting.as_deref(), way.says_how()),
         };
-        let rounds = if let Way::File(build) = &way { build.rounds } else { RED_ROUNDS };
-        Ok(Plan { rule, rounds, digest: hex::encode(Sha256::digest(format!("{FORM}\0{text}"))), way })
+        let rounds = if let Way::File { build, .. } = &way { build.rounds } else { RED_ROUNDS };
+        Ok(Plan { rule, rounds, text, way })
+    }
+
+    /// How a change of the product is tested; with where it forked from the base, and what it changes since then.
+    pub(super) async fn plan_of(
+        &self,
+        mirror: &Mirror,
+        base: &Sha,
+        head: &Sha,
+    ) -> Result<(Plan, Option<Forked>), Failure> {
+        let plan = self.test_plan(mirror).await?;
+        let Some(fork) = mirror.merge_base(base, head).await? else { return Ok((plan, None)) };
+        let change = mirror.change(&fork, head).await?;
+        Ok((plan.for_change(&change), Some(Forked { fork, change })))
     }
 
     /// Runs the tests of a commit, in the sandbox or not at all; where they pass, what else the product file asks.
@@ -94,7 +140,7 @@ impl Attempt<'_> {
             _ if command.is_empty() => {
                 return Ok(Tested::not_run(&command, Cause::Command, "the product has no test command"));
             }
-            Way::Command(_) | Way::File(_) => {}
+            Way::Command(_) | Way::File { .. } => {}
         }
         let sandbox = match &self.factory.sandbox {
             Ok(sandbox) => sandbox,
@@ -103,7 +149,11 @@ impl Attempt<'_> {
             }
         };
         let ran = match &plan.way {
-            Way::File(build) => as_the_file_says(mirror, sandbox, build, commit).await,
+            Way::File { name, build, others } => {
+                let others = others.iter().map(|(name, build)| (name.as_str(), build));
+                let builds = [(name.as_str(), &**build)].into_iter().chain(others);
+                as_the_file_says(mirror, sandbox, builds, commit).await
+            }
             Way::Command(_) | Way::Refused(_) => one_command(mirror, sandbox, &command, commit).await,
         };
         match ran {
@@ -122,7 +172,11 @@ fn in_file(text: &str, product: &str) -> Option<Way> {
         Err(error) => Some(Way::Refused(format!("the product file at the base is refused: {error}"))),
         Ok(file) => {
             let name: ProductName = product.parse().ok()?;
-            file.of(&name).map(|build| Way::File(Box::new(build.clone())))
+            let build = Box::new(file.of(&name)?.clone());
+            let others = file.builds().filter_map(|(other, build)| Some((other?, build)));
+            let ours = others.filter(|(other, build)| **other != name && build.tests == TestsBy::Ours);
+            let others = ours.map(|(other, build)| (other.clone(), build.clone())).collect();
+            Some(Way::File { name: name.to_string(), build, others })
         }
     }
 }
@@ -132,7 +186,7 @@ impl Way {
     fn command(&self) -> Vec<String> {
         match self {
             Self::Command(words) => words.clone(),
-            Self::File(build) => build.test.clone(),
+            Self::File { build, .. } => build.test.clone(),
             Self::Refused(_) => Vec::new(),
         }
     }
@@ -141,14 +195,14 @@ impl Way {
     const fn says_how(&self) -> bool {
         match self {
             Self::Command(words) => !words.is_empty(),
-            Self::File(_) | Self::Refused(_) => true,
+            Self::File { .. } | Self::Refused(_) => true,
         }
     }
 
     fn setting(&self) -> Option<&'static str> {
         match self {
-            Self::File(build) if build.tests == TestsBy::Forge => Some(TestsBy::Forge.as_str()),
-            Self::File(_) | Self::Command(_) | Self::Refused(_) => None,
+            Self::File { build, .. } if build.tests == TestsBy::Forge => Some(TestsBy::Forge.as_str()),
+            Self::File { .. } | Self::Command(_) | Self::Refused(_) => None,
         }
     }
 }
@@ -165,12 +219,18 @@ async fn one_command(
     Ok(Tested::read(words, ended(&run)))
 }
 
-async fn as_the_file_says(
+async fn as_the_file_says<'a>(
     mirror: &Mirror,
     sandbox: &Sandbox,
-    build: &Build,
+    builds: impl Iterator<Item = (&'a str, &'a Build)>,
     commit: &Sha,
 ) -> Result<Tested, workspace::Error> {
     let worktree = mirror.worktree(commit).await?;
-    test_tree(sandbox, worktree.path(), &mirror.paths(commit).await?, build).await
+    let paths = mirror.paths(commit).await?;
+    let mut parts = Vec::new();
+    for (name, build) in builds {
+        parts.push((name.to_owned(), test_tree(sandbox, worktree.path(), &paths, build).await?));
+    }
+    let none = || Tested::not_run(&[], Cause::Command, "the product file has no product");
+    Ok(Tested::together(parts).unwrap_or_else(none))
 }

@@ -4,7 +4,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::DateTime;
 
-use super::{Failure, attempt::Attempt, ledger::Tests, publish::edits, test_plan::Plan};
+use super::{
+    Failure,
+    attempt::Attempt,
+    ledger::Tests,
+    publish::edits,
+    test_plan::{Forked, Plan},
+};
 use crate::{
     core::{
         edit::Written,
@@ -40,8 +46,8 @@ impl Attempt<'_> {
         let Some(tree) = mirror.tree_of(commit).await? else {
             return Err(Failure::retry(format!("the mirror lacks {}", commit.short())));
         };
-        let (pool, repository) = (&self.factory.pool, self.repo.to_string());
-        let place = Place { repository: &repository, tree: &tree, plan: &plan.digest };
+        let (pool, repository, digest) = (&self.factory.pool, self.repo.to_string(), plan.digest());
+        let place = Place { repository: &repository, tree: &tree, plan: &digest };
         if let Some((known, age)) = test_run::get(pool, place).await?
             && !self.is_stale(&known, age)
         {
@@ -70,11 +76,11 @@ impl Attempt<'_> {
         base: &Sha,
         head: &Sha,
     ) -> Result<TestFacts, Failure> {
-        let plan = self.test_plan(mirror).await?;
+        let (plan, forked) = self.plan_of(mirror, base, head).await?;
         if plan.rule != TestRule::Ours {
             return Ok(TestFacts::new(plan.rule));
         }
-        let facts = self.run_all(mirror, &plan, base, head).await?;
+        let facts = self.run_all(mirror, &plan, forked, head).await?;
         let (pool, run) = (&self.factory.pool, self.lease.run);
         for (commit, purpose, tested) in [
             (Some(head), Purpose::Head, &facts.head),
@@ -98,16 +104,17 @@ impl Attempt<'_> {
     pub(super) async fn known_test_facts(
         &self,
         mirror: &Mirror,
+        base: &Sha,
         head: &Sha,
     ) -> Result<Option<TestFacts>, Failure> {
-        let plan = self.test_plan(mirror).await?;
+        let (plan, _) = self.plan_of(mirror, base, head).await?;
         if plan.rule != TestRule::Ours {
             return Ok(None);
         }
         let (repository, tree) = (self.repo.to_string(), mirror.tree_of(head).await?);
         let known = match &tree {
             Some(tree) => {
-                let place = Place { repository: &repository, tree, plan: &plan.digest };
+                let place = Place { repository: &repository, tree, plan: &plan.digest() };
                 test_run::get(&self.factory.pool, place).await?
             }
             None => None,
@@ -124,7 +131,7 @@ impl Attempt<'_> {
         head: &Sha,
     ) -> Result<Option<TestFacts>, Failure> {
         match self.brief.theirs() {
-            Some(_) => self.known_test_facts(mirror, head).await,
+            Some(_) => self.known_test_facts(mirror, base, head).await,
             None => self.test_facts(mirror, base, head).await.map(Some),
         }
     }
@@ -134,15 +141,14 @@ impl Attempt<'_> {
         &self,
         mirror: &Mirror,
         plan: &Plan,
-        base: &Sha,
+        forked: Option<Forked>,
         head: &Sha,
     ) -> Result<TestFacts, Failure> {
         let on_head = self.tested(mirror, plan, head).await?;
-        let Some(fork) = mirror.merge_base(base, head).await? else {
+        let Some(Forked { fork, change }) = forked else {
             return Ok(TestFacts { head: Some(on_head), ..TestFacts::new(plan.rule) });
         };
         let on_fork = self.tested(mirror, plan, &fork).await?;
-        let change = mirror.change(&fork, head).await?;
         let (over, not_put_back) = match mirror.with_tests_of(head, &fork, &put_back(&change)).await {
             Ok(same) if same == *head => (None, None),
             Ok(commit) => (Some(self.tested(mirror, &plan.tests_alone(), &commit).await?), None),
@@ -177,7 +183,8 @@ impl Attempt<'_> {
         let commit =
             NewCommit { parent: parent.clone(), files: edits(files), message, at: DateTime::UNIX_EPOCH };
         let commit = mirror.commit(&commit).await?;
-        let facts = self.run_all(mirror, &plan, base, &commit).await?;
+        let (plan, forked) = self.plan_of(mirror, base, &commit).await?;
+        let facts = self.run_all(mirror, &plan, forked, &commit).await?;
         let Some(head) = facts.head.filter(|head| !head.is_clean()) else { return Ok(Tried::Fine) };
         test_run::note(&self.factory.pool, self.lease.run, &commit, Purpose::Draft, &head).await?;
         Ok(match fault(&head, facts.fork.as_ref()) {
@@ -188,7 +195,8 @@ impl Attempt<'_> {
 
     /// What the pull request says of the tests of a head.
     pub(super) async fn tests_of(&self, mirror: &Mirror, head: &Sha) -> Result<Tests, Failure> {
-        let plan = self.test_plan(mirror).await?;
+        let base = self.base(mirror).await?;
+        let (plan, _) = self.plan_of(mirror, &base, head).await?;
         match plan.rule {
             TestRule::Forge => return Ok(Tests::NotRun("left to the forge's checks".to_owned())),
             TestRule::Unset => return Ok(Tests::NotRun("the product has no test command".to_owned())),
@@ -204,12 +212,12 @@ impl Attempt<'_> {
 
     /// The red tests of a head, for the model that is to fix it; `None` where they pass, or are no fault of it.
     pub(super) async fn red_tests(&self, mirror: &Mirror, head: &Sha) -> Result<Option<RedTests>, Failure> {
-        let plan = self.test_plan(mirror).await?;
+        let base = self.base(mirror).await?;
+        let (plan, forked) = self.plan_of(mirror, &base, head).await?;
         if plan.rule != TestRule::Ours {
             return Ok(None);
         }
-        let base = self.base(mirror).await?;
-        let facts = self.run_all(mirror, &plan, &base, head).await?;
+        let facts = self.run_all(mirror, &plan, forked, head).await?;
         let fork = facts.fork;
         let head = facts.head.filter(|head| !head.is_clean() && fault(head, fork.as_ref()) == Fault::Change);
         Ok(head.map(|head| red(&head, fork.as_ref())))

@@ -10,6 +10,11 @@ use super::{
 
 const PATH: &str = ".aspora/product.toml";
 
+/// One more file of an answer.
+fn and(path: &str, text: &str) -> String {
+    format!("=== file: {path}\n{text}\n=== end: {path}\n")
+}
+
 /// A world whose product has this file at its base, and whose model writes a harmless change.
 async fn world(product_file: &str) -> World {
     world_of(product_file, generates(&file("lib/round.py", "ROUND = 0"))).await
@@ -73,8 +78,7 @@ async fn a_product_file_that_is_refused_merges_nothing_and_names_its_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_cannot_say_how_it_is_tested() {
-    let answer =
-        format!("{}=== file: {PATH}\ntest = 'true'\n=== end: {PATH}\n", file("lib/round.py", "ROUND = 0"));
+    let answer = format!("{}{}", file("lib/round.py", "ROUND = 0"), and(PATH, "test = 'true'"));
     let world = World::with(|setup| {
         setup.script = with_clean_reviews(generates(&answer));
         setup.ci = Some(passing_ci());
@@ -102,16 +106,11 @@ const TEST: &str = "import unittest\nfrom lib.round import ROUND\n\n\nclass Roun
 #[tokio::test(flavor = "multi_thread")]
 async fn a_red_lint_and_a_coverage_below_the_floor_go_back_before_a_push() {
     let (marked, clean) = (file("lib/round.py", "ROUND = 0  # FIXME"), file("lib/round.py", "ROUND = 0"));
-    let covered = format!("{clean}{}", file("tests/test_round.py", TEST));
+    let covered = format!("{clean}{}", and("tests/test_round.py", TEST));
     let lint = ["lint: it ended with exit code 1", "lib/round.py:1:ROUND = 0  # FIXME"];
-    let coverage = ["coverage: 75 % (3 of 4 lines), below the floor of 90 %"];
-    let script = generates(&marked).with(Task::Repair, &lint, &[], &clean).with(
-        Task::Repair,
-        &coverage,
-        &["FIXME lib/round.py"],
-        &covered,
-    );
-    let world = world_of(DEMANDING, script).await;
+    let coverage = ["lint passed; coverage: 75 % (3 of 4 lines), below the floor of 90 %"];
+    let script = generates(&marked).with(Task::Repair, &coverage, &[], &covered);
+    let world = world_of(DEMANDING, script.with(Task::Repair, &lint, &[], &clean)).await;
     let run = world.submit(COUNT_ROUNDS).await;
     assert_eq!(world.run_to_end(run).await, "done", "{}", world.reason(run).await);
     assert_eq!(world.model_calls(Task::Repair), 2);
@@ -133,4 +132,38 @@ async fn a_lint_that_is_missing_blocks_and_is_no_failure_of_the_code() {
     assert!(reason.contains("but not its lint: there is no such command here (exit code 127)"), "{reason}");
     assert!(reason.contains("without the change too: lint"), "{reason}");
     assert_eq!((world.merges(), world.model_calls(Task::Repair)), (0, 0));
+}
+
+/// Two products of one repository, of which only the first has the requirement.
+const TWO: &str = r#"
+[product.wealth]
+root = "lib"
+test = "test -e ../lib"
+
+[product.web]
+root = "web"
+test = "! grep -rn broken ."
+
+[product.other]
+root = "other"
+test = "exit 1"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_touches_another_products_folder_is_tested_by_both() {
+    let change = |text: &str| format!("{}{}", file("lib/round.py", "ROUND = 0"), and("web/page.html", text));
+    let red = ["the tests failed", "product `web`", "page.html:1:broken"];
+    let script = generates(&change("broken")).with(Task::Repair, &red, &[], &change("whole"));
+    let world = world_of(TWO, script).await;
+    world.push_as("ada", "main", "web/index.html", "hello\n").await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done", "{}", world.reason(run).await);
+    assert_eq!(world.model_calls(Task::Repair), 1);
+    let head = result(&world, run).await;
+    let both = serde_json::json!(["test -e ../lib", "! grep -rn broken ."]);
+    assert_eq!(
+        (&head["result"], &head["command"]),
+        (&"passed".into(), &both),
+        "the third is not touched: {head}"
+    );
 }

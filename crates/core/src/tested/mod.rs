@@ -12,6 +12,7 @@ mod names;
 mod read;
 mod runners;
 mod text;
+mod together;
 
 use serde::{Deserialize, Serialize};
 
