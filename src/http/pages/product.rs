@@ -291,8 +291,13 @@ fn findings(findings: &[FindingFigures]) -> Markup {
 fn settings(product: &Product) -> Markup {
     let limit = |most: Option<i32>| most.map_or_else(|| "no limit".to_owned(), |most| most.to_string());
     let tests = match product.test_command.as_slice() {
-        [] => "none".to_owned(),
+        [] => "none, unless its product file says how".to_owned(),
         words => words.join(" "),
+    };
+    let decides = match product.tests.as_deref() {
+        Some("forge") => "the forge's checks alone",
+        Some(_) => "our own run of them, besides the forge's checks",
+        None => "our own run of them, where it is said how they run",
     };
     let names: Vec<String> =
         product.reviewers.iter().map(|it| it.name.clone().unwrap_or_else(|| it.kind.clone())).collect();
@@ -300,6 +305,7 @@ fn settings(product: &Product) -> Markup {
         ("Pull requests of others are judged", product.judging.clone()),
         ("Reviewers", if names.is_empty() { "builtin".to_owned() } else { names.join(", ") }),
         ("Tests", tests),
+        ("Whether tests pass is said by", decides.to_owned()),
         ("Merged by", product.merge_method.clone()),
         ("Open runs", limit(product.backlog)),
         ("Jobs at once", limit(product.concurrency)),

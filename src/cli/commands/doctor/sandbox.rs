@@ -6,12 +6,16 @@ use serde_json::{Value, json};
 
 use crate::{core::words::counted, workspace::Sandbox};
 
+/// The way out where no sandbox can work.
+const WITHOUT: &str = "where no worker has a sandbox, `aspora product put NAME --tests forge` lets the forge's checks decide alone";
+
 /// Tries the sandbox; a machine without one is no fault, since the worker may run on another.
 pub(super) async fn inspect(text: &mut String) -> Value {
     let sandbox = match Sandbox::find().await {
         Ok(sandbox) => sandbox,
         Err(unavailable) => {
             let _ = writeln!(text, "note {unavailable}");
+            let _ = writeln!(text, "     {WITHOUT}");
             return json!({ "works": false, "reason": unavailable.reason });
         }
     };
