@@ -1,96 +1,117 @@
-//! What a demonstration looks at after the merge: the tests of the base branch, and an answer of its service.
+//! What a demonstration looks at after the merge: the tests of the base branch, and answers of its service.
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
-use serde_json::{Value, json};
+use anyhow::Context as _;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::dev_server::DevServer;
 use crate::{
-    dev::{Answer, ask, unittest},
-    workspace::{Limits, Worktree},
+    dev::{Compared, Exchange, MainTests, ask, test_main},
+    workspace::{Sandbox, Worktree},
 };
 
-/// Where the risk checker answers, and what is asked of it: the example of the requirement.
-const RISK_CHECK: (&str, &str) = ("POST", "/api/v1/risk-check");
+/// The head of a base branch, checked out.
+pub(super) struct Merged<'a> {
+    sandbox: &'a Sandbox,
+    worktree: Worktree,
+    /// The head's short name.
+    pub(super) head: String,
+}
+
+/// A request to the merged service, its answer, and each field of it beside the expected one.
+#[derive(Debug, Serialize)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) answer: Value,
+    pub(super) compared: Vec<Compared>,
+}
 
 impl DevServer {
-    /// Runs a product's tests on the head of its base branch; the result as a sentence.
+    /// Checks out the head of a base branch.
     ///
     /// # Errors
     /// When the branch cannot be read.
-    pub async fn test_main(&self, repository: &str, branch: &str) -> anyhow::Result<String> {
-        let sandbox = match &self.sandbox {
-            Ok(sandbox) => sandbox,
-            Err(unavailable) => return Ok(unavailable.to_string()),
-        };
-        let (worktree, head) = self.checkout(repository, branch).await?;
-        let command = unittest();
-        let argv: Vec<&str> = command.iter().map(String::as_str).collect();
-        let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
-        let last = run.output.lines().rev().find(|line| line.starts_with("Ran ")).unwrap_or_default();
-        let result = if run.passed { "pass" } else { "FAIL" };
-        Ok(format!("the product's tests {result} on {branch} at {head} ({last})"))
-    }
-
-    /// Starts the service of the base branch, asks for the risk of a day, and compares the answer with the expected one,
-    /// number by number; the answer, and what came of it as a sentence. `None` if there is no sandbox.
-    ///
-    /// # Errors
-    /// When the service does not start or does not answer, or an answer differs; the message has both.
-    pub async fn check_risk(
+    pub(super) async fn merged<'a>(
         &self,
+        sandbox: &'a Sandbox,
         repository: &str,
         branch: &str,
-    ) -> anyhow::Result<Option<(Value, String)>> {
-        let Ok(sandbox) = &self.sandbox else { return Ok(None) };
-        let (worktree, head) = self.checkout(repository, branch).await?;
-        let asked =
-            json!({"user_id": "priya@aspora.com", "portfolio_value": 1_545_000, "daily_loss": -12_340});
-        let answer = ask(sandbox, worktree.path(), RISK_CHECK, &asked).await?;
-        compare(&answer)?;
-        let (method, path) = RISK_CHECK;
-        let said = format!("{method} {path} on {branch} at {head} answers as expected: {}", answer.body);
-        Ok(Some((answer.body, said)))
-    }
-
-    /// A checkout of the head of a branch, and the head's short name.
-    async fn checkout(&self, repository: &str, branch: &str) -> anyhow::Result<(Worktree, String)> {
+    ) -> anyhow::Result<Merged<'a>> {
         let mirror = self.app.workspaces(Arc::new(self.app.client()?))?.mirror(&repository.parse()?);
         mirror.fetch().await?;
         let head = mirror.branch(branch).await?;
         let head = head.with_context(|| format!("{repository} has no branch {branch}"))?;
-        Ok((mirror.worktree(&head).await?, head.short().to_owned()))
+        Ok(Merged { sandbox, worktree: mirror.worktree(&head).await?, head: head.short().to_owned() })
     }
 }
 
-/// Compares with the answer that the requirement's document shows.
-fn compare(answer: &Answer) -> anyhow::Result<()> {
-    let expected = json!({"risk_pct": -0.008, "status": "GREEN", "limit": -0.05, "remaining": 0.042});
-    let differs = |(key, value): &(&String, &Value)| answer.body.get(*key) != Some(*value);
-    let fields = expected.as_object().into_iter().flatten();
-    let wrong: Vec<String> =
-        fields.filter(differs).map(|(key, value)| format!("`{key}` is not {value}")).collect();
-    if answer.status != 200 || !wrong.is_empty() {
-        bail!("the risk check answers {} {}: {}", answer.status, answer.body, wrong.join(", "));
+impl Merged<'_> {
+    /// Runs all that the product has to test itself.
+    ///
+    /// # Errors
+    /// When set-up fails, or this machine cannot run it.
+    pub(super) async fn test(&self) -> anyhow::Result<MainTests> {
+        test_main(self.sandbox, self.worktree.path()).await
     }
-    Ok(())
+
+    /// Starts the service and compares its answers with the expected ones.
+    ///
+    /// # Errors
+    /// When the service does not start or does not answer; the message has the end of its log.
+    pub(super) async fn ask(&self, exchanges: &[Exchange]) -> anyhow::Result<Vec<Asked>> {
+        let answers = ask(self.sandbox, self.worktree.path(), exchanges).await?;
+        let asked = |(exchange, answer): (&Exchange, _)| {
+            let compared = exchange.compare(&answer);
+            let (method, path) = (exchange.method.clone(), exchange.path.clone());
+            Asked { method, path, answer: answer.body, compared }
+        };
+        Ok(exchanges.iter().zip(answers).map(asked).collect())
+    }
+}
+
+impl Asked {
+    /// Whether every field is as expected.
+    pub(super) fn fits(&self) -> bool {
+        self.compared.iter().all(|it| it.same)
+    }
+
+    /// The request, and each field as it was answered; beside what was expected where that is another.
+    pub(super) fn sentence(&self) -> String {
+        let field = |it: &Compared| match it.same {
+            true => format!("{} {}", it.field, it.answered),
+            false => format!("{} {} INSTEAD OF {}", it.field, it.answered, it.expected),
+        };
+        let fields: Vec<String> = self.compared.iter().map(field).collect();
+        let verdict = if self.fits() { "as expected" } else { "OTHERWISE THAN EXPECTED" };
+        format!("{} {} answers {verdict}: {}", self.method, self.path, fields.join(", "))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn each_number_of_the_risk_check_is_compared() {
-        let good = json!({"user_id": "a", "risk_pct": -0.008, "status": "GREEN", "limit": -0.05, "remaining": 0.042});
-        compare(&Answer { status: 200, body: good.clone() }).unwrap();
-        for key in ["risk_pct", "status", "limit", "remaining"] {
-            let mut body = good.clone();
-            body[key] = json!(0);
-            let refused = compare(&Answer { status: 200, body }).unwrap_err().to_string();
-            assert!(refused.ends_with(&format!("`{key}` is not {}", good[key])), "{refused}");
-        }
-        assert!(compare(&Answer { status: 500, body: good }).is_err());
+    fn an_answer_that_differs_is_shown_beside_the_expected_one() {
+        let compared = |answered: Value| {
+            let same = answered == json!(-0.008);
+            Compared { field: "risk_pct".to_owned(), expected: json!(-0.008), answered, same }
+        };
+        let asked = |answered| Asked {
+            method: "POST".to_owned(),
+            path: "/api/v1/risk-check".to_owned(),
+            answer: json!({}),
+            compared: vec![compared(answered)],
+        };
+        let good = asked(json!(-0.008)).sentence();
+        assert_eq!(good, "POST /api/v1/risk-check answers as expected: risk_pct -0.008");
+        let bad = asked(json!(-0.8)).sentence();
+        assert!(bad.ends_with("OTHERWISE THAN EXPECTED: risk_pct -0.8 INSTEAD OF -0.008"), "{bad}");
+        assert!(asked(json!(-0.008)).fits() && !asked(Value::Null).fits());
     }
 }

@@ -3,6 +3,7 @@
 mod after_merge;
 pub mod app;
 mod args;
+mod board;
 mod client;
 mod commands;
 pub mod dev_server;

@@ -57,6 +57,24 @@ impl Printer {
         }
     }
 
+    /// Prints text beside the result unchanged and flushes it.
+    pub(crate) fn aside_raw(&self, text: &str) -> anyhow::Result<()> {
+        match self.format {
+            Format::Text => self.raw(text),
+            Format::Json => Ok(write!(io::stderr().lock(), "{text}")?),
+        }
+    }
+
+    /// Whether text beside the result goes to a terminal that can be redrawn.
+    pub(crate) fn is_on_terminal(&self) -> bool {
+        let can_redraw = std::env::var_os("TERM").is_some_and(|name| name != "dumb");
+        can_redraw
+            && match self.format {
+                Format::Text => io::stdout().is_terminal(),
+                Format::Json => io::stderr().is_terminal(),
+            }
+    }
+
     /// Prints an event beside the result.
     pub(crate) fn aside_event(&self, event: &Event) -> anyhow::Result<()> {
         self.aside(&history::line(event, self.paint))

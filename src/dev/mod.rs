@@ -4,6 +4,7 @@ mod acting;
 mod ask;
 pub mod ci;
 pub mod github;
+mod main_tests;
 pub mod model;
 pub mod oidc;
 mod own_tests;
@@ -11,13 +12,15 @@ mod people;
 pub mod postgres;
 pub mod product;
 mod scan;
+pub mod showcase;
 mod stand_ins;
 pub mod templates;
 
 pub use self::{
     acting::{Acting, Given, app_permissions, give},
-    ask::{Answer, ask},
+    ask::{Answer, Compared, Exchange, ask},
     ci::checks_of,
+    main_tests::{MainTests, set_up, test_main},
     people::{Person, admit, people},
     stand_ins::{Needs, StandIns, unittest},
 };

@@ -83,6 +83,26 @@ impl OwnTests {
         run.map_err(|error| error.to_string())
     }
 
+    /// Runs lint, tests with coverage and the cases that start the whole service, of each product until one fails; the last
+    /// run, and all lines.
+    pub(super) async fn run_everything(&self, sandbox: &Sandbox) -> Result<(TestRun, Vec<String>), String> {
+        let (mut last, mut all) = (None, Vec::new());
+        for (build, recipe, layer) in &self.builds {
+            let tests = build.coverage.as_ref().map_or(&build.test, |coverage| &coverage.run);
+            let mut lines: Vec<String> = build.lint.iter().chain(tests).cloned().collect();
+            lines.extend(self.lines(build, Which::Integration));
+            let run = sandbox.test(&self.tree, recipe, layer.as_ref(), Commands::Lines(&lines)).await;
+            all.append(&mut lines);
+            let run = run.map_err(|error| error.to_string())?;
+            let passed = run.passed;
+            last = Some(run);
+            if !passed {
+                break;
+            }
+        }
+        Ok((last.ok_or("the product file names no product")?, all))
+    }
+
     fn lines(&self, build: &Build, which: Which) -> Vec<String> {
         let (script, is_integration) = match which {
             Which::All => return build.test.clone(),
@@ -138,7 +158,7 @@ fn files(tree: &Path) -> std::io::Result<Vec<String>> {
 }
 
 /// The last 4,000 characters of an output.
-fn end(output: &str) -> &str {
+pub(super) fn end(output: &str) -> &str {
     let skip = output.len().saturating_sub(4_000);
     let begin = (skip..=output.len()).find(|&at| output.is_char_boundary(at)).unwrap_or(0);
     &output[begin..]

@@ -15,7 +15,7 @@ use super::{
     model::{Script, ScriptedModel},
     people::{self, Person},
     postgres::Cluster,
-    product,
+    product, showcase,
 };
 use crate::{
     core::requirement::{ProductName, RepoName},
@@ -227,7 +227,9 @@ fn watched(cluster: Cluster) -> Arc<Cluster> {
 
 fn script() -> anyhow::Result<Script> {
     let file = |name: &str| product::script_file(name).map(str::to_owned);
-    Script::from_dir_text(product::SCRIPT, file).context("read the scripted model's script")
+    let embedded =
+        Script::from_dir_text(product::SCRIPT, file).context("read the scripted model's script")?;
+    Ok(showcase::script()?.before(embedded))
 }
 
 fn any_port() -> SocketAddr {

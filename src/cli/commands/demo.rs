@@ -1,7 +1,10 @@
-//! `aspora demo`: one requirement from its submission to the merge, printed as it happens.
+//! `aspora demo`: one requirement from its submission to the merge, printed as it happens; or three side by side.
 //!
 //! It talks to its own server over REST, like any client. An interrupted demo continues where it stopped; after
 //! a complete one, the next starts in an empty directory.
+
+mod all;
+mod progress;
 
 use std::{
     fs,
@@ -14,6 +17,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -22,6 +26,7 @@ use crate::{
     api::{Assessment, Fact, Finding, NewRequirement, Run},
     cli::{app::stop_on_signal, dev_server::DevServer, settings::Settings, text::short},
     core::words::counted,
+    dev::showcase,
 };
 
 /// The requirement that the scripted model knows how to implement.
@@ -37,6 +42,9 @@ pub(crate) struct Demo {
     /// Port of the server; 0 picks a free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Take three new products, wealth, ecm and fincrime, each through a requirement to its merge, side by side.
+    #[arg(long, conflicts_with = "credential")]
+    all: bool,
     /// What to act as at the GitHub twin.
     #[arg(long, value_enum, default_value_t = ActAs::App)]
     credential: ActAs,
@@ -48,8 +56,8 @@ pub(crate) struct Demo {
 /// The progress of a demo, kept in its directory.
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
-    /// The idempotency key of the requirement.
-    key: Uuid,
+    /// The idempotency key of each requirement.
+    keys: Vec<Uuid>,
     ended: bool,
 }
 
@@ -65,29 +73,31 @@ struct Summary {
     findings: usize,
     merged_sha: Option<String>,
     /// What the merged service answered; nothing without a sandbox.
-    risk_check: Option<serde_json::Value>,
+    risk_check: Option<Value>,
     /// Steps that returned an outcome.
     steps: usize,
     /// From the start of the demo to the end of the run.
     wall_ms: u128,
 }
 
-/// Runs the demo; [`Exit::Success`] only if the change was merged.
+/// Runs the demo; [`Exit::Success`] only if every change was merged, and with `--all` is as it should be.
 ///
 /// # Errors
 /// When a part cannot start or the server stops.
 pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit> {
     let (began, settings, stop) = (Instant::now(), Settings::from_env()?, stop_on_signal()?);
-    let folder = options.data.clone().unwrap_or_else(default_folder);
-    let marker = prepare(&folder, options.data.is_some())?;
+    let folder = options.data.clone().unwrap_or_else(|| default_folder(options.all));
+    let requirements = if options.all { showcase::ALL.len() } else { 1 };
+    let marker = prepare(&folder, options.data.is_some(), requirements)?;
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
     let server =
         DevServer::open(&settings, &folder, listen, (options.credential.into(), 0), stop.clone()).await?;
-    server.add_wealth().await?;
     printer.aside(&format!("Aspora runs on {} ({})", server.url, server.describe_parts()))?;
-    printer.aside(&server.describe_credential().await?)?;
-    let followed = follow(&server, &marker, printer, began, stop).await;
-    let Ok((exit, run)) = followed else {
+    let followed = match options.all {
+        true => all::follow(&server, (&folder, &marker), printer, began, stop).await,
+        false => follow(&server, &marker, printer, began, stop).await,
+    };
+    let Ok((exit, page)) = followed else {
         server.close().await?;
         return followed.map(|(exit, _)| exit);
     };
@@ -101,20 +111,22 @@ pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
     } else {
         server.close().await?;
         let program = std::env::args().next().unwrap_or_else(|| "aspora".to_owned());
-        let page = format!("http://127.0.0.1:8080/runs/{run}");
+        let page = format!("http://127.0.0.1:8080{page}");
         printer.aside(&format!("To look around: {program} dev --data {}, then {page}", folder.display()))?;
     }
     Ok(exit)
 }
 
-/// Submits the requirement, follows its run to the end and prints the results.
+/// Submits the requirement, follows its run to the end and prints the results; also the path of its page.
 async fn follow(
     server: &DevServer,
     marker: &Marker,
     printer: &Printer,
     began: Instant,
     stop: CancellationToken,
-) -> anyhow::Result<(Exit, Uuid)> {
+) -> anyhow::Result<(Exit, String)> {
+    server.add_wealth().await?;
+    printer.aside(&server.describe_credential().await?)?;
     let client = Client::new(&server.url.parse()?, Some(server.key.reveal()))?;
     let new = NewRequirement {
         budget: None,
@@ -125,7 +137,7 @@ async fn follow(
         requested_by: None,
         supersedes: None,
     };
-    let accepted = client.submit_once(&new, marker.key).await?;
+    let accepted = client.submit_once(&new, marker.keys[0]).await?;
     printer.aside(&format!("“{BODY}”\n{}\n", accepted.page_url))?;
     let mut steps = 0;
     let following = client.follow(accepted.run_id, |event| {
@@ -142,11 +154,7 @@ async fn follow(
     printer.aside(&results(&run, &findings, verdict.as_ref()))?;
     let mut risk_check = None;
     if run.progress.merged.is_some() {
-        printer.aside(&server.test_main(&run.repository, &run.base_branch).await?)?;
-        if let Some((answer, said)) = server.check_risk(&run.repository, &run.base_branch).await? {
-            printer.aside(&said)?;
-            risk_check = Some(answer);
-        }
+        risk_check = look_at_main(server, &run, printer).await?;
     }
     let summary = Summary {
         run_id: run.id,
@@ -161,7 +169,31 @@ async fn follow(
     };
     let merged = summary.end == "succeeded" && summary.merged_sha.is_some();
     printer.result(&summary)?;
-    Ok((if merged { Exit::Success } else { Exit::RunNotSucceeded }, run.id))
+    Ok((if merged { Exit::Success } else { Exit::RunNotSucceeded }, format!("/runs/{}", run.id)))
+}
+
+/// Tests the merged product and asks its service; what it answered, nothing without a sandbox.
+async fn look_at_main(server: &DevServer, run: &Run, printer: &Printer) -> anyhow::Result<Option<Value>> {
+    let sandbox = match &server.sandbox {
+        Ok(sandbox) => sandbox,
+        Err(unavailable) => {
+            printer.aside(&unavailable.to_string())?;
+            return Ok(None);
+        }
+    };
+    let branch = &run.base_branch;
+    let merged = server.merged(sandbox, &run.repository, branch).await?;
+    let tests = merged.test().await?;
+    let (result, head) = (if tests.passed { "pass" } else { "FAIL" }, &merged.head);
+    printer.aside(&format!("the product's tests {result} on {branch} at {head} ({})", tests.said))?;
+    let asked = merged.ask(&showcase::WEALTH.example()?).await?;
+    for it in &asked {
+        printer.aside(&format!("on {branch} at {head}: {}", it.sentence()))?;
+        if !it.fits() {
+            bail!("the merged service answers otherwise than its requirement's document: {}", it.answer);
+        }
+    }
+    Ok(asked.into_iter().next().map(|it| it.answer))
 }
 
 /// The findings, the checks and the commits, as text.
@@ -199,11 +231,18 @@ fn results(run: &Run, findings: &[Finding], verdict: Option<&Assessment>) -> Str
     lines.join("\n")
 }
 
-/// Prepares the directory: an empty one, or that of an interrupted demo with its progress.
-fn prepare(folder: &Path, named: bool) -> anyhow::Result<Marker> {
+/// Prepares the directory: an empty one, or that of an interrupted demo of as many requirements with its progress.
+fn prepare(folder: &Path, named: bool, requirements: usize) -> anyhow::Result<Marker> {
     let file = folder.join("demo.json");
     let former: Option<Marker> = fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
     if let Some(marker) = former {
+        let shown = folder.display();
+        if marker.keys.len() != requirements {
+            bail!("{shown} has another demo (with or without --all); choose another directory with --data");
+        }
+        if marker.ended && named && requirements > 1 {
+            bail!("the demo in {shown} has ended; choose another directory with --data");
+        }
         if !marker.ended {
             return Ok(marker);
         }
@@ -217,7 +256,8 @@ fn prepare(folder: &Path, named: bool) -> anyhow::Result<Marker> {
     if owner != user {
         bail!("{} belongs to another user; choose another directory with --data", folder.display());
     }
-    let marker = Marker { key: Uuid::new_v4(), ended: false };
+    let keys = std::iter::repeat_with(Uuid::new_v4).take(requirements).collect();
+    let marker = Marker { keys, ended: false };
     save(folder, &marker)?;
     Ok(marker)
 }
@@ -228,6 +268,8 @@ fn save(folder: &Path, marker: &Marker) -> anyhow::Result<()> {
 }
 
 /// Below the temporary directory, which the account that Postgres runs under can access.
-fn default_folder() -> PathBuf {
-    std::env::temp_dir().join(format!("aspora-demo-{}", rustix::process::geteuid().as_raw()))
+fn default_folder(all: bool) -> PathBuf {
+    let (user, name) =
+        (rustix::process::geteuid().as_raw(), if all { "aspora-demo-all" } else { "aspora-demo" });
+    std::env::temp_dir().join(format!("{name}-{user}"))
 }

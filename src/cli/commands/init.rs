@@ -58,8 +58,9 @@ pub(crate) struct Init {
     dir: Option<PathBuf>,
 }
 
+/// A product that was made.
 #[derive(Debug, Serialize)]
-struct Made {
+pub(super) struct Made {
     product: String,
     template: String,
     folder: PathBuf,
@@ -67,32 +68,39 @@ struct Made {
     commit: String,
 }
 
-/// Writes the files and commits them.
+/// Makes a product, and says how to go on.
 ///
 /// # Errors
-/// When the folder holds something, cannot be written, or git refuses; the message says what to do.
+/// As [`make`].
 pub(crate) fn run(printer: &Printer, new: &Init) -> anyhow::Result<Exit> {
     let folder = new.dir.clone().unwrap_or_else(|| PathBuf::from(new.name.as_str()));
-    let template = Template::from(new.template);
-    let files = new_product(&new.name, template);
-    let shown = folder.display().to_string();
-    prepare(&folder)?;
-    for file in &files {
-        write(&folder, file).with_context(|| format!("write {} in {shown}", file.path))?;
-    }
-    let commit = commit(&folder)?;
+    let made = make(&new.name, new.template.into(), folder)?;
     let text = format!(
         "{shown} is the repository of `{name}`: {files} in one commit, {short}.\n\
          Its README.md says how to test and serve it, without Aspora.\n\
          To have requirements done there: aspora dev --product {name}={shown}",
-        name = new.name,
-        files = counted(files.len(), "file"),
-        short = &commit[..commit.len().min(12)],
+        shown = made.folder.display(),
+        name = made.product,
+        files = counted(made.files, "file"),
+        short = &made.commit[..made.commit.len().min(12)],
     );
-    let product = new.name.as_str().to_owned();
-    let made = Made { product, template: template.to_string(), folder, files: files.len(), commit };
     printer.say(&text, &made)?;
     Ok(Exit::Success)
+}
+
+/// Writes the files of a product into an empty or missing folder and commits them.
+///
+/// # Errors
+/// When the folder holds something, cannot be written, or git refuses; the message says what to do.
+pub(super) fn make(name: &ProductName, template: Template, folder: PathBuf) -> anyhow::Result<Made> {
+    let files = new_product(name, template);
+    prepare(&folder)?;
+    for file in &files {
+        write(&folder, file).with_context(|| format!("write {} in {}", file.path, folder.display()))?;
+    }
+    let commit = commit(&folder)?;
+    let product = name.as_str().to_owned();
+    Ok(Made { product, template: template.to_string(), folder, files: files.len(), commit })
 }
 
 fn prepare(folder: &Path) -> anyhow::Result<()> {

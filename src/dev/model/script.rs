@@ -40,11 +40,13 @@ struct Entry {
     #[serde(default)]
     unless: Vec<String>,
     file: String,
+    #[serde(default)]
+    then: Vec<String>,
 }
 
 impl Script {
-    /// Reads a listing (`[[answer]] task = …, when = […], unless = […], file = …`); `file` returns the text of a
-    /// file that the listing names.
+    /// Reads a listing (`[[answer]] task = …, when = […], unless = […], file = …, then = […]`); `file` returns the text of a
+    /// file that the listing names. An answer is the text of its `file`, followed by those of `then`.
     ///
     /// # Errors
     /// When the listing is not such TOML, or names a file that does not exist.
@@ -52,9 +54,13 @@ impl Script {
         let listing: Listing = toml::from_str(toml).context("read the script's listing")?;
         let mut rules = Vec::new();
         for entry in listing.answer {
-            let Some(answer) = file(&entry.file) else {
-                bail!("the script names `{}`, which does not exist", entry.file);
-            };
+            let mut answer = String::new();
+            for name in std::iter::once(&entry.file).chain(&entry.then) {
+                let Some(text) = file(name) else {
+                    bail!("the script names `{name}`, which does not exist");
+                };
+                answer.push_str(&text);
+            }
             rules.push(Rule { task: entry.task, when: entry.when, unless: entry.unless, answer });
         }
         Ok(Self { rules })
@@ -65,6 +71,13 @@ impl Script {
     pub fn with(mut self, task: Task, when: &[&str], unless: &[&str], answer: &str) -> Self {
         let own = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
         self.rules.push(Rule { task, when: own(when), unless: own(unless), answer: answer.to_owned() });
+        self
+    }
+
+    /// The rules of this script, then those of the other.
+    #[must_use]
+    pub fn before(mut self, other: Self) -> Self {
+        self.rules.extend(other.rules);
         self
     }
 
@@ -90,6 +103,7 @@ mod tests {
         when = ["a", "b"]
         unless = ["c"]
         file = "first.txt"
+        then = ["more.txt"]
 
         [[answer]]
         task = "review"
@@ -99,16 +113,29 @@ mod tests {
     #[test]
     fn the_first_rule_that_matches_answers() {
         let script = Script::from_dir_text(LISTING, |name| Some(format!("<{name}>"))).unwrap();
-        for (text, answer) in [("a b", "<first.txt>"), ("a", "<last.txt>"), ("a b c", "<last.txt>")] {
+        for (text, answer) in [("a b", "<first.txt><more.txt>"), ("a", "<last.txt>"), ("a b c", "<last.txt>")]
+        {
             assert_eq!(script.answer(Task::Review, text), Some(answer), "{text}");
         }
         assert_eq!(script.answer(Task::Generate, "a b"), None);
     }
 
     #[test]
+    fn of_two_scripts_the_first_answers_before_the_second() {
+        let one = |answer: &str| Script::default().with(Task::Review, &["a"], &[], answer);
+        let both =
+            one("first").before(one("second")).before(Script::default().with(Task::Review, &[], &[], "rest"));
+        assert_eq!(both.answer(Task::Review, "a"), Some("first"));
+        assert_eq!(both.answer(Task::Review, "b"), Some("rest"));
+    }
+
+    #[test]
     fn a_wrong_listing_is_refused_with_its_error() {
         let refused = |toml: &str| format!("{:#}", Script::from_dir_text(toml, |_| None).unwrap_err());
         assert!(refused(LISTING).contains("`first.txt`, which does not exist"));
+        let missing =
+            Script::from_dir_text(LISTING, |name| (name != "more.txt").then(String::new)).unwrap_err();
+        assert!(missing.to_string().contains("`more.txt`, which does not exist"));
         assert!(refused(&LISTING.replace("unless", "unles")).contains("unles"));
         assert!(refused(&LISTING.replace("review", "revue")).contains("revue"));
     }

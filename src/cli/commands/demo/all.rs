@@ -1,0 +1,318 @@
+//! `aspora demo --all`: three new products, each from `product init` through a requirement to its merge, side by side.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context as _, bail};
+use futures::future::try_join_all;
+use serde::Serialize;
+use tokio::sync::mpsc::unbounded_channel;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    super::{Client, Exit, Printer, init, plain},
+    Marker, progress,
+};
+use crate::{
+    api::{NewRequirement, Run},
+    cli::{after_merge::Asked, board::Board, dev_server::DevServer},
+    core::words::counted,
+    dev::{
+        MainTests,
+        github::ReviewEvent,
+        set_up,
+        showcase::{ALL, Showcase},
+        templates::Template,
+    },
+    workspace::Sandbox,
+};
+
+/// What can be done where set-up fails.
+const WITHOUT_SET_UP: &str = "set-up needs a registry of Python packages: PyPI, or the one that PIP_INDEX_URL or \
+                              pip.conf names. `aspora demo`, without --all, needs none";
+
+/// The result, as JSON.
+#[derive(Debug, Serialize)]
+struct Summary {
+    products: Vec<Outcome>,
+    /// What the set-up of the three took; next to nothing where their layer was there.
+    set_up_ms: u128,
+    /// From the start of the demo to its end.
+    wall_ms: u128,
+}
+
+/// What became of one product.
+#[derive(Debug, Serialize)]
+struct Outcome {
+    product: String,
+    run_id: Uuid,
+    /// How the run ended: `succeeded`, `failed`, `blocked`, `cancelled`.
+    end: String,
+    tier: Option<String>,
+    /// What went back to the model, a sentence each.
+    sent_back: Vec<String>,
+    /// The people of the twin who approved the head that was merged.
+    approved_by: Vec<String>,
+    pull_url: Option<String>,
+    merged_sha: Option<String>,
+    /// The tests of the base branch after the merge.
+    main: Option<MainTests>,
+    /// What the merged service answered.
+    answers: Vec<Asked>,
+    /// What went wrong.
+    fault: Option<String>,
+    /// From the submission to the last answer.
+    wall_ms: u128,
+}
+
+/// What all products share.
+struct Stage<'a> {
+    server: &'a DevServer,
+    sandbox: &'a Sandbox,
+    client: Client,
+    board: Board,
+}
+
+/// Makes the products and follows their requirements; also the path of the page to look at.
+///
+/// # Errors
+/// When the parts that it needs are not there, set-up fails, or it is interrupted.
+pub(super) async fn follow(
+    server: &DevServer,
+    (folder, marker): (&Path, &Marker),
+    printer: &Printer,
+    began: Instant,
+    stop: CancellationToken,
+) -> anyhow::Result<(Exit, String)> {
+    let sandbox = match &server.sandbox {
+        Ok(sandbox) => sandbox,
+        Err(unavailable) => bail!(
+            "--all runs the products' own tests and services in the sandbox. {unavailable}. \
+             `aspora demo`, without --all, does without"
+        ),
+    };
+    let stage = Stage {
+        server,
+        sandbox,
+        client: Client::new(&server.url.parse()?, Some(server.key.reveal()))?,
+        board: Board::new(*printer, &ALL.map(|it| it.name)),
+    };
+    let work = async {
+        let set_up_ms = stage.prepare(folder).await?;
+        let all = ALL.iter().zip(&marker.keys).enumerate();
+        let products = try_join_all(all.map(|(row, (it, key))| stage.one(row, it, *key))).await?;
+        anyhow::Ok(Summary { products, set_up_ms, wall_ms: began.elapsed().as_millis() })
+    };
+    let summary = tokio::select! {
+        summary = work => summary?,
+        error = stage.board.redraw() => return error.map(|()| (Exit::Success, String::new())),
+        () = stop.cancelled() => bail!("interrupted; run it again to continue"),
+    };
+    for outcome in &summary.products {
+        printer.aside(&outcome.text())?;
+    }
+    let seconds = |millis: u128| format!("{}.{} s", millis / 1000, millis % 1000 / 100);
+    let (wall, set_up) = (seconds(summary.wall_ms), seconds(summary.set_up_ms));
+    printer.aside(&format!("\n{} in {wall}, {set_up} of them for set-up", counted(ALL.len(), "product")))?;
+    printer.result(&summary)?;
+    let is_good = summary.products.iter().all(Outcome::is_good);
+    Ok((if is_good { Exit::Success } else { Exit::RunNotSucceeded }, "/".to_owned()))
+}
+
+impl Stage<'_> {
+    /// Makes the products, adds them and sets them up; the milliseconds of set-up.
+    async fn prepare(&self, folder: &Path) -> anyhow::Result<u128> {
+        if self.server.stand_ins.twin().is_none() {
+            bail!("--all needs the GitHub twin, whose people approve: unset GITHUB_APP_ID and GITHUB_TOKEN");
+        }
+        let mut folders = Vec::new();
+        for it in &ALL {
+            let made = make(folder, it)?;
+            self.server.add_local(&it.name.parse()?, &made, false).await?;
+            let repository = self.client.product(it.name).await?.product.repository;
+            if repository != format!("local/{}", it.name) {
+                bail!("the database has a product `{}` in {repository}: unset DATABASE_URL", it.name);
+            }
+            folders.push(made);
+        }
+        let what =
+            "three products by `product init --template fastapi`, each with a policy of its own kind, in";
+        self.board.say(&format!("{what} {}", folder.join("products").display()))?;
+        let began = Instant::now();
+        for row in 0..ALL.len() {
+            self.board.set(row, "set-up: pip installs what its tests need into a layer of the sandbox")?;
+        }
+        // Their dependency files are the same, so that the first makes the layer of all.
+        for (folder, it) in folders.iter().zip(&ALL) {
+            if let Err(said) = set_up(self.sandbox, folder).await {
+                bail!("{}: {said}\n{WITHOUT_SET_UP}", it.name);
+            }
+        }
+        Ok(began.elapsed().as_millis())
+    }
+
+    /// One product, from its requirement to the answers of its merged service.
+    async fn one(&self, row: usize, it: &Showcase, key: Uuid) -> anyhow::Result<Outcome> {
+        let began = Instant::now();
+        let (title, body) = it.requirement();
+        let new = NewRequirement {
+            budget: None,
+            product: it.name.to_owned(),
+            title: title.to_owned(),
+            body: body.to_owned(),
+            priority: 3,
+            requested_by: None,
+            supersedes: None,
+        };
+        let accepted = self.client.submit_once(&new, key).await?;
+        self.board.say(&format!("{:<9} “{title}”: {}", it.name, accepted.page_url))?;
+        let (run, mut sent_back, approved_by) = self.watch(row, accepted.run_id).await?;
+        let tests = self.client.tests(run.id).await?;
+        sent_back.splice(0..0, progress::red_drafts(tests.iter().filter(|it| it.purpose == "draft").count()));
+        let mut outcome = Outcome {
+            product: it.name.to_owned(),
+            run_id: run.id,
+            end: run.ended_as.clone().unwrap_or_default(),
+            tier: run.progress.tier.clone(),
+            sent_back,
+            approved_by,
+            pull_url: run.pull_url.clone(),
+            merged_sha: run.progress.merged.clone(),
+            main: None,
+            answers: Vec::new(),
+            fault: run.reason.clone().filter(|_| run.progress.merged.is_none()),
+            wall_ms: 0,
+        };
+        if run.progress.merged.is_some()
+            && let Err(error) = self.look_at_main(row, it, &run, &mut outcome).await
+        {
+            outcome.fault = Some(format!("{error:#}"));
+        }
+        outcome.wall_ms = began.elapsed().as_millis();
+        let done = if outcome.is_good() { "done: merged, tested and asked" } else { "NOT as it should be" };
+        self.board.set(row, done)?;
+        Ok(outcome)
+    }
+
+    /// Follows a run to its end, and lets people approve where it waits for them; also what was sent back, and who approved.
+    async fn watch(&self, row: usize, run: Uuid) -> anyhow::Result<(Run, Vec<String>, Vec<String>)> {
+        let (events, mut arrived) = unbounded_channel();
+        let following = self.client.follow(run, move |event| Ok(events.send(event.clone())?));
+        let acting = async {
+            let (mut sent_back, mut approved) = (Vec::new(), Vec::new());
+            while let Some(event) = arrived.recv().await {
+                sent_back.extend(progress::sent_back(&event));
+                let run = self.client.run(run).await?;
+                self.board.set(row, &progress::line(&run))?;
+                if run.state == "waiting" {
+                    approved.extend(self.approve(&run).await?);
+                }
+            }
+            Ok((sent_back, approved))
+        };
+        let (run, (sent_back, approved)) = tokio::try_join!(following, acting)?;
+        Ok((run, sent_back, approved))
+    }
+
+    /// Lets as many people of the twin approve the head as its last verdict asks for; their logins.
+    async fn approve(&self, run: &Run) -> anyhow::Result<Vec<String>> {
+        let (Some(head), Some(number)) = (&run.progress.head, run.progress.pull) else {
+            return Ok(Vec::new());
+        };
+        let all = self.client.assessments(run.id).await?;
+        let verdict = all.iter().find(|it| it.stage == "verdict" && it.head_sha == *head);
+        let Some(approvals) = verdict.and_then(|it| it.report.get("approvals")) else {
+            return Ok(Vec::new());
+        };
+        let count =
+            |key: &str| approvals[key].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
+        let missing = count("needed").saturating_sub(count("counted"));
+        let has_said = |login: &str| {
+            let said = approvals["people"].as_array().into_iter().flatten();
+            said.filter_map(|it| it["login"].as_str()).any(|it| it == login)
+        };
+        let people = self.server.stand_ins.people()?.into_iter();
+        let may = people.filter(|it| ["admin", "write"].contains(&it.permission) && !has_said(it.login));
+        let twin = self.server.stand_ins.twin().context("the GitHub twin does not run")?;
+        let mut approved = Vec::new();
+        for person in may.take(missing) {
+            let number = i64::try_from(number).context("read the number of the pull request")?;
+            let approve = ReviewEvent::Approve;
+            twin.review_as(person.login, &run.repository, number, approve, "I have read it.").await?;
+            approved.push(person.login.to_owned());
+        }
+        if !approved.is_empty() {
+            let tier = run.progress.tier.as_deref().unwrap_or("unknown");
+            let (name, who) = (&run.product, approved.join(" and "));
+            let asks = counted(count("needed"), "approval");
+            self.board.say(&format!(
+                "{name:<9} the tier is {tier} and asks for {asks} by people: {who} approved"
+            ))?;
+        }
+        Ok(approved)
+    }
+
+    /// Tests the merged product and asks its service.
+    async fn look_at_main(
+        &self,
+        row: usize,
+        it: &Showcase,
+        run: &Run,
+        to: &mut Outcome,
+    ) -> anyhow::Result<()> {
+        let merged = self.server.merged(self.sandbox, &run.repository, &run.base_branch).await?;
+        let (name, head) = (&run.base_branch, &merged.head);
+        self.board.set(row, &format!("merged    all its tests run on {name} at {head}"))?;
+        to.main = Some(merged.test().await?);
+        self.board.set(row, &format!("merged    its service of {name} at {head} is started and asked"))?;
+        to.answers = merged.ask(&it.example()?).await?;
+        Ok(())
+    }
+}
+
+impl Outcome {
+    /// Whether it was merged, its tests pass, and its service answers as expected.
+    fn is_good(&self) -> bool {
+        let is_tested = self.main.as_ref().is_some_and(|main| main.passed);
+        let is_answered = !self.answers.is_empty() && self.answers.iter().all(Asked::fits);
+        self.fault.is_none() && self.merged_sha.is_some() && is_tested && is_answered
+    }
+
+    /// All of it, a line each.
+    fn text(&self) -> String {
+        let tier = self.tier.as_deref().unwrap_or("unknown");
+        let mut lines = vec![format!("\n{}: {}, tier {tier}", self.product, self.end)];
+        lines.extend(self.sent_back.iter().map(|it| plain(it)));
+        lines.push(match self.approved_by.as_slice() {
+            [] => "approved by no person: the policy asks for none".to_owned(),
+            people => format!("approved by {}, of the GitHub twin", people.join(" and ")),
+        });
+        lines.extend(self.pull_url.as_deref().map(plain));
+        if let Some(main) = &self.main {
+            let result = if main.passed { "pass" } else { "FAIL" };
+            lines.push(format!("on main {}: {result} ({})", main.commands.join(", "), main.said));
+        }
+        lines.extend(self.answers.iter().map(|it| plain(&it.sentence())));
+        lines.extend(self.fault.as_ref().map(|fault| format!("FAULT: {fault}")));
+        lines.join("\n  ")
+    }
+}
+
+/// The folder of a product, made unless an interrupted demo made it.
+fn make(folder: &Path, it: &Showcase) -> anyhow::Result<PathBuf> {
+    let products = folder.join("products");
+    let (made, begun) = (products.join(it.name), products.join(format!("{}.begun", it.name)));
+    if !made.exists() {
+        // Under its own name only once it has its commit.
+        if begun.exists() {
+            fs::remove_dir_all(&begun).with_context(|| format!("delete {}", begun.display()))?;
+        }
+        init::make(&it.name.parse()?, Template::FastApi, begun.clone())?;
+        fs::rename(&begun, &made).with_context(|| format!("name the folder {}", made.display()))?;
+    }
+    Ok(made)
+}

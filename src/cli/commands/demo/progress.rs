@@ -1,0 +1,55 @@
+//! Where a run is, on one line for people, and what went back to the model on its way.
+
+use crate::{
+    api::{Event, Fact, Run},
+    cli::text::short,
+    core::words::counted,
+};
+
+/// The step of a run, the round of its remediation, and what it does or waits for.
+pub(super) fn line(run: &Run) -> String {
+    let step = run.step.as_deref().unwrap_or("");
+    let does = match run.state.as_str() {
+        "waiting" => format!("waits for {}", run.waiting_for.as_deref().unwrap_or("others")),
+        "paused" => format!("is paused: {}", run.paused.as_ref().map_or("", |it| it.reason.as_str())),
+        "ended" => return end(run),
+        _ => does(step).to_owned(),
+    };
+    let round = run.visits.get("remediate").map(|round| format!("round {round}, ")).unwrap_or_default();
+    format!("{step:<9} {round}{does}")
+}
+
+fn end(run: &Run) -> String {
+    match &run.progress.merged {
+        Some(merged) => format!("merged as {}", short(merged)),
+        None => {
+            format!("{}: {}", run.ended_as.as_deref().unwrap_or("ended"), run.reason.as_deref().unwrap_or(""))
+        }
+    }
+}
+
+fn does(step: &str) -> &'static str {
+    match step {
+        "generate" => "the model writes, and its tests run before the push",
+        "gate" | "recheck" => "the policy judges the files and our run of the tests",
+        "review" | "rerun" => "the change is reviewed",
+        "remediate" => "the model mends, and its tests run before the push",
+        "verdict" => "every fact of this head is judged",
+        "update" => "the branch takes over the base",
+        "merge" => "the cleared head is merged",
+        _ => "",
+    }
+}
+
+/// What an event sent back to the model, in a sentence; nothing for any other event.
+pub(super) fn sent_back(event: &Event) -> Option<String> {
+    let (Fact::Answered { outcome, note, .. }, Some(step)) = (&event.fact, &event.step) else { return None };
+    matches!(outcome.as_str(), "blocked" | "findings").then(|| format!("{step} sent it back: {note}"))
+}
+
+/// Drafts whose own tests were red, in a sentence; nothing without one.
+pub(super) fn red_drafts(drafts: usize) -> Option<String> {
+    (drafts > 0).then(|| {
+        format!("its own tests sent back {}: nothing of that was pushed", counted(drafts, "red draft"))
+    })
+}
