@@ -1,6 +1,7 @@
 //! A line for each of several things that go on at once: redrawn on a terminal, otherwise printed whenever it changes.
 
 use std::{
+    convert::Infallible,
     fmt::Write as _,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -9,7 +10,7 @@ use std::{
 use super::{Printer, text::plain};
 
 /// How often a terminal is redrawn, for the seconds.
-pub(super) const REDRAW: Duration = Duration::from_secs(1);
+const REDRAW: Duration = Duration::from_secs(1);
 
 /// A board of rows; those who change it share it.
 pub(super) struct Board {
@@ -61,11 +62,11 @@ impl Board {
         if self.is_live { self.draw(&mut self.locked(), text) } else { self.printer.aside(text) }
     }
 
-    /// Redraws the seconds, until this is dropped.
+    /// Redraws the seconds, for as long as it can be printed.
     ///
     /// # Errors
     /// When it cannot be printed.
-    pub(super) async fn redraw(&self) -> anyhow::Result<()> {
+    pub(super) async fn redraw(&self) -> anyhow::Result<Infallible> {
         let mut ticks = tokio::time::interval(REDRAW);
         loop {
             ticks.tick().await;

@@ -69,10 +69,9 @@ impl DevServer {
         folder: &Path,
         listen: SocketAddr,
         (acting, forge_port): (Acting, u16),
-        stop: CancellationToken,
+        (sandbox, stop): (Result<Sandbox, Unavailable>, CancellationToken),
     ) -> anyhow::Result<Self> {
         let lock = lock(folder, LOCK_WAIT).await?;
-        let sandbox = Sandbox::find().await;
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("listen on {listen}; choose another port with --port"))?;

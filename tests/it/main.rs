@@ -33,6 +33,7 @@ mod product_check;
 mod product_schema;
 mod sandbox;
 mod schedules;
+mod showcase;
 mod simulation;
 mod story;
 mod templates;

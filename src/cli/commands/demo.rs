@@ -27,6 +27,7 @@ use crate::{
     cli::{app::stop_on_signal, dev_server::DevServer, settings::Settings, text::short},
     core::words::counted,
     dev::showcase,
+    workspace::Sandbox,
 };
 
 /// The requirement that the scripted model knows how to implement.
@@ -90,12 +91,20 @@ pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
     let requirements = if options.all { showcase::ALL.len() } else { 1 };
     let marker = prepare(&folder, options.data.is_some(), requirements)?;
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
-    let server =
-        DevServer::open(&settings, &folder, listen, (options.credential.into(), 0), stop.clone()).await?;
+    let sandbox = Sandbox::find().await;
+    let acting = (options.credential.into(), 0);
+    let opening = DevServer::open(&settings, &folder, listen, acting, (sandbox.clone(), stop.clone()));
+    // Set-up takes long, and needs nothing of the server.
+    let preparing = async {
+        if options.all { all::prepare(&folder, &sandbox, printer, &stop).await.map(Some) } else { Ok(None) }
+    };
+    let (server, prepared) = tokio::join!(opening, preparing);
+    let server = server?;
     printer.aside(&format!("Aspora runs on {} ({})", server.url, server.describe_parts()))?;
-    let followed = match options.all {
-        true => all::follow(&server, (&folder, &marker), printer, began, stop).await,
-        false => follow(&server, &marker, printer, began, stop).await,
+    let followed = match prepared {
+        Ok(Some(prepared)) => all::follow(&server, prepared, &marker, (printer, began), stop).await,
+        Ok(None) => follow(&server, &marker, printer, began, stop).await,
+        Err(error) => Err(error),
     };
     let Ok((exit, page)) = followed else {
         server.close().await?;

@@ -9,6 +9,7 @@ use super::{Exit, options::ActAs};
 use crate::{
     cli::{app::stop_on_signal, dev_server::DevServer, keyring, settings::Settings},
     core::requirement::{Invalid, ProductName},
+    workspace::Sandbox,
 };
 
 /// The arguments of `aspora dev`.
@@ -64,7 +65,8 @@ pub(crate) async fn run(options: Dev) -> anyhow::Result<Exit> {
     let folder = options.data.unwrap_or_else(|| settings.data.join("dev"));
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
     let acting = (options.credential.into(), options.forge_port);
-    let server = DevServer::open(&settings, &folder, listen, acting, stop_on_signal()?).await?;
+    let stop = stop_on_signal()?;
+    let server = DevServer::open(&settings, &folder, listen, acting, (Sandbox::find().await, stop)).await?;
     server.add_wealth().await?;
     let mut locals = Vec::new();
     for LocalProduct { name, folder } in &options.product {

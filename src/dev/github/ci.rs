@@ -22,6 +22,8 @@ use crate::{
 
 /// The workflow with all checks of the CI.
 const WORKFLOW: &str = "CI";
+/// Where a repository's own workflow of that name is.
+const OWN_WORKFLOW: &str = ".github/workflows/ci.yml";
 
 /// Checks the head of a pull request, unless it was checked already or is being checked.
 pub(crate) fn check(host: &Arc<Host>, repo: &str, number: i64) -> Result<(), Refusal> {
@@ -117,12 +119,43 @@ async fn run_jobs(host: &Arc<Host>, repo: &str, run: i64) -> anyhow::Result<()> 
     let sha = first.head_sha.parse::<Sha>()?;
     let changed = changed(host, repo, sha.as_str()).await?;
     let checks = jobs.iter().map(|job| job.name.clone()).collect();
-    let results = (ci.run)(CiJob { repository: host.git(repo).dir, sha, changed, checks }).await;
+    let work = (ci.run)(CiJob { repository: host.git(repo).dir, sha: sha.clone(), changed, checks });
+    let results = tokio::select! {
+        results = work => Some(results),
+        () = superseded(host, repo, sha.as_str()) => None,
+    };
     for job in jobs {
-        let ending = ending(results.iter().find(|result| result.name == job.name));
+        let ending = match &results {
+            Some(results) => ending(results.iter().find(|result| result.name == job.name)),
+            None => cancelled(),
+        };
         actions::finish(&host.turn().await, repo, job.id, ending).await?;
     }
     Ok(())
+}
+
+/// Waits until a head that is checked is that of no pull request any more, in a repository whose own workflow ends its runs
+/// then; otherwise for ever.
+async fn superseded(host: &Host, repo: &str, sha: &str) {
+    let is_head = || host.read(repo, |it| it.pulls.iter().any(|pull| pull.head_sha == sha)).unwrap_or(false);
+    let mut moved = host.moved.subscribe();
+    let workflow = host.git(repo).file(sha, OWN_WORKFLOW).await.ok().flatten().unwrap_or_default();
+    let cancels = String::from_utf8_lossy(&workflow).contains("cancel-in-progress: ");
+    if !cancels || !is_head() {
+        std::future::pending::<()>().await;
+    }
+    while is_head() {
+        if moved.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The end of a job that a newer head made needless.
+fn cancelled() -> Ending {
+    let title = "Cancelled: a newer head is checked";
+    let output = CheckOutput { title: Some(title.to_owned()), ..CheckOutput::default() };
+    Ending { conclusion: "cancelled".to_owned(), log: format!("{title}\n"), output }
 }
 
 /// The files that a commit brings to the base of its pull request.

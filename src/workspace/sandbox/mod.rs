@@ -3,6 +3,7 @@
 //! The files go in as a tar on standard input and are kept in memory; only text comes out. Tests never run outside
 //! of the sandbox: where its start-up probe fails, they do not run at all.
 
+mod cluster;
 mod group;
 mod inputs;
 mod inside;
@@ -133,7 +134,7 @@ impl Sandbox {
         layer: Option<&Layer>,
         commands: Commands<'_>,
     ) -> Result<TestRun, Error> {
-        setup::test(&self.runner, tree, recipe, layer, commands).await
+        setup::test((&self.runner, &self.layers), tree, recipe, layer, commands).await
     }
 
     /// As [`Sandbox::test`] with lines of `sh -e`, which write a report; `path` is relative to the product's folder.

@@ -2,20 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use super::cluster;
 use crate::core::product_file::Service;
 
 /// Folders with Postgres' programs: that of its package on Debian and Ubuntu, one for each version, then others.
 const POSTGRES: &str = "/usr/lib/postgresql";
 const ELSEWHERE: [&str; 3] = ["/usr/bin", "/usr/pgsql/bin", "/usr/lib/postgresql/bin"];
 
-/// `$B` is the folder of the programs. Durability is of no use to a database that lives as long as its tests.
+/// `$B` is the folder of the programs, `PLACE` an empty cluster where one could be made, `MAKE` makes one. Durability is of no use to a database that lives as long as its tests.
 const START_POSTGRES: &str = r#"
 D=/tmp/.services/postgres; mkdir -p "$D"
-{ "$B/initdb" -D "$D/data" -U sandbox --auth=trust --no-sync -E UTF8 --locale=C.UTF-8 >"$D/log" 2>&1 &&
+{ if [ -d PLACE ]; then cp -r PLACE/data "$D/data" && chmod 700 "$D/data"
+  else MAKE
+  fi >"$D/log" 2>&1 &&
   { "$B/postgres" -D "$D/data" -c listen_addresses=127.0.0.1 -c port=5432 -c unix_socket_directories="$D" \
     -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB </dev/null >>"$D/log" 2>&1 & } &&
-  i=0 && while ! "$B/pg_isready" -q -h 127.0.0.1; do i=$((i + 1)); [ $i -lt 150 ] || break; sleep 0.1; done &&
-  "$B/createdb" -h 127.0.0.1 -U sandbox sandbox >>"$D/log" 2>&1
+  i=0 && while ! "$B/pg_isready" -q -h 127.0.0.1; do i=$((i + 1)); [ $i -lt 150 ] || break; sleep 0.1; done
 } || { echo "the service postgres did not start:"; tail -n 20 "$D/log"; exit 125; }
 "#;
 
@@ -32,6 +34,8 @@ done
 pub(super) struct Started {
     pub(super) script: String,
     pub(super) environment: Vec<(String, String)>,
+    /// The folder of Postgres' programs, if Postgres is among them.
+    pub(super) postgres: Option<PathBuf>,
 }
 
 /// Finds the programs of services.
@@ -45,12 +49,15 @@ pub(super) fn start(services: &[Service]) -> Result<Started, String> {
 fn start_from(services: &[Service], machine: &Path) -> Result<Started, String> {
     let mut started = Started::default();
     let mut set = |name: &str, value: &str| started.environment.push((name.to_owned(), value.to_owned()));
-    let mut script = String::new();
+    let (mut script, mut found) = (String::new(), None);
     for service in services {
         match service {
             Service::Postgres => {
                 let programs = postgres(machine).ok_or_else(|| missing(*service, "postgresql"))?;
-                script.push_str(&format!("B={}\n{START_POSTGRES}", programs.display()));
+                let start =
+                    START_POSTGRES.replace("PLACE", cluster::PLACE).replace("MAKE", cluster::MAKE.trim());
+                script.push_str(&format!("B={}\n{start}", programs.display()));
+                found = Some(programs);
                 set("DATABASE_URL", "postgres://sandbox:sandbox@127.0.0.1:5432/sandbox");
                 for (name, value) in [("HOST", "127.0.0.1"), ("PORT", "5432"), ("USER", "sandbox")] {
                     set(&format!("PG{name}"), value);
@@ -68,7 +75,7 @@ fn start_from(services: &[Service], machine: &Path) -> Result<Started, String> {
             }
         }
     }
-    started.script = script;
+    (started.script, started.postgres) = (script, found);
     Ok(started)
 }
 

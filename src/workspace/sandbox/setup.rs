@@ -8,7 +8,7 @@ use std::{
 
 use super::super::error::Error;
 use super::{
-    inputs,
+    cluster, inputs,
     inside::{Inside, Mount, UNPACK},
     layers::{Held, Layer, Layers, Making},
     limits::TestRun,
@@ -26,7 +26,7 @@ use super::{
 const RUN: &str = "/run/aspora";
 const PORT: &str = "3128";
 /// Ends set-up: what it wrote is readable for tests, which run as another user.
-const READABLE: &str = "chmod -R u+rwX,go+rX /deps /product 2>/dev/null || :";
+pub(super) const READABLE: &str = "chmod -R u+rwX,go+rX /deps /product 2>/dev/null || :";
 /// Passes connections on to the socket of the proxy, by what this machine has.
 const FORWARD_PYTHON: &str = r#"
 import os, socket, sys, threading
@@ -154,7 +154,7 @@ async fn make(
 
 /// Runs tests on a copy of the tree and the layer.
 pub(super) async fn test(
-    runner: &Runner,
+    (runner, layers): (&Runner, &Layers),
     tree: &Path,
     recipe: &Recipe,
     layer: Option<&Layer>,
@@ -180,6 +180,15 @@ pub(super) fn inside_tests(recipe: &Recipe, layer: Option<&Layer>) -> Result<Ins
         }
         unpack = unpack.replacen(UNPACK, &format!("{UNPACK} --anchored --no-wildcards"), 1);
     }
+    let cluster = match &services.postgres {
+        Some(programs) => cluster::empty(runner, layers, programs).await,
+        None => None,
+    };
+    mounts.extend(cluster.as_ref().map(|cluster| Mount {
+        source: cluster.deps(),
+        target: cluster::PLACE.to_owned(),
+        writable: false,
+    }));
     let mut environment = Recipe::environment(&tools.path);
     environment.extend(Recipe::offline());
     environment.extend(tools.environment.iter().chain(&services.environment).cloned());
@@ -221,7 +230,7 @@ fn open_folder() -> io::Result<tempfile::TempDir> {
 }
 
 /// Gives the folders `deps` and `product`, with all in them, to the user of a run.
-fn own(folder: &Path, user: User) -> io::Result<()> {
+pub(super) fn own(folder: &Path, user: User) -> io::Result<()> {
     let User(Some(user)) = user else { return Ok(()) };
     let mut todo: Vec<PathBuf> = ["deps", "product"].map(|name| folder.join(name)).to_vec();
     while let Some(path) = todo.pop() {

@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, bail};
@@ -18,7 +18,7 @@ use super::{
     Marker, progress,
 };
 use crate::{
-    api::{NewRequirement, Run},
+    api::{Fact, NewRequirement, Run},
     cli::{after_merge::Asked, board::Board, dev_server::DevServer},
     core::words::counted,
     dev::{
@@ -28,12 +28,14 @@ use crate::{
         showcase::{ALL, Showcase},
         templates::Template,
     },
-    workspace::Sandbox,
+    workspace::{Sandbox, Unavailable},
 };
 
 /// What can be done where set-up fails.
 const WITHOUT_SET_UP: &str = "set-up needs a registry of Python packages: PyPI, or the one that PIP_INDEX_URL or \
                               pip.conf names. `aspora demo`, without --all, needs none";
+
+const INTERRUPTED: &str = "interrupted; run it again to continue";
 
 /// The result, as JSON.
 #[derive(Debug, Serialize)]
@@ -69,90 +71,115 @@ struct Outcome {
     wall_ms: u128,
 }
 
+/// The products before their requirements.
+pub(super) struct Prepared {
+    folders: Vec<PathBuf>,
+    sandbox: Sandbox,
+    set_up: Duration,
+}
+
 /// What all products share.
 struct Stage<'a> {
     server: &'a DevServer,
-    sandbox: &'a Sandbox,
+    sandbox: Sandbox,
     client: Client,
     board: Board,
 }
 
-/// Makes the products and follows their requirements; also the path of the page to look at.
+/// Makes the products and their set-up.
 ///
 /// # Errors
-/// When the parts that it needs are not there, set-up fails, or it is interrupted.
-pub(super) async fn follow(
-    server: &DevServer,
-    (folder, marker): (&Path, &Marker),
+/// When there is no sandbox or set-up fails, with the way out, or it is interrupted.
+pub(super) async fn prepare(
+    folder: &Path,
+    sandbox: &Result<Sandbox, Unavailable>,
     printer: &Printer,
-    began: Instant,
-    stop: CancellationToken,
-) -> anyhow::Result<(Exit, String)> {
-    let sandbox = match &server.sandbox {
-        Ok(sandbox) => sandbox,
+    stop: &CancellationToken,
+) -> anyhow::Result<Prepared> {
+    let sandbox = match sandbox {
+        Ok(sandbox) => sandbox.clone(),
         Err(unavailable) => bail!(
             "--all runs the products' own tests and services in the sandbox. {unavailable}. \
              `aspora demo`, without --all, does without"
         ),
     };
+    let folders = ALL.iter().map(|it| make(folder, it)).collect::<anyhow::Result<Vec<_>>>()?;
+    let place = folder.join("products");
+    printer.aside(&format!(
+        "`product init --template fastapi` made the three products in {}",
+        place.display()
+    ))?;
+    printer.aside("set-up: pip installs what their tests need into one layer of the sandbox, by the same dependency files")?;
+    let began = Instant::now();
+    let work = async {
+        for (folder, it) in folders.iter().zip(&ALL) {
+            if let Err(said) = set_up(&sandbox, folder).await {
+                bail!("{}: {said}\n{WITHOUT_SET_UP}", it.name);
+            }
+        }
+        Ok(())
+    };
+    tokio::select! {
+        done = work => done?,
+        () = stop.cancelled() => bail!("{INTERRUPTED}"),
+    }
+    let set_up = began.elapsed();
+    printer.aside(&format!("set-up took {}", seconds(set_up)))?;
+    Ok(Prepared { folders, sandbox, set_up })
+}
+
+/// Follows the requirements of the products; also the path of the page to look at.
+///
+/// # Errors
+/// When the parts that it needs are not there, or it is interrupted.
+pub(super) async fn follow(
+    server: &DevServer,
+    prepared: Prepared,
+    marker: &Marker,
+    (printer, began): (&Printer, Instant),
+    stop: CancellationToken,
+) -> anyhow::Result<(Exit, String)> {
+    let Prepared { folders, sandbox, set_up } = prepared;
     let stage = Stage {
         server,
         sandbox,
         client: Client::new(&server.url.parse()?, Some(server.key.reveal()))?,
         board: Board::new(*printer, &ALL.map(|it| it.name)),
     };
-    let work = async {
-        let set_up_ms = stage.prepare(folder).await?;
-        let all = ALL.iter().zip(&marker.keys).enumerate();
-        let products = try_join_all(all.map(|(row, (it, key))| stage.one(row, it, *key))).await?;
-        anyhow::Ok(Summary { products, set_up_ms, wall_ms: began.elapsed().as_millis() })
+    stage.add(&folders).await?;
+    let all = ALL.iter().zip(&marker.keys).enumerate();
+    let work = try_join_all(all.map(|(row, (it, key))| stage.one(row, it, *key)));
+    let products = tokio::select! {
+        products = work => products?,
+        Err(error) = stage.board.redraw() => return Err(error),
+        () = stop.cancelled() => bail!("{INTERRUPTED}"),
     };
-    let summary = tokio::select! {
-        summary = work => summary?,
-        error = stage.board.redraw() => return error.map(|()| (Exit::Success, String::new())),
-        () = stop.cancelled() => bail!("interrupted; run it again to continue"),
-    };
+    let wall = began.elapsed();
+    let summary = Summary { products, set_up_ms: set_up.as_millis(), wall_ms: wall.as_millis() };
     for outcome in &summary.products {
         printer.aside(&outcome.text())?;
     }
-    let seconds = |millis: u128| format!("{}.{} s", millis / 1000, millis % 1000 / 100);
-    let (wall, set_up) = (seconds(summary.wall_ms), seconds(summary.set_up_ms));
-    printer.aside(&format!("\n{} in {wall}, {set_up} of them for set-up", counted(ALL.len(), "product")))?;
+    let (three, wall) = (counted(ALL.len(), "product"), seconds(wall));
+    printer.aside(&format!("\n{three} in {wall}, set-up {}", seconds(set_up)))?;
     printer.result(&summary)?;
     let is_good = summary.products.iter().all(Outcome::is_good);
     Ok((if is_good { Exit::Success } else { Exit::RunNotSucceeded }, "/".to_owned()))
 }
 
 impl Stage<'_> {
-    /// Makes the products, adds them and sets them up; the milliseconds of set-up.
-    async fn prepare(&self, folder: &Path) -> anyhow::Result<u128> {
+    /// Adds the products, as `dev --product` does.
+    async fn add(&self, folders: &[PathBuf]) -> anyhow::Result<()> {
         if self.server.stand_ins.twin().is_none() {
             bail!("--all needs the GitHub twin, whose people approve: unset GITHUB_APP_ID and GITHUB_TOKEN");
         }
-        let mut folders = Vec::new();
-        for it in &ALL {
-            let made = make(folder, it)?;
-            self.server.add_local(&it.name.parse()?, &made, false).await?;
+        for (it, folder) in ALL.iter().zip(folders) {
+            self.server.add_local(&it.name.parse()?, folder, false).await?;
             let repository = self.client.product(it.name).await?.product.repository;
             if repository != format!("local/{}", it.name) {
                 bail!("the database has a product `{}` in {repository}: unset DATABASE_URL", it.name);
             }
-            folders.push(made);
         }
-        let what =
-            "three products by `product init --template fastapi`, each with a policy of its own kind, in";
-        self.board.say(&format!("{what} {}", folder.join("products").display()))?;
-        let began = Instant::now();
-        for row in 0..ALL.len() {
-            self.board.set(row, "set-up: pip installs what its tests need into a layer of the sandbox")?;
-        }
-        // Their dependency files are the same, so that the first makes the layer of all.
-        for (folder, it) in folders.iter().zip(&ALL) {
-            if let Err(said) = set_up(self.sandbox, folder).await {
-                bail!("{}: {said}\n{WITHOUT_SET_UP}", it.name);
-            }
-        }
-        Ok(began.elapsed().as_millis())
+        Ok(())
     }
 
     /// One product, from its requirement to the answers of its merged service.
@@ -208,7 +235,7 @@ impl Stage<'_> {
                 sent_back.extend(progress::sent_back(&event));
                 let run = self.client.run(run).await?;
                 self.board.set(row, &progress::line(&run))?;
-                if run.state == "waiting" {
+                if matches!(event.fact, Fact::Parked { .. }) && run.state == "waiting" {
                     approved.extend(self.approve(&run).await?);
                 }
             }
@@ -264,7 +291,7 @@ impl Stage<'_> {
         run: &Run,
         to: &mut Outcome,
     ) -> anyhow::Result<()> {
-        let merged = self.server.merged(self.sandbox, &run.repository, &run.base_branch).await?;
+        let merged = self.server.merged(&self.sandbox, &run.repository, &run.base_branch).await?;
         let (name, head) = (&run.base_branch, &merged.head);
         self.board.set(row, &format!("merged    all its tests run on {name} at {head}"))?;
         to.main = Some(merged.test().await?);
@@ -300,6 +327,11 @@ impl Outcome {
         lines.extend(self.fault.as_ref().map(|fault| format!("FAULT: {fault}")));
         lines.join("\n  ")
     }
+}
+
+/// As people read it: `12.3 s`.
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
 }
 
 /// The folder of a product, made unless an interrupted demo made it.
