@@ -56,7 +56,9 @@ impl Product {
 
     /// Applies an answer to what is there.
     fn take(&mut self, answer: &Answer) {
-        for Written { path, after, .. } in apply(answer, |path| self.files.get(path.as_str()).cloned()).unwrap() {
+        for Written { path, after, .. } in
+            apply(answer, |path| self.files.get(path.as_str()).cloned()).unwrap()
+        {
             self.files.insert(path.as_str().to_owned(), after.unwrap());
         }
     }
@@ -114,7 +116,7 @@ fn fitting(product: &Product, people: u32, tier: Tier) {
 }
 
 #[test]
-fn the_risk_checker_is_drafted_with_the_two_faults_of_the_document_and_mended() {
+fn the_risk_checker_is_drafted_with_the_two_faults_of_the_document_and_fixed() {
     let (mut product, it) = Product::of("wealth");
     product.take(&product.answer(Task::Generate, it, "").unwrap());
     fitting(&product, 0, Tier::High);
@@ -162,11 +164,11 @@ fn the_runbook_is_drafted_red_and_given_again_whole() {
     assert_eq!(red.python(step), "WAIT", "the test of the 30th minute is red");
     let shown = "FAILED test_the_wait_is_over_in_the_30th_minute\n    if minutes <= WAIT_MINUTES:";
     let again = product.answer(Task::Repair, it, shown).unwrap();
-    let mut mended = product.clone();
-    mended.take(&again);
-    assert_eq!(mended.python(step), "RETRY");
-    fitting(&mended, 1, Tier::Critical);
-    let differs = |(path, text): (&String, &String)| (mended.files[path] != *text).then(|| path.clone());
+    let mut fixed = product.clone();
+    fixed.take(&again);
+    assert_eq!(fixed.python(step), "RETRY");
+    fitting(&fixed, 1, Tier::Critical);
+    let differs = |(path, text): (&String, &String)| (fixed.files[path] != *text).then(|| path.clone());
     let changed: Vec<String> = red.files.iter().filter_map(differs).collect();
     assert_eq!(changed, ["services/remediation_stuck_transfer.py"]);
 }
@@ -251,10 +253,12 @@ fn three_products_are_merged_side_by_side_and_answer_as_their_requirements_say()
         assert_eq!(it["sent_back"].as_array().unwrap().len(), 1, "{it}");
         assert_eq!(it["main"]["passed"], true, "{it}");
         assert!(it["main"]["said"].as_str().unwrap().contains("Total coverage: 100.00%"), "{it}");
-        let compared = it["answers"].as_array().unwrap().iter().flat_map(|it| it["compared"].as_array().unwrap());
+        let compared =
+            it["answers"].as_array().unwrap().iter().flat_map(|it| it["compared"].as_array().unwrap());
         assert!(compared.clone().count() >= 4 && compared.clone().all(|it| it["same"] == true), "{it}");
     }
     let risk = &products[0]["answers"][0]["answer"];
-    let expected = serde_json::json!({"risk_pct": -0.008, "status": "GREEN", "limit": -0.05, "remaining": 0.042});
+    let expected =
+        serde_json::json!({"risk_pct": -0.008, "status": "GREEN", "limit": -0.05, "remaining": 0.042});
     assert_eq!(*risk, expected);
 }

@@ -4,6 +4,7 @@
 //! a complete one, the next starts in an empty directory.
 
 mod all;
+mod approve;
 mod progress;
 
 use std::{

@@ -10,7 +10,7 @@ use super::{
     limits::Limits,
     recipe::Commands,
     runner::{Job, Runner},
-    setup::{READABLE, own},
+    stage::{READABLE, own},
 };
 
 /// Where tests find it.

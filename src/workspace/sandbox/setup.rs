@@ -17,7 +17,7 @@ use super::{
     registries::{Operator, Registries},
     runner::{Job, Runner},
     services,
-    stage::User,
+    stage::{READABLE, own},
     toolchains::{Places, Tools},
     unavailable::Unavailable,
 };
@@ -25,8 +25,6 @@ use super::{
 /// Where set-up finds the way to the registries.
 const RUN: &str = "/run/aspora";
 const PORT: &str = "3128";
-/// Ends set-up: what it wrote is readable for tests, which run as another user.
-pub(super) const READABLE: &str = "chmod -R u+rwX,go+rX /deps /product 2>/dev/null || :";
 /// Passes connections on to the socket of the proxy, by what this machine has.
 const FORWARD_PYTHON: &str = r#"
 import os, socket, sys, threading
@@ -227,21 +225,6 @@ fn ways() -> Vec<(String, String)> {
 fn open_folder() -> io::Result<tempfile::TempDir> {
     let mode = fs::Permissions::from_mode(0o755);
     tempfile::Builder::new().prefix("aspora-setup-").permissions(mode).tempdir()
-}
-
-/// Gives the folders `deps` and `product`, with all in them, to the user of a run.
-pub(super) fn own(folder: &Path, user: User) -> io::Result<()> {
-    let User(Some(user)) = user else { return Ok(()) };
-    let mut todo: Vec<PathBuf> = ["deps", "product"].map(|name| folder.join(name)).to_vec();
-    while let Some(path) = todo.pop() {
-        std::os::unix::fs::lchown(&path, Some(user), Some(user))?;
-        if fs::symlink_metadata(&path)?.is_dir() {
-            for entry in fs::read_dir(&path)? {
-                todo.push(entry?.path());
-            }
-        }
-    }
-    Ok(())
 }
 
 fn unavailable(reason: String) -> Error {

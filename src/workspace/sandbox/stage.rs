@@ -6,7 +6,7 @@
 //! bound to a place of their own here too, because bubblewrap runs as a user without any rights.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -20,6 +20,8 @@ const FIRST_USER: u32 = 0x3000_0000;
 const USERS: u32 = 1 << 20;
 /// How many folders can be bound for one run.
 const PLACES: usize = 200;
+/// Ends set-up: what it wrote is readable for tests, which run as another user.
+pub(super) const READABLE: &str = "chmod -R u+rwX,go+rX /deps /product 2>/dev/null || :";
 
 /// bubblewrap passes open files on, so all are closed. The groups come in one word, a line each.
 const JOIN: &str = r#"
@@ -154,4 +156,19 @@ fn lines(paths: &[PathBuf]) -> Result<String, String> {
         return Err("a path to mount is not text of one line".to_owned());
     }
     Ok(text.join("\n"))
+}
+
+/// Gives the folders `deps` and `product`, with all in them, to the user of a run.
+pub(super) fn own(folder: &Path, user: User) -> io::Result<()> {
+    let User(Some(user)) = user else { return Ok(()) };
+    let mut todo: Vec<PathBuf> = ["deps", "product"].map(|name| folder.join(name)).to_vec();
+    while let Some(path) = todo.pop() {
+        std::os::unix::fs::lchown(&path, Some(user), Some(user))?;
+        if fs::symlink_metadata(&path)?.is_dir() {
+            for entry in fs::read_dir(&path)? {
+                todo.push(entry?.path());
+            }
+        }
+    }
+    Ok(())
 }

@@ -15,16 +15,16 @@ use uuid::Uuid;
 
 use super::{
     super::{Client, Exit, Printer, init, plain},
-    Marker, progress,
+    Marker,
+    approve::{Approvals, approve},
+    progress,
 };
 use crate::{
     api::{Fact, NewRequirement, Run},
     cli::{after_merge::Asked, board::Board, dev_server::DevServer},
     core::words::counted,
     dev::{
-        MainTests,
-        github::ReviewEvent,
-        set_up,
+        MainTests, set_up,
         showcase::{ALL, Showcase},
         templates::Template,
     },
@@ -197,7 +197,9 @@ impl Stage<'_> {
         };
         let accepted = self.client.submit_once(&new, key).await?;
         self.board.say(&format!("{:<9} “{title}”: {}", it.name, accepted.page_url))?;
-        let (run, mut sent_back, approved_by) = self.watch(row, accepted.run_id).await?;
+        let (run, mut sent_back) = self.watch(row, accepted.run_id).await?;
+        let head = run.progress.head.as_deref().unwrap_or_default();
+        let approved_by = Approvals::of(&self.client.assessments(run.id).await?, head).by();
         let tests = self.client.tests(run.id).await?;
         sent_back.splice(0..0, progress::red_drafts(tests.iter().filter(|it| it.purpose == "draft").count()));
         let mut outcome = Outcome {
@@ -225,62 +227,36 @@ impl Stage<'_> {
         Ok(outcome)
     }
 
-    /// Follows a run to its end, and lets people approve where it waits for them; also what was sent back, and who approved.
-    async fn watch(&self, row: usize, run: Uuid) -> anyhow::Result<(Run, Vec<String>, Vec<String>)> {
+    /// Follows a run to its end, and lets people approve where it waits for them; also what was sent back.
+    async fn watch(&self, row: usize, run: Uuid) -> anyhow::Result<(Run, Vec<String>)> {
         let (events, mut arrived) = unbounded_channel();
         let following = self.client.follow(run, move |event| Ok(events.send(event.clone())?));
         let acting = async {
-            let (mut sent_back, mut approved) = (Vec::new(), Vec::new());
+            let mut sent_back = Vec::new();
             while let Some(event) = arrived.recv().await {
                 sent_back.extend(progress::sent_back(&event));
                 let run = self.client.run(run).await?;
                 self.board.set(row, &progress::line(&run))?;
                 if matches!(event.fact, Fact::Parked { .. }) && run.state == "waiting" {
-                    approved.extend(self.approve(&run).await?);
+                    self.let_approve(&run).await?;
                 }
             }
-            Ok((sent_back, approved))
+            Ok(sent_back)
         };
-        let (run, (sent_back, approved)) = tokio::try_join!(following, acting)?;
-        Ok((run, sent_back, approved))
+        tokio::try_join!(following, acting)
     }
 
-    /// Lets as many people of the twin approve the head as its last verdict asks for; their logins.
-    async fn approve(&self, run: &Run) -> anyhow::Result<Vec<String>> {
-        let (Some(head), Some(number)) = (&run.progress.head, run.progress.pull) else {
-            return Ok(Vec::new());
-        };
-        let all = self.client.assessments(run.id).await?;
-        let verdict = all.iter().find(|it| it.stage == "verdict" && it.head_sha == *head);
-        let Some(approvals) = verdict.and_then(|it| it.report.get("approvals")) else {
-            return Ok(Vec::new());
-        };
-        let count =
-            |key: &str| approvals[key].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or(0);
-        let missing = count("needed").saturating_sub(count("counted"));
-        let has_said = |login: &str| {
-            let said = approvals["people"].as_array().into_iter().flatten();
-            said.filter_map(|it| it["login"].as_str()).any(|it| it == login)
-        };
-        let people = self.server.stand_ins.people()?.into_iter();
-        let may = people.filter(|it| ["admin", "write"].contains(&it.permission) && !has_said(it.login));
-        let twin = self.server.stand_ins.twin().context("the GitHub twin does not run")?;
-        let mut approved = Vec::new();
-        for person in may.take(missing) {
-            let number = i64::try_from(number).context("read the number of the pull request")?;
-            let approve = ReviewEvent::Approve;
-            twin.review_as(person.login, &run.repository, number, approve, "I have read it.").await?;
-            approved.push(person.login.to_owned());
+    /// Lets people approve what a run waits with, and says so.
+    async fn let_approve(&self, run: &Run) -> anyhow::Result<()> {
+        let Some(head) = &run.progress.head else { return Ok(()) };
+        let approvals = Approvals::of(&self.client.assessments(run.id).await?, head);
+        let who = approve(self.server, run, &approvals).await?;
+        if who.is_empty() {
+            return Ok(());
         }
-        if !approved.is_empty() {
-            let tier = run.progress.tier.as_deref().unwrap_or("unknown");
-            let (name, who) = (&run.product, approved.join(" and "));
-            let asks = counted(count("needed"), "approval");
-            self.board.say(&format!(
-                "{name:<9} the tier is {tier} and asks for {asks} by people: {who} approved"
-            ))?;
-        }
-        Ok(approved)
+        let (name, tier) = (&run.product, run.progress.tier.as_deref().unwrap_or("unknown"));
+        let (asks, who) = (counted(approvals.needed, "approval"), who.join(" and "));
+        self.board.say(&format!("{name:<9} the tier is {tier} and asks for {asks} by people: {who} approved"))
     }
 
     /// Tests the merged product and asks its service.
@@ -293,10 +269,13 @@ impl Stage<'_> {
     ) -> anyhow::Result<()> {
         let merged = self.server.merged(&self.sandbox, &run.repository, &run.base_branch).await?;
         let (name, head) = (&run.base_branch, &merged.head);
-        self.board.set(row, &format!("merged    all its tests run on {name} at {head}"))?;
-        to.main = Some(merged.test().await?);
-        self.board.set(row, &format!("merged    its service of {name} at {head} is started and asked"))?;
-        to.answers = merged.ask(&it.example()?).await?;
+        let doing =
+            format!("merged    on {name} at {head} all its tests run, its service is started and asked");
+        self.board.set(row, &doing)?;
+        let example = it.example()?;
+        let (main, answers) = tokio::join!(merged.test(), merged.ask(&example));
+        to.main = Some(main?);
+        to.answers = answers?;
         Ok(())
     }
 }

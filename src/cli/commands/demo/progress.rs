@@ -33,7 +33,7 @@ fn does(step: &str) -> &'static str {
         "generate" => "the model writes, and its tests run before the push",
         "gate" | "recheck" => "the policy judges the files and our run of the tests",
         "review" | "rerun" => "the change is reviewed",
-        "remediate" => "the model mends, and its tests run before the push",
+        "remediate" => "the model fixes it, and its tests run before the push",
         "verdict" => "every fact of this head is judged",
         "update" => "the branch takes over the base",
         "merge" => "the cleared head is merged",
@@ -52,4 +52,33 @@ pub(super) fn red_drafts(drafts: usize) -> Option<String> {
     (drafts > 0).then(|| {
         format!("its own tests sent back {}: nothing of that was pushed", counted(drafts, "red draft"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+    use crate::api::Progress;
+
+    fn answered(step: &str, outcome: &str) -> Event {
+        let (outcome, note) = (outcome.to_owned(), "2 actionable".to_owned());
+        Event {
+            seq: 1,
+            at: DateTime::UNIX_EPOCH,
+            actor: "worker".to_owned(),
+            step: Some(step.to_owned()),
+            fact: Fact::Answered { turn: 1, outcome, note, progress: Progress::default() },
+        }
+    }
+
+    #[test]
+    fn what_was_sent_back_is_what_the_gate_the_review_and_the_own_tests_refused() {
+        let said = sent_back(&answered("review", "findings"));
+        assert_eq!(said.as_deref(), Some("review sent it back: 2 actionable"));
+        assert!(sent_back(&answered("gate", "blocked")).is_some());
+        assert_eq!(sent_back(&answered("gate", "passed")), None);
+        assert_eq!(red_drafts(0), None);
+        assert!(red_drafts(2).is_some_and(|said| said.contains("2 red drafts")));
+    }
 }
