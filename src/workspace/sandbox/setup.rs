@@ -1,10 +1,6 @@
 //! Set-up: installs what tests need, once, into a layer; and tests on top of that layer.
 
-use std::{
-    fs, io,
-    os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
-};
+use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
 
 use super::super::error::Error;
 use super::{
