@@ -8,7 +8,10 @@ use super::dev_server::DevServer;
 use crate::{
     core::{
         policy::{Demands, POLICY_PATH, starter},
-        product_file,
+        product_file::{
+            self,
+            detect::{Fetched, propose, wanted},
+        },
         requirement::ProductName,
         words::counted,
     },
@@ -28,9 +31,12 @@ impl DevServer {
         let (repository, adopted) = self.stand_ins.adopt(name, folder).await?;
         let twin = self.stand_ins.twin().context("the GitHub twin does not run")?;
         let (repo, branch) = (repository.to_string(), adopted.branch);
-        let files = twin.files(&repo).await?;
+        let mut files = twin.files(&repo).await?;
+        let (says, how) = says_how(twin, &repo, name, &files).await?;
+        if says {
+            files = twin.files(&repo).await?;
+        }
         let checks = checks_of(&files);
-        let says = files.iter().any(|path| path == product_file::PATH);
         let is_tested = !says && checks.iter().any(|check| check == "CI Pipeline");
         let tests = if is_tested { unittest() } else { Vec::new() };
         self.add(name, &repository, &branch, &tests).await?;
@@ -48,6 +54,10 @@ impl DevServer {
              to take them over there: git merge aspora/merged/{branch}",
             folder.display()
         ));
+        lines.push(how);
+        if is_tested {
+            lines.push(format!("  until then, its tests are those of Python: {}", tests.join(" ")));
+        }
         lines.push(policy_line(name, has_policy, start));
         lines.extend(adopted.note.map(|note| format!("  note: {note}")));
         Ok(lines.join("\n"))
@@ -63,6 +73,36 @@ impl DevServer {
         set.ok().context("put a password into the twin's address")?;
         Ok(url.to_string())
     }
+}
+
+/// Whether a repository says how it is tested, and how, for people. One that does not gets the product file that its
+/// manifests suggest, where they do.
+async fn says_how(
+    twin: &Twin,
+    repo: &str,
+    name: &ProductName,
+    files: &[String],
+) -> anyhow::Result<(bool, String)> {
+    if files.iter().any(|path| path == product_file::PATH) {
+        return Ok((true, format!("  how it is tested stands in {}", product_file::PATH)));
+    }
+    let mut fetched = Fetched { paths: files.to_vec(), ..Fetched::default() };
+    for path in wanted(files) {
+        if let Some(text) = twin.text(repo, path).await? {
+            fetched.texts.insert(path.to_owned(), text);
+        }
+    }
+    let proposed = propose(&fetched, name, None)?;
+    let notes = proposed.notes.join("; ");
+    let Some(file) = proposed.file else {
+        return Ok((false, format!("  how it is tested is not known: {notes}")));
+    };
+    let text = file.to_string();
+    let content = [(product_file::PATH, text.as_bytes())];
+    twin.commit(repo, &content, "chore: Say how the product is set up and tested").await?;
+    let lines: String = text.lines().map(|line| format!("\n    {line}")).collect();
+    let path = product_file::PATH;
+    Ok((true, format!("  how it is tested was detected ({notes}) and committed here as {path}:{lines}")))
 }
 
 fn policy_line(name: &ProductName, has_policy: bool, start: bool) -> String {

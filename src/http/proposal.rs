@@ -16,7 +16,7 @@ use crate::{
         policy::{POLICY_PATH, PullState, starter},
         product_file::{
             self, ProductFile,
-            detect::{Detected, Files, detect, folders, wanted},
+            detect::{Fetched, propose, wanted},
         },
         sha::Sha,
     },
@@ -32,7 +32,7 @@ pub(crate) async fn look(app: &AppState, place: &Place, root: Option<&str>) -> R
     let unreadable = |error| place.unreadable(&error);
     let mirror = place.mirror(app)?;
     let base = place.newest(&mirror).await?;
-    let tree = Tree::read(&mirror, &base).await.map_err(unreadable)?;
+    let tree = fetch(&mirror, &base).await.map_err(unreadable)?;
     let mut proposal = Proposal { base: base.to_string(), ..Proposal::default() };
     match mirror.product_file(&base).await.map_err(unreadable)? {
         Some(text) => proposal.notes.push(state_of(&text)),
@@ -55,50 +55,16 @@ fn state_of(text: &str) -> String {
 }
 
 fn propose_build(
-    tree: &Tree,
+    tree: &Fetched,
     place: &Place,
     wanted: Option<&str>,
     proposal: &mut Proposal,
 ) -> Result<(), Error> {
-    let all = folders(tree);
-    let Some(root) = root(&all, place, wanted)? else {
-        let what = "several folders have a manifest; say which is the product's";
-        proposal.notes.push(format!("{what}: {}", all.join(", ")));
-        return Ok(());
-    };
-    let mut found = detect(tree, root).into_iter();
-    let Some(Detected { build, notes }) = found.next() else {
-        let what = "nothing was found that says how the product is tested";
-        proposal.notes.push(format!("{what}: write `{}` (docs/PRODUCT_FILE.md)", product_file::PATH));
-        return Ok(());
-    };
-    proposal.notes.extend(notes);
-    let others = found.filter_map(|other| other.notes.into_iter().next());
-    proposal.notes.extend(others.map(|note| format!("not proposed: {note}")));
-    let file = match root {
-        "" => ProductFile::single(build),
-        _ => ProductFile::several([(place.name.clone(), build)]),
-    };
-    proposal.product_file = Some(file.to_string());
+    let proposed =
+        propose(tree, &place.name, wanted).map_err(|error| Error::field("/root", error.to_string()))?;
+    proposal.notes.extend(proposed.notes);
+    proposal.product_file = proposed.file.map(|file| file.to_string());
     Ok(())
-}
-
-/// The product's folder: the one that was asked for, the only one with a manifest, or the one that bears its name.
-fn root<'a>(all: &'a [String], place: &Place, wanted: Option<&'a str>) -> Result<Option<&'a str>, Error> {
-    let known = |root: &str| all.iter().any(|folder| folder == root);
-    match wanted {
-        Some(root) if known(root) => Ok(Some(root)),
-        Some(root) => {
-            let folders = if all.is_empty() { "none".to_owned() } else { all.join(", ") };
-            let what = format!("`{root}` has no manifest of its own; folders with one: {folders}");
-            Err(Error::field("/root", what))
-        }
-        None if all.len() <= 1 => Ok(Some(all.first().map_or("", String::as_str))),
-        None => {
-            let bears_its_name = |folder: &&String| folder.rsplit('/').next() == Some(place.name.as_str());
-            Ok(all.iter().find(bears_its_name).map(String::as_str))
-        }
-    }
 }
 
 /// The names of the checks that were reported on a commit; none if the forge does not say.
@@ -176,35 +142,18 @@ fn body(paths: &[&str], notes: &[String]) -> String {
 }
 
 /// The files of a commit that detection asks for.
-struct Tree {
-    paths: Vec<String>,
-    texts: BTreeMap<String, String>,
-}
-
-impl Tree {
-    async fn read(mirror: &Mirror, commit: &Sha) -> Result<Self, workspace::Error> {
-        let paths = mirror.paths(commit).await?;
-        let mut texts = BTreeMap::new();
-        for path in wanted(&paths) {
-            let Ok(name) = path.parse::<RepoPath>() else { continue };
-            let bytes = match mirror.read(commit, &name).await {
-                Err(workspace::Error::TooLarge { .. }) => None,
-                read => read?,
-            };
-            if let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
-                texts.insert(path.to_owned(), text);
-            }
+async fn fetch(mirror: &Mirror, commit: &Sha) -> Result<Fetched, workspace::Error> {
+    let paths = mirror.paths(commit).await?;
+    let mut texts = BTreeMap::new();
+    for path in wanted(&paths) {
+        let Ok(name) = path.parse::<RepoPath>() else { continue };
+        let bytes = match mirror.read(commit, &name).await {
+            Err(workspace::Error::TooLarge { .. }) => None,
+            read => read?,
+        };
+        if let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
+            texts.insert(path.to_owned(), text);
         }
-        Ok(Self { paths, texts })
     }
-}
-
-impl Files for Tree {
-    fn paths(&self) -> &[String] {
-        &self.paths
-    }
-
-    fn text(&self, path: &str) -> Option<String> {
-        self.texts.get(path).cloned()
-    }
+    Ok(Fetched { paths, texts })
 }

@@ -7,11 +7,15 @@ use anyhow::{Context as _, bail};
 use super::{
     accounts::address_of,
     adopt::{self, Source},
+    git::Git,
     host::Host,
     people::split,
     push,
     twin::Twin,
 };
+
+/// Where the product file and the policy are.
+const OUR_FOLDER: &str = ".aspora/";
 
 /// A repository of this machine, as the twin serves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +69,13 @@ impl Twin {
                     let owner = split(name)?.0;
                     push::advance(&turn, name, owner, &branch, &here, &theirs).await?;
                     None
+                } else if let Some(tree) = joined(&git, &here, &theirs).await? {
+                    let owner = split(name)?.0;
+                    let message = format!("Merge what was committed in {}", folder.display());
+                    let by = (owner, &*address_of(owner));
+                    let both = git.commit_tree(&tree, &[&here, &theirs], &message, by).await?;
+                    push::advance(&turn, name, owner, &branch, &here, &both).await?;
+                    None
                 } else {
                     Some(format!(
                         "`{branch}` in {} and here went apart, and runs go on from the one here; join them there: \
@@ -84,6 +95,16 @@ impl Twin {
     pub async fn files(&self, name: &str) -> anyhow::Result<Vec<String>> {
         let branch = self.default_branch(name)?;
         self.shared.host.git(name).paths(&format!("refs/heads/{branch}")).await
+    }
+
+    /// The text of a file on the default branch of a repository; `None` if there is none, or it is no text.
+    ///
+    /// # Errors
+    /// When there is no such repository, or git does not run.
+    pub async fn text(&self, name: &str, path: &str) -> anyhow::Result<Option<String>> {
+        let branch = self.default_branch(name)?;
+        let bytes = self.shared.host.git(name).file(&format!("refs/heads/{branch}"), path).await?;
+        Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
     }
 
     /// Commits files to the default branch of a repository, as its owner.
@@ -106,6 +127,16 @@ impl Twin {
     /// When there is no such repository.
     pub fn default_branch(&self, name: &str) -> anyhow::Result<String> {
         Ok(self.shared.host.read(name, |it| it.default_branch.clone())?)
+    }
+}
+
+/// The tree of both where nothing is here but what `aspora dev` committed for itself; `None` where both went apart.
+async fn joined(git: &Git, here: &str, theirs: &str) -> anyhow::Result<Option<String>> {
+    let Some(base) = git.merge_base(here, theirs).await? else { return Ok(None) };
+    let changes = git.changes(&base, here).await?;
+    match changes.iter().all(|change| change.path.starts_with(OUR_FOLDER)) {
+        true => git.merged_tree(here, theirs).await,
+        false => Ok(None),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use super::inside::Mount;
@@ -41,12 +42,22 @@ impl Places {
         folder.canonicalize().ok().filter(|folder| folder.is_dir())
     }
 
-    /// The folder above `bin`, in which a program of `PATH` really lies.
-    fn above_program(&self, program: &str) -> Option<PathBuf> {
+    fn program(&self, name: &str) -> Option<PathBuf> {
         let path = self.variables.get("PATH")?;
-        let found =
-            std::env::split_paths(path).map(|folder| folder.join(program)).find(|file| file.is_file())?;
-        Some(found.canonicalize().ok()?.parent()?.parent()?.to_owned())
+        std::env::split_paths(path).map(|folder| folder.join(name)).find(|file| file.is_file())
+    }
+
+    /// The folder above `bin`, in which a program of `PATH` really lies.
+    fn above_program(&self, name: &str) -> Option<PathBuf> {
+        Some(self.program(name)?.canonicalize().ok()?.parent()?.parent()?.to_owned())
+    }
+
+    /// The root that Go names itself: what is on `PATH` may be a script that starts it, as with goenv, asdf and PyPI.
+    fn go_says(&self) -> Option<PathBuf> {
+        let mut go = Command::new(self.program("go")?);
+        let said = go.args(["env", "GOROOT"]).env("GOTOOLCHAIN", "local").current_dir("/").output().ok()?;
+        let root = String::from_utf8(said.stdout).ok()?;
+        (said.status.success() && !root.trim().is_empty()).then(|| PathBuf::from(root.trim()))
     }
 }
 
@@ -120,14 +131,16 @@ impl Tools {
         }
     }
 
-    /// `GOROOT`, what `go` on `PATH` belongs to, `/usr/local/go`, `/usr/lib/go`.
+    /// `GOROOT`, what `go` on `PATH` belongs to or names, `/usr/local/go`, `/usr/lib/go`.
     fn go(&mut self, places: &Places) -> Result<(), String> {
         let named = places.variables.get("GOROOT").map(PathBuf::from);
         let usual = ["/usr/local/go", "/usr/lib/go"].map(PathBuf::from);
-        let mut roots = [named, places.above_program("go")].into_iter().flatten().chain(usual);
         let is_root = |root: &PathBuf| root.join("bin/go").is_file() && root.join("pkg").is_dir();
-        let root = roots.find(is_root).and_then(|root| root.canonicalize().ok());
-        let searched = "GOROOT, the folder of `go` on the worker's PATH, /usr/local/go, /usr/lib/go";
+        let found = named.into_iter().chain(places.above_program("go")).find(is_root);
+        let found = found.or_else(|| places.go_says().filter(is_root));
+        let root =
+            found.or_else(|| usual.into_iter().find(is_root)).and_then(|root| root.canonicalize().ok());
+        let searched = "GOROOT, `go` on the worker's PATH and what it names, /usr/local/go, /usr/lib/go";
         self.add(&root.ok_or_else(|| missing("go", searched))?, "bin");
         Ok(())
     }
@@ -181,6 +194,8 @@ fn missing(name: &str, searched: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -213,6 +228,14 @@ mod tests {
             targets,
             [shown(".rustup"), shown(".cargo/bin"), shown(".nvm/versions/node/v20.10.0"), shown("go")]
         );
+        // A script on the path, as goenv has it.
+        make("shims/go");
+        let script = format!("#!/bin/sh\n[ \"$*\" = 'env GOROOT' ] && echo {}\n", shown("go"));
+        std::fs::write(root.join("shims/go"), script).unwrap();
+        std::fs::set_permissions(root.join("shims/go"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let variables = BTreeMap::from([("PATH".to_owned(), shown("shims"))]);
+        let shims = Places { variables, home: root.clone() };
+        assert_eq!(Tools::find(&[Toolchain::Go], &shims).unwrap().path, [shown("go/bin")]);
         let none = Places { variables: BTreeMap::new(), home: root.join("none") };
         let error = Tools::find(&[Toolchain::Go], &none).map(|tools| tools.path);
         assert!(error.is_ok_and(|path| path[0].starts_with("/usr")) || !Path::new("/usr/local/go").exists());

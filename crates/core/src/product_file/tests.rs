@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Build, Coverage, DependencyRule, Limits, ProductFile, Service, TestsBy, Toolchain,
-    detect::{Files, detect, folders},
+    detect::{Fetched, detect, folders, propose, wanted},
 };
 
 fn parse(text: &str) -> ProductFile {
@@ -157,23 +157,10 @@ fn set_up_reads_manifests_lock_files_and_what_is_named() {
     assert_eq!(build.setup_files(paths), ["web/package-lock.json"]);
 }
 
-struct Tree(BTreeMap<String, String>, Vec<String>);
-
-impl Files for Tree {
-    fn paths(&self) -> &[String] {
-        &self.1
-    }
-
-    fn text(&self, path: &str) -> Option<String> {
-        self.0.get(path).cloned()
-    }
-}
-
-fn tree(files: &[(&str, &str)]) -> Tree {
-    let map: BTreeMap<String, String> =
+fn tree(files: &[(&str, &str)]) -> Fetched {
+    let texts: BTreeMap<String, String> =
         files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-    let paths = map.keys().cloned().collect();
-    Tree(map, paths)
+    Fetched { paths: texts.keys().cloned().collect(), texts }
 }
 
 /// The proposal as the text of a product file, which must be a valid one.
@@ -192,10 +179,7 @@ fn python_is_known_by_its_manifests() {
     let expected = "setup = [\n    \"python3 -m venv /deps/venv\",\n    \"pip install --quiet -r requirements.txt pytest\",\n]\ntest = \"pytest\"\n";
     assert_eq!(proposal(&requirements, ""), expected);
     let plain = [("tests/test_a.py", "import unittest\n")];
-    assert_eq!(
-        proposal(&plain, ""),
-        "setup = \"python3 -m venv /deps/venv\"\ntest = \"python3 -m unittest discover -s tests -t .\"\n"
-    );
+    assert_eq!(proposal(&plain, ""), "test = \"python3 -m unittest discover -s tests -t .\"\n");
     let package = [
         (
             "pyproject.toml",
@@ -221,7 +205,8 @@ fn node_rust_and_go_are_known_by_their_manifests() {
     let expected = "setup = \"cargo fetch --locked\"\ntest = \"cargo test --workspace --locked --offline\"\ntoolchains = [\"rust\"]\n";
     assert_eq!(proposal(&rust, ""), expected);
     let go = [("go.mod", "module a\nrequire b v1\n")];
-    let expected = "setup = \"go mod download\"\ntest = \"go test ./...\"\nlint = \"go vet ./...\"\ntoolchains = [\"go\"]\n";
+    let expected = "setup = [\n    \"go mod download\",\n    \"GOCACHE=/deps/go-build go build std\",\n]\n\
+                    test = [\n    \"cp -r /deps/go-build /tmp/go-build\",\n    \"go test ./...\",\n]\nlint = \"go vet ./...\"\ntoolchains = [\"go\"]\n";
     assert_eq!(proposal(&go, ""), expected);
 }
 
@@ -257,4 +242,101 @@ fn what_else_the_repository_says_is_noted() {
             "the workflow `.github/workflows/ci.yml` runs `go test`"
         ]
     );
+}
+
+/// The proposal's lines of set-up and of the tests.
+#[track_caller]
+fn lines(files: &[(&str, &str)]) -> (String, Vec<String>) {
+    let build = detect(&tree(files), "").remove(0).build;
+    (build.setup.join("\n"), build.test)
+}
+
+#[test]
+fn what_hatch_installs_for_tests_is_installed() {
+    let pyproject = "[build-system]\nrequires = [\"hatchling\"]\n[project]\nname = \"a\"\n[project.optional-dependencies]\nredis = [\"redis\"]\n\
+                     [tool.hatch.envs.default]\nfeatures = [\"redis\"]\ndependencies = [\"pytest\", \"httpx\"]\n\
+                     [tool.hatch.envs.docs]\ndependencies = [\"mkdocs\"]\n";
+    let (setup, test) = lines(&[("pyproject.toml", pyproject), ("tests/test_a.py", "import pytest")]);
+    assert!(setup.contains(r#"*p["optional-dependencies"]["redis"]"#), "{setup}");
+    assert!(setup.contains(r#"["envs"]["default"].get("dependencies", [])"#), "{setup}");
+    assert!(!setup.contains("docs"), "{setup}");
+    assert_eq!(test[1], "PYTHONPATH=/tmp/site pytest");
+}
+
+#[test]
+fn what_development_needs_is_installed_only_where_nothing_is_named_for_tests() {
+    let project = "[project]\nname = \"a\"\n[dependency-groups]\ndev = [\"ruff\"]\n";
+    let (setup, _) = lines(&[("pyproject.toml", project), ("requirements-dev.txt", "tox\n")]);
+    assert!(setup.contains("--group dev") && setup.contains("-r requirements-dev.txt"), "{setup}");
+    let project = format!("{project}tests = [\"pytest\"]\n");
+    let (setup, _) = lines(&[("pyproject.toml", &project), ("requirements-dev.txt", "tox\n")]);
+    assert!(setup.contains("--group tests") && !setup.contains("dev"), "{setup}");
+}
+
+#[test]
+fn a_requirements_file_that_names_the_package_itself_is_read_without_that_line() {
+    let project = "[project]\nname = \"a\"\n[project.optional-dependencies]\nsocks = [\"PySocks\"]\n";
+    let files = [("pyproject.toml", project), ("requirements-test.txt", "-e .[socks]\npytest\n")];
+    let (setup, _) = lines(&files);
+    assert!(setup.contains(r"sed -i -E '/^ *((-e|--editable) +)?\./d' requirements-test.txt"), "{setup}");
+    assert!(setup.contains(r#"*p["optional-dependencies"]["socks"]"#), "{setup}");
+    let (setup, _) = lines(&[("pyproject.toml", project), ("requirements-test.txt", "pytest\n")]);
+    assert!(!setup.contains("sed ") && !setup.contains("socks"), "{setup}");
+}
+
+#[test]
+fn cases_of_incidents_have_a_command_where_there_are_some() {
+    let unittest = [("tests/test_a.py", "import unittest"), ("tests/harness/test_b.py", "import unittest")];
+    let case = detect(&tree(&unittest), "").remove(0).build.case;
+    assert_eq!(case.as_deref(), Some("python3 -m unittest {path}"));
+    let pytest = [("tests/test_a.py", "import pytest"), ("tests/harness/test_b.py", "")];
+    assert_eq!(detect(&tree(&pytest), "").remove(0).build.case.as_deref(), Some("pytest {path}"));
+    assert_eq!(detect(&tree(&unittest[..1]), "").remove(0).build.case, None);
+}
+
+#[test]
+fn style_and_questions_to_registries_are_no_tests_of_node() {
+    let check = |scripts: &str, expected: &[&str]| {
+        let manifest = format!("{{\"scripts\": {{{scripts}}}}}");
+        assert_eq!(lines(&[("package.json", &manifest)]).1, expected, "{scripts}");
+    };
+    check(r#""test": "mocha""#, &["npm test"]);
+    check(r#""pretest": "tsc", "test": "mocha""#, &["npm test"]);
+    check(
+        r#""pretest": "npm run lint", "test": "npm run tests-only", "posttest": "npx npm@'>=10' audit""#,
+        &["npm run tests-only"],
+    );
+    check(
+        r#""test": "npm run lint:eslint && npm run -s unit && jest 'a b'""#,
+        &["npm run -s unit", r"npm exec -c 'jest '\''a b'\'''"],
+    );
+    check(r#""test": "eslint .""#, &["npm test"]);
+}
+
+#[test]
+fn a_product_of_a_monorepo_is_the_folder_that_bears_its_name() {
+    let files = [("packages/a/go.mod", "module a\n"), ("packages/b/Cargo.toml", "[package]\n")];
+    let of = |product: &str, wanted: Option<&str>| {
+        propose(&tree(&files), &product.parse().unwrap(), wanted).map_err(|error| error.to_string())
+    };
+    let text = of("b", None).unwrap().file.unwrap().to_string();
+    assert!(text.starts_with("[product.b]\nroot = \"packages/b\"\n"), "{text}");
+    let unknown = of("c", None).unwrap();
+    assert_eq!((unknown.file, unknown.notes.len()), (None, 1));
+    let says = &unknown.notes[0];
+    assert!(says.ends_with("say which is the product's: packages/a, packages/b"), "{says}");
+    assert!(of("c", Some("packages/a")).unwrap().file.is_some());
+    let refused = of("c", Some("x")).unwrap_err();
+    assert_eq!(refused, "`x` has no manifest of its own; folders with one: packages/a, packages/b");
+    let empty = propose(&tree(&[("README.md", "")]), &"a".parse().unwrap(), None).unwrap();
+    assert!(empty.notes[0].contains("write `.aspora/product.toml`"), "{:?}", empty.notes);
+}
+
+#[test]
+fn the_requirements_of_a_folder_are_read_and_a_word_is_a_whole_one() {
+    let paths = ["requirements/tests.txt", "notes/a.txt", "requirements.txt"].map(str::to_owned);
+    assert_eq!(wanted(&paths), ["requirements/tests.txt", "requirements.txt"]);
+    let files = [("Cargo.toml", ""), (".github/workflows/a.yml", "run: cargo test\n")];
+    let notes = detect(&tree(&files), "").remove(0).notes;
+    assert_eq!(notes.last().unwrap(), "the workflow `.github/workflows/a.yml` runs `cargo test`");
 }

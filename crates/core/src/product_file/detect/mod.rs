@@ -2,8 +2,13 @@
 
 mod go;
 mod node;
+mod propose;
 mod python;
 mod rust;
+
+use std::collections::BTreeMap;
+
+pub use propose::{NoSuchFolder, Proposed, propose};
 
 use super::{Build, Service, parse::ROUNDS};
 
@@ -14,6 +19,25 @@ pub trait Files {
 
     /// The text of a file; `None` if there is none, or it is no text.
     fn text(&self, path: &str) -> Option<String>;
+}
+
+/// The files of a commit whose text was fetched before.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// The paths of all files.
+    pub paths: Vec<String>,
+    /// The texts of those that are [wanted].
+    pub texts: BTreeMap<String, String>,
+}
+
+impl Files for Fetched {
+    fn paths(&self) -> &[String] {
+        &self.paths
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        self.texts.get(path).cloned()
+    }
 }
 
 /// A proposal, and what it rests on.
@@ -64,15 +88,11 @@ const MOST_READ: usize = 200;
 /// The files of a repository whose text detection may ask for, of all its paths: for a caller that must fetch each.
 #[must_use]
 pub fn wanted(paths: &[String]) -> Vec<&str> {
-    let named = |name: &str| {
-        MANIFESTS.contains(&name)
-            || COMPOSE_FILES.contains(&name)
-            || name == "Makefile"
-            || (name.contains("requirements") && has_extension(name, "txt"))
-    };
+    let named = |name: &str| MANIFESTS.contains(&name) || COMPOSE_FILES.contains(&name) || name == "Makefile";
     let is_wanted = |path: &str| {
         let name = path.rsplit('/').next().unwrap_or(path);
-        named(name) || path.starts_with(".github/workflows/")
+        let is_requirements = path.contains("requirements") && has_extension(name, "txt");
+        named(name) || is_requirements || path.starts_with(".github/workflows/")
     };
     let near = |path: &&str| path.matches('/').count() <= 4 && !is_vendored(path);
     let files = paths.iter().map(String::as_str).filter(near);
@@ -152,10 +172,16 @@ fn hints(folder: &Folder<'_>) -> Vec<String> {
         let text = folder.text(path).unwrap_or_default();
         let words =
             ["pytest", "tox", "nox", "npm test", "npm run test", "go test", "cargo test", "make test"];
-        let found: Vec<&str> = words.into_iter().filter(|word| text.contains(word)).collect();
+        let found: Vec<&str> = words.into_iter().filter(|word| has_word(&text, word)).collect();
         if !found.is_empty() {
             hints.push(format!("the workflow `{path}` runs `{}`", found.join("`, `")));
         }
     }
     hints
+}
+
+/// Whether a text has a command that does not only end another word, as `go test` ends `cargo test`.
+fn has_word(text: &str, word: &str) -> bool {
+    let inside = |before: &str| before.ends_with(|c: char| c.is_ascii_alphanumeric() || "-_".contains(c));
+    text.match_indices(word).any(|(at, _)| !inside(&text[..at]))
 }
