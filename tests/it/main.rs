@@ -31,6 +31,7 @@ mod postgres;
 mod product;
 mod product_check;
 mod product_schema;
+mod repositories;
 mod sandbox;
 mod schedules;
 mod showcase;

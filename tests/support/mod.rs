@@ -5,6 +5,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod decisions;
+pub(crate) mod dev;
 pub(crate) mod npm;
 pub(crate) mod openapi;
 mod people;

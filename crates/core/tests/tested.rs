@@ -110,6 +110,18 @@ fn the_runners_of_node_are_read() {
 }
 
 #[test]
+fn tape_is_read() {
+    passes("tape/pass", "2 passed");
+    passes("tape/skipped", "1 passed");
+    fails("tape/fail", "1 passed, 1 failed");
+    assert_eq!(recorded("tape/fail").runner, Some(Runner::Tape));
+    assert_eq!(recorded("tape/fail").failures, ["should be strictly equal"]);
+    cannot("tape/missing_module", Cause::Module, "the module `numpyish` is not there");
+    cannot("tape/syntax", Cause::Unfinished, "`tape` ended without its summary, with exit code 1");
+    cannot("tape/nothing", Cause::Nothing, "no test was collected");
+}
+
+#[test]
 fn scripts_of_npm_and_make_are_read() {
     passes("npm/node_pass", "2 passed");
     cannot("npm/not_specified", Cause::Nothing, "package.json has npm's placeholder for a test script");

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::recipe::Recipe;
 
 /// Changes when what a layer holds for the same recipe changes.
-const FORMAT: &str = "layer 1";
+const FORMAT: &str = "layer 2";
 /// Source files without which cargo does not read a package.
 const SOURCES: [(&str, &str); 2] = [("src/lib.rs", ""), ("src/main.rs", "fn main() {}\n")];
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::limits::Limits;
+use super::{layers::CACHES, limits::Limits};
 
 /// Where commands are searched.
 pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -66,6 +66,8 @@ pub(super) struct Inside {
     pub(super) environment: Vec<(String, String)>,
     /// Folders besides those that every run has.
     pub(super) mounts: Vec<Mount>,
+    /// Folders of modules, in the sandbox, in which tools may keep their caches.
+    pub(super) modules: Vec<String>,
     /// Shell lines that put the files in place.
     pub(super) unpack: String,
     /// Shell lines that start what the run needs.
@@ -127,6 +129,9 @@ impl Inside {
         for (number, mount) in self.mounts.iter().enumerate() {
             let how = if mount.writable { "--bind" } else { "--ro-bind" };
             words.add([how, &shown(&bound(number, &mount.source)), &mount.target]);
+        }
+        for (folder, name) in self.modules.iter().flat_map(|folder| CACHES.map(|name| (folder, name))) {
+            words.add(["--bind", &shown(&disk.join("caches").join(name)), &format!("{folder}/{name}")]);
         }
         words.add(["--chdir", "/product", "--remount-ro", "/dev", "--remount-ro", "/", "--"]);
         words.add(["sh", "-c", UNPACK_AND_RUN, "sh", &self.unpack, &self.services]);

@@ -22,6 +22,10 @@ const KEPT: Duration = Duration::from_secs(30 * 86_400);
 const KEPT_BYTES: u64 = 20 << 30;
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// What tools of JavaScript write to beside the packages that they come with: Babel and ESLint, Vite, and Vite while it
+/// reads its configuration. A test may write there, and sees nothing of what an earlier one wrote.
+pub(super) const CACHES: [&str; 3] = [".cache", ".vite", ".vite-temp"];
+
 const DESCRIPTION: &str = "layer.json";
 const MAKING: &str = "making-";
 const REMOVING: &str = "removing-";
@@ -241,7 +245,15 @@ impl Making {
         make_folder(&modules)?;
         let mut description = Description::default();
         for found in modules_below(&product) {
-            fs::rename(product.join(&found), modules.join(description.modules.len().to_string()))?;
+            let kept = modules.join(description.modules.len().to_string());
+            fs::rename(product.join(&found), &kept)?;
+            for cache in CACHES.map(|name| kept.join(name)) {
+                match fs::symlink_metadata(&cache) {
+                    Ok(data) if data.is_dir() => {}
+                    Ok(_) => fs::remove_file(&cache).and_then(|()| fs::create_dir(&cache))?,
+                    Err(_) => fs::create_dir(&cache)?,
+                }
+            }
             description.modules.push(found);
         }
         remove(&product);

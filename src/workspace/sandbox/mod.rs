@@ -148,6 +148,6 @@ impl Sandbox {
         layer: Option<&Layer>,
         lines_and_path: (&[String], &str),
     ) -> Result<Reported, Error> {
-        report::report(&self.runner, tree, recipe, layer, lines_and_path).await
+        report::report((&self.runner, &self.layers), tree, recipe, layer, lines_and_path).await
     }
 }

@@ -9,11 +9,11 @@ use std::{
 use super::super::error::Error;
 use super::{
     inside::Mount,
-    layers::Layer,
+    layers::{Layer, Layers},
     limits::TestRun,
     recipe::{Commands, Recipe},
     runner::{Job, Runner},
-    setup,
+    setup::Given,
     stage::User,
 };
 
@@ -34,7 +34,7 @@ pub struct Reported {
 
 /// Runs lines as tests are run, and reads the file at `path`, which is relative to the product's folder.
 pub(super) async fn report(
-    runner: &Runner,
+    place @ (runner, _): (&Runner, &Layers),
     tree: &Path,
     recipe: &Recipe,
     layer: Option<&Layer>,
@@ -44,7 +44,8 @@ pub(super) async fn report(
     let outside = outside.map_err(Error::io("make a folder for a report"))?;
     let folder = outside.path().join(NAME);
     make_folder(&folder, user).map_err(Error::io("make a folder for a report"))?;
-    let mut inside = setup::inside_tests(recipe, layer)?;
+    let given = Given::to_tests(place, recipe, layer).await?;
+    let mut inside = given.inside.clone();
     inside.mounts.push(Mount { source: folder.clone(), target: FOLDER.to_owned(), writable: true });
     let quoted = format!("'{}'", path.replace('\'', r"'\''"));
     let copy = format!("if [ -f {quoted} ]; then cp -- {quoted} {FOLDER}/{NAME}; fi");

@@ -134,7 +134,7 @@ async fn make(
         "python3 -I {RUN}/forward.py {PORT} {RUN}/proxy || {{ echo 'no way to the package registries'; exit 125; }}"
     );
     let folder = recipe.folder().map_err(|reason| Error::refused(&recipe.root, reason))?;
-    let inside = Inside { environment, mounts, unpack: String::new(), services, folder };
+    let inside = Inside { environment, mounts, services, folder, ..Inside::default() };
     let lines: Vec<String> = recipe.setup.iter().cloned().chain([READABLE.to_owned()]).collect();
     let argv = Commands::Lines(&lines).argv();
     let job = Job { tree: None, inside, argv, user: Some(user), limits: recipe.setup_limits };
@@ -154,40 +154,58 @@ pub(super) async fn test(
     layer: Option<&Layer>,
     commands: Commands<'_>,
 ) -> Result<TestRun, Error> {
-    let inside = inside_tests(recipe, layer)?;
+    let given = Given::to_tests((runner, layers), recipe, layer).await?;
+    let inside = given.inside.clone();
     let job = Job { tree: Some(tree), inside, argv: commands.argv(), user: None, limits: recipe.limits };
     runner.run(job).await
 }
 
-/// What tests on top of a layer are given.
-pub(super) fn inside_tests(recipe: &Recipe, layer: Option<&Layer>) -> Result<Inside, Error> {
-    let tools = Tools::find(&recipe.toolchains, &Places::of_this_process()).map_err(unavailable)?;
-    let services = services::start(&recipe.services).map_err(unavailable)?;
-    let (mut mounts, mut unpack) = (tools.mounts.clone(), UNPACK.to_owned());
-    if let Some(layer) = layer {
-        mounts.push(Mount { source: layer.deps(), target: "/deps".to_owned(), writable: false });
-        for (number, path) in layer.modules.iter().enumerate() {
-            let target = format!("/product/{path}");
-            mounts.push(Mount { source: layer.module(number), target, writable: false });
-            // What set-up installed is there already, and cannot be written to.
-            unpack.push_str(&format!(" --exclude='./{}'", path.replace('\'', r"'\''")));
+/// What tests on top of a layer are given, and what must last as long as they do.
+pub(super) struct Given {
+    pub(super) inside: Inside,
+    _cluster: Option<Layer>,
+}
+
+impl Given {
+    /// Finds it on this machine.
+    ///
+    /// # Errors
+    /// When a toolchain or a service is not there.
+    pub(super) async fn to_tests(
+        (runner, layers): (&Runner, &Layers),
+        recipe: &Recipe,
+        layer: Option<&Layer>,
+    ) -> Result<Self, Error> {
+        let tools = Tools::find(&recipe.toolchains, &Places::of_this_process()).map_err(unavailable)?;
+        let services = services::start(&recipe.services).map_err(unavailable)?;
+        let (mut mounts, mut unpack, mut modules) = (tools.mounts.clone(), UNPACK.to_owned(), Vec::new());
+        if let Some(layer) = layer {
+            mounts.push(Mount { source: layer.deps(), target: "/deps".to_owned(), writable: false });
+            for (number, path) in layer.modules.iter().enumerate() {
+                let target = format!("/product/{path}");
+                modules.push(target.clone());
+                mounts.push(Mount { source: layer.module(number), target, writable: false });
+                // What set-up installed is there already, and cannot be written to.
+                unpack.push_str(&format!(" --exclude='./{}'", path.replace('\'', r"'\''")));
+            }
+            unpack = unpack.replacen(UNPACK, &format!("{UNPACK} --anchored --no-wildcards"), 1);
         }
-        unpack = unpack.replacen(UNPACK, &format!("{UNPACK} --anchored --no-wildcards"), 1);
+        let cluster = match &services.postgres {
+            Some(programs) => cluster::empty(runner, layers, programs).await,
+            None => None,
+        };
+        mounts.extend(cluster.as_ref().map(|cluster| Mount {
+            source: cluster.deps(),
+            target: cluster::PLACE.to_owned(),
+            writable: false,
+        }));
+        let mut environment = Recipe::environment(&tools.path);
+        environment.extend(Recipe::offline());
+        environment.extend(tools.environment.iter().chain(&services.environment).cloned());
+        let folder = recipe.folder().map_err(|reason| Error::refused(&recipe.root, reason))?;
+        let inside = Inside { environment, mounts, modules, unpack, services: services.script, folder };
+        Ok(Self { inside, _cluster: cluster })
     }
-    let cluster = match &services.postgres {
-        Some(programs) => cluster::empty(runner, layers, programs).await,
-        None => None,
-    };
-    mounts.extend(cluster.as_ref().map(|cluster| Mount {
-        source: cluster.deps(),
-        target: cluster::PLACE.to_owned(),
-        writable: false,
-    }));
-    let mut environment = Recipe::environment(&tools.path);
-    environment.extend(Recipe::offline());
-    environment.extend(tools.environment.iter().chain(&services.environment).cloned());
-    let folder = recipe.folder().map_err(|reason| Error::refused(&recipe.root, reason))?;
-    Ok(Inside { environment, mounts, unpack, services: services.script, folder })
 }
 
 /// Variables that lead clients to the proxy, and to the authorities that sign for registries here.

@@ -12,7 +12,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use super::tools::Tools;
+use super::{layers::CACHES, tools::Tools};
 
 /// As root, each run gets a user id of its own from here on, so that runs cannot signal each other or use up each
 /// other's processes.
@@ -33,9 +33,10 @@ shift; exec "$@""#;
 /// Mounts what the run writes to, and binds folders; opens the filter of kernel calls as descriptor 3.
 const MOUNT: &str = r#"
 umask 022
-place=$1 options=$2 user=$3 filter=$4 sources=$5; shift 5
+place=$1 options=$2 user=$3 filter=$4 sources=$5 caches=$6; shift 6
 mount -t tmpfs -o "$options" tmpfs "$place/disk" || exit 126
-mkdir -m 1777 "$place/disk/tmp" && mkdir -m 0755 "$place/disk/product" || exit 126
+mkdir -m 1777 "$place/disk/tmp" && mkdir -m 0755 "$place/disk/product" "$place/disk/caches" || exit 126
+for name in $caches; do mkdir -m 1777 "$place/disk/caches/$name" || exit 126; done
 [ -z "$user" ] || chown "$user:$user" "$place/disk/product" || exit 126
 n=0
 while IFS= read -r s; do
@@ -135,6 +136,7 @@ impl Stage {
         words.push(user.0.map(|user| user.to_string()).unwrap_or_default());
         words.push(shown(&self.filter));
         words.push(if self.as_root { lines(sources)? } else { String::new() });
+        words.push(CACHES.join(" "));
         if let User(Some(user)) = user {
             words.push(shown(&tools.setpriv));
             words.extend(["--reuid", &user.to_string(), "--regid", &user.to_string()].map(str::to_owned));

@@ -2,7 +2,7 @@
 
     python3 record.py --python DIR/bin/python --node-modules DIR/node_modules --go DIR/bin/go [CASE-PREFIX]
 
-DIR/bin/python has pytest, DIR/node_modules has vitest, jest and mocha; cargo and node come from the PATH. Each case is a
+DIR/bin/python has pytest, DIR/node_modules has vitest, jest, mocha and tape; cargo and node come from the PATH. Each case is a
 tiny project in a new folder, whose path is written as /product. A fixture is the command, the exit code, an empty line,
 and standard output and error as one stream. Times differ from run to run; nothing reads them.
 """
@@ -25,6 +25,7 @@ NODE = "const test = require('node:test');\nconst assert = require('node:assert'
 JEST = "const { add } = require('./app.js');\n\ntest('two', () => expect(add(1, 1)).toBe(%s));\ntest('three', () => expect(add(1, 2)).toBe(3));\n"
 VITEST = "import { expect, test } from 'vitest';\nimport { add } from './app.mjs';\n\ntest('two', () => expect(add(1, 1)).toBe(%s));\ntest('three', () => expect(add(1, 2)).toBe(3));\n"
 MOCHA = "const assert = require('node:assert');\nconst { add } = require('../app.js');\n\ndescribe('add', () => {\n  it('two', () => assert.strictEqual(add(1, 1), %s));\n  it('three', () => assert.strictEqual(add(1, 2), 3));\n});\n"
+TAPE = "const test = require('tape');\nconst { add } = require('../app.js');\n\ntest('two', (t) => {\n  t.equal(add(1, 1), %s);\n  t.end();\n});\ntest('three', (t) => {\n  t.equal(add(1, 2), 3);\n  t.end();\n});\n"
 GO_MOD = "module example.com/app\n\ngo 1.24\n"
 GO = "package app\n\nfunc Add(a, b int) int { return a + b }\n"
 GO_TEST = "package app\n\nimport \"testing\"\n\nfunc TestTwo(t *testing.T) {\n\tif Add(1, 1) != %s {\n\t\tt.Fatal(\"wrong\")\n\t}\n}\n\nfunc TestThree(t *testing.T) {\n\tif Add(1, 2) != 3 {\n\t\tt.Fatal(\"wrong\")\n\t}\n}\n"
@@ -35,6 +36,7 @@ RUST_TEST = "#[test]\nfn three() {\n    assert_eq!(app::add(1, 2), 3);\n}\n"
 PYTEST = ["{python}", "-m", "pytest"]
 UNITTEST = ["python3", "-m", "unittest", "discover", "-s", "tests", "-t", "."]
 VT, JT, MT = ["npx", "vitest", "run"], ["npx", "jest"], ["npx", "mocha"]
+TT = ["npx", "tape", "test/*.js"]
 GT = ["go", "test", "./..."]
 CT = ["cargo", "test", "--offline"]
 
@@ -101,6 +103,12 @@ CASES = {
     "mocha/syntax": (MT, {"package.json": "{}", "app.js": "exports.add = (a, b => a + b;\n", "test/app.js": MOCHA % "2"}),
     "mocha/missing_module": (MT, {"package.json": "{}", "app.js": "require('numpyish');\n" + JS_ADD, "test/app.js": MOCHA % "2"}),
     "mocha/nothing": (MT, {"package.json": "{}", "app.js": JS_ADD}),
+    "tape/pass": (TT, {"package.json": "{}", "app.js": JS_ADD, "test/app.js": TAPE % "2"}),
+    "tape/fail": (TT, {"package.json": "{}", "app.js": JS_ADD, "test/app.js": TAPE % "3"}),
+    "tape/syntax": (TT, {"package.json": "{}", "app.js": "exports.add = (a, b => a + b;\n", "test/app.js": TAPE % "2"}),
+    "tape/missing_module": (TT, {"package.json": "{}", "app.js": "require('numpyish');\n" + JS_ADD, "test/app.js": TAPE % "2"}),
+    "tape/nothing": (TT, {"package.json": "{}", "app.js": JS_ADD, "test/app.js": "require('tape');\n"}),
+    "tape/skipped": (TT, {"package.json": "{}", "app.js": JS_ADD, "test/app.js": (TAPE % "2").replace("test('three'", "test.skip('three'")}),
     "mocha/skipped": (MT, {"package.json": "{}", "app.js": JS_ADD, "test/app.js": (MOCHA % "2").replace("it('three'", "it.skip('three'")}),
     "npm/not_specified": (["npm", "test"], npm('"test": "echo \\"Error: no test specified\\" && exit 1"')),
     "npm/no_script": (["npm", "test"], npm("")),
@@ -144,7 +152,7 @@ def record(name, argv, files, tools):
             file = pathlib.Path(folder, path)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-        if name.split("/")[0] in ("vitest", "jest", "mocha"):
+        if name.split("/")[0] in ("vitest", "jest", "mocha", "tape"):
             os.symlink(tools.node_modules, pathlib.Path(folder, "node_modules"))
         argv = [word.format(python=tools.python) if "{python}" in word else word for word in argv]
         path = f"{pathlib.Path(tools.go).parent}:{os.environ['PATH']}"

@@ -122,6 +122,19 @@ async fn node_modules_are_where_set_up_put_them() {
 }
 
 #[tokio::test]
+async fn tools_keep_their_caches_beside_modules_that_cannot_be_written_to() {
+    let place = Place::new(&[("web/package.json", "{}")]).await;
+    let lines = ["mkdir -p node_modules/ms node_modules/.cache && echo old >node_modules/.cache/old"];
+    let recipe = Recipe { root: "web".to_owned(), ..recipe(&lines, &["web/package.json"]) };
+    let test = "cd node_modules && test -z \"$(ls .cache .vite .vite-temp | grep -v :)\" && mkdir -p .cache/a \
+                && echo x >.cache/a/b && echo x >.vite-temp/c && cat .cache/a/b && ! touch ms/x";
+    for _ in 0..2 {
+        let run = place.test(&recipe, &[test]).await;
+        assert!(run.passed && run.output.contains("Read-only file system"), "{}", run.output);
+    }
+}
+
+#[tokio::test]
 #[ignore = "takes a minute and the registries: ./run sandbox"]
 async fn crates_are_fetched_from_manifests_and_built_without_a_network() {
     let place = Place::new(&[

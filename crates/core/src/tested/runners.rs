@@ -23,6 +23,8 @@ pub enum Runner {
     Vitest,
     /// Mocha.
     Mocha,
+    /// tape.
+    Tape,
     /// `go test`.
     Go,
     /// `cargo test`.
@@ -51,7 +53,8 @@ impl Runner {
         if names("cargo") && names("test") {
             return Some(Self::Cargo);
         }
-        let node = [("jest", Self::Jest), ("vitest", Self::Vitest), ("mocha", Self::Mocha)];
+        let node =
+            [("jest", Self::Jest), ("vitest", Self::Vitest), ("mocha", Self::Mocha), ("tape", Self::Tape)];
         node.into_iter().find(|(name, _)| names(name)).map(|(_, runner)| runner)
     }
 
@@ -65,6 +68,7 @@ impl Runner {
             Self::Jest => "jest",
             Self::Vitest => "vitest",
             Self::Mocha => "mocha",
+            Self::Tape => "tape",
             Self::Go => "go test",
             Self::Cargo => "cargo test",
         }
@@ -90,6 +94,7 @@ pub(super) fn summaries(text: &str) -> Vec<Summary> {
         (Runner::Jest, jest),
         (Runner::Vitest, vitest),
         (Runner::Mocha, mocha),
+        (Runner::Tape, tape),
         (Runner::Go, go),
         (Runner::Cargo, cargo),
     ];
@@ -192,7 +197,17 @@ fn unittest(text: &str) -> Option<Summary> {
     Some(Summary { counts, is_broken, failures, runner: None })
 }
 
+/// Whether a text has the summary of `node --test`, which alone says how long all took; tape's looks the same otherwise.
+fn is_of_node(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .any(|line| line.starts_with("# duration_ms ") || line.starts_with("ℹ duration_ms "))
+}
+
 fn node(text: &str) -> Option<Summary> {
+    if !is_of_node(text) {
+        return None;
+    }
     let count = |name: &str| {
         let lines = text.lines().rev().map(str::trim);
         let of =
@@ -282,6 +297,28 @@ fn mocha(text: &str) -> Option<Summary> {
         number.parse::<u32>().ok().map(|_| name.to_owned())
     };
     Some(Summary { counts, is_broken, failures: text.lines().filter_map(name).collect(), runner: None })
+}
+
+/// tape counts assertions, and says nothing of tests that are skipped as a whole.
+fn tape(text: &str) -> Option<Summary> {
+    if is_of_node(text) {
+        return None;
+    }
+    let count = |name: &str| {
+        let of = |line: &str| line.strip_prefix("# ")?.strip_prefix(name)?.trim().parse::<u32>().ok();
+        text.lines().rev().find_map(of)
+    };
+    count("tests ")?;
+    let counts = Counts::of(
+        count("pass ")?,
+        count("fail ").unwrap_or_default(),
+        count("skip ").unwrap_or_default() + count("todo ").unwrap_or_default(),
+    );
+    let name = |line: &str| {
+        let (number, name) = line.strip_prefix("not ok ")?.split_once(' ')?;
+        number.parse::<u32>().ok().map(|_| name.to_owned())
+    };
+    Some(Summary { counts, failures: text.lines().filter_map(name).collect(), ..Summary::default() })
 }
 
 fn go(text: &str) -> Option<Summary> {
