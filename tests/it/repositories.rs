@@ -147,9 +147,7 @@ async fn came_back(machine: &Machine, case: &Case, run: &str) {
     };
     eventually("the merge comes back to the folder", || came()).await;
     let listing = machine.git(&["branch", "--list", "aspora/*", "--format=%(refname:short)"]);
-    let begin = format!("aspora/{}", run.split('-').next().unwrap());
-    let ours =
-        listing.lines().find(|branch| branch.starts_with(&begin)).unwrap_or_else(|| panic!("{listing}"));
+    let ours = listing.lines().find(|name| name.ends_with(run)).unwrap_or_else(|| panic!("{listing}"));
     let base = machine.git(&["merge-base", &case.branch, ours]);
     let own =
         machine.git(&["log", "--format=%s", "--invert-grep", "--grep=^chore: ", &format!("{base}..{ours}")]);

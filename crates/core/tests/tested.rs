@@ -136,6 +136,7 @@ fn scripts_of_npm_and_make_are_read() {
     );
     fails("other/make_fails", "1 passed, 1 failed");
     assert_eq!(recorded("other/make_fails").runner, Some(Runner::Unittest));
+    assert_eq!(Runner::of(&["npm exec -c 'jest --ci'".to_owned()]), Some(Runner::Jest));
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl Runner {
     #[must_use]
     pub fn of(command: &[String]) -> Option<Self> {
         // A command of several lines has a line where others have a word.
-        let words = || command.iter().flat_map(|line| line.split_whitespace());
+        let words =
+            || command.iter().flat_map(|line| line.split_whitespace()).map(|it| it.trim_matches('\''));
         let names = |word: &str| words().any(|it| it.rsplit('/').next() == Some(word));
         if names("pytest") || names("py.test") {
             return Some(Self::Pytest);
