@@ -85,7 +85,7 @@ pub struct TestRun {
     /// The names of cases that failed, at most 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
-    /// The last 200 lines of the output, without colours.
+    /// The last 200 lines of the output, and what says which cases failed of those before them; without colours.
     pub log: String,
     /// What else the product file asks of a commit whose tests pass.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

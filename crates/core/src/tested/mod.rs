@@ -91,7 +91,8 @@ pub struct Tested {
     /// The names of cases that failed, as the runner writes them, at most [`MOST_FAILURES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
-    /// The last [`LINES_KEPT`] lines of the output, without colours and control characters.
+    /// The last [`LINES_KEPT`] lines of the output, and what says which cases failed of those before them; without colours
+    /// and control characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub log: String,
     /// What else the product file asks of the tree; empty until its tests pass.
@@ -128,7 +129,7 @@ impl Tested {
             counts: reading.counts,
             millis: ended.millis,
             failures: reading.failures,
-            log: text::tail(&text),
+            log: text::kept(&text),
             demands: Vec::new(),
         }
     }
@@ -144,7 +145,7 @@ impl Tested {
         Self {
             exit: ended.exit,
             millis: ended.millis,
-            log: text::tail(&plain(ended.output)),
+            log: text::kept(&plain(ended.output)),
             ..Self::not_run(command, Cause::Setup, why)
         }
     }

@@ -6,6 +6,14 @@ pub const LINES_KEPT: usize = 200;
 const BYTES_KEPT: usize = 30_000;
 /// How many bytes of one line are kept.
 const LINE_BYTES: usize = 2_000;
+/// How many lines of what comes before are kept, and how many bytes: those that say what failed, each with some after it.
+const FAILED_LINES: usize = 60;
+const FAILED_BYTES: usize = 10_000;
+const AFTER_FAILED: usize = 12;
+/// How a line begins that says what failed, and what else is in one.
+const FAILED_BEGINS: [&str; 9] =
+    ["not ok ", "FAIL ", "FAIL: ", "ERROR: ", "FAILED ", "--- FAIL", "✖ ", "● ", "E   "];
+const FAILED_HAS: [&str; 3] = ["panicked at ", "AssertionError", " ... FAILED"];
 /// How an escape character is written where control characters were escaped before.
 const ESCAPED: &str = "\\u{1b}";
 /// The same for a carriage return.
@@ -44,16 +52,14 @@ pub fn plain(output: &str) -> String {
     plain
 }
 
-/// The end of a plain text.
-pub(super) fn tail(text: &str) -> String {
+/// The end of a plain text, and before it what the rest says of failures: a runner that names each case may name the one
+/// that failed long before its summary.
+pub(super) fn kept(text: &str) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let mut kept: Vec<String> = Vec::new();
     let mut bytes = 0;
     for line in lines.iter().rev().take(LINES_KEPT) {
-        let line = match line.len() > LINE_BYTES {
-            true => format!("{}…", &line[..line.floor_char_boundary(LINE_BYTES)]),
-            false => (*line).to_owned(),
-        };
+        let line = short(line);
         bytes += line.len() + 1;
         if bytes > BYTES_KEPT {
             break;
@@ -65,7 +71,46 @@ pub(super) fn tail(text: &str) -> String {
         kept.push(format!("[{cut} lines before this were cut]"));
     }
     kept.reverse();
+    let failed = failed(&lines[..cut]);
+    if !failed.is_empty() {
+        return format!(
+            "[of the lines that were cut, these say what failed]\n{}\n{}",
+            failed.join("\n"),
+            kept.join("\n")
+        );
+    }
     kept.join("\n")
+}
+
+/// The first lines that say what failed, each with those after it.
+fn failed(lines: &[&str]) -> Vec<String> {
+    let says = |line: &str| {
+        let line = line.trim_start();
+        FAILED_BEGINS.iter().any(|begin| line.starts_with(begin))
+            || FAILED_HAS.iter().any(|part| line.contains(part))
+    };
+    let (mut found, mut until, mut bytes) = (Vec::new(), 0, 0);
+    for (at, line) in lines.iter().enumerate() {
+        if says(line) {
+            until = at + 1 + AFTER_FAILED;
+        }
+        if at < until {
+            let line = short(line);
+            bytes += line.len() + 1;
+            if found.len() == FAILED_LINES || bytes > FAILED_BYTES {
+                break;
+            }
+            found.push(line);
+        }
+    }
+    found
+}
+
+fn short(line: &str) -> String {
+    match line.len() > LINE_BYTES {
+        true => format!("{}…", &line[..line.floor_char_boundary(LINE_BYTES)]),
+        false => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -89,13 +134,27 @@ mod tests {
 
     #[test]
     fn the_end_is_kept_and_a_cut_is_said() {
-        assert_eq!(tail("a\nb\n\n"), "a\nb");
+        assert_eq!(kept("a\nb\n\n"), "a\nb");
         let many: String = (0..300).map(|line| format!("line {line}\n")).collect();
-        let kept = tail(&many);
-        assert!(kept.starts_with("[100 lines before this were cut]\nline 100\n"), "{kept}");
-        assert!(kept.ends_with("line 299"));
+        let end = kept(&many);
+        assert!(end.starts_with("[100 lines before this were cut]\nline 100\n"), "{end}");
+        assert!(end.ends_with("line 299"));
         let wide = format!("{}\nend", "ä".repeat(40_000));
-        let kept = tail(&wide);
-        assert!(kept.len() < 2_100 && kept.ends_with("…\nend"), "{}", kept.len());
+        let end = kept(&wide);
+        assert!(end.len() < 2_100 && end.ends_with("…\nend"), "{}", end.len());
+    }
+
+    #[test]
+    fn what_failed_long_before_the_end_is_kept() {
+        let mut lines: Vec<String> = (0..500).map(|line| format!("ok {line}")).collect();
+        lines[40] = "not ok 40 adds".to_owned();
+        lines[41] = "  expected: 3".to_owned();
+        let kept = kept(&lines.join("\n"));
+        let begin =
+            "[of the lines that were cut, these say what failed]\nnot ok 40 adds\n  expected: 3\nok 42\n";
+        assert!(kept.starts_with(begin), "{kept}");
+        assert!(kept.contains("\nok 52\n[300 lines before this were cut]\nok 300\n"), "{kept}");
+        let all: String = "not ok 1\n".repeat(5_000);
+        assert_eq!(super::kept(&all).lines().count(), 1 + FAILED_LINES + 1 + LINES_KEPT);
     }
 }
