@@ -16,6 +16,7 @@ use crate::{
         words::counted,
     },
     dev::{checks_of, github::Twin, unittest},
+    store::product,
 };
 
 /// The person of the twin whose password the shown address has: one who may push.
@@ -31,16 +32,17 @@ impl DevServer {
         let (repository, adopted) = self.stand_ins.adopt(name, folder).await?;
         let twin = self.stand_ins.twin().context("the GitHub twin does not run")?;
         let (repo, branch) = (repository.to_string(), adopted.branch);
-        let mut files = twin.files(&repo).await?;
-        let (says, how) = says_how(twin, &repo, name, &files).await?;
-        if says {
-            files = twin.files(&repo).await?;
-        }
+        let before = twin.files(&repo).await?;
+        let tested = match self.test_command(name).await? {
+            Some(words) if !has(&before, product_file::PATH) => Tested::Command(words),
+            _ => says_how(twin, &repo, name, &before).await?,
+        };
+        let files = twin.files(&repo).await?;
         let checks = checks_of(&files);
-        let is_tested = !says && checks.iter().any(|check| check == "CI Pipeline");
-        let tests = if is_tested { unittest() } else { Vec::new() };
+        let by_default = matches!(tested, Tested::Unknown(_)) && has(&checks, "CI Pipeline");
+        let tests = if by_default { unittest() } else { Vec::new() };
         self.add(name, &repository, &branch, &tests).await?;
-        let has_policy = files.iter().any(|path| path == POLICY_PATH);
+        let has_policy = has(&files, POLICY_PATH);
         if start && !has_policy {
             let policy = starter(name, &files, &checks);
             let files = [(POLICY_PATH, policy.as_bytes())];
@@ -54,13 +56,20 @@ impl DevServer {
              to take them over there: git merge aspora/merged/{branch}",
             folder.display()
         ));
-        lines.push(how);
-        if is_tested {
+        lines.push(tested.line());
+        if by_default {
             lines.push(format!("  until then, its tests are those of Python: {}", tests.join(" ")));
         }
         lines.push(policy_line(name, has_policy, start));
         lines.extend(adopted.note.map(|note| format!("  note: {note}")));
         Ok(lines.join("\n"))
+    }
+
+    /// The command that people put for a product's tests; `None` if there is none but our own default.
+    async fn test_command(&self, name: &ProductName) -> anyhow::Result<Option<Vec<String>>> {
+        let known = product::get(self.engine.pool(), name.as_str()).await?;
+        let command = known.map(|it| it.test_command).unwrap_or_default();
+        Ok((!command.is_empty() && command != unittest()).then_some(command))
     }
 
     /// Where to clone a repository of the twin, with the password of a person who may push.
@@ -75,16 +84,38 @@ impl DevServer {
     }
 }
 
-/// Whether a repository says how it is tested, and how, for people. One that does not gets the product file that its
-/// manifests suggest, where they do.
-async fn says_how(
-    twin: &Twin,
-    repo: &str,
-    name: &ProductName,
-    files: &[String],
-) -> anyhow::Result<(bool, String)> {
-    if files.iter().any(|path| path == product_file::PATH) {
-        return Ok((true, format!("  how it is tested stands in {}", product_file::PATH)));
+/// What is known of a repository's tests.
+enum Tested {
+    /// Its product file says it, which was there before.
+    File,
+    /// The product was put with this command, which stays.
+    Command(Vec<String>),
+    /// Its manifests said it, by these notes, and this file was committed.
+    Detected(String, String),
+    /// Nothing, for this reason.
+    Unknown(String),
+}
+
+impl Tested {
+    /// For people, one line or some.
+    fn line(&self) -> String {
+        let path = product_file::PATH;
+        match self {
+            Self::File => format!("  how it is tested stands in {path}"),
+            Self::Command(words) => format!("  it is tested as it was put: {}", words.join(" ")),
+            Self::Detected(notes, text) => {
+                let lines: String = text.lines().map(|line| format!("\n    {line}")).collect();
+                format!("  how it is tested was detected ({notes}) and committed here as {path}:{lines}")
+            }
+            Self::Unknown(why) => format!("  how it is tested is not known: {why}"),
+        }
+    }
+}
+
+/// How a repository is tested. One that does not say it gets the product file that its manifests suggest, where they do.
+async fn says_how(twin: &Twin, repo: &str, name: &ProductName, files: &[String]) -> anyhow::Result<Tested> {
+    if has(files, product_file::PATH) {
+        return Ok(Tested::File);
     }
     let mut fetched = Fetched { paths: files.to_vec(), ..Fetched::default() };
     for path in wanted(files) {
@@ -94,15 +125,15 @@ async fn says_how(
     }
     let proposed = propose(&fetched, name, None)?;
     let notes = proposed.notes.join("; ");
-    let Some(file) = proposed.file else {
-        return Ok((false, format!("  how it is tested is not known: {notes}")));
-    };
+    let Some(file) = proposed.file else { return Ok(Tested::Unknown(notes)) };
     let text = file.to_string();
     let content = [(product_file::PATH, text.as_bytes())];
     twin.commit(repo, &content, "chore: Say how the product is set up and tested").await?;
-    let lines: String = text.lines().map(|line| format!("\n    {line}")).collect();
-    let path = product_file::PATH;
-    Ok((true, format!("  how it is tested was detected ({notes}) and committed here as {path}:{lines}")))
+    Ok(Tested::Detected(notes, text))
+}
+
+fn has(names: &[String], name: &str) -> bool {
+    names.iter().any(|it| it == name)
 }
 
 fn policy_line(name: &ProductName, has_policy: bool, start: bool) -> String {

@@ -141,3 +141,16 @@ async fn a_fixed_port_of_the_twin_is_used_and_one_that_is_taken_is_named() {
     assert!(running.printed.contains(&format!("http://127.0.0.1:{port}/login")), "{}", running.printed);
     running.stop().await;
 }
+
+#[tokio::test]
+async fn a_command_that_people_put_is_not_replaced_by_what_is_detected() {
+    let machine = wealth_on_trunk();
+    let running = machine.start(&[]).await;
+    let put = ["product", "put", "shop", "local/shop", "--base-branch", "trunk", "--", "make", "test"];
+    running.aspora(&put).await;
+    running.stop().await;
+    let running = machine.start(&["--product", &machine.product("shop")]).await;
+    assert!(running.printed.contains("  it is tested as it was put: make test\n"), "{}", running.printed);
+    assert!(!running.printed.contains("was detected"), "{}", running.printed);
+    running.stop().await;
+}

@@ -131,7 +131,7 @@ async fn goes_to_the_merge(name: &str) {
         let log = drafts[0]["log"].as_str().unwrap();
         assert!(log.contains(&red.log), "{log}");
         let repairs = model.ledger().into_iter().filter(|entry| entry.task == Some(Task::Repair));
-        assert_eq!(repairs.count(), 1, "it was mended in one round");
+        assert_eq!(repairs.count(), 1, "one round was enough");
     }
     println!("{name}: {}; with the change {}", sentence(&tests, "fork"), sentence(&tests, "head"));
     running.stop().await;
