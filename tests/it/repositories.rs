@@ -145,7 +145,7 @@ async fn came_back(machine: &Machine, case: &Case, run: &str) {
         is_there
             && machine.git(&["ls-tree", "-r", "--name-only", &merged]).lines().any(|path| path == case.brings)
     };
-    eventually("the merge comes back to the folder", || came()).await;
+    eventually("the merge comes back to the folder", came).await;
     let listing = machine.git(&["branch", "--list", "aspora/*", "--format=%(refname:short)"]);
     let ours = listing.lines().find(|name| name.ends_with(run)).unwrap_or_else(|| panic!("{listing}"));
     let base = machine.git(&["merge-base", &case.branch, ours]);
