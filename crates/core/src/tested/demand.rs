@@ -84,7 +84,7 @@ impl Demanded {
     }
 
     fn new(demand: Demand, command: &[String], ended: &Ended<'_>, why: String, by_machine: bool) -> Self {
-        let log = if why.is_empty() { String::new() } else { text::tail(&plain(ended.output)) };
+        let log = if why.is_empty() { String::new() } else { text::kept(&plain(ended.output)) };
         Self { demand, command: command.to_vec(), why, by_machine, coverage: None, millis: ended.millis, log }
     }
 
