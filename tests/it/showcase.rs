@@ -164,7 +164,7 @@ fn the_runbook_is_drafted_red_and_given_again_whole() {
     assert_eq!(red.python(step), "WAIT", "the test of the 30th minute is red");
     let shown = "FAILED test_the_wait_is_over_in_the_30th_minute\n    if minutes <= WAIT_MINUTES:";
     let again = product.answer(Task::Repair, it, shown).unwrap();
-    let mut fixed = product.clone();
+    let mut fixed = product;
     fixed.take(&again);
     assert_eq!(fixed.python(step), "RETRY");
     fitting(&fixed, 1, Tier::Critical);
