@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     core::{
-        product_file::Build,
+        product_file::{Build, Coverage},
         tested::{Demanded, Ended, Tested},
     },
     workspace::{self, Commands, Layer, Prepared, Recipe, Reported, Sandbox, TestRun},
@@ -26,9 +26,24 @@ pub async fn test_tree(
         Prepared::Ready(layer) => layer,
     };
     let place = Place { sandbox, tree, recipe: &recipe, layer: layer.as_ref() };
-    let run = place.run(&build.test).await?;
+    // Coverage is measured where it has a floor, because measuring runs the tests once more.
+    let measured = build.coverage.as_ref().filter(|coverage| coverage.floor.is_some());
+    let (run, report) = match measured.filter(|coverage| coverage.run == build.test) {
+        Some(coverage) => place.report(coverage).await.map(|it| (it.run, Some(it.report)))?,
+        None => (place.run(&build.test).await?, None),
+    };
     let tested = Tested::read(&build.test, ended(&run));
-    let demands = if tested.passed() { place.demands(build).await? } else { Vec::new() };
+    let mut demands = Vec::new();
+    if tested.passed() && !build.lint.is_empty() {
+        demands.push(Demanded::lint(&build.lint, ended(&place.run(&build.lint).await?)));
+    }
+    if let Some(coverage) = measured.filter(|_| tested.passed()) {
+        let Reported { run, report } = match report {
+            Some(report) => Reported { run, report },
+            None => place.report(coverage).await?,
+        };
+        demands.push(Demanded::coverage(&coverage.run, ended(&run), report, coverage.floor));
+    }
     Ok(Tested { demands, ..tested })
 }
 
@@ -45,20 +60,9 @@ impl Place<'_> {
         self.sandbox.test(self.tree, self.recipe, self.layer, Commands::Lines(lines)).await
     }
 
-    /// What the product file asks besides passing tests. Coverage is measured where it has a floor, because measuring
-    /// runs the tests once more.
-    async fn demands(&self, build: &Build) -> Result<Vec<Demanded>, workspace::Error> {
-        let mut demands = Vec::new();
-        if !build.lint.is_empty() {
-            demands.push(Demanded::lint(&build.lint, ended(&self.run(&build.lint).await?)));
-        }
-        if let Some(coverage) = build.coverage.as_ref().filter(|coverage| coverage.floor.is_some()) {
-            let lines_and_path = (coverage.run.as_slice(), coverage.report.as_str());
-            let reported = self.sandbox.report(self.tree, self.recipe, self.layer, lines_and_path);
-            let Reported { run, report } = reported.await?;
-            demands.push(Demanded::coverage(&coverage.run, ended(&run), report, coverage.floor));
-        }
-        Ok(demands)
+    async fn report(&self, coverage: &Coverage) -> Result<Reported, workspace::Error> {
+        let lines_and_path = (coverage.run.as_slice(), coverage.report.as_str());
+        self.sandbox.report(self.tree, self.recipe, self.layer, lines_and_path).await
     }
 }
 
