@@ -75,7 +75,6 @@ async fn python_packages_are_installed_once_and_seen_read_only() {
     let Prepared::Ready(Some(_)) = place.prepare(&recipe).await else {
         panic!("{}", place.fails(&recipe).await.output)
     };
-    let began = std::time::Instant::now();
     let run = place
         .test(
             &recipe,
@@ -92,7 +91,6 @@ async fn python_packages_are_installed_once_and_seen_read_only() {
         run.output
     );
     assert!(run.output.contains("no network"), "{}", run.output);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(place.count(), 1, "the layer was found again");
     put(place.tree.path(), "other.py", "");
     place.prepare(&recipe).await;
