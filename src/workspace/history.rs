@@ -213,17 +213,16 @@ fn read(
     is_document: &impl Fn(&str) -> bool,
     tree: &mut Tree,
 ) {
+    let wanted: BTreeSet<String> = wanted(&one.past.change).map(|file| file.path.clone()).collect();
     let mut sides = BTreeMap::new();
     let mut blank = Vec::new();
     for (at, (file, (before, after))) in one.files().enumerate() {
         let read = (side(file, file.old_mode, before, texts), side(file, file.new_mode, after, texts));
         blank.extend((is_document(&file.path) && is_unseen(file, &read)).then_some(at));
-        if Contents::wants(file) {
+        if wanted.contains(&file.path) {
             sides.insert(file.path.clone(), read);
         }
     }
-    let wanted: BTreeSet<String> = wanted(&one.past.change).map(|file| file.path.clone()).collect();
-    sides.retain(|path, _| wanted.contains(path));
     let mut contents = compared(&one.past.change, &sides);
     let of_kind =
         |kind| one.past.change.files.iter().filter(move |file| file.kind == kind).map(|file| &file.path);
