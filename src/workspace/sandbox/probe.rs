@@ -38,8 +38,9 @@ i=0; while [ $i -lt 300 ]; do ( : >/tmp/$i ) 2>/dev/null || break; i=$((i + 1));
 exit 0
 "#;
 
-/// Runs inside, and needs more memory than it has.
-const GLUTTON: &str = "head -c 200000000 /dev/zero | tail -c 200000000 >/dev/null; sleep 1; echo alive";
+/// Runs inside, and needs more memory than it has: `tail` keeps what nothing reads. It keeps it long enough to be seen on a
+/// busy machine too, where no kernel counts.
+const GLUTTON: &str = "head -c 200000000 /dev/zero | tail -c 200000000 | sleep 15; echo alive";
 
 const LIMITS: Limits = Limits {
     wall: Duration::from_secs(20),
