@@ -44,8 +44,7 @@ pub(super) async fn report(
     let outside = outside.map_err(Error::io("make a folder for a report"))?;
     let folder = outside.path().join(NAME);
     make_folder(&folder, user).map_err(Error::io("make a folder for a report"))?;
-    let given = Given::to_tests(place, recipe, layer).await?;
-    let mut inside = given.inside.clone();
+    let Given { mut inside, cluster: _held } = Given::to_tests(place, recipe, layer).await?;
     inside.mounts.push(Mount { source: folder.clone(), target: FOLDER.to_owned(), writable: true });
     let quoted = format!("'{}'", path.replace('\'', r"'\''"));
     let copy = format!("if [ -f {quoted} ]; then cp -- {quoted} {FOLDER}/{NAME}; fi");

@@ -154,8 +154,7 @@ pub(super) async fn test(
     layer: Option<&Layer>,
     commands: Commands<'_>,
 ) -> Result<TestRun, Error> {
-    let given = Given::to_tests((runner, layers), recipe, layer).await?;
-    let inside = given.inside.clone();
+    let Given { inside, cluster: _held } = Given::to_tests((runner, layers), recipe, layer).await?;
     let job = Job { tree: Some(tree), inside, argv: commands.argv(), user: None, limits: recipe.limits };
     runner.run(job).await
 }
@@ -163,7 +162,8 @@ pub(super) async fn test(
 /// What tests on top of a layer are given, and what must last as long as they do.
 pub(super) struct Given {
     pub(super) inside: Inside,
-    _cluster: Option<Layer>,
+    /// Held until the tests have ended.
+    pub(super) cluster: Option<Layer>,
 }
 
 impl Given {
@@ -204,7 +204,7 @@ impl Given {
         environment.extend(tools.environment.iter().chain(&services.environment).cloned());
         let folder = recipe.folder().map_err(|reason| Error::refused(&recipe.root, reason))?;
         let inside = Inside { environment, mounts, modules, unpack, services: services.script, folder };
-        Ok(Self { inside, _cluster: cluster })
+        Ok(Self { inside, cluster })
     }
 }
 
