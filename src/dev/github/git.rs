@@ -5,7 +5,12 @@
 mod diff;
 mod replay;
 
-use std::{collections::BTreeMap, ffi::OsStr, path::PathBuf, process::Stdio};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsStr,
+    path::PathBuf,
+    process::Stdio,
+};
 
 use anyhow::{Context as _, bail};
 use tokio::{io::AsyncWriteExt as _, process::Command};
@@ -174,6 +179,15 @@ impl Git {
     pub(crate) async fn show_pull(&self, number: i64, head: &str) -> anyhow::Result<()> {
         self.text(["update-ref", &format!("refs/pull/{number}/head"), head]).await?;
         Ok(())
+    }
+
+    /// The numbers of the pull requests whose heads have a commit in their history.
+    pub(crate) async fn pulls_with(&self, sha: &str) -> anyhow::Result<BTreeSet<i64>> {
+        let format = "--format=%(refname:lstrip=2)";
+        let (status, out) =
+            self.ask(&["for-each-ref", "--contains", sha, format, "refs/pull/*/head"]).await?;
+        let numbers = out.lines().filter_map(|name| name.strip_suffix("/head")?.parse().ok());
+        Ok(if status == 0 { numbers.collect() } else { BTreeSet::new() })
     }
 
     /// Deletes a branch that is at `old`.

@@ -3,7 +3,10 @@
 use std::{
     ops::Deref,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use anyhow::Context as _;
@@ -31,6 +34,8 @@ pub(crate) type Payload = Box<dyn Fn(&Announcement<'_>) -> Value + Send + Sync>;
 pub(crate) struct Host {
     data: PathBuf,
     state: Mutex<State>,
+    /// Whether changes are saved.
+    saves: AtomicBool,
     turn: tokio::sync::Mutex<()>,
     payload: Payload,
     pub(crate) webhooks: Webhooks,
@@ -51,6 +56,7 @@ impl Host {
         let deliveries = DeliveryLog::open(&data.join("deliveries.ndjson"), clock.now())?;
         Ok(Self {
             state: Mutex::new(State::load(&data.join("state.json"))?),
+            saves: AtomicBool::new(true),
             turn: tokio::sync::Mutex::default(),
             payload,
             webhooks: Webhooks::default(),
@@ -84,8 +90,15 @@ impl Host {
         anyhow::ensure!(!self.stop.is_cancelled(), "the twin has stopped");
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = write(&mut state)?;
-        state.save(&self.data.join("state.json"))?;
+        if self.saves.load(Ordering::Relaxed) {
+            state.save(&self.data.join("state.json"))?;
+        }
         Ok(answer)
+    }
+
+    /// Saves nothing from now on.
+    pub(crate) fn forget(&self) {
+        self.saves.store(false, Ordering::Relaxed);
     }
 
     /// Queues the webhook of an event in a repository, if anyone gets it.

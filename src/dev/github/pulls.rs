@@ -166,9 +166,11 @@ pub(crate) async fn find(host: &Host, repo: &str, filter: &PullFilter<'_>) -> Re
 /// The pull requests that bring a commit into their base.
 pub(crate) async fn with_commit(host: &Host, repo: &str, sha: &str) -> Result<Vec<Pull>, Refusal> {
     let git = host.git(repo);
+    let numbers = git.pulls_with(sha).await?;
+    let is_one = |pull: &&Pull| numbers.contains(&pull.number);
     let mut found = Vec::new();
-    for pull in host.read(repo, |it| it.pulls.clone())? {
-        if git.contains(&pull.head_sha, sha).await? && !git.contains(&pull.base_sha, sha).await? {
+    for pull in host.read(repo, |it| it.pulls.iter().filter(is_one).cloned().collect::<Vec<_>>())? {
+        if !git.contains(&pull.base_sha, sha).await? {
             found.push(pull);
         }
     }

@@ -19,6 +19,12 @@ impl Twin {
         self.shared.set_page_size(most);
     }
 
+    /// Saves nothing from now on, so that this twin cannot be started again. Each change saves everything otherwise, which
+    /// grows with the square of what a test makes.
+    pub fn forget(&self) {
+        self.shared.host.forget();
+    }
+
     /// Announces the end of a version of the REST API, ends it, or supports it again.
     pub fn api_version(&self, version: &str, state: VersionState) {
         self.shared.versions.set(version, state);
