@@ -75,7 +75,7 @@ pub struct Build {
     pub inputs: Vec<String>,
     /// Runs the tests, without a network.
     pub test: Vec<String>,
-    /// Checks the style, without a network.
+    /// Checks the style, without a network and without services.
     pub lint: Vec<String>,
     /// Measures coverage.
     pub coverage: Option<Coverage>,
