@@ -2,6 +2,7 @@
 
 mod attacks;
 mod holes;
+mod images;
 mod layers;
 
 use std::{fs, net::TcpListener, time::Duration};

@@ -9,7 +9,7 @@ use super::{
     layers::{Held, Layer, Layers, Making},
     limits::Limits,
     recipe::Commands,
-    runner::{Job, Runner},
+    runner::{Files, Job, Runner},
     stage::{READABLE, own},
 };
 
@@ -70,7 +70,7 @@ async fn make(runner: &Runner, making: &Making, programs: &Path) -> Result<(), S
     let inside = Inside { mounts: vec![mount], folder: "/".to_owned(), ..Inside::default() };
     let lines = [format!("B={} D=/deps; {MAKE}", programs.display()), READABLE.to_owned()];
     let argv = Commands::Lines(&lines).argv();
-    let job = Job { tree: None, inside, argv, user: Some(user), limits: Limits::default() };
+    let job = Job { files: Files::None, inside, argv, user: Some(user), limits: Limits::default() };
     let run = runner.run(job).await.map_err(|error| error.to_string())?;
     if run.passed { Ok(()) } else { Err(run.output) }
 }

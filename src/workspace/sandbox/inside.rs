@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{layers::CACHES, limits::Limits};
+use super::{layers::CACHES, limits::Limits, system::System};
 
 /// Where commands are searched.
 pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -10,33 +10,6 @@ pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 const USER: &str = "65534";
 /// Bytes of shared memory.
 const SHARED: &str = "67108864";
-
-/// Files of `/etc` that all tests see: no name, user or address of this machine is in them.
-const ETC: [(&str, &str); 5] = [
-    (
-        "passwd",
-        "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nsandbox:x:65534:65534:sandbox:/tmp:/bin/sh\n",
-    ),
-    ("group", "root:x:0:\nsandbox:x:65534:\n"),
-    ("hosts", "127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost ip6-loopback\n"),
-    ("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n"),
-    ("hostname", "sandbox\n"),
-];
-
-/// What is bound from this machine, read-only, where it is there: certificates, tables of names, settings of Java.
-const HOST: [&str; 11] = [
-    "/etc/alternatives",
-    "/etc/ld.so.cache",
-    "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf",
-    "/etc/pki/tls/certs",
-    "/etc/pki/ca-trust/extracted",
-    "/etc/ca-certificates",
-    "/etc/services",
-    "/etc/protocols",
-    "/etc/mime.types",
-    "/etc/fonts",
-];
 
 /// Runs inside: unpacks the files, closes the pipe, starts the services, becomes the test. Only the test is limited:
 /// what it brings along may be larger than what it may write.
@@ -64,6 +37,8 @@ pub(super) struct Mount {
 pub(super) struct Inside {
     /// Variables besides those that every run has; the last of one name counts.
     pub(super) environment: Vec<(String, String)>,
+    /// Programs and libraries.
+    pub(super) system: System,
     /// Folders besides those that every run has.
     pub(super) mounts: Vec<Mount>,
     /// Folders of modules, in the sandbox, in which tools may keep their caches.
@@ -76,14 +51,14 @@ pub(super) struct Inside {
     pub(super) folder: String,
 }
 
-/// Writes the files of `/etc` that all runs see.
-pub(super) fn write_etc(folder: &Path) -> std::io::Result<()> {
-    ETC.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))
-}
-
 impl Inside {
+    /// All folders of this machine that are mounted, in order.
+    pub(super) fn sources(&self) -> Vec<PathBuf> {
+        self.system.mounts().iter().chain(&self.mounts).map(|mount| mount.source.clone()).collect()
+    }
+
     /// The arguments of bubblewrap and, after them, what sets the limits and runs `argv`. `disk` is the file system that
-    /// the run writes to, `etc` the folder with its files of `/etc`, `bound` finds its mounts.
+    /// the run writes to, `etc` the folder with its files of `/etc`, `bound` finds the nth of its sources.
     pub(super) fn arguments(
         &self,
         (disk, etc): (&Path, &Path),
@@ -114,7 +89,7 @@ impl Inside {
         for (name, value) in self.variables() {
             words.add(["--setenv", &name, &value]);
         }
-        words.system(etc);
+        words.0.extend(self.system.arguments(etc, bound));
         words.add([
             "--proc", "/proc", "--dev", "/dev", "--size", SHARED, "--perms", "1777", "--tmpfs", "/dev/shm",
         ]);
@@ -126,7 +101,8 @@ impl Inside {
         }
         words.add(["--bind", &shown(&disk.join("tmp")), "/tmp"]);
         words.add(["--bind", &shown(&disk.join("product")), "/product"]);
-        for (number, mount) in self.mounts.iter().enumerate() {
+        let before = self.system.mounts().len();
+        for (number, mount) in (before..).zip(&self.mounts) {
             let how = if mount.writable { "--bind" } else { "--ro-bind" };
             words.add([how, &shown(&bound(number, &mount.source)), &mount.target]);
         }
@@ -157,7 +133,8 @@ impl Inside {
             ("PYTHONDONTWRITEBYTECODE", "1"),
         ];
         let always = always.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        always.into_iter().chain(self.environment.iter().cloned()).collect()
+        let system = self.system.environment().iter().cloned();
+        system.chain(always).chain(self.environment.iter().cloned()).collect()
     }
 }
 
@@ -167,30 +144,6 @@ struct Words(Vec<String>);
 impl Words {
     fn add<const N: usize>(&mut self, some: [&str; N]) {
         self.0.extend(some.map(str::to_owned));
-    }
-
-    /// Programs and libraries of this machine, and `/etc`.
-    fn system(&mut self, etc: &Path) {
-        self.add(["--ro-bind", "/usr", "/usr"]);
-        for name in ["bin", "sbin", "lib", "lib64"] {
-            let path = format!("/{name}");
-            match std::fs::symlink_metadata(&path) {
-                Ok(data) if data.is_symlink() => self.add(["--symlink", &format!("usr/{name}"), &path]),
-                Ok(_) => self.add(["--ro-bind", &path, &path]),
-                Err(_) => {}
-            }
-        }
-        for (name, _) in ETC {
-            self.add(["--ro-bind", &shown(&etc.join(name)), &format!("/etc/{name}")]);
-        }
-        for path in HOST {
-            self.add(["--ro-bind-try", path, path]);
-        }
-        for entry in std::fs::read_dir("/etc").into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with("java-") {
-                self.add(["--ro-bind", &shown(&entry.path()), &shown(&entry.path())]);
-            }
-        }
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod group;
+mod image;
 mod inputs;
 mod inside;
 mod layers;
@@ -21,6 +22,7 @@ mod setup;
 mod spawn;
 mod stage;
 mod syscalls;
+mod system;
 mod tail;
 mod toolchains;
 mod tools;
@@ -31,7 +33,7 @@ use std::{path::Path, sync::Arc};
 
 use self::{
     inside::Inside,
-    runner::{Job, Runner},
+    runner::{Files, Job, Runner},
     tools::Tools,
 };
 pub use self::{
@@ -98,7 +100,7 @@ impl Sandbox {
     pub async fn run(&self, directory: &Path, argv: &[&str], limits: Limits) -> Result<TestRun, Error> {
         let inside = Inside { unpack: inside::UNPACK.to_owned(), ..Inside::default() };
         let argv = argv.iter().map(|&word| word.to_owned()).collect();
-        self.runner.run(Job { tree: Some(directory), inside, argv, user: None, limits }).await
+        self.runner.run(Job { files: Files::Tree(directory), inside, argv, user: None, limits }).await
     }
 
     /// With layers in another folder than that of this user.

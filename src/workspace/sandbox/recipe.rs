@@ -18,6 +18,8 @@ pub struct Recipe {
     pub services: Vec<Service>,
     /// Folders of tools of this machine.
     pub toolchains: Vec<Toolchain>,
+    /// A container image in the place of this machine's programs and libraries.
+    pub image: Option<String>,
     /// The limits of one run of tests.
     pub limits: Limits,
     /// The limits of set-up.
@@ -42,6 +44,7 @@ impl Default for Recipe {
             inputs: Vec::new(),
             services: Vec::new(),
             toolchains: Vec::new(),
+            image: None,
             limits: Limits::default(),
             setup_limits,
         }
@@ -87,6 +90,7 @@ impl Recipe {
             inputs: build.setup_files(paths).into_iter().map(str::to_owned).collect(),
             services: build.services.clone(),
             toolchains: build.toolchains.clone(),
+            image: build.image.clone(),
             limits: limits(&build.limits),
             setup_limits: Limits {
                 wall: usual.setup_limits.wall.max(Duration::from_secs(build.limits.seconds.into())),
@@ -108,11 +112,11 @@ impl Recipe {
         Ok(if root.is_empty() { "/product".to_owned() } else { format!("/product/{root}") })
     }
 
-    /// Variables of set-up and of tests. `tools` are the folders of the toolchains.
-    pub(super) fn environment(tools: &[String]) -> Vec<(String, String)> {
+    /// Variables of set-up and of tests. `tools` are the folders of the toolchains, and commands are searched in `last` after them.
+    pub(super) fn environment(tools: &[String], last: &str) -> Vec<(String, String)> {
         let mut path = vec!["/deps/venv/bin", "/deps/bin", "/deps/cargo/bin", "/deps/go/bin"];
         path.extend(tools.iter().map(String::as_str));
-        path.push(super::inside::PATH);
+        path.push(last);
         let path = path.join(":");
         let variables = [
             ("PATH", path.as_str()),

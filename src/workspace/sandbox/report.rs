@@ -12,7 +12,7 @@ use super::{
     layers::{Layer, Layers},
     limits::TestRun,
     recipe::{Commands, Recipe},
-    runner::{Job, Runner},
+    runner::{Files, Job, Runner},
     setup::Given,
     stage::User,
 };
@@ -50,7 +50,7 @@ pub(super) async fn report(
     let copy = format!("if [ -f {quoted} ]; then cp -- {quoted} {FOLDER}/{NAME}; fi");
     let lines: Vec<String> = lines.iter().cloned().chain([copy]).collect();
     let argv = Commands::Lines(&lines).argv();
-    let job = Job { tree: Some(tree), inside, argv, user: Some(user), limits: recipe.limits };
+    let job = Job { files: Files::Tree(tree), inside, argv, user: Some(user), limits: recipe.limits };
     let run = runner.run(job).await?;
     let report = read(&folder.join(NAME)).unwrap_or_else(|why| Err(why.to_string()));
     Ok(Reported { run, report: report.map_err(|why| format!("the report `{path}` {why}")) })

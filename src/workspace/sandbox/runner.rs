@@ -10,16 +10,17 @@ use std::{
 
 use tokio::{
     net::unix::pipe,
-    process::{Child, Command},
+    process::{Child, ChildStdout, Command},
 };
 
 use super::super::error::Error;
 use super::{
     group::{Group, Groups},
-    inside::{Inside, write_etc},
+    inside::Inside,
     limits::{Limits, Over, TestRun},
     seccomp, spawn,
     stage::{Stage, User},
+    system::write_etc,
     tail::Tail,
     tools::Tools,
     watch::{Usage, Watch},
@@ -35,13 +36,24 @@ pub(super) struct Runner {
 
 /// What is run.
 pub(super) struct Job<'a> {
-    /// A folder whose files are copied to `/product`, in memory; without one, nothing is.
-    pub(super) tree: Option<&'a Path>,
+    /// What it reads on its standard input while it puts its files in place.
+    pub(super) files: Files<'a>,
     pub(super) inside: Inside,
     pub(super) argv: Vec<String>,
     /// The user, if files on this machine are already theirs; otherwise a new one.
     pub(super) user: Option<User>,
     pub(super) limits: Limits,
+}
+
+/// A tar, to be unpacked inside.
+#[derive(Debug, Default)]
+pub(super) enum Files<'a> {
+    #[default]
+    None,
+    /// The files of a folder, which are copied to `/product`, in memory.
+    Tree(&'a Path),
+    /// What is read from a pipe.
+    Pipe(OwnedFd),
 }
 
 impl Runner {
@@ -80,7 +92,10 @@ impl Runner {
     pub(super) async fn run(&self, job: Job<'_>) -> Result<TestRun, Error> {
         let (began, limits) = (Instant::now(), job.limits);
         // The product's own files come on top of what a run may write.
-        let own = job.tree.map_or(Usage::default(), |tree| Usage::of(tree, u64::MAX));
+        let own = match job.files {
+            Files::Tree(tree) => Usage::of(tree, u64::MAX),
+            Files::None | Files::Pipe(_) => Usage::default(),
+        };
         let group = match &self.groups {
             Some(groups) => {
                 let group = groups.make(&limits, own.bytes).map_err(Error::io("make a control group"))?;
@@ -90,7 +105,8 @@ impl Runner {
         };
         let written = job.inside.mounts.iter().filter(|mount| mount.writable);
         let folders: Vec<PathBuf> = written.map(|mount| mount.source.clone()).collect();
-        let (mut sandbox, mut tar, output) = self.start(&job, own, group.as_deref()).await?;
+        let words = self.words(&job, own, group.as_deref())?;
+        let (mut sandbox, mut tar, output) = self.start(job.files, words).await?;
         let watch = Watch { group, process: sandbox.id(), folders, limits };
         let mut tail = Tail::new(limits.output);
         let ended = async {
@@ -125,21 +141,21 @@ impl Runner {
 
     async fn start(
         &self,
-        job: &Job<'_>,
-        own: Usage,
-        group: Option<&Group>,
+        files: Files<'_>,
+        words: Vec<String>,
     ) -> Result<(Child, Option<Child>, pipe::Receiver), Error> {
-        let (tar, input) = match job.tree {
-            Some(tree) => {
+        let (tar, input) = match files {
+            Files::Tree(tree) => {
                 let (tar, input) = self.pack(tree).await?;
                 (Some(tar), Stdio::from(input))
             }
-            None => (None, Stdio::null()),
+            Files::Pipe(pipe) => (None, Stdio::from(pipe)),
+            Files::None => (None, Stdio::null()),
         };
         let (output, ours) = std::io::pipe().map_err(Error::io("create a pipe"))?;
         let both = ours.try_clone().map_err(Error::io("create a pipe"))?;
         let mut command = Command::new(&self.tools.bash);
-        command.env_clear().current_dir("/").args(self.words(job, own, group)?);
+        command.env_clear().current_dir("/").args(words);
         command.stdin(input).stdout(ours).stderr(both).kill_on_drop(true);
         let sandbox = spawn::spawn(command).await.map_err(Error::io("start the sandbox"))?;
         let output =
@@ -150,7 +166,7 @@ impl Runner {
     /// All words of the command line, after `bash`.
     fn words(&self, job: &Job<'_>, own: Usage, group: Option<&Group>) -> Result<Vec<String>, Error> {
         let size = (job.limits.disk.saturating_add(own.bytes), job.limits.files.saturating_add(own.files));
-        let sources: Vec<PathBuf> = job.inside.mounts.iter().map(|mount| mount.source.clone()).collect();
+        let sources = job.inside.sources();
         let user = job.user.unwrap_or_else(|| self.stage.user());
         let groups = group.map(Group::folders).unwrap_or_default();
         let refused = |reason| Error::refused("a mount of the sandbox", reason);
@@ -168,15 +184,16 @@ impl Runner {
         tar.env_clear().arg("-C").arg(tree).args(["-cf", "-", "."]);
         tar.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut tar = spawn::spawn(tar).await.map_err(Error::io("start tar"))?;
-        let work = tar.stdout.take().map(tokio::process::ChildStdout::into_owned_fd);
-        let work: OwnedFd = work
-            .unwrap_or_else(|| Err(std::io::ErrorKind::BrokenPipe.into()))
-            .map_err(Error::io("take tar's output"))?;
-        // The tar inside the sandbox expects a blocking pipe.
-        rustix::io::ioctl_fionbio(work.as_fd(), false)
-            .map_err(|error| Error::io("prepare tar's output")(error.into()))?;
+        let work = blocking(tar.stdout.take()).map_err(Error::io("take tar's output"))?;
         Ok((tar, work))
     }
+}
+
+/// The output of a child as another child can read it: that expects a pipe that blocks.
+pub(super) fn blocking(output: Option<ChildStdout>) -> std::io::Result<OwnedFd> {
+    let output = output.ok_or(std::io::ErrorKind::BrokenPipe)?.into_owned_fd()?;
+    rustix::io::ioctl_fionbio(output.as_fd(), false)?;
+    Ok(output)
 }
 
 fn ending(mut tail: Tail, over: Option<Over>, limits: &Limits) -> String {

@@ -38,22 +38,18 @@ pub(super) struct Started {
     pub(super) postgres: Option<PathBuf>,
 }
 
-/// Finds the programs of services.
+/// Finds the programs of services below `root`: of this machine, or of an image.
 ///
 /// # Errors
 /// Names the package of the first that is missing.
-pub(super) fn start(services: &[Service]) -> Result<Started, String> {
-    start_from(services, Path::new("/"))
-}
-
-fn start_from(services: &[Service], machine: &Path) -> Result<Started, String> {
+pub(super) fn start(services: &[Service], root: &Path) -> Result<Started, String> {
     let mut started = Started::default();
     let mut set = |name: &str, value: &str| started.environment.push((name.to_owned(), value.to_owned()));
     let (mut script, mut found) = (String::new(), None);
     for service in services {
         match service {
             Service::Postgres => {
-                let programs = postgres(machine).ok_or_else(|| missing(*service, "postgresql"))?;
+                let programs = postgres(root).ok_or_else(|| missing(*service, "postgresql", root))?;
                 let start =
                     START_POSTGRES.replace("PLACE", cluster::PLACE).replace("MAKE", cluster::MAKE.trim());
                 script.push_str(&format!("B={}\n{start}", programs.display()));
@@ -66,9 +62,9 @@ fn start_from(services: &[Service], machine: &Path) -> Result<Started, String> {
                 set("PGDATABASE", "sandbox");
             }
             Service::Redis => {
-                let server = machine.join("usr/bin/redis-server");
-                if !server.is_file() || !machine.join("usr/bin/redis-cli").is_file() {
-                    return Err(missing(*service, "redis"));
+                let server = root.join("usr/bin/redis-server");
+                if !server.is_file() || !root.join("usr/bin/redis-cli").is_file() {
+                    return Err(missing(*service, "redis", root));
                 }
                 script.push_str(START_REDIS);
                 set("REDIS_URL", "redis://127.0.0.1:6379/0");
@@ -80,8 +76,8 @@ fn start_from(services: &[Service], machine: &Path) -> Result<Started, String> {
 }
 
 /// The folder of the newest version, as the sandbox sees it.
-fn postgres(machine: &Path) -> Option<PathBuf> {
-    let below = |folder: &str| machine.join(folder.trim_start_matches('/'));
+fn postgres(root: &Path) -> Option<PathBuf> {
+    let below = |folder: &str| root.join(folder.trim_start_matches('/'));
     let versions = std::fs::read_dir(below(POSTGRES)).into_iter().flatten().flatten();
     let versions = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let newest = versions.max().map(|version| format!("{POSTGRES}/{version}/bin"));
@@ -90,10 +86,10 @@ fn postgres(machine: &Path) -> Option<PathBuf> {
     folders.find(|folder| below(folder).join("initdb").is_file()).map(PathBuf::from)
 }
 
-fn missing(service: Service, package: &str) -> String {
-    let name = service.as_str();
+fn missing(service: Service, package: &str, root: &Path) -> String {
+    let (name, place) = (service.as_str(), if root == Path::new("/") { "this machine" } else { "its image" });
     format!(
-        "the product's tests need the service `{name}`, which this machine has not: install the package `{package}`"
+        "the product's tests need the service `{name}`, which {place} has not: install the package `{package}`"
     )
 }
 
@@ -105,7 +101,7 @@ mod tests {
     fn a_missing_service_names_its_package() {
         let machine = tempfile::tempdir().unwrap();
         let check = |service, package: &str| {
-            let error = start_from(&[service], machine.path()).unwrap_err();
+            let error = start(&[service], machine.path()).unwrap_err();
             assert!(error.ends_with(&format!("install the package `{package}`")), "{error}");
         };
         check(Service::Postgres, "postgresql");

@@ -1,19 +1,24 @@
 //! Set-up: installs what tests need, once, into a layer; and tests on top of that layer.
 
-use std::{fs, io, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use super::super::error::Error;
 use super::{
-    cluster, inputs,
+    cluster, image, inputs,
     inside::{Inside, Mount, UNPACK},
     layers::{Held, Layer, Layers, Making},
     limits::TestRun,
     proxy::Proxy,
     recipe::{Commands, Recipe},
     registries::{Operator, Registries},
-    runner::{Job, Runner},
+    runner::{Files, Job, Runner},
     services,
     stage::{READABLE, own},
+    system::System,
     toolchains::{Places, Tools},
     unavailable::Unavailable,
 };
@@ -21,7 +26,7 @@ use super::{
 /// Where set-up finds the way to the registries.
 const RUN: &str = "/run/aspora";
 const PORT: &str = "3128";
-/// Passes connections on to the socket of the proxy, by what this machine has.
+/// Passes connections on to the socket of the proxy; both programs do the same.
 const FORWARD_PYTHON: &str = r#"
 import os, socket, sys, threading
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=128)
@@ -45,6 +50,36 @@ while True:
     for pair in ((client, proxy), (proxy, client)):
         threading.Thread(target=pump, args=pair, daemon=True).start()
 "#;
+const FORWARD_PERL: &str = r#"
+use strict; use IO::Select; use IO::Socket::INET; use IO::Socket::UNIX;
+my ($port, $path) = @ARGV;
+my $server = IO::Socket::INET->new(LocalAddr => "127.0.0.1", LocalPort => $port, Listen => 128, ReuseAddr => 1) or die $!;
+exit 0 if fork; $SIG{CHLD} = "IGNORE"; $SIG{PIPE} = "IGNORE";
+sub pump {
+    my ($client, $proxy) = @_;
+    my $open = IO::Select->new($client, $proxy);
+    while (my @ready = $open->can_read) {
+        for my $from (@ready) {
+            my $to = $from == $client ? $proxy : $client;
+            my $read = sysread($from, my $data, 65536);
+            if (!$read) { $open->remove($from); shutdown($to, 1); return unless $open->count; next }
+            for (my $done = 0; $done < $read;) { $done += syswrite($to, $data, $read - $done, $done) || return }
+        }
+    }
+}
+while (1) {
+    my $client = $server->accept or next;
+    next if fork;
+    if (my $proxy = IO::Socket::UNIX->new(Peer => $path)) { pump($client, $proxy) }
+    exit 0;
+}
+"#;
+/// Starts whichever there is a language for.
+const FORWARD: &str = r#"
+if command -v python3 >/dev/null; then python3 -I RUN/forward.py PORT RUN/proxy
+elif command -v perl >/dev/null; then perl RUN/forward.pl PORT RUN/proxy
+else echo 'set-up needs python3 or perl, by which it reaches the package registries'; exit 125
+fi || { echo 'no way to the package registries'; exit 125; }"#;
 
 /// What came of set-up.
 #[derive(Debug, Clone)]
@@ -65,15 +100,15 @@ pub(super) async fn prepare(
     if recipe.setup.is_empty() {
         return Ok(Prepared::Ready(None));
     }
-    let tools = Tools::find(&recipe.toolchains, &Places::of_this_process()).map_err(unavailable)?;
+    let place = Place::find((runner, layers), recipe).await?;
     let files = inputs::read(tree, &recipe.inputs).map_err(Error::io("read the files of set-up"))?;
-    let key = inputs::key(recipe, &files, &tools.identity());
+    let key = inputs::key(recipe, &files, &place.identity());
     loop {
         let making = match layers.hold(&key).await.map_err(Error::io("open the layer of set-up"))? {
             Held::Ready(layer) => return Ok(Prepared::Ready(Some(layer))),
             Held::ToMake(making) => making,
         };
-        let run = match make(runner, &making, &files, recipe, &tools).await {
+        let run = match make(runner, &making, &files, recipe, &place).await {
             Ok(run) => run,
             Err(error) => {
                 making.give_up();
@@ -95,7 +130,7 @@ async fn make(
     making: &Making,
     files: &[(String, Vec<u8>)],
     recipe: &Recipe,
-    tools: &Tools,
+    place: &Place,
 ) -> Result<TestRun, Error> {
     let user = runner.user();
     let (deps, product) = (making.folder.join("deps"), making.folder.join("product"));
@@ -111,6 +146,7 @@ async fn make(
         fs::write(deps.join("cargo/config.toml"), &registries.cargo)?;
         fs::write(run.path().join("npmrc"), &registries.npm)?;
         fs::write(run.path().join("forward.py"), FORWARD_PYTHON)?;
+        fs::write(run.path().join("forward.pl"), FORWARD_PERL)?;
         if let Some(authorities) = &registries.authorities {
             fs::copy(authorities, run.path().join("authorities.pem"))?;
         }
@@ -126,18 +162,17 @@ async fn make(
     };
     let mut mounts =
         vec![mount(&deps, "/deps", true), mount(&product, "/product", true), mount(run.path(), RUN, false)];
-    mounts.extend(tools.mounts.iter().chain(&registries.mounts).cloned());
-    let mut environment = Recipe::environment(&tools.path);
-    environment.extend(tools.environment.iter().chain(&registries.environment).cloned());
+    mounts.extend(place.tools.mounts.iter().chain(&registries.mounts).cloned());
+    let mut environment = place.environment();
+    environment.extend(registries.environment.iter().cloned());
     environment.extend(ways());
-    let services = format!(
-        "python3 -I {RUN}/forward.py {PORT} {RUN}/proxy || {{ echo 'no way to the package registries'; exit 125; }}"
-    );
+    let services = FORWARD.replace("RUN", RUN).replace("PORT", PORT);
     let folder = recipe.folder().map_err(|reason| Error::refused(&recipe.root, reason))?;
-    let inside = Inside { environment, mounts, services, folder, ..Inside::default() };
+    let system = place.system.clone();
+    let inside = Inside { system, environment, mounts, services, folder, ..Inside::default() };
     let lines: Vec<String> = recipe.setup.iter().cloned().chain([READABLE.to_owned()]).collect();
     let argv = Commands::Lines(&lines).argv();
-    let job = Job { tree: None, inside, argv, user: Some(user), limits: recipe.setup_limits };
+    let job = Job { files: Files::None, inside, argv, user: Some(user), limits: recipe.setup_limits };
     let mut run = runner.run(job).await?;
     let refused = proxy.refused();
     if !run.passed && !refused.is_empty() {
@@ -155,8 +190,51 @@ pub(super) async fn test(
     commands: Commands<'_>,
 ) -> Result<TestRun, Error> {
     let Given { inside, cluster: _held } = Given::to_tests((runner, layers), recipe, layer).await?;
-    let job = Job { tree: Some(tree), inside, argv: commands.argv(), user: None, limits: recipe.limits };
+    let job =
+        Job { files: Files::Tree(tree), inside, argv: commands.argv(), user: None, limits: recipe.limits };
     runner.run(job).await
+}
+
+/// What a recipe asks of this machine.
+struct Place {
+    system: System,
+    tools: Tools,
+}
+
+impl Place {
+    /// # Errors
+    /// When a toolchain is not there, or the image cannot be had.
+    async fn find((runner, layers): (&Runner, &Layers), recipe: &Recipe) -> Result<Self, Error> {
+        let tools = Tools::find(&recipe.toolchains, &Places::of_this_process()).map_err(unavailable)?;
+        let system = match &recipe.image {
+            Some(name) => System::Image(image::root(runner, layers, name).await.map_err(unavailable)?),
+            None => System::Machine,
+        };
+        Ok(Self { system, tools })
+    }
+
+    /// What a layer depends on besides its commands and files.
+    fn identity(&self) -> Vec<String> {
+        match &self.system {
+            System::Machine => self.tools.identity(),
+            System::Image(root) => vec![format!("image {}", root.id)],
+        }
+    }
+
+    /// Variables of set-up and of tests.
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = Recipe::environment(&self.tools.path, self.system.path());
+        environment.extend(self.tools.environment.iter().cloned());
+        environment
+    }
+
+    /// Where the programs of services are searched.
+    fn root(&self) -> PathBuf {
+        match &self.system {
+            System::Machine => PathBuf::from("/"),
+            System::Image(root) => root.folder(),
+        }
+    }
 }
 
 /// What tests on top of a layer are given, and what must last as long as they do.
@@ -176,9 +254,10 @@ impl Given {
         recipe: &Recipe,
         layer: Option<&Layer>,
     ) -> Result<Self, Error> {
-        let tools = Tools::find(&recipe.toolchains, &Places::of_this_process()).map_err(unavailable)?;
-        let services = services::start(&recipe.services).map_err(unavailable)?;
-        let (mut mounts, mut unpack, mut modules) = (tools.mounts.clone(), UNPACK.to_owned(), Vec::new());
+        let place = Place::find((runner, layers), recipe).await?;
+        let services = services::start(&recipe.services, &place.root()).map_err(unavailable)?;
+        let (mut mounts, mut unpack, mut modules) =
+            (place.tools.mounts.clone(), UNPACK.to_owned(), Vec::new());
         if let Some(layer) = layer {
             mounts.push(Mount { source: layer.deps(), target: "/deps".to_owned(), writable: false });
             for (number, path) in layer.modules.iter().enumerate() {
@@ -190,20 +269,22 @@ impl Given {
             }
             unpack = unpack.replacen(UNPACK, &format!("{UNPACK} --anchored --no-wildcards"), 1);
         }
-        let cluster = match &services.postgres {
-            Some(programs) => cluster::empty(runner, layers, programs).await,
-            None => None,
+        let cluster = match (&services.postgres, &place.system) {
+            (Some(programs), System::Machine) => cluster::empty(runner, layers, programs).await,
+            // The Postgres of an image makes its own, of its own version.
+            (Some(_), System::Image(_)) | (None, _) => None,
         };
         mounts.extend(cluster.as_ref().map(|cluster| Mount {
             source: cluster.deps(),
             target: cluster::PLACE.to_owned(),
             writable: false,
         }));
-        let mut environment = Recipe::environment(&tools.path);
+        let mut environment = place.environment();
         environment.extend(Recipe::offline());
-        environment.extend(tools.environment.iter().chain(&services.environment).cloned());
+        environment.extend(services.environment.iter().cloned());
         let folder = recipe.folder().map_err(|reason| Error::refused(&recipe.root, reason))?;
-        let inside = Inside { environment, mounts, modules, unpack, services: services.script, folder };
+        let (system, services) = (place.system, services.script);
+        let inside = Inside { system, environment, mounts, modules, unpack, services, folder };
         Ok(Self { inside, cluster })
     }
 }

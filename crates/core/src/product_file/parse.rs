@@ -211,6 +211,10 @@ impl Reader<'_> {
                            forge's checks are to decide";
             return Err(self.wrong("test", message));
         }
+        if section.image.is_some() && !section.toolchains.is_empty() {
+            let message = "stand beside an `image`, which brings its own tools: leave one of the two out";
+            return Err(self.wrong("toolchains", message));
+        }
         Ok(Build {
             root: self.root(&section.root)?,
             setup: self.lines("setup", section.setup.into())?,

@@ -41,7 +41,6 @@ services = ["postgres", "redis"]
 toolchains = ["rust", "go"]
 dependencies = "ask"
 tests = "forge"
-image = "registry.example/build:1"
 rounds = 0
 
 [coverage]
@@ -63,6 +62,9 @@ seconds = 60
     };
     assert_eq!(build.coverage, Some(coverage));
     assert_eq!(parse(text).to_string(), text);
+    let image = "test = \"pytest\"\nimage = \"registry.example/build@sha256:0f3e\"\n";
+    assert_eq!(only(image).image.as_deref(), Some("registry.example/build@sha256:0f3e"));
+    assert_eq!(parse(image).to_string(), image);
 }
 
 #[test]
@@ -116,6 +118,10 @@ fn what_is_wrong_is_named_by_line_and_key() {
     refused(
         "test = 'x'\ninputs = ['/etc/*']",
         ".aspora/product.toml:2, `inputs`: has the pattern \"/etc/*\": begins with `/`; patterns are anchored at the root already",
+    );
+    refused(
+        "test = 'x'\nimage = 'a:1'\ntoolchains = ['go']",
+        ".aspora/product.toml:3, `toolchains`: stand beside an `image`, which brings its own tools: leave one of the two out",
     );
     refused(
         "test = 'x'\nimage = '--privileged'",
