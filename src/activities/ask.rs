@@ -3,7 +3,7 @@
 use super::{Failure, attempt::Attempt, ledger};
 use crate::{
     core::sha::Sha,
-    llm::{Complaint, FixTests, Prompt, RedTests, Repair},
+    llm::{Complaint, DoWithout, FixTests, Prompt, RedTests, Repair},
     store::effect,
 };
 
@@ -14,6 +14,8 @@ pub(super) const MOST_ANSWERS: u32 = 3;
 pub(super) enum Objection {
     /// It does not fit.
     Unusable(Vec<Complaint>),
+    /// A person refused the dependencies that it brings; the refusal.
+    Refused(String),
     /// The tests do not pass with it.
     Red(Box<RedTests>),
 }
@@ -39,6 +41,10 @@ impl Attempt<'_> {
                 Ok(read) => return Ok(read),
                 Err(Objection::Red(tests)) => {
                     prompt = FixTests { asked: &prompt, answer, tests: &tests }.prompt();
+                    continue;
+                }
+                Err(Objection::Refused(refusal)) => {
+                    prompt = DoWithout { asked: &prompt, answer, refusal: &refusal }.prompt();
                     continue;
                 }
                 Err(Objection::Unusable(complaints)) => complaints,

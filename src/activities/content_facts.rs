@@ -64,7 +64,7 @@ impl GitFacts {
 }
 
 /// A file at a commit that has it.
-async fn side(mirror: &Mirror, commit: &Sha, path: &str) -> Result<Side, Failure> {
+pub(super) async fn side(mirror: &Mirror, commit: &Sha, path: &str) -> Result<Side, Failure> {
     let unread = |why: &str| Ok(Side::Unread(why.to_owned()));
     let Ok(place) = path.parse::<RepoPath>() else { return unread("no file of such a name is read") };
     match mirror.read(commit, &place).await {

@@ -30,9 +30,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         at.report_gate(&assessment).await?;
     }
     at.left_to_people(&assessment, pull.number).await?;
-    // The base's policy is broken: no review is paid for before people have repaired it.
+    // The base's policy is broken, or the dependencies wait for a person: no review is paid for before that is settled.
     if assessment.awaited().is_some() {
-        return Ok(at.accepting(super::verdict::park(at, &assessment), &facts));
+        return Ok(at.asking(at.accepting(super::verdict::park(at, &assessment), &facts), &facts));
     }
     let progress = Progress {
         base: Some(facts.base.clone()),

@@ -12,7 +12,7 @@ use super::{
     ledger::{self, ChangePushIntent, CommitMessage, Effect, Opened, PullRequestIntent, Pushed},
     open_pulls,
     publish::{Offer, Published},
-    tested::{Tried, spent},
+    tested::{Tried, spent, spent_refused},
 };
 use crate::{
     core::{policy::PullState, run::Progress, sha::Sha, words::counted, workflow::Outcome},
@@ -65,11 +65,21 @@ async fn offer(
         Draft::Asked(reply) => return Ok(Ok(reply)),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
-    if let Tried::Red(red, most) = at.try_out(mirror, (base, base), &files).await? {
-        return match spent(at, &red, most, reds) {
-            Some(why) => Err(Failure::unusable(why)),
-            None => Ok(Err(Objection::Red(red))),
-        };
+    match at.try_out(mirror, (base, base), &files).await? {
+        Tried::Fine => {}
+        Tried::Asks(withheld) => return Ok(Ok(at.asks_consent(*withheld))),
+        Tried::Refused(refusal, most) => {
+            return match spent_refused(&refusal, most, reds) {
+                Some(why) => Err(Failure::unusable(why)),
+                None => Ok(Err(Objection::Refused(refusal))),
+            };
+        }
+        Tried::Red(red, most) => {
+            return match spent(at, &red, most, reds) {
+                Some(why) => Err(Failure::unusable(why)),
+                None => Ok(Err(Objection::Red(red))),
+            };
+        }
     }
     let title = title.unwrap_or_else(|| format!("feat: {}", at.brief.title));
     let message = CommitMessage { title, explanation };

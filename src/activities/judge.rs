@@ -57,7 +57,9 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     at.report_gate(&assessment).await?;
     Ok(match next(at, theirs, &facts, &assessment).await? {
         Next::Step(outcome, note) => answer_with(outcome, note, progress),
-        Next::Wait(wait) => with_progress(quiet::with_look(at, *wait, &pull, &facts), progress),
+        Next::Wait(wait) => {
+            at.asking(with_progress(quiet::with_look(at, *wait, &pull, &facts), progress), &facts)
+        }
     })
 }
 
@@ -99,7 +101,7 @@ async fn next(
         return Ok(Next::Step(Outcome::Blocked, "a person asks for a fix".to_owned()));
     }
     if theirs.tests
-        && facts.tests.as_ref().is_none_or(|tests| tests.head.is_none())
+        && facts.tests.as_ref().is_none_or(|tests| tests.head.is_none() && tests.withheld.is_none())
         && !facts.pull_state.draft
     {
         return Ok(Next::Step(Outcome::Untested, format!("{} is not tested here", facts.head.short())));

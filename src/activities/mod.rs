@@ -11,6 +11,7 @@ mod barred;
 mod brief;
 mod call;
 mod checks;
+mod consent;
 mod content_facts;
 mod context;
 mod conversation;
@@ -75,7 +76,7 @@ use crate::{
         run::{Event, Park, PauseCause, Progress},
         workflow::Activity,
     },
-    engine::{Answer, Asked, Engine},
+    engine::{Answer, Asked, ConsentAsked, Engine},
     github, llm,
     store::{self, job::Lease, run::StoredRun},
     workspace,
@@ -105,6 +106,8 @@ pub enum Reply {
     Park(Park, Progress),
     /// The step asks people, and waits for their answers.
     Ask(Asked),
+    /// The step asks a person whether dependencies may be installed, and waits for the answer.
+    Consent(Box<ConsentAsked>),
 }
 
 /// Whose failure a failure is.

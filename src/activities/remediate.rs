@@ -15,7 +15,7 @@ use super::{
     facts,
     ledger::{self, ChangePushIntent, CommitMessage},
     publish::{Offer, Published, edits},
-    tested::{Tried, spent},
+    tested::{Tried, spent, spent_refused},
 };
 use crate::{
     core::{
@@ -101,11 +101,21 @@ async fn offer(
         return unfixable(note);
     }
     let base = at.base(mirror).await?;
-    if let Tried::Red(red, most) = at.try_out(mirror, (&base, head), &files).await? {
-        return match spent(at, &red, most, reds) {
-            Some(why) => unfixable(why),
-            None => Ok(Err(Objection::Red(red))),
-        };
+    match at.try_out(mirror, (&base, head), &files).await? {
+        Tried::Fine => {}
+        Tried::Asks(withheld) => return Ok(Ok(at.asks_consent(*withheld))),
+        Tried::Refused(refusal, most) => {
+            return match spent_refused(&refusal, most, reds) {
+                Some(why) => unfixable(why),
+                None => Ok(Err(Objection::Refused(refusal))),
+            };
+        }
+        Tried::Red(red, most) => {
+            return match spent(at, &red, most, reds) {
+                Some(why) => unfixable(why),
+                None => Ok(Err(Objection::Red(red))),
+            };
+        }
     }
     let title = title.unwrap_or_else(|| "fix: Resolve review findings".to_owned());
     let message = CommitMessage { title, explanation };

@@ -103,7 +103,7 @@ impl Attempt<'_> {
             }
             Reply::Park(park, progress) => Reply::Park(park, accepted(progress)),
             // Who asks has judged no head.
-            Reply::Ask(asked) => Reply::Ask(asked),
+            reply @ (Reply::Ask(_) | Reply::Consent(_)) => reply,
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     Failure, Reply,
     attempt::{Attempt, answer, moved},
 };
-use crate::core::{tested::Tested, workflow::Outcome};
+use crate::core::workflow::Outcome;
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let (head, pull) = (at.head()?, at.pull().await?);
@@ -16,6 +16,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let base = at.base(&mirror).await?;
     // A run that was cut off is made again: nobody else has seen it.
     let facts = at.test_facts(&mirror, &base, &head).await?;
-    let said = facts.head.as_ref().map_or_else(|| "were not asked for".to_owned(), Tested::sentence);
+    let said = match (&facts.withheld, &facts.head) {
+        (Some(withheld), _) => withheld.awaited().or_else(|| withheld.refusal()).unwrap_or_default(),
+        (None, Some(head)) => head.sentence(),
+        (None, None) => "were not asked for".to_owned(),
+    };
     Ok(answer(Outcome::Tested, format!("tests of {}: {said}", head.short())))
 }

@@ -5,13 +5,14 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Failure,
     attempt::Attempt,
+    consent::Permitted,
     test_tree::{ended, test_tree},
 };
 use crate::{
     core::{
         change::Change,
         policy::TestRule,
-        product_file::{Build, ProductFile, TestsBy},
+        product_file::{Build, DependencyRule, ProductFile, TestsBy},
         requirement::ProductName,
         sha::Sha,
         tested::{Cause, Tested},
@@ -54,6 +55,18 @@ impl Plan {
             }
         }
         self
+    }
+
+    /// The products, by name, whose dependencies are installed after a person's yes alone.
+    pub(super) fn asking(&self) -> impl Iterator<Item = (&str, &Build)> {
+        let (own, others) = match &self.way {
+            Way::File { name, build, others } => (Some((name.as_str(), &**build)), others.as_slice()),
+            Way::Command(_) | Way::Refused(_) => (None, &[][..]),
+        };
+        let others = others.iter().map(|(name, build)| (name.as_str(), build));
+        own.into_iter()
+            .chain(others)
+            .filter(|(_, build)| build.dependencies == DependencyRule::Ask && !build.setup.is_empty())
     }
 
     /// The same without what the product file asks besides passing tests.
@@ -131,9 +144,10 @@ impl Attempt<'_> {
     pub(super) async fn run_plan(
         &self,
         mirror: &Mirror,
-        plan: &Plan,
+        permitted: &Permitted,
         commit: &Sha,
     ) -> Result<Tested, Failure> {
+        let plan = permitted.plan();
         let command = plan.way.command();
         match &plan.way {
             Way::Refused(why) => return Ok(Tested::not_run(&command, Cause::Setup, why)),

@@ -7,12 +7,14 @@ use chrono::DateTime;
 use super::{
     Failure,
     attempt::Attempt,
+    consent::{Permit, Permitted},
     ledger::Tests,
     publish::edits,
-    test_plan::{Forked, Plan},
+    test_plan::Forked,
 };
 use crate::{
     core::{
+        consent::Withheld,
         edit::Written,
         policy::{TestFacts, TestRule, red_before},
         sha::Sha,
@@ -35,6 +37,10 @@ pub(super) struct Rounds(u32);
 pub(super) enum Tried {
     /// Its tests pass, or are no fault of it, or are not ours to judge.
     Fine,
+    /// Its dependencies are not installed before a person says yes.
+    Asks(Box<Withheld>),
+    /// A person has refused its dependencies.
+    Refused(String, Rounds),
     /// They do not pass, and the change is why.
     Red(Box<RedTests>, Rounds),
 }
@@ -42,18 +48,24 @@ pub(super) enum Tried {
 impl Attempt<'_> {
     /// What a commit's tests come to. A tree that was tested is not tested again, unless what kept its tests from running
     /// may be gone, or a person sent the run here.
-    pub(super) async fn tested(&self, mirror: &Mirror, plan: &Plan, commit: &Sha) -> Result<Tested, Failure> {
+    pub(super) async fn tested(
+        &self,
+        mirror: &Mirror,
+        permitted: &Permitted,
+        commit: &Sha,
+    ) -> Result<Tested, Failure> {
         let Some(tree) = mirror.tree_of(commit).await? else {
             return Err(Failure::retry(format!("the mirror lacks {}", commit.short())));
         };
-        let (pool, repository, digest) = (&self.factory.pool, self.repo.to_string(), plan.digest());
+        let (pool, repository, digest) =
+            (&self.factory.pool, self.repo.to_string(), permitted.plan().digest());
         let place = Place { repository: &repository, tree: &tree, plan: &digest };
         if let Some((known, age)) = test_run::get(pool, place).await?
             && !self.is_stale(&known, age)
         {
             return Ok(known);
         }
-        let tested = self.run_plan(mirror, plan, commit).await?;
+        let tested = self.run_plan(mirror, permitted, commit).await?;
         self.check_lease()?;
         test_run::put(pool, place, &tested).await?;
         Ok(tested)
@@ -80,7 +92,11 @@ impl Attempt<'_> {
         if plan.rule != TestRule::Ours {
             return Ok(TestFacts::new(plan.rule));
         }
-        let facts = self.run_all(mirror, &plan, forked, head).await?;
+        let permitted = match self.permit(mirror, plan, (base, forked.as_ref()), head).await? {
+            Permit::Given(permitted) => permitted,
+            Permit::Withheld(withheld) => return Ok(TestFacts::withheld(*withheld)),
+        };
+        let facts = self.run_all(mirror, &permitted, forked, head).await?;
         let (pool, run) = (&self.factory.pool, self.lease.run);
         for (commit, purpose, tested) in [
             (Some(head), Purpose::Head, &facts.head),
@@ -107,10 +123,14 @@ impl Attempt<'_> {
         base: &Sha,
         head: &Sha,
     ) -> Result<Option<TestFacts>, Failure> {
-        let (plan, _) = self.plan_of(mirror, base, head).await?;
+        let (plan, forked) = self.plan_of(mirror, base, head).await?;
         if plan.rule != TestRule::Ours {
             return Ok(None);
         }
+        let plan = match self.permit(mirror, plan, (base, forked.as_ref()), head).await? {
+            Permit::Given(permitted) => permitted.plan().clone(),
+            Permit::Withheld(withheld) => return Ok(Some(TestFacts::withheld(*withheld))),
+        };
         let (repository, tree) = (self.repo.to_string(), mirror.tree_of(head).await?);
         let known = match &tree {
             Some(tree) => {
@@ -140,18 +160,19 @@ impl Attempt<'_> {
     async fn run_all(
         &self,
         mirror: &Mirror,
-        plan: &Plan,
+        permitted: &Permitted,
         forked: Option<Forked>,
         head: &Sha,
     ) -> Result<TestFacts, Failure> {
-        let on_head = self.tested(mirror, plan, head).await?;
+        let rule = permitted.plan().rule;
+        let on_head = self.tested(mirror, permitted, head).await?;
         let Some(Forked { fork, change }) = forked else {
-            return Ok(TestFacts { head: Some(on_head), ..TestFacts::new(plan.rule) });
+            return Ok(TestFacts { head: Some(on_head), ..TestFacts::new(rule) });
         };
-        let on_fork = self.tested(mirror, plan, &fork).await?;
+        let on_fork = self.tested(mirror, permitted, &fork).await?;
         let (over, not_put_back) = match mirror.with_tests_of(head, &fork, &put_back(&change)).await {
             Ok(same) if same == *head => (None, None),
-            Ok(commit) => (Some(self.tested(mirror, &plan.tests_alone(), &commit).await?), None),
+            Ok(commit) => (Some(self.tested(mirror, &permitted.tests_alone(), &commit).await?), None),
             Err(error @ (workspace::Error::Refused { .. } | workspace::Error::TooLarge { .. })) => {
                 (None, Some(error.to_string()))
             }
@@ -163,7 +184,7 @@ impl Attempt<'_> {
             fork: Some(on_fork),
             fork_tests: over,
             not_put_back,
-            ..TestFacts::new(plan.rule)
+            ..TestFacts::new(rule)
         })
     }
 
@@ -184,25 +205,42 @@ impl Attempt<'_> {
             NewCommit { parent: parent.clone(), files: edits(files), message, at: DateTime::UNIX_EPOCH };
         let commit = mirror.commit(&commit).await?;
         let (plan, forked) = self.plan_of(mirror, base, &commit).await?;
-        let facts = self.run_all(mirror, &plan, forked, &commit).await?;
+        let rounds = Rounds(plan.rounds);
+        let permitted = match self.permit(mirror, plan, (base, forked.as_ref()), &commit).await? {
+            Permit::Given(permitted) => permitted,
+            Permit::Withheld(withheld) => {
+                return Ok(match withheld.refusal() {
+                    Some(refusal) => Tried::Refused(refusal, rounds),
+                    None => Tried::Asks(withheld),
+                });
+            }
+        };
+        let facts = self.run_all(mirror, &permitted, forked, &commit).await?;
         let Some(head) = facts.head.filter(|head| !head.is_clean()) else { return Ok(Tried::Fine) };
         test_run::note(&self.factory.pool, self.lease.run, &commit, Purpose::Draft, &head).await?;
         Ok(match fault(&head, facts.fork.as_ref()) {
             Fault::Machine => Tried::Fine,
-            Fault::Change => Tried::Red(Box::new(red(&head, facts.fork.as_ref())), Rounds(plan.rounds)),
+            Fault::Change => Tried::Red(Box::new(red(&head, facts.fork.as_ref())), rounds),
         })
     }
 
     /// What the pull request says of the tests of a head.
     pub(super) async fn tests_of(&self, mirror: &Mirror, head: &Sha) -> Result<Tests, Failure> {
         let base = self.base(mirror).await?;
-        let (plan, _) = self.plan_of(mirror, &base, head).await?;
+        let (plan, forked) = self.plan_of(mirror, &base, head).await?;
         match plan.rule {
             TestRule::Forge => return Ok(Tests::NotRun("left to the forge's checks".to_owned())),
             TestRule::Unset => return Ok(Tests::NotRun("the product has no test command".to_owned())),
             TestRule::Ours => {}
         }
-        let tested = self.tested(mirror, &plan, head).await?;
+        let permitted = match self.permit(mirror, plan, (&base, forked.as_ref()), head).await? {
+            Permit::Given(permitted) => permitted,
+            Permit::Withheld(withheld) => {
+                let awaited = withheld.awaited().map(|awaited| format!("they wait for {awaited}"));
+                return Ok(Tests::NotRun(awaited.or_else(|| withheld.refusal()).unwrap_or_default()));
+            }
+        };
+        let tested = self.tested(mirror, &permitted, head).await?;
         Ok(match tested.result {
             TestResult::Passed if tested.is_clean() => Tests::Passed,
             TestResult::Passed | TestResult::Failed => Tests::Failed(tested.red_log().to_owned()),
@@ -217,7 +255,12 @@ impl Attempt<'_> {
         if plan.rule != TestRule::Ours {
             return Ok(None);
         }
-        let facts = self.run_all(mirror, &plan, forked, head).await?;
+        // What was refused is among the blockers that the model is shown.
+        let Permit::Given(permitted) = self.permit(mirror, plan, (&base, forked.as_ref()), head).await?
+        else {
+            return Ok(None);
+        };
+        let facts = self.run_all(mirror, &permitted, forked, head).await?;
         let fork = facts.fork;
         let head = facts.head.filter(|head| !head.is_clean() && fault(head, fork.as_ref()) == Fault::Change);
         Ok(head.map(|head| red(&head, fork.as_ref())))
@@ -230,10 +273,23 @@ fn red(head: &Tested, fork: Option<&Tested>) -> RedTests {
 
 /// Why a person is needed once a change's tests are red again; `None` while the model has a round left.
 pub(super) fn spent(at: &Attempt<'_>, red: &RedTests, most: Rounds, reds: &AtomicU32) -> Option<String> {
+    let (said, run) = (&red.said, at.lease.run);
+    let rounds = spent_rounds(most, reds)?;
+    Some(format!(
+        "after {rounds} with the model its tests {said}; nothing was pushed (the log: aspora run tests {run})"
+    ))
+}
+
+/// The same for dependencies that were refused.
+pub(super) fn spent_refused(refusal: &str, most: Rounds, reds: &AtomicU32) -> Option<String> {
+    let rounds = spent_rounds(most, reds)?;
+    Some(format!(
+        "after {rounds} with the model it still brings what was refused; nothing was pushed: {refusal}"
+    ))
+}
+
+/// The rounds in words, once they are spent.
+fn spent_rounds(most: Rounds, reds: &AtomicU32) -> Option<String> {
     let rounds = reds.fetch_add(1, Ordering::Relaxed);
-    (rounds >= most.0).then(|| {
-        let (said, run) = (&red.said, at.lease.run);
-        let rounds = counted(rounds, "round");
-        format!("after {rounds} with the model its tests {said}; nothing was pushed (the log: aspora run tests {run})")
-    })
+    (rounds >= most.0).then(|| counted(rounds, "round"))
 }

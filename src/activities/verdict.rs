@@ -40,7 +40,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         Decision::Waiting { .. } => {
             at.rerun_checks(&assessment).await?;
             let wait = quiet::with_look(at, park(at, &assessment), &pull, &facts);
-            return with_note(at, at.accepting(wait, &facts)).await;
+            return Ok(at.asking(with_note(at, at.accepting(wait, &facts)).await?, &facts));
         }
         Decision::Behind => Outcome::Behind,
         Decision::Blocked { remediable, .. } if !remediable.is_empty() => Outcome::Blocked,

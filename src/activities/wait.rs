@@ -40,6 +40,12 @@ pub(super) fn wait_for_answers(at: &Attempt<'_>, reason: String) -> Park {
     Park { awaited: Awaited::Requester, ..Park::new(reason, Vec::new(), until) }
 }
 
+/// Waits for what a person says to dependencies that nobody has pushed: nothing at the forge ends it.
+pub(super) fn wait_for_consent(at: &Attempt<'_>, reason: String) -> Park {
+    let until = at.stored.now + LOOK_AGAIN;
+    Park { awaited: Awaited::Keepers, ..Park::new(reason, Vec::new(), until) }
+}
+
 /// Waits for what many runs may wait for at once: each looks as rarely as at a person.
 pub(super) fn wait_rarely(at: &Attempt<'_>, reason: String) -> Reply {
     let polling = Polling { moving: at.factory.polling.people, ..at.factory.polling };

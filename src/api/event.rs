@@ -181,6 +181,24 @@ pub enum Fact {
         /// The round.
         round: u32,
     },
+    /// The step that waits asked people about a set of dependencies; `GET /api/v1/runs/{id}/dependencies` shows it.
+    ConsentAsked {
+        /// What names the set.
+        digest: String,
+        /// How many packages come, go or change version.
+        packages: u32,
+    },
+    /// A person said whether a set of dependencies may be installed.
+    ConsentGiven {
+        /// What names the set.
+        digest: String,
+        /// `yes` or `no`.
+        answer: String,
+        /// The person's login on the forge.
+        login: String,
+        /// Why; empty if no reason was given.
+        reason: String,
+    },
     /// A person amended the requirement.
     Amended {
         /// How often it was amended, from 1.
@@ -282,6 +300,10 @@ impl From<run::Event> for Fact {
             }
             run::Event::Asked { round, questions } => Self::Asked { round, questions },
             run::Event::QuestionAnswered { round } => Self::QuestionAnswered { round },
+            run::Event::ConsentAsked { digest, packages } => Self::ConsentAsked { digest, packages },
+            run::Event::ConsentGiven { digest, consent, login, reason } => {
+                Self::ConsentGiven { digest, answer: consent.as_str().to_owned(), login, reason }
+            }
             run::Event::Amended { edition, before, after, reason } => {
                 Self::Amended { edition, before, after, reason }
             }
@@ -302,7 +324,7 @@ impl From<run::Event> for Fact {
 
 impl Fact {
     /// The names of all events.
-    pub const NAMES: [&str; 26] = [
+    pub const NAMES: [&str; 28] = [
         "started",
         "answered",
         "parked",
@@ -323,6 +345,8 @@ impl Fact {
         "not_permitted",
         "asked",
         "question_answered",
+        "consent_asked",
+        "consent_given",
         "amended",
         "pull_changed",
         "finding_dismissed",
@@ -356,6 +380,8 @@ impl Fact {
             Self::FindingDismissed { .. } => "finding_dismissed",
             Self::Asked { .. } => "asked",
             Self::QuestionAnswered { .. } => "question_answered",
+            Self::ConsentAsked { .. } => "consent_asked",
+            Self::ConsentGiven { .. } => "consent_given",
             Self::Amended { .. } => "amended",
             Self::OpinionGiven { .. } => "opinion_given",
             Self::PullChanged { .. } => "pull_changed",

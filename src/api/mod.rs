@@ -11,6 +11,7 @@ mod audit;
 mod budget;
 mod control;
 mod dead_letter;
+mod dependencies;
 mod effect;
 mod event;
 mod finding;
@@ -44,6 +45,7 @@ pub use budget::{
 };
 pub use control::{Approve, Control, Fork, Reject, Retry, Skip};
 pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven, RedrivenLetter};
+pub use dependencies::{ChangedFile, Dependencies, DependencySet, Package, SayDependencies};
 pub use effect::{Diff, Effect};
 pub use event::{Event, Events, Fact};
 pub use finding::Finding;

@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::Fact;
 use crate::core::{
+    consent::Consent,
     opinion::Opinion,
     outage::Provider,
     policy::Via,
@@ -59,6 +60,13 @@ impl Fact {
                 (format!("asked {} (round {round})", counted(questions, "question")), "")
             }
             Self::QuestionAnswered { round } => (format!("answered the questions of round {round}"), ""),
+            Self::ConsentAsked { packages, .. } => {
+                (format!("asked about its dependencies ({})", counted(packages, "package")), "")
+            }
+            Self::ConsentGiven { answer, login, reason, .. } => {
+                let done = answer.parse().map_or("said an unknown thing of", Consent::done);
+                (format!("{done} the dependencies as {login}"), reason.as_str())
+            }
             Self::Amended { edition, reason, .. } => {
                 (format!("requirement amended (edition {edition})"), reason.as_str())
             }

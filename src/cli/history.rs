@@ -66,6 +66,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::NotPermitted { .. }
         | Fact::FindingDismissed { .. }
         | Fact::QuestionAnswered { .. }
+        | Fact::ConsentGiven { .. }
         | Fact::Amended { .. }
         | Fact::OpinionGiven { .. }
         | Fact::PullChanged { .. }
@@ -78,6 +79,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::Stranded { .. }
         | Fact::Exhausted { .. }
         | Fact::Asked { .. }
+        | Fact::ConsentAsked { .. }
         | Fact::Other => None,
     }
 }
@@ -98,7 +100,7 @@ fn mood(fact: &Fact) -> Mood {
             "declined" | "closed" | "stopped" | "unfixable" | "conflict" | "refused" => Mood::Bad,
             _ => Mood::Busy,
         },
-        Fact::Asked { .. } => Mood::Busy,
+        Fact::Asked { .. } | Fact::ConsentAsked { .. } => Mood::Busy,
         Fact::Failed { .. }
         | Fact::Stranded { .. }
         | Fact::Exhausted { .. }
@@ -118,6 +120,7 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::NotPermitted { .. }
         | Fact::FindingDismissed { .. }
         | Fact::QuestionAnswered { .. }
+        | Fact::ConsentGiven { .. }
         | Fact::Amended { .. }
         | Fact::OpinionGiven { .. }
         | Fact::PullChanged { .. }

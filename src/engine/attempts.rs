@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use super::{Ack, Actor, Answer, Asked, Engine, Error, advance, advance::lock, outage, snooze, without_nul};
+use super::{
+    Ack, Actor, Answer, Asked, ConsentAsked, Engine, Error, advance, advance::lock, outage, snooze,
+    without_nul,
+};
 use crate::{
     core::run::{Event, Park, Progress, State, backoff_ceiling},
     store::{
@@ -14,6 +17,14 @@ use crate::{
         job_control, signal,
     },
 };
+
+/// What the wait of an attempt asks people.
+#[derive(Clone, Copy)]
+pub(super) enum Asks<'a> {
+    Nothing,
+    Questions(&'a Asked),
+    Consent(&'a ConsentAsked),
+}
 
 impl Engine {
     /// Records an activity's answer and enqueues the step that follows.
@@ -25,7 +36,7 @@ impl Engine {
         let Answer { outcome, note, progress } = answer;
         let note = without_nul(&note);
         let event = Event::Answered { turn: lease.turn, outcome, note, progress };
-        self.finish(lease, worker, event, None).await
+        self.finish(lease, worker, event, Asks::Nothing).await
     }
 
     /// Lets a step wait without a job. If a signal that it waits for has come already, it runs again at once.
@@ -41,7 +52,7 @@ impl Engine {
     ) -> Result<Ack, Error> {
         let park = Park { reason: without_nul(&park.reason), ..park };
         let event = Event::Parked { turn: lease.turn, park, progress };
-        self.finish(lease, worker, event, None).await
+        self.finish(lease, worker, event, Asks::Nothing).await
     }
 
     /// Records a failed attempt. It is retried after a random delay of at least `after`; the last one makes the
@@ -86,7 +97,7 @@ impl Engine {
         let attempts = lease.attempt.min(lease.most);
         let error = without_nul(error);
         let event = Event::Exhausted { turn: lease.turn, attempts, error };
-        self.finish(lease, worker, event, None).await
+        self.finish(lease, worker, event, Asks::Nothing).await
     }
 
     /// Ends a run as blocked because this release cannot follow its workflow.
@@ -106,13 +117,13 @@ impl Engine {
         Ok(Ack::Committed)
     }
 
-    /// Ends an attempt and its job with `event`, unless the lease is lost; with the questions that it asks.
+    /// Ends an attempt and its job with `event`, unless the lease is lost; with what it asks people.
     pub(super) async fn finish(
         &self,
         lease: &Lease,
         worker: &str,
         event: Event,
-        asked: Option<&Asked>,
+        asks: Asks<'_>,
     ) -> Result<Ack, Error> {
         let mut tx = self.pool.begin().await?;
         if !job::finish(&mut tx, lease).await? {
@@ -136,7 +147,15 @@ impl Engine {
         {
             events.push(Event::Signalled { topic });
         }
-        self.settle_questions(&mut tx, (&stored, lease), asked, &mut events).await?;
+        match asks {
+            Asks::Consent(asked) => {
+                self.settle_consent(&mut tx, (&stored, lease), asked, &mut events).await?;
+            }
+            Asks::Questions(asked) => {
+                self.settle_questions(&mut tx, (&stored, lease), Some(asked), &mut events).await?;
+            }
+            Asks::Nothing => self.settle_questions(&mut tx, (&stored, lease), None, &mut events).await?,
+        }
         self.advance(&mut tx, stored, &workflow, Actor::Attempt(lease, worker), events).await?;
         failpoint::pass("finish.before")?;
         tx.commit().await?;

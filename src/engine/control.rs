@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     core::{
+        consent::Consent,
         job::JobState,
         reason::Reason,
         run::{Event, PauseCause, Run, State},
@@ -97,6 +98,17 @@ pub enum Denied {
     /// It asks nothing.
     #[error("the run has no open question; `aspora run questions` lists what it asked and who answered")]
     NoQuestion,
+    /// It asks about no such set of dependencies.
+    #[error(
+        "the run asks about no such set of dependencies now; `aspora run dependencies` shows what it asks, and who answered"
+    )]
+    NoConsent,
+    /// The set was answered otherwise, and what follows from that has begun.
+    #[error("the run was told already that these dependencies are {}; the change goes on by that", .0.done())]
+    ConsentGiven(Consent),
+    /// The person opened the pull request.
+    #[error("you opened this pull request: another person says whether its dependencies are installed")]
+    OwnPull,
     /// No run of the requirement lives.
     #[error("no run of the requirement is under way any more; resubmit it with the new text")]
     Over,

@@ -12,6 +12,7 @@ mod attempts;
 mod budget;
 pub mod catalog;
 mod command;
+mod consent;
 mod control;
 pub mod decisions;
 mod fork;
@@ -44,6 +45,7 @@ pub use self::{
     amend::{Amendment, Resubmitted},
     catalog::{ProductSettings, Put},
     command::{Order, What},
+    consent::{ConsentAsked, ConsentSaid, asks_consent},
     control::{Control, Denied, Verb},
     opinion::Said,
     questions::{Asked, asks},

@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use super::{Ack, Actor, Control, Denied, Engine, Error, control::lock_with_job, record};
+use super::{Ack, Actor, Control, Denied, Engine, Error, attempts::Asks, control::lock_with_job, record};
 use crate::{
     core::{
         question::Answers,
@@ -40,7 +40,7 @@ impl Engine {
     pub async fn ask(&self, lease: &Lease, worker: &str, asked: &Asked) -> Result<Ack, Error> {
         let park = asked.park.clone();
         let event = Event::Parked { turn: lease.turn, park, progress: Progress::default() };
-        self.finish(lease, worker, event, Some(asked)).await
+        self.finish(lease, worker, event, Asks::Questions(asked)).await
     }
 
     /// Answers the open questions of a run, which goes on at once.

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Accepted, Said};
+use super::{Accepted, ConsentSaid, Said};
 use crate::{
     core::{
         budget::{Limits, Scope},
@@ -262,6 +262,29 @@ pub(super) async fn opined(
         product: Some(&stored.spec.product),
         before: before.map(|row| view(&row.opinion, &row.head_sha, &row.forge_login)),
         after: Some(view(said.opinion.as_str(), said.head.as_str(), said.login)),
+        reason: said.reason.map(Reason::as_str),
+    };
+    append(tx, by, act).await
+}
+
+/// A person said yes or no to the dependencies that a run of a product asked about.
+pub(super) async fn consented(
+    tx: &mut Connection,
+    by: Author<'_>,
+    (run, product): (Uuid, &str),
+    said: ConsentSaid<'_>,
+    before: Option<&str>,
+) -> Result<()> {
+    let subject = run.to_string();
+    let view = |answer: &str| json!({ "dependencies": said.digest, "answer": answer });
+    let after = json!({ "dependencies": said.digest, "answer": said.consent, "forge_login": said.login });
+    let act = Act {
+        act: "run.dependencies",
+        subject: &subject,
+        run: Some(run),
+        product: Some(product),
+        before: before.map(view),
+        after: Some(after),
         reason: said.reason.map(Reason::as_str),
     };
     append(tx, by, act).await

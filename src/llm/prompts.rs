@@ -2,11 +2,15 @@
 //!
 //! The rules are the system message; everything that others wrote comes after them, in fences.
 
+mod do_without;
 mod fix_tests;
 
 use std::fmt::Write as _;
 
-pub use self::fix_tests::{FixTests, RedTests};
+pub use self::{
+    do_without::DoWithout,
+    fix_tests::{FixTests, RedTests},
+};
 use super::{CheckReport, Message, Prompt, Role, Said, Schema, Task, review_schema, shown};
 use crate::core::{
     edit::{BlockFailed, Malformed},
@@ -178,12 +182,7 @@ impl Repair<'_> {
         } else {
             "\nAnswer again in full: every block, also those that were right.\n"
         });
-        let system = Message::new(Role::System, rules(include_str!("prompts/repair.md")));
-        let earlier = self.asked.messages.iter().filter(|message| message.role != Role::System).cloned();
-        let answer = Message::new(Role::Assistant, cut(self.answer));
-        let complaint = Message::new(Role::User, page.text);
-        let messages = std::iter::once(system).chain(earlier).chain([answer, complaint]).collect();
-        Prompt { task: Task::Repair, messages, json_schema: None }
+        again(self.asked, self.answer, include_str!("prompts/repair.md"), page)
     }
 }
 
@@ -320,6 +319,19 @@ fn fitting(files: &[Source], show: fn(&str, &str) -> String) -> (String, Vec<&So
     (shown, left_out)
 }
 
+/// How a page ends that asks for the same change once more.
+const IN_FULL: &str = "\nAnswer again in full, over the files as they are shown above.\n";
+
+/// The prompt for the same change once more, after an answer that was no good for what the page says.
+fn again(asked: &Prompt, answer: &str, own: &str, page: Page) -> Prompt {
+    let system = Message::new(Role::System, rules(own));
+    let earlier = asked.messages.iter().filter(|message| message.role != Role::System).cloned();
+    let answer = Message::new(Role::Assistant, cut(answer));
+    let messages = std::iter::once(system).chain(earlier);
+    let messages = messages.chain([answer, Message::new(Role::User, page.text)]).collect();
+    Prompt { task: Task::Repair, messages, json_schema: None }
+}
+
 fn rules(own: &str) -> String {
     format!("{own}\n{ANSWER}")
 }
@@ -405,7 +417,9 @@ mod tests {
         }
         .prompt();
         assert!(remediate.messages[1].content.contains("- [high] a.py:3 divides by zero\n"));
-        for prompt in [asked, repair, review, remediate] {
+        let without = DoWithout { asked: &asked, answer: "x", refusal: "refused by ada: left-pad" }.prompt();
+        assert!(without.messages.last().unwrap().content.contains("refused by ada: left-pad"));
+        for prompt in [asked, repair, review, remediate, without] {
             assert_eq!(Task::of(&prompt.messages[0].content), Some(prompt.task));
             assert_eq!(prompt.json_schema.is_some(), prompt.task == Task::Review);
         }

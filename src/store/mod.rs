@@ -32,8 +32,9 @@ pub use self::{
         session, sign_in, subscription, workflow,
     },
     history::{
-        assessment, budget, command, conversation, delivery, effect, epilogue, event, notice, open_pull,
-        opinion, overview, question, remark, review, review_part, run, shadow, signal, test_run, transition,
+        assessment, budget, command, consent, conversation, delivery, effect, epilogue, event, notice,
+        open_pull, opinion, overview, question, remark, review, review_part, run, shadow, signal, test_run,
+        transition,
     },
     maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
     queue::{

@@ -162,6 +162,7 @@ impl Executor {
             Ok(Reply::Park(park, progress)) => {
                 self.retry(|| engine.park(lease, worker, park.clone(), progress.clone())).await
             }
+            Ok(Reply::Consent(asked)) => self.retry(|| engine.ask_consent(lease, worker, &asked)).await,
             Ok(Reply::Ask(asked)) => self.retry(|| engine.ask(lease, worker, &asked)).await,
             Err(Failure::Retry { error, after, .. }) => {
                 self.retry(|| engine.fail(lease, worker, &error, after)).await

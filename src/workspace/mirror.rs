@@ -10,6 +10,7 @@ use super::{
     names::{reference, sha, shown},
 };
 use crate::core::{
+    dependency::InputFile,
     path::RepoPath,
     policy::{POLICY_LIMIT, POLICY_PATH},
     product_file,
@@ -139,6 +140,16 @@ impl Mirror {
         let leaves = self.leaves(commit).await?;
         let entry = |leaf: Leaf| Entry { path: shown(&leaf.path), mode: leaf.mode, size: leaf.size };
         Ok(leaves.into_iter().map(entry).collect())
+    }
+
+    /// Every file, symlink and submodule of a commit with git's name of its content, in git's order.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the mirror lacks the commit.
+    pub async fn objects(&self, commit: &Sha) -> Result<Vec<InputFile>, Error> {
+        let leaves = self.leaves(commit).await?;
+        let file = |leaf: Leaf| InputFile { path: shown(&leaf.path), mode: leaf.mode, object: leaf.object };
+        Ok(leaves.into_iter().map(file).collect())
     }
 
     /// Every path of a commit, in git's order; bytes that are not UTF-8 become `\xNN`.

@@ -70,3 +70,34 @@ fn what_cannot_be_checked_says_why() {
     fs::write(empty.path().join(".aspora/product.toml"), "test = 'true'\n").unwrap();
     assert!(check(empty.path(), &[]).2.contains("is no git repository"));
 }
+
+#[test]
+fn what_the_factory_would_ask_about_is_listed_and_installed() {
+    let ask = "root = 'web'\nsetup = 'cp requirements.txt /deps/installed'\ndependencies = 'ask'\n\
+               test = 'grep left-pad /deps/installed'\n";
+    let folder = repository(ask);
+    let put = |text: &str| fs::write(folder.path().join("web/requirements.txt"), text).unwrap();
+    let git = |args: &[&str]| {
+        let author = ["-c", "user.name=ada", "-c", "user.email=ada@example.com"];
+        let git = Command::new("git").current_dir(folder.path()).args(author).args(args).status();
+        assert!(git.unwrap().success(), "{args:?}");
+    };
+    put("left-pad==1.3.0\n");
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "All"]);
+    let (code, out, _) = check(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{out}");
+    assert!(!out.contains("asks a person"), "nothing changed: {out}");
+    put("left-pad==1.4.0\nright-pad==2.0.0\n");
+    let (code, out, _) = check(folder.path(), &[]);
+    assert_eq!(code, Some(0), "{out}");
+    for text in [
+        "the factory asks a person before it installs these",
+        "left-pad ==1.3.0 → ==1.4.0 (named in web/requirements.txt)",
+        "right-pad ==2.0.0 added",
+        "file web/requirements.txt",
+        "tests passed",
+    ] {
+        assert!(out.contains(text), "{text} is not in {out}");
+    }
+}

@@ -11,6 +11,7 @@ pub mod change;
 pub mod circles;
 pub mod clash;
 pub mod command;
+pub mod consent;
 mod control;
 pub mod cron;
 pub mod dependency;

@@ -7,12 +7,12 @@ use uuid::Uuid;
 use super::{Client, Failure};
 use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
-    Deliveries, Drained, Events, Finding, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Most,
-    NewAnswers, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement, NewRunBudget,
-    NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
+    Deliveries, Dependencies, Drained, Events, Finding, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit,
+    Most, NewAnswers, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement,
+    NewRunBudget, NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
     PolicySimulation, Product, ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven,
-    Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, Schedule,
-    Subscription, TestRun, Validation, Why, Worker,
+    Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget,
+    SayDependencies, Schedule, Subscription, TestRun, Validation, Why, Worker,
 };
 
 impl Client {
@@ -75,6 +75,20 @@ impl Client {
     /// Answers the open questions of a run.
     pub(crate) async fn answer(&self, run: Uuid, answers: &NewAnswers) -> Result<Questions, Failure> {
         self.post_once(&format!("/api/v1/runs/{run}/answers"), answers, Uuid::new_v4()).await
+    }
+
+    /// The dependencies that a run asked about, and who said what.
+    pub(crate) async fn dependencies(&self, run: Uuid) -> Result<Dependencies, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/dependencies"))).await
+    }
+
+    /// Says yes or no to the dependencies that a run asks about.
+    pub(crate) async fn say_dependencies(
+        &self,
+        run: Uuid,
+        said: &SayDependencies,
+    ) -> Result<Dependencies, Failure> {
+        self.post_once(&format!("/api/v1/runs/{run}/dependencies"), said, Uuid::new_v4()).await
     }
 
     /// A page of the runs that judge pull requests of others.

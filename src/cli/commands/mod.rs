@@ -6,6 +6,7 @@ pub(super) mod audit;
 pub(super) mod bench;
 pub(super) mod budget;
 pub(super) mod demo;
+pub(super) mod dependencies;
 pub(super) mod dev;
 pub(super) mod dlq;
 pub(super) mod doctor;

@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Client, Exit, Printer, budget, opinion,
+    Client, Exit, Printer, budget, dependencies, opinion,
     options::Id,
     plain,
     questions::{self, Answer},
@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Questions(Id),
     /// Answer the open questions; the run goes on at once.
     Answer(Answer),
+    /// Show the dependencies that the run asks about before it installs them; --yes or --no answers, and the run goes on.
+    Dependencies(dependencies::Say),
     /// Pause the run: no new attempt starts; a running attempt may finish.
     Pause(Control),
     /// Resume a paused run.
@@ -166,6 +168,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         Command::Export(Id { id }) => client.export(id, |piece| printer.bytes(piece)).await?,
         Command::Questions(Id { id }) => questions::list(client, printer, id).await?,
         Command::Answer(command) => questions::answer(client, printer, command).await?,
+        Command::Dependencies(say) => dependencies::run(client, printer, say).await?,
         Command::Pause(it) => control(client, printer, "pause", it).await?,
         Command::Resume(it) => control(client, printer, "resume", it).await?,
         Command::Cancel(it) => control(client, printer, "cancel", it).await?,

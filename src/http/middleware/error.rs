@@ -179,6 +179,7 @@ impl From<Denied> for Error {
             Denied::Running(_) | Denied::Contended => Kind::Busy,
             Denied::NoQuestion => Kind::NoQuestion,
             Denied::StaleHead { .. } => Kind::StaleHead,
+            Denied::OwnPull => Kind::Forbidden,
             _ => Kind::NotAllowed,
         };
         Self::new(kind, denied.to_string())

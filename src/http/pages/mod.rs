@@ -42,7 +42,10 @@ use super::{
         tries::Tries,
     },
 };
-use crate::{engine, store};
+use crate::{
+    engine::{self, Denied},
+    store,
+};
 
 /// The most bytes of a submitted form: a text that is several times too long with every byte percent-encoded, so that its
 /// form can say so and keep it.
@@ -77,6 +80,10 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}/opinion", post(run::opine).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route(
+            "/runs/{id}/dependencies",
+            post(run::say_dependencies).layer(DefaultBodyLimit::max(FORM_LIMIT)),
+        )
         .route("/runs/{id}/dismiss", post(run::dismiss).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/assets/{digest}/{name}", get(layout::asset))
         .route_layer(from_fn_with_state(app.clone(), guard))
@@ -190,6 +197,9 @@ impl From<Error> for Problem {
 impl From<engine::Error> for Problem {
     fn from(error: engine::Error) -> Self {
         match error {
+            engine::Error::Denied(denied @ Denied::OwnPull) => {
+                Self::Forbidden(format!("This was not done: {denied}."))
+            }
             engine::Error::Denied(denied) => Self::Denied(format!("This was not done: {denied}.")),
             engine::Error::Refused(refused) => Self::Denied(format!("This was not done: {refused}.")),
             engine::Error::Workflow { .. } => Self::Denied(format!("This was not done: {error}.")),

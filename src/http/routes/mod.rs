@@ -5,6 +5,7 @@ mod audit;
 mod budgets;
 mod controls;
 mod dead_letters;
+mod dependencies;
 mod events;
 mod export;
 mod findings;
@@ -107,6 +108,7 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/questions", get(questions::list))
         .route("/runs/{id}/answers", post(questions::answer))
+        .route("/runs/{id}/dependencies", get(dependencies::list).post(dependencies::say))
         .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/attempts", get(runs::attempts))

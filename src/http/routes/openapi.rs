@@ -10,9 +10,9 @@ use utoipa::OpenApi;
 
 use self::complete::Complete;
 use super::{
-    amendments, audit, budgets, controls, dead_letters, events, export, findings, health, holds, keys,
-    limits, opinions, outages, policy, products, pulls, questions, requirements, reviews, runs, schedules,
-    subscriptions, webhooks, workers,
+    amendments, audit, budgets, controls, dead_letters, dependencies, events, export, findings, health,
+    holds, keys, limits, opinions, outages, policy, products, pulls, questions, requirements, reviews, runs,
+    schedules, subscriptions, webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -27,7 +27,7 @@ use crate::{api, http::middleware::error::Error};
     paths(
         requirements::submit, requirements::list, requirements::show,
         amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
-        questions::list, questions::answer,
+        questions::list, questions::answer, dependencies::list, dependencies::say,
         pulls::list, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
         runs::diff, export::show,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,

@@ -1,8 +1,8 @@
 //! The prompt for the same change with passing tests.
 
 use super::{
-    super::{Message, Prompt, Role, Task, shown},
-    Page, cut, cut_front, rules,
+    super::{Prompt, shown},
+    IN_FULL, Page, again, cut_front,
 };
 
 /// Tests that do not pass with a change.
@@ -43,12 +43,7 @@ impl FixTests<'_> {
         let mut page =
             Page::new("The product's tests do not pass with your change, and nothing of it was used.");
         page.section("The tests with your change", &shown::raw("tests", &cut_front(&self.tests.shown())));
-        page.text.push_str("\nAnswer again in full, over the files as they are shown above.\n");
-        let system = Message::new(Role::System, rules(include_str!("fix_tests.md")));
-        let earlier = self.asked.messages.iter().filter(|message| message.role != Role::System).cloned();
-        let answer = Message::new(Role::Assistant, cut(self.answer));
-        let messages = std::iter::once(system).chain(earlier);
-        let messages = messages.chain([answer, Message::new(Role::User, page.text)]).collect();
-        Prompt { task: Task::Repair, messages, json_schema: None }
+        page.text.push_str(IN_FULL);
+        again(self.asked, self.answer, include_str!("fix_tests.md"), page)
     }
 }

@@ -106,6 +106,16 @@ pub async fn login_of(executor: impl sqlx::PgExecutor<'_>, person: &str) -> Resu
     login.fetch_optional(executor).await.map(Option::flatten)
 }
 
+/// The forge's number of the account with this login, where a person is linked to it and the number was asked for.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn account_of(executor: impl sqlx::PgExecutor<'_>, login: &str) -> Result<Option<i64>> {
+    let account =
+        sqlx::query_scalar!("select forge_account from person where lower(forge_login) = lower($1)", login);
+    account.fetch_optional(executor).await.map(Option::flatten)
+}
+
 /// Stores a key of a person who is stored already.
 ///
 /// # Errors

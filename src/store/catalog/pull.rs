@@ -105,7 +105,7 @@ pub async fn judged(connection: &mut Connection, id: Uuid) -> Result<Option<Judg
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Row>> {
+pub async fn get(executor: impl sqlx::PgExecutor<'_>, id: Uuid) -> Result<Option<Row>> {
     sqlx::query_as!(
         Row,
         "select id, product, repository, number, title, body, author_login, author_account, from_fork, merge_head,
@@ -113,7 +113,7 @@ pub async fn get(pool: &Pool, id: Uuid) -> Result<Option<Row>> {
          from pull where id = $1",
         id
     )
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await
 }
 

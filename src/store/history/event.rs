@@ -84,7 +84,8 @@ pub async fn last(connection: &mut Connection, run_id: Uuid) -> Result<Row> {
         r#"select seq, at, actor, step, kind, body as "body: Json<Event>"
            from event
            where run_id = $1 and kind not in ('not_permitted', 'finding_dismissed', 'opinion_given', 'pull_changed',
-                                               'asked', 'question_answered', 'amended')
+                                               'asked', 'question_answered', 'amended', 'consent_asked',
+                                               'consent_given')
            order by seq desc limit 1"#,
         run_id
     )

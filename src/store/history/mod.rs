@@ -3,6 +3,7 @@
 pub mod assessment;
 pub mod budget;
 pub mod command;
+pub mod consent;
 pub mod conversation;
 pub mod delivery;
 pub mod effect;

@@ -86,6 +86,8 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             | Event::OpinionGiven { .. }
             | Event::Asked { .. }
             | Event::QuestionAnswered { .. }
+            | Event::ConsentAsked { .. }
+            | Event::ConsentGiven { .. }
             | Event::Amended { .. }
             | Event::PullChanged { .. }
             | Event::RetriedFrom { .. } => {}

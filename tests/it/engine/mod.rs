@@ -6,6 +6,7 @@ mod budget;
 mod bulk;
 mod causes;
 mod claims;
+mod consent;
 mod controls;
 mod failures;
 mod group_commit;

@@ -18,7 +18,7 @@ use super::{Reply, World, is_problem};
 /// The methods of the OpenAPI document.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The routes that are no part of the REST API.
-const BESIDE: [&str; 27] = [
+const BESIDE: [&str; 28] = [
     "GET /products/{name}/policy",
     "POST /products/{name}/policy",
     "GET /pulls",
@@ -40,6 +40,7 @@ const BESIDE: [&str; 27] = [
     "GET /runs/{id}/diffs/{number}",
     "POST /runs/{id}/control",
     "POST /runs/{id}/opinion",
+    "POST /runs/{id}/dependencies",
     "POST /runs/{id}/dismiss",
     "POST /requirements",
     "GET /requirements/{id}/resubmit",

@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 use aspora::{
     core::{
         access::{Access, ROUTES},
+        consent::{Withheld, WithheldBecause},
+        dependency::DependencyList,
         finding::{Finding, Severity},
         requirement::Requirement,
         run::{Awaited, Park, Progress},
         sha::Sha,
         workflow::{Outcome, Queue},
     },
-    engine::Asked,
+    engine::{Asked, ConsentAsked},
     store::{
         self,
         audit::{Act, Author, Verification, append, verify, verify_in},
@@ -50,6 +52,19 @@ async fn ask(world: &World) {
     world.app.engine.ask(&lease, "w1", &asked).await.unwrap();
 }
 
+/// The run whose job is due asks about dependencies; what names them.
+async fn ask_consent(world: &World) -> String {
+    let lease = world.claim(Queue::Llm).await;
+    let until = store::run::get(&world.database.pool, lease.run).await.unwrap().unwrap().now;
+    let digest = "d".repeat(64);
+    let list = DependencyList::default();
+    let withheld = Withheld { digest: digest.clone(), list, why: WithheldBecause::Unanswered };
+    let (park, progress) = (Park::new("a yes or no", vec![], until), Progress::default());
+    let asked = ConsentAsked { withheld, head: None, park, progress };
+    world.app.engine.ask_consent(&lease, "w1", &asked).await.unwrap();
+    digest
+}
+
 /// Every change, in an order in which each has an effect.
 async fn changes(world: &World) -> Vec<Change> {
     let (_, run) = world.submit("Portfolio risk").await;
@@ -61,6 +76,8 @@ async fn changes(world: &World) -> Vec<Change> {
     world.answer(&lease, Outcome::Declined, Progress::default()).await;
     let (vague, asking) = world.submit("Vague").await;
     ask(world).await;
+    let (_, depends) = world.submit("Depends").await;
+    let digest = ask_consent(world).await;
     let (_, live) = world.submit("Another").await;
     let process = uuid::Uuid::from_u128(3);
     store::worker::register(&world.database.pool, process, "vm-3/12", "0.1.0", &[]).await.unwrap();
@@ -92,6 +109,13 @@ async fn changes(world: &World) -> Vec<Change> {
             "/api/v1/requirements".to_owned(),
             requirement,
             "requirement.submit",
+        ),
+        (
+            "POST",
+            "/api/v1/runs/{id}/dependencies",
+            format!("/api/v1/runs/{depends}/dependencies"),
+            json!({ "digest": digest, "answer": "yes", "reason": "because" }),
+            "run.dependencies",
         ),
         (
             "POST",
@@ -220,7 +244,7 @@ async fn changes(world: &World) -> Vec<Change> {
 
 /// The changes that other tests make: they need a run in a state of its own, or a browser. A policy that is tried
 /// changes nothing.
-const ELSEWHERE: [&str; 22] = [
+const ELSEWHERE: [&str; 23] = [
     "POST /api/v1/products/{name}/proposal",
     "POST /api/v1/policy/validate",
     "POST /api/v1/policy/simulate",
@@ -237,6 +261,7 @@ const ELSEWHERE: [&str; 22] = [
     "POST /runs/{id}/answers",
     "POST /requirements/{id}/amend",
     "POST /runs/{id}/opinion",
+    "POST /runs/{id}/dependencies",
     "POST /runs/{id}/dismiss",
     "POST /api/v1/runs/{id}/run-now",
     "POST /api/v1/runs/{id}/budget/release",

@@ -54,6 +54,10 @@ fn line(row: &Row) -> Option<String> {
         Event::FindingDismissed { finding, reason, .. } => Some(format!("dismissed {finding}: {reason}")),
         Event::Asked { round, questions } => Some(format!("{step} asks {questions} (round {round})")),
         Event::QuestionAnswered { round } => Some(format!("{step} got the answers of round {round}")),
+        Event::ConsentAsked { packages, .. } => Some(format!("{step} asks about {packages} packages")),
+        Event::ConsentGiven { consent, login, .. } => {
+            Some(format!("{login} {} the dependencies", consent.done()))
+        }
         Event::Amended { edition, reason, .. } => {
             Some(format!("{step} amended (edition {edition}): {reason}"))
         }

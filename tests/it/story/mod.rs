@@ -21,6 +21,7 @@ mod before_merge;
 mod buttons;
 mod checks;
 mod circles;
+mod consent;
 mod contents;
 mod controls;
 mod credentials;

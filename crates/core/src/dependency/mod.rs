@@ -10,10 +10,13 @@ mod node;
 mod php;
 mod python;
 mod ruby;
+mod set;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+pub use set::{Comes, DependencyList, InputFile, Inputs, Package, changed_paths, digest};
 
 /// How many changes of one file are kept; the rest is counted.
 pub const MOST_CHANGES: usize = 200;
@@ -105,7 +108,8 @@ fn listed(path: &str, before: &Declared, after: &Declared) -> DependencyFile {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(LONGEST).collect()
+    // The database's JSON cannot hold a NUL.
+    text.chars().take(LONGEST).map(|c| if c == '\0' { '\u{fffd}' } else { c }).collect()
 }
 
 fn reader(path: &str) -> Option<Reader> {
@@ -139,6 +143,25 @@ fn reader(path: &str) -> Option<Reader> {
     })
 }
 
+/// Whether a file that is read locks versions: it also names packages that only others need.
+fn is_lock(path: &str) -> bool {
+    let path = path.to_lowercase();
+    let name = path.rsplit('/').next().unwrap_or(&path);
+    let ends_in = |end| std::path::Path::new(name).extension().is_some_and(|extension| extension == end);
+    ends_in("lock")
+        || ends_in("lockfile")
+        || name.starts_with("pylock.")
+        || [
+            "package-lock.json",
+            "npm-shrinkwrap.json",
+            "pnpm-lock.yaml",
+            "pipfile.lock",
+            "go.sum",
+            "constraints.txt",
+        ]
+        .contains(&name)
+}
+
 /// Adds one version of a name.
 fn declare(declared: &mut Declared, name: impl Into<String>, version: impl Into<String>) {
     declared.entry(name.into()).or_default().insert(version.into());
@@ -156,12 +179,15 @@ impl DependencyChange {
     /// The change in words: `serde 1.0.1 → 1.0.2`, `left-pad 1.3.0 added`, `left-pad 1.3.0 removed`.
     #[must_use]
     pub fn sentence(&self) -> String {
-        let (name, from, to) = (&self.name, self.from.join(", "), self.to.join(", "));
-        match (self.from.is_empty(), self.to.is_empty()) {
-            (true, _) => format!("{name} {to} added"),
-            (false, true) => format!("{name} {from} removed"),
-            (false, false) => format!("{name} {from} → {to}"),
-        }
+        change_in_words(&self.name, &self.from, &self.to)
+    }
+}
+
+fn change_in_words(name: &str, from: &[String], to: &[String]) -> String {
+    match (from.join(", "), to.join(", ")) {
+        (from, to) if from.is_empty() => format!("{name} {to} added"),
+        (from, to) if to.is_empty() => format!("{name} {from} removed"),
+        (from, to) => format!("{name} {from} → {to}"),
     }
 }
 

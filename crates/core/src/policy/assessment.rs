@@ -108,6 +108,11 @@ pub enum Wait {
         /// Their numbers.
         pulls: Vec<u64>,
     },
+    /// A person's yes to the dependencies of this head, before which nothing of it is set up or tested.
+    Dependencies {
+        /// What is awaited, after "waiting for".
+        awaited: String,
+    },
     /// This head has no complete review, and the workflow asks for one.
     Unreviewed,
     /// The policy at the base does not parse: everything waits until people repair it.

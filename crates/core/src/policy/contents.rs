@@ -69,7 +69,7 @@ impl Contents {
     pub fn compare(&mut self, path: &str, before: &Side, after: &Side) {
         let folded = fold(path);
         if names_dependencies(&folded) {
-            let compared = dependencies(path, before, after);
+            let compared = dependency_file(path, before, after);
             if !self.dependencies.contains(&compared) {
                 self.dependencies.push(compared);
             }
@@ -192,7 +192,9 @@ fn names_dependencies(folded: &str) -> bool {
     is_dependency_file(folded) || dependency::is_listed(folded)
 }
 
-fn dependencies(path: &str, before: &Side, after: &Side) -> DependencyFile {
+/// Compares the two sides of a file that says what a project depends on.
+#[must_use]
+pub fn dependency_file(path: &str, before: &Side, after: &Side) -> DependencyFile {
     match (text(before), text(after)) {
         (Ok(before), Ok(after)) => dependency::compare(path, before, after),
         (Err(why), _) | (_, Err(why)) => dependency::unreadable(path, why),

@@ -57,7 +57,9 @@ pub use ci::{
 };
 pub use classify::{Classification, PathVerdict, Scope, classify};
 pub use clearance::Clearance;
-pub use contents::{Contents, MOST_COMPARED, MOST_UNMATCHED, Side, Weakening, compared, wanted};
+pub use contents::{
+    Contents, MOST_COMPARED, MOST_UNMATCHED, Side, Weakening, compared, dependency_file, wanted,
+};
 pub use contract::{Contract, Documents};
 pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Contents, Facts, Node, OwnTests, Remedy, Status, Tier, reason::Reason, section::Section};
+use super::{Contents, Facts, Node, OwnTests, Remedy, Status, Tier, Wait, reason::Reason, section::Section};
 use crate::{
+    consent::Withheld,
     sha::Sha,
     tested::{Demanded, Fault, TestResult, Tested, fault, listed},
     words::counted,
@@ -45,6 +46,10 @@ pub struct TestFacts {
     /// Why the tests of that commit could not be put over the head's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_put_back: Option<String>,
+    /// Why nothing of this head was set up or run: its dependencies are not those of the base, and the product asks a
+    /// person before others are installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withheld: Option<Withheld>,
 }
 
 impl TestRule {
@@ -63,7 +68,21 @@ impl TestFacts {
     /// Facts of a product whose tests do not run here, or have not yet.
     #[must_use]
     pub const fn new(rule: TestRule) -> Self {
-        Self { rule, head: None, fork_commit: None, fork: None, fork_tests: None, not_put_back: None }
+        Self {
+            rule,
+            head: None,
+            fork_commit: None,
+            fork: None,
+            fork_tests: None,
+            not_put_back: None,
+            withheld: None,
+        }
+    }
+
+    /// Facts of a head whose dependencies are not installed.
+    #[must_use]
+    pub fn withheld(withheld: Withheld) -> Self {
+        Self { withheld: Some(withheld), ..Self::new(TestRule::Ours) }
     }
 
     /// Why the change is at least high and needs a person, as far as runs of the tests show it.
@@ -110,6 +129,9 @@ impl TestFacts {
 pub(super) fn judge(facts: &Facts) -> Option<Section> {
     let Some(tests) = &facts.tests else { return earlier(facts) };
     let unjudged = |why: &str| Some(Section::fine(Node::leaf("tests", Status::NotApplicable, why)));
+    if let Some(withheld) = &tests.withheld {
+        return Some(of_withheld(facts, withheld));
+    }
     let mut section = match (tests.rule, &tests.head) {
         (TestRule::Forge, _) => return unjudged("left to the forge's checks, as the product says"),
         (TestRule::Unset, _) => {
@@ -123,6 +145,17 @@ pub(super) fn judge(facts: &Facts) -> Option<Section> {
     };
     section.node.children = parts(tests, facts.contents.as_ref());
     Some(section)
+}
+
+/// A head whose dependencies wait for a person, or were refused: then ours goes back to the model.
+fn of_withheld(facts: &Facts, withheld: &Withheld) -> Section {
+    let Some(what) = withheld.refusal() else {
+        let awaited = withheld.awaited().unwrap_or_default();
+        let sentence = format!("the product's tests wait for {awaited}");
+        return Section::waiting("tests", &sentence, Wait::Dependencies { awaited });
+    };
+    let remedies = (!facts.pull_state.is_theirs).then(|| Remedy::Tests { what: what.clone() });
+    Section::failed("tests", what, remedies.into_iter().collect())
 }
 
 fn of_head(facts: &Facts, tests: &TestFacts, head: &Tested) -> Section {

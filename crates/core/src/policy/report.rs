@@ -65,6 +65,7 @@ impl Assessment {
             Wait::Refusal { .. }
             | Wait::Conversations { .. }
             | Wait::Draft
+            | Wait::Dependencies { .. }
             | Wait::Policy { .. }
             | Wait::Sibling { .. } => true,
             Wait::Check { .. } | Wait::Unreadable { .. } | Wait::Unreviewed => false,
@@ -120,6 +121,7 @@ impl Assessment {
                     by.join(" and ")
                 )),
                 Wait::Conversations { .. } => parts.push(format!("people to resolve {}", wait.sentence())),
+                Wait::Dependencies { awaited } => parts.push(awaited.clone()),
                 Wait::Draft => parts.push("the pull request to leave draft state".to_owned()),
                 Wait::Unreadable { name, why } => parts.push(format!("{name}, which cannot be read: {why}")),
                 Wait::Unreviewed => parts.push(format!("a review of {head}")),
@@ -169,6 +171,7 @@ impl Wait {
                 let count = counted(u32::try_from(urls.len()).unwrap_or(u32::MAX), "open conversation");
                 format!("{count} ({})", first_few(urls, ", "))
             }
+            Self::Dependencies { awaited } => awaited.clone(),
             Self::Draft => "the pull request is a draft".to_owned(),
             Self::Unreviewed => "a complete review of this head".to_owned(),
             Self::Sibling { pulls } => {

@@ -80,7 +80,9 @@ impl Run {
             Event::Failed { .. } | Event::Held { .. } | Event::WentOn { .. } if pause.queued => true,
             Event::Answered { .. } | Event::Parked { .. } | Event::Exhausted { .. } if pause.queued => false,
             // The resumed step reads what people said meanwhile.
-            Event::QuestionAnswered { .. } | Event::Amended { .. } => return Ok((self.clone(), vec![])),
+            Event::QuestionAnswered { .. } | Event::ConsentGiven { .. } | Event::Amended { .. } => {
+                return Ok((self.clone(), vec![]));
+            }
             Event::Skipped { .. } | Event::RetriedFrom { .. } => false,
             event => return Err(self.illegal(event)),
         };

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{Park, Progress, Topic};
 use crate::{
+    consent::Consent,
     opinion::Opinion,
     policy::{PullState, Via},
     sha::Sha,
@@ -175,6 +176,26 @@ pub enum Event {
     QuestionAnswered {
         /// The round.
         round: u32,
+    },
+    /// The step that waits asked people whether a set of dependencies may be installed; what it changes is in a table of
+    /// its own. It follows [`Event::Parked`].
+    ConsentAsked {
+        /// What names the set.
+        digest: String,
+        /// How many packages come, go or change version; 0 where none of its files could be read.
+        packages: u32,
+    },
+    /// A person said whether a set of dependencies may be installed.
+    ConsentGiven {
+        /// What names the set.
+        digest: String,
+        /// What they said.
+        consent: Consent,
+        /// Their login on the forge.
+        login: String,
+        /// Why, in words for people; empty if they gave no reason.
+        #[serde(default)]
+        reason: String,
     },
     /// A person changed what is wanted; the texts are in a table of their own.
     Amended {
@@ -353,6 +374,8 @@ impl Event {
             Self::OpinionGiven { .. } => "opinion_given",
             Self::Asked { .. } => "asked",
             Self::QuestionAnswered { .. } => "question_answered",
+            Self::ConsentAsked { .. } => "consent_asked",
+            Self::ConsentGiven { .. } => "consent_given",
             Self::Amended { .. } => "amended",
             Self::PullChanged { .. } => "pull_changed",
             Self::RetriedFrom { .. } => "retried_from",

@@ -138,6 +138,9 @@ impl Run {
             (State::At { .. } | State::Waiting { .. } | State::Paused(_), Event::Asked { round, .. }) => {
                 Ok((Self { asked: *round, ..self.clone() }, vec![]))
             }
+            (State::At { .. } | State::Waiting { .. } | State::Paused(_), Event::ConsentAsked { .. }) => {
+                Ok((self.clone(), vec![]))
+            }
             (_, Event::Stranded { reason }) => Ok(self.block_unsupported(reason)),
             (State::Paused(pause), event) => self.apply_while_paused(pause, workflow, event, now),
             (_, Event::RetriedFrom { step, .. }) => self.retry(workflow, step, now),
@@ -191,9 +194,10 @@ impl Run {
                 };
                 self.clone().enter(workflow, &workflow.exhausted, &reason, now)
             }
-            (State::At { .. }, Event::QuestionAnswered { .. } | Event::Amended { .. }) => {
-                Ok((self.clone(), vec![]))
-            }
+            (
+                State::At { .. },
+                Event::QuestionAnswered { .. } | Event::ConsentGiven { .. } | Event::Amended { .. },
+            ) => Ok((self.clone(), vec![])),
             (State::Waiting { park, .. }, Event::QuestionAnswered { .. })
                 if park.awaited != Awaited::Requester =>
             {
@@ -208,6 +212,7 @@ impl Run {
                 | Event::Woken
                 | Event::Hurried { .. }
                 | Event::QuestionAnswered { .. }
+                | Event::ConsentGiven { .. }
                 | Event::Amended { .. },
             ) => {
                 let (run, mut actions) = self.clone().enqueue(workflow, step, *since)?;

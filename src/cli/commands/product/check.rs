@@ -11,11 +11,11 @@ use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Exit, Printer, plain};
+use super::{Exit, Printer, dependencies, plain};
 use crate::{
     activities::test_tree,
     core::{
-        product_file::{self, Build, ProductFile, TestsBy},
+        product_file::{self, Build, DependencyRule, ProductFile, TestsBy},
         requirement::{Invalid, ProductName},
         tested::{Demanded, Tested},
     },
@@ -67,6 +67,12 @@ pub(super) async fn run(printer: &Printer, check: &Check) -> anyhow::Result<Exit
     for (name, build) in builds {
         let name = name.map(ToString::to_string);
         printer.aside(&begins(name.as_deref(), build))?;
+        if build.dependencies == DependencyRule::Ask && build.tests == TestsBy::Ours {
+            let list = dependencies::changed(&check.folder, (tree.path(), &paths), build)?;
+            if !list.files.is_empty() {
+                printer.aside(&dependencies::text(&list))?;
+            }
+        }
         let tested = match build.tests {
             TestsBy::Forge => None,
             TestsBy::Ours => Some(test_tree(&sandbox, tree.path(), &paths, build).await?),

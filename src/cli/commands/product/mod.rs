@@ -2,6 +2,7 @@
 
 mod add;
 mod check;
+mod dependencies;
 mod put;
 
 use std::fmt::Write as _;

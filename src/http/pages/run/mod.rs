@@ -4,6 +4,7 @@ mod acts;
 mod approvals;
 mod attempts;
 mod controls;
+mod dependencies;
 mod diagram;
 mod diff;
 mod gate;
@@ -31,6 +32,7 @@ use uuid::Uuid;
 use self::view::{About, View, Wanted};
 pub(super) use self::{
     controls::submit as control,
+    dependencies::submit as say_dependencies,
     diff::show as diff,
     opinions::{dismiss, submit as opine},
     questions::submit as answer,
@@ -118,7 +120,10 @@ fn page(view: &View, have: &Have<'_>, notice: &Markup) -> Markup {
                 data-every=(every) data-over[view.is_over()] {
                 (have.panel("header", &header::panel(view)))
                 (have.panel("now", &now(view)))
-                @if view.caller.may(Right::ReadPayload) { (have.panel("questions", &questions::panel(view))) }
+                @if view.caller.may(Right::ReadPayload) {
+                    (have.panel("questions", &questions::panel(view)))
+                    (have.panel("dependencies", &dependencies::panel(view)))
+                }
                 (have.panel("controls", &controls::panel(view)))
                 (have.panel("gate", &gate::panel(view)))
                 (have.panel("approvals", &approvals::panel(view)))

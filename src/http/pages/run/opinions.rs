@@ -76,9 +76,18 @@ fn to_run(run: Uuid) -> Response {
     Redirect::to(&format!("/runs/{run}")).into_response()
 }
 
-fn why(text: &str) -> Result<Reason, Problem> {
+pub(super) fn why(text: &str) -> Result<Reason, Problem> {
     text.parse().map_err(|wrong: Invalid| {
         Problem::Unreadable(format!("The reason {}. Go back and try again.", wrong.message))
+    })
+}
+
+/// The login on the forge of who approves something.
+pub(super) fn login(caller: &Caller) -> Result<&str, Problem> {
+    caller.principal().login.as_deref().ok_or_else(|| {
+        let text = "Your key has no login on the forge, so that nobody can say what you may do there. An admin links \
+                    one with `aspora key create --forge-login`.";
+        Problem::Forbidden(text.to_owned())
     })
 }
 
@@ -92,11 +101,7 @@ async fn opine(app: &AppState, caller: &Caller, id: &str, form: &OpinionForm) ->
         "" if opinion != Opinion::Reject => None,
         text => Some(why(text)?),
     };
-    let login = caller.principal().login.as_deref().ok_or_else(|| {
-        let text = "Your key has no login on the forge, so that nobody can say what you may do there. An admin links \
-                    one with `aspora key create --forge-login`.";
-        Problem::Forbidden(text.to_owned())
-    })?;
+    let login = login(caller)?;
     let said = Said { head: &head, opinion, via: Via::Aspora, login, account: None, reason: reason.as_ref() };
     match app.engine.opine(run, said, caller.author()).await {
         Ok(_) => Ok(Answer::Taken(run)),

@@ -80,6 +80,7 @@ const fn is_aside(event: &Event) -> bool {
         Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
             | Event::Asked { .. }
+            | Event::ConsentAsked { .. }
             | Event::OpinionGiven { .. }
             | Event::PullChanged { .. }
     )
@@ -129,6 +130,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             Event::Resumed { .. }
             | Event::Hurried { .. }
             | Event::QuestionAnswered { .. }
+            | Event::ConsentGiven { .. }
             | Event::Amended { .. } => turn = resumed(&events[place..], attempts, turn),
             Event::Failed { .. }
             | Event::Held { .. }
@@ -136,6 +138,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             | Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
             | Event::Asked { .. }
+            | Event::ConsentAsked { .. }
             | Event::OpinionGiven { .. }
             | Event::PullChanged { .. } => continue,
         }

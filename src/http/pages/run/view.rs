@@ -21,7 +21,7 @@ use crate::{
     store::{
         self, Pool,
         amendment::{self, Links},
-        assessment, attempt, audit, budget, effect, event, opinion, pull,
+        assessment, attempt, audit, budget, consent, effect, event, opinion, pull,
         question::{self, Round},
         requirement, review,
         run::StoredRun,
@@ -63,6 +63,8 @@ pub(super) struct View {
     pub(super) findings: Vec<review::Row>,
     /// What the run asked, the first round first.
     pub(super) rounds: Vec<Round>,
+    /// The dependencies that the run asked about, the first ones first.
+    pub(super) consents: Vec<consent::Row>,
     /// Empty when the browser has them.
     pub(super) diffs: Vec<effect::Diff>,
     /// How many diffs there are, and how many of their pushes are known to have succeeded.
@@ -164,6 +166,7 @@ impl View {
             offer: app.engine.offer(&stored, job.as_ref().map(|job| job.state)).await?,
             findings: review::findings(pool, id).await?,
             rounds: question::of_run(pool, id).await?,
+            consents: consent::of_run(pool, id).await?,
             diffs,
             diff_counts,
             tests: match caller.may(Right::ReadPayload) {

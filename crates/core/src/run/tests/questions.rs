@@ -1,12 +1,15 @@
 //! Runs that wait for answers of their requester, and whose requirement is amended.
 
 use super::*;
+use crate::consent::Consent;
 
 /// One of the events of what people say, drawn from a number.
 pub(super) fn said(detail: u32) -> Event {
-    match detail % 3 {
+    match detail % 5 {
         0 => asked(),
         1 => answered(),
+        2 => consent_asked(),
+        3 => consented(),
         _ => amended(),
     }
 }
@@ -22,6 +25,15 @@ fn answered() -> Event {
 fn amended() -> Event {
     let (before, after, reason) = ("a".to_owned(), "b".to_owned(), "why".to_owned());
     Event::Amended { edition: 1, before, after, reason }
+}
+
+fn consent_asked() -> Event {
+    Event::ConsentAsked { digest: "d".to_owned(), packages: 2 }
+}
+
+fn consented() -> Event {
+    let (digest, login, reason) = ("d".to_owned(), "asha".to_owned(), "known".to_owned());
+    Event::ConsentGiven { digest, consent: Consent::Yes, login, reason }
 }
 
 fn moved(run: &Run, workflow: &Workflow, event: &Event) -> (Run, Vec<Action>) {
@@ -76,5 +88,23 @@ fn a_paused_run_stays_paused_whatever_people_say() {
     let paused = moved(&run, &workflow, &pause).0;
     for event in [answered(), amended()] {
         assert_eq!(moved(&paused, &workflow, &event), (paused.clone(), vec![]));
+    }
+}
+
+#[test]
+fn a_consent_wakes_whatever_wait_and_the_question_moves_nothing() {
+    for awaited in [Awaited::Keepers, Awaited::Machines, Awaited::Approvers] {
+        let (workflow, run) = waiting(awaited);
+        assert_eq!(moved(&run, &workflow, &consent_asked()), (run.clone(), vec![]));
+        let (woken, actions) = moved(&run, &workflow, &consented());
+        assert!(matches!(&actions[..], [Action::ClearTimer, Action::Enqueue { turn: 2, .. }]), "{actions:?}");
+        assert_eq!(
+            moved(&woken, &workflow, &consented()),
+            (woken.clone(), vec![]),
+            "a second changes nothing"
+        );
+        let ended = run.cancel("no").unwrap().0;
+        assert!(ended.apply(&workflow, &consented(), now()).is_err());
+        assert!(ended.apply(&workflow, &consent_asked(), now()).is_err());
     }
 }
