@@ -111,9 +111,10 @@ impl Attempt<'_> {
     /// The reply that asks people about the dependencies of a change that nobody has pushed. The model's answer is kept by its
     /// call, so that the change is the same when the step runs again.
     pub(super) fn asks_consent(&self, withheld: Withheld) -> Reply {
-        let awaited = self.with_command(withheld.awaited().unwrap_or_default());
+        let awaited = self.with_command(&withheld.awaited().unwrap_or_default());
         let park = wait_for_consent(self, awaited);
-        Reply::Consent(Box::new(ConsentAsked { withheld, head: None, park, progress: Progress::default() }))
+        let (edition, progress) = (self.brief.edition(), Progress::default());
+        Reply::Consent(Box::new(ConsentAsked { withheld, head: None, edition, park, progress }))
     }
 
     /// The same wait, which asks people about the dependencies of the judged head where those are what is missing.
@@ -121,17 +122,21 @@ impl Attempt<'_> {
         let withheld = facts.tests.as_ref().and_then(|tests| tests.withheld.as_ref());
         match (reply, withheld) {
             (Reply::Park(mut park, progress), Some(withheld)) if withheld.awaited().is_some() => {
-                park.reason = self.with_command(park.reason);
+                let awaited = withheld.awaited().unwrap_or_default();
+                let is_said = park.reason.contains(&awaited);
+                let reason = if is_said { park.reason } else { format!("{}; and {awaited}", park.reason) };
+                park.reason = self.with_command(&reason);
                 let (withheld, head) = (withheld.clone(), Some(facts.head.clone()));
                 // The question is open while this is the head of the run.
                 let progress = Progress { head: head.clone(), ..progress };
-                Reply::Consent(Box::new(ConsentAsked { withheld, head, park, progress }))
+                let edition = self.brief.edition();
+                Reply::Consent(Box::new(ConsentAsked { withheld, head, edition, park, progress }))
             }
             (reply, _) => reply,
         }
     }
 
-    fn with_command(&self, awaited: String) -> String {
+    fn with_command(&self, awaited: &str) -> String {
         format!("{awaited} (aspora run dependencies {})", self.lease.run)
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         subject::Subject,
     },
     store::{
-        Connection, api_key,
+        Connection, amendment, api_key,
         audit::Author,
         consent::{self, Row},
         job::Lease,
@@ -34,6 +34,8 @@ pub struct ConsentAsked {
     pub withheld: Withheld,
     /// The head that brings it; `None` for a change that nobody has pushed.
     pub head: Option<Sha>,
+    /// The edition of the requirement's text that the change was written for.
+    pub edition: i32,
     /// The wait for a person's answer.
     pub park: Park,
     /// What was learnt on the way.
@@ -55,7 +57,7 @@ pub struct ConsentSaid<'a> {
 
 impl Engine {
     /// Lets a step wait for what a person says to a set of dependencies. One that was asked about already is not asked
-    /// about again, and where the answer came meanwhile, the step runs again at once.
+    /// about again. Where the answer came meanwhile, or the requirement was amended, the step runs again at once.
     ///
     /// # Errors
     /// As [`Engine::answer`].
@@ -75,7 +77,14 @@ impl Engine {
     ) -> Result<(), Error> {
         // A signal ended the wait before it began: the step looks again, and asks then.
         let Some(Event::Parked { .. }) = events.last() else { return Ok(()) };
-        let ConsentAsked { withheld: Withheld { digest, list, why }, head, .. } = asked;
+        let ConsentAsked { withheld: Withheld { digest, list, why }, head, edition, .. } = asked;
+        let text = amendment::text(&mut *tx, stored.spec.subject.id()).await?;
+        if text.is_some_and(|text| text.edition != *edition) {
+            if matches!(stored.run.state, State::At { .. }) {
+                events.push(Event::Woken);
+            }
+            return Ok(());
+        }
         let newest = consent::newest_of_set(&mut *tx, lease.run, digest).await?;
         let doubted = match why {
             WithheldBecause::Doubted { consent, .. } => Some(*consent),

@@ -8,7 +8,7 @@ use aspora::{
         run::{Awaited, Park, Progress, State},
         workflow::Queue,
     },
-    engine::{Ack, ConsentAsked, ConsentSaid, Control, Denied, Error},
+    engine::{Ack, Amendment, ConsentAsked, ConsentSaid, Control, Denied, Error},
     store::{consent, job::Lease},
 };
 use chrono::TimeDelta;
@@ -27,7 +27,7 @@ async fn ask_because(test: &TestEngine, lease: &Lease, content: char, why: Withh
     let park = Park { awaited: Awaited::Keepers, ..Park::new("a yes or no", vec![], until) };
     let list = DependencyList::new(vec![compare("requirements.txt", None, Some("a==1\nb==2\n"))], []);
     let withheld = Withheld { digest: digest(content), list, why };
-    let asked = ConsentAsked { withheld, head: None, park, progress: Progress::default() };
+    let asked = ConsentAsked { withheld, head: None, edition: 0, park, progress: Progress::default() };
     test.engine.ask_consent(lease, "tester", &asked).await.unwrap()
 }
 
@@ -111,6 +111,23 @@ async fn a_consent_that_comes_while_the_step_looks_ends_its_wait_and_one_that_do
     assert!(is_waiting(&test, run).await);
     assert_eq!(consent::of_run(test.pool(), run).await.unwrap().len(), 2);
     assert_eq!(say(&test, run, 'a', Consent::No).await.unwrap(), Control::Applied);
+    assert_sound(&test.engine).await;
+}
+
+#[tokio::test]
+async fn nobody_is_asked_about_what_was_written_for_an_old_text() {
+    let test = TestEngine::new().await;
+    let run = test.accept().await;
+    let lease = test.claim(Queue::Llm).await;
+    let requirement = test.run(run).await.spec.subject.id();
+    let mut tx = test.pool().begin().await.unwrap();
+    let (new, why) =
+        (Amendment { title: None, body: Some("Without packages.") }, "better known".parse().unwrap());
+    test.engine.amend_in(&mut tx, requirement, new, "ada", &why).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(ask(&test, &lease, 'a').await, Ack::Committed);
+    assert!(!is_waiting(&test, run).await, "the step runs again, by the new text");
+    assert_eq!(test.query::<i64>("select count(*) from consent").await, 0);
     assert_sound(&test.engine).await;
 }
 

@@ -60,7 +60,7 @@ async fn ask_consent(world: &World) -> String {
     let list = DependencyList::default();
     let withheld = Withheld { digest: digest.clone(), list, why: WithheldBecause::Unanswered };
     let (park, progress) = (Park::new("a yes or no", vec![], until), Progress::default());
-    let asked = ConsentAsked { withheld, head: None, park, progress };
+    let asked = ConsentAsked { withheld, head: None, edition: 0, park, progress };
     world.app.engine.ask_consent(&lease, "w1", &asked).await.unwrap();
     digest
 }

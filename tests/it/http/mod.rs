@@ -2,6 +2,7 @@
 
 mod access;
 mod audit;
+mod dependencies;
 mod limits;
 mod oidc;
 mod outages;
