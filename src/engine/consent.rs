@@ -126,7 +126,7 @@ impl Engine {
 
     /// Says yes or no to the dependencies that a run asks about inside the caller's transaction, with an event and a row of
     /// the audit log, and wakes the run if it waits. The same again changes nothing. What was said of our own change stays,
-    /// because the model has been told; of a pull request of others it can be said otherwise.
+    /// because the model has it by then; of a pull request of others it can be said otherwise.
     ///
     /// # Errors
     /// [`Error::NoRun`]; [`Denied::Ended`]; [`Denied::NoConsent`] if the run asks about no such set;

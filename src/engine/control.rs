@@ -104,7 +104,7 @@ pub enum Denied {
     )]
     NoConsent,
     /// The set was answered otherwise, and what follows from that has begun.
-    #[error("the run was told already that these dependencies are {}; the change goes on by that", .0.done())]
+    #[error("these dependencies are {} already, and the change goes on by that", .0.done())]
     ConsentGiven(Consent),
     /// The person opened the pull request.
     #[error("you opened this pull request: another person says whether its dependencies are installed")]

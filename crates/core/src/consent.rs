@@ -38,7 +38,7 @@ pub struct Withheld {
 pub enum WithheldBecause {
     /// Nobody has said anything yet.
     Unanswered,
-    /// Somebody said yes, and that does not count.
+    /// A person said yes, and that does not count.
     Doubted {
         /// Why it does not, in a sentence for people.
         doubt: String,

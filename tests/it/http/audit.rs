@@ -6,15 +6,13 @@ use std::collections::BTreeSet;
 use aspora::{
     core::{
         access::{Access, ROUTES},
-        consent::{Withheld, WithheldBecause},
-        dependency::DependencyList,
         finding::{Finding, Severity},
         requirement::Requirement,
         run::{Awaited, Park, Progress},
         sha::Sha,
         workflow::{Outcome, Queue},
     },
-    engine::{Asked, ConsentAsked},
+    engine::Asked,
     store::{
         self,
         audit::{Act, Author, Verification, append, verify, verify_in},
@@ -28,7 +26,7 @@ use axum::{
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::{HEAD, World, id, post};
+use super::{HEAD, World, dependencies, id, post};
 
 /// Rows of the chain that is tampered with.
 const ROWS: i64 = 24;
@@ -52,19 +50,6 @@ async fn ask(world: &World) {
     world.app.engine.ask(&lease, "w1", &asked).await.unwrap();
 }
 
-/// The run whose job is due asks about dependencies; what names them.
-async fn ask_consent(world: &World) -> String {
-    let lease = world.claim(Queue::Llm).await;
-    let until = store::run::get(&world.database.pool, lease.run).await.unwrap().unwrap().now;
-    let digest = "d".repeat(64);
-    let list = DependencyList::default();
-    let withheld = Withheld { digest: digest.clone(), list, why: WithheldBecause::Unanswered };
-    let (park, progress) = (Park::new("a yes or no", vec![], until), Progress::default());
-    let asked = ConsentAsked { withheld, head: None, edition: 0, park, progress };
-    world.app.engine.ask_consent(&lease, "w1", &asked).await.unwrap();
-    digest
-}
-
 /// Every change, in an order in which each has an effect.
 async fn changes(world: &World) -> Vec<Change> {
     let (_, run) = world.submit("Portfolio risk").await;
@@ -76,8 +61,7 @@ async fn changes(world: &World) -> Vec<Change> {
     world.answer(&lease, Outcome::Declined, Progress::default()).await;
     let (vague, asking) = world.submit("Vague").await;
     ask(world).await;
-    let (_, depends) = world.submit("Depends").await;
-    let digest = ask_consent(world).await;
+    let depends = dependencies::asking(world).await;
     let (_, live) = world.submit("Another").await;
     let process = uuid::Uuid::from_u128(3);
     store::worker::register(&world.database.pool, process, "vm-3/12", "0.1.0", &[]).await.unwrap();
@@ -114,7 +98,7 @@ async fn changes(world: &World) -> Vec<Change> {
             "POST",
             "/api/v1/runs/{id}/dependencies",
             format!("/api/v1/runs/{depends}/dependencies"),
-            json!({ "digest": digest, "answer": "yes", "reason": "because" }),
+            json!({ "digest": dependencies::digest(), "answer": "yes", "reason": "because" }),
             "run.dependencies",
         ),
         (

@@ -26,12 +26,13 @@ use super::World;
 
 const HOSTILE: &str = "<script>alert(1)</script>.whl";
 
-fn digest() -> String {
+/// What names the set that is asked about.
+pub(super) fn digest() -> String {
     "d".repeat(64)
 }
 
 /// A run that asks about a package and a file that cannot be read.
-async fn asking(world: &World) -> Uuid {
+pub(super) async fn asking(world: &World) -> Uuid {
     let (_, run) = world.submit("Portfolio risk").await;
     let lease = world.claim(Queue::Llm).await;
     let until = store::run::get(&world.database.pool, run).await.unwrap().unwrap().now;

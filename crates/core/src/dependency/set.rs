@@ -99,7 +99,7 @@ pub enum Comes {
 
 impl DependencyList {
     /// The list of what these files change. `manifests` are paths and texts of the manifests after the change, by which
-    /// the packages that the project names itself are told from the others.
+    /// the packages that the project names itself are known from the others.
     #[must_use]
     pub fn new<'a>(
         files: Vec<DependencyFile>,
