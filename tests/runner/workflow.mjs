@@ -25,16 +25,12 @@ export function readAction(name, content) {
   return checked(parseAction({ name, content }, new NoOperationTraceWriter()), name, content);
 }
 
-/** The jobs of a workflow so that each comes after those that it needs. */
-export function inOrder(jobs) {
-  const [order, left] = [[], new Set(Object.keys(jobs))];
-  while (left.size > 0) {
-    const next = [...left].find((name) => [jobs[name].needs ?? []].flat().every((needed) => !left.has(needed)));
-    if (!next) throw new Error(`the jobs ${[...left]} need each other`);
-    order.push(next);
-    left.delete(next);
-  }
-  return order;
+/** The group of a run, and whether it cancels the one before; none without `concurrency`. */
+export function concurrencyOf(concurrency, interpolated) {
+  if (!concurrency) return {};
+  if (typeof concurrency === "string") return { group: interpolated(concurrency), cancel: false };
+  const { group, "cancel-in-progress": cancel = false } = concurrency;
+  return { group: interpolated(group), cancel: interpolated(cancel) === "true" };
 }
 
 function checked({ context, value }, name, content) {

@@ -64,6 +64,12 @@ fn queue(turn: &Turn<'_>, repo: &str, run: &WorkflowRun, job: &str) -> Result<()
     Ok(())
 }
 
+/// Queues another job of a workflow run.
+pub(crate) fn queue_in(turn: &Turn<'_>, repo: &str, id: i64, job: &str) -> Result<(), Refusal> {
+    let run = turn.read(repo, |it| it.workflow_run(id).cloned())?.ok_or_else(Refusal::not_found)?;
+    queue(turn, repo, &run, job)
+}
+
 /// The unfinished jobs of a workflow run.
 pub(crate) fn unfinished(host: &Host, repo: &str, id: i64) -> Result<Vec<CheckRun>, Refusal> {
     let found = host.read(repo, |it| {

@@ -41,6 +41,15 @@ impl Twin {
         Ok(actions::begin(&turn, repository, workflow, sha, &jobs).await?)
     }
 
+    /// Queues another job of a workflow run, whose needs are met.
+    ///
+    /// # Errors
+    /// When there is no such run.
+    pub async fn queue_job(&self, repository: &str, run: i64, job: &str) -> anyhow::Result<()> {
+        let turn = self.shared.host.turn().await;
+        Ok(actions::queue_in(&turn, repository, run, job)?)
+    }
+
     /// A runner takes the queued job of this name, or the job that it has does another step.
     ///
     /// # Errors

@@ -6,7 +6,10 @@ use aspora::dev::github::{Level, Permissions, TokenKind, Twin, TwinConfig};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
 
 use super::registry::root;
 use crate::support::{npm, openapi::SpecChecker};
@@ -24,7 +27,7 @@ pub(crate) const POLICY: &str = include_str!("../../../src/dev/product/wealth/.a
 pub(crate) struct Site {
     pub(crate) twin: Arc<Twin>,
     spec: Arc<SpecChecker>,
-    _data: TempDir,
+    data: TempDir,
 }
 
 /// A pull request, and what an event says of it.
@@ -37,6 +40,12 @@ pub(crate) struct Pull {
 
 impl Site {
     pub(crate) async fn new(files: &[(&str, &[u8])]) -> Self {
+        let policy = [(".aspora/risk-policy.json", POLICY.as_bytes())];
+        Self::with(&[&policy[..], files].concat()).await
+    }
+
+    /// A twin with a repository of these files alone.
+    pub(crate) async fn with(files: &[(&str, &[u8])]) -> Self {
         let data = tempfile::tempdir().unwrap();
         let config = TwinConfig {
             data_dir: data.path().to_owned(),
@@ -48,9 +57,8 @@ impl Site {
         let twin = Arc::new(Twin::start(config).await.unwrap());
         let spec = SpecChecker::new().unwrap();
         twin.observe(spec.observer());
-        let policy = [(".aspora/risk-policy.json", POLICY.as_bytes())];
-        twin.create_repository(REPO, &[&policy[..], files].concat()).await.unwrap();
-        Self { twin, spec, _data: data }
+        twin.create_repository(REPO, files).await.unwrap();
+        Self { twin, spec, data }
     }
 
     /// Opens a pull request with these files on a branch.
@@ -62,6 +70,14 @@ impl Site {
         let event = json!({"action": "opened", "number": number, "pull_request": opened});
         let base = opened["base"]["sha"].as_str().unwrap().to_owned();
         Pull { number, base, head, event }
+    }
+
+    /// A file at a commit, or the names in a folder of it; empty where there is none.
+    pub(crate) async fn show(&self, commit: &str, path: &str) -> String {
+        let folder = self.data.path().join(format!("repositories/{REPO}.git"));
+        let mut git = Command::new("git");
+        git.arg("--git-dir").arg(folder).args(["show", &format!("{commit}:{path}")]);
+        String::from_utf8(git.output().await.unwrap().stdout).unwrap()
     }
 
     /// Asks the twin as a job that may do everything.
@@ -105,7 +121,7 @@ pub(crate) fn token(twin: &Twin, repository: &str, permissions: Option<&str>) ->
 }
 
 /// A machine that runs one workflow.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Machine {
     /// Variables of the machine itself.
     pub(crate) variables: BTreeMap<String, String>,
@@ -114,6 +130,8 @@ pub(crate) struct Machine {
     pub(crate) vars: BTreeMap<String, String>,
     /// The token of a job, by its permissions.
     pub(crate) tokens: BTreeMap<String, String>,
+    /// How long a step may run, if not the runner's minute.
+    pub(crate) limit_ms: Option<u64>,
 }
 
 /// What became of a workflow, and the folders that its jobs left behind.
@@ -152,20 +170,37 @@ impl Machine {
 
     /// Runs a workflow: a file, or a text.
     pub(crate) async fn run(&self, workflow: Value, github: &Value) -> Ran {
+        let mut running = self.start(&workflow, github, None).await;
+        loop {
+            if let Told::End(ran) = running.next(&json!({})).await {
+                return ran;
+            }
+        }
+    }
+
+    /// Starts a workflow. `changed` are the paths of the change, which filters by path need.
+    pub(crate) async fn start(
+        &self,
+        workflow: &Value,
+        github: &Value,
+        changed: Option<&[String]>,
+    ) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let modules = tokio::task::spawn_blocking(modules).await.unwrap();
         let asked = json!({
             "workflow": workflow, "github": github, "temp": folder.path(), "tokens": self.tokens,
-            "actions": {"aspora/aspora": root()}, "machine": self.variables, "secrets": self.secrets, "vars": self.vars,
+            "actions": {"aspora/aspora": root()}, "machine": self.variables, "secrets": self.secrets,
+            "vars": self.vars, "limit": self.limit_ms, "changed": changed,
         });
         let mut node = Command::new("node");
         node.arg(root().join("tests/runner/runner.mjs")).env("RUNNER_MODULES", modules);
         node.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-        let mut child = node.spawn().unwrap();
-        child.stdin.take().unwrap().write_all(asked.to_string().as_bytes()).await.unwrap();
-        let output = child.wait_with_output().await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ran { said: serde_json::from_slice(&output.stdout).unwrap(), folder }
+        let mut process = node.spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let (stdin, folder) = (process.stdin.take().unwrap(), Some(folder));
+        let mut running = Running { process, stdin, lines, folder, owes_answer: false };
+        running.send(&asked).await;
+        running
     }
 
     /// Runs a job of one workflow with these steps.
@@ -174,6 +209,52 @@ impl Machine {
         // JSON is YAML too.
         let text = json!({"on": "pull_request", "jobs": {"job": job}}).to_string();
         self.run(json!({"text": text}), github).await
+    }
+}
+
+/// A workflow that runs.
+pub(crate) struct Running {
+    process: Child,
+    stdin: ChildStdin,
+    lines: Lines<BufReader<ChildStdout>>,
+    folder: Option<TempDir>,
+    /// Whether it waits for an answer to what it told.
+    owes_answer: bool,
+}
+
+/// What a running workflow tells.
+pub(crate) enum Told {
+    /// It began, or a job of it was queued, taken or completed.
+    Event(Value),
+    End(Ran),
+}
+
+impl Running {
+    /// Answers what it told before, and waits for what it tells next.
+    pub(crate) async fn next(&mut self, answer: &Value) -> Told {
+        if self.owes_answer {
+            self.send(answer).await;
+        }
+        let Some(line) = self.lines.next_line().await.unwrap() else {
+            let mut error = String::new();
+            self.process.stderr.take().unwrap().read_to_string(&mut error).await.unwrap();
+            panic!("{error}");
+        };
+        let mut event: Value = serde_json::from_str(&line).unwrap();
+        self.owes_answer = true;
+        match event.get_mut("ran") {
+            Some(said) => Told::End(Ran { said: said.take(), folder: self.folder.take().unwrap() }),
+            None => Told::Event(event),
+        }
+    }
+
+    /// The number of its process, which SIGTERM cancels.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
+    async fn send(&mut self, line: &Value) {
+        self.stdin.write_all(format!("{line}\n").as_bytes()).await.unwrap();
     }
 }
 

@@ -2,10 +2,16 @@
 //! GitHub's own parser and expressions, against the GitHub twin.
 
 mod examples;
+mod gate;
+mod groups;
 mod hostile;
 pub(crate) mod machine;
+mod product;
 pub(crate) mod registry;
+mod reporter;
 mod reviewer;
 mod risk_tier;
 mod runner;
+mod service;
 pub(crate) mod waits;
+mod workflows;
