@@ -9,7 +9,11 @@ use anyhow::Context as _;
 use aspora::dev::github::{Delivery, Exchange, Observer};
 use serde_json::{Value, json};
 
-use super::{npm, schemas::Schemas, webhooks};
+use super::{
+    npm,
+    schemas::{Schemas, is_address},
+    webhooks,
+};
 
 /// Where GitHub's description is known to be incomplete: method, path template, status, reason.
 const EXCEPTIONS: &[(&str, &str, u16, &str)] = &[
@@ -127,7 +131,9 @@ impl Description {
         let mut document: Value = serde_json::from_slice(&text).context("parse GitHub's description")?;
         allow_null(&mut document);
         correct(&mut document);
-        Ok(Self { schemas: Schemas::new(document, jsonschema::draft4::options) })
+        Ok(Self {
+            schemas: Schemas::new(document, || jsonschema::draft4::options().with_format("uri", is_address)),
+        })
     }
 
     /// The path template and operation of a request; a fixed segment is preferred to a parameter.
@@ -157,10 +163,9 @@ impl Description {
                     && (*path == "*" || *path == template)
                     && *status == it.status
             });
-            let basic = json!({"$ref": "#/components/schemas/basic-error"});
             let body = it.response_body.clone().unwrap_or_default();
             return match excused {
-                true => self.schemas.check("basic error", &basic, &body),
+                true => self.schemas.check("basic error", &basic_error(), &body),
                 false => vec!["GitHub does not respond with this status".to_owned()],
             };
         };
@@ -168,6 +173,8 @@ impl Description {
         match (content.pointer("/application~1json/schema"), &it.response_body) {
             (Some(schema), Some(body)) => self.schemas.check(&format!("{key} {}", it.status), schema, body),
             (Some(_), None) => vec!["the response has no body".to_owned()],
+            // An error without a described body has one nevertheless, in the form that all errors have.
+            (None, Some(body)) if it.status >= 400 => self.schemas.check("basic error", &basic_error(), body),
             (None, Some(_)) => vec!["the response has a body where GitHub has none".to_owned()],
             (None, None) => Vec::new(),
         }
@@ -237,4 +244,9 @@ fn allow_null(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(allow_null),
         _ => {}
     }
+}
+
+/// The schema of the form that all errors have.
+fn basic_error() -> Value {
+    json!({"$ref": "#/components/schemas/basic-error"})
 }

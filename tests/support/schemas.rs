@@ -69,3 +69,8 @@ fn references(schema: &Value) -> Vec<String> {
         _ => Vec::new(),
     }
 }
+
+/// An address, or nothing: the empty text is the default that GitHub describes for the addresses of deployments.
+pub(crate) fn is_address(text: &str) -> bool {
+    text.is_empty() || url::Url::parse(text).is_ok()
+}

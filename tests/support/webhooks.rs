@@ -7,7 +7,10 @@ use aspora::dev::github::Delivery;
 use jsonschema::ValidationOptions;
 use serde_json::Value;
 
-use super::{npm, schemas::Schemas};
+use super::{
+    npm,
+    schemas::{Schemas, is_address},
+};
 
 /// What GitHub sends and does not describe: event and action, where it is said.
 const UNPUBLISHED: &[(&str, &str, &str)] =
@@ -56,5 +59,5 @@ fn read() -> anyhow::Result<Schemas> {
 /// The addresses of bots are no addresses by the letter of the format, though GitHub sends them:
 /// `49699333+dependabot[bot]@users.noreply.github.com`.
 fn options() -> ValidationOptions<'static> {
-    jsonschema::draft202012::options().with_format("email", |_: &str| true)
+    jsonschema::draft202012::options().with_format("email", |_: &str| true).with_format("uri", is_address)
 }

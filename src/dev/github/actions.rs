@@ -24,7 +24,7 @@ pub(crate) struct Ending {
 pub(crate) async fn begin(
     turn: &Turn<'_>,
     repo: &str,
-    workflow: &str,
+    (workflow, event): (&str, &str),
     sha: &str,
     jobs: &[String],
 ) -> Result<i64, Refusal> {
@@ -39,6 +39,7 @@ pub(crate) async fn begin(
             id,
             workflow: user_id(workflow),
             name: workflow.to_owned(),
+            event: event.to_owned(),
             number: i64::try_from(earlier).unwrap_or(i64::MAX).saturating_add(1),
             suite,
             head_sha: sha.to_owned(),

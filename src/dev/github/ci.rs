@@ -38,7 +38,7 @@ pub(crate) fn check(host: &Arc<Host>, repo: &str, number: i64) -> Result<(), Ref
         if names.is_empty() || !is_unchecked(&host, &repo, &head, &names)? {
             return Ok(());
         }
-        let run = actions::begin(&turn, &repo, WORKFLOW, &head, &names).await?;
+        let run = actions::begin(&turn, &repo, (WORKFLOW, "pull_request"), &head, &names).await?;
         drop(turn);
         run_jobs(&host, &repo, run).await
     });

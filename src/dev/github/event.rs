@@ -4,7 +4,10 @@ use super::{
     apps::{App, Installation},
     git::{Commit, Comparison, Move, Touched},
     merge_state::Queued,
-    state::{CheckRun, CheckSuite, Comment, Pull, Repository, Review, ReviewComment, Status, WorkflowRun},
+    state::{
+        CheckRun, CheckSuite, Comment, Deployment, DeploymentStatus, Pull, Repository, Review, ReviewComment,
+        Status, WorkflowRun,
+    },
 };
 
 /// What the payload of a webhook is made of.
@@ -75,6 +78,17 @@ pub(crate) enum Event {
         reason: Option<&'static str>,
         entry: Queued,
     },
+    Issue {
+        action: IssueAction,
+        number: i64,
+    },
+    Deployment {
+        deployment: Deployment,
+    },
+    DeploymentStatus {
+        deployment: Deployment,
+        status: DeploymentStatus,
+    },
     Repository(RepositoryAction),
     /// An App was installed, or its installation was changed, suspended or removed.
     Installation {
@@ -101,6 +115,16 @@ pub(crate) enum CommentAction {
         before: String,
     },
     Deleted,
+}
+
+/// What happened to an issue.
+#[derive(Debug)]
+pub(crate) enum IssueAction {
+    Opened,
+    /// With the name of the label.
+    Labeled(String),
+    Closed,
+    Reopened,
 }
 
 /// What happened to a check run.
@@ -202,6 +226,9 @@ impl Event {
             Self::Status { .. } => "status",
             Self::Comment { .. } => "issue_comment",
             Self::MergeGroup { .. } => "merge_group",
+            Self::Issue { .. } => "issues",
+            Self::Deployment { .. } => "deployment",
+            Self::DeploymentStatus { .. } => "deployment_status",
             Self::Repository(_) => "repository",
             Self::Installation { .. } => "installation",
             Self::InstallationRepositories { .. } => "installation_repositories",

@@ -5,6 +5,7 @@
 
 mod commit;
 mod errors;
+mod issue;
 mod parse;
 mod select;
 mod threads;

@@ -8,6 +8,7 @@ use super::{
     event::PullAction,
     git::{Comparison, Move},
     host::{Host, Turn},
+    issues,
     merge_state::Method,
     pulls::{self, owner_of},
     push,
@@ -132,6 +133,7 @@ async fn land(
         Move { branch: pull.base_ref.clone(), before: Some(before.clone()), after: Some(sha.to_owned()) };
     stacks::settle(turn, repo, pull)?;
     pulls::announce(turn, repo, actor, pull.number, PullAction::Closed).await?;
+    issues::close_by(turn, repo, actor, pull)?;
     push::moved(turn, repo, actor, &[moved]).await
 }
 

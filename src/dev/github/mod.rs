@@ -11,7 +11,7 @@
 //! 2. domain, which knows neither axum nor the JSON of answers: `host` holds the state and the turn to change it; then
 //!    `keys`, `tokens`, `members`, `sessions`, `suites`, `checks`, `statuses`, `actions`, `ci`, `secrets`, `rules`, `push_rules`,
 //!    `mergeability`, `stale`, `pulls`, `push`, `commits`, `queue`, `stacks`, `merges`, `async_merges`, `reviews`,
-//!    `threads`, `comments`, `issues`, `installations`; and `deliveries`, which sends the webhooks
+//!    `threads`, `comments`, `issues`, `deployments`, `installations`; and `deliveries`, which sends the webhooks
 //! 3. the shapes of GitHub: `render` (JSON), `answers` (HTTP), `receive_pack` (git), `credentials`, and `access`, which
 //!    judges a call by them
 //! 4. requests: `admission`, `routes`, `graphql`, `control`, `pages`, `logs`, `http_backend`, with what they share in
@@ -38,6 +38,7 @@ mod control;
 mod credentials;
 mod deliveries;
 mod delivery_log;
+mod deployments;
 mod event;
 mod faults;
 mod git;
@@ -64,6 +65,7 @@ mod patch;
 mod people;
 mod people_ci;
 mod people_review;
+mod people_work;
 mod permissions;
 mod protection;
 mod pulls;
@@ -109,8 +111,8 @@ pub use self::{
     protection::{Enforcement, RequiredCheck, Rules, Ruleset},
     registration::{InstallOn, RegisteredApp, TokenKind},
     state::{
-        CheckRun, CheckSuite, Comment, Delivery, Issue, Merge, Pull, Reaction, Review, ReviewComment, Status,
-        WorkflowRun,
+        CheckRun, CheckSuite, Comment, Delivery, Deployment, DeploymentStatus, Issue, Merge, Pull, Reaction,
+        Review, ReviewComment, Status, WorkflowRun,
     },
     twin::{Twin, TwinConfig},
     versions::VersionState,

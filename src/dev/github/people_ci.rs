@@ -38,7 +38,22 @@ impl Twin {
     ) -> anyhow::Result<i64> {
         let jobs: Vec<String> = jobs.iter().map(|&job| job.to_owned()).collect();
         let turn = self.shared.host.turn().await;
-        Ok(actions::begin(&turn, repository, workflow, sha, &jobs).await?)
+        Ok(actions::begin(&turn, repository, (workflow, "pull_request"), sha, &jobs).await?)
+    }
+
+    /// Starts a workflow on a commit because of an event, with no job queued; the number of its run.
+    ///
+    /// # Errors
+    /// When the repository or the commit is unknown.
+    pub async fn start_workflow(
+        &self,
+        repository: &str,
+        sha: &str,
+        workflow: &str,
+        event: &str,
+    ) -> anyhow::Result<i64> {
+        let turn = self.shared.host.turn().await;
+        Ok(actions::begin(&turn, repository, (workflow, event), sha, &[]).await?)
     }
 
     /// Queues another job of a workflow run, whose needs are met.

@@ -4,6 +4,7 @@ mod actions;
 mod apps;
 mod checks;
 mod commits;
+mod deployments;
 mod issues;
 pub(crate) mod merges;
 mod pulls;

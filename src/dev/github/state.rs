@@ -5,6 +5,8 @@
 
 mod actions;
 mod deliveries;
+mod deployments;
+mod issues;
 mod threads;
 
 use std::{
@@ -25,6 +27,8 @@ use super::{
 pub use actions::{CheckSuite, WorkflowRun};
 pub use deliveries::Delivery;
 pub(crate) use deliveries::{HookOwner, Outgoing};
+pub use deployments::{Deployment, DeploymentStatus};
+pub use issues::Issue;
 
 /// The data of all repositories.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -114,6 +118,11 @@ pub(crate) struct Repository {
     pub(crate) suites: Vec<CheckSuite>,
     #[serde(default)]
     pub(crate) workflow_runs: Vec<WorkflowRun>,
+    #[serde(default)]
+    pub(crate) deployments: Vec<Deployment>,
+    /// Of all deployments, oldest first.
+    #[serde(default)]
+    pub(crate) deployment_statuses: Vec<DeploymentStatus>,
     /// Login to `admin`, `maintain`, `write`, `triage`, `read` or `none`.
     pub(crate) permissions: BTreeMap<String, String>,
     #[serde(default)]
@@ -178,6 +187,8 @@ impl Repository {
             timeline: Vec::new(),
             suites: Vec::new(),
             workflow_runs: Vec::new(),
+            deployments: Vec::new(),
+            deployment_statuses: Vec::new(),
             permissions: BTreeMap::new(),
             merging: Merging::default(),
             private: true,
@@ -299,25 +310,6 @@ pub struct Merge {
     pub by: String,
     /// RFC 3339, UTC.
     pub at: String,
-}
-
-/// One issue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Issue {
-    /// Unique in the twin.
-    pub id: i64,
-    /// Unique in the repository, shared with pull requests.
-    pub number: i64,
-    /// One line.
-    pub title: String,
-    /// Markdown.
-    pub body: Option<String>,
-    /// The login of its author.
-    pub author: String,
-    /// The names of its labels.
-    pub labels: Vec<String>,
-    /// RFC 3339, UTC.
-    pub created_at: String,
 }
 
 /// One review of a pull request.

@@ -18,6 +18,7 @@ mod rules;
 mod switches;
 mod table;
 mod threads;
+mod work;
 
 use std::{
     path::Path,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     errors::{of_field, undefined},
+    issue::issue,
     parse::Field,
     select::{argument, select},
 };
@@ -24,7 +25,7 @@ use crate::dev::github::{
 /// What a token without the permission is answered.
 const FORBIDDEN: &str = "Resource not accessible by integration";
 
-/// A repository with one pull request.
+/// A repository with one pull request, or one issue.
 pub(super) async fn repository(
     shared: &Shared,
     by: &Credential,
@@ -41,18 +42,26 @@ pub(super) async fn repository(
     if !sees {
         return missing();
     }
-    if !shared.host.read(&name, |it| access::may(by, it, "pull_requests", Level::Read))? {
-        return Ok(Err(of_field(field, "FORBIDDEN", FORBIDDEN)));
-    }
     let mut shown = Map::new();
     for inner in &field.fields {
-        if inner.name != "pullRequest" {
-            return Ok(Err(undefined(&[&field.name], "Repository", &inner.name)));
+        // An issue shows the pull requests that close it.
+        let (kind, needs): (_, &[&str]) = match &*inner.name {
+            "pullRequest" => ("PullRequest", &["pull_requests"]),
+            "issue" => ("Issue", &["issues", "pull_requests"]),
+            other => return Ok(Err(undefined(&[&field.name], "Repository", other))),
+        };
+        let may = |it: &Repository| needs.iter().all(|name| access::may(by, it, name, Level::Read));
+        if !shared.host.read(&name, may)? {
+            return Ok(Err(of_field(field, "FORBIDDEN", FORBIDDEN)));
         }
         let number = argument(inner, "number", variables).and_then(|it| it.as_i64()).unwrap_or_default();
-        let whole = shared.host.read(&name, |it| it.pull(number).map(|_| pull(shared, it, by, number)))?;
+        let whole = shared.host.read(&name, |it| match kind {
+            "Issue" => issue(it, number, inner),
+            _ => it.pull(number).map(|_| pull(shared, it, by, number)),
+        })?;
         let Some(whole) = whole else {
-            let message = format!("Could not resolve to a PullRequest with the number of {number}.");
+            let article = if kind == "Issue" { "an" } else { "a" };
+            let message = format!("Could not resolve to {article} {kind} with the number of {number}.");
             return Ok(Err(of_field(inner, "NOT_FOUND", &message)));
         };
         match select(inner, &whole, variables) {

@@ -21,7 +21,7 @@ impl Links {
         let fields = json!({
             "id": run.id, "name": run.name, "node_id": node("WFR", run.id), "head_branch": run.head_branch,
             "head_sha": run.head_sha, "path": format!(".github/workflows/{}.yml", run.workflow),
-            "display_title": run.name, "run_number": run.number, "event": "pull_request", "status": run.status,
+            "display_title": run.name, "run_number": run.number, "event": run.event, "status": run.status,
             "conclusion": run.conclusion, "workflow_id": run.workflow, "check_suite_id": run.suite,
             "check_suite_node_id": node("CS", run.suite), "url": url,
             "html_url": format!("{page}/actions/runs/{}", run.id),

@@ -50,6 +50,8 @@ impl Links {
             author: pull.author.clone(),
             labels: Vec::new(),
             created_at: pull.created_at.clone(),
+            closed_at: None,
+            state_reason: None,
         };
         let page = self.pull_page(it, number);
         let links = json!({
@@ -82,20 +84,24 @@ impl Links {
     pub(crate) fn issue(&self, it: &Repository, issue: &Issue) -> Value {
         let api = self.api(it);
         let url = format!("{api}/issues/{}", issue.number);
-        let label = |name: &String| {
-            json!({"id": user_id(name), "node_id": node("LA", user_id(name)), "url": format!("{api}/labels/{}", escape(name)),
-                "name": name, "description": null, "color": "ededed", "default": false})
-        };
+        let updated_at = issue.closed_at.as_ref().unwrap_or(&issue.created_at);
         json!({
             "id": issue.id, "node_id": node("I", issue.id), "url": url, "repository_url": api,
             "labels_url": format!("{url}/labels{{/name}}"), "comments_url": format!("{url}/comments"),
             "events_url": format!("{url}/events"), "html_url": format!("{}/issues/{}", self.page(it), issue.number),
-            "number": issue.number, "state": "open", "state_reason": null, "title": issue.title, "body": issue.body,
-            "user": self.user(&issue.author), "labels": issue.labels.iter().map(label).collect::<Vec<_>>(),
+            "number": issue.number, "state": if issue.closed_at.is_none() { "open" } else { "closed" }, "state_reason": issue.state_reason, "title": issue.title, "body": issue.body,
+            "user": self.user(&issue.author), "labels": issue.labels.iter().map(|name| self.label(it, name)).collect::<Vec<_>>(),
             "assignee": null, "assignees": [], "milestone": null, "locked": false, "active_lock_reason": null,
             "comments": it.comments.iter().filter(|comment| comment.issue == issue.number).count(),
-            "closed_at": null, "created_at": issue.created_at, "updated_at": issue.created_at,
+            "closed_at": issue.closed_at, "created_at": issue.created_at, "updated_at": updated_at,
             "author_association": association(it, &issue.author),
+        })
+    }
+    /// A label of issues.
+    pub(crate) fn label(&self, it: &Repository, name: &str) -> Value {
+        json!({
+            "id": user_id(name), "node_id": node("LA", user_id(name)), "url": format!("{}/labels/{}", self.api(it), escape(name)),
+            "name": name, "description": null, "color": "ededed", "default": false,
         })
     }
 }

@@ -6,7 +6,8 @@ use super::{Links, actions::brief_commit, node, with};
 use crate::dev::github::{
     accounts::{address_of, user_id},
     event::{
-        Announcement, BriefRepository, CheckRunAction, CommentAction, Event, PullAction, RepositoryAction,
+        Announcement, BriefRepository, CheckRunAction, CommentAction, Event, IssueAction, PullAction,
+        RepositoryAction,
     },
     git::{Commit, Move, Signature, Touched},
     state::{CheckRun, Repository, Status},
@@ -65,6 +66,16 @@ impl Links {
                 let issue = self.commented(it, comment.issue);
                 with(json!({"issue": issue, "comment": self.comment(it, comment)}), comment_action(action))
             }
+            Event::Issue { action, number } => {
+                with(json!({"issue": self.commented(it, *number)}), self.issue_action(it, action))
+            }
+            Event::Deployment { deployment } => json!({
+                "action": "created", "deployment": self.deployment(it, deployment), "workflow": null, "workflow_run": null,
+            }),
+            Event::DeploymentStatus { deployment, status } => json!({
+                "action": "created", "deployment_status": self.deployment_status(it, status),
+                "deployment": self.deployment(it, deployment), "check_run": null, "workflow": null, "workflow_run": null,
+            }),
             Event::Repository(action) => self.repository_action(action),
             Event::Installation { .. } | Event::InstallationRepositories { .. } => json!({}),
         };
@@ -93,6 +104,15 @@ impl Links {
             "sha": sha, "name": it.full_name(), "branches": branches, "commit": self.commit(it, commit),
         });
         with(own, self.status(it, status))
+    }
+
+    fn issue_action(&self, it: &Repository, action: &IssueAction) -> Value {
+        match action {
+            IssueAction::Opened => json!({"action": "opened"}),
+            IssueAction::Labeled(name) => json!({"action": "labeled", "label": self.label(it, name)}),
+            IssueAction::Closed => json!({"action": "closed"}),
+            IssueAction::Reopened => json!({"action": "reopened"}),
+        }
     }
 
     fn repository_action(&self, action: &RepositoryAction) -> Value {

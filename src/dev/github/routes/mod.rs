@@ -5,8 +5,10 @@ mod apps;
 mod branches;
 mod checks;
 mod comments;
+mod deployments;
 mod extract;
 mod hooks;
+mod issues;
 mod merges;
 mod paging;
 mod pulls;
@@ -38,4 +40,6 @@ pub(crate) fn all() -> Router<Arc<Shared>> {
         .merge(timeline::routes())
         .merge(checks::routes())
         .merge(actions::routes())
+        .merge(issues::routes())
+        .merge(deployments::routes())
 }

@@ -1,23 +1,22 @@
-//! Repositories, branches, commits, people and issues.
+//! Repositories, branches, commits and people.
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     extract::{Path, State},
-    routing::{get, post},
+    routing::get,
 };
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::{
-    extract::{Body, Caller, Named, Repo},
+    extract::{Named, Repo},
     paging::{Query, list},
 };
 use crate::dev::github::{
-    answers::{Answer, created, ok},
+    answers::{Answer, ok},
     git::EMPTY_TREE,
-    issues::{self, NewIssue},
     pulls,
     refusal::Refusal,
     render::with,
@@ -32,7 +31,6 @@ pub(crate) fn routes() -> Router<Arc<Shared>> {
         .route("/repos/{owner}/{repo}/commits/{sha}", get(commit))
         .route("/repos/{owner}/{repo}/commits/{sha}/pulls", get(pulls_of_commit))
         .route("/repos/{owner}/{repo}/collaborators/{user}/permission", get(permission))
-        .route("/repos/{owner}/{repo}/issues", post(open_issue).get(find_issues))
 }
 
 async fn repository(State(shared): State<Arc<Shared>>, Repo(repo): Repo) -> Answer {
@@ -121,24 +119,4 @@ async fn permission(
     };
     let role = json!({"role_name": given});
     ok(json!({"permission": permission, "role_name": given, "user": with(shared.links.user(&user), role)}))
-}
-
-async fn open_issue(
-    State(shared): State<Arc<Shared>>,
-    Caller(caller): Caller,
-    Repo(repo): Repo,
-    Body(new): Body<NewIssue>,
-) -> Answer {
-    let turn = shared.host.turn().await;
-    let issue = issues::open(&turn, &repo, &caller, new)?;
-    created(turn.read(&repo, |it| shared.links.issue(it, &issue))?)
-}
-
-async fn find_issues(State(shared): State<Arc<Shared>>, Repo(repo): Repo, query: Query) -> Answer {
-    let labels: Vec<&str> = query.get("labels").map(|text| text.split(',').collect()).unwrap_or_default();
-    let shown = shared.host.read(&repo, |it| {
-        let found = issues::find(it, &labels, query.get("creator"));
-        found.into_iter().map(|issue| shared.links.issue(it, issue)).collect()
-    })?;
-    list(&shared.links, &query, shown)
 }

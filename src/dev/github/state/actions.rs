@@ -28,6 +28,9 @@ pub struct WorkflowRun {
     pub name: String,
     /// Its number among the runs of the workflow.
     pub number: i64,
+    /// What started it, such as `pull_request`.
+    #[serde(default = "pull_request")]
+    pub event: String,
     /// The check suite of its jobs.
     pub suite: i64,
     /// The commit.
@@ -44,4 +47,8 @@ pub struct WorkflowRun {
     pub created_at: String,
     /// RFC 3339, UTC.
     pub updated_at: String,
+}
+
+fn pull_request() -> String {
+    "pull_request".to_owned()
 }
