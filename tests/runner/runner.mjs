@@ -17,14 +17,14 @@ import { concurrencyOf, readWorkflow } from "./workflow.mjs";
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const next = async () => JSON.parse((await lines.next()).value);
 
-// Tells the other side, and waits until it has taken notice. Events are told one after the other.
-let told = Promise.resolve();
+// Tells the other side, and waits until it has taken notice. Events are sent one after the other.
+let sent = Promise.resolve();
 function tell(event) {
-  told = told.then(() => {
+  sent = sent.then(() => {
     process.stdout.write(`${JSON.stringify(event)}\n`);
     return next();
   });
-  return told;
+  return sent;
 }
 
 process.stdout.write(`${JSON.stringify({ ran: await runWorkflow(await next()) })}\n`, () => process.exit(0));

@@ -172,7 +172,7 @@ impl Machine {
     pub(crate) async fn run(&self, workflow: Value, github: &Value) -> Ran {
         let mut running = self.start(&workflow, github, None).await;
         loop {
-            if let Told::End(ran) = running.next(&json!({})).await {
+            if let Progress::End(ran) = running.next(&json!({})).await {
                 return ran;
             }
         }
@@ -218,20 +218,20 @@ pub(crate) struct Running {
     stdin: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
     folder: Option<TempDir>,
-    /// Whether it waits for an answer to what it told.
+    /// Whether it waits for an answer to what it said.
     owes_answer: bool,
 }
 
-/// What a running workflow tells.
-pub(crate) enum Told {
+/// What a running workflow says.
+pub(crate) enum Progress {
     /// It began, or a job of it was queued, taken or completed.
     Event(Value),
     End(Ran),
 }
 
 impl Running {
-    /// Answers what it told before, and waits for what it tells next.
-    pub(crate) async fn next(&mut self, answer: &Value) -> Told {
+    /// Answers what it said before, and waits for what it says next.
+    pub(crate) async fn next(&mut self, answer: &Value) -> Progress {
         if self.owes_answer {
             self.send(answer).await;
         }
@@ -243,8 +243,8 @@ impl Running {
         let mut event: Value = serde_json::from_str(&line).unwrap();
         self.owes_answer = true;
         match event.get_mut("ran") {
-            Some(said) => Told::End(Ran { said: said.take(), folder: self.folder.take().unwrap() }),
-            None => Told::Event(event),
+            Some(said) => Progress::End(Ran { said: said.take(), folder: self.folder.take().unwrap() }),
+            None => Progress::Event(event),
         }
     }
 

@@ -21,8 +21,11 @@ use super::{
 const COMMANDS: [&str; 5] = ["lint", "test", "harness", "harness:integration", "security-scan"];
 /// In place of the set-up, which installs what the commands need.
 const SETUP: &str = "name: Set up\ndescription: Nothing\nruns:\n  using: composite\n  steps:\n    - shell: bash\n      run: echo nothing to install\n";
-/// The gate looks every 20 seconds; nobody waits for it here.
-const SLEEP: &str = "#!/bin/sh\nexec /bin/sleep 0.05\n";
+const LOCK: &str = r#"{"lockfileVersion": 3, "requires": true, "packages": {"": {}}}"#;
+/// Playwright's browser, which nothing here needs.
+const NPX: &str = "#!/bin/sh\ntest \"$*\" = 'playwright install --with-deps chromium'\n";
+/// The gate looks every 20 seconds; nobody waits so long here.
+const SLEEP: &str = "#!/bin/sh\nexec /bin/sleep 0.5\n";
 
 /// The product, its forge, its reviewer, and the service that runs its workflows.
 pub(crate) struct Product {
@@ -35,27 +38,35 @@ pub(crate) struct Product {
 impl Product {
     /// A product of the FastAPI template whose commands are quick, and a reviewer that finds nothing.
     pub(crate) async fn quick() -> Self {
+        Self::reviewed_as(vec![Answer(200, &[("content-type", "application/json")], "[]".to_owned())]).await
+    }
+
+    /// The same with a reviewer that answers like this.
+    pub(crate) async fn reviewed_as(answers: Vec<Answer>) -> Self {
         let mut files = files(Template::FastApi);
         let script =
             |name: &&str| ((*name).to_owned(), json!(format!("test ! -s red/{}", name.replace(':', "-"))));
-        let scripts: serde_json::Map<String, Value> = COMMANDS.iter().map(script).collect();
+        let mut scripts: serde_json::Map<String, Value> = COMMANDS.iter().map(script).collect();
+        scripts.insert("test:browser:evidence".to_owned(), json!("node browser.mjs"));
         let package = json!({"private": true, "scripts": scripts}).to_string();
         for (path, content) in &mut files {
             match path.as_str() {
                 "package.json" => *content = package.clone().into_bytes(),
+                "package-lock.json" => *content = LOCK.as_bytes().to_vec(),
                 ".github/actions/setup/action.yml" => *content = SETUP.as_bytes().to_vec(),
                 _ => {}
             }
         }
-        Self::of(&files).await
+        let it = Self::of(&files, answers).await;
+        it.program("npx", NPX);
+        it
     }
 
-    async fn of(files: &[(String, Vec<u8>)]) -> Self {
+    async fn of(files: &[(String, Vec<u8>)], answers: Vec<Answer>) -> Self {
         let files: Vec<(&str, &[u8])> =
             files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
         let (registry, site) = (Registry::start().await, Site::with(&files).await);
-        let clean = Answer(200, &[("content-type", "application/json")], "[]".to_owned());
-        let reviewer = Reviewer::start(vec![clean]).await;
+        let reviewer = Reviewer::start(answers).await;
         let programs = tempfile::tempdir().unwrap();
         let mut machine =
             Machine::with_registry(&registry.url).with_secret("ASPORA_API_KEY", "the-key-of-ci");

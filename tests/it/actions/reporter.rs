@@ -1,6 +1,9 @@
 //! What a workflow run tells, as a workflow run of the twin with a check run for each job.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use aspora::dev::github::{JobEnd, Twin};
 use serde_json::{Value, json};
@@ -18,12 +21,16 @@ pub(crate) struct Reporter {
     open: BTreeSet<String>,
     /// The end of what is for now the last job: with it the run would be over, while those that need it are yet to come.
     last: Option<(String, JobEnd)>,
+    head: String,
+    /// The deployment of each job that has an environment.
+    deployments: BTreeMap<String, i64>,
 }
 
 impl Reporter {
-    pub(crate) async fn begin(twin: &Arc<Twin>, head: &str, workflow: &str) -> Self {
-        let run = twin.run_workflow(REPO, head, workflow, &[]).await.unwrap();
-        Self { twin: Arc::clone(twin), run, open: BTreeSet::new(), last: None }
+    pub(crate) async fn begin(twin: &Arc<Twin>, head: &str, workflow: &str, event: &str) -> Self {
+        let run = twin.start_workflow(REPO, head, workflow, event).await.unwrap();
+        let (twin, head) = (Arc::clone(twin), head.to_owned());
+        Self { twin, run, open: BTreeSet::new(), last: None, head, deployments: BTreeMap::new() }
     }
 
     /// A job was queued, taken or completed.
@@ -35,9 +42,30 @@ impl Reporter {
                 self.open.insert(name);
                 self.flush().await;
             }
-            "in_progress" => self.twin.move_job(REPO, self.run, &name).await.unwrap(),
-            _ => self.completed(name, end(event)).await,
+            "in_progress" => {
+                self.twin.move_job(REPO, self.run, &name).await.unwrap();
+                self.deploys(name, event).await;
+            }
+            _ => {
+                self.deployed(&name, event).await;
+                self.completed(name, end(event)).await;
+            }
         }
+    }
+
+    /// A job with an environment is a deployment: docs.github.com "Deployments and environments".
+    async fn deploys(&mut self, name: String, event: &Value) {
+        let Some(environment) = event["environment"]["name"].as_str() else { return };
+        let id = self.twin.begin_deployment(REPO, &self.head, environment).await.unwrap();
+        self.twin.move_deployment(REPO, id, "in_progress", "").await.unwrap();
+        self.deployments.insert(name, id);
+    }
+
+    async fn deployed(&self, name: &str, event: &Value) {
+        let Some(id) = self.deployments.get(name) else { return };
+        let state = if event["conclusion"] == "success" { "success" } else { "failure" };
+        let url = event["environment"]["url"].as_str().unwrap_or_default();
+        self.twin.move_deployment(REPO, *id, state, url).await.unwrap();
     }
 
     async fn completed(&mut self, name: String, end: JobEnd) {

@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
     groups::Groups,
-    machine::{Machine, REPO, Ran, Site, Told, token},
+    machine::{Machine, Progress, REPO, Ran, Site, token},
     reporter::Reporter,
 };
 
@@ -105,6 +105,9 @@ impl Actions {
         for file in listing.lines().filter(|name| name.ends_with(".yml")) {
             let file = format!(".github/workflows/{file}");
             let text = self.site.show(&place.sha, &file).await;
+            if !may_start(&text, delivery) {
+                continue;
+            }
             let github = self.github(delivery, &place);
             starts.push(Start { file, text, github, head: place.head.clone(), is_fork: place.is_fork });
         }
@@ -149,7 +152,7 @@ impl Actions {
     async fn test_merge(&self, number: i64) -> Option<String> {
         loop {
             let pull = self.site.ask(Method::GET, &format!("pulls/{number}"), None).await;
-            if pull["mergeable"] != Value::Null {
+            if pull["mergeable"] != Value::Null || pull["state"] == "closed" {
                 return pull["merge_commit_sha"].as_str().map(str::to_owned);
             }
         }
@@ -180,9 +183,9 @@ impl Actions {
         let workflow = json!({"file": start.file, "text": start.text});
         let mut running = machine.start(&workflow, &start.github, None).await;
         let event = start.github["event_name"].as_str().unwrap().to_owned();
-        let Told::Event(began) = running.next(&json!({})).await else { return None };
+        let Progress::Event(began) = running.next(&json!({})).await else { return None };
         let workflow = began["run"].as_str().unwrap().to_owned();
-        let mut reporter = Reporter::begin(&self.site.twin, &start.head, &workflow).await;
+        let mut reporter = Reporter::begin(&self.site.twin, &start.head, &workflow, &event).await;
         let turn = self.groups.enter(&began, running.process()).await;
         let Some(turn) = turn else {
             reporter.cancelled().await;
@@ -191,8 +194,8 @@ impl Actions {
         let mut answer = json!({"github": {"run_id": reporter.run.to_string(), "run_number": "1"}});
         let ran = loop {
             match running.next(&answer).await {
-                Told::End(ran) => break ran,
-                Told::Event(event) => {
+                Progress::End(ran) => break ran,
+                Progress::Event(event) => {
                     reporter.tell(&event).await;
                     answer = json!({"token": self.token(&event, start.is_fork)});
                 }
@@ -209,4 +212,13 @@ impl Actions {
         let held = if is_fork { permissions.replace("=write", "=read") } else { permissions.to_owned() };
         Some(token(&self.site.twin, REPO, Some(&held)))
     }
+}
+
+/// Whether an event is named in the `on` of a workflow, and the workflow run whose end it is; the runner then decides.
+fn may_start(text: &str, delivery: &Delivery) -> bool {
+    let on = text.split("\non:").nth(1).unwrap_or_default();
+    let is_of_on = |line: &&str| line.is_empty() || line.starts_with([' ', '#']);
+    let on: Vec<&str> = on.lines().take(1).chain(on.lines().skip(1).take_while(is_of_on)).collect();
+    let names = |name: &str| on.iter().any(|line| line.contains(name));
+    names(&delivery.event) && delivery.payload["workflow_run"]["name"].as_str().is_none_or(names)
 }

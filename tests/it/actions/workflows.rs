@@ -3,7 +3,7 @@
 use aspora::dev::github::{Twin, TwinConfig};
 use serde_json::{Value, json};
 
-use super::machine::{Machine, Ran, Told, token};
+use super::machine::{Machine, Progress, Ran, token};
 
 const UPLOAD: &str = "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f";
 const DOWNLOAD: &str = "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c";
@@ -14,16 +14,16 @@ fn pull_request() -> Value {
 }
 
 /// A workflow of these jobs, each without any right unless it says otherwise.
-fn workflow(jobs: Value) -> Value {
+fn workflow(jobs: &Value) -> Value {
     let text = json!({"on": "pull_request", "permissions": {}, "jobs": jobs}).to_string();
     json!({"text": text})
 }
 
 async fn run(jobs: Value) -> Ran {
-    Machine::without_permissions().run(workflow(jobs), &pull_request()).await
+    Machine::without_permissions().run(workflow(&jobs), &pull_request()).await
 }
 
-fn job(more: Value, script: &str) -> Value {
+fn job(more: &Value, script: &str) -> Value {
     let mut job = json!({"runs-on": "ubuntu-24.04", "steps": [{"id": "it", "run": script}]});
     job.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     job
@@ -36,10 +36,10 @@ fn result(ran: &Ran, job: &str) -> String {
 #[tokio::test]
 async fn a_workflow_starts_by_event_type_branch_and_path() {
     let starts = async |on: Value, github: Value, changed: Option<&[String]>| {
-        let text = json!({"on": on, "permissions": {}, "jobs": {"a": job(json!({}), "true")}}).to_string();
+        let text = json!({"on": on, "permissions": {}, "jobs": {"a": job(&json!({}), "true")}}).to_string();
         let machine = Machine::without_permissions();
         let mut running = machine.start(&json!({"text": text}), &github, changed).await;
-        matches!(running.next(&json!({})).await, Told::Event(_))
+        matches!(running.next(&json!({})).await, Progress::Event(_))
     };
     let push = |name: &str| json!({"event_name": "push", "event": {}, "ref": name});
     let of = |action: &str| {
@@ -73,16 +73,16 @@ async fn a_workflow_starts_by_event_type_branch_and_path() {
 #[tokio::test]
 async fn a_job_sees_what_it_needs_and_is_skipped_after_what_failed_or_was_skipped() {
     let ran = run(json!({
-        "a": job(json!({"outputs": {"n": "${{ steps.it.outputs.n }}"}}), "echo n=7 >> \"$GITHUB_OUTPUT\""),
-        "b": job(json!({"needs": "a", "env": {"N": "${{ needs.a.outputs.n }}"}}), "test \"$N\" = 7"),
-        "number": job(json!({"needs": "a", "if": "needs.a.outputs.n == 7 && needs.a.outputs.n == '7'"}), "true"),
-        "off": job(json!({"needs": "a", "if": "needs.a.outputs.n == '8'"}), "true"),
-        "after_off": job(json!({"needs": "off"}), "true"),
-        "red": job(json!({"needs": "a"}), "exit 1"),
-        "after_red": job(json!({"needs": "red"}), "true"),
-        "far": job(json!({"needs": "after_red", "if": "failure()"}), "true"),
-        "anyhow": job(json!({"needs": ["after_off", "red"], "if": "always()"}), "echo ${{ needs.red.result }} ${{ needs.after_off.result }}"),
-        "after_anyhow": job(json!({"needs": "anyhow"}), "true"),
+        "a": job(&json!({"outputs": {"n": "${{ steps.it.outputs.n }}"}}), "echo n=7 >> \"$GITHUB_OUTPUT\""),
+        "b": job(&json!({"needs": "a", "env": {"N": "${{ needs.a.outputs.n }}"}}), "test \"$N\" = 7"),
+        "number": job(&json!({"needs": "a", "if": "needs.a.outputs.n == 7 && needs.a.outputs.n == '7'"}), "true"),
+        "off": job(&json!({"needs": "a", "if": "needs.a.outputs.n == '8'"}), "true"),
+        "after_off": job(&json!({"needs": "off"}), "true"),
+        "red": job(&json!({"needs": "a"}), "exit 1"),
+        "after_red": job(&json!({"needs": "red"}), "true"),
+        "far": job(&json!({"needs": "after_red", "if": "failure()"}), "true"),
+        "anyhow": job(&json!({"needs": ["after_off", "red"], "if": "always()"}), "echo ${{ needs.red.result }} ${{ needs.after_off.result }}"),
+        "after_anyhow": job(&json!({"needs": "anyhow"}), "true"),
     }))
     .await;
     let expected = [
@@ -127,7 +127,7 @@ async fn files_go_from_job_to_job_by_their_artifact_and_hidden_ones_stay() {
 #[tokio::test]
 async fn a_job_that_lasts_too_long_is_cancelled_and_its_last_words_are_heard() {
     let slow = json!({"timeout-minutes": 0.005});
-    let mut jobs = json!({"slow": job(slow, "sleep 600"), "next": job(json!({"needs": "slow"}), "true")});
+    let mut jobs = json!({"slow": job(&slow, "sleep 600"), "next": job(&json!({"needs": "slow"}), "true")});
     let steps = jobs["slow"]["steps"].as_array_mut().unwrap();
     steps.push(json!({"id": "never", "run": "true"}));
     steps.push(json!({"id": "last", "if": "cancelled()", "run": "echo ${{ job.status }}"}));
@@ -177,7 +177,7 @@ async fn the_token_of_a_job_may_do_what_the_job_says_and_nothing_else() {
         read("commits/main/check-runs")
     );
     let of = |permissions: Value| {
-        job(json!({"permissions": permissions, "env": {"T": "${{ github.token }}"}}), &script)
+        job(&json!({"permissions": permissions, "env": {"T": "${{ github.token }}"}}), &script)
     };
     let jobs = json!({"none": of(json!({})), "code": of(json!({"contents": "read"})), "two": of(json!({"checks": "read", "issues": "write"}))});
     let mut machine = Machine::default();
@@ -186,7 +186,7 @@ async fn the_token_of_a_job_may_do_what_the_job_says_and_nothing_else() {
     }
     let mut github = pull_request();
     github["api_url"] = json!(twin.url());
-    let ran = machine.run(workflow(jobs), &github).await;
+    let ran = machine.run(workflow(&jobs), &github).await;
     for (name, codes) in [("none", "403 403 403"), ("code", "200 403 403"), ("two", "403 200 200")] {
         assert_eq!(ran.step(name, "it")["log"], json!([codes]), "{name}");
     }
