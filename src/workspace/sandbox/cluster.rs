@@ -5,12 +5,13 @@ use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    inside::{Inside, Mount},
+    inside::Inside,
     layers::{Held, Layer, Layers, Making},
     limits::Limits,
     recipe::Commands,
     runner::{Files, Job, Runner},
     stage::{READABLE, own},
+    system::Mount,
 };
 
 /// Where tests find it.

@@ -1,7 +1,7 @@
 //! A container image in the place of this machine's programs and libraries: podman or Docker bring it, and its files are
 //! unpacked into a layer. No container is started: what runs on these files runs in this sandbox, with all its limits.
 //!
-//! An image is somebody else's data. It is unpacked inside of the sandbox, so that no path, link or device in it reaches
+//! Who made an image is not known here. It is unpacked inside of the sandbox, so that no path, link or device in it reaches
 //! this machine.
 
 use std::{
@@ -16,13 +16,13 @@ use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
 use super::{
-    inside::{Inside, Mount},
+    inside::Inside,
     layers::{Held, Layers, Making},
     recipe::Recipe,
     registries::{Operator, Registries},
     runner::{Files, Job, Runner, blocking},
     stage::{User, own},
-    system::{ETC, MADE, Root},
+    system::{ETC, MADE, Mount, Root},
 };
 
 /// How long an image may take to be pulled, and every other command to end.

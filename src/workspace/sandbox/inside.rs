@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{layers::CACHES, limits::Limits, system::System};
+use super::{
+    layers::CACHES,
+    limits::Limits,
+    system::{Mount, PATH, System},
+};
 
-/// Where commands are searched.
-pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// The user and group in the sandbox.
 const USER: &str = "65534";
 /// Bytes of shared memory.
@@ -20,17 +22,6 @@ shift 2; exec "$@" </dev/null"#;
 
 /// Puts the product's files in place.
 pub(super) const UNPACK: &str = "tar -xf -";
-
-/// A folder that is bound into the sandbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mount {
-    /// Where it is on this machine.
-    pub(super) source: PathBuf,
-    /// Where it is in the sandbox.
-    pub(super) target: String,
-    /// Whether the run writes to it.
-    pub(super) writable: bool,
-}
 
 /// What a run is given.
 #[derive(Debug, Clone, Default)]

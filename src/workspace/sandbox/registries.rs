@@ -10,7 +10,7 @@ use std::{
 
 use url::Url;
 
-use super::inside::Mount;
+use super::system::Mount;
 
 /// The public registries, where no other is configured.
 const PYPI: [&str; 2] = ["https://pypi.org/simple", "https://files.pythonhosted.org"];

@@ -8,13 +8,13 @@ use std::{
 
 use super::super::error::Error;
 use super::{
-    inside::Mount,
     layers::{Layer, Layers},
     limits::TestRun,
     recipe::{Commands, Recipe},
     runner::{Files, Job, Runner},
     setup::Given,
     stage::User,
+    system::Mount,
 };
 
 /// Bytes of a report that are read; beyond it, it is refused. The Cobertura report of 100,000 lines has about 8 MiB.

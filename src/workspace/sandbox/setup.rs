@@ -9,7 +9,7 @@ use std::{
 use super::super::error::Error;
 use super::{
     cluster, image, inputs,
-    inside::{Inside, Mount, UNPACK},
+    inside::{Inside, UNPACK},
     layers::{Held, Layer, Layers, Making},
     limits::TestRun,
     proxy::Proxy,
@@ -18,7 +18,7 @@ use super::{
     runner::{Files, Job, Runner},
     services,
     stage::{READABLE, own},
-    system::System,
+    system::{Mount, System},
     toolchains::{Places, Tools},
     unavailable::Unavailable,
 };

@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{
-    inside::{Mount, PATH},
-    layers::Layer,
-};
+use super::layers::Layer;
+
+/// Where commands are searched.
+pub(super) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Files of `/etc` that all runs see: no name, user or address of this machine is in them.
 pub(super) const ETC: [(&str, &str); 5] = [
@@ -39,6 +39,17 @@ const HOST: [&str; 11] = [
 
 /// Top-level names that the sandbox makes itself, whatever an image has there.
 pub(super) const MADE: [&str; 8] = ["dev", "proc", "sys", "tmp", "run", "product", "deps", "report"];
+
+/// A folder that is bound into the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mount {
+    /// Where it is on this machine.
+    pub(super) source: PathBuf,
+    /// Where it is in the sandbox.
+    pub(super) target: String,
+    /// Whether the run writes to it.
+    pub(super) writable: bool,
+}
 
 /// Programs and libraries that a run sees.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use super::inside::Mount;
+use super::system::Mount;
 use crate::core::product_file::Toolchain;
 
 /// Programs of `/usr` whose version is part of what set-up depends on.
@@ -161,7 +161,7 @@ impl Tools {
     /// Which programs there are, so that a layer is made anew when one is replaced.
     pub(super) fn identity(&self) -> Vec<String> {
         use std::os::unix::fs::MetadataExt as _;
-        let usual = super::inside::PATH.split(':').map(str::to_owned);
+        let usual = super::system::PATH.split(':').map(str::to_owned);
         let folders: Vec<String> = self.path.iter().cloned().chain(usual).collect();
         let found = |program: &str| {
             let mut files = folders.iter().map(|folder| Path::new(folder).join(program));
