@@ -83,6 +83,8 @@ impl FaultEnv {
             ci: Some(product::ci()),
         };
         let twin = Arc::new(Twin::start(config).await.unwrap());
+        // It outlives every worker, and is never started again.
+        twin.forget();
         let app = twin.register_app(APP).unwrap();
         let everywhere = InstallOn::Owner("acme".to_owned());
         twin.install(app.id, &everywhere, &app_permissions().unwrap()).unwrap();

@@ -56,6 +56,8 @@ pub(super) async fn twin(folder: &Path, url: &str, setup: &Setup, spec: &Arc<Spe
     };
     let twin = Twin::start(config).await.unwrap();
     twin.observe(spec.observer());
+    // No story starts it again.
+    twin.forget();
     let files: Vec<(&str, &[u8])> =
         setup.files.iter().map(|(path, bytes)| (*path, bytes.as_slice())).collect();
     twin.create_repository(REPO, &files).await.unwrap();

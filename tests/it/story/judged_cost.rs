@@ -14,8 +14,6 @@ const OPEN: usize = 4;
 async fn one_more_among_many_is_judged_at_once_and_all_are_found_by_one_listing_a_hundred() {
     let open = std::env::var("ASPORA_OPEN_PULLS").map_or(OPEN, |count| count.parse().unwrap());
     let world = World::judging(Judging::Off, |_| {}).await;
-    // What is measured is ours, and the twin's disk is not.
-    world.twin.forget();
     for number in 0..open {
         world.opens("asha", &format!("lib/round_{number}.py"), "ROUND = 1\n").await;
     }
