@@ -70,6 +70,12 @@ pub(super) struct Root {
     pub(super) id: String,
     /// The variables that it sets.
     pub(super) environment: Vec<(String, String)>,
+    top: Top,
+}
+
+/// What is at the top of an image.
+#[derive(Debug, Clone, Default)]
+struct Top {
     mounts: Vec<Mount>,
     /// What links beside its folders point to, and where they are.
     links: Vec<(String, String)>,
@@ -81,8 +87,8 @@ impl Root {
     /// # Errors
     /// When the layer cannot be read.
     pub(super) fn of(layer: Layer, id: String, environment: Vec<(String, String)>) -> io::Result<Self> {
-        let (mounts, links) = top_level(&layer.deps())?;
-        Ok(Self { layer, id, environment, mounts, links })
+        let top = Top::of(&layer.deps())?;
+        Ok(Self { layer, id, environment, top })
     }
 
     /// Where its files are on this machine.
@@ -109,7 +115,7 @@ impl System {
     pub(super) fn mounts(&self) -> &[Mount] {
         match self {
             Self::Machine => &[],
-            Self::Image(root) => &root.mounts,
+            Self::Image(root) => &root.top.mounts,
         }
     }
 
@@ -125,7 +131,7 @@ impl System {
     pub(super) fn arguments(&self, etc: &Path, bound: &dyn Fn(usize, &Path) -> PathBuf) -> Vec<String> {
         let mut words = match self {
             Self::Machine => machine(),
-            Self::Image(root) => root.arguments(bound),
+            Self::Image(root) => root.top.arguments(bound),
         };
         for (name, _) in ETC {
             words.extend(["--ro-bind".to_owned(), shown(&etc.join(name)), format!("/etc/{name}")]);
@@ -134,7 +140,31 @@ impl System {
     }
 }
 
-impl Root {
+impl Top {
+    /// A link is made anew in the sandbox and never followed here, where it may lead to a file of this machine.
+    fn of(root: &Path) -> io::Result<Self> {
+        let mut top = Self::default();
+        for entry in fs::read_dir(root)? {
+            let entry = entry?;
+            let (kind, source) = (entry.file_type()?, entry.path());
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            let target = format!("/{name}");
+            if MADE.contains(&name.as_str()) || name.contains('\n') {
+                continue;
+            }
+            if kind.is_dir() {
+                top.mounts.push(Mount { source, target, writable: false });
+            } else if kind.is_symlink()
+                && let Some(to) = fs::read_link(&source)?.to_str()
+            {
+                top.links.push((to.to_owned(), target));
+            }
+        }
+        top.mounts.sort_by(|one, other| one.target.cmp(&other.target));
+        top.links.sort();
+        Ok(top)
+    }
+
     fn arguments(&self, bound: &dyn Fn(usize, &Path) -> PathBuf) -> Vec<String> {
         let mounts = self.mounts.iter().enumerate().flat_map(|(number, mount)| {
             ["--ro-bind".to_owned(), shown(&bound(number, &mount.source)), mount.target.clone()]
@@ -148,31 +178,6 @@ impl Root {
 /// Writes our files of `/etc`.
 pub(super) fn write_etc(folder: &Path) -> io::Result<()> {
     ETC.iter().try_for_each(|(name, text)| fs::write(folder.join(name), text))
-}
-
-/// The folders and links at the top of an image. A link is made anew in the sandbox and never followed here, where it may
-/// lead to a file of this machine.
-fn top_level(root: &Path) -> io::Result<(Vec<Mount>, Vec<(String, String)>)> {
-    let (mut mounts, mut links) = (Vec::new(), Vec::new());
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        let (kind, source) = (entry.file_type()?, entry.path());
-        let Some(name) = entry.file_name().to_str().map(str::to_owned) else { continue };
-        let target = format!("/{name}");
-        if MADE.contains(&name.as_str()) || name.contains('\n') {
-            continue;
-        }
-        if kind.is_dir() {
-            mounts.push(Mount { source, target, writable: false });
-        } else if kind.is_symlink()
-            && let Some(to) = fs::read_link(&source)?.to_str()
-        {
-            links.push((to.to_owned(), target));
-        }
-    }
-    mounts.sort_by(|one, other| one.target.cmp(&other.target));
-    links.sort();
-    Ok((mounts, links))
 }
 
 /// Programs and libraries of this machine, and of its `/etc` what holds no name of it.
@@ -218,7 +223,7 @@ mod tests {
         symlink("usr/bin", image.path().join("bin")).unwrap();
         symlink("/etc", image.path().join("home")).unwrap();
         fs::write(image.path().join("entrypoint.sh"), "").unwrap();
-        let (mounts, links) = top_level(image.path()).unwrap();
+        let Top { mounts, links } = Top::of(image.path()).unwrap();
         let targets: Vec<&str> = mounts.iter().map(|mount| mount.target.as_str()).collect();
         assert_eq!(targets, ["/etc", "/opt", "/usr"]);
         let links: Vec<(&str, &str)> = links.iter().map(|(to, at)| (to.as_str(), at.as_str())).collect();
