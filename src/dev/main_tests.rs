@@ -48,14 +48,18 @@ pub async fn test_main(sandbox: &Sandbox, tree: &Path) -> anyhow::Result<MainTes
     Ok(MainTests { passed: run.passed, commands, said })
 }
 
-/// The lines in which runners sum up, in a row: `Ran 9 tests in 0.1s; 17 passed in 0.9s; Total coverage: 100.00%`.
+/// The lines in which runners sum up, in a row: `Ran 9 tests in 0.1s; coverage 100%; 17 passed in 0.9s`.
 fn summary(output: &str) -> String {
-    let sums_up = |line: &&str| {
+    let line = |line: &str| {
         let is_count = line.starts_with("Ran ") || line.contains(" passed in ");
-        is_count || line.contains("Total coverage: ")
+        // The last line of coverage.py's table, with the share in its last column.
+        let total = line.strip_prefix("TOTAL ").and_then(|columns| columns.split_whitespace().last());
+        match total {
+            Some(share) => Some(format!("coverage {share}")),
+            None => is_count.then(|| line.trim_matches(['=', ' ']).to_owned()),
+        }
     };
-    let line = |line: &str| line.trim_matches(['=', ' ']).to_owned();
-    output.lines().filter(sums_up).map(line).collect::<Vec<_>>().join("; ")
+    output.lines().filter_map(line).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -64,10 +68,9 @@ mod tests {
 
     #[test]
     fn what_runners_sum_up_is_picked_from_their_output() {
-        let pytest = "$ pytest --cov\nRequired test coverage of 100.0% reached. Total coverage: 100.00%\n\
+        let pytest = "$ pytest --cov\nNAME  Stmts  Miss  Cover\nTOTAL     192      0     26      0   100%\n\
                       ===== 19 passed in 0.56s =====\n$ scripts/harness-integration\n== 1 passed in 2.62s ==\n";
-        let expected = "Required test coverage of 100.0% reached. Total coverage: 100.00%; 19 passed in 0.56s; \
-                        1 passed in 2.62s";
+        let expected = "coverage 100%; 19 passed in 0.56s; 1 passed in 2.62s";
         assert_eq!(summary(pytest), expected);
         assert_eq!(summary("...\nRan 3 tests in 0.001s\n\nOK\n"), "Ran 3 tests in 0.001s");
     }
