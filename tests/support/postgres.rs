@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 
 /// The advisory lock under which a template is created; any number that only we use.
 const TEMPLATE_LOCK: i64 = 0x6173_706f_7261;
-/// Connections of one test; the cluster has 60 and four tests run at a time.
+/// Connections of one test; the cluster has 100 and four tests run at a time (`./run test`).
 const POOL_SIZE: u32 = 8;
 
 /// The database of one test, dropped with this value.
