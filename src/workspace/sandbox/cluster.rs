@@ -10,7 +10,7 @@ use super::{
     limits::Limits,
     recipe::Commands,
     runner::{Files, Job, Runner},
-    stage::{READABLE, own},
+    stage::{READABLE, empty_deps},
     system::Mount,
 };
 
@@ -60,13 +60,8 @@ fn key(programs: &Path) -> Option<String> {
 }
 
 async fn make(runner: &Runner, making: &Making, programs: &Path) -> Result<(), String> {
-    let (user, deps) = (runner.user(), making.folder.join("deps"));
-    let fill = || {
-        fs::create_dir_all(&deps)?;
-        fs::create_dir_all(making.folder.join("product"))?;
-        own(&making.folder, user)
-    };
-    fill().map_err(|error| error.to_string())?;
+    let user = runner.user();
+    let deps = empty_deps(&making.folder, user).map_err(|error| error.to_string())?;
     let mount = Mount { source: deps, target: "/deps".to_owned(), writable: true };
     let inside = Inside { mounts: vec![mount], folder: "/".to_owned(), ..Inside::default() };
     let lines = [format!("B={} D=/deps; {MAKE}", programs.display()), READABLE.to_owned()];

@@ -5,7 +5,6 @@
 //! this machine.
 
 use std::{
-    fs, io,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -21,7 +20,7 @@ use super::{
     recipe::Recipe,
     registries::{Operator, Registries},
     runner::{Files, Job, Runner, blocking},
-    stage::{User, own},
+    stage::{User, empty_deps},
     system::{ETC, MADE, Mount, Root},
 };
 
@@ -108,13 +107,8 @@ async fn unpack(
     making: &Making,
     (id, places): (&str, &str),
 ) -> Result<(), String> {
-    let (user, deps) = (runner.user(), making.folder.join("deps"));
-    let fill = || -> io::Result<()> {
-        fs::create_dir_all(&deps)?;
-        fs::create_dir_all(making.folder.join("product"))?;
-        own(&making.folder, user)
-    };
-    fill().map_err(|error| error.to_string())?;
+    let user = runner.user();
+    let deps = empty_deps(&making.folder, user).map_err(|error| error.to_string())?;
     // The command is never run: it is there because Docker makes no container without one.
     let container = engine.said(&["create", "--pull=never", id, "/nothing"], COMMAND).await?;
     let container = container.trim();

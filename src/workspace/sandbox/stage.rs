@@ -160,6 +160,18 @@ fn lines(paths: &[PathBuf]) -> Result<String, String> {
     Ok(text.join("\n"))
 }
 
+/// Makes the folder `deps` of a layer, for a run of this user to fill, beside no file of a product.
+///
+/// # Errors
+/// When it cannot be made.
+pub(super) fn empty_deps(layer: &Path, user: User) -> io::Result<PathBuf> {
+    let deps = layer.join("deps");
+    fs::create_dir_all(&deps)?;
+    fs::create_dir_all(layer.join("product"))?;
+    own(layer, user)?;
+    Ok(deps)
+}
+
 /// Gives the folders `deps` and `product`, with all in them, to the user of a run.
 pub(super) fn own(folder: &Path, user: User) -> io::Result<()> {
     let User(Some(user)) = user else { return Ok(()) };

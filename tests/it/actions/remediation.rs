@@ -38,6 +38,15 @@ fn notice(ran: &Ran) -> String {
     ran.step("ask", "review")["annotations"][0]["message"].as_str().unwrap().to_owned()
 }
 
+/// A pull request whose review failed; its head, and the workflows that ran.
+async fn reviewed_and_failed(product: &Product) -> (String, Vec<Done>) {
+    let twin = &product.actions.site.twin;
+    let head = product.push("topic", &[CODE]).await;
+    twin.set_check(APP, REPO, &head, CHECK, Some("failure")).await.unwrap();
+    twin.open_pull_as("noor", REPO, "topic", "Topic").await.unwrap();
+    (head, product.actions.settle().await)
+}
+
 fn switch_on(product: &Product, agent: &Reviewer) {
     let twin = &product.actions.site.twin;
     let permissions = [("contents".to_owned(), Level::Write)].into();
@@ -82,10 +91,7 @@ async fn a_fix_is_tested_and_pushed_onto_the_reviewed_head_and_what_judges_stays
     let agent = Reviewer::start(vec![agent(&[PATCH])]).await;
     switch_on(&product, &agent);
     let twin = &product.actions.site.twin;
-    let head = product.push("topic", &[CODE]).await;
-    twin.set_check(APP, REPO, &head, CHECK, Some("failure")).await.unwrap();
-    twin.open_pull_as("noor", REPO, "topic", "Topic").await.unwrap();
-    let done = product.actions.settle().await;
+    let (head, done) = reviewed_and_failed(&product).await;
     let ran = remediation(&done)[0];
     assert_eq!(results(ran), ["success", "success", "success"], "{:#}", ran.said);
     assert_eq!(agent.seen()[0].1, "Bearer the-key-of-the-agent");
@@ -106,10 +112,7 @@ async fn a_fix_of_what_judges_it_is_not_pushed() {
     let agent = Reviewer::start(vec![agent(&[lowered])]).await;
     switch_on(&product, &agent);
     let twin = &product.actions.site.twin;
-    let head = product.push("topic", &[CODE]).await;
-    twin.set_check(APP, REPO, &head, CHECK, Some("failure")).await.unwrap();
-    twin.open_pull_as("noor", REPO, "topic", "Topic").await.unwrap();
-    let done = product.actions.settle().await;
+    let (head, done) = reviewed_and_failed(&product).await;
     assert_eq!(results(remediation(&done)[0]), ["success", "failure", "skipped"]);
     assert_eq!(twin.branch(REPO, "topic").await.unwrap(), Some(head));
 }

@@ -25,6 +25,16 @@ fn image(name: &str, make: impl FnOnce(&Path)) {
     podman(&["import", "--quiet", tar.to_str().unwrap(), name]);
 }
 
+/// The index of packages that pip uses on this machine.
+fn index() -> String {
+    let ask = "echo \"${PIP_INDEX_URL:-$(python3 -m pip config get global.index-url 2>/dev/null || \
+               python3 -c 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)')}\"";
+    let said = Command::new("sh").args(["-c", ask]).output().unwrap();
+    let index = String::from_utf8(said.stdout).unwrap().trim().trim_end_matches('/').to_owned();
+    assert!(index.starts_with("http"), "pip is installed: {index}");
+    index
+}
+
 struct Place {
     sandbox: Sandbox,
     tree: tempfile::TempDir,
@@ -99,8 +109,7 @@ async fn a_run_sees_the_image_and_nothing_of_this_machine() {
 #[ignore = "needs podman, an image and the registries: ./run sandbox"]
 async fn set_up_in_an_image_reaches_the_registries_by_what_the_image_has() {
     let mut place = Place::of(BASE).await;
-    let line = "curl -sSf --max-time 60 \"${PIP_INDEX_URL:-https://pypi.org/simple}/six/\" -o /deps/six.html";
-    place.recipe.setup = vec![line.to_owned()];
+    place.recipe.setup = vec![format!("curl -sSf --max-time 60 '{}/six/' -o /deps/six.html", index())];
     let run = place.test(&["grep -c six- /deps/six.html", "touch /deps/x 2>&1 || true"]).await;
     assert!(run.passed && run.output.contains("Read-only file system"), "{}", run.output);
     assert_eq!(place.sandbox.layers().usage().layers, 2, "the image, and its set-up");
