@@ -24,7 +24,7 @@ use crate::{
         access::{Key, PersonName, Role},
         requirement::{ProductName, RepoName},
     },
-    dev::{Acting, Given, Needs, Person, StandIns, github::CI_APP, model::MODEL, unittest},
+    dev::{Acting, Given, Needs, Person, StandIns, model::MODEL, unittest},
     engine::{
         Engine,
         people::{self, NewKey},
@@ -37,6 +37,8 @@ use crate::{
 
 /// How often a waiting run polls the GitHub twin: it is local, so polling is cheap.
 const TWIN_POLL: Duration = Duration::from_secs(2);
+/// The holder of the key of the twin's CI.
+const CI: &str = "ci";
 /// How often, and for how long, the lock of the directory is tried: three seconds in all.
 const LOCK_WAIT: ConstantBuilder =
     ConstantBuilder::new().with_delay(Duration::from_millis(50)).with_max_times(60);
@@ -90,6 +92,10 @@ impl DevServer {
         let engine = app.engine().await?;
         let key = local_key(engine.pool(), folder).await?;
         app.local_key = Some(key.clone());
+        if stand_ins.twin().is_some() {
+            let key = ci_key(engine.pool(), folder).await?;
+            stand_ins.evidence().open(local, key.reveal().to_owned().into());
+        }
         let tasks = vec![
             tokio::spawn({
                 let (app, engine, stop) = (app.clone(), engine.clone(), stop.clone());
@@ -127,7 +133,6 @@ impl DevServer {
         let pool = self.engine.pool();
         if product::get(pool, name.as_str()).await?.is_none() {
             product::put(pool, name, repository, branch, tests).await?;
-            product::set_checks(pool, name, Some(CI_APP), None).await?;
         }
         Ok(())
     }
@@ -246,28 +251,37 @@ fn app(
     })
 }
 
-/// The admin key of this machine's one person: the one that an earlier server in this directory made, otherwise a new
-/// one. Its file is for this user alone.
+/// The admin key of this machine's one person.
 async fn local_key(pool: &Pool, folder: &Path) -> anyhow::Result<Key> {
-    let file = folder.join("key");
-    let former = std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse::<Key>().ok());
+    let user = std::env::var("USER").ok().and_then(|name| name.parse::<PersonName>().ok());
+    let person = user.map_or_else(|| "developer".parse(), Ok)?;
+    key_in(&folder.join("key"), pool, person, Role::Admin).await.context("issue the key of this machine")
+}
+
+/// The key by which the twin's CI sends evidence.
+async fn ci_key(pool: &Pool, folder: &Path) -> anyhow::Result<Key> {
+    let key = key_in(&folder.join("ci-key"), pool, CI.parse()?, Role::Agent).await;
+    key.context("issue the key of the twin's CI")
+}
+
+/// The key in a file that an earlier server made, otherwise a new one. The file is for this user alone.
+async fn key_in(file: &Path, pool: &Pool, person: PersonName, role: Role) -> anyhow::Result<Key> {
+    let former = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<Key>().ok());
     if let Some(key) = former
-        && people::authenticate(pool, &key).await?.is_ok_and(|who| who.role == Role::Admin)
+        && people::authenticate(pool, &key).await?.is_ok_and(|who| who.role == role)
     {
         return Ok(key);
     }
-    let user = std::env::var("USER").ok().and_then(|name| name.parse::<PersonName>().ok());
-    let person = user.map_or_else(|| "developer".parse(), Ok)?;
     let new = NewKey {
         person,
         forge_login: None,
-        role: Role::Admin,
+        role,
         products: None,
         expires_at: None,
         requests_per_minute: None,
     };
-    let key = people::issue(pool, &new, "database").await.context("issue the key of this machine")?.key;
-    keyring::write(&file, key.reveal())?;
+    let key = people::issue(pool, &new, "database").await?.key;
+    keyring::write(file, key.reveal())?;
     Ok(key)
 }
 

@@ -3,11 +3,10 @@
 use std::{path::PathBuf, sync::Arc};
 
 use futures::{FutureExt as _, future::BoxFuture};
-use serde::Deserialize;
-use serde_json::Value;
 
 use super::{
-    own_tests::{OwnTests, Which, is_case as is_own_case},
+    evidence::{self, Captured, EvidenceInbox},
+    own_tests::{OwnTests, Which, files, is_case as is_own_case},
     scan,
 };
 use crate::{
@@ -15,7 +14,6 @@ use crate::{
     workspace::{Limits, Mirror, Sandbox, TestRun, Unavailable, Worktree},
 };
 
-const EVIDENCE_DRIVER: &str = include_str!("evidence.py");
 /// How many bytes of a log a check run shows, from its end.
 const LONGEST_LOG: usize = 60_000;
 
@@ -30,7 +28,7 @@ pub struct CheckResult {
     pub title: String,
     /// Markdown for people.
     pub summary: String,
-    /// Details, such as the tail of the log or the evidence manifest.
+    /// Details, such as the tail of the log.
     pub text: Option<String>,
 }
 
@@ -39,6 +37,8 @@ pub struct CheckResult {
 pub struct CiJob {
     /// The bare repository on this machine.
     pub repository: PathBuf,
+    /// Its name at the forge, `owner/name`.
+    pub name: String,
     /// The commit.
     pub sha: Sha,
     /// The files that it has and its base has not, or has otherwise.
@@ -84,20 +84,18 @@ impl From<Vec<String>> for Names {
 
 /// The checks of a product, in the order in which they are run.
 const CHECKS: [&str; 5] =
-    ["CI Pipeline", "harness-smoke", "Browser Evidence", "harness-integration", "Security Scan"];
+    ["CI Pipeline", "harness-smoke", evidence::CHECK, "harness-integration", "Security Scan"];
 /// The modules of unit tests and cases, and those of cases that start the whole service.
 const CASES: &str = "test*.py";
 const INTEGRATION: &str = "integration*.py";
-/// The flows whose behaviour is observed.
-const FLOWS: &str = "tests/evidence/flows.json";
 
 /// The checks of a product, run in the sandbox on the commit: all its tests as `CI Pipeline`, its harness as
-/// `harness-smoke` and the cases there that start the whole service as `harness-integration`, its flows over HTTP as
-/// `Browser Evidence`, which is a stand-in for a browser and says so; and a search of the changed files as
-/// `Security Scan`. What a repository does not have is not reported. Without a sandbox every check fails with the reason.
+/// `harness-smoke` and the cases there that start the whole service as `harness-integration`, the specs of its flows in a
+/// browser as `capture-evidence`, whose evidence goes to `inbox`; and a search of the changed files as `Security Scan`.
+/// What a repository does not have is not reported. Without a sandbox every check fails with the reason.
 #[must_use]
-pub fn product_ci(sandbox: Result<Sandbox, Unavailable>) -> Ci {
-    let run = move |job: CiJob| check_all(sandbox.clone(), job).boxed();
+pub fn product_ci(sandbox: Result<Sandbox, Unavailable>, inbox: EvidenceInbox) -> Ci {
+    let run = move |job: CiJob| check_all(sandbox.clone(), inbox.clone(), job).boxed();
     Ci { names: Names::ByFiles(checks_of), run: Arc::new(run) }
 }
 
@@ -112,7 +110,7 @@ pub fn checks_of(paths: &[String]) -> Vec<String> {
         "CI Pipeline" => paths.iter().any(|path| is_case(path, "tests/", "test")),
         "harness-smoke" => paths.iter().any(|path| is_case(path, "tests/harness/", "test")),
         "harness-integration" => paths.iter().any(|path| is_case(path, "tests/harness/", "integration")),
-        "Browser Evidence" => paths.iter().any(|path| path == FLOWS),
+        evidence::CHECK => evidence::is_captured(paths),
         _ => true,
     };
     CHECKS.into_iter().filter(|name| has(name)).map(str::to_owned).collect()
@@ -124,9 +122,13 @@ fn is_case(path: &str, folder: &str, begin: &str) -> bool {
     name.is_some_and(|name| name.starts_with(begin) && name.ends_with(".py"))
 }
 
-async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<CheckResult> {
+async fn check_all(
+    sandbox: Result<Sandbox, Unavailable>,
+    inbox: EvidenceInbox,
+    job: CiJob,
+) -> Vec<CheckResult> {
     let sandbox = sandbox.map_err(|unavailable| unavailable.to_string());
-    let mirror = Mirror::at(job.repository);
+    let mirror = Mirror::at(job.repository.clone());
     let worktree = mirror.worktree(&job.sha).await.map_err(|error| format!("no checkout: {error}"));
     let ready = sandbox.and_then(|sandbox| worktree.map(|worktree| (sandbox, worktree)));
     let (sandbox, worktree) = match &ready {
@@ -141,7 +143,7 @@ async fn check_all(sandbox: Result<Sandbox, Unavailable>, job: CiJob) -> Vec<Che
     for name in &job.checks {
         results.push(match (name.as_str(), &own) {
             ("Security Scan", _) => scanned(name, &job.changed, worktree).await,
-            ("Browser Evidence", own) => evidence(&job.sha, sandbox, worktree, own.as_ref()).await,
+            (evidence::CHECK, _) => captured(&job, sandbox, worktree, &inbox).await,
             ("harness-smoke", Some(own)) => run_own(name, own, Which::Harness, sandbox).await,
             ("harness-integration", Some(own)) => run_own(name, own, Which::Integration, sandbox).await,
             (_, Some(own)) => run_own(name, own, Which::All, sandbox).await,
@@ -231,65 +233,36 @@ async fn scanned(name: &str, changed: &[String], worktree: &Worktree) -> CheckRe
     }
 }
 
-/// The fields of a manifest that decide the conclusion.
-#[derive(Deserialize)]
-struct Manifest {
-    flow: String,
-    assertions: Vec<Assertion>,
-}
-
-#[derive(Deserialize)]
-struct Assertion {
-    name: String,
-    passed: bool,
-}
-
-async fn evidence(sha: &Sha, sandbox: &Sandbox, worktree: &Worktree, own: Option<&OwnTests>) -> CheckResult {
-    let name = "Browser Evidence";
-    // Isolated: a module of the product that is named as one of the standard library does not take its place here.
-    let argv = ["python3", "-I", "-c", EVIDENCE_DRIVER, sha.as_str()];
-    let run = match own {
-        Some(own) => own.run_words(sandbox, &argv.map(str::to_owned)).await,
-        None => {
-            let run = sandbox.run(worktree.path(), &argv, Limits::default()).await;
-            run.map_err(|error| error.to_string())
+/// Captures the evidence of the flows and sends it. The check is of the capture: what is in the evidence is the server's to judge.
+async fn captured(job: &CiJob, sandbox: &Sandbox, worktree: &Worktree, inbox: &EvidenceInbox) -> CheckResult {
+    let name = evidence::CHECK;
+    let paths = match files(worktree.path()) {
+        Ok(paths) => paths,
+        Err(error) => return failure(name, "Not captured here", &format!("list the files: {error}"), None),
+    };
+    let captured = evidence::capture(&job.sha, sandbox, (worktree.path(), &paths)).await;
+    let Captured { run, packed } = match captured {
+        Ok(captured) => captured,
+        Err(reason) => return failure(name, "Not captured here", &reason, None),
+    };
+    let text = Some(code_block(&run.output));
+    let sent = match packed {
+        Ok(packed) => inbox.send(&job.name, packed).await,
+        Err(reason) => Err(format!("there is nothing to send: {reason}")),
+    };
+    let summary = match &sent {
+        Ok(judged) => {
+            format!("The evidence was sent, and came out as `{}`:\n\n{}", judged.conclusion, judged.lines())
         }
+        Err(reason) => reason.clone(),
     };
-    let run = match run {
-        Ok(run) => run,
-        Err(reason) => return failure(name, "Not run", &reason, None),
-    };
-    let summary = "The product's service was called over HTTP in the sandbox. No browser was used: \
-                   this stand-in sees status codes and text, but no images and no scripts.";
-    let printed = run.output.lines().rev().find_map(|line| line.strip_prefix("MANIFESTS "));
-    let manifests = printed.and_then(|json| serde_json::from_str::<Value>(json).ok());
-    let Some(manifests) = manifests.filter(|_| run.passed) else {
-        return failed_run(name, &run, summary, Some(code_block(&run.output)));
-    };
-    let text = serde_json::to_string_pretty(&manifests).ok();
-    match Vec::<Manifest>::deserialize(manifests).as_deref() {
-        Ok([]) | Err(_) => failure(name, "Stand-in for a browser: no flow was observed", summary, text),
-        Ok(flows) => concluded(name, flows, summary, text),
-    }
-}
-
-fn concluded(name: &str, flows: &[Manifest], summary: &str, text: Option<String>) -> CheckResult {
-    let missed = |flow: &Manifest| {
-        let flow_name = flow.flow.clone();
-        let missed = flow.assertions.iter().filter(|assertion| !assertion.passed);
-        missed.map(move |assertion| format!("- `{flow_name}`: {}", assertion.name)).collect::<Vec<_>>()
-    };
-    let missed: Vec<String> = flows.iter().flat_map(missed).collect();
-    if !missed.is_empty() {
-        let title = format!("Stand-in for a browser: {} failed", counted(length(&missed), "assertion"));
-        return failure(name, &title, &format!("{summary}\n\n{}", missed.join("\n")), text);
-    }
-    CheckResult {
-        name: name.to_owned(),
-        conclusion: "success".to_owned(),
-        title: format!("Stand-in for a browser: {} behaved as declared", counted(length(flows), "flow")),
-        summary: summary.to_owned(),
-        text,
+    match sent {
+        Err(_) if run.passed => failure(name, "Captured, and not sent", &summary, text),
+        Ok(_) if run.passed => {
+            let (conclusion, title) = ("success".to_owned(), "Captured and sent".to_owned());
+            CheckResult { name: name.to_owned(), conclusion, title, summary, text }
+        }
+        _ => failed_run(name, &run, &summary, text),
     }
 }
 
@@ -349,11 +322,19 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_sandbox_every_check_fails_and_says_why() {
-        let ci = product_ci(Err(Unavailable { reason: "bubblewrap is not installed".to_owned() }));
+        let ci = product_ci(
+            Err(Unavailable { reason: "bubblewrap is not installed".to_owned() }),
+            EvidenceInbox::default(),
+        );
         let sha = "0".repeat(40).parse().unwrap();
         let checks = CHECKS.map(str::to_owned).to_vec();
-        let job =
-            CiJob { repository: PathBuf::from("/nowhere"), sha, changed: Vec::new(), checks: checks.clone() };
+        let job = CiJob {
+            repository: PathBuf::from("/nowhere"),
+            name: "acme/shop".to_owned(),
+            sha,
+            changed: Vec::new(),
+            checks: checks.clone(),
+        };
         let results = (ci.run)(job).await;
         let names: Vec<_> = results.iter().map(|result| result.name.clone()).collect();
         assert_eq!(names, checks);
@@ -369,8 +350,9 @@ mod tests {
             |paths: &[&str]| checks_of(&paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
         assert_eq!(checks(&["main.go", "tests/run.sh", "tests/evidence/a.json"]), ["Security Scan"]);
         assert_eq!(checks(&["tests/unit/test_a.py"]), ["CI Pipeline", "Security Scan"]);
-        let harness = ["tests/harness/test_a.py", "tests/harness/integration_a.py", FLOWS];
-        assert_eq!(checks(&harness), CHECKS);
+        let harness = ["tests/harness/test_a.py", "tests/harness/integration_a.py"];
+        let flows = ["package.json", "tests/browser/a.spec.ts"];
+        assert_eq!(checks(&[&harness[..], &flows[..]].concat()), CHECKS);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod acting;
 mod ask;
 pub mod ci;
+mod evidence;
 pub mod github;
 mod main_tests;
 pub mod model;
@@ -20,6 +21,7 @@ pub use self::{
     acting::{Acting, Given, app_permissions, give},
     ask::{Answer, Compared, Exchange, ask},
     ci::checks_of,
+    evidence::EvidenceInbox,
     main_tests::{MainTests, set_up, test_main},
     people::{Person, admit, people},
     stand_ins::{Needs, StandIns, unittest},

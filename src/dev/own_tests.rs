@@ -139,7 +139,7 @@ pub(super) fn is_case(path: &str, integration: bool) -> bool {
 }
 
 /// The files of a checkout, without git's own; links are not followed.
-fn files(tree: &Path) -> std::io::Result<Vec<String>> {
+pub(super) fn files(tree: &Path) -> std::io::Result<Vec<String>> {
     let (mut found, mut todo) = (Vec::new(), vec![tree.to_owned()]);
     while let Some(folder) = todo.pop() {
         for entry in std::fs::read_dir(&folder)? {

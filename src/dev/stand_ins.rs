@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::{
     acting::{Acting, Given, give},
-    ci::product_ci,
+    ci::{Ci, product_ci},
+    evidence::EvidenceInbox,
     github::{Adopted, Twin, TwinConfig, Webhook},
     model::{Script, ScriptedModel},
     people::{self, Person},
@@ -45,6 +46,7 @@ pub struct StandIns {
     cluster: Option<Arc<Cluster>>,
     twin: Option<Twin>,
     model: Option<ScriptedModel>,
+    evidence: EvidenceInbox,
     token: SecretString,
     webhook_secret: SecretString,
 }
@@ -68,10 +70,11 @@ impl StandIns {
             true => Some(watched(cluster(folder).await?)),
             false => None,
         };
+        let evidence = EvidenceInbox::default();
         let twin = match needs.forge {
             Some(port) => {
                 let webhook = Webhook { url: webhook_url, secret: webhook_secret.expose_secret().to_owned() };
-                Some(twin(folder, port, webhook, sandbox).await?)
+                Some(twin(folder, port, webhook, product_ci(sandbox, evidence.clone())).await?)
             }
             None => None,
         };
@@ -79,7 +82,7 @@ impl StandIns {
             true => Some(ScriptedModel::start(any_port(), script()?, Some(token.clone())).await?),
             false => None,
         };
-        Ok(Self { cluster, twin, model, token, webhook_secret })
+        Ok(Self { cluster, twin, model, evidence, token, webhook_secret })
     }
 
     /// The URL of the embedded database.
@@ -92,6 +95,12 @@ impl StandIns {
     #[must_use]
     pub const fn twin(&self) -> Option<&Twin> {
         self.twin.as_ref()
+    }
+
+    /// Where the twin's CI sends the evidence of flows.
+    #[must_use]
+    pub const fn evidence(&self) -> &EvidenceInbox {
+        &self.evidence
     }
 
     /// The token that the scripted model accepts.
@@ -182,18 +191,13 @@ async fn cluster(folder: &Path) -> anyhow::Result<Cluster> {
     tokio::task::spawn_blocking(start).await.context("start the embedded Postgres")?
 }
 
-async fn twin(
-    folder: &Path,
-    port: u16,
-    webhook: Webhook,
-    sandbox: Result<Sandbox, Unavailable>,
-) -> anyhow::Result<Twin> {
+async fn twin(folder: &Path, port: u16, webhook: Webhook, ci: Ci) -> anyhow::Result<Twin> {
     let config = TwinConfig {
         data_dir: folder.join("forge"),
         addr: SocketAddr::from(([127, 0, 0, 1], port)),
         public_url: None,
         webhook: Some(webhook),
-        ci: Some(product_ci(sandbox)),
+        ci: Some(ci),
     };
     let started = Twin::start(config).await;
     started.with_context(|| match port {

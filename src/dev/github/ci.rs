@@ -119,7 +119,13 @@ async fn run_jobs(host: &Arc<Host>, repo: &str, run: i64) -> anyhow::Result<()> 
     let sha = first.head_sha.parse::<Sha>()?;
     let changed = changed(host, repo, sha.as_str()).await?;
     let checks = jobs.iter().map(|job| job.name.clone()).collect();
-    let work = (ci.run)(CiJob { repository: host.git(repo).dir, sha: sha.clone(), changed, checks });
+    let work = (ci.run)(CiJob {
+        repository: host.git(repo).dir,
+        name: repo.to_owned(),
+        sha: sha.clone(),
+        changed,
+        checks,
+    });
     let results = tokio::select! {
         results = work => Some(results),
         () = superseded(host, repo, sha.as_str()) => None,

@@ -2,6 +2,8 @@
 //!
 //! Both are files in this folder, compiled in. The product becomes the first commit of `acme/wealth-product`.
 
+use super::evidence::BROWSER_EVIDENCE;
+
 macro_rules! files {
     ($folder:literal: $($path:literal)*) => {
         &[$(($path, include_bytes!(concat!($folder, "/", $path)).as_slice())),*]
@@ -21,21 +23,35 @@ const WEALTH: &[(&str, &[u8])] = files!("wealth":
     "api/v1/trades/orders.py"
     "docs/API.md"
     "docs/ARCHITECTURE.md"
+    "frontend/goals.html"
+    "frontend/goals.js"
+    "frontend/portfolio.html"
+    "frontend/portfolio.js"
+    "frontend/trades.html"
+    "frontend/trades.js"
+    "frontend/wealth.css"
+    "frontend/wealth.js"
     "lib/__init__.py"
     "lib/http.py"
     "lib/money.py"
+    "package-lock.json"
+    "package.json"
+    "playwright.config.ts"
     "service.py"
     "services/__init__.py"
     "services/goal_service.py"
     "services/portfolio_service.py"
     "services/trading_service.py"
     "tests/__init__.py"
-    "tests/evidence/flows.json"
+    "tests/browser/goal-tracking.spec.ts"
+    "tests/browser/portfolio-view.spec.ts"
+    "tests/browser/trade-execution.spec.ts"
     "tests/harness/__init__.py"
     "tests/harness/integration_trades.py"
     "tests/harness/test_bad_body.py"
     "tests/harness/test_unknown_customer.py"
     "tests/test_api_portfolio.py"
+    "tests/test_pages.py"
     "tests/test_portfolio_service.py");
 
 macro_rules! answers {
@@ -63,7 +79,7 @@ pub const SCRIPT: &str = include_str!("script/script.toml");
 
 /// The files of the product's first commit: path and content.
 pub fn wealth() -> Vec<(&'static str, &'static [u8])> {
-    WEALTH.to_vec()
+    WEALTH.iter().chain(BROWSER_EVIDENCE).copied().collect()
 }
 
 /// The answer in a `file` that the script names.

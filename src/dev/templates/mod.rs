@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::evidence::BROWSER_EVIDENCE;
 use crate::core::{policy::POLICY_PATH, requirement::ProductName};
 
 macro_rules! files {
@@ -38,9 +39,7 @@ const COMMON: Files = files!("common":
     "scripts/ui-pre-pr"
     "scripts/verify-evidence.mjs"
     "scripts/with-services"
-    "tests/browser/evidence.ts"
-    "tests/browser/overview.spec.ts"
-    "tests/evidence/flows.json");
+    "tests/browser/overview.spec.ts");
 
 const FASTAPI: Files = files!("fastapi":
     ".aspora/product.toml"
@@ -214,7 +213,7 @@ pub fn new_product(name: &ProductName, template: Template) -> Vec<NewFile> {
     let policy = of_name.map_or(POLICY, |(_, policy)| policy);
     let own = template.files();
     let replaced = |path: &str| own.iter().any(|(other, _)| *other == path);
-    let common = COMMON.iter().filter(|(path, _)| !replaced(path));
+    let common = COMMON.iter().chain(BROWSER_EVIDENCE).filter(|(path, _)| !replaced(path));
     let all = common.chain(own).map(|(path, bytes)| (*path, *bytes));
     let mut files: Vec<NewFile> =
         all.chain([(POLICY_PATH, policy.as_bytes())]).map(|file| fill(file, name, template)).collect();

@@ -46,14 +46,18 @@ pub(super) async fn report(
     make_folder(&folder, user).map_err(Error::io("make a folder for a report"))?;
     let Given { mut inside, cluster: _held } = Given::to_tests(place, recipe, layer).await?;
     inside.mounts.push(Mount { source: folder.clone(), target: FOLDER.to_owned(), writable: true });
-    let quoted = format!("'{}'", path.replace('\'', r"'\''"));
-    let copy = format!("if [ -f {quoted} ]; then cp -- {quoted} {FOLDER}/{NAME}; fi");
-    let lines: Vec<String> = lines.iter().cloned().chain([copy]).collect();
-    let argv = Commands::Lines(&lines).argv();
+    let argv = copying(Commands::Lines(lines).argv(), path);
     let job = Job { files: Files::Tree(tree), inside, argv, user: Some(user), limits: recipe.limits };
     let run = runner.run(job).await?;
     let report = read(&folder.join(NAME)).unwrap_or_else(|why| Err(why.to_string()));
     Ok(Reported { run, report: report.map_err(|why| format!("the report `{path}` {why}")) })
+}
+
+/// Runs a program and copies the file that it left, whether it succeeded or not.
+fn copying(program: Vec<String>, path: &str) -> Vec<String> {
+    let copy = r#"path=$1; shift; code=0; "$@" || code=$?; [ ! -f "$path" ] || cp -- "$path" FOLDER || code=$?; exit $code"#;
+    let copy = copy.replace("FOLDER", &format!("{FOLDER}/{NAME}"));
+    ["sh", "-c", &copy, "sh", path].map(str::to_owned).into_iter().chain(program).collect()
 }
 
 /// The folder is in one that only we enter, and is the run's user's.

@@ -6,12 +6,13 @@ use aspora::{
     activities::Polling,
     cli::dev_server,
     dev::{
-        Acting,
-        ci::{CheckResult, Ci},
+        Acting, EvidenceInbox,
+        ci::{CheckResult, Ci, CiJob, Names, checks_of, product_ci},
         github::{Twin, TwinConfig, Webhook},
         give,
     },
     github::Credential,
+    workspace::{Sandbox, Unavailable},
 };
 use futures::FutureExt as _;
 
@@ -31,15 +32,37 @@ pub(super) const POLLING: Polling = Polling {
     still: Duration::from_secs(120),
 };
 
-/// A CI that runs nothing and passes every check at once.
-pub(crate) fn passing_ci() -> Ci {
-    let passed = |name: &str| CheckResult {
+const EVIDENCE: &str = "Browser Evidence";
+const CAPTURE: &str = "capture-evidence";
+
+fn passed(name: &str) -> CheckResult {
+    CheckResult {
         name: name.to_owned(),
         conclusion: "success".to_owned(),
         title: "passed".to_owned(),
         summary: "passed".to_owned(),
         text: None,
+    }
+}
+
+/// The tests of the product as it has them, but for its flows: they need no browser in a story, whose product counts the
+/// evidence of the CI itself.
+pub(super) fn tested_ci(sandbox: Result<Sandbox, Unavailable>) -> Ci {
+    fn names(paths: &[String]) -> Vec<String> {
+        let renamed = |name: String| if name == CAPTURE { EVIDENCE.to_owned() } else { name };
+        checks_of(paths).into_iter().map(renamed).collect()
+    }
+    let ci = product_ci(sandbox, EvidenceInbox::default());
+    let run = move |job: CiJob| {
+        let (evidence, checks) = job.checks.into_iter().partition::<Vec<_>, _>(|name| name == EVIDENCE);
+        let tested = (ci.run)(CiJob { checks, ..job });
+        async move { evidence.iter().map(|name| passed(name)).chain(tested.await).collect() }.boxed()
     };
+    Ci { names: Names::ByFiles(names), run: Arc::new(run) }
+}
+
+/// A CI that runs nothing and passes every check at once.
+pub(crate) fn passing_ci() -> Ci {
     let run = move |_| async move { CHECKS.map(passed).to_vec() }.boxed();
     Ci { names: CHECKS.map(str::to_owned).to_vec().into(), run: Arc::new(run) }
 }

@@ -14,7 +14,7 @@ use aspora::{
     core::run::State,
     dev::{
         Acting,
-        ci::{Ci, product_ci},
+        ci::Ci,
         github::{APP, CI_APP, Entry, Phase, Twin},
         model::{MODEL, Script, ScriptedModel},
         product,
@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    forge::{CHECKS, POLLING, acting, assert_unique, credential, twin},
+    forge::{CHECKS, POLLING, acting, assert_unique, credential, tested_ci, twin},
     history,
     reports::ours,
     script::wealth,
@@ -109,7 +109,7 @@ impl World {
         let sandbox = support::sandbox().await;
         let mut setup = Setup {
             script: wealth(),
-            ci: Some(product_ci(sandbox.clone())),
+            ci: Some(tested_ci(sandbox.clone())),
             sandbox,
             tests_anew: false,
             files: product::wealth().into_iter().map(|(path, bytes)| (path, bytes.to_vec())).collect(),

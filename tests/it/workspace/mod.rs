@@ -1,6 +1,7 @@
 //! The workspace on real git repositories: ordinary, contended and hostile ones.
 
 mod changes;
+mod evidence;
 mod names;
 mod product;
 mod sweep;

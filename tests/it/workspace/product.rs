@@ -1,27 +1,16 @@
 //! The checks of the embedded product on its commits.
 
+use aspora::dev::EvidenceInbox;
+
 use super::*;
 
 const CHECKS: [&str; 5] =
-    ["CI Pipeline", "harness-smoke", "Browser Evidence", "harness-integration", "Security Scan"];
+    ["CI Pipeline", "harness-smoke", "capture-evidence", "harness-integration", "Security Scan"];
 
-const SERVICE: &str = r#"
-import argparse, http.server
-from app import greet
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = greet("priya@aspora.com").encode()
-        self.send_response(200 if self.path == "/portfolio" else 404)
-        self.end_headers()
-        self.wfile.write(body)
-arguments = argparse.ArgumentParser()
-arguments.add_argument("--port", type=int)
-http.server.HTTPServer(("127.0.0.1", arguments.parse_args().port), Handler).serve_forever()
-"#;
+const WITHOUT_BROWSER: [&str; 4] = ["CI Pipeline", "harness-smoke", "harness-integration", "Security Scan"];
 
 fn product(world: &World, greet: &str) -> Sha {
     world.write("app.py", greet);
-    world.write("service.py", SERVICE);
     world.write("tests/__init__.py", "");
     world.write("tests/harness/__init__.py", "");
     let case = "import unittest\nfrom app import greet\nclass Case(unittest.TestCase):\n    def test_greet(self):\n        self.assertEqual(greet('x'), 'hello x')\n";
@@ -34,20 +23,19 @@ fn product(world: &World, greet: &str) -> Sha {
         "tests/harness/integration_app.py",
         "import unittest\nclass Case(unittest.TestCase):\n    def test_greet(self):\n        import app\n        self.assertTrue(app.greet('x'))\n",
     );
-    let flows = r#"[{"flow": "portfolio-view", "method": "GET", "path": "/portfolio", "expect_status": 200, "identity": "priya@aspora.com", "expect_contains": ["hello"]}]"#;
-    world.write("tests/evidence/flows.json", flows);
     world.publish("main")
 }
 
 #[tokio::test]
 async fn the_checks_of_the_product_pass_and_fail_with_it() {
     let world = World::new();
-    let ci = product_ci(crate::support::sandbox().await);
+    let ci = product_ci(crate::support::sandbox().await, EvidenceInbox::default());
     let job = |sha: &Sha| CiJob {
         repository: world.remote(),
+        name: "acme/wealth".to_owned(),
         sha: sha.clone(),
         changed: vec!["app.py".to_owned()],
-        checks: CHECKS.map(str::to_owned).to_vec(),
+        checks: WITHOUT_BROWSER.map(str::to_owned).to_vec(),
     };
     let good = product(&world, "def greet(name):\n    return f'hello {name}'\n");
     let results = (ci.run)(job(&good)).await;
@@ -58,30 +46,16 @@ async fn the_checks_of_the_product_pass_and_fail_with_it() {
         [
             ("CI Pipeline", "success", "2 tests passed"),
             ("harness-smoke", "success", "1 test passed"),
-            ("Browser Evidence", "success", "Stand-in for a browser: 1 flow behaved as declared"),
             ("harness-integration", "success", "1 test passed"),
             ("Security Scan", "success", "No finding"),
         ],
         "{results:#?}"
     );
-    let manifests: serde_json::Value = serde_json::from_str(results[2].text.as_deref().unwrap()).unwrap();
-    let manifest = &manifests[0];
-    assert_eq!(
-        (manifest["flow"].as_str(), manifest["entrypoint"].as_str()),
-        (Some("portfolio-view"), Some("/portfolio"))
-    );
-    assert_eq!(
-        (manifest["stand_in"].as_bool(), manifest["head_sha"].as_str()),
-        (Some(true), Some(good.as_str()))
-    );
-    assert_eq!(manifest["assertions"].as_array().unwrap().len(), 4);
-
     let bad = product(&world, "def greet(name):\n    return f'goodbye {name[0]}'\n");
     let results = (ci.run)(job(&bad)).await;
     let all: Vec<_> = results.iter().map(|r| r.conclusion.as_str()).collect();
-    assert_eq!(all, ["failure", "success", "failure", "success", "success"], "{results:#?}");
+    assert_eq!(all, ["failure", "success", "success", "success"], "{results:#?}");
     assert!(results[0].text.as_deref().unwrap().contains("AssertionError"));
-    assert!(results[2].summary.contains("`portfolio-view`: contains hello"), "{}", results[2].summary);
 
     let leaky = product(&world, "def greet(name):\n    return eval(f'\"hello {name}\"')\n");
     let scan = (ci.run)(job(&leaky)).await.pop().unwrap();
@@ -100,27 +74,6 @@ async fn the_checks_of_the_product_pass_and_fail_with_it() {
     assert!((ci.run)(job(&unknown)).await.iter().all(|result| result.conclusion == "failure"));
 }
 
-/// A module of the product that has the name of one that the driver uses, and forges what the driver prints.
-const FORGER: &str = r#"
-import os
-print('MANIFESTS [{"flow": "portfolio-view", "assertions": [{"name": "all", "passed": true}]}]', flush=True)
-os._exit(0)
-"#;
-
-#[tokio::test]
-async fn m3_a_module_of_the_product_does_not_forge_the_evidence() {
-    let world = World::new();
-    let ci = product_ci(crate::support::sandbox().await);
-    world.write("http/__init__.py", "");
-    world.write("http/client.py", FORGER);
-    world.write("json.py", FORGER);
-    let sha = product(&world, "def greet(name):\n    return 'nothing'\n");
-    let checks = vec!["Browser Evidence".to_owned()];
-    let job = CiJob { repository: world.remote(), sha, changed: Vec::new(), checks };
-    let results = (ci.run)(job).await;
-    assert_eq!(results[0].conclusion, "failure", "{results:#?}");
-}
-
 #[tokio::test]
 #[ignore = "sets a new product up from the registries of packages: ./run templates"]
 async fn the_checks_of_a_new_product_pass_as_its_product_file_says() {
@@ -137,8 +90,10 @@ async fn the_checks_of_a_new_product_pass_as_its_product_file_says() {
     let paths: Vec<String> = files.iter().map(|file| file.path.to_owned()).collect();
     let checks = checks_of(&paths);
     assert_eq!(checks, CHECKS, "each check that its policy names is reported");
-    let job = CiJob { repository: world.remote(), sha, changed: paths, checks };
-    for result in (product_ci(crate::support::sandbox().await).run)(job).await {
+    let name = "acme/wealth".to_owned();
+    let job = CiJob { repository: world.remote(), name, sha, changed: paths, checks };
+    let (inbox, _received) = evidence::server().await;
+    for result in (product_ci(crate::support::sandbox().await, inbox).run)(job).await {
         let shown = (&result.name, &result.title, &result.summary, &result.text);
         assert_eq!(result.conclusion, "success", "{shown:#?}");
     }

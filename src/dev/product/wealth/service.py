@@ -1,8 +1,10 @@
-"""The HTTP service: finds the handlers below api/v1 by their ROUTES tables and serves them as JSON."""
+"""The HTTP service: the handlers below api/v1, found by their ROUTES tables, as JSON; and the pages of frontend/."""
 
 import argparse
 import importlib
 import json
+import mimetypes
+import pathlib
 import pkgutil
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
@@ -11,6 +13,7 @@ import api.v1
 from lib.http import HTTPException
 
 BODY_LIMIT = 64 * 1024
+FRONTEND = pathlib.Path(__file__).parent / "frontend"
 
 
 def routes():
@@ -38,10 +41,23 @@ def answer(table, method, target, body=b""):
         return refusal.status, {"error": refusal.detail}
 
 
+def pages():
+    """What a browser is served: {path: file}, each page below /dashboard and each file below /frontend."""
+    files = [file for file in FRONTEND.iterdir() if file.is_file()]
+    served = {f"/dashboard/{file.stem}": file for file in files if file.suffix == ".html"}
+    return served | {f"/frontend/{file.name}": file for file in files if file.suffix != ".html"}
+
+
 def handler_for(table):
+    shown = pages()
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
-            self.reply(b"")
+            file = shown.get(urlsplit(self.path).path)
+            if file is None:
+                self.reply(b"")
+            else:
+                self.send(200, mimetypes.guess_type(file.name)[0], file.read_bytes())
 
         def do_POST(self):
             length = int(self.headers.get("Content-Length") or 0)
@@ -52,9 +68,11 @@ def handler_for(table):
 
         def reply(self, body):
             status, payload = answer(table, self.command, self.path, body)
-            content = json.dumps(payload).encode()
+            self.send(status, "application/json", json.dumps(payload).encode())
+
+        def send(self, status, kind, content):
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)

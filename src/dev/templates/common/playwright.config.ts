@@ -6,7 +6,7 @@ const url = `http://127.0.0.1:${port}`;
 export default defineConfig({
   testDir: "tests/browser",
   retries: 0,
-  reporter: "line",
+  reporter: "list",
   use: {
     baseURL: url,
     // A browser of the system instead of the one that Playwright downloads.

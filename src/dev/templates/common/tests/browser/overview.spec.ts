@@ -1,5 +1,5 @@
 import { expect, test } from "@playwright/test";
-import { evidence } from "./evidence";
+import { generateEvidence } from "@aspora/browser-evidence";
 
 const user = "priya@aspora.com";
 
@@ -9,15 +9,15 @@ test("the overview shows the total and the entries of a user", async ({ page, re
   });
   expect(entered.status()).toBe(201);
 
-  const shown = await evidence(page, { flow: "overview", entrypoint: "/", identity: user });
-  const answer = await page.goto(`/?user_id=${encodeURIComponent(user)}`);
-  await shown.check("expected_entrypoint_exists", async () => expect(answer?.status()).toBe(200));
-  await shown.check("expected_account_identity_present", () =>
-    expect(page.getByTestId("user-email")).toHaveText(user),
-  );
-  await shown.check("total_displayed", () => expect(page.getByTestId("total")).toHaveText(/^-?\d+$/));
-  await shown.check("entries_rendered", () =>
-    expect(page.getByTestId("entries")).toContainText("first deposit"),
-  );
-  await shown.save();
+  const evidence = await generateEvidence({
+    flow: "overview",
+    entrypoint: "/",
+    requiredIdentity: user,
+    assertions: ["total_displayed", "entries_rendered"],
+    page,
+  });
+  await page.goto(`/?user_id=${encodeURIComponent(user)}`);
+  await evidence.check("total_displayed", () => expect(page.getByTestId("total")).toHaveText(/^-?\d+$/));
+  await evidence.check("entries_rendered", () => expect(page.getByTestId("entries")).toContainText("first deposit"));
+  await evidence.save();
 });
