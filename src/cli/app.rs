@@ -55,8 +55,8 @@ pub struct App {
     pub oidc: Option<http::OidcConfig>,
     /// The secrets that webhooks may be signed with.
     pub webhook_secrets: Vec<SecretString>,
-    /// The model.
-    pub model: llm::Config,
+    /// The model; only workers ask one.
+    pub model: Option<llm::Config>,
     /// Whether the model is the scripted one.
     pub model_is_stand_in: bool,
     /// Lease and poll intervals of workers.
@@ -207,9 +207,10 @@ impl App {
             let throttle = ModelThrottle::new(pool.clone(), &config.base_url).noting(&probes);
             Ok::<_, llm::BadConfig>(llm::Model::new(config.clone())?.behind(Arc::new(throttle)))
         };
-        let fallback = self.model.fallback.as_deref().map(model).transpose();
+        let main = self.model.as_ref().context("OPENAI_API_KEY is not set, and a worker asks a model")?;
+        let fallback = main.fallback.as_deref().map(model).transpose();
         Ok(Factory {
-            model: model(&self.model)?,
+            model: model(main)?,
             fallback: fallback.context("the fallback model cannot be used")?,
             pool,
             workspaces: self.workspaces(Arc::clone(&forge))?.behind(git_breaker.map(|it| Arc::new(it) as _)),

@@ -140,6 +140,7 @@ impl DevServer {
     /// Which parts are stand-ins, as a sentence.
     #[must_use]
     pub fn describe_parts(&self) -> String {
+        let model = self.app.model.as_ref().map_or("none", |model| &model.base_url);
         let part = |stand_in, what: &str, real: &str| match stand_in {
             true => format!("{what}: a stand-in on this machine"),
             false => format!("{what}: {real}"),
@@ -147,7 +148,7 @@ impl DevServer {
         [
             part(self.stand_ins.database_url().is_some(), "database", "DATABASE_URL"),
             part(self.app.forge_is_stand_in, "GitHub", &self.app.forge.url),
-            part(self.app.model_is_stand_in, "model", &self.app.model.base_url),
+            part(self.app.model_is_stand_in, "model", model),
         ]
         .join("; ")
     }
@@ -234,11 +235,7 @@ fn app(
         oidc: settings.oidc.clone(),
         webhook_secrets,
         model_is_stand_in: settings.model.is_none(),
-        model: settings
-            .model
-            .clone()
-            .or_else(|| scripted_model(stand_ins))
-            .context("no model is configured")?,
+        model: settings.model.clone().or_else(|| scripted_model(stand_ins)),
         timing: settings.timing,
         polling,
         drain: settings.drain,

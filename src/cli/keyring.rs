@@ -22,10 +22,15 @@ pub(crate) const VARIABLE: &str = "ASPORA_API_KEY";
 pub(crate) struct Left(PathBuf);
 
 /// The key for the commands that talk to a server.
-pub(crate) fn key(server: &Url) -> Option<String> {
-    if let Some(key) = given() {
-        return Some(key);
-    }
+///
+/// # Errors
+/// As [`given`].
+pub(crate) fn key(server: &Url) -> anyhow::Result<Option<String>> {
+    Ok(given()?.or_else(|| left(server)))
+}
+
+/// The key that a server on this machine left.
+fn left(server: &Url) -> Option<String> {
     let is_here = match server.host()? {
         Host::Domain(name) => name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),
@@ -37,8 +42,12 @@ pub(crate) fn key(server: &Url) -> Option<String> {
 }
 
 /// The key of the environment.
-pub(crate) fn given() -> Option<String> {
-    std::env::var(VARIABLE).ok().map(|key| key.trim().to_owned()).filter(|key| !key.is_empty())
+///
+/// # Errors
+/// When its file cannot be read.
+pub(crate) fn given() -> anyhow::Result<Option<String>> {
+    let key = settings::secret(VARIABLE)?;
+    Ok(key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()))
 }
 
 /// Leaves a key for the commands that talk to the server on this port of this machine.

@@ -63,7 +63,7 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
     let printer = Printer::new(arguments.output);
-    let client = || Client::new(&arguments.server, keyring::key(&arguments.server).as_deref());
+    let client = || Client::new(&arguments.server, keyring::key(&arguments.server)?.as_deref());
     match arguments.command {
         Command::Requirement(command) => requirement::run(&client()?, &printer, command).await,
         Command::Run(command) => run::run(&client()?, &printer, command).await,

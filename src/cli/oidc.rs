@@ -1,7 +1,6 @@
 //! The identity provider, from the environment.
 
 use anyhow::{Context as _, bail, ensure};
-use secrecy::SecretString;
 
 use crate::{
     core::access::Role,
@@ -14,7 +13,7 @@ use crate::{
 /// Names the variable that is missing or invalid.
 pub(super) fn config(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<OidcConfig>> {
     let Some(issuer) = get("ASPORA_OIDC_ISSUER") else {
-        for name in ["CLIENT_ID", "CLIENT_SECRET", "CLIENT_SECRET_FILE", "CLAIM", "DEFAULT_ROLE"] {
+        for name in ["CLIENT_ID", "CLIENT_SECRET", "CLAIM", "DEFAULT_ROLE"] {
             ensure!(
                 get(&format!("ASPORA_OIDC_{name}")).is_none(),
                 "ASPORA_OIDC_{name} is set, but ASPORA_OIDC_ISSUER is not; set it to a URL such as \
@@ -28,27 +27,14 @@ pub(super) fn config(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Op
     let config = OidcConfig {
         issuer,
         client_id,
-        client_secret: secret(get)?,
+        client_secret: get("ASPORA_OIDC_CLIENT_SECRET")
+            .context("ASPORA_OIDC_ISSUER is set, but ASPORA_OIDC_CLIENT_SECRET is not")?
+            .into(),
         claim: get("ASPORA_OIDC_CLAIM").unwrap_or_else(|| "email".to_owned()),
         default_role: default_role(get)?,
     };
     OidcProvider::new(config.clone()).context("ASPORA_OIDC_ISSUER")?;
     Ok(Some(config))
-}
-
-fn secret(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<SecretString> {
-    match (get("ASPORA_OIDC_CLIENT_SECRET"), get("ASPORA_OIDC_CLIENT_SECRET_FILE")) {
-        (Some(_), Some(_)) => bail!(
-            "ASPORA_OIDC_CLIENT_SECRET and ASPORA_OIDC_CLIENT_SECRET_FILE are both set; unset one of them"
-        ),
-        (Some(secret), None) => Ok(secret.into()),
-        (None, Some(file)) => {
-            let text = std::fs::read_to_string(&file);
-            let text = text.with_context(|| format!("read `{file}` (ASPORA_OIDC_CLIENT_SECRET_FILE)"))?;
-            Ok(text.trim().to_owned().into())
-        }
-        (None, None) => bail!("ASPORA_OIDC_ISSUER is set, but ASPORA_OIDC_CLIENT_SECRET is not"),
-    }
 }
 
 /// Nobody gets the rights of an engineer or an admin without being named.

@@ -1,15 +1,25 @@
-//! Settings from environment variables: one table, read once; an invalid value is an error that names it.
+//! Settings from environment variables: one table, read once; all invalid values are one error that names each.
 
+mod env;
+mod model;
 mod reviewers;
 mod table;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use url::Url;
 
-pub use self::table::TABLE;
+use self::env::{Faults, variable};
+pub use self::{
+    env::{SECRETS, secret},
+    table::TABLE,
+};
 use super::{
     app::{App, GitHub},
     oidc,
@@ -19,11 +29,14 @@ use crate::{
     core::outage::LONGEST_OUTAGE,
     github::{AppKey, Credential},
     http::OidcConfig,
-    llm::{self, Task},
+    llm,
     notify::{self, Smtp},
     queue::Timing,
     worker,
 };
+
+/// Where the server listens, unless it is said otherwise.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// The settings of this process.
 #[derive(Debug, Clone)]
@@ -68,60 +81,86 @@ impl Settings {
     /// Reads the environment.
     ///
     /// # Errors
-    /// The first invalid value: its name, what is wrong with it and an example.
+    /// All invalid values: the name of each, what is wrong with it and an example.
     pub fn from_env() -> anyhow::Result<Self> {
-        Self::read(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        Self::read(variable)
     }
 
     fn read(get: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
-        let listen = get("ASPORA_LISTEN").unwrap_or_else(|| "127.0.0.1:8080".to_owned());
-        let listen = listen.parse().with_context(|| {
-            format!("ASPORA_LISTEN is `{listen}`; expected an address such as 127.0.0.1:8080")
-        })?;
-        let timing = Timing {
-            lease: millis(&get, "ASPORA_LEASE_MS", Timing::default().lease, 100)?,
-            poll: millis(&get, "ASPORA_POLL_MS", Timing::default().poll, 10)?,
+        let faults = Faults::default();
+        let get = faults.watch(get);
+        let millis = |name: &str, default: Duration, least: u64| {
+            faults.or(millis(&get, name, default, least), default)
         };
-        let least = millis(&get, "ASPORA_LOOK_MS", Polling::default().least, 100)?;
+        let timing = Timing {
+            lease: millis("ASPORA_LEASE_MS", Timing::default().lease, 100),
+            poll: millis("ASPORA_POLL_MS", Timing::default().poll, 10),
+        };
         let secrets = get("GITHUB_WEBHOOK_SECRET").unwrap_or_default();
-        Ok(Self {
+        let settings = Self {
             database_url: get("DATABASE_URL"),
-            listen,
+            listen: faults.or(listen(&get), LISTEN),
             public_url: get("ASPORA_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned()),
-            hosts: hosts(&get)?,
-            oidc: oidc::config(&get)?,
-            data: get("ASPORA_DATA").map_or_else(data_home, |folder| Ok(PathBuf::from(folder)))?,
+            hosts: faults.or(hosts(&get), Vec::new()),
+            oidc: faults.or(oidc::config(&get), None),
+            data: faults.or(data(&get), PathBuf::new()),
             timing,
-            polling: Polling::at_least(least),
-            drain: millis(&get, "ASPORA_DRAIN_MS", worker::DRAIN, 0)?,
-            longest_outage: millis(&get, "ASPORA_OUTAGE_MS", LONGEST_OUTAGE, 0)?,
-            calls_without_head: count(&get, "ASPORA_MODEL_CALLS_WITHOUT_HEAD")?.unwrap_or(CALLS_WITHOUT_HEAD),
-            github: github(&get)?,
+            polling: Polling::at_least(millis("ASPORA_LOOK_MS", Polling::default().least, 100)),
+            drain: millis("ASPORA_DRAIN_MS", worker::DRAIN, 0),
+            longest_outage: millis("ASPORA_OUTAGE_MS", LONGEST_OUTAGE, 0),
+            calls_without_head: faults
+                .or(count(&get, "ASPORA_MODEL_CALLS_WITHOUT_HEAD"), None)
+                .unwrap_or(CALLS_WITHOUT_HEAD),
+            github: faults.or(github(&get), None),
             webhook_secrets: secrets.split(',').filter(|it| !it.is_empty()).map(SecretString::from).collect(),
-            model: model(&get)?,
-            smtp: smtp(&get)?,
-            notify_private: notify_private(&get)?,
-            reviewer_keys: reviewers::keys(&get)?,
-        })
+            model: faults.or(model::config(&get), None),
+            smtp: faults.or(smtp(&get), None),
+            notify_private: faults.or(notify_private(&get), false),
+            reviewer_keys: faults.or(reviewers::keys(&get), Vec::new()),
+        };
+        faults.none()?;
+        Ok(settings)
     }
 
-    /// The configuration of a server or worker, without stand-ins.
+    /// The configuration of a server, without stand-ins.
     ///
     /// # Errors
-    /// Names the variable that is missing.
-    pub fn app(&self) -> anyhow::Result<App> {
-        let missing = |name: &str| format!("{name} is not set; only `aspora dev` has a stand-in for it");
+    /// Names each variable that is missing.
+    pub fn server(&self) -> anyhow::Result<App> {
+        self.app(None)
+    }
+
+    /// The configuration of a worker, without stand-ins.
+    ///
+    /// # Errors
+    /// Names each variable that is missing.
+    pub fn worker(&self) -> anyhow::Result<App> {
+        let missing =
+            "OPENAI_API_KEY is not set; a worker asks a model, and only `aspora dev` has a stand-in for it";
+        self.app(self.model.is_none().then_some(missing))
+    }
+
+    /// With what else is missing.
+    fn app(&self, more: Option<&str>) -> anyhow::Result<App> {
+        let faults = Faults::default();
+        let database_url = faults.or(self.need_database().map(str::to_owned), String::new());
+        let forge = self.github.clone().context(
+            "neither GITHUB_APP_ID nor GITHUB_TOKEN is set; only `aspora dev` has a stand-in for GitHub",
+        );
+        let forge = faults.or(forge.map(Some), None);
+        more.into_iter().for_each(|fault| faults.or(Err(anyhow::anyhow!("{fault}")), ()));
+        faults.none()?;
         Ok(App {
-            database_url: self.need_database()?.to_owned(),
+            database_url,
             public_url: self.public_url(),
             mirrors: self.data.join("mirrors"),
-            forge: self.github.clone().with_context(|| missing("GITHUB_APP_ID or GITHUB_TOKEN"))?,
+            forge: forge.context("no forge")?,
             forge_is_stand_in: false,
             hosts: self.hosts.clone(),
             local_key: None,
             oidc: self.oidc.clone(),
             webhook_secrets: self.webhook_secrets.clone(),
-            model: self.model.clone().with_context(|| missing("OPENAI_API_KEY"))?,
+            model: self.model.clone(),
             model_is_stand_in: false,
             timing: self.timing,
             polling: self.polling,
@@ -191,19 +230,9 @@ fn github(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<GitHub
     Ok(Some(GitHub { api_url, url: url.trim_end_matches('/').to_owned(), credential }))
 }
 
-/// The App, from its id and its key; the key from the variable or from the file.
+/// The App, from its id and its key.
 fn app(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<AppKey>> {
-    let pem = match (get("GITHUB_APP_PRIVATE_KEY"), get("GITHUB_APP_PRIVATE_KEY_FILE")) {
-        (Some(_), Some(_)) => {
-            bail!("GITHUB_APP_PRIVATE_KEY and GITHUB_APP_PRIVATE_KEY_FILE are both set; unset one of them")
-        }
-        (Some(pem), None) => Some(pem),
-        (None, Some(file)) => Some(std::fs::read_to_string(&file).with_context(|| {
-            format!("read the App's private key from `{file}` (GITHUB_APP_PRIVATE_KEY_FILE)")
-        })?),
-        (None, None) => None,
-    };
-    match (get("GITHUB_APP_ID"), pem) {
+    match (get("GITHUB_APP_ID"), get("GITHUB_APP_PRIVATE_KEY")) {
         (Some(id), Some(pem)) => {
             let app = AppKey::new(id.trim(), &pem.into());
             Ok(Some(app.context("GITHUB_APP_ID and its private key cannot be used")?))
@@ -211,78 +240,9 @@ fn app(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<AppKey>> 
         (Some(_), None) => bail!(
             "GITHUB_APP_ID is set, but neither GITHUB_APP_PRIVATE_KEY nor GITHUB_APP_PRIVATE_KEY_FILE is"
         ),
-        (None, Some(_)) => bail!("the App's private key is set, but GITHUB_APP_ID is not"),
+        (None, Some(_)) => bail!("GITHUB_APP_PRIVATE_KEY is set, but GITHUB_APP_ID is not"),
         (None, None) => Ok(None),
     }
-}
-
-fn model(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<Option<llm::Config>> {
-    let fallback_name = get("ASPORA_FALLBACK_MODEL");
-    for name in ["ASPORA_FALLBACK_BASE_URL", "ASPORA_FALLBACK_API_KEY", "ASPORA_FALLBACK_PRICES"] {
-        if fallback_name.is_none() && get(name).is_some() {
-            bail!(
-                "{name} is set, but ASPORA_FALLBACK_MODEL is not; set it to a model's name, or unset {name}"
-            );
-        }
-    }
-    let Some(key) = get("OPENAI_API_KEY") else {
-        anyhow::ensure!(
-            fallback_name.is_none(),
-            "ASPORA_FALLBACK_MODEL is set, but OPENAI_API_KEY is not: there is no model to stand in for"
-        );
-        return Ok(None);
-    };
-    let url = get("OPENAI_BASE_URL").unwrap_or_else(|| llm::OPENAI_URL.to_owned());
-    let name = get("ASPORA_MODEL").unwrap_or_else(|| "gpt-5".to_owned());
-    let mut config = llm::Config::new(&url, key.into(), &name);
-    if let Some(review) = get("ASPORA_REVIEW_MODEL") {
-        config.review_model = review;
-    }
-    config.most_output = count(get, "ASPORA_MODEL_OUTPUT_TOKENS")?;
-    config.prices = prices(get, "ASPORA_PRICES")?;
-    config.check().context("OPENAI_BASE_URL or OPENAI_API_KEY cannot be used")?;
-    if let Some(name) = fallback_name {
-        config.fallback = Some(Box::new(fallback(get, &config, &name)?));
-    }
-    Ok(Some(config))
-}
-
-/// The model that is asked while `main` is down. A key is only sent to the server that it was given for.
-fn fallback(
-    get: &impl Fn(&str) -> Option<String>,
-    main: &llm::Config,
-    name: &str,
-) -> anyhow::Result<llm::Config> {
-    let url = get("ASPORA_FALLBACK_BASE_URL").unwrap_or_else(|| main.base_url.clone());
-    let key = match get("ASPORA_FALLBACK_API_KEY") {
-        Some(key) => key.into(),
-        None if llm::host(&url) == llm::host(&main.base_url) => main.api_key.clone(),
-        None => bail!(
-            "ASPORA_FALLBACK_BASE_URL is another server than OPENAI_BASE_URL, and ASPORA_FALLBACK_API_KEY is not set; \
-             set it, to any text if that server wants no key"
-        ),
-    };
-    let mut config = llm::Config::new(&url, key, name);
-    config.check().context("ASPORA_FALLBACK_BASE_URL or ASPORA_FALLBACK_API_KEY cannot be used")?;
-    config.prices = prices(get, "ASPORA_FALLBACK_PRICES")?;
-    config.most_output = main.most_output;
-    let is_main = [Task::Generate, Task::Review].map(|task| config.provider(task) == main.provider(task));
-    if is_main == [true, true] {
-        bail!(
-            "ASPORA_FALLBACK_MODEL is `{name}`, which is the model itself at the same server; name another"
-        );
-    }
-    Ok(config)
-}
-
-fn prices(get: &impl Fn(&str) -> Option<String>, name: &str) -> anyhow::Result<Option<llm::Prices>> {
-    let Some(prices) = get(name) else { return Ok(None) };
-    let read = |text: &str| text.trim().parse::<u64>().ok();
-    let (input, output) = prices.split_once(',').unwrap_or_default();
-    let (Some(input), Some(output)) = (read(input), read(output)) else {
-        bail!("{name} is `{prices}`; expected micro-dollars per million tokens, such as 1250000,10000000");
-    };
-    Ok(Some(llm::Prices { input, output }))
 }
 
 fn count(get: &impl Fn(&str) -> Option<String>, name: &str) -> anyhow::Result<Option<u32>> {
@@ -304,6 +264,16 @@ fn millis(
         Ok(value) if value >= least => Ok(Duration::from_millis(value)),
         _ => bail!("{name} is `{text}`; expected at least {least} milliseconds"),
     }
+}
+
+fn listen(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<SocketAddr> {
+    let Some(address) = get("ASPORA_LISTEN") else { return Ok(LISTEN) };
+    let read = address.parse();
+    read.with_context(|| format!("ASPORA_LISTEN is `{address}`; expected an address such as {LISTEN}"))
+}
+
+fn data(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<PathBuf> {
+    get("ASPORA_DATA").map_or_else(data_home, |folder| Ok(PathBuf::from(folder)))
 }
 
 /// Names without a port.
@@ -373,36 +343,37 @@ mod tests {
     }
 
     #[test]
-    fn a_fallback_is_another_model_and_its_key_goes_to_no_other_server() {
-        fn with(more: &[(&'static str, &'static str)]) -> anyhow::Result<Settings> {
-            let all = [("OPENAI_API_KEY", "sk-canary"), ("ASPORA_FALLBACK_MODEL", "b")];
-            let all = [&all, more].concat();
-            Settings::read(|name| {
-                // What is named later counts.
-                let found = all.iter().rev().find(|(variable, _)| *variable == name);
-                let found = found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty());
-                found.or_else(|| (name == "ASPORA_DATA").then(|| "/x".to_owned()))
-            })
+    fn all_faults_are_said_at_once_and_a_file_that_cannot_be_read_is_one() {
+        let error = of(&[
+            ("ASPORA_LISTEN", "8080"),
+            ("ASPORA_LEASE_MS", "1"),
+            ("GITHUB_APP_ID", "1"),
+            ("GITHUB_APP_PRIVATE_KEY_FILE", "/none"),
+            ("ASPORA_MAIL_FROM", "a@b.example"),
+        ]);
+        let said = format!("{:#}", error.unwrap_err());
+        assert!(said.starts_with("4 settings are wrong:\n- "), "{said}");
+        for fault in [
+            "- ASPORA_LISTEN is `8080`; expected an address such as 127.0.0.1:8080",
+            "- ASPORA_LEASE_MS is `1`; expected at least 100 milliseconds",
+            "- read `/none` (GITHUB_APP_PRIVATE_KEY_FILE): ",
+            "- ASPORA_MAIL_FROM is set, but ASPORA_SMTP_URL is not",
+        ] {
+            assert!(said.contains(fault), "{said}");
         }
-        let check = |more: &[_], expected: &str| {
-            let error = format!("{:#}", with(more).unwrap_err());
-            assert!(error.contains(expected) && !error.contains("canary"), "{error}");
-        };
-        let elsewhere = ("ASPORA_FALLBACK_BASE_URL", "https://other.example/v1");
-        check(&[("ASPORA_FALLBACK_MODEL", ""), elsewhere], "ASPORA_FALLBACK_BASE_URL is set, but");
-        check(&[("OPENAI_API_KEY", "")], "ASPORA_FALLBACK_MODEL is set, but OPENAI_API_KEY is not");
-        check(&[elsewhere], "ASPORA_FALLBACK_API_KEY is not set");
-        check(
-            &[("ASPORA_FALLBACK_BASE_URL", "other"), ("ASPORA_FALLBACK_API_KEY", "k")],
-            "ASPORA_FALLBACK_BASE_URL",
+    }
+
+    #[test]
+    fn a_server_needs_no_model_and_whatever_is_missing_is_said_at_once() {
+        let said = |missing: anyhow::Result<App>| missing.map(|_| ()).map_err(|error| format!("{error:#}"));
+        let nothing = of(&[]).unwrap();
+        let worker = said(nothing.worker()).unwrap_err();
+        assert!(worker.starts_with("3 settings are wrong:\n- DATABASE_URL is not set"), "{worker}");
+        assert!(said(nothing.server()).unwrap_err().starts_with("2 settings are wrong:"));
+        let half = of(&[("DATABASE_URL", "postgres://x/y"), ("GITHUB_TOKEN", "t")]).unwrap();
+        assert_eq!(said(half.server()), Ok(()));
+        assert!(
+            said(half.worker()).unwrap_err().starts_with("OPENAI_API_KEY is not set; a worker asks a model")
         );
-        check(&[("ASPORA_FALLBACK_PRICES", "1")], "ASPORA_FALLBACK_PRICES is `1`");
-        check(&[("ASPORA_FALLBACK_MODEL", "gpt-5")], "which is the model itself");
-        check(&[("OPENAI_BASE_URL", "other")], "OPENAI_BASE_URL");
-        let same = with(&[("ASPORA_FALLBACK_PRICES", "1,2")]).unwrap().model.unwrap();
-        let fallback = same.fallback.as_ref().unwrap();
-        assert_eq!((&fallback.base_url, fallback.prices.unwrap().output), (&same.base_url, 2));
-        with(&[elsewhere, ("ASPORA_FALLBACK_API_KEY", "k")]).unwrap();
-        with(&[("ASPORA_REVIEW_MODEL", "b")]).unwrap();
     }
 }

@@ -50,6 +50,14 @@ fn every_environment_variable_is_listed() {
 }
 
 #[test]
+fn every_secret_that_may_be_in_a_file_is_listed() {
+    let (_, said) = README.split_once("A secret can be in a file instead").unwrap();
+    let (said, _) = said.split_once(". A process").unwrap();
+    let listed: Vec<&str> = said.split('`').skip(3).step_by(2).collect();
+    assert_eq!(listed, settings::SECRETS);
+}
+
+#[test]
 fn every_permission_is_listed() {
     for need in NEEDS {
         let row = format!("| `{}` | {} | {} | {} |", need.permission, need.level, need.why, need.without);

@@ -97,8 +97,8 @@ pub(crate) async fn run_worker(options: BenchWorker) -> anyhow::Result<Exit> {
         deadly: options.deadly,
         slots: options.slots,
     };
-    let (url, drain) = (&options.database.database_url, milliseconds(options.drain_ms));
-    bench::run_worker(url, timing, drain, activities, stop).await?;
+    let (url, drain) = (options.database.url()?, milliseconds(options.drain_ms));
+    bench::run_worker(&url, timing, drain, activities, stop).await?;
     Ok(Exit::Success)
 }
 

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{Client, Exit, Printer, plain};
 use crate::{
     api::{IssuedKey, Key, KeyLink, NewKey},
-    cli::keyring,
+    cli::{keyring, settings},
     core::{
         access::{PersonName, Role, checked_identity, login},
         reason::Reason,
@@ -104,10 +104,15 @@ enum Expiry {
 impl Place {
     /// The database, if it is to be used.
     pub(super) async fn database(&self) -> anyhow::Result<Option<Pool>> {
-        let Some(url) = self.database_url.as_deref().filter(|_| keyring::given().is_none()) else {
+        if keyring::given()?.is_some() {
+            return Ok(None);
+        }
+        let Some(url) =
+            self.database_url.clone().map_or_else(|| settings::secret("DATABASE_URL"), |it| Ok(Some(it)))?
+        else {
             return Ok(None);
         };
-        let pool = store::connect(url, 1).await.context("connect to the database in DATABASE_URL")?;
+        let pool = store::connect(&url, 1).await.context("connect to the database in DATABASE_URL")?;
         if store::migrations_missing(&pool).await? > 0 {
             bail!("the database does not have the schema of this release; run `aspora migrate` first");
         }

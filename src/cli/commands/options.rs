@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use crate::{
+    cli::settings,
     core::requirement::BODY_LIMIT,
     dev::Acting,
     store::{self, Pool},
@@ -24,13 +25,26 @@ pub(crate) struct Id {
 pub(crate) struct Database {
     /// URL of the Postgres database.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub(super) database_url: String,
+    database_url: Option<String>,
 }
 
 impl Database {
+    /// The URL: the argument, the variable, or what is in its file.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn url(&self) -> anyhow::Result<String> {
+        match &self.database_url {
+            Some(url) => Ok(url.clone()),
+            None => settings::secret("DATABASE_URL")?.context(
+                "DATABASE_URL is not set; expected a URL such as postgres://aspora@db.example/aspora",
+            ),
+        }
+    }
+
     /// Opens a pool of at most this many connections.
     pub(super) async fn connect(&self, connections: u32) -> anyhow::Result<Pool> {
-        let pool = store::connect(&self.database_url, connections).await;
+        let pool = store::connect(&self.url()?, connections).await;
         pool.context("connect to the database in DATABASE_URL")
     }
 }

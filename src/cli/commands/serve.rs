@@ -32,7 +32,7 @@ pub(crate) async fn run(options: Serve) -> anyhow::Result<Exit> {
     let mut settings = Settings::from_env()?;
     settings.listen = options.listen;
     settings.public_url = options.public_url.map(|url| url.as_str().trim_end_matches('/').to_owned());
-    let app = settings.app()?;
+    let app = settings.server()?;
     if app.webhook_secrets.is_empty() {
         tracing::warn!("GITHUB_WEBHOOK_SECRET is not set: webhooks are rejected, and runs poll GitHub");
     }

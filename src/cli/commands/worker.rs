@@ -111,7 +111,7 @@ fn table(workers: &[api::Worker]) -> String {
 
 /// Runs jobs until SIGTERM, Ctrl-C or a drain, with the database, GitHub and the model of the environment.
 async fn work(options: Options) -> anyhow::Result<Exit> {
-    let app = Settings::from_env()?.app()?;
+    let app = Settings::from_env()?.worker()?;
     let stop = stop_on_signal()?;
     let engine = app.engine().await?;
     let sandbox = Sandbox::find().await;

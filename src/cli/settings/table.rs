@@ -21,7 +21,6 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "our id there, with the redirect URI `<ASPORA_PUBLIC_URL>/sign-in/oidc/callback`",
     ),
     ("ASPORA_OIDC_CLIENT_SECRET", "", "our secret there"),
-    ("ASPORA_OIDC_CLIENT_SECRET_FILE", "", "a file with our secret there, in place of the variable"),
     (
         "ASPORA_OIDC_CLAIM",
         "email",
@@ -52,7 +51,6 @@ pub const TABLE: &[(&str, &str, &str)] = &[
         "the GitHub App's id or client id; without it and a token, `dev` and `demo` use the GitHub twin",
     ),
     ("GITHUB_APP_PRIVATE_KEY", "", "the App's private key in PEM, with line breaks or with `\\n`"),
-    ("GITHUB_APP_PRIVATE_KEY_FILE", "", "a file with the App's private key, in place of the variable"),
     (
         "GITHUB_TOKEN",
         "",

@@ -51,8 +51,9 @@ async fn world_with(change: impl FnOnce(&mut App)) -> (World, ScriptedModel) {
         ScriptedModel::start(([127, 0, 0, 1], 0).into(), script(), Some(KEY.into())).await.unwrap();
     let config = Config { prices: Some(DEARER), ..Config::new(&fallback.url(), KEY.into(), "second") };
     world.start_worker(|app| {
-        app.model.prices = Some(PRICES);
-        app.model.fallback = Some(Box::new(config));
+        let model = app.model.as_mut().unwrap();
+        model.prices = Some(PRICES);
+        model.fallback = Some(Box::new(config));
         change(app);
     });
     (world, fallback)

@@ -146,10 +146,10 @@ impl World {
             local_key: None,
             oidc: None,
             webhook_secrets: vec![SECRET.into()],
-            model: llm::Config {
+            model: Some(llm::Config {
                 prices: setup.prices,
                 ..llm::Config::new(&model.url(), setup.key.into(), MODEL)
-            },
+            }),
             model_is_stand_in: true,
             timing: Timing { lease: Duration::from_secs(4), poll: Duration::from_millis(50) },
             polling: setup.polling,
