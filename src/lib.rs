@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! core
-//! store  github  llm  workspace  notify        siblings that do not know each other
+//! store  github  llm  workspace  notify  metrics  siblings that do not know each other
 //! engine  queue  dev
 //! activities  api
 //! worker  http
@@ -19,6 +19,8 @@ pub use aspora_core as core;
 pub mod github;
 /// The model, through async-openai: prompts, answers, usage.
 pub mod llm;
+/// What a process counts of itself, as Prometheus reads it.
+pub mod metrics;
 /// Messages to people: webhooks, Slack, mail.
 pub mod notify;
 /// Postgres: all SQL of production.

@@ -28,6 +28,20 @@ pub enum ReceiptResult {
     Refused,
 }
 
+impl ReceiptResult {
+    /// As it is in JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Known => "known",
+            Self::Ignored => "ignored",
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
 impl Receipt {
     /// A receipt.
     #[must_use]

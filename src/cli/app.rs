@@ -1,6 +1,6 @@
 //! Wires the rooms together: a server, a worker, or both, over one database.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
@@ -16,7 +16,9 @@ use crate::{
     core::{access::Key, requirement::RepoName, words::counted},
     engine::Engine,
     github::{self, Credential, Forge},
-    http, llm, notify,
+    http, llm,
+    metrics::{self, Metrics},
+    notify,
     queue::Timing,
     store::{self, Pool},
     worker,
@@ -75,6 +77,10 @@ pub struct App {
     pub notify_private: bool,
     /// The keys of reviewers that are asked by HTTP, each with the origin of its server.
     pub reviewer_keys: Vec<(String, SecretString)>,
+    /// What this process counts.
+    pub metrics: Arc<Metrics>,
+    /// Where metrics are read; `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl App {
@@ -93,6 +99,21 @@ impl App {
         Ok(Engine::open(pool).await?)
     }
 
+    /// Reports metrics until `stop` is cancelled, if an address is set: those of this process and, with `pool`, what the
+    /// database says of all.
+    ///
+    /// # Errors
+    /// When the address is in use.
+    pub async fn report(&self, pool: Option<Pool>, stop: CancellationToken) -> anyhow::Result<()> {
+        let Some(address) = self.metrics_listen else { return Ok(()) };
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("listen on {address} (ASPORA_METRICS_LISTEN)"))?;
+        tracing::info!("metrics are at http://{address}/metrics");
+        let read: metrics::Read = Arc::new(move || figures(pool.clone()).boxed());
+        tokio::spawn(metrics::serve(listener, Arc::clone(&self.metrics), read, stop));
+        Ok(())
+    }
+
     /// Serves until `stop` is cancelled.
     ///
     /// # Errors
@@ -109,6 +130,7 @@ impl App {
         let git_breaker = Breaker::of_git(engine.pool().clone(), &self.forge.url);
         let workspaces = self.workspaces(Arc::clone(&forge))?.behind(git_breaker.map(|it| Arc::new(it) as _));
         let settings = http::Settings {
+            metrics: Arc::clone(&self.metrics),
             public_url: self.public_url.clone(),
             forge_url: self.forge.url.clone(),
             forge: Some(forge),
@@ -147,6 +169,7 @@ impl App {
         sweep(engine.pool(), &factory.workspaces).await;
         let reserved = connect(&self.database_url, 1).await?;
         let config = worker::Config {
+            metrics: Arc::clone(&self.metrics),
             timing: self.timing,
             drain: self.drain,
             longest_outage: self.longest_outage,
@@ -235,6 +258,18 @@ impl GitHub {
         let (api_url, credential) = (self.api_url.clone(), self.credential.clone());
         Ok(Forge::new(github::Config { api_url, credential, timeouts: github::Timeouts::default() })?)
     }
+}
+
+/// What the database says of all processes; nothing while it does not answer.
+async fn figures(pool: Option<Pool>) -> Vec<metrics::Sample> {
+    let Some(pool) = pool else { return Vec::new() };
+    let read = store::metrics::read(&pool).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the figures of the database could not be read");
+        Vec::new()
+    });
+    read.into_iter()
+        .map(|store::metrics::Figure { name, labels, value }| metrics::Sample { name, labels, value })
+        .collect()
 }
 
 async fn access(forge: &Forge, repository: &RepoName) -> Result<Access, NoAccess> {

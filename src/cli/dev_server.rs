@@ -4,6 +4,7 @@ use std::{
     fs::{File, TryLockError},
     net::SocketAddr,
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
@@ -96,6 +97,7 @@ impl DevServer {
             let key = ci_key(engine.pool(), folder).await?;
             stand_ins.evidence().open(local, key.reveal().to_owned().into());
         }
+        app.report(Some(engine.pool().clone()), stop.clone()).await?;
         let tasks = vec![
             tokio::spawn({
                 let (app, engine, stop) = (app.clone(), engine.clone(), stop.clone());
@@ -245,6 +247,8 @@ fn app(
         // What runs beside it on this machine has private addresses.
         notify_private: true,
         reviewer_keys: settings.reviewer_keys.clone(),
+        metrics: Arc::default(),
+        metrics_listen: settings.metrics_listen,
     })
 }
 

@@ -8,6 +8,7 @@ mod table;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -75,6 +76,8 @@ pub struct Settings {
     pub notify_private: bool,
     /// The keys of reviewers that are asked by HTTP, each with the origin of its server.
     pub reviewer_keys: Vec<(String, SecretString)>,
+    /// Where metrics are read; `None`: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 impl Settings {
@@ -99,7 +102,7 @@ impl Settings {
         let secrets = get("GITHUB_WEBHOOK_SECRET").unwrap_or_default();
         let settings = Self {
             database_url: get("DATABASE_URL"),
-            listen: faults.or(listen(&get), LISTEN),
+            listen: faults.or(address(&get, "ASPORA_LISTEN"), None).unwrap_or(LISTEN),
             public_url: get("ASPORA_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned()),
             hosts: faults.or(hosts(&get), Vec::new()),
             oidc: faults.or(oidc::config(&get), None),
@@ -117,6 +120,7 @@ impl Settings {
             smtp: faults.or(smtp(&get), None),
             notify_private: faults.or(notify_private(&get), false),
             reviewer_keys: faults.or(reviewers::keys(&get), Vec::new()),
+            metrics_listen: faults.or(address(&get, "ASPORA_METRICS_LISTEN"), None),
         };
         faults.none()?;
         Ok(settings)
@@ -170,6 +174,8 @@ impl Settings {
             smtp: self.smtp.clone(),
             notify_private: self.notify_private,
             reviewer_keys: self.reviewer_keys.clone(),
+            metrics: Arc::default(),
+            metrics_listen: self.metrics_listen,
         })
     }
 
@@ -266,10 +272,10 @@ fn millis(
     }
 }
 
-fn listen(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<SocketAddr> {
-    let Some(address) = get("ASPORA_LISTEN") else { return Ok(LISTEN) };
-    let read = address.parse();
-    read.with_context(|| format!("ASPORA_LISTEN is `{address}`; expected an address such as {LISTEN}"))
+fn address(get: &impl Fn(&str) -> Option<String>, name: &str) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(address) = get(name) else { return Ok(None) };
+    let read = address.parse().map(Some);
+    read.with_context(|| format!("{name} is `{address}`; expected an address such as {LISTEN}"))
 }
 
 fn data(get: &impl Fn(&str) -> Option<String>) -> anyhow::Result<PathBuf> {

@@ -12,10 +12,7 @@ mod serve;
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Router,
-    middleware::{from_fn, from_fn_with_state},
-};
+use axum::{Extension, Router, middleware::from_fn_with_state};
 use secrecy::SecretString;
 use tower_http::compression::CompressionLayer;
 
@@ -25,7 +22,7 @@ pub use self::{
     routes::openapi,
     serve::serve,
 };
-use crate::{core::access::Key, engine::Engine, github::Forge, workspace::Workspaces};
+use crate::{core::access::Key, engine::Engine, github::Forge, metrics::Metrics, workspace::Workspaces};
 
 /// What every route may use.
 #[derive(Clone)]
@@ -62,6 +59,8 @@ pub struct Settings {
     pub local_key: Option<Key>,
     /// The identity provider at which people sign in, if one is set up.
     pub oidc: Option<Arc<OidcProvider>>,
+    /// Counts requests and webhooks.
+    pub metrics: Arc<Metrics>,
 }
 
 /// All routes of a server.
@@ -73,7 +72,7 @@ pub fn router(app: AppState) -> Router {
         .method_not_allowed_fallback(routes::method_not_allowed)
         .layer(Extension(Paces::default()))
         .layer(from_fn_with_state(app.clone(), origin::check))
-        .layer(from_fn(envelope::finish))
+        .layer(from_fn_with_state(app.clone(), envelope::finish))
         .layer(from_fn_with_state(app.clone(), pages::for_browsers))
         // Streams of events are left as they are: they would be held back until a block is full.
         .layer(CompressionLayer::new())

@@ -36,7 +36,9 @@ pub use self::{
         open_pull, opinion, overview, question, remark, review, review_part, run, shadow, signal, test_run,
         transition,
     },
-    maintenance::{archive, blob, failpoint, invariant, partition, replay, retention, server, upkeep},
+    maintenance::{
+        archive, blob, failpoint, invariant, metrics, partition, replay, retention, server, upkeep,
+    },
     queue::{
         attempt, dead_letter, hold, job, job_control, limit, listing, lost_delivery, notify, outage, rate,
         standing, timer, worker,

@@ -9,7 +9,10 @@ use futures::FutureExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::with_timeout;
+use super::{
+    attempt_end::{self, AttemptEnd},
+    with_timeout,
+};
 use crate::{
     activities::{Assignment, Failure, Origin, Perform, Reply},
     core::{
@@ -20,6 +23,7 @@ use crate::{
         self, Ack, Answer, Engine,
         group_commit::{GroupCommit, Handoff, NextStep, Pending, Recorded},
     },
+    metrics::Metrics,
     queue::{self, ClaimedJob, Shared},
     store::{self, job::Lease},
 };
@@ -32,12 +36,11 @@ pub(super) struct Executor {
     pub(super) commits: GroupCommit,
     /// For how long a job waits for a provider that is out of reach.
     pub(super) longest_outage: Duration,
+    /// Counts how attempts ended.
+    pub(super) metrics: Arc<Metrics>,
     /// Cancelled when the drain is over: jobs that still run are released.
     pub(super) drained: CancellationToken,
 }
-
-/// How an attempt ended. A panic, a timeout and a lost lease are failures too.
-type AttemptEnd = Result<Reply, Failure>;
 
 /// What a recorded attempt comes to.
 enum Finished {
@@ -86,8 +89,12 @@ impl Executor {
 
     /// Makes one attempt and records how it ended.
     async fn attempt(&self, job: &ClaimedJob) -> Result<Finished, engine::Error> {
+        let began = Instant::now();
         let finished = match self.perform(job).await {
-            Ok(end) => self.record(job, end).await,
+            Ok(end) => {
+                attempt_end::note(&self.metrics, &job.lease, &end, began.elapsed());
+                self.record(job, end).await
+            }
             Err(error) => Err(error),
         };
         match finished {

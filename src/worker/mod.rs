@@ -14,6 +14,7 @@
 //! There is one apalis worker a queue under one monitor. A handler never fails towards apalis: a failure belongs
 //! to the run and goes to the engine, whose retries are durable.
 
+mod attempt_end;
 mod conversations;
 mod epilogues;
 mod executor;
@@ -39,6 +40,7 @@ use crate::{
         self, Engine,
         group_commit::{BatchLimits, GroupCommit},
     },
+    metrics::Metrics,
     notify::Sender,
     queue::{Heartbeat, Notifier, Shared, Source, Timing},
     store::{self, Pool},
@@ -64,6 +66,8 @@ pub struct Config {
     pub longest_outage: Duration,
     /// Sends messages to people; without one, other workers do.
     pub sender: Option<Sender>,
+    /// Counts what it does.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Config {
@@ -78,6 +82,7 @@ impl Config {
             batches: BatchLimits::default(),
             longest_outage: LONGEST_OUTAGE,
             sender: None,
+            metrics: Arc::default(),
         }
     }
 }
@@ -137,6 +142,7 @@ pub async fn work(
         shared: shared.clone(),
         commits,
         longest_outage: config.longest_outage,
+        metrics: config.metrics,
         drained: drained.clone(),
     };
     let monitor = monitor(&shared, config.slots, &Arc::new(executor));

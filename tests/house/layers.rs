@@ -5,7 +5,7 @@ use super::files;
 
 const LAYERS: &[&[&str]] = &[
     &["core"],
-    &["store", "github", "llm", "workspace", "notify"],
+    &["store", "github", "llm", "workspace", "notify", "metrics"],
     &["engine", "queue", "dev"],
     &["activities", "api"],
     &["worker", "http"],
@@ -27,6 +27,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("octocrab::", &["github"]),
     ("async_openai::", &["llm"]),
     ("lettre::", &["notify"]),
+    ("prometheus_client::", &["metrics"]),
     ("utoipa::", &["api", "http"]),
     ("axum::", &["http", "dev", "github"]),
     ("apalis::", &["queue", "worker"]),

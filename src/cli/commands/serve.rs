@@ -47,6 +47,7 @@ pub(crate) async fn run(options: Serve) -> anyhow::Result<Exit> {
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("listen on {} (ASPORA_LISTEN)", settings.listen))?;
+    app.report(Some(engine.pool().clone()), stop.clone()).await?;
     tracing::info!("serving on {}", app.public_url);
     app.serve(engine, listener, stop).await?;
     Ok(Exit::Success)

@@ -123,6 +123,7 @@ async fn work(options: Options) -> anyhow::Result<Exit> {
         let (scope, mut connection) = (format!("worker:{name}").parse()?, engine.pool().acquire().await?);
         hold::put(&mut connection, &scope, "the worker was started with --held", &name).await?;
     }
+    app.report(None, stop.clone()).await?;
     tracing::info!(worker = %name, "worker {name} started");
     app.work(engine, name, sandbox, stop).await?;
     Ok(Exit::Success)

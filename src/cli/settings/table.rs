@@ -4,6 +4,11 @@
 pub const TABLE: &[(&str, &str, &str)] = &[
     ("DATABASE_URL", "", "Postgres; unset: `dev` and `demo` start their own"),
     ("ASPORA_LISTEN", "127.0.0.1:8080", "where the server listens"),
+    (
+        "ASPORA_METRICS_LISTEN",
+        "",
+        "where `serve` and `worker` let Prometheus read `/metrics`, such as `127.0.0.1:9100`; unset: nowhere",
+    ),
     ("ASPORA_PUBLIC_URL", "http://<listen>", "where people reach the server"),
     (
         "ASPORA_HOSTS",
@@ -112,5 +117,6 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ),
     ("ASPORA_SERVER", "http://127.0.0.1:8080", "the server that client commands talk to"),
     ("ASPORA_API_KEY", "", "the API key of client commands; unset: the one that `dev` left on this machine"),
+    ("ASPORA_LOG", "text", "`json`: a log line is a JSON object"),
     ("RUST_LOG", "warn,aspora=info", "log filter"),
 ];

@@ -1,10 +1,13 @@
 //! What every response gets: a request id, a time limit, one shape of failure, safe headers.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
-    extract::Request,
+    extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
@@ -14,6 +17,7 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{caller::RequestId, error::Error, problem::Kind};
+use crate::http::AppState;
 
 /// How long a request may take until its response begins, including its body.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
@@ -23,7 +27,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Gives the request an id, ends it in time, and completes the response.
-pub(crate) async fn finish(mut request: Request, next: Next) -> Response {
+pub(crate) async fn finish(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let began = Instant::now();
+    let (method, route) = (request.method().clone(), route(&request));
     let id = request_id(&request);
     request.extensions_mut().insert(RequestId(id.as_str().into()));
     let path = request.uri().path().to_owned();
@@ -38,7 +44,14 @@ pub(crate) async fn finish(mut request: Request, next: Next) -> Response {
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
+    app.settings.metrics.request(method.as_str(), &route, response.status().as_u16(), began.elapsed());
     response
+}
+
+/// The pattern that a request matched; unknown paths are one.
+fn route(request: &Request) -> String {
+    let matched = request.extensions().get::<MatchedPath>();
+    matched.map_or("unknown", MatchedPath::as_str).to_owned()
 }
 
 async fn answer(request: Request, next: Next) -> Response {

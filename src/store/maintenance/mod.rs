@@ -4,6 +4,7 @@ pub mod archive;
 pub mod blob;
 pub mod failpoint;
 pub mod invariant;
+pub mod metrics;
 pub mod partition;
 pub mod replay;
 pub mod retention;

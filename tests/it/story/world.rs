@@ -159,6 +159,8 @@ impl World {
             smtp: None,
             notify_private: true,
             reviewer_keys: Vec::new(),
+            metrics: Arc::default(),
+            metrics_listen: None,
         };
         let pool = database.pool.clone();
         let engine = Engine::open(pool.clone()).await.unwrap();

@@ -58,6 +58,7 @@ pub(super) async fn github(
             ignored(Ignored::NoRepository.to_string())
         }
     };
+    app.settings.metrics.webhook(receipt.result.as_str());
     Ok(Json(receipt))
 }
 
