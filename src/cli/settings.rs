@@ -16,7 +16,8 @@ use anyhow::{Context as _, bail};
 use secrecy::SecretString;
 use url::Url;
 
-use self::env::{Faults, variable};
+use self::env::Faults;
+pub(in crate::cli) use self::env::variable;
 pub use self::{
     env::{SECRETS, secret},
     table::TABLE,

@@ -1,9 +1,10 @@
 //! `aspora doctor`: checks the database's settings and schema, what GitHub lets us do for each product, and the
-//! invariants of all runs.
+//! invariants of all runs; lists every setting.
 
 mod forge;
 mod model;
 mod sandbox;
+mod settings;
 
 use std::fmt::Write as _;
 
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Exit, Printer, options::Database};
 use crate::{
+    cli::settings::data_folder,
     core::{
         outage::Provider,
         words::{counted, one_line},
@@ -75,6 +77,8 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         failing.iter().for_each(|one| describe_subscription(one, &mut text));
         found["failing_subscriptions"] = failing.iter().map(|one| json!(one.id)).collect();
     }
+    found["clock"] = settings::clock(chrono::Utc::now(), server.now, &mut text);
+    found["disk"] = settings::disk(&data_folder()?, &mut text);
     found["fallback"] = model::inspect(&mut text)?;
     found["sandbox"] = sandbox::inspect(&mut text).await;
     let products = forge::inspect(&pool, missing == 0, &mut text).await?;
@@ -91,6 +95,7 @@ pub(crate) async fn run(printer: &Printer, options: Doctor) -> anyhow::Result<Ex
         checks.iter().for_each(|check| describe_invariant(check, &mut text));
         found["invariants"] = checks.iter().map(value).collect();
     }
+    found["settings"] = settings::list_own(&mut text);
     printer.say(&text, &found)?;
     Ok(if is_healthy { Exit::Success } else { Exit::Unhealthy })
 }

@@ -80,7 +80,7 @@ pub fn secret(name: &str) -> anyhow::Result<Option<String>> {
 }
 
 /// A variable of this process' environment; one that is empty is not set.
-pub(super) fn variable(name: &str) -> Option<String> {
+pub(in crate::cli) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use chrono::{DateTime, Utc};
+
 use crate::store::{Pool, Result};
 
 /// A Postgres server and its settings.
@@ -29,6 +31,8 @@ pub struct Server {
     pub synchronous_commit: bool,
     /// How many worker processes are connected.
     pub workers: i64,
+    /// Its clock.
+    pub now: DateTime<Utc>,
 }
 
 /// A problem with a server.
@@ -57,7 +61,8 @@ pub async fn read(pool: &Pool) -> Result<Server> {
                   current_setting('full_page_writes') = 'on' as "full_page_writes!",
                   current_setting('synchronous_commit') <> 'off' as "synchronous_commit!",
                   (select count(*) from pg_stat_activity
-                   where datname = current_database() and application_name like 'aspora worker %') as "workers!""#
+                   where datname = current_database() and application_name like 'aspora worker %') as "workers!",
+                  clock_timestamp() as "now!""#
     )
     .fetch_one(pool)
     .await

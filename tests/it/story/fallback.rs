@@ -224,7 +224,8 @@ async fn an_answer_of_the_fallback_is_adopted_by_the_next_attempt_although_the_m
 
 /// The run waits for the model, without an attempt less, since its fallback fails like this.
 async fn check_unusable(spoil: impl FnOnce(&mut Config), expected: &str) {
-    let (world, fallback) = world_with(|app| spoil(app.model.fallback.as_mut().unwrap())).await;
+    let (world, fallback) =
+        world_with(|app| spoil(app.model.as_mut().unwrap().fallback.as_mut().unwrap())).await;
     world.model.fail_all(Some(Fault::Status(503, None)));
     let budget = json!({"micro_dollars": 100_000_000});
     let body = json!({"product": "wealth", "title": COUNT_ROUNDS, "body": "Count.", "budget": budget});

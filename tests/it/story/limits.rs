@@ -109,7 +109,7 @@ async fn an_invalid_model_key_is_reported_and_the_run_continues_with_a_valid_one
     let (error, _) = failed(&world.until_failed(run).await);
     assert!(error.contains("the model does not accept the key") && !error.contains("revoked"), "{error}");
     world.stop_worker().await;
-    world.start_worker(|app| app.model.api_key = KEY.into());
+    world.start_worker(|app| app.model.as_mut().unwrap().api_key = KEY.into());
     assert_eq!(world.run_to_end(run).await, "done");
     world.assert_nothing_twice();
 }
