@@ -21,6 +21,19 @@ pub fn seconds_in_words(seconds: u64) -> String {
     }
 }
 
+/// Names in a row: "api", "api and web", "api, docs and web"; nothing for none.
+#[must_use]
+pub fn listed<T: AsRef<str>>(names: &[T]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [rest @ .., last] => {
+            let rest: Vec<&str> = rest.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", rest.join(", "), last.as_ref())
+        }
+    }
+}
+
 /// The text without line breaks and control characters, which foreign text can hold and a line of a log must not.
 #[must_use]
 pub fn one_line(text: &str) -> String {
@@ -40,6 +53,15 @@ mod tests {
         check(0, "0 checks");
         check(1, "1 check");
         check(11, "11 checks");
+    }
+
+    #[test]
+    fn names_are_listed_with_one_and() {
+        let check = |names: &[&str], expected: &str| assert_eq!(listed(names), expected);
+        check(&[], "");
+        check(&["api"], "api");
+        check(&["api", "web"], "api and web");
+        check(&["api", "docs", "web"], "api, docs and web");
     }
 
     #[test]

@@ -45,6 +45,18 @@ impl ProductFile {
         self.builds.get(&None).or_else(|| self.builds.get(&Some(product.clone())))
     }
 
+    /// Whether a change of these paths touches a product: a file in its folder, or one that is in no product's folder. A
+    /// product that the file does not name has no folder, so that every change touches it.
+    pub fn touches<'p>(
+        &self,
+        product: &ProductName,
+        mut paths: impl Iterator<Item = &'p str>,
+    ) -> bool {
+        let Some(build) = self.of(product) else { return true };
+        let is_shared = |path: &str| !self.builds.values().any(|it| it.holds(path));
+        paths.any(|path| build.holds(path) || is_shared(path))
+    }
+
     /// Each product with its build, in the order of names; without a name where the repository holds one product.
     pub fn builds(&self) -> impl Iterator<Item = (Option<&ProductName>, &Build)> {
         self.builds.iter().map(|(name, build)| (name.as_ref(), build))

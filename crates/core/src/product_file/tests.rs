@@ -346,3 +346,27 @@ fn the_requirements_of_a_folder_are_read_and_a_word_is_a_whole_one() {
     let notes = detect(&tree(&files), "").remove(0).notes;
     assert_eq!(notes.last().unwrap(), "the workflow `.github/workflows/a.yml` runs `cargo test`");
 }
+
+#[test]
+fn a_change_touches_the_products_whose_folder_it_is_in_and_all_by_a_file_outside_of_every_folder() {
+    let file = parse(
+        "[product.api]\nroot = 'services/api'\ntest = 'a'\n[product.site]\nroot = 'web/site'\ntest = 'b'\n\
+         [product.web]\nroot = 'web'\ntests = 'forge'\n",
+    );
+    let check = |paths: &[&str], expected: &[&str]| {
+        let touched: Vec<&str> = ["api", "nowhere", "site", "web"]
+            .into_iter()
+            .filter(|name| file.touches(&name.parse().unwrap(), paths.iter().copied()))
+            .collect();
+        assert_eq!(touched, expected, "{paths:?}");
+    };
+    check(&["services/api/main.py"], &["api", "nowhere"]);
+    check(&["web/index.html"], &["nowhere", "web"]);
+    check(&["web/site/index.html"], &["nowhere", "site", "web"]);
+    check(&["services/api/main.py", "web/index.html"], &["api", "nowhere", "web"]);
+    check(&["services/apis/main.py"], &["api", "nowhere", "site", "web"]);
+    check(&["README.md", "web/index.html"], &["api", "nowhere", "site", "web"]);
+    check(&[], &["nowhere"]);
+    let single = parse("root = 'lib'\ntest = 'true'\n");
+    assert!(single.touches(&"any".parse().unwrap(), ["docs/index.md"].into_iter()));
+}

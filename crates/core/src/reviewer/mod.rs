@@ -18,7 +18,7 @@ pub use self::{
     http::{UnreadableFindings, read_findings},
     setting::{
         App, DEFAULT_TIMEOUT_MINUTES, Kind, LONGEST_TIMEOUT_MINUTES, Maker, Mode, REVIEWERS_LIMIT, Reviewer,
-        Setting, Wrong, check,
+        Setting, Wrong, check, together,
     },
     signs::{CheckSign, ReviewSign, Signs, StatusSign, ThreadSign},
 };

@@ -144,6 +144,16 @@ pub enum Maker {
     Http(Url),
 }
 
+impl Maker {
+    /// Whether both are the same reviewer, whatever asks it for a review.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Forge(one), Self::Forge(two)) => one.slug == two.slug && one.check == two.check,
+            (one, two) => one == two,
+        }
+    }
+}
+
 /// The app whose signs count, and no other's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
@@ -183,6 +193,27 @@ impl Reviewer {
     pub fn is_blocking(&self) -> bool {
         self.mode == Mode::Blocking
     }
+}
+
+/// The reviewers of several products together, which differ in their names. One that several products have is one reviewer:
+/// it holds the merge if it does for one of them, is awaited for the shortest of their times, and the built-in one takes
+/// over from it only where all of them have that.
+#[must_use]
+pub fn together(lists: impl IntoIterator<Item = Vec<Reviewer>>) -> Vec<Reviewer> {
+    let mut all: Vec<Reviewer> = Vec::new();
+    for reviewer in lists.into_iter().flatten() {
+        if let Some(known) = all.iter_mut().find(|known| known.kind == reviewer.kind && known.maker.is(&reviewer.maker)) {
+            known.mode = if known.is_blocking() { known.mode } else { reviewer.mode };
+            known.timeout_minutes = known.timeout_minutes.min(reviewer.timeout_minutes);
+            known.fallback &= reviewer.fallback;
+            continue;
+        }
+        let is_taken = |name: &str| all.iter().any(|known| known.name == name);
+        let numbered = (2..).map(|number| format!("{}-{number}", reviewer.name));
+        let name = std::iter::once(reviewer.name.clone()).chain(numbered).find(|name| !is_taken(name));
+        all.push(Reviewer { name: name.unwrap_or_default(), ..reviewer });
+    }
+    all
 }
 
 /// The reviewers that a setting names; none is the built-in one alone.

@@ -231,3 +231,27 @@ fn a_setting_is_checked_and_what_is_wrong_has_its_place() {
         refused(&format!(r#"[{{"kind": "http", "url": "{url}"}}]"#), "/0/url", "expected a base");
     }
 }
+
+#[test]
+fn the_reviewers_of_several_products_are_all_of_them_each_as_strict_as_the_strictest_has_it() {
+    let of = |text: &str| check(&serde_json::from_str::<Vec<Setting>>(text).unwrap()).unwrap();
+    let none = of("[]");
+    let lenient = of(r#"[{"kind": "builtin"},
+        {"kind": "coderabbit", "mode": "advisory", "timeout_minutes": 30, "fallback": true}]"#);
+    let strict = of(r#"[{"kind": "coderabbit", "ask": "again", "timeout_minutes": 10}]"#);
+    let other = of(r#"[{"kind": "check", "name": "coderabbit", "app": "rabbit", "check": "Rabbit"}]"#);
+    assert_eq!(together([]), []);
+    for one in [&none, &lenient, &strict, &other] {
+        assert_eq!(together([one.clone()]), *one, "one product alone");
+        assert_eq!(together([one.clone(), one.clone()]), *one, "twice the same");
+    }
+    let look = |lists: [&Vec<Reviewer>; 2]| -> Vec<(String, bool, u32, bool)> {
+        let all = together(lists.map(Clone::clone));
+        all.into_iter().map(|it| (it.name.clone(), it.is_blocking(), it.timeout_minutes, it.fallback)).collect()
+    };
+    let row = |name: &str, timeout| (name.to_owned(), true, timeout, false);
+    assert_eq!(look([&none, &strict]), [row("builtin", 0), row("coderabbit", 10)]);
+    assert_eq!(look([&lenient, &strict])[1], row("coderabbit", 10));
+    assert_eq!(look([&strict, &lenient])[0], row("coderabbit", 10));
+    assert_eq!(look([&strict, &other]), [row("coderabbit", 10), row("coderabbit-2", 20)]);
+}
