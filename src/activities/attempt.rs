@@ -39,11 +39,23 @@ impl<'a> Attempt<'a> {
     pub(super) async fn new(factory: &'a Factory, assignment: Assignment) -> Result<Self, Failure> {
         let Assignment { lease, stored, rounds_left, lost, .. } = assignment;
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
-        let brief = Brief::read(&factory.pool, stored.spec.subject, &stored.spec.product).await?;
-        let missing = || Failure::last(format!("the run's {} does not exist", stored.spec.subject.kind()));
-        let brief = brief.ok_or_else(missing)?;
+        let brief = brief_of(factory, &stored).await?;
         let stood_in = OnceLock::new();
         Ok(Self { factory, lease, stored, rounds_left, lost, brief, repo, stood_in })
+    }
+
+    /// The same attempt with what is stored of its subject by now.
+    pub(super) async fn again(&self) -> Result<Self, Failure> {
+        Ok(Self {
+            factory: self.factory,
+            lease: self.lease.clone(),
+            stored: self.stored.clone(),
+            rounds_left: self.rounds_left,
+            lost: self.lost.clone(),
+            brief: brief_of(self.factory, &self.stored).await?,
+            repo: self.repo.clone(),
+            stood_in: self.stood_in.clone(),
+        })
     }
 
     /// The reply; the note of an answer says so if a fallback had a part in it.
@@ -130,6 +142,11 @@ impl<'a> Attempt<'a> {
         let base = mirror.branch(branch).await?;
         base.ok_or_else(|| Failure::last(format!("{} has no branch `{branch}`", self.repo)))
     }
+}
+
+async fn brief_of(factory: &Factory, stored: &StoredRun) -> Result<Brief, Failure> {
+    let missing = || Failure::last(format!("the run's {} does not exist", stored.spec.subject.kind()));
+    Brief::read(&factory.pool, &stored.spec).await?.ok_or_else(missing)
 }
 
 /// The step's answer, without progress.

@@ -4,15 +4,21 @@ use uuid::Uuid;
 
 use super::Failure;
 use crate::{
-    core::{judging::Judging, subject::Subject},
-    store::{Pool, amendment, product, pull, requirement},
+    core::{judging::Judging, sha::Sha, subject::Subject, words::listed},
+    store::{
+        Pool, amendment,
+        judged_by::{self, JudgedBy},
+        pull, requirement,
+        run::RunSpec,
+    },
 };
 
 /// What a run's change is for.
 #[derive(Debug, Clone)]
 pub(super) struct Brief {
-    /// The product, as prompts and comments name it.
-    pub(super) product: String,
+    /// The products, in the order of their names: of a pull request of others, those by whose settings it is judged, or the
+    /// run's own where there are none. Never empty.
+    pub(super) products: Vec<String>,
     /// What is wanted, in a line.
     pub(super) title: String,
     /// What is wanted, Markdown.
@@ -35,25 +41,21 @@ pub(super) enum Owner {
     Others(Theirs),
 }
 
-/// A pull request that others opened, and what its product wants of it.
+/// A pull request that others opened, and what the products that it touches want of it.
 #[derive(Debug, Clone)]
 pub(super) struct Theirs {
     /// What is stored of it.
     pub(super) pull: pull::Row,
-    /// Whether it is judged, and whether the forge is shown that.
-    pub(super) judging: Judging,
-    /// Whether we merge it once it is cleared, without anybody asking.
-    pub(super) merges: bool,
-    /// Whether the product's tests run here on its head.
-    pub(super) tests: bool,
+    /// By whose settings it is judged.
+    pub(super) by: JudgedBy,
 }
 
 impl Brief {
-    /// Reads what a subject is for; `None` if it is gone.
-    pub(super) async fn read(pool: &Pool, subject: Subject, product: &str) -> Result<Option<Self>, Failure> {
-        match subject {
+    /// Reads what a run's subject is for; `None` if it is gone.
+    pub(super) async fn read(pool: &Pool, spec: &RunSpec) -> Result<Option<Self>, Failure> {
+        match spec.subject {
             Subject::Requirement(id) => Self::of_requirement(pool, id).await,
-            Subject::Pull(id) => Self::of_pull(pool, id, product).await,
+            Subject::Pull(id) => Self::of_pull(pool, id, spec).await,
         }
     }
 
@@ -62,18 +64,23 @@ impl Brief {
         // In one statement, so that the text is that of the edition.
         let Some(text) = amendment::text(pool, id).await? else { return Ok(None) };
         let owner = Owner::Us { requirement: id, edition: text.edition };
-        Ok(Some(Self { product: row.product, title: text.title, body: text.body, owner }))
+        Ok(Some(Self { products: vec![row.product], title: text.title, body: text.body, owner }))
     }
 
-    async fn of_pull(pool: &Pool, id: Uuid, product: &str) -> Result<Option<Self>, Failure> {
+    async fn of_pull(pool: &Pool, id: Uuid, spec: &RunSpec) -> Result<Option<Self>, Failure> {
         let Some(row) = pull::get(pool, id).await? else { return Ok(None) };
-        let settings = product::get(pool, product).await?;
-        let judging = settings.as_ref().map_or(Ok(Judging::Off), |it| it.judging.parse());
-        let judging = judging.map_err(Failure::unusable)?;
-        let (merges, tests) = settings.map_or((false, false), |it| (it.merges_theirs, it.tests_theirs));
+        let by = judged_by::read(pool, &spec.repository, &spec.base_branch, row.products.as_deref()).await?;
         let (title, body) = (row.title.clone(), row.body.clone());
-        let owner = Owner::Others(Theirs { pull: row, judging, merges, tests });
-        Ok(Some(Self { product: product.to_owned(), title, body, owner }))
+        let mut products: Vec<String> = by.products.iter().map(|it| it.name.clone()).collect();
+        if products.is_empty() {
+            products.push(spec.product.clone());
+        }
+        Ok(Some(Self { products, title, body, owner: Owner::Others(Theirs { pull: row, by }) }))
+    }
+
+    /// The products, as comments name them.
+    pub(super) fn named(&self) -> String {
+        listed(&self.products)
     }
 
     /// The requirement that asked for the change.
@@ -102,7 +109,7 @@ impl Brief {
 
     /// Whether nothing is said or done on the forge.
     pub(super) fn is_silent(&self) -> bool {
-        self.theirs().is_some_and(|theirs| theirs.judging != Judging::On)
+        self.theirs().is_some_and(|theirs| theirs.by.wanted.judging != Judging::On)
     }
 }
 
@@ -112,12 +119,18 @@ impl Theirs {
         self.pull.author_login.as_deref().unwrap_or("ghost")
     }
 
+    /// Whether we merge this head once it is cleared: all of its products have that, or a person asked for it.
+    pub(super) fn is_merged_by_us(&self, head: &Sha) -> bool {
+        let is_asked = self.pull.merge_head.as_deref() == Some(head.as_str());
+        self.by.wanted.judging == Judging::On && (self.by.wanted.merges || is_asked)
+    }
+
     /// Why nothing of ours may be pushed to its branch, even where a person asks for it.
     pub(super) const fn not_pushed_to(&self) -> Option<&'static str> {
-        match (self.pull.from_fork, self.judging) {
+        match (self.pull.from_fork, self.by.wanted.judging) {
             (true, _) => Some("the branch is in another repository, to which we may not push"),
-            (false, Judging::Shadow) => Some("the product only tries the judgement out: nothing is pushed"),
-            (false, Judging::Off) => Some("the product does not judge the pull requests of others"),
+            (false, Judging::Shadow) => Some("its products only try the judgement out: nothing is pushed"),
+            (false, Judging::Off) => Some("no product that it touches judges the pull requests of others"),
             (false, Judging::On) => None,
         }
     }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     core::{
+        judging::Wanted,
         policy::{
             App, BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, Facts, GATE_CHECK, Person, Phase,
             REVIEW_CHECK, Rerun, WorkflowRun, remember,
@@ -17,7 +18,10 @@ use crate::{
         sha::Sha,
     },
     github::{self, Account, Kind},
-    store::{assessment, product},
+    store::{
+        assessment,
+        product::{self, Product},
+    },
     workspace::Mirror,
 };
 
@@ -50,27 +54,27 @@ impl Attempt<'_> {
         let known_checks = known.map(|facts| facts.checks.as_slice()).unwrap_or_default();
         self.count_steps(&mut checks, known_checks, &workflow_runs, now).await?;
         remember(&mut checks, known_checks, now);
-        let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
+        let settings = self.settings_of_checks().await?;
         let (statuses, statuses_unreadable) = self.statuses_of(head).await?;
         let ci = Ci {
             reruns: self.reruns(head).await?,
             base: self.base_reports(mirror, base, &checks, earlier.as_ref()).await?,
-            evidence_app: product
-                .as_ref()
-                .and_then(|product| product.evidence_app.as_deref())
-                .map(App::named),
+            evidence_app: settings.evidence_app.as_deref().map(App::named),
             workflow_runs,
             checks_are_withheld: check_runs_unreadable.is_some(),
             check_runs_unreadable,
             statuses_unreadable,
         };
-        let minutes = product.and_then(|product| product.check_deadline_minutes);
-        Ok(Reports {
-            statuses,
-            deadline_minutes: minutes.and_then(|minutes| u32::try_from(minutes).ok()),
-            checks,
-            ci,
-        })
+        Ok(Reports { statuses, deadline_minutes: settings.check_deadline_minutes, checks, ci })
+    }
+
+    /// What the product says of checks, or the products by whose settings a pull request of others is judged.
+    async fn settings_of_checks(&self) -> Result<Wanted, Failure> {
+        if let Some(theirs) = self.brief.theirs() {
+            return Ok(theirs.by.wanted.clone());
+        }
+        let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
+        Ok(product.as_ref().map(Product::wanted).unwrap_or_default())
     }
 
     /// The facts of the last verdict of this run.

@@ -42,7 +42,7 @@ struct LastWord<'a> {
 pub(super) async fn conclude(factory: &Factory, run: Uuid) -> Result<(), Failure> {
     let Some(stored) = run::get(&factory.pool, run).await? else { return Ok(()) };
     let Some(head) = stored.run.progress.head.clone() else { return Ok(()) };
-    let brief = Brief::read(&factory.pool, stored.spec.subject, &stored.spec.product).await?;
+    let brief = Brief::read(&factory.pool, &stored.spec).await?;
     if brief.is_some_and(|brief| brief.is_silent()) {
         return Ok(());
     }

@@ -43,7 +43,7 @@ impl Attempt<'_> {
     }
 
     /// The other open pull requests with this head into a base that is judged here.
-    async fn siblings(&self, pull: &Pull) -> Result<Vec<u64>, Failure> {
+    pub(super) async fn siblings(&self, pull: &Pull) -> Result<Vec<u64>, Failure> {
         let open = self.factory.forge.open_pulls_with(&self.repo, &pull.head_sha).await?;
         let repository = self.repo.to_string();
         let products = product::list(&self.factory.pool).await?;
@@ -65,7 +65,7 @@ impl Attempt<'_> {
         let arrival = self.arrival((mirror, &base), pull, &pushes).await?;
         let requester = self.requester(pull).await?;
         let reports = self.reports(mirror, &base, head, now).await?;
-        let product: ProductName = self.stored.spec.product.parse().map_err(Failure::last)?;
+        let product: ProductName = self.brief.products[0].parse().map_err(Failure::last)?;
         let other_products = self.other_products(&product).await?;
         let git = GitFacts::gather(mirror, &base, head).await?;
         self.add_late_findings(mirror, (pull.number, arrival), (&base, head)).await?;

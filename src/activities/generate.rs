@@ -98,7 +98,7 @@ async fn prompt(at: &Attempt<'_>, mirror: &Mirror, base: &Sha) -> Result<llm::Pr
     let about = format!("{} {}", requirement.title, requirement.body);
     let context = Context::read(mirror, base, &about, &[]).await?;
     Ok(llm::Generate {
-        product: &requirement.product,
+        product: &requirement.named(),
         title: &requirement.title,
         body: &requirement.body,
         said: &at.said().await?,

@@ -8,7 +8,7 @@ use super::{
     brief::Theirs,
     facts, merging, quiet,
     verdict::park,
-    wait::wait_for_people,
+    wait::{wait_for_people, wait_for_push},
 };
 use crate::{
     core::{
@@ -16,6 +16,7 @@ use crate::{
         policy::{Assessment, Decision, Facts, REVIEW_CHECK, Stop, judge},
         pull::Description,
         run::{Awaited, Progress},
+        words::listed,
         workflow::Outcome,
     },
     github::Pull,
@@ -30,37 +31,99 @@ enum Next {
     Wait(Box<Reply>),
 }
 
+/// How often an attempt looks at a pull request of which each look finds other products touched.
+const MOST_LOOKS: u32 = 3;
+
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let theirs = at.brief.theirs().ok_or_else(|| Failure::unusable("`judge` is about what others opened"))?;
-    if theirs.judging == Judging::Off {
-        let note = "the product no longer judges the pull requests of others";
+    if let Some(other) = pull::judged_already(&at.factory.pool, at.lease.run).await? {
+        let note = format!("run {other} judges this pull request");
+        return Ok(answer_with(Outcome::Closed, note, Progress::default()));
+    }
+    if theirs.by.anywhere == Judging::Off {
+        let note = "no product here judges the pull requests of others any more";
         return Ok(answer_with(Outcome::Closed, note, Progress::default()));
     }
     if let Some(wait) = quiet::unchanged(at).await? {
         return Ok(wait);
     }
-    let (pull, facts) = at.look().await?;
-    describe(at, theirs, &pull).await?;
-    let assessment = judge(&facts);
+    let mut again: Option<Attempt<'_>> = None;
+    for _ in 0..MOST_LOOKS {
+        let at = again.as_ref().unwrap_or(at);
+        let (pull, facts) = at.look().await?;
+        match at.resettled(&facts).await? {
+            Some(other) => again = Some(other),
+            None => return judged(at, &pull, &facts).await,
+        }
+    }
+    Err(Failure::retry(format!("{MOST_LOOKS} times a push touched other products while it was looked at")))
+}
+
+/// What follows from one look, by the settings that count for it.
+async fn judged(at: &Attempt<'_>, pull: &Pull, facts: &Facts) -> Result<Reply, Failure> {
+    let theirs = at.brief.theirs().ok_or_else(|| Failure::unusable("`judge` is about what others opened"))?;
+    describe(at, theirs, pull).await?;
+    let assessment = judge(facts);
+    if theirs.by.wanted.judging == Judging::Off {
+        return excused(at, theirs, (pull, facts), &assessment).await;
+    }
     // Recorded before anything follows from it: the merge judges the recorded facts again.
-    facts::record(at, &facts, &assessment).await?;
+    facts::record(at, facts, &assessment).await?;
     let progress = Progress {
         base: Some(facts.base.clone()),
         head: Some(facts.head.clone()),
         tier: Some(assessment.tier()),
         ..Progress::default()
     };
-    if let Some(over) = over(at, &pull, &assessment, &progress).await? {
+    if let Some(over) = over(at, pull, &assessment, &progress).await? {
         return Ok(over);
     }
     note_shadow(at, theirs, &assessment).await?;
     at.report_gate(&assessment).await?;
-    Ok(match next(at, theirs, &facts, &assessment).await? {
+    Ok(match next(at, theirs, facts, &assessment).await? {
         Next::Step(outcome, note) => answer_with(outcome, note, progress),
         Next::Wait(wait) => {
-            at.asking(with_progress(quiet::with_look(at, *wait, &pull, &facts), progress), &facts)
+            at.asking(with_progress(quiet::with_look(at, *wait, pull, facts), progress), facts)
         }
     })
+}
+
+/// The answer about a pull request that touches only products which judge none. It is not judged, and its run goes on: a push
+/// may touch another product.
+async fn excused(
+    at: &Attempt<'_>,
+    theirs: &Theirs,
+    (pull, facts): (&Pull, &Facts),
+    assessment: &Assessment,
+) -> Result<Reply, Failure> {
+    let head = facts.head.clone();
+    let touched = listed(theirs.pull.products.as_deref().unwrap_or_default());
+    let progress =
+        Progress { base: Some(facts.base.clone()), head: Some(head.clone()), ..Progress::default() };
+    let stopped = match assessment.decision() {
+        Decision::Stopped { reason: Stop::Merged } => Some("merged"),
+        Decision::Stopped { reason: Stop::Closed | Stop::Retargeted { .. } } => Some("closed"),
+        _ => None,
+    };
+    if let Some(became) = stopped {
+        shadow::became(&at.factory.pool, at.lease.run, became, None, head.as_str()).await?;
+        // The merge is on record, so that it is not taken for one past a verdict.
+        let progress =
+            Progress { merged: pull.merge_commit_sha.clone().filter(|_| became == "merged"), ..progress };
+        let note = format!(
+            "{}; it touched only {touched}, where the pull requests of others are not judged",
+            assessment.sentence()
+        );
+        return Ok(answer_with(Outcome::Closed, note, progress));
+    }
+    // A check belongs to a commit: it would be that of another pull request too.
+    if theirs.by.anywhere == Judging::On && at.siblings(pull).await?.is_empty() {
+        let title =
+            format!("not judged: it touches only {touched}, where the pull requests of others are not");
+        at.report_excused(&head, &title).await?;
+    }
+    let reason = format!("a push that touches a product which judges it; it touches only {touched}");
+    Ok(with_progress(wait_for_push(at, reason), progress))
 }
 
 /// The answer about a pull request that is no longer open, or not into the base that it is judged for.
@@ -96,11 +159,11 @@ async fn next(
     facts: &Facts,
     assessment: &Assessment,
 ) -> Result<Next, Failure> {
-    let is_shown = theirs.judging == Judging::On;
+    let is_shown = theirs.by.wanted.judging == Judging::On;
     if theirs.not_pushed_to().is_none() && at.rounds_left > 0 && is_fix_asked(at).await? {
         return Ok(Next::Step(Outcome::Blocked, "a person asks for a fix".to_owned()));
     }
-    if theirs.tests
+    if theirs.by.wanted.tests
         && facts.tests.as_ref().is_none_or(|tests| tests.head.is_none() && tests.withheld.is_none())
         && !facts.pull_state.draft
     {
@@ -111,8 +174,7 @@ async fn next(
         return Ok(Next::Step(Outcome::Unreviewed, note));
     }
     if let Decision::Clear = assessment.decision() {
-        let is_asked = theirs.pull.merge_head.as_deref() == Some(facts.head.as_str());
-        if is_shown && (theirs.merges || is_asked) {
+        if theirs.is_merged_by_us(&facts.head) {
             return Ok(Next::Step(Outcome::Cleared, assessment.sentence()));
         }
     }
@@ -168,22 +230,25 @@ async fn describe(at: &Attempt<'_>, theirs: &Theirs, pull: &Pull) -> Result<(), 
     Ok(pull::describe(&at.factory.pool, theirs.pull.id, &description).await?)
 }
 
-/// Records what would have been done, where the product only tries the judgement out.
+/// Records what would have been done for each product, where its products only try the judgement out.
 async fn note_shadow(at: &Attempt<'_>, theirs: &Theirs, assessment: &Assessment) -> Result<(), Failure> {
-    if theirs.judging != Judging::Shadow {
+    if theirs.by.wanted.judging != Judging::Shadow {
         return Ok(());
     }
-    let (pool, spec, head) = (&at.factory.pool, &at.stored.spec, assessment.head().as_str());
-    let new = shadow::New {
-        run: at.lease.run,
-        product: &spec.product,
-        repository: &spec.repository,
-        pull: theirs.pull.number,
-        head,
-        tier: &assessment.tier().to_string(),
-        decision: assessment.decision().as_str(),
-        sentence: &assessment.sentence(),
-    };
+    let (pool, head) = (&at.factory.pool, assessment.head().as_str());
     shadow::became(pool, at.lease.run, "pushed", None, head).await?;
-    Ok(shadow::record(pool, &new).await?)
+    for product in theirs.by.names() {
+        let new = shadow::New {
+            run: at.lease.run,
+            product,
+            repository: &at.stored.spec.repository,
+            pull: theirs.pull.number,
+            head,
+            tier: &assessment.tier().to_string(),
+            decision: assessment.decision().as_str(),
+            sentence: &assessment.sentence(),
+        };
+        shadow::record(pool, &new).await?;
+    }
+    Ok(())
 }

@@ -49,6 +49,7 @@ mod test_plan;
 mod test_tree;
 mod tested;
 mod threads;
+mod touched;
 mod update;
 mod verdict;
 mod wait;

@@ -276,7 +276,7 @@ where
     let context = Context::read(mirror, head, &about, &complaints.changed).await?;
     let tests = at.red_tests(mirror, head).await?.map(|red| red.shown());
     let prompt = llm::Remediate {
-        product: &requirement.product,
+        product: &requirement.named(),
         title: &requirement.title,
         body: &requirement.body,
         said: &at.said().await?,

@@ -41,6 +41,18 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Shows, where other pull requests into the base are shown a verdict, that this head is not judged: a check that the
+    /// base demands would be awaited for ever.
+    pub(super) async fn report_excused(&self, head: &Sha, title: &str) -> Result<(), Failure> {
+        let output = CheckOutput {
+            title: title.to_owned(),
+            summary: format!("{title}\n\n{}", self.url()),
+            text: String::new(),
+        };
+        let update = CheckUpdate { conclusion: Some(Conclusion::Neutral), output, buttons: Vec::new() };
+        self.show(GATE_CHECK, head, update).await
+    }
+
     /// Shows the result of a review as our check run on its head.
     pub(super) async fn report_review(&self, head: &Sha, clean: bool, title: &str) -> Result<(), Failure> {
         let conclusion = if clean { Conclusion::Success } else { Conclusion::Failure };
@@ -61,12 +73,17 @@ impl Attempt<'_> {
         self.report(EVIDENCE_CHECK, head, update).await
     }
 
-    /// Reports as a check run, or as a commit status where the credential may make none. GitHub's refusal teaches
-    /// the client which; it is asked once.
+    /// Reports, unless nothing is said on the forge.
     async fn report(&self, name: &str, head: &Sha, update: CheckUpdate) -> Result<(), Failure> {
         if self.brief.is_silent() {
             return Ok(());
         }
+        self.show(name, head, update).await
+    }
+
+    /// Reports as a check run, or as a commit status where the credential may make none. GitHub's refusal teaches
+    /// the client which; it is asked once.
+    async fn show(&self, name: &str, head: &Sha, update: CheckUpdate) -> Result<(), Failure> {
         let forge = &self.factory.forge;
         if forge.abilities(&self.repo).await?.creates_check_runs {
             let reported = Box::pin(self.report_check_run(name, head, &update)).await;

@@ -46,6 +46,9 @@ pub(super) async fn second_look(at: &Attempt<'_>, key: &str, head: &Sha) -> Resu
         let assessment = judge(&facts);
         // Recorded before anything follows from it.
         facts::record(at, &facts, &assessment).await?;
+        if let Some(why) = is_no_longer_ours(at, &facts).await? {
+            return Ok(SecondLook::Over(answer(Outcome::Moved, why)));
+        }
         let clearance = match confirmed(at, key, &cleared, (&facts, &assessment), &pull).await? {
             Ok(clearance) => clearance,
             Err(over) => return Ok(SecondLook::Over(over)),
@@ -58,6 +61,16 @@ pub(super) async fn second_look(at: &Attempt<'_>, key: &str, head: &Sha) -> Resu
     }
     let age = LONGEST_AGE.num_seconds();
     Err(Failure::retry(format!("{MOST_LOOKS} times the facts changed or were over {age} s old when judged")))
+}
+
+/// Why a pull request of others is not ours to merge any more.
+async fn is_no_longer_ours(at: &Attempt<'_>, facts: &Facts) -> Result<Option<&'static str>, Failure> {
+    let Some(theirs) = at.brief.theirs() else { return Ok(None) };
+    if !theirs.is_merged_by_us(&facts.head) {
+        return Ok(Some("the settings changed after the verdict: it is left to its people"));
+    }
+    let is_other = at.resettled(facts).await?.is_some();
+    Ok(is_other.then_some("other products' settings count for it than at the verdict"))
 }
 
 /// The clearance that the policy gives again for the facts which the last verdict on this head recorded.

@@ -52,6 +52,15 @@ pub(super) fn wait_rarely(at: &Attempt<'_>, reason: String) -> Reply {
     park(at, reason, entered(at), polling, Awaited::Machines)
 }
 
+/// Waits for another head of a pull request of others, which the listings of its repository show too; `reason` follows
+/// "waiting for".
+pub(super) fn wait_for_push(at: &Attempt<'_>, reason: String) -> Reply {
+    Reply::Park(
+        Park::new(reason, vec![Topic::Pull, Topic::Push], at.stored.now + LISTED),
+        Progress::default(),
+    )
+}
+
 /// Waits for the forge, which has worked on it since then.
 pub(super) fn wait_for_forge(at: &Attempt<'_>, reason: String, since: DateTime<Utc>) -> Reply {
     let least = at.factory.polling.least.min(BACKGROUND);

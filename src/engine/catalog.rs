@@ -1,14 +1,14 @@
 //! What people change about products and limits, each change in one transaction with its row of the audit log.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Engine, Error};
+use super::{Engine, Error, judge};
 use crate::{
     core::{
         hold::Scope,
-        judging::Judging,
+        judging::{Judging, Wanted},
         limit::Key,
         merge_method::MergeMethod,
         reason::Reason,
@@ -93,6 +93,9 @@ impl Engine {
         }
         write(&mut tx, new, before.as_ref().map(|it| it.repository.as_str())).await?;
         let after = store::product::get(&mut *tx, new.name.as_str()).await?;
+        if before.as_ref().map(theirs) != after.as_ref().map(theirs) {
+            settings_moved(&mut tx, before.iter().chain(&after)).await?;
+        }
         let act = Act {
             act: "product.put",
             subject: new.name.as_str(),
@@ -122,6 +125,7 @@ impl Engine {
         }
         store::product::remove(&mut *tx, name.as_str()).await?;
         store::limit::remove(&mut *tx, &Key::Product(name.clone())).await?;
+        settings_moved(&mut tx, [&before]).await?;
         let (subject, product) = (name.as_str(), Some(name.as_str()));
         let act =
             Act { act: "product.remove", subject, product, before: Some(view(&before)), ..Act::default() };
@@ -264,6 +268,28 @@ pub async fn keep(
     let act = Act { act: "retention.set", subject: class.as_str(), before, after, ..Act::default() };
     append(&mut tx, by.into(), act).await?;
     tx.commit().await
+}
+
+/// Lets the pull requests of others be judged again where these products are, or were.
+async fn settings_moved<'p>(
+    tx: &mut Connection,
+    products: impl IntoIterator<Item = &'p Product>,
+) -> Result<(), Error> {
+    let places: BTreeSet<(String, &str)> = products.into_iter().map(place).collect();
+    for (repository, base_branch) in places {
+        judge::settings_moved(tx, &repository, base_branch).await?;
+    }
+    Ok(())
+}
+
+/// What a product wants of the pull requests of others, and where.
+fn theirs(product: &Product) -> (&[Setting], Wanted, (String, &str)) {
+    (&product.reviewers.0, product.wanted(), place(product))
+}
+
+/// The repository, of whose name letter case does not count, and the branch.
+fn place(product: &Product) -> (String, &str) {
+    (product.repository.to_ascii_lowercase(), &product.base_branch)
 }
 
 /// Writes the settings; `former` is the repository that the product had.

@@ -23,7 +23,8 @@ const ACTOR: &str = "webhook";
 
 impl Engine {
     /// Begins a run about an open pull request, if others opened it, a product judges what they open into this base, and no
-    /// run does so yet.
+    /// run does so yet. The run belongs to the first such product by name, whose money and limits it uses; which settings
+    /// it judges by is found by looking at what the change touches.
     pub(super) async fn judge_in(
         &self,
         tx: &mut Connection,
@@ -42,13 +43,14 @@ impl Engine {
         let found = Found {
             product: &product.name,
             repository: &product.repository,
+            names: &names,
             number,
             from_fork: opened.fork.is_some(),
             description: &opened.description,
         };
         // The row is locked from here on, so that no other webhook begins another run.
         let id = pull::keep(tx, found).await?;
-        let earlier = pull::judged(tx, id).await?;
+        let earlier = pull::judged(tx, &names, number).await?;
         if earlier.as_ref().is_some_and(|judged| !judged.needs_another(&opened.head)) {
             return Ok(false);
         }
@@ -68,6 +70,18 @@ impl Engine {
         let judged = pull::judge_again(tx, &names, branch, GAP).await?;
         Ok(usize::try_from(judged).unwrap_or(usize::MAX))
     }
+}
+
+/// Lets what is open in a repository into a branch be judged again, since the settings of a product there changed.
+pub(super) async fn settings_moved(
+    tx: &mut Connection,
+    repository: &str,
+    base_branch: &str,
+) -> Result<(), Error> {
+    let names =
+        repository::names(tx, None, repository).await?.into_iter().map(|it| it.name).collect::<Vec<_>>();
+    pull::judge_again(tx, &names, base_branch, GAP).await?;
+    Ok(())
 }
 
 /// The names that the repository of news has here.

@@ -28,8 +28,8 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
     catalog::{
-        amendment, api_key, audit, idempotency, product, pull, repository, requirement, schedule, scope,
-        session, sign_in, subscription, workflow,
+        amendment, api_key, audit, idempotency, judged_by, product, pull, repository, requirement, schedule,
+        scope, session, sign_in, subscription, workflow,
     },
     history::{
         assessment, budget, command, consent, conversation, delivery, effect, epilogue, event, notice,

@@ -52,19 +52,27 @@ impl Talk<'_> {
 
     /// Whose change it is, and what we have to do with it.
     async fn opening(&self) -> Result<String, Failure> {
-        let product = text::line(&self.brief.product);
+        let product = text::line(&self.brief.named());
         Ok(match &self.brief.owner {
             Owner::Us { requirement, .. } => {
                 let asked_by = requirement::requester(&self.factory.pool, *requirement).await?.name;
                 let asked_by = text::line(&asked_by);
                 format!("A change of Aspora, the code factory, for {product}; asked for by {asked_by}.")
             }
-            Owner::Others(theirs) => format!(
-                "A pull request of {}, judged by the policy of {product} at `{}`. Aspora changes nothing here unless a \
-                 person asks for it.",
-                text::line(theirs.author()),
-                text::line(&self.stored.spec.base_branch)
-            ),
+            Owner::Others(theirs) => {
+                let because = theirs.by.because();
+                let strictest = match because.is_empty() {
+                    true => String::new(),
+                    false => format!(" Of their settings the strictest count: {}.", because.join("; ")),
+                };
+                format!(
+                    "A pull request of {}, judged by the policy of {product} at `{}`.{} Aspora changes nothing here \
+                     unless a person asks for it.",
+                    text::line(theirs.author()),
+                    text::line(&self.stored.spec.base_branch),
+                    text::line(&strictest)
+                )
+            }
         })
     }
 

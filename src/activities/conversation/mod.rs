@@ -88,7 +88,7 @@ impl<'a> Talk<'a> {
             return Ok(None);
         }
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
-        let brief = Brief::read(&factory.pool, stored.spec.subject, &stored.spec.product).await?;
+        let brief = Brief::read(&factory.pool, &stored.spec).await?;
         Ok(brief.map(|brief| Self { factory, engine, repo, pull, stored, brief }))
     }
 

@@ -40,7 +40,9 @@ pub(in super::super) async fn call(
         return Ok(wait);
     }
     // A hold that was placed while this attempt ran: nothing is merged until it is released.
-    if let Some(hold) = hold::of(&at.factory.pool, &at.stored.spec.product, Queue::Github.as_str()).await? {
+    let concerned = std::iter::once(&at.stored.spec.product).chain(&at.brief.products);
+    let concerned: Vec<String> = concerned.cloned().collect();
+    if let Some(hold) = hold::of(&at.factory.pool, &concerned, Queue::Github.as_str()).await? {
         return Err(Failure::Snooze { until: HELD, why: format!("hold:{}", hold.scope) });
     }
     at.check_lease()?;
@@ -65,12 +67,13 @@ pub(in super::super) async fn call(
     }
 }
 
-/// The merge method: what the policy at the base names, and else the product's as it is now.
+/// The merge method: what the policy at the base names, and else the product's as it is now; of several products that a pull
+/// request is judged for, the first one's.
 async fn method(at: &Attempt<'_>, clearance: &Clearance) -> Result<MergeMethod, Failure> {
     if let Some(method) = clearance.merge_method() {
         return Ok(method);
     }
-    let product = product::get(&at.factory.pool, &at.stored.spec.product).await?;
+    let product = product::get(&at.factory.pool, &at.brief.products[0]).await?;
     product.map_or(Ok(MergeMethod::Merge), |product| product.merge_method.parse().map_err(Failure::last))
 }
 

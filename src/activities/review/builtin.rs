@@ -75,7 +75,7 @@ async fn prompt(
     let spec = context::text(subject.mirror, subject.base, context::SPEC).await?;
     let tier = at.progress().tier.map_or_else(|| "unknown".to_owned(), |tier| tier.to_string());
     let review = llm::Review {
-        product: &requirement.product,
+        product: &requirement.named(),
         title: &requirement.title,
         body: &requirement.body,
         said: &at.said().await?,

@@ -146,34 +146,35 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
 }
 
 impl Attempt<'_> {
-    /// Who reviews the product's pull requests now: those of the policy at the base as it was last fetched, else those of
-    /// the product.
+    /// Who reviews the pull request now: of each product that it is judged for, those of the policy at the base as it was
+    /// last fetched, else those of the product.
     pub(super) async fn reviewers(&self) -> Result<Vec<Reviewer>, Failure> {
-        let settings = match self.reviewers_of_policy().await? {
-            Some(settings) => settings,
+        let mirror = self.factory.workspaces.mirror(&self.repo);
+        let base = self.base(&mirror).await?;
+        let text = mirror.policy(&base).await?.unwrap_or_default();
+        // A policy that cannot be read names nobody; it holds the merge by itself.
+        let policy = Policy::parse(text.as_bytes()).ok();
+        let mut lists = Vec::new();
+        for product in &self.brief.products {
+            lists.push(self.reviewers_of(product, policy.as_ref()).await?);
+        }
+        Ok(reviewer::together(lists))
+    }
+
+    async fn reviewers_of(&self, product: &str, policy: Option<&Policy>) -> Result<Vec<Reviewer>, Failure> {
+        let name = product.parse().map_err(|_| Failure::unusable("the product's name is none"))?;
+        let settings = match policy.and_then(|policy| policy.reviewers(&name)) {
+            Some(settings) => settings.to_vec(),
             None => {
-                let product = product::get(&self.factory.pool, &self.stored.spec.product).await?;
+                let product = product::get(&self.factory.pool, product).await?;
                 product.map(|product| product.reviewers.0).unwrap_or_default()
             }
         };
         reviewer::check(&settings).map_err(|wrong| {
             let wrong: Vec<String> =
                 wrong.into_iter().map(|it| format!("/reviewers{}: {}", it.pointer, it.message)).collect();
-            Failure::unusable(format!("the product's reviewers cannot be used: {}", wrong.join("; ")))
+            Failure::unusable(format!("the reviewers of {product} cannot be used: {}", wrong.join("; ")))
         })
-    }
-}
-
-impl Attempt<'_> {
-    /// A policy that cannot be read names nobody; it holds the merge by itself.
-    async fn reviewers_of_policy(&self) -> Result<Option<Vec<reviewer::Setting>>, Failure> {
-        let mirror = self.factory.workspaces.mirror(&self.repo);
-        let base = self.base(&mirror).await?;
-        let text = mirror.policy(&base).await?.unwrap_or_default();
-        let product =
-            self.stored.spec.product.parse().map_err(|_| Failure::unusable("the product's name is none"))?;
-        let policy = Policy::parse(text.as_bytes()).ok();
-        Ok(policy.and_then(|policy| policy.reviewers(&product).map(<[_]>::to_vec)))
     }
 }
 

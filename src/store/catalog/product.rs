@@ -3,7 +3,7 @@
 use sqlx::types::Json;
 
 use crate::core::{
-    judging::Judging,
+    judging::{Judging, Wanted},
     merge_method::MergeMethod,
     requirement::{ProductName, RepoName},
     reviewer::Setting,
@@ -45,6 +45,26 @@ pub struct Product {
     pub tests_theirs: bool,
     /// Who says whether its tests pass: `ours` or `forge`; `None`: ours where it says how it is tested.
     pub tests: Option<String>,
+}
+
+impl Product {
+    /// Whether it judges the pull requests of others. The table admits no other words.
+    #[must_use]
+    pub fn judges(&self) -> Judging {
+        self.judging.parse().unwrap_or_default()
+    }
+
+    /// What it wants of the pull requests of others.
+    #[must_use]
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            judging: self.judges(),
+            merges: self.merges_theirs,
+            tests: self.tests_theirs,
+            check_deadline_minutes: self.check_deadline_minutes.and_then(|it| u32::try_from(it).ok()),
+            evidence_app: self.evidence_app.clone(),
+        }
+    }
 }
 
 /// How many pull requests of ours may be open in a repository at once, where its product does not say: more than people
@@ -289,6 +309,30 @@ pub async fn that_judges(
         base_branch
     )
     .fetch_optional(connection)
+    .await
+}
+
+/// The products of a repository with this base branch, sorted by name. Letter case does not count in the repository's name.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn registered(
+    executor: impl sqlx::PgExecutor<'_>,
+    repository: &str,
+    base_branch: &str,
+) -> Result<Vec<Product>> {
+    sqlx::query_as!(
+        Product,
+        r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
+                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
+                reviewers as "reviewers: _",
+                (select most from key_limit where key = 'product:' || name) as concurrency
+         from product
+         where lower(repository) = lower($1) and base_branch = $2 and removed_at is null order by name"#,
+        repository,
+        base_branch
+    )
+    .fetch_all(executor)
     .await
 }
 

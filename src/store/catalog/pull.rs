@@ -21,7 +21,7 @@ const TITLE_LIMIT: usize = 300;
 pub struct Row {
     /// The id, which its runs name.
     pub id: Uuid,
-    /// The product that it is judged for first.
+    /// The product whose run judges it.
     pub product: String,
     /// The repository, `owner/name`.
     pub repository: String,
@@ -39,17 +39,21 @@ pub struct Row {
     pub from_fork: bool,
     /// The head that a person asked to have merged.
     pub merge_head: Option<String>,
-    /// A look from before this time was made by an older policy.
+    /// A look from before this time was made by an older policy, or by other settings.
     pub stale_at: Option<DateTime<Utc>>,
+    /// The products that its head touches, as the last look found them; `None` before the first.
+    pub products: Option<Vec<String>>,
 }
 
 /// A pull request of which there may be no row yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Found<'a> {
-    /// The product that judges it.
+    /// The product whose run judges it.
     pub product: &'a str,
     /// The repository, as the product spells it.
     pub repository: &'a str,
+    /// All names that the repository has here.
+    pub names: &'a [String],
     /// Its number.
     pub number: i64,
     /// Whether its branch is in another repository.
@@ -58,11 +62,27 @@ pub struct Found<'a> {
     pub description: &'a Description,
 }
 
-/// The row of a pull request, made if there is none, and locked until the transaction ends.
+/// The row of a pull request, made if there is none, and locked until the transaction ends. Products may spell the repository
+/// in several ways; letter case does not count.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn keep(connection: &mut Connection, found: Found<'_>) -> Result<Uuid> {
+    let known = sqlx::query_scalar!(
+        "update pull set product = $1
+         where id = (select id from pull
+                     where lower(repository) in (select lower(name) from unnest($2::text[]) as its (name)) and number = $3
+                     order by created_at, id limit 1)
+         returning id",
+        found.product,
+        found.names,
+        found.number
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
     let Description { title, body, author_login, author_account } = cut(found.description);
     sqlx::query_scalar!(
         "insert into pull (id, product, repository, number, title, body, author_login, author_account, from_fork)
@@ -83,22 +103,52 @@ pub async fn keep(connection: &mut Connection, found: Found<'_>) -> Result<Uuid>
     .await
 }
 
-/// What is known of the last run about a pull request; `None` before the first.
+/// What is known of the run about a pull request that goes on, else of the last one; `None` before the first.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn judged(connection: &mut Connection, id: Uuid) -> Result<Option<Judged>> {
+pub async fn judged(connection: &mut Connection, names: &[String], number: i64) -> Result<Option<Judged>> {
     sqlx::query_as!(
         Judged,
         r#"select id as run, status <> 'ended' as "is_live!",
                   coalesce(state->'state'->>'name' = 'closed', false) or coalesce(ended_as = 'succeeded', false)
                       as "was_closed!",
                   state->'progress'->>'head' as head
-           from run where subject_id = $1 and subject_kind = 'pull' order by created_at desc, id desc limit 1"#,
-        id
+           from run
+           where subject_kind = 'pull' and repository = any($1) and pull = $2
+           order by status = 'ended', created_at desc, id desc limit 1"#,
+        names,
+        number
     )
     .fetch_optional(connection)
     .await
+}
+
+/// An older run that judges the same pull request and goes on: one was begun where products spelt the repository in several
+/// ways.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn judged_already(pool: &Pool, run: Uuid) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "select other.id
+         from run this
+         join run other on lower(other.repository) = lower(this.repository) and other.pull = this.pull
+         where this.id = $1 and other.subject_kind = 'pull' and other.status <> 'ended'
+               and (other.created_at, other.id) < (this.created_at, this.id)
+         order by other.created_at, other.id limit 1",
+        run
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Keeps which products the head of a pull request touches.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn touches(pool: &Pool, id: Uuid, products: &[String]) -> Result<()> {
+    sqlx::query!("update pull set products = $2 where id = $1", id, products).execute(pool).await.map(|_| ())
 }
 
 /// One pull request.
@@ -109,7 +159,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, id: Uuid) -> Result<Option
     sqlx::query_as!(
         Row,
         "select id, product, repository, number, title, body, author_login, author_account, from_fork, merge_head,
-                stale_at
+                stale_at, products
          from pull where id = $1",
         id
     )
@@ -171,7 +221,7 @@ pub async fn is_ours(
     .await
 }
 
-/// Lets all live runs about pull requests into this branch look again, since the policy there has changed: those that wait
+/// Lets all live runs about pull requests into this branch look again, since the policy there or settings changed: those that wait
 /// one after the other, `gap` apart, and those that work before they wait. How many there are.
 ///
 /// # Errors
@@ -283,6 +333,8 @@ pub struct Listed {
     pub reason: Option<String>,
     /// When it began.
     pub created_at: DateTime<Utc>,
+    /// The products that its head touches, as the last look found them; `None` before the first.
+    pub touched: Option<Vec<String>>,
 }
 
 /// Runs about pull requests, newest first.
@@ -294,7 +346,8 @@ pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<Listed>> {
         Listed,
         r#"select r.id as run_id, r.product, r.repository, p.number, p.title, p.author_login, r.status, r.ended_as,
                   r.state->'progress'->>'tier' as tier,
-                  coalesce(r.state->'state'->'park'->>'reason', r.state->'state'->>'reason') as reason, r.created_at
+                  coalesce(r.state->'state'->'park'->>'reason', r.state->'state'->>'reason') as reason, r.created_at,
+                  p.products as touched
            from run r join pull p on p.id = r.subject_id
            where r.subject_kind = 'pull' and ($1::text[] is null or r.product = any($1))
                  and ($2::text is null or r.status = $2 or r.ended_as = $2)

@@ -66,14 +66,14 @@ pub struct Counts {
     pub open: i64,
 }
 
-/// Records a decision, unless the last one of the run says the same of this head.
+/// Records a decision, unless the last one of the run for the product says the same of this head.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn record(pool: &Pool, new: &New<'_>) -> Result<()> {
     sqlx::query!(
-        "with last as (select head_sha, decision, sentence from shadow_decision where run_id = $1
-                       order by id desc limit 1)
+        "with last as (select head_sha, decision, sentence from shadow_decision
+                       where run_id = $1 and product = $2 order by id desc limit 1)
          insert into shadow_decision (run_id, product, repository, pull, head_sha, tier, decision, sentence)
          select $1, $2, $3, $4, $5, $6, $7, $8
          where not exists (select from last where (head_sha, decision, sentence) = ($5, $7, $8))",

@@ -96,16 +96,17 @@ pub async fn list(pool: &Pool) -> Result<Vec<Hold>> {
         .await
 }
 
-/// The oldest hold of everything, of this product or of this queue.
+/// The oldest hold of everything, of one of these products or of this queue.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn of(pool: &Pool, product: &str, queue: &str) -> Result<Option<Hold>> {
+pub async fn of(pool: &Pool, products: &[String], queue: &str) -> Result<Option<Hold>> {
     sqlx::query_as!(
         Hold,
         "select scope, reason, held_by as by, since from hold
-         where scope in ('all', 'product:' || $1, 'queue:' || $2) order by since limit 1",
-        product,
+         where scope in ('all', 'queue:' || $2) or scope in (select 'product:' || name from unnest($1::text[]) as its (name))
+         order by since limit 1",
+        products,
         queue
     )
     .fetch_optional(pool)

@@ -33,6 +33,7 @@ mod findings;
 mod judged;
 mod judged_cost;
 mod judged_others;
+mod judged_products;
 mod judgement;
 mod limits;
 mod merging;

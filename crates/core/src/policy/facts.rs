@@ -393,7 +393,8 @@ impl Facts {
     }
 
     /// Everything that the merge changes on the base, whether the head's own listing names it or not.
-    pub(super) fn whole_change(&self) -> Change {
+    #[must_use]
+    pub fn whole_change(&self) -> Change {
         let beyond = self.merge.iter().flat_map(|merge| &merge.beyond.files);
         Change { files: self.change.files.iter().chain(beyond).cloned().collect() }
     }

@@ -45,16 +45,18 @@ impl ProductFile {
         self.builds.get(&None).or_else(|| self.builds.get(&Some(product.clone())))
     }
 
-    /// Whether a change of these paths touches a product: a file in its folder, or one that is in no product's folder. A
-    /// product that the file does not name has no folder, so that every change touches it.
-    pub fn touches<'p>(
-        &self,
-        product: &ProductName,
-        mut paths: impl Iterator<Item = &'p str>,
-    ) -> bool {
-        let Some(build) = self.of(product) else { return true };
-        let is_shared = |path: &str| !self.builds.values().any(|it| it.holds(path));
-        paths.any(|path| build.holds(path) || is_shared(path))
+    /// Of these products, those that a change of these paths touches: it has a file in their folder, or one that is in the
+    /// folder of none of them, which touches them all. A product that the file does not name has no folder of its own, so
+    /// that every change touches it.
+    #[must_use]
+    pub fn touched<'n>(&self, among: &'n [ProductName], paths: &[&str]) -> Vec<&'n ProductName> {
+        let holds = |name: &ProductName, path: &str| self.of(name).is_some_and(|build| build.holds(path));
+        let is_shared = |path: &&str| !among.iter().any(|name| holds(name, path));
+        let touches_all = paths.iter().any(is_shared);
+        let is_touched = |name: &&ProductName| {
+            touches_all || self.of(name).is_none() || paths.iter().any(|path| holds(name, path))
+        };
+        among.iter().filter(is_touched).collect()
     }
 
     /// Each product with its build, in the order of names; without a name where the repository holds one product.

@@ -4,6 +4,7 @@ use super::{
     Build, Coverage, DependencyRule, Limits, ProductFile, Service, TestsBy, Toolchain,
     detect::{Fetched, detect, folders, propose, wanted},
 };
+use crate::requirement::ProductName;
 
 fn parse(text: &str) -> ProductFile {
     ProductFile::parse(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -353,20 +354,23 @@ fn a_change_touches_the_products_whose_folder_it_is_in_and_all_by_a_file_outside
         "[product.api]\nroot = 'services/api'\ntest = 'a'\n[product.site]\nroot = 'web/site'\ntest = 'b'\n\
          [product.web]\nroot = 'web'\ntests = 'forge'\n",
     );
-    let check = |paths: &[&str], expected: &[&str]| {
-        let touched: Vec<&str> = ["api", "nowhere", "site", "web"]
-            .into_iter()
-            .filter(|name| file.touches(&name.parse().unwrap(), paths.iter().copied()))
-            .collect();
-        assert_eq!(touched, expected, "{paths:?}");
+    let check = |among: &str, paths: &[&str], expected: &str| {
+        let among: Vec<ProductName> = among.split(' ').map(|name| name.parse().unwrap()).collect();
+        let touched: Vec<&str> = file.touched(&among, paths).into_iter().map(ProductName::as_str).collect();
+        assert_eq!(touched.join(" "), expected, "{paths:?}");
     };
-    check(&["services/api/main.py"], &["api", "nowhere"]);
-    check(&["web/index.html"], &["nowhere", "web"]);
-    check(&["web/site/index.html"], &["nowhere", "site", "web"]);
-    check(&["services/api/main.py", "web/index.html"], &["api", "nowhere", "web"]);
-    check(&["services/apis/main.py"], &["api", "nowhere", "site", "web"]);
-    check(&["README.md", "web/index.html"], &["api", "nowhere", "site", "web"]);
-    check(&[], &["nowhere"]);
+    check("api site web", &["services/api/main.py"], "api");
+    check("api site web", &["web/index.html"], "web");
+    check("api site web", &["web/site/index.html"], "site web");
+    check("api site web", &["services/api/main.py", "web/index.html"], "api web");
+    check("api site web", &["services/apis/main.py"], "api site web");
+    check("api site web", &["README.md", "web/index.html"], "api site web");
+    check("api site web", &[], "");
+    // What is in the folder of another product belongs to none of these.
+    check("api site", &["web/index.html"], "api site");
+    check("api nowhere", &["services/api/main.py"], "api nowhere");
+    check("api nowhere", &[], "nowhere");
     let single = parse("root = 'lib'\ntest = 'true'\n");
-    assert!(single.touches(&"any".parse().unwrap(), ["docs/index.md"].into_iter()));
+    let any = ["any".parse().unwrap()];
+    assert_eq!(single.touched(&any, &["docs/index.md"]), [&any[0]], "the only product is touched by all");
 }

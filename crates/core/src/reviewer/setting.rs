@@ -202,7 +202,9 @@ impl Reviewer {
 pub fn together(lists: impl IntoIterator<Item = Vec<Reviewer>>) -> Vec<Reviewer> {
     let mut all: Vec<Reviewer> = Vec::new();
     for reviewer in lists.into_iter().flatten() {
-        if let Some(known) = all.iter_mut().find(|known| known.kind == reviewer.kind && known.maker.is(&reviewer.maker)) {
+        if let Some(known) =
+            all.iter_mut().find(|known| known.kind == reviewer.kind && known.maker.is(&reviewer.maker))
+        {
             known.mode = if known.is_blocking() { known.mode } else { reviewer.mode };
             known.timeout_minutes = known.timeout_minutes.min(reviewer.timeout_minutes);
             known.fallback &= reviewer.fallback;

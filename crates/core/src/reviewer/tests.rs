@@ -247,7 +247,9 @@ fn the_reviewers_of_several_products_are_all_of_them_each_as_strict_as_the_stric
     }
     let look = |lists: [&Vec<Reviewer>; 2]| -> Vec<(String, bool, u32, bool)> {
         let all = together(lists.map(Clone::clone));
-        all.into_iter().map(|it| (it.name.clone(), it.is_blocking(), it.timeout_minutes, it.fallback)).collect()
+        all.into_iter()
+            .map(|it| (it.name.clone(), it.is_blocking(), it.timeout_minutes, it.fallback))
+            .collect()
     };
     let row = |name: &str, timeout| (name.to_owned(), true, timeout, false);
     assert_eq!(look([&none, &strict]), [row("builtin", 0), row("coderabbit", 10)]);
