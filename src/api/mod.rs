@@ -63,7 +63,7 @@ pub use policy::{
 };
 pub use problem::{Fault, Problem};
 pub use product::{NewProposal, Product, ProductChanges, Proposal, Reviewer};
-pub use pull::{JudgedPull, JudgedPulls};
+pub use pull::{JudgedBy, JudgedPull, JudgedPulls};
 pub use question::{NewAnswer, NewAnswers, QuestionRound, Questions};
 pub use requirement::{Accepted, NewRequester, NewRequirement, Requirement, Requirements};
 pub use run::{Paused, Progress, Run, Spent, Why};

@@ -34,7 +34,11 @@ pub struct Run {
     /// The login of who opened the pull request, if others did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
-    /// The product.
+    /// By which products' settings the pull request is judged, if others opened it; only in the answer of `GET
+    /// /api/v1/runs/{id}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged_by: Option<super::JudgedBy>,
+    /// The product that the run belongs to.
     pub product: String,
     /// The repository, `owner/name`.
     pub repository: String,
@@ -175,6 +179,7 @@ impl Run {
             requirement_id,
             title: None,
             author: None,
+            judged_by: None,
             product: spec.product.clone(),
             repository: spec.repository.clone(),
             base_branch: spec.base_branch.clone(),

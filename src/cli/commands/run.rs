@@ -284,6 +284,7 @@ fn page(run: &Run) -> String {
     row("run", Some(&run.id.to_string()));
     row("title", run.title.as_deref());
     row("opened by", run.author.as_deref());
+    row("judged", run.judged_by.as_ref().map(api::JudgedBy::sentence).as_deref());
     row("requirement", run.requirement_id.map(|id| id.to_string()).as_deref());
     row("product", Some(&format!("{} ({}, into {})", run.product, run.repository, run.base_branch)));
     row("branch", Some(&run.branch));

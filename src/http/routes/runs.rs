@@ -1,5 +1,7 @@
 //! One run: its state, why it is in it, and what it has done.
 
+use std::fmt::Debug;
+
 use axum::{
     Json,
     extract::State,
@@ -11,7 +13,7 @@ use uuid::Uuid;
 
 use super::responses::NotFound;
 use crate::{
-    api::{Action, Assessment, Attempt, Budget, Diff, Effect, Run, TestRun, Why},
+    api::{Action, Assessment, Attempt, Budget, Diff, Effect, JudgedBy, Run, TestRun, Why},
     core::{budget::Scope, opinion::Opinion, subject::Subject},
     http::{
         AppState,
@@ -51,13 +53,12 @@ pub(super) async fn show(
     let actions = Action::of(&offer, caller.principal(), said.iter().any(is_theirs));
     let accounts = store::budget::accounts(pool, id, &stored.spec.product).await?;
     let budget = Budget::of(&accounts, Scope::Run);
-    let tag = tag(&stored, spent.calls, &budget, &actions);
+    let view = about(pool, &stored, Run::new(&stored, spent, &app.settings.forge_url)).await?;
+    let tag = tag(&stored, spent.calls, &budget, &(&actions, &view.judged_by));
     let mut response = if is_known(&headers, &tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let view = Run::new(&stored, spent, &app.settings.forge_url);
-        let (title, author) = about(pool, &stored).await?;
-        Json(Run { budget: Some(budget), actions: Some(actions), title, author, ..view }).into_response()
+        Json(Run { budget: Some(budget), actions: Some(actions), ..view }).into_response()
     };
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         response.headers_mut().insert(header::ETAG, tag);
@@ -65,14 +66,24 @@ pub(super) async fn show(
     Ok(response)
 }
 
-/// The title of what a run is about, and who opened the pull request if others did.
-async fn about(pool: &Pool, stored: &StoredRun) -> Result<(Option<String>, Option<String>), Error> {
-    Ok(match stored.spec.subject {
-        Subject::Requirement(id) => (store::requirement::get(pool, id).await?.map(|row| row.title), None),
-        Subject::Pull(id) => {
-            store::pull::get(pool, id).await?.map_or((None, None), |row| (Some(row.title), row.author_login))
+/// The view with what the run is about: its title, and of a pull request that others opened, by whom and how it is judged.
+async fn about(pool: &Pool, stored: &StoredRun, view: Run) -> Result<Run, Error> {
+    let id = match stored.spec.subject {
+        Subject::Requirement(id) => {
+            let title = store::requirement::get(pool, id).await?.map(|row| row.title);
+            return Ok(Run { title, ..view });
         }
-    })
+        Subject::Pull(id) => id,
+    };
+    let Some(row) = store::pull::get(pool, id).await? else { return Ok(view) };
+    let by = judged_by(pool, stored, &row).await?;
+    Ok(Run { title: Some(row.title), author: row.author_login, judged_by: Some(by), ..view })
+}
+
+/// By which products' settings a pull request is judged now.
+async fn judged_by(pool: &Pool, stored: &StoredRun, row: &store::pull::Row) -> Result<JudgedBy, Error> {
+    let (repository, base) = (&stored.spec.repository, &stored.spec.base_branch);
+    Ok((&store::judged_by::read(pool, repository, base, row.products.as_deref()).await?).into())
 }
 
 /// The one reason why a run is in its state.
@@ -194,8 +205,9 @@ async fn missing(pool: &Pool, id: Uuid) -> Result<Error, Error> {
     })
 }
 
-/// Spend, budget and what the caller can do are part of it, since they change within a step while the version does not.
-fn tag(stored: &StoredRun, calls: i64, budget: &Budget, actions: &[Action]) -> String {
+/// Spend, budget, and the rest, what the caller can do and how a pull request is judged, are part of it, since they change
+/// within a step while the version does not.
+fn tag(stored: &StoredRun, calls: i64, budget: &Budget, rest: &impl Debug) -> String {
     let limit = |limit: Option<u64>| limit.map(|limit| limit.to_string()).unwrap_or_default();
     format!(
         "\"{}-{calls}-{}-{}-{}-{}-{}\"",
@@ -204,7 +216,7 @@ fn tag(stored: &StoredRun, calls: i64, budget: &Budget, actions: &[Action]) -> S
         budget.reserved_tokens,
         limit(budget.tokens),
         limit(budget.micro_dollars),
-        hex::encode(&Sha256::digest(format!("{actions:?}"))[..4])
+        hex::encode(&Sha256::digest(format!("{rest:?}"))[..4])
     )
 }
 

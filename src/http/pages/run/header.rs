@@ -40,7 +40,7 @@ pub(super) fn panel(view: &View) -> Markup {
             @if let Some(parent) = spec.parent {
                 div { dt { "Forked from" } dd { a href={ "/runs/" (parent) } { code.id { (parent) } } } }
             }
-            @if let About::Pull(pull) = &view.about {
+            @if let About::Pull(pull, _) = &view.about {
                 div { dt { "Opened by" } dd { (pull.author_login.as_deref().unwrap_or("ghost")) } }
                 @if pull.from_fork { div { dt { "Branch" } dd { "in another repository: " code { (spec.branch) } } } }
             }

@@ -44,7 +44,7 @@ use super::{
     words,
 };
 use crate::{
-    api::Fact,
+    api::{Fact, JudgedBy},
     core::{access::Right, run::State as RunState, why::Cause, words::counted, workflow::End},
 };
 
@@ -188,16 +188,22 @@ fn changes(view: &View, wanted: &Wanted) -> Markup {
 fn wanted(view: &View) -> Markup {
     match &view.about {
         About::Requirement(wanted) => requirement(view, wanted),
-        About::Pull(pull) => html! {
+        About::Pull(pull, by) => html! {
             section {
                 h2 { "Pull request" }
-                p.muted {
-                    "#" (pull.number) " of " (pull.author_login.as_deref().unwrap_or("ghost"))
-                    ", judged by the policy of " (view.stored.spec.product)
-                }
+                p.muted { "#" (pull.number) " of " (pull.author_login.as_deref().unwrap_or("ghost")) }
+                p #judged-by { (judged(by)) }
                 @if view.caller.may(Right::ReadPayload) { pre.text { (pull.body) } }
             }
         },
+    }
+}
+
+/// By which products' settings a pull request is judged, and what makes them strict.
+fn judged(by: &JudgedBy) -> String {
+    match by.products.is_empty() {
+        true => format!("It is {}.", by.sentence()),
+        false => format!("It is judged {}.", by.sentence()),
     }
 }
 

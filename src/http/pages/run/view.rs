@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::{Problem, panel::Have, words};
 use crate::{
-    api::TestRun,
+    api::{JudgedBy, TestRun},
     core::{
         access::Right,
         budget::Account,
@@ -21,7 +21,7 @@ use crate::{
     store::{
         self, Pool,
         amendment::{self, Links},
-        assessment, attempt, audit, budget, consent, effect, event, opinion, pull,
+        assessment, attempt, audit, budget, consent, effect, event, judged_by, opinion, pull,
         question::{self, Round},
         requirement, review,
         run::StoredRun,
@@ -87,8 +87,8 @@ pub(super) struct View {
 pub(super) enum About {
     /// A requirement.
     Requirement(Box<Wanted>),
-    /// A pull request that others opened.
-    Pull(pull::Row),
+    /// A pull request that others opened, and by which products' settings it is judged now.
+    Pull(Box<pull::Row>, JudgedBy),
 }
 
 /// A requirement, and those beside it.
@@ -105,7 +105,12 @@ pub(super) struct Wanted {
 impl About {
     async fn load(pool: &Pool, stored: &StoredRun) -> Result<Option<Self>, Problem> {
         let id = match stored.spec.subject {
-            Subject::Pull(id) => return Ok(pull::get(pool, id).await?.map(Self::Pull)),
+            Subject::Pull(id) => {
+                let Some(row) = pull::get(pool, id).await? else { return Ok(None) };
+                let (repository, base) = (&stored.spec.repository, &stored.spec.base_branch);
+                let by = judged_by::read(pool, repository, base, row.products.as_deref()).await?;
+                return Ok(Some(Self::Pull(Box::new(row), JudgedBy::from(&by))));
+            }
             Subject::Requirement(id) => id,
         };
         let Some(row) = requirement::get(pool, id).await? else { return Ok(None) };
@@ -124,7 +129,7 @@ impl About {
     pub(super) fn title(&self) -> &str {
         match self {
             Self::Requirement(wanted) => &wanted.row.title,
-            Self::Pull(pull) => &pull.title,
+            Self::Pull(pull, _) => &pull.title,
         }
     }
 }
