@@ -38,7 +38,7 @@ pub(super) enum Owner {
         edition: i32,
     },
     /// Of others.
-    Others(Theirs),
+    Others(Box<Theirs>),
 }
 
 /// A pull request that others opened, and what the products that it touches want of it.
@@ -75,7 +75,7 @@ impl Brief {
         if products.is_empty() {
             products.push(spec.product.clone());
         }
-        Ok(Some(Self { products, title, body, owner: Owner::Others(Theirs { pull: row, by }) }))
+        Ok(Some(Self { products, title, body, owner: Owner::Others(Box::new(Theirs { pull: row, by })) }))
     }
 
     /// The products, as comments name them.
@@ -100,7 +100,7 @@ impl Brief {
     }
 
     /// The pull request that others opened.
-    pub(super) const fn theirs(&self) -> Option<&Theirs> {
+    pub(super) fn theirs(&self) -> Option<&Theirs> {
         match &self.owner {
             Owner::Us { .. } => None,
             Owner::Others(theirs) => Some(theirs),

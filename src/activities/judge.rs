@@ -173,10 +173,8 @@ async fn next(
         let note = format!("the policy asks for a review of {}", facts.head.short());
         return Ok(Next::Step(Outcome::Unreviewed, note));
     }
-    if let Decision::Clear = assessment.decision() {
-        if theirs.is_merged_by_us(&facts.head) {
-            return Ok(Next::Step(Outcome::Cleared, assessment.sentence()));
-        }
+    if *assessment.decision() == Decision::Clear && theirs.is_merged_by_us(&facts.head) {
+        return Ok(Next::Step(Outcome::Cleared, assessment.sentence()));
     }
     if is_shown {
         at.rerun_checks(assessment).await?;

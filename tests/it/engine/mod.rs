@@ -11,6 +11,7 @@ mod controls;
 mod failures;
 mod group_commit;
 mod holds;
+mod judging;
 mod limits;
 mod moves;
 mod offers;
