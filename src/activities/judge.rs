@@ -8,7 +8,7 @@ use super::{
     brief::Theirs,
     facts, merging, quiet,
     verdict::park,
-    wait::{wait_for_people, wait_for_push},
+    wait::{wait, wait_for_people, wait_for_push},
 };
 use crate::{
     core::{
@@ -116,13 +116,17 @@ async fn excused(
         );
         return Ok(answer_with(Outcome::Closed, note, progress));
     }
-    // A check belongs to a commit: it would be that of another pull request too.
-    if theirs.by.anywhere == Judging::On && at.siblings(pull).await?.is_empty() {
+    let reason = format!("a push that touches a product which judges it; it touches only {touched}");
+    if theirs.by.anywhere == Judging::On {
+        // A check belongs to a commit: it would be that of another pull request too.
+        if let Some(sibling) = at.siblings(pull).await?.first() {
+            let reason = format!("{reason}, and #{sibling} has the same head, so that no check says so");
+            return Ok(with_progress(wait(at, reason), progress));
+        }
         let title =
             format!("not judged: it touches only {touched}, where the pull requests of others are not");
         at.report_excused(&head, &title).await?;
     }
-    let reason = format!("a push that touches a product which judges it; it touches only {touched}");
     Ok(with_progress(wait_for_push(at, reason), progress))
 }
 
@@ -179,7 +183,7 @@ async fn next(
     if is_shown {
         at.rerun_checks(assessment).await?;
     }
-    Ok(Next::Wait(Box::new(wait(at, theirs, assessment))))
+    Ok(Next::Wait(Box::new(wait_for_next(at, theirs, assessment))))
 }
 
 /// Whether a review is to be paid for: the policy lists it, there is none, and this head may pass with it. One that is behind
@@ -196,7 +200,7 @@ async fn is_fix_asked(at: &Attempt<'_>) -> Result<bool, Failure> {
 }
 
 /// The wait for what the people of the pull request, or its checks, do next.
-fn wait(at: &Attempt<'_>, theirs: &Theirs, assessment: &Assessment) -> Reply {
+fn wait_for_next(at: &Attempt<'_>, theirs: &Theirs, assessment: &Assessment) -> Reply {
     let author = theirs.author();
     let reason = match assessment.decision() {
         Decision::Waiting { .. } => return park(at, assessment),

@@ -2,7 +2,7 @@
 //! touches, and by the strictest of them.
 
 use aspora::{
-    core::{judging::Judging, policy::POLICY_PATH},
+    core::{hold::Scope, judging::Judging, policy::POLICY_PATH, reason::Reason},
     store::{product, shadow},
 };
 use serde_json::{Value, json};
@@ -162,6 +162,51 @@ async fn a_change_of_a_product_that_judges_none_is_let_through_until_it_touches_
     assert_eq!(world.run_to_end(run).await, "closed");
     assert_eq!(world.run(run).await.run.progress.unjudged, None);
     assert!(world.reason(run).await.contains("it touched only wealth"), "{}", world.reason(run).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_judged_has_no_check_while_another_pull_request_shares_the_head() {
+    let world = world(SHOWN, NOTHING, true).await;
+    let (name, repository) = ("other".parse().unwrap(), REPO.parse().unwrap());
+    product::put(&world.pool, &name, &repository, "release", &[]).await.unwrap();
+    world.push_as("asha", "release", "notes/release.md", "One.\n").await;
+    world.push_as("asha", "change", "lib/one.py", "ONE = 1\n").await;
+    let sibling = world.twin.open_pull_into("asha", REPO, ("change", "release"), "The same").await.unwrap();
+    let pull = world.twin.open_pull_as("asha", REPO, "change", "A change").await.unwrap();
+    let run = world.judge_of(pull).await;
+    world.until_waiting_for(run, &format!("#{sibling} has the same head")).await;
+    let head = world.head_of(pull);
+    assert!(
+        world.twin.check_runs(REPO).iter().all(|it| it.head_sha != head || it.name != "risk-policy-gate")
+    );
+    world.twin.close_pull("asha", REPO, sibling).await.unwrap();
+    world.until_gate(&head, Some("neutral")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_product_that_is_touched_holds_the_merge_and_settings_that_change_meanwhile_prevent_it() {
+    let merging = (Judging::On, true, false);
+    let world = world(merging, merging, false).await;
+    let scope: Scope = "product:wealth".parse().unwrap();
+    let reason: Reason = "a freeze".parse().unwrap();
+    world.engine.hold(&scope, "asha", &reason).await.unwrap();
+    let pull = world.opens("asha", "lib/one.py", "ONE = 1\n").await;
+    let run = world.judge_of(pull).await;
+    world.until_waiting_for(run, "CI Pipeline").await;
+    world.pass_checks(&world.head_of(pull)).await;
+    world.until_gate(&world.head_of(pull), Some("success")).await;
+    let held = "select coalesce(max(delayed_by), '') from job where step = 'merge'";
+    let is_held = async || -> bool {
+        sqlx::query_scalar::<_, String>(held).fetch_one(&world.pool).await.unwrap() == "hold:product:wealth"
+    };
+    world.eventually("the merge of admin's run is held", is_held).await;
+    product::judge_theirs(&world.pool, &"wealth".parse().unwrap(), Judging::On, (false, false))
+        .await
+        .unwrap();
+    world.engine.release(&scope, None, "asha").await.unwrap();
+    world.skip_back_off(run, std::time::Duration::from_secs(60)).await;
+    world.until_waiting_for(run, "asha or anybody else who may to merge it").await;
+    assert_eq!(world.merges(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
