@@ -218,6 +218,10 @@ async fn settings_that_change_let_what_is_open_be_judged_again() {
     let change = json!({"judging": "on"});
     let (status, said) = world.call("PATCH", "products/wealth", Some(change)).await;
     assert_eq!(status, 200, "{said}");
+    // Else the next listing of the repository would be the first to notice.
+    let is_stale =
+        sqlx::query_scalar::<_, bool>("select stale_at is not null from pull").fetch_one(&world.pool).await;
+    assert!(is_stale.unwrap(), "the run looks at once");
     world.until_gate(&world.head_of(pull), Some("success")).await;
     assert_eq!(world.judged_by(run).await["products"], json!(["wealth"]));
 }
