@@ -16,6 +16,7 @@ mod control;
 pub mod cron;
 pub mod dependency;
 pub mod edit;
+pub mod evidence;
 pub mod finding;
 mod glob;
 pub mod harness;
