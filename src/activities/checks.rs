@@ -12,8 +12,8 @@ use crate::{
     core::{
         judging::Wanted,
         policy::{
-            App, BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, Facts, GATE_CHECK, Person, Phase,
-            REVIEW_CHECK, Rerun, WorkflowRun, remember,
+            App, BaseReports, CheckFact, CheckStatus, Ci, CommitStatus, EVIDENCE_CHECK, Facts, GATE_CHECK,
+            Person, Phase, REVIEW_CHECK, Rerun, WorkflowRun, remember,
         },
         sha::Sha,
     },
@@ -256,7 +256,7 @@ fn workflow_run(run: github::WorkflowRun) -> WorkflowRun {
 
 fn status_fact(status: github::CommitStatus, us: &Account) -> CommitStatus {
     let is_ours = status.creator.as_ref().is_some_and(|by| by.id == us.id)
-        && [GATE_CHECK, REVIEW_CHECK].contains(&&*status.context);
+        && [GATE_CHECK, REVIEW_CHECK, EVIDENCE_CHECK].contains(&&*status.context);
     CommitStatus {
         context: status.context,
         id: status.id,

@@ -8,14 +8,15 @@ use crate::{
     core::{
         opinion::Opinion,
         policy::{
-            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, Decision, EDITION, Facts,
-            Permission, Person, Phase, PullFact, Requester, Review, Via, judge, preflight,
+            Approval, ApprovalState, Assessment, CHECK_DEADLINE_MINUTES, Captured, Decision, EDITION,
+            EvidenceFacts, Facts, Permission, Person, Phase, PullFact, Requester, Review, Via, judge,
+            preflight,
         },
         requirement::ProductName,
         sha::Sha,
     },
     github::{self, Account, Kind, Pull},
-    store::{self, amendment, api_key, assessment, opinion, product, requirement, review},
+    store::{self, amendment, api_key, assessment, evidence, opinion, product, requirement, review},
     workspace::Mirror,
 };
 
@@ -129,6 +130,7 @@ impl Attempt<'_> {
             head: head.clone(),
             own_tests: None,
             tests,
+            evidence: Some(self.evidence_of(head).await?),
         })
     }
 
@@ -190,6 +192,13 @@ impl Attempt<'_> {
             failed: review.failed,
             findings: review::findings_of_head(pool, run, head).await?,
         }))
+    }
+
+    /// The newest browser evidence of a head.
+    async fn evidence_of(&self, head: &Sha) -> Result<EvidenceFacts, Failure> {
+        let newest = evidence::newest(&self.factory.pool, self.lease.run, head).await?;
+        let newest = newest.map(|row| Captured { arrived_at: row.arrived_at, evidence: row.found.0 });
+        Ok(EvidenceFacts { newest })
     }
 
     async fn approvals(&self, reviews: &[github::Review]) -> Result<Vec<Approval>, Failure> {

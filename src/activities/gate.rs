@@ -27,7 +27,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         Decision::Stopped { .. } => Outcome::Stopped,
     };
     if outcome != Outcome::Closed {
-        at.report_gate(&assessment).await?;
+        at.report_gate(&facts, &assessment).await?;
     }
     at.left_to_people(&assessment, pull.number).await?;
     // The base's policy is broken, or the dependencies wait for a person: no review is paid for before that is settled.

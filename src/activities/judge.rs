@@ -79,7 +79,7 @@ async fn judged(at: &Attempt<'_>, pull: &Pull, facts: &Facts) -> Result<Reply, F
         return Ok(over);
     }
     note_shadow(at, theirs, &assessment).await?;
-    at.report_gate(&assessment).await?;
+    at.report_gate(facts, &assessment).await?;
     Ok(match next(at, theirs, facts, &assessment).await? {
         Next::Step(outcome, note) => answer_with(outcome, note, progress),
         Next::Wait(wait) => {

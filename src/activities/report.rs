@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     core::{
+        evidence::Verified,
         policy::{
-            Assessment, CheckRow, CheckState, Conclusion, Decision, EVIDENCE_CHECK, GATE_CHECK, Phase,
-            REVIEW_CHECK,
+            Assessment, CheckRow, CheckState, Conclusion, Decision, EVIDENCE_CHECK, EvidenceReport, Facts,
+            GATE_CHECK, Phase, REVIEW_CHECK, evidence_report,
         },
         sha::Sha,
     },
@@ -24,8 +25,8 @@ use crate::{
 };
 
 impl Attempt<'_> {
-    /// Shows the assessment as the gate's check run on its head.
-    pub(super) async fn report_gate(&self, assessment: &Assessment) -> Result<(), Failure> {
+    /// Shows the assessment as the gate's check run on its head, and what came of the evidence as another.
+    pub(super) async fn report_gate(&self, facts: &Facts, assessment: &Assessment) -> Result<(), Failure> {
         let output = CheckOutput {
             title: assessment.sentence(),
             summary: assessment.to_markdown(),
@@ -36,9 +37,21 @@ impl Attempt<'_> {
         self.report(GATE_CHECK, assessment.head(), update).await?;
         let is_waived = |row: &CheckRow| row.name == EVIDENCE_CHECK && row.state == CheckState::NotApplicable;
         if assessment.checks().iter().any(is_waived) {
-            self.waive_evidence(assessment.head()).await?;
+            return self.waive_evidence(assessment.head()).await;
         }
-        Ok(())
+        self.report_evidence(facts).await
+    }
+
+    /// Shows what came of the evidence of a head as our check run on it, where we report that check.
+    async fn report_evidence(&self, facts: &Facts) -> Result<(), Failure> {
+        let Some(EvidenceReport { conclusion, title, verified }) = evidence_report(facts) else {
+            return Ok(());
+        };
+        let summary = verified.map_or_else(|| title.clone(), |verified| summary(&verified));
+        let summary = format!("{summary}\n\n{}", self.url());
+        let output = CheckOutput { title, summary, text: String::new() };
+        let update = CheckUpdate { conclusion, output, buttons: Vec::new() };
+        self.report(EVIDENCE_CHECK, &facts.head, update).await
     }
 
     /// Shows, where other pull requests into the base are shown a verdict, that this head is not judged: a check that the
@@ -175,6 +188,14 @@ pub(super) fn conclusion(assessment: &Assessment) -> Option<Conclusion> {
 pub(super) fn digest(update: &CheckUpdate) -> String {
     let content = format!("{:?}\0{}\0{}", update.conclusion, update.output.title, update.output.summary);
     hex::encode(&Sha256::digest(content)[..6])
+}
+
+/// Each flow and what is wrong with it, as a list of Markdown in which what others wrote is code.
+fn summary(verified: &Verified) -> String {
+    let held = verified.flows.iter().filter(|flow| flow.is_verified());
+    let held = held.map(|flow| format!("- `{}`: verified", flow.flow));
+    let faults = verified.faults().into_iter().map(|fault| format!("- `{}`", fault.text.replace('`', "'")));
+    held.chain(faults).collect::<Vec<_>>().join("\n")
 }
 
 fn reported(run: &CheckRun) -> Reported {

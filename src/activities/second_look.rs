@@ -98,7 +98,7 @@ async fn confirmed(
         return Ok(Err(moved(cleared.head(), &facts.head)));
     }
     let Some(clearance) = assessment.clearance() else {
-        at.report_gate(assessment).await?;
+        at.report_gate(facts, assessment).await?;
         return Ok(Err(no_longer_clear(facts, assessment)));
     };
     if clearance.policy_digest() != cleared.policy_digest() {

@@ -26,7 +26,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     }
     let closed = matches!(assessment.decision(), Decision::Stopped { reason: Stop::Closed | Stop::Merged });
     if !closed {
-        at.report_gate(&assessment).await?;
+        at.report_gate(&facts, &assessment).await?;
         if facts.head != head {
             return Ok(moved(&head, &facts.head));
         }

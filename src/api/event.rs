@@ -6,7 +6,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::Progress;
-use crate::{core::run, store::event};
+use crate::{
+    core::{policy::Conclusion, run},
+    store::event,
+};
 
 /// An event in a run's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -223,6 +226,17 @@ pub enum Fact {
         /// Why; empty if no reason was given.
         reason: String,
     },
+    /// Browser evidence of a head came.
+    EvidenceRecorded {
+        /// The head that it is about.
+        head: String,
+        /// `success` or `failure`, under the policy of the base as it was then.
+        conclusion: String,
+        /// The flows that came.
+        flows: Vec<String>,
+        /// What is wrong, one sentence each, the first few.
+        faults: Vec<String>,
+    },
     /// The pull request was merged, closed or reopened after the run had ended.
     PullChanged {
         /// `open`, `closed` or `merged`.
@@ -314,6 +328,12 @@ impl From<run::Event> for Fact {
                 via: via.as_str().to_owned(),
                 reason,
             },
+            run::Event::EvidenceRecorded { head, conclusion, flows, faults } => Self::EvidenceRecorded {
+                head: head.to_string(),
+                conclusion: word(conclusion).to_owned(),
+                flows,
+                faults,
+            },
             run::Event::PullChanged { state, note, progress } => {
                 Self::PullChanged { state: state.as_str().to_owned(), note, progress: (&progress).into() }
             }
@@ -322,9 +342,17 @@ impl From<run::Event> for Fact {
     }
 }
 
+/// What evidence came to, as the API says it.
+const fn word(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Success => "success",
+        _ => "failure",
+    }
+}
+
 impl Fact {
     /// The names of all events.
-    pub const NAMES: [&str; 28] = [
+    pub const NAMES: [&str; 29] = [
         "started",
         "answered",
         "parked",
@@ -351,6 +379,7 @@ impl Fact {
         "pull_changed",
         "finding_dismissed",
         "opinion_given",
+        "evidence_recorded",
         "retried_from",
         "other",
     ];
@@ -384,6 +413,7 @@ impl Fact {
             Self::ConsentGiven { .. } => "consent_given",
             Self::Amended { .. } => "amended",
             Self::OpinionGiven { .. } => "opinion_given",
+            Self::EvidenceRecorded { .. } => "evidence_recorded",
             Self::PullChanged { .. } => "pull_changed",
             Self::RetriedFrom { .. } => "retried_from",
             Self::Other => "other",

@@ -14,6 +14,7 @@ mod dead_letter;
 mod dependencies;
 mod effect;
 mod event;
+mod evidence;
 mod finding;
 mod hold;
 mod key;
@@ -48,6 +49,7 @@ pub use dead_letter::{DeadLetter, DeadLetters, Redrive, RedriveFilter, Redriven,
 pub use dependencies::{ChangedFile, Dependencies, DependencySet, Package, SayDependencies};
 pub use effect::{Diff, Effect};
 pub use event::{Event, Events, Fact};
+pub use evidence::{Evidence, EvidenceAnswer, FlowAnswer, NewEvidence, NewPicture};
 pub use finding::Finding;
 pub use hold::{Hold, NewHold, Release, Released};
 pub use key::{IssuedKey, Key, KeyLink, Me, NewKey};

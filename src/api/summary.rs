@@ -73,6 +73,12 @@ impl Fact {
             Self::OpinionGiven { opinion, head, login, via, reason } => {
                 (said(opinion, head, login, via), reason.as_str())
             }
+            Self::EvidenceRecorded { head, conclusion, flows, faults } => {
+                let (head, flows) = (head.chars().take(7).collect::<String>(), counted(flows.len(), "flow"));
+                let held = if conclusion == "success" { "verified" } else { "refused" };
+                let first = faults.first().map(String::as_str).unwrap_or_default();
+                (format!("evidence of {head} {held} ({flows})"), first)
+            }
             Self::PullChanged { note, .. } => ("after the end".to_owned(), note.as_str()),
             Self::RetriedFrom { begins_at, reason } => (format!("retried from {begins_at}"), reason.as_str()),
             Self::Other => ("unknown event".to_owned(), "it was recorded by a newer release"),

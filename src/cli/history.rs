@@ -69,6 +69,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::ConsentGiven { .. }
         | Fact::Amended { .. }
         | Fact::OpinionGiven { .. }
+        | Fact::EvidenceRecorded { .. }
         | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. } => Some(format!("by {}", event.actor)),
         Fact::Signalled { .. }
@@ -123,6 +124,7 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::ConsentGiven { .. }
         | Fact::Amended { .. }
         | Fact::OpinionGiven { .. }
+        | Fact::EvidenceRecorded { .. }
         | Fact::PullChanged { .. }
         | Fact::RetriedFrom { .. }
         | Fact::Other => Mood::Quiet,

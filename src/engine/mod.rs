@@ -15,6 +15,7 @@ mod command;
 mod consent;
 mod control;
 pub mod decisions;
+mod evidence;
 mod fork;
 pub mod group_commit;
 mod halt;
@@ -47,6 +48,7 @@ pub use self::{
     command::{Order, What},
     consent::{ConsentAsked, ConsentSaid, asks_consent},
     control::{Control, Denied, Verb},
+    evidence::EvidenceSent,
     opinion::Said,
     questions::{Asked, asks},
     submission::Submission,

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Accepted, ConsentSaid, Said};
+use super::{Accepted, ConsentSaid, EvidenceSent, Said};
 use crate::{
     core::{
         budget::{Limits, Scope},
@@ -263,6 +263,26 @@ pub(super) async fn opined(
         before: before.map(|row| view(&row.opinion, &row.head_sha, &row.forge_login)),
         after: Some(view(said.opinion.as_str(), said.head.as_str(), said.login)),
         reason: said.reason.map(Reason::as_str),
+    };
+    append(tx, by, act).await
+}
+
+/// A key sent browser evidence of a head.
+pub(super) async fn evidence_sent(
+    tx: &mut Connection,
+    by: Author<'_>,
+    run: Uuid,
+    sent: EvidenceSent<'_>,
+) -> Result<()> {
+    let Some(stored) = store::run::lock(tx, run).await? else { return Ok(()) };
+    let flows: Vec<&str> = sent.verified.flows.iter().map(|flow| flow.flow.as_str()).collect();
+    let act = Act {
+        act: "evidence.send",
+        subject: sent.head.as_str(),
+        run: Some(run),
+        product: Some(&stored.spec.product),
+        after: Some(json!({ "evidence": sent.digest, "verified": sent.verified.holds(), "flows": flows })),
+        ..Act::default()
     };
     append(tx, by, act).await
 }

@@ -32,9 +32,9 @@ pub use self::{
         scope, session, sign_in, subscription, workflow,
     },
     history::{
-        assessment, budget, command, consent, conversation, delivery, effect, epilogue, event, notice,
-        open_pull, opinion, overview, question, remark, review, review_part, run, shadow, signal, test_run,
-        transition,
+        assessment, budget, command, consent, conversation, delivery, effect, epilogue, event, evidence,
+        notice, open_pull, opinion, overview, question, remark, review, review_part, run, shadow, signal,
+        test_run, transition,
     },
     maintenance::{
         archive, blob, failpoint, invariant, metrics, partition, replay, retention, server, upkeep,

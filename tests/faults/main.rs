@@ -33,3 +33,4 @@ mod f20_thundering_herd;
 mod f21_poison;
 mod f22_sigterm;
 mod f23_long_history;
+mod f24_evidence;

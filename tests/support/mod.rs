@@ -4,6 +4,7 @@
 //! `tests/it` uses all of it; a program that uses a part says so where it includes this module.
 
 pub(crate) mod browser;
+pub(crate) mod captured;
 pub(crate) mod decisions;
 pub(crate) mod dev;
 pub(crate) mod npm;

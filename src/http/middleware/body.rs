@@ -1,4 +1,4 @@
-//! The body of a webhook, which anyone may send: counted while it is read, in bounded time and memory.
+//! The body of a webhook, which anyone may send, and of evidence: counted while it is read, in bounded time and memory.
 //!
 //! Nothing is known of its sender until all of it is here and its signature was checked. So it must arrive in time,
 //! and only a few large bodies are held at once. A small one, as almost every webhook is, waits for no other.
@@ -42,6 +42,11 @@ impl Intake {
     /// Takes bodies of at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
         Self { limit, deadline: DEADLINE, large: Arc::new(Semaphore::new(LARGE_AT_ONCE)) }
+    }
+
+    /// The same for larger bodies, which take longer to arrive.
+    pub(crate) fn within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
     }
 
     /// Reads a body.

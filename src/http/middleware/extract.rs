@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::{
     body::{Body as RawBody, Bytes},
     extract::{FromRequest, FromRequestParts, Path, Request},
-    http::{StatusCode, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::IntoResponse as _,
 };
 use serde::de::DeserializeOwned;
@@ -60,13 +60,22 @@ async fn json<S: Send + Sync, T: DeserializeOwned>(
     state: &S,
     limit: usize,
 ) -> Result<T, Error> {
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let media = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
-    if !media.eq_ignore_ascii_case("application/json") {
-        let detail = format!("the Content-Type is {media:?}; send Content-Type: application/json");
-        return Err(Error::new(Kind::NotJson, detail));
-    }
+    is_json(request.headers())?;
     parse(&bytes(request, state, limit).await?)
+}
+
+/// Checks that a body is said to be JSON.
+///
+/// # Errors
+/// [`Kind::NotJson`].
+pub(crate) fn is_json(headers: &HeaderMap) -> Result<(), Error> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = format!("the Content-Type is {media:?}; send Content-Type: application/json");
+    Err(Error::new(Kind::NotJson, detail))
 }
 
 /// The whole body. `limit`, which the error names, is the one that the route's layer enforces.
@@ -87,7 +96,11 @@ pub(crate) async fn bytes<S: Send + Sync>(
     })
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+/// Reads a JSON body; what is wrong in it is named by its pointer.
+///
+/// # Errors
+/// [`Kind::Invalid`], or [`Kind::BadSyntax`] for what is no JSON.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let pointer = pointer(error.path());

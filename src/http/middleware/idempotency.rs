@@ -147,7 +147,11 @@ impl IntoResponse for Outcome {
     }
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
+/// The `Idempotency-Key`, if there is one.
+///
+/// # Errors
+/// [`Kind::BadRequest`] for an invalid one.
+pub(crate) fn key(headers: &HeaderMap) -> Result<Option<String>, Error> {
     let Some(value) = headers.get(KEY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     if (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -192,6 +192,11 @@ kinds! {
         "No review of this head is complete"
         "Ask again once the review is done; no review is not the same as no findings."
 
+    /// The run's head has not been judged yet.
+    NotJudged "not-judged" CONFLICT Retry::After(5);
+        "The run has not been judged yet"
+        "Send it again after the time in Retry-After, once the run's gate has read the policy."
+
     /// The database does not answer.
     Unavailable "unavailable" SERVICE_UNAVAILABLE Retry::After(5);
         "The database does not answer"

@@ -7,6 +7,7 @@ mod controls;
 mod dead_letters;
 mod dependencies;
 mod events;
+mod evidence;
 mod export;
 mod findings;
 mod health;
@@ -30,6 +31,8 @@ mod subscriptions;
 mod webhooks;
 mod workers;
 
+use std::time::Duration;
+
 use axum::{
     Extension, Router,
     extract::{DefaultBodyLimit, Request, State},
@@ -43,6 +46,7 @@ use super::{
     AppState,
     middleware::{
         auth,
+        body::Intake,
         error::Error,
         extract::{BODY_LIMIT, LONG_BODY_LIMIT},
         github_webhook::Receiver,
@@ -55,7 +59,7 @@ pub(super) fn router(app: &AppState, github: Receiver) -> Router<AppState> {
     let api = requirements_and_runs().merge(controls()).merge(catalog()).merge(people());
     let api = api.layer(DefaultBodyLimit::max(BODY_LIMIT));
     Router::new()
-        .nest("/api/v1", api.merge(webhooks(github)))
+        .nest("/api/v1", api.merge(webhooks(github)).merge(captured()))
         .route("/openapi.json", get(openapi::show))
         .route("/problems/{code}", get(problems::show))
         .route("/livez", get(health::alive))
@@ -117,6 +121,7 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/runs/{id}/assessments", get(runs::assessments))
         .route("/runs/{id}/effects", get(runs::effects))
         .route("/runs/{id}/tests", get(runs::tests))
+        .route("/runs/{id}/evidence", get(evidence::list))
         .route("/runs/{id}/diff", get(runs::diff))
         .route("/runs/{id}/export", get(export::show))
         .route("/reviews/{owner}/{repo}/pr/{number}/findings", get(reviews::findings))
@@ -163,6 +168,12 @@ fn catalog() -> Router<AppState> {
         .route("/schedules/{name}", get(schedules::show).put(schedules::put).delete(schedules::remove))
         .route("/schedules/{name}/pause", post(schedules::pause))
         .route("/schedules/{name}/resume", post(schedules::resume))
+}
+
+fn captured() -> Router<AppState> {
+    // Shorter than the time in which every request is answered.
+    let intake = Intake::new(evidence::LIMIT).within(Duration::from_secs(25));
+    Router::new().route("/evidence", post(evidence::send)).layer(Extension(intake))
 }
 
 fn webhooks(github: Receiver) -> Router<AppState> {

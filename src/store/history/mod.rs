@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod effect;
 pub mod epilogue;
 pub mod event;
+pub mod evidence;
 pub mod notice;
 pub mod open_pull;
 pub mod opinion;

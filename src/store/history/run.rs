@@ -209,6 +209,22 @@ pub async fn live_on_branch(
     .await
 }
 
+/// The open runs whose head is this commit, with their products, at most 10.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn at_head(pool: &Pool, repository: &str, head: &str) -> Result<Vec<(Uuid, String)>> {
+    let rows = sqlx::query!(
+        "select id, product from run
+         where repository = $1 and status <> 'ended' and state->'progress'->>'head' = $2 order by id limit 10",
+        repository,
+        head
+    )
+    .fetch_all(pool)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.product)).collect())
+}
+
 /// The last run that has this pull request.
 ///
 /// # Errors

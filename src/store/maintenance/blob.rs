@@ -1,4 +1,4 @@
-//! Long texts of JSON documents, stored in a table of their own, once for each content.
+//! Long texts of JSON documents, and pictures, stored in a table of their own, once for each content.
 //!
 //! A stored document has `{"$blob": "<sha256>", "size": <bytes>}` in place of a long text; the functions of this room
 //! restore the text. Short fields stay in the document, so that SQL can query them.
@@ -19,7 +19,8 @@ const BATCH: i64 = 1_000;
 /// The field that marks a reference to a blob.
 const MARK: &str = "$blob";
 
-type Hash = [u8; 32];
+/// SHA-256 of a content.
+pub type Hash = [u8; 32];
 
 /// The table of a document that refers to a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub(in crate::store) enum Referrer {
     Event,
     Effect,
     Assessment,
+    Evidence,
 }
 
 impl Referrer {
@@ -35,6 +37,7 @@ impl Referrer {
             Self::Event => "event",
             Self::Effect => "effect",
             Self::Assessment => "assessment",
+            Self::Evidence => "evidence",
         }
     }
 }
@@ -71,25 +74,40 @@ pub(in crate::store) async fn insert(
 ) -> Result<()> {
     // In the order of their hashes, so that two writers of the same texts cannot deadlock.
     for (hash, text) in &extracted.texts {
-        // A sweep that selects this row now waits for us and then sees that it is in use.
-        sqlx::query!(
-            "insert into blob (hash, body) values ($1, $2)
-             on conflict (hash) do update set used_at = now() where blob.used_at < now() - interval '1 hour'",
-            hash.as_slice(),
-            text.as_bytes()
-        )
-        .execute(&mut *connection)
-        .await?;
-        sqlx::query!(
-            "insert into blob_use (run_id, place, hash) values ($1, $2, $3) on conflict do nothing",
-            run_id,
-            referrer.as_str(),
-            hash.as_slice()
-        )
-        .execute(&mut *connection)
-        .await?;
+        put(connection, run_id, referrer, hash, text.as_bytes()).await?;
     }
     Ok(())
+}
+
+/// Stores a content that a run refers to. Several of one transaction are stored in the order of their hashes.
+///
+/// # Errors
+/// When the database does not answer.
+pub(in crate::store) async fn put(
+    connection: &mut Connection,
+    run_id: Uuid,
+    referrer: Referrer,
+    hash: &Hash,
+    content: &[u8],
+) -> Result<()> {
+    // A sweep that selects this row now waits for us and then sees that it is in use.
+    sqlx::query!(
+        "insert into blob (hash, body) values ($1, $2)
+         on conflict (hash) do update set used_at = now() where blob.used_at < now() - interval '1 hour'",
+        hash.as_slice(),
+        content
+    )
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query!(
+        "insert into blob_use (run_id, place, hash) values ($1, $2, $3) on conflict do nothing",
+        run_id,
+        referrer.as_str(),
+        hash.as_slice()
+    )
+    .execute(&mut *connection)
+    .await
+    .map(|_| ())
 }
 
 /// Restores the texts of documents.

@@ -127,7 +127,16 @@ impl FaultEnv {
 
     /// As [`FaultEnv::start_run`]. After a failure the name cannot be used again, as the run may have been stored.
     pub(crate) async fn try_start_run(&self, name: &str) -> anyhow::Result<StartedRun> {
-        let (repository, policy) = (format!("acme/{name}"), product::policy(name));
+        self.try_start_under(name, &product::policy(name)).await
+    }
+
+    /// As [`FaultEnv::start_run`], under another policy.
+    pub(crate) async fn start_run_under(&self, name: &str, policy: &str) -> StartedRun {
+        self.try_start_under(name, policy).await.unwrap()
+    }
+
+    async fn try_start_under(&self, name: &str, policy: &str) -> anyhow::Result<StartedRun> {
+        let repository = format!("acme/{name}");
         let files: [(&str, &[u8]); 2] =
             [(".aspora/risk-policy.json", policy.as_bytes()), ("README.md", b"Amounts.\n")];
         self.twin.create_repository(&repository, &files).await.unwrap();

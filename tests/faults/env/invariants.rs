@@ -84,6 +84,7 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             | Event::NotPermitted { .. }
             | Event::FindingDismissed { .. }
             | Event::OpinionGiven { .. }
+            | Event::EvidenceRecorded { .. }
             | Event::Asked { .. }
             | Event::QuestionAnswered { .. }
             | Event::ConsentAsked { .. }

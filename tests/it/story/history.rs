@@ -64,6 +64,10 @@ fn line(row: &Row) -> Option<String> {
         Event::OpinionGiven { opinion, head, login, .. } => {
             Some(format!("{login} {} {}", opinion.done(), head.short()))
         }
+        Event::EvidenceRecorded { conclusion, faults, .. } => {
+            let first = faults.first().map(|fault| format!(": {fault}")).unwrap_or_default();
+            Some(format!("evidence {conclusion:?}{first}").to_lowercase())
+        }
         Event::PullChanged { note, .. } => Some(format!("after the end: {note}")),
         Event::RetriedFrom { step, reason } => Some(format!("retried from {step}: {reason}")),
         Event::Parked { .. } | Event::Signalled { .. } | Event::Woken => None,

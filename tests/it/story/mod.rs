@@ -27,6 +27,7 @@ mod controls;
 mod credentials;
 mod elsewhere;
 mod ends;
+mod evidence;
 mod fallback;
 mod faults;
 mod findings;

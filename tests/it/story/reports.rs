@@ -1,7 +1,7 @@
 //! What a run says of its heads at the forge: by check runs, or by statuses where it may make no check runs.
 
 use aspora::{
-    core::policy::{GATE_CHECK, REVIEW_CHECK},
+    core::policy::{EVIDENCE_CHECK, GATE_CHECK, REVIEW_CHECK},
     dev::github::{APP, Phase, Twin},
 };
 
@@ -28,8 +28,10 @@ pub(super) fn ours(twin: &Twin) -> Vec<Report> {
             title: run.title.unwrap_or_default(),
         })
         .collect();
-    for status in
-        twin.statuses(REPO).into_iter().filter(|it| [GATE_CHECK, REVIEW_CHECK].contains(&&*it.context))
+    for status in twin
+        .statuses(REPO)
+        .into_iter()
+        .filter(|it| [GATE_CHECK, REVIEW_CHECK, EVIDENCE_CHECK].contains(&&*it.context))
     {
         reports.retain(|it| (&it.name, &it.head) != (&status.context, &status.sha));
         reports.push(Report {

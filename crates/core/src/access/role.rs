@@ -16,7 +16,7 @@ pub enum Role {
     Engineer,
     /// Everything: products, limits, budgets, keys, the audit log.
     Admin,
-    /// A program: submits requirements and reads what came of them.
+    /// A program: submits requirements, sends browser evidence, and reads what came of them.
     Agent,
 }
 
@@ -37,6 +37,8 @@ pub enum Right {
     Steer,
     /// Approve and reject heads. It needs an account on the forge that may write there, too.
     Approve,
+    /// Send browser evidence of heads.
+    Capture,
     /// Set products, their budgets, and limits.
     Configure,
     /// Issue and revoke keys, and read the audit log.
@@ -71,6 +73,7 @@ impl Role {
             Right::Read => true,
             Right::ReadPayload | Right::Submit => !matches!(self, Self::Viewer),
             Right::Control | Right::Schedule => matches!(self, Self::Pm | Self::Engineer | Self::Admin),
+            Right::Capture => matches!(self, Self::Engineer | Self::Admin | Self::Agent),
             Right::Steer | Right::Approve => matches!(self, Self::Engineer | Self::Admin),
             Right::Configure | Right::Administer => matches!(self, Self::Admin),
         }
@@ -102,6 +105,7 @@ impl fmt::Display for Right {
             Self::Schedule => "change schedules",
             Self::Steer => "skip, retry or fork runs, dismiss findings, redrive dead letters or hold work",
             Self::Approve => "approve or reject changes",
+            Self::Capture => "send browser evidence",
             Self::Configure => "change products, their budgets or limits",
             Self::Administer => "manage keys or read the audit log",
         })

@@ -53,7 +53,7 @@ pub enum Thing {
 }
 
 use Access::{Anyone, Known, May, Signed};
-use Right::{Administer, Approve, Configure, Control, Read, ReadPayload, Schedule, Steer, Submit};
+use Right::{Administer, Approve, Capture, Configure, Control, Read, ReadPayload, Schedule, Steer, Submit};
 use Scope::{Body, Factory, Lists, One};
 
 const RUN: Scope = One(Thing::Run);
@@ -123,6 +123,8 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/v1/runs/{id}/diff", May(ReadPayload, RUN)),
     row("GET", "/api/v1/runs/{id}/export", May(ReadPayload, RUN)),
     row("GET", "/api/v1/reviews/{owner}/{repo}/pr/{number}/findings", May(ReadPayload, Lists)),
+    row("GET", "/api/v1/runs/{id}/evidence", May(ReadPayload, RUN)),
+    row("POST", "/api/v1/evidence", May(Capture, Body)),
     // What people do to a run.
     row("POST", "/api/v1/runs/{id}/pause", May(Control, RUN)),
     row("POST", "/api/v1/runs/{id}/resume", May(Control, RUN)),

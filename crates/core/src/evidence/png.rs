@@ -25,7 +25,7 @@ pub fn read(bytes: &[u8]) -> Result<Size, String> {
     let mut rest = bytes.strip_prefix(&SIGNATURE).ok_or("has no PNG signature")?;
     let (mut size, mut has_pixels) = (None, false);
     loop {
-        let (kind, data, tail) = chunk(rest)?;
+        let Chunk { kind, data, tail } = chunk(rest)?;
         match (kind, size) {
             (b"IHDR", None) => size = Some(header(data)?),
             (b"IHDR", Some(_)) => return Err("has two headers".to_owned()),
@@ -44,8 +44,16 @@ pub fn read(bytes: &[u8]) -> Result<Size, String> {
     }
 }
 
-/// The type and the data of the first chunk, and what follows it.
-fn chunk(bytes: &[u8]) -> Result<(&[u8; 4], &[u8], &[u8]), String> {
+/// A chunk whose checksum is right.
+struct Chunk<'a> {
+    kind: &'a [u8; 4],
+    data: &'a [u8],
+    /// What follows it.
+    tail: &'a [u8],
+}
+
+/// The first chunk.
+fn chunk(bytes: &[u8]) -> Result<Chunk<'_>, String> {
     let cut_off = || "is cut off".to_owned();
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut_off)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut_off())?;
@@ -53,12 +61,12 @@ fn chunk(bytes: &[u8]) -> Result<(&[u8; 4], &[u8], &[u8]), String> {
         return Err(cut_off());
     }
     let (checked, rest) = rest.split_at(4 + length);
-    let (sum, rest) = rest.split_first_chunk::<4>().ok_or_else(cut_off)?;
+    let (sum, tail) = rest.split_first_chunk::<4>().ok_or_else(cut_off)?;
     let (kind, data) = checked.split_first_chunk::<4>().ok_or_else(cut_off)?;
     if checksum(checked) != u32::from_be_bytes(*sum) {
         return Err(format!("has a damaged chunk {}", kind.escape_ascii()));
     }
-    Ok((kind, data, rest))
+    Ok(Chunk { kind, data, tail })
 }
 
 fn header(data: &[u8]) -> Result<Size, String> {

@@ -98,6 +98,19 @@ pub struct CheckedFlow {
     pub faults: Vec<Fault>,
 }
 
+impl Demand {
+    /// Adds what another policy or product demands, each once.
+    pub fn add(&mut self, flows: &[String], assertions: &[String]) {
+        for (known, more) in [(&mut self.required_flows, flows), (&mut self.assertion_checks, assertions)] {
+            for name in more {
+                if !known.contains(name) {
+                    known.push(name.clone());
+                }
+            }
+        }
+    }
+}
+
 impl CheckedFlow {
     /// Whether nothing is wrong with it.
     #[must_use]
@@ -170,7 +183,7 @@ fn identity(manifest: &Manifest, upload: &Upload<'_>, faults: &mut Faults<'_>) {
             ));
         }
         (None, Some(_)) => {
-            faults.capture("observed an identity and declares none; declare who is signed in".to_owned());
+            faults.capture("observed an identity and declares none; declare who is signed in");
         }
     }
 }
@@ -178,7 +191,7 @@ fn identity(manifest: &Manifest, upload: &Upload<'_>, faults: &mut Faults<'_>) {
 /// What the page and its tests did.
 fn product(manifest: &Manifest, faults: &mut Faults<'_>) {
     if manifest.assertions.is_empty() {
-        faults.product("asserts nothing; name in its test what must be seen".to_owned());
+        faults.product("asserts nothing; name in its test what must be seen");
     }
     for assertion in manifest.assertions.iter().filter(|it| !it.passed) {
         let name = cut(&assertion.name);
@@ -193,7 +206,7 @@ fn product(manifest: &Manifest, faults: &mut Faults<'_>) {
         faults.product(format!("requests failed: {quoted}; make them succeed"));
     }
     if manifest.tests.is_empty() {
-        faults.product("no test added to it; capture it in a test".to_owned());
+        faults.product("no test added to it; capture it in a test");
     }
     for test in manifest.tests.iter().filter(|it| !it.passed) {
         faults.product(format!("the test {:?} failed; make it pass", cut(&test.title)));
@@ -208,7 +221,7 @@ fn pictures(
     faults: &mut Faults<'_>,
 ) {
     if manifest.screenshots.is_empty() {
-        faults.capture("has no screenshot; take one at least".to_owned());
+        faults.capture("has no screenshot; take one at least");
     }
     for picture in &manifest.screenshots {
         if let Some(fault) = fault_of(picture, upload.files.get(&picture.path)) {
@@ -252,12 +265,12 @@ struct Faults<'a> {
 }
 
 impl Faults<'_> {
-    fn product(&mut self, what: String) {
-        self.found.push(fault(FaultOf::Product, self.flow, &what));
+    fn product(&mut self, what: impl AsRef<str>) {
+        self.found.push(fault(FaultOf::Product, self.flow, what.as_ref()));
     }
 
-    fn capture(&mut self, what: String) {
-        self.found.push(fault(FaultOf::Capture, self.flow, &what));
+    fn capture(&mut self, what: impl AsRef<str>) {
+        self.found.push(fault(FaultOf::Capture, self.flow, what.as_ref()));
     }
 }
 

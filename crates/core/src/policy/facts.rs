@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contents, Contract, MergePreview, TestFacts,
-    classify::Scope,
+    CHECK_DEADLINE_MINUTES, CheckFact, Ci, CommitStatus, Contents, Contract, EvidenceFacts, MergePreview,
+    TestFacts, classify::Scope,
 };
 use crate::{
     change::Change,
@@ -113,6 +113,9 @@ pub struct Facts {
     /// Our own runs of the product's tests; `None` in facts of releases that did not judge them, which `own_tests` tells of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<TestFacts>,
+    /// The browser evidence that came to us; `None` in facts of releases that took none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceFacts>,
 }
 
 /// Our own run of the product's tests on a head, in the sandbox.

@@ -34,7 +34,7 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
     let products = facts.products();
     let classification = classify::under(ruling, &facts.scope(&products), &facts.change);
     let (demands, evidence) = demanded(ruling, &products, &facts.whole_change(), &classification);
-    let (check_section, rows) = checks::judge(facts, &demands, evidence);
+    let (check_section, rows) = checks::judge(facts, &demands, evidence.as_ref());
     let (freshness, must_update) = freshness::judge(ruling, facts, &demands);
     let (approval_section, approvals) =
         approvals::judge(facts, &demands, classification.tier, has_clean_review(facts));

@@ -18,6 +18,7 @@ mod coverage;
 mod demands;
 mod docs;
 mod error;
+mod evidence;
 mod facts;
 mod faults;
 mod findings;
@@ -64,6 +65,7 @@ pub use contract::{Contract, Documents};
 pub use demands::{App, CheckDemand, Demands, StatusBy};
 pub use docs::Drift;
 pub use error::Error;
+pub use evidence::{Captured, EvidenceFacts, EvidenceReport, evidence_demand, evidence_report};
 pub use facts::{
     Approval, ApprovalState, Conversation, Facts, FindingState, Found, OwnTests, Permission, Person,
     PullFact, PullState, Remark, Requester, Review, ReviewedBy, Via,

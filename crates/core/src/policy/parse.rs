@@ -177,7 +177,10 @@ impl Reader {
                 "paths" => paths = self.patterns(&at)?,
                 "requiredFlows" => required_flows = texts(&at)?,
                 "assertionChecks" => assertion_checks = texts(&at)?,
-                "captureMethod" => drop(at.text()?),
+                "captureMethod" if at.text()? == "playwright" => {}
+                "captureMethod" => {
+                    return Err(at.refuse("must be `playwright`, the only capture method there is"));
+                }
                 _ => self.unknown(&at),
             }
         }

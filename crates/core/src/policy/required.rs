@@ -7,7 +7,7 @@ use super::{
     contract::Ruling,
     rules::{EvidenceRules, ProductRules},
 };
-use crate::{change::Change, requirement::ProductName};
+use crate::{change::Change, evidence::Demand, requirement::ProductName};
 
 /// What a change requires for its merge, under the policies that apply to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -34,16 +34,16 @@ pub fn required(scope: &Scope<'_>, change: &Change) -> Result<(Classification, R
     let (demands, evidence) = demanded(&ruling, scope.products, &whole, &classification);
     let review = demands.lists(REVIEW_CHECK);
     let drifts = drifts(&ruling, &whole);
-    Ok((classification, Required { demands, review, evidence, drifts }))
+    Ok((classification, Required { demands, review, evidence: evidence.is_some(), drifts }))
 }
 
-/// What every policy demands of every product, together, and whether evidence is among it.
+/// What every policy demands of every product, together, and of evidence, if it is among it.
 pub(super) fn demanded(
     ruling: &Ruling,
     products: &[ProductName],
     change: &Change,
     classification: &Classification,
-) -> (Demands, bool) {
+) -> (Demands, Option<Demand>) {
     let rules = || ruling.policies.iter().flat_map(|policy| policy.of(products));
     let tier = classification.tier;
     let without = (ruling.missing.is_some() || ruling.policies.is_empty()).then(Demands::without_a_policy);
@@ -57,7 +57,12 @@ pub(super) fn demanded(
     let interface = rules().find_map(|rules| rules.evidence.as_ref().and_then(touched));
     let is_listed =
         |rules: &ProductRules| rules.evidence.is_none() && rules.demands(tier).lists(EVIDENCE_CHECK);
-    let evidence = interface.is_some() || rules().any(is_listed);
+    let evidence = (interface.is_some() || rules().any(is_listed)).then(|| {
+        let shown = rules().filter_map(|rules| rules.evidence.as_ref()).filter(|it| touched(it).is_some());
+        let mut demand = Demand::default();
+        shown.for_each(|it| demand.add(&it.required_flows, &it.assertion_checks));
+        demand
+    });
     if let Some(path) = interface {
         let by = vec![format!("a user interface changed: {path}")];
         match demands.checks.iter_mut().rfind(|check| check.name == EVIDENCE_CHECK) {

@@ -106,7 +106,7 @@ impl Trial {
         let (demands, evidence) = demanded(&self.ruling, &self.products, change, classification);
         let is_demanded = |name: &String| match name.as_str() {
             GATE_CHECK => false,
-            EVIDENCE_CHECK => evidence,
+            EVIDENCE_CHECK => evidence.is_some(),
             _ => true,
         };
         let needed = demands.approvals_needed();

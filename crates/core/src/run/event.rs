@@ -8,7 +8,7 @@ use super::{Park, Progress, Topic};
 use crate::{
     consent::Consent,
     opinion::Opinion,
-    policy::{PullState, Via},
+    policy::{Conclusion, PullState, Via},
     sha::Sha,
     workflow::{End, Outcome, Queue},
 };
@@ -223,6 +223,18 @@ pub enum Event {
         #[serde(default)]
         reason: String,
     },
+    /// Browser evidence of a head came; the run goes on as it was.
+    EvidenceRecorded {
+        /// The head that it is about.
+        head: Sha,
+        /// Whether it holds under the policy of the base as it was then: success or failure.
+        conclusion: Conclusion,
+        /// The flows that came.
+        flows: Vec<String>,
+        /// What is wrong, one sentence each, the first few.
+        #[serde(default)]
+        faults: Vec<String>,
+    },
     /// The pull request of a run that had ended was merged, closed or reopened by others.
     PullChanged {
         /// What it is now.
@@ -372,6 +384,7 @@ impl Event {
             Self::NotPermitted { .. } => "not_permitted",
             Self::FindingDismissed { .. } => "finding_dismissed",
             Self::OpinionGiven { .. } => "opinion_given",
+            Self::EvidenceRecorded { .. } => "evidence_recorded",
             Self::Asked { .. } => "asked",
             Self::QuestionAnswered { .. } => "question_answered",
             Self::ConsentAsked { .. } => "consent_asked",

@@ -126,9 +126,13 @@ impl Run {
     ) -> Result<(Self, Vec<Action>), Refused> {
         match (&self.state, event) {
             (_, Event::Cancelled { reason }) => self.cancel(reason),
-            (_, Event::NotPermitted { .. } | Event::FindingDismissed { .. } | Event::OpinionGiven { .. }) => {
-                Ok((self.clone(), vec![]))
-            }
+            (
+                _,
+                Event::NotPermitted { .. }
+                | Event::FindingDismissed { .. }
+                | Event::OpinionGiven { .. }
+                | Event::EvidenceRecorded { .. },
+            ) => Ok((self.clone(), vec![])),
             (State::Ended { .. }, Event::PullChanged { state, progress, .. }) => {
                 let mut run = self.with_progress(progress);
                 run.progress.after_end = Some(*state);

@@ -82,6 +82,7 @@ const fn is_aside(event: &Event) -> bool {
             | Event::Asked { .. }
             | Event::ConsentAsked { .. }
             | Event::OpinionGiven { .. }
+            | Event::EvidenceRecorded { .. }
             | Event::PullChanged { .. }
     )
 }
@@ -140,6 +141,7 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             | Event::Asked { .. }
             | Event::ConsentAsked { .. }
             | Event::OpinionGiven { .. }
+            | Event::EvidenceRecorded { .. }
             | Event::PullChanged { .. } => continue,
         }
         // A job begins here, for the step that the next event names, or else its attempts.

@@ -15,7 +15,7 @@ pub(super) enum Binding<'a> {
     Base(Vec<&'a Reporter>),
     /// Any app, because neither the policy nor the base names one.
     Unbound,
-    /// Nobody, because the product names no app for evidence.
+    /// Nobody, because the product names no app for evidence, and the facts are of a release that took none.
     Nobody,
     /// Anybody, as release 0.1.0 judged.
     Anybody,

@@ -1,12 +1,16 @@
 //! Whether the checks that a tier demands have succeeded on the head.
 
 mod binding;
+mod evidence;
 mod place;
 mod progress;
 mod rerun;
 mod standing;
 
-pub(super) use self::standing::Standing;
+pub(super) use self::{
+    evidence::{awaited as awaited_evidence, is_ours as evidence_is_ours, verified as verified_evidence},
+    standing::Standing,
+};
 pub use self::{progress::remember, rerun::RerunOf};
 
 use self::binding::Binding;
@@ -14,10 +18,10 @@ use super::{
     CheckDemand, CheckRow, CheckState, Demands, EVIDENCE_CHECK, Facts, GATE_CHECK, Node, REVIEW_CHECK,
     Remedy, Wait, section::Section,
 };
-use crate::finding::tally;
+use crate::{evidence::Demand, finding::tally};
 
-/// Judges every demanded check; `evidence` says whether a user interface changed.
-pub(super) fn judge(facts: &Facts, demands: &Demands, evidence: bool) -> (Section, Vec<CheckRow>) {
+/// Judges every demanded check; `evidence` says what evidence is demanded, if a user interface changed.
+pub(super) fn judge(facts: &Facts, demands: &Demands, evidence: Option<&Demand>) -> (Section, Vec<CheckRow>) {
     let minutes = demands.deadline_minutes.unwrap_or(facts.check_deadline_minutes);
     let judged = |check| (check, standing(facts, check, evidence).unless_too_late(facts, minutes));
     let standings: Vec<(&CheckDemand, Standing)> = demands.checks.iter().map(judged).collect();
@@ -57,6 +61,7 @@ fn record(section: &mut Section, facts: &Facts, check: &CheckDemand, standing: &
 fn row(facts: &Facts, check: &CheckDemand, standing: Standing) -> CheckRow {
     let unbound = counts(standing.state)
         && check.name != REVIEW_CHECK
+        && !evidence::is_ours(facts, check)
         && matches!(Binding::of(facts, check), Binding::Unbound);
     CheckRow {
         name: check.name.clone(),
@@ -84,13 +89,15 @@ pub(super) const fn counts(state: CheckState) -> bool {
     !matches!(state, CheckState::Itself | CheckState::NotApplicable)
 }
 
-fn standing(facts: &Facts, check: &CheckDemand, evidence: bool) -> Standing {
+fn standing(facts: &Facts, check: &CheckDemand, evidence: Option<&Demand>) -> Standing {
     match check.name.as_str() {
         GATE_CHECK => Standing::plain(CheckState::Itself, "is this gate, which does not wait for itself"),
         REVIEW_CHECK => review(facts),
-        EVIDENCE_CHECK if !evidence => {
-            Standing::plain(CheckState::NotApplicable, "not applicable: no user interface changed")
-        }
+        EVIDENCE_CHECK => match evidence {
+            None => Standing::plain(CheckState::NotApplicable, "not applicable: no user interface changed"),
+            Some(demand) if evidence::is_ours(facts, check) => evidence::standing(facts, demand),
+            Some(_) => reported(facts, check),
+        },
         _ => reported(facts, check),
     }
 }

@@ -7,6 +7,7 @@ mod classify;
 mod contents;
 mod contract;
 mod document;
+mod evidence;
 mod merge;
 mod people;
 mod replay;
@@ -160,6 +161,7 @@ fn facts(paths: &[&str]) -> Facts {
         },
         own_tests: None,
         tests: None,
+        evidence: None,
     }
 }
 
