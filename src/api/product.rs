@@ -33,7 +33,8 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 10000)]
     pub concurrency: Option<i32>,
-    /// The app whose check `Browser Evidence` counts, by its slug or number. Absent: no app's.
+    /// The app whose check `Browser Evidence` counts, by its slug or number. Absent: what is sent to
+    /// POST /api/v1/evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(example = "github-actions")]
     pub evidence_app: Option<String>,

@@ -6,9 +6,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use super::commands::{
-    archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, options::Database,
-    outage, policy, product, queue, replay, requirement, retention, run, schedule, serve, subscription,
-    worker,
+    archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, hold, key, limit,
+    options::Database, outage, policy, product, queue, replay, requirement, retention, run, schedule, serve,
+    subscription, worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -32,7 +32,7 @@ pub struct Arguments {
     pub(super) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or `doctor` found a problem; 2 usage error; 3 the run did not succeed, a policy is refused, or a case or decision differs; 4 not authorized.";
+const EXIT_CODES: &str = "Exit codes: 0 success; 1 error, or `doctor` found a problem; 2 usage error; 3 the run did not succeed, a policy or evidence is refused, or a case or decision differs; 4 not authorized.";
 
 /// How to print results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,6 +64,9 @@ pub(super) enum Command {
     /// Check, explain and try a risk policy, and run its golden cases.
     #[command(subcommand)]
     Policy(policy::Command),
+    /// Verify browser evidence of a head, and send it.
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     /// Judge every recorded decision again from its recorded facts, and name each that differs.
     Replay(replay::Replay),
     /// List and set concurrency limits of jobs.

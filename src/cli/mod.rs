@@ -24,8 +24,9 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, audit, bench, budget, demo, dev, dlq, doctor, fault, hold, key, limit, migrate, outage,
-        policy, product, queue, replay, requirement, retention, run, schedule, serve, subscription, worker,
+        archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, hold, key, limit, migrate,
+        outage, policy, product, queue, replay, requirement, retention, run, schedule, serve, subscription,
+        worker,
     },
     print::Printer,
 };
@@ -38,14 +39,14 @@ enum Exit {
     Success,
     /// The run that was followed did not succeed.
     RunNotSucceeded,
-    /// A policy is refused, or one of its cases or a recorded decision differs.
+    /// A policy or evidence is refused, or one of a policy's cases or a recorded decision differs.
     Refused,
     /// The doctor found a problem.
     Unhealthy,
 }
 
-/// Runs a command; its exit code: 0 success, 1 error or unhealthy, 3 the run did not succeed, a policy
-/// is refused or something differs, 4 not authorized. (Usage errors exit with 2, by clap.)
+/// Runs a command; its exit code: 0 success, 1 error or unhealthy, 3 the run did not succeed, a policy or
+/// evidence is refused or something differs, 4 not authorized. (Usage errors exit with 2, by clap.)
 pub async fn execute(arguments: Arguments) -> ExitCode {
     match dispatch(arguments).await {
         Ok(Exit::Success) => ExitCode::SUCCESS,
@@ -71,6 +72,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Dlq(command) => dlq::run(&client()?, &printer, command).await,
         Command::Product(command) => product::run(&client()?, &printer, command).await,
         Command::Policy(command) => policy::run(client, &printer, command).await,
+        Command::Evidence(command) => evidence::run(client, &printer, command).await,
         Command::Replay(options) => replay::run(&printer, options).await,
         Command::Hold(options) => hold::place(&client()?, &printer, options).await,
         Command::Release(options) => hold::release(&client()?, &printer, options).await,

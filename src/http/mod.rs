@@ -4,6 +4,7 @@ mod middleware;
 mod oidc;
 mod overview;
 mod pages;
+mod picture;
 mod policy;
 mod proposal;
 mod routes;

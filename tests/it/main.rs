@@ -18,6 +18,8 @@ mod dev_products;
 mod docs;
 mod doctor;
 mod engine;
+mod evidence_commands;
+mod evidence_schema;
 mod github;
 mod growth;
 mod histories;

@@ -7,12 +7,13 @@ use uuid::Uuid;
 use super::{Client, Failure};
 use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
-    Deliveries, Dependencies, Drained, Events, Finding, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit,
-    Most, NewAnswers, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement,
-    NewRunBudget, NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
-    PolicySimulation, Product, ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven,
-    Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget,
-    SayDependencies, Schedule, Subscription, TestRun, Validation, Why, Worker,
+    Deliveries, Dependencies, Drained, Events, Evidence, EvidenceAnswer, Finding, Hold, IssuedKey,
+    JudgedPulls, Key, KeyLink, Limit, Most, NewAnswers, NewEvidence, NewHold, NewKey, NewProductBudget,
+    NewProposal, NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSimulation, NewSubscription,
+    NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product, ProductBudget, ProductChanges,
+    Proposal, Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement,
+    Requirements, Resubmit, Run, RunBudget, SayDependencies, Schedule, Subscription, TestRun, Validation,
+    Why, Worker,
 };
 
 impl Client {
@@ -166,6 +167,16 @@ impl Client {
     /// Our own runs of the product's tests, newest first.
     pub(crate) async fn tests(&self, run: Uuid) -> Result<Vec<TestRun>, Failure> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/tests"))).await
+    }
+
+    /// The browser evidence of a run, newest first.
+    pub(crate) async fn evidence(&self, run: Uuid) -> Result<Vec<Evidence>, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/evidence"))).await
+    }
+
+    /// Sends browser evidence, exactly once even if the connection breaks.
+    pub(crate) async fn send_evidence(&self, new: &NewEvidence) -> Result<EvidenceAnswer, Failure> {
+        self.post_once("/api/v1/evidence", new, Uuid::new_v4()).await
     }
 
     /// Dismisses a finding of a run.

@@ -10,6 +10,7 @@ pub(super) mod dependencies;
 pub(super) mod dev;
 pub(super) mod dlq;
 pub(super) mod doctor;
+pub(super) mod evidence;
 pub(super) mod fault;
 pub(super) mod hold;
 mod init;

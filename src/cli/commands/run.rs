@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Client, Exit, Printer, budget, dependencies, opinion,
+    Client, Exit, Printer, budget, dependencies, evidence, opinion,
     options::Id,
     plain,
     questions::{self, Answer},
@@ -58,6 +58,8 @@ pub(crate) enum Command {
     Withdraw(opinion::Say),
     /// List our own runs of the product's tests, with the output of those that did not pass.
     Tests(Id),
+    /// List the browser evidence that came for the run, and what is wrong with it.
+    Evidence(Id),
     /// List the findings of the run's reviews.
     Findings(Id),
     /// Dismiss a finding of the run's reviews: it no longer blocks.
@@ -185,6 +187,10 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         Command::Tests(Id { id }) => {
             let all = client.tests(id).await?;
             printer.say(&tests::listed(&all), &all)?;
+        }
+        Command::Evidence(Id { id }) => {
+            let all = client.evidence(id).await?;
+            printer.say(evidence::of_run(&all).trim_end(), &all)?;
         }
         Command::Findings(Id { id }) => {
             let all = client.findings(id).await?;

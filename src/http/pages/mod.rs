@@ -78,6 +78,9 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/pulls", get(pulls::show))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))
+        .route("/runs/{id}/evidence", get(run::evidence))
+        .route("/runs/{id}/evidence/{hash}", get(run::evidence_picture))
+        .route("/runs/{id}/evidence/{hash}/{after}", get(run::evidence_difference))
         .route("/runs/{id}/control", post(run::control).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}/opinion", post(run::opine).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route(

@@ -312,7 +312,10 @@ fn settings(product: &Product) -> Markup {
         ("Our open pull requests", product.open_pulls.unwrap_or(OPEN_PULLS).to_string()),
         ("A check may stand still for", counted(product.check_deadline_minutes.unwrap_or(60), "minute")),
         ("People are reminded after", counted(product.answer_hours.unwrap_or(24), "hour")),
-        ("Browser Evidence counts from", product.evidence_app.clone().unwrap_or_else(|| "no app".to_owned())),
+        (
+            "Browser Evidence counts from",
+            product.evidence_app.clone().unwrap_or_else(|| "what is sent here".to_owned()),
+        ),
     ];
     html! {
         section {

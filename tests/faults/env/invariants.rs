@@ -157,7 +157,7 @@ fn assert_no_duplicate_reviews_and_checks(env: &FaultEnv, started: &StartedRun, 
         *checks.entry((check.name, check.head_sha)).or_default() += 1;
     }
     assert!(checks.values().all(|count| *count == 1), "a check run was created twice: {checks:?}");
-    let ours = ["risk-policy-gate", "Code Review Agent"];
+    let ours = ["risk-policy-gate", "Code Review Agent", "Browser Evidence"];
     let created = checks.keys().filter(|(name, _)| ours.contains(&&**name)).count();
     let intended = effects.iter().filter(|effect| effect.kind == "check_run" && !is_update(effect)).count();
     assert_eq!(created, intended, "every check run of ours has its effect");

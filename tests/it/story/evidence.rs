@@ -1,19 +1,20 @@
 //! Browser evidence that comes to us: what counts, what is refused, and what follows.
 
 use aspora::{
-    core::access::Role,
+    core::{access::Role, evidence::read_png},
     engine::people::{self, NewKey},
     llm::Task,
     store::product,
 };
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::{
     forge::passing_ci,
     reports::ours,
     script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
-    support::captured::{CHECK, body},
+    support::captured::{CHECK, body, picture},
     world::{REPO, World},
 };
 
@@ -123,6 +124,9 @@ async fn a_change_of_the_interface_waits_for_evidence_and_merges_with_it() {
     let (_, all) = world.call("GET", &format!("runs/{run}/evidence"), None).await;
     let conclusions: Vec<&Value> = all.as_array().unwrap().iter().map(|it| &it["conclusion"]).collect();
     assert_eq!(conclusions, ["success", "failure"]);
+    let (_, acts) = world.call("GET", &format!("runs/{run}/audit"), None).await;
+    let acts: Vec<&Value> = acts.as_array().unwrap().iter().map(|it| &it["act"]).collect();
+    assert_eq!(acts.iter().filter(|act| **act == "evidence.send").count(), 2, "{acts:?}");
     // After the end it is no fact of anything.
     assert_eq!(send(&world, &agent, &body(REPO, &head, &FLOWS, 9)).await.1["code"], "stale_head");
     let mut named = body(REPO, &head, &FLOWS, 9);
@@ -233,4 +237,30 @@ async fn a_page_that_fails_is_fixed_and_captured_again() {
     assert_eq!(world.run_to_end(run).await, "done");
     assert_eq!(world.model_calls(Task::Remediate), 1);
     world.assert_nothing_twice();
+    assert_pages_show(&world, run).await;
+}
+
+/// The pages show the screenshots of the last head, and what changed since the head before: two rows of 48.
+async fn assert_pages_show(world: &World, run: Uuid) {
+    let page = world.page(&format!("runs/{run}")).await;
+    let picture = hex::encode(Sha256::digest(picture(20, 8)));
+    let address = format!("/runs/{run}/evidence/{picture}");
+    let image =
+        format!("<img src=\"{address}\" loading=\"lazy\" alt=\"Screenshot portfolio-view-1.png of the flow");
+    assert!(page.contains(&image) && page.contains("no_console_errors: passed"), "{page}");
+    let shown = world.get(&address).await;
+    let header = |name: &str| shown.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(
+        (header("content-type"), header("x-content-type-options")),
+        ("image/png".into(), "nosniff".into())
+    );
+    assert!(header("content-security-policy").starts_with("default-src 'none'; sandbox"));
+    assert!(read_png(&shown.bytes().await.unwrap()).is_ok());
+    let compared = world.page(&format!("runs/{run}/evidence")).await;
+    assert_eq!(compared.matches("4.17 % of the pixels changed.").count(), 3, "{compared}");
+    let difference =
+        compared.split('"').find(|it| it.ends_with(&format!("/{picture}")) && *it != address).unwrap();
+    let difference = world.get(difference).await;
+    assert!(read_png(&difference.bytes().await.unwrap()).is_ok());
+    assert_eq!(world.get(&format!("/runs/{run}/evidence/{}", "0".repeat(64))).await.status().as_u16(), 404);
 }

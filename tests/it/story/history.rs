@@ -66,7 +66,8 @@ fn line(row: &Row) -> Option<String> {
         }
         Event::EvidenceRecorded { conclusion, faults, .. } => {
             let first = faults.first().map(|fault| format!(": {fault}")).unwrap_or_default();
-            Some(format!("evidence {conclusion:?}{first}").to_lowercase())
+            let conclusion = format!("{conclusion:?}").to_lowercase();
+            Some(format!("evidence {conclusion}{first}"))
         }
         Event::PullChanged { note, .. } => Some(format!("after the end: {note}")),
         Event::RetriedFrom { step, reason } => Some(format!("retried from {step}: {reason}")),

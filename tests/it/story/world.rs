@@ -255,6 +255,11 @@ impl World {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
+    /// What the server answers at an address, such as `/runs/ID/evidence`.
+    pub(crate) async fn get(&self, address: &str) -> reqwest::Response {
+        self.client.get(format!("{}{address}", self.url)).send().await.unwrap()
+    }
+
     /// A page of the server, such as `runs/ID`.
     pub(crate) async fn page(&self, path: &str) -> String {
         self.client.get(format!("{}/{path}", self.url)).send().await.unwrap().text().await.unwrap()

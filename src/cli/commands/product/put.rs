@@ -34,7 +34,7 @@ pub(crate) struct Put {
     /// Maximum number of our pull requests that may be open in the repository at once [default: 50].
     #[arg(long, value_parser = clap::value_parser!(i32).range(1..))]
     open_pulls: Option<i32>,
-    /// The app whose check `Browser Evidence` counts, by its slug or number.
+    /// The app whose check `Browser Evidence` counts, by its slug or number [default: evidence is sent to the server].
     #[arg(long, value_name = "APP")]
     evidence_app: Option<String>,
     /// After this many minutes without progress a check has failed, where the policy does not say.

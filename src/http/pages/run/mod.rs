@@ -7,6 +7,7 @@ mod controls;
 mod dependencies;
 mod diagram;
 mod diff;
+mod evidence;
 mod gate;
 mod header;
 mod history;
@@ -34,6 +35,7 @@ pub(super) use self::{
     controls::submit as control,
     dependencies::submit as say_dependencies,
     diff::show as diff,
+    evidence::{show as evidence, show_difference as evidence_difference, show_picture as evidence_picture},
     opinions::{dismiss, submit as opine},
     questions::submit as answer,
 };
@@ -132,6 +134,7 @@ fn page(view: &View, have: &Have<'_>, notice: &Markup) -> Markup {
                 (have.panel("attempts", &attempts::panel(view)))
                 @if view.caller.may(Right::ReadPayload) {
                     (have.panel("tests", &tests::panel(view)))
+                    (have.panel("evidence", &evidence::panel(view)))
                     (have.panel("findings", &ledger::findings(view)))
                     (have.keyed("diff", &view.diff_key(), || diff::panel(view)))
                     (have.panel("effects", &ledger::effects(view)))

@@ -21,7 +21,7 @@ use crate::{
     store::{
         self, Pool,
         amendment::{self, Links},
-        assessment, attempt, audit, budget, consent, effect, event, judged_by, opinion, pull,
+        assessment, attempt, audit, budget, consent, effect, event, evidence, judged_by, opinion, pull,
         question::{self, Round},
         requirement, review,
         run::StoredRun,
@@ -73,6 +73,8 @@ pub(super) struct View {
     pub(super) effects: Vec<effect::Brief>,
     /// Our own runs of the product's tests, newest first; empty for who may not read payloads.
     pub(super) tests: Vec<TestRun>,
+    /// The browser evidence of the run, newest first; empty for who may not read payloads.
+    pub(super) evidence: Vec<evidence::Row>,
     /// What people did to the run, as the audit log has it.
     pub(super) acts: Vec<audit::Row>,
     /// Who looks at the page.
@@ -176,6 +178,10 @@ impl View {
             diff_counts,
             tests: match caller.may(Right::ReadPayload) {
                 true => test_run::of_run(pool, id).await?.into_iter().map(TestRun::from).collect(),
+                false => Vec::new(),
+            },
+            evidence: match caller.may(Right::ReadPayload) {
+                true => evidence::of_run(pool, id).await?,
                 false => Vec::new(),
             },
             effects: effect::newest(pool, id, i64::try_from(EFFECTS + 1).unwrap_or(i64::MAX)).await?,
