@@ -87,6 +87,8 @@ fn the_schema_of_a_manifest_agrees_with_its_reader() {
         ("/observed/extra", json!(1)),
         ("/observed/browser", json!("")),
         ("/tests/0/title", json!("")),
+        ("/tests/0/title", json!("a".repeat(501))),
+        ("/tests", json!(vec![json!({ "title": "a", "passed": true }); 201])),
     ] {
         check(put(pointer, value), false);
     }

@@ -8,6 +8,7 @@ mod causes;
 mod claims;
 mod consent;
 mod controls;
+mod evidence;
 mod failures;
 mod group_commit;
 mod holds;

@@ -78,6 +78,8 @@ async fn the_runs_of_a_month_are_dropped_with_all_their_rows_and_no_others() {
             "insert into dead_letter (run_id, step, turn, attempts, error) values ('ID', 's', 1, 1, 'e')",
             "insert into effect (run_id, key, kind, request) values ('ID', 'k', 'push', '{}')",
             "insert into blob_use (run_id, place, hash) values ('ID', 'effect', '\\x00')",
+            "insert into evidence (run_id, head_sha, digest, conclusion, manifests, found, verified, person, arrived_at)
+             values ('ID', repeat('1', 40), repeat('0', 64), 'success', '[]', '{}', '{}', 'ci', now())",
         ] {
             test.execute(&sql.replace("ID", &id.to_string())).await;
         }
@@ -87,7 +89,9 @@ async fn the_runs_of_a_month_are_dropped_with_all_their_rows_and_no_others() {
     for table in partition::TABLES {
         assert!(!exists(&test, &format!("{table}_{month}")).await, "{table}");
     }
-    for table in ["review", "finding", "assessment", "signal", "dead_letter", "blob_use", "effect"] {
+    for table in
+        ["review", "finding", "assessment", "signal", "dead_letter", "blob_use", "evidence", "effect"]
+    {
         let left: uuid::Uuid = test.query(&format!("select run_id from {table}")).await;
         assert_eq!(left, alive, "{table}");
     }

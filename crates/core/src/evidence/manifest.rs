@@ -16,8 +16,12 @@ pub const FILE_LIMIT: usize = 8 * 1024 * 1024;
 const NAME_LIMIT: usize = 100;
 /// The longest single text, in bytes.
 const TEXT_LIMIT: usize = 16 * 1024;
-/// The most entries of a list.
-const LIST_LIMIT: usize = 1_000;
+/// The longest name of an assertion or title of a test, in bytes.
+const TITLE_LIMIT: usize = 500;
+/// The most assertions, tests, screenshots or traces of a manifest.
+const LIST_LIMIT: usize = 200;
+/// The most texts of a list of what a page said.
+const TEXTS_LIMIT: usize = 10_000;
 /// The most bytes of a trace (1 GiB), which is not uploaded.
 const TRACE_LIMIT: u64 = 1024 * 1024 * 1024;
 
@@ -149,8 +153,8 @@ impl Manifest {
         filled("/observed/browser", &self.observed.browser)?;
         texts("/console_errors", &self.console_errors)?;
         texts("/observed/failed_requests", &self.observed.failed_requests)?;
-        each("/assertions", &self.assertions, |at, it| filled(&format!("{at}/name"), &it.name))?;
-        each("/tests", &self.tests, |at, it| filled(&format!("{at}/title"), &it.title))?;
+        each("/assertions", &self.assertions, |at, it| title(&format!("{at}/name"), &it.name))?;
+        each("/tests", &self.tests, |at, it| title(&format!("{at}/title"), &it.title))?;
         each("/screenshots", &self.screenshots, |at, it| file(at, it, FILE_LIMIT as u64))?;
         each("/traces", &self.traces, |at, it| file(at, it, TRACE_LIMIT))
     }
@@ -191,7 +195,13 @@ fn path(at: &str, path: &str) -> Result<(), Invalid> {
 }
 
 fn texts(at: &str, texts: &[String]) -> Result<(), Invalid> {
-    each(at, texts, |at, it| text(at, it))
+    limited(at, texts.len(), TEXTS_LIMIT)?;
+    texts.iter().enumerate().try_for_each(|(index, it)| text(&format!("{at}/{index}"), it))
+}
+
+fn title(at: &str, content: &str) -> Result<(), Invalid> {
+    filled(at, content)?;
+    limited_text(at, content, TITLE_LIMIT)
 }
 
 fn filled(at: &str, content: &str) -> Result<(), Invalid> {
@@ -200,17 +210,22 @@ fn filled(at: &str, content: &str) -> Result<(), Invalid> {
 }
 
 fn text(at: &str, text: &str) -> Result<(), Invalid> {
-    if text.len() > TEXT_LIMIT {
-        return Err(invalid(at, format!("has {} bytes; the limit is {TEXT_LIMIT}", text.len())));
-    }
+    limited_text(at, text, TEXT_LIMIT)?;
     if text.contains('\0') { Err(invalid(at, "contains a NUL; remove it")) } else { Ok(()) }
 }
 
 fn each<T>(at: &str, list: &[T], check: impl Fn(&str, &T) -> Result<(), Invalid>) -> Result<(), Invalid> {
-    if list.len() > LIST_LIMIT {
-        return Err(invalid(at, format!("has {} entries; the limit is {LIST_LIMIT}", list.len())));
-    }
+    limited(at, list.len(), LIST_LIMIT)?;
     list.iter().enumerate().try_for_each(|(index, it)| check(&format!("{at}/{index}"), it))
+}
+
+fn limited(at: &str, count: usize, most: usize) -> Result<(), Invalid> {
+    if count <= most { Ok(()) } else { Err(invalid(at, format!("has {count} entries; the limit is {most}"))) }
+}
+
+fn limited_text(at: &str, text: &str, most: usize) -> Result<(), Invalid> {
+    let bytes = text.len();
+    if bytes <= most { Ok(()) } else { Err(invalid(at, format!("has {bytes} bytes; the limit is {most}"))) }
 }
 
 fn invalid(pointer: &str, message: impl Into<String>) -> Invalid {

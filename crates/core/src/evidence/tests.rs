@@ -307,6 +307,10 @@ fn what_is_no_manifest_is_refused_with_its_pointer() {
     }
     check_refused(|it| it["screenshots"][0]["sha256"] = json!("0"), "/screenshots/0/sha256", "64");
     check_refused(|it| it["screenshots"][0]["bytes"] = json!(1 << 30), "/screenshots/0/bytes", "8388608");
+    let many = json!(vec![json!({ "name": "a", "passed": true }); 201]);
+    check_refused(|it| it["assertions"] = many, "/assertions", "has 201 entries; the limit is 200");
+    let long = json!("a".repeat(501));
+    check_refused(|it| it["tests"][0]["title"] = long, "/tests/0/title", "has 501 bytes; the limit is 500");
     check_refused(|it| it["console_errors"] = json!(["\0"]), "/console_errors/0", "NUL");
     check_refused(|it| it["assertions"][0]["passed"] = json!("yes"), "/assertions/0/passed", "boolean");
     assert_eq!(Manifest::parse(b"{}{").unwrap_err().pointer, "");

@@ -121,8 +121,10 @@ async fn compared(app: &AppState, id: &str) -> Result<Markup, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
     let pool = app.engine.pool();
     let (all, base) = (store::evidence::of_run(pool, id).await?, store::evidence::of_base(pool, id).await?);
+    let to_the_run = html! { p { a href={ "/runs/" (id) "#panel-evidence" } { "To the run" } } };
     let Some(newest) = all.first() else {
-        return Err(Problem::Missing("No evidence came for this run.".to_owned()));
+        let none = html! { h1 { "Browser evidence" } p { "No evidence came for this run." } };
+        return Ok(html! { main #main { (none) (to_the_run) } });
     };
     // What is on the base comes first, and then an earlier head of this run.
     let earlier = || base.iter().chain(all.iter().filter(|row| row.head_sha != newest.head_sha));
@@ -140,7 +142,7 @@ async fn compared(app: &AppState, id: &str) -> Result<Markup, Problem> {
             p { "Of " code { (newest.head_sha.get(..7).unwrap_or_default()) } ", " (words::utc(newest.arrived_at)) " " (badge(newest.conclusion == "success")) }
             (missing(newest))
             @for part in &parts { (part) }
-            p { a href={ "/runs/" (id) "#panel-evidence" } { "To the run" } }
+            (to_the_run)
         }
     })
 }

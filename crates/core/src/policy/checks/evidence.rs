@@ -9,6 +9,9 @@ use crate::{
     policy::EVIDENCE_CHECK,
 };
 
+/// The most faults that a row of the report quotes; the published check lists all.
+const QUOTED: usize = 10;
+
 /// Whether the check rests on evidence that comes to us: neither the policy nor the product names who reports it, and the
 /// facts are of a release that takes evidence.
 pub(in crate::policy) fn is_ours(facts: &Facts, check: &CheckDemand) -> bool {
@@ -64,5 +67,7 @@ fn sentences(verified: &Verified, of: FaultOf) -> String {
     let faults = verified.faults();
     let texts: Vec<&str> =
         faults.iter().filter(|it| it.of == of).map(|it: &Fault| it.text.as_str()).collect();
-    texts.join("; ")
+    let more = texts.len().saturating_sub(QUOTED);
+    let shown = texts[..texts.len() - more].join("; ");
+    if more == 0 { shown } else { format!("{shown}; and {more} more") }
 }
