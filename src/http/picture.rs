@@ -45,7 +45,8 @@ pub(crate) fn compare(before: &[u8], after: &[u8]) -> Result<Difference, String>
     }
     let (mut image, mut changed) = (Vec::new(), 0_u64);
     let mut encoder = Encoder::new(&mut image, width, height);
-    (encoder.set_color(ColorType::Rgb), encoder.set_depth(BitDepth::Eight));
+    encoder.set_color(ColorType::Rgb);
+    encoder.set_depth(BitDepth::Eight);
     let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
     let mut stream = writer.stream_writer().map_err(|error| error.to_string())?;
     for _ in 0..height {

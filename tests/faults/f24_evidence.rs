@@ -46,7 +46,7 @@ async fn send(env: &FaultEnv, started: &StartedRun) -> String {
     let written = manifest(FLOW, head.as_str(), &bytes).to_string();
     let manifests = [Manifest::parse(written.as_bytes()).unwrap()];
     let files = BTreeMap::from([(format!("{FLOW}-1.png"), bytes.clone())]);
-    let arrived_at = store::now(&mut *env.pool().acquire().await.unwrap()).await.unwrap();
+    let arrived_at = store::now(&mut env.pool().acquire().await.unwrap()).await.unwrap();
     let found = verify(&Upload { head: &head, arrived_at, manifests: &manifests, files: &files });
     let (verified, hash) = (found.under(&Demand::default()), Sha256::digest(&bytes).into());
     let sent = EvidenceSent {

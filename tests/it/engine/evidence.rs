@@ -9,7 +9,7 @@ use aspora::{
         sha::Sha,
         workflow::{Outcome, Queue},
     },
-    engine::{Answer, Denied, Error, EvidenceSent},
+    engine::{Answer, Denied, Error, EvidenceSent, Verb},
     store::{self, audit::Author, blob::Hash, evidence},
 };
 use sha2::{Digest as _, Sha256};
@@ -41,7 +41,7 @@ async fn send(test: &TestEngine, run: Uuid, head: &Sha, bytes: &[u8]) -> Result<
     let written = manifest(FLOW, head.as_str(), bytes).to_string();
     let manifests = [Manifest::parse(written.as_bytes()).unwrap()];
     let files = BTreeMap::from([(format!("{FLOW}-1.png"), bytes.to_vec())]);
-    let arrived_at = store::now(&mut *test.pool().acquire().await.unwrap()).await.unwrap();
+    let arrived_at = store::now(&mut test.pool().acquire().await.unwrap()).await.unwrap();
     let found = verify(&Upload { head, arrived_at, manifests: &manifests, files: &files });
     let verified: Verified = found.under(&aspora::core::evidence::Demand::default());
     let hash: Hash = Sha256::digest(bytes).into();
@@ -89,10 +89,9 @@ async fn what_was_shown_before_is_of_the_change_that_was_merged_last() {
     let (before, after) = (sha('1'), sha('2'));
     let merged = at_head(&test, &before).await;
     send(&test, merged, &before, &picture(1, 1)).await.unwrap();
-    test.execute(&format!(
-        "update run set status = 'ended', ended_as = 'succeeded', ended_at = now() where id = '{merged}'"
-    ))
-    .await;
+    let reason = "it is over".parse().unwrap();
+    test.engine.control(merged, &Verb::Cancel, "tester", &reason).await.unwrap();
+    test.execute(&format!("update run set ended_as = 'succeeded' where id = '{merged}'")).await;
     let run = at_head(&test, &after).await;
     send(&test, run, &after, &picture(2, 1)).await.unwrap();
     let base = evidence::of_base(test.pool(), run).await.unwrap();
