@@ -99,6 +99,8 @@ async fn what_was_shown_before_is_of_the_change_that_was_merged_last() {
     assert!(evidence::of_base(test.pool(), merged).await.unwrap().is_empty(), "the other is not merged");
     let hash: Hash = Sha256::digest(picture(1, 1)).into();
     assert_eq!(evidence::picture(test.pool(), run, &hash).await.unwrap(), Some(picture(1, 1)));
+    let (name, repository) = ("other".parse().unwrap(), "acme/other".parse().unwrap());
+    store::product::put(test.pool(), &name, &repository, "main", &[]).await.unwrap();
     test.execute(&format!("update run set product = 'other' where id = '{run}'")).await;
     assert_eq!(evidence::picture(test.pool(), run, &hash).await.unwrap(), None, "of another product");
 }
