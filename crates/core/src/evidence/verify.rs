@@ -126,7 +126,7 @@ pub fn verify(upload: &Upload<'_>) -> Evidence {
     for manifest in upload.manifests {
         by_name.entry(&manifest.flow).or_default().push(manifest);
     }
-    let copied = copied(upload.manifests);
+    let declared = declared(upload.manifests);
     let flows = by_name.into_iter().map(|(name, manifests)| {
         let mut faults = Faults { flow: name, found: Vec::new() };
         if manifests.len() > 1 {
@@ -136,7 +136,7 @@ pub fn verify(upload: &Upload<'_>) -> Evidence {
         for manifest in &manifests {
             identity(manifest, upload, &mut faults);
             product(manifest, &mut faults);
-            pictures(manifest, upload, &copied, &mut faults);
+            pictures(manifest, upload, &declared, &mut faults);
         }
         let assertions = manifests.iter().flat_map(|it| it.assertions.iter().cloned()).collect();
         Flow { flow: name.to_owned(), faults: faults.found, assertions }
@@ -214,12 +214,7 @@ fn product(manifest: &Manifest, faults: &mut Faults<'_>) {
 }
 
 /// Whether each picture is there, and is the one that was taken.
-fn pictures(
-    manifest: &Manifest,
-    upload: &Upload<'_>,
-    copied: &BTreeMap<&str, BTreeSet<&str>>,
-    faults: &mut Faults<'_>,
-) {
+fn pictures(manifest: &Manifest, upload: &Upload<'_>, declared: &Declared<'_>, faults: &mut Faults<'_>) {
     if manifest.screenshots.is_empty() {
         faults.capture("has no screenshot; take one at least");
     }
@@ -227,8 +222,10 @@ fn pictures(
         if let Some(fault) = fault_of(picture, upload.files.get(&picture.path)) {
             faults.capture(format!("the screenshot {} {fault}; capture it again", picture.path));
         }
-        let others = copied.get(picture.sha256.as_str());
-        if let Some(other) = others.and_then(|others| others.iter().find(|other| **other != faults.flow)) {
+        // Two flows may end on one page; of two pages one picture is a copy.
+        let of = declared.get(picture.sha256.as_str()).into_iter().flatten();
+        let mut elsewhere = of.filter(|(flow, at)| **flow != faults.flow && **at != manifest.entrypoint);
+        if let Some((other, _)) = elsewhere.next() {
             let path = &picture.path;
             faults.capture(format!("the screenshot {path} is the same as one of {other}; capture each flow"));
         }
@@ -246,15 +243,16 @@ fn fault_of(picture: &Picture, file: Option<&Vec<u8>>) -> Option<String> {
     png::read(bytes).err()
 }
 
-/// The flows that declare each picture, of those that several do.
-fn copied(manifests: &[Manifest]) -> BTreeMap<&str, BTreeSet<&str>> {
-    let mut by_hash: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+/// Each picture, with the flows that declare it and the entrypoint of each.
+type Declared<'a> = BTreeMap<&'a str, BTreeMap<&'a str, &'a str>>;
+
+fn declared(manifests: &[Manifest]) -> Declared<'_> {
+    let mut by_hash = Declared::new();
     for manifest in manifests {
         for picture in &manifest.screenshots {
-            by_hash.entry(&picture.sha256).or_default().insert(&manifest.flow);
+            by_hash.entry(&picture.sha256).or_default().insert(&manifest.flow, &manifest.entrypoint);
         }
     }
-    by_hash.retain(|_, flows| flows.len() > 1);
     by_hash
 }
 
