@@ -1,7 +1,10 @@
 //! `browser-evidence.yml` of a new product: what it verifies, and by whose rules. The browser is a script here, which leaves
 //! files as the flow does; `./run templates` has the real one.
 
-use super::product::Product;
+use super::{
+    product::Product,
+    reviewer::{Answer, Reviewer},
+};
 
 /// Leaves a manifest and a screenshot of the head that the first argument names.
 const BROWSER: &str = r#"
@@ -47,4 +50,30 @@ async fn evidence_counts_of_this_head_and_by_the_rules_of_the_base() {
     let lenient: (&str, &[u8]) = ("scripts/verify-evidence.mjs", b"console.log('fine');\n");
     let (head, _) = product.pull("lenient", &[page, lenient, ("browser.mjs", other.as_bytes())]).await;
     product.assert_checks(&head, &[("Browser Evidence", "failure")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_is_sent_by_a_job_that_runs_the_code_of_the_base() {
+    let product = Product::quick().await;
+    let said =
+        r#"{"conclusion": "success", "flows": [{"flow": "overview", "verified": true, "faults": []}]}"#;
+    let server =
+        Reviewer::start(vec![Answer(201, &[("content-type", "application/json")], said.to_owned())]).await;
+    {
+        let mut machine = product.actions.machine.lock().unwrap();
+        machine.vars.insert("EVIDENCE_URL".to_owned(), server.url.clone());
+        machine.secrets.insert("EVIDENCE_KEY".to_owned(), "the-key-of-the-evidence".to_owned());
+    }
+    let page: (&str, &[u8]) = ("frontend/app.js", b"// changed\n");
+    let good = browser("process.env.HEAD_SHA");
+    let thief: (&str, &[u8]) =
+        ("tools/browser-evidence/bin/browser-evidence.js", b"console.log(process.env);\n");
+    let (head, _) = product.pull("sent", &[page, ("browser.mjs", good.as_bytes())]).await;
+    product.assert_checks(&head, &[("Browser Evidence", "success"), ("Send the evidence", "success")]);
+    let sent = ("/api/v1/evidence".to_owned(), "Bearer the-key-of-the-evidence".to_owned());
+    assert_eq!(server.seen(), std::slice::from_ref(&sent), "{:?}", product.checks(&head));
+
+    let (head, _) = product.pull("thief", &[page, thief, ("browser.mjs", good.as_bytes())]).await;
+    product.assert_checks(&head, &[("Send the evidence", "success")]);
+    assert_eq!(server.seen(), [sent.clone(), sent], "the code of the base sent it");
 }

@@ -1,6 +1,6 @@
 //! Whether evidence holds: each fault is a sentence that names the flow and says what to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};

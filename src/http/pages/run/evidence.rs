@@ -184,7 +184,8 @@ fn side_by_side(run: Uuid, pair: &Pair<'_>, difference: Option<&Result<Differenc
                     }
                 }
                 figure { img src=(address(after)) alt={ "After: " (name) }; figcaption { "After" } }
-                @if let (Some((_, picture)), Some(Ok(_))) = (before, difference) {
+                // Where nothing changed, a third picture would show nothing.
+                @if let (Some((_, picture)), Some(Ok(Difference { share, .. }))) = (before, difference) && *share > 0.0 {
                     figure {
                         img src={ (address(picture)) "/" (after.sha256) } alt={ "Difference: " (name) };
                         figcaption { "What changed, in red" }
