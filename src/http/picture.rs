@@ -149,7 +149,7 @@ mod tests {
     fn what_cannot_be_compared_says_why() {
         let small = picture(1, 1, ColorType::Grayscale, &[0]);
         assert!(compare(b"GIF89a", &small).unwrap_err().contains("no whole PNG"));
-        assert!(compare(&small[..small.len() - 20], &small).unwrap_err().contains("no whole PNG"));
+        assert!(compare(&small[..40], &small).unwrap_err().contains("no whole PNG"));
         // Only the header is read of what is too large.
         let mut large = picture(16, 16, ColorType::Grayscale, &[0; 256]);
         large[16..24].copy_from_slice(&[0, 0, 0x40, 0, 0, 0, 0x40, 0]);

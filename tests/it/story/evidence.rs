@@ -2,6 +2,7 @@
 
 use aspora::{
     core::{access::Role, evidence::read_png},
+    dev::{EvidenceInbox, ci::product_ci},
     engine::people::{self, NewKey},
     llm::Task,
     store::product,
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::{
     forge::passing_ci,
     reports::ours,
-    script::{COUNT_ROUNDS, file, generates, with_clean_reviews},
+    script::{COUNT_ROUNDS, RISK_CHECKER, file, generates, with_clean_reviews},
     support::captured::{CHECK, body, picture},
     world::{REPO, World},
 };
@@ -263,4 +264,32 @@ async fn assert_pages_show(world: &World, run: Uuid) {
     let difference = world.get(difference).await;
     assert!(read_png(&difference.bytes().await.unwrap()).is_ok());
     assert_eq!(world.get(&format!("/runs/{run}/evidence/{}", "0".repeat(64))).await.status().as_u16(), 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wealth_is_merged_with_what_a_real_browser_showed() {
+    let inbox = EvidenceInbox::default();
+    let world = World::with(|setup| {
+        setup.ci = Some(product_ci(setup.sandbox.clone(), inbox.clone()));
+    })
+    .await;
+    product::set_checks(&world.pool, &"wealth".parse().unwrap(), None, None).await.unwrap();
+    inbox.open(world.url.clone(), key(&world, Role::Agent, &["wealth"]).await.into());
+    let run = world.submit(RISK_CHECKER).await;
+    assert_eq!(world.run_to_end(run).await, "done");
+    let head = world.head(run).await;
+    assert_eq!(said(&world, &head).unwrap(), (Some("success".to_owned()), "verified: 3 flows".to_owned()));
+    let (_, all) = world.call("GET", &format!("runs/{run}/evidence"), None).await;
+    let newest = &all[0];
+    assert_eq!((&newest["head_sha"], &newest["conclusion"]), (&json!(head), &json!("success")), "{all:#}");
+    let page = world.page(&format!("runs/{run}")).await;
+    for flow in FLOWS {
+        let manifest = newest["manifests"].as_array().unwrap().iter().find(|it| it["flow"] == flow).unwrap();
+        let hash = manifest["screenshots"][0]["sha256"].as_str().unwrap();
+        assert!(page.contains(&format!("/runs/{run}/evidence/{hash}")), "{flow} is not on the page: {page}");
+    }
+    // A picture of this head says nothing of another one.
+    let other = body(REPO, "0123456789012345678901234567890123456789", &FLOWS, 7);
+    let (status, answer) = send(&world, &key(&world, Role::Agent, &["wealth"]).await, &other).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("stale_head")), "{answer}");
 }
