@@ -20,7 +20,8 @@ fn the_schema_of_a_product_file_agrees_with_its_reader() {
         "test = ['a', 'b']\nsetup = []\nroot = 'x/y'",
         "tests = 'forge'",
         "test = 'x'\ncase = 'x {path}'\nservices = ['redis', 'postgres']\ntoolchains = ['go']\ndependencies = 'ask'",
-        "test = 'x'\nimage = 'a/b:1'\nrounds = 0\ninputs = ['*.whl']\nlint = 'y'",
+        "test = 'x'\nhistory = true",
+        "test = 'x'\nhistory = false\nimage = 'a/b:1'\nrounds = 0\ninputs = ['*.whl']\nlint = 'y'",
         "test = 'x'\n[coverage]\nrun = 'y'\nreport = 'z.xml'\nfloor = 99.5\n[limits]\nseconds = 7200\nmemory_mib = 64\nprocesses = 8\nfile_mib = 1",
         "[product.a]\ntest = 'x'\n[product.b]\nroot = 'b'\ntests = 'forge'",
     ] {
@@ -40,6 +41,8 @@ fn the_schema_of_a_product_file_agrees_with_its_reader() {
         "test = 'x'\n[coverage]\nrun = 'y'",
         "test = 'x'\n[coverage]\nrun = 'y'\nreport = 'z'\nfloor = 101",
         "test = 'x'\nimage = '--privileged'",
+        "test = 'x'\nhistory = 'yes'",
+        "test = 'x'\nhistory = 1",
         "test = 'x'\n[product.a]\ntest = 'y'",
         "[product.A]\ntest = 'x'",
         "[product]",

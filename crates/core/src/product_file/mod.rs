@@ -105,6 +105,8 @@ pub struct Build {
     pub toolchains: Vec<Toolchain>,
     /// A container image that takes the place of the host's `/usr`.
     pub image: Option<String>,
+    /// Whether tests see the commits and tags up to the head in a `.git` of their own.
+    pub history: bool,
     /// The limits of one run.
     pub limits: Limits,
     /// How often a red run goes back to the model before a person is asked.

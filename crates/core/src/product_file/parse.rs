@@ -68,6 +68,8 @@ struct Section {
     toolchains: Vec<Toolchain>,
     image: Option<String>,
     #[serde(default)]
+    history: bool,
+    #[serde(default)]
     limits: RawLimits,
     rounds: Option<u32>,
 }
@@ -228,6 +230,7 @@ impl Reader<'_> {
             tests,
             toolchains: self.once("toolchains", section.toolchains, Toolchain::as_str)?,
             image: section.image.map(|image| self.image(image)).transpose()?,
+            history: section.history,
             limits: self.limits(&section.limits)?,
             rounds: self.number("rounds", section.rounds, (0, MOST_ROUNDS), ROUNDS)?,
         })

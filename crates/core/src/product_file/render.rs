@@ -40,6 +40,7 @@ fn text(build: &Build, prefix: &str) -> String {
     pair("dependencies", (build.dependencies == DependencyRule::Ask).then(|| quoted("ask")));
     pair("tests", (build.tests == TestsBy::Forge).then(|| quoted("forge")));
     pair("image", build.image.as_deref().map(quoted));
+    pair("history", build.history.then(|| true.to_string()));
     pair("rounds", (build.rounds != ROUNDS).then(|| build.rounds.to_string()));
     if let Some(coverage) = &build.coverage {
         let _ = writeln!(out, "\n[{prefix}coverage]");

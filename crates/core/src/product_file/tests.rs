@@ -24,6 +24,7 @@ fn a_line_is_enough_and_the_rest_is_as_usual() {
     let build = only("test = 'pytest -q'");
     let usual = Build { test: vec!["pytest -q".to_owned()], rounds: 2, ..Build::default() };
     assert_eq!(build, usual);
+    assert!(!build.history, "a history is given to tests only where the file asks for it");
     assert_eq!(build.limits, Limits { seconds: 600, memory_mib: 2_048, processes: 512, file_mib: 1_024 });
 }
 
@@ -42,6 +43,7 @@ services = ["postgres", "redis"]
 toolchains = ["rust", "go"]
 dependencies = "ask"
 tests = "forge"
+history = true
 rounds = 0
 
 [coverage]
@@ -56,6 +58,7 @@ seconds = 60
     assert_eq!(build.services, [Service::Postgres, Service::Redis]);
     assert_eq!(build.toolchains, [Toolchain::Rust, Toolchain::Go]);
     assert_eq!((build.dependencies, build.tests), (DependencyRule::Ask, TestsBy::Forge));
+    assert!(build.history);
     let coverage = Coverage {
         run: vec!["pytest --cov".to_owned()],
         report: "coverage.xml".to_owned(),
@@ -88,7 +91,11 @@ fn what_is_wrong_is_named_by_line_and_key() {
     );
     refused(
         "test = 'x'\ntset = 'y'",
-        ".aspora/product.toml:2: unknown field `tset`, expected one of `root`, `setup`, `inputs`, `test`, `lint`, `coverage`, `case`, `services`, `dependencies`, `tests`, `toolchains`, `image`, `limits`, `rounds`",
+        ".aspora/product.toml:2: unknown field `tset`, expected one of `root`, `setup`, `inputs`, `test`, `lint`, `coverage`, `case`, `services`, `dependencies`, `tests`, `toolchains`, `image`, `history`, `limits`, `rounds`",
+    );
+    refused(
+        "test = 'x'\nhistory = 'yes'",
+        ".aspora/product.toml:2: invalid type: string \"yes\", expected a boolean",
     );
     refused("test = 5", ".aspora/product.toml:1: a command line in quotes, or a list of them");
     refused(
