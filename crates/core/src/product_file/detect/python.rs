@@ -54,7 +54,7 @@ pub(super) fn detect(folder: &Folder<'_>) -> Option<Detected> {
         found => format!("Python, from `{}`; its tests are {runner}'s", found.join("`, `")),
     }];
     let setup = setup(&needs, is_package.then_some(pyproject.as_ref()), runner);
-    let (test, prefix) = test(folder, pyproject.as_ref(), is_package, runner);
+    let (test, prefix) = test(folder, is_package, runner);
     if !prefix.is_empty() {
         notes.push("the package itself is built at each run, without a network".to_owned());
     }
@@ -240,12 +240,7 @@ fn requirements_of_pyproject(needs: &Needs<'_>) -> String {
 }
 
 /// The lines that run the tests, and what makes the package importable.
-fn test(
-    folder: &Folder<'_>,
-    pyproject: Option<&Table>,
-    is_package: bool,
-    runner: &str,
-) -> (Vec<String>, &'static str) {
+fn test(folder: &Folder<'_>, is_package: bool, runner: &str) -> (Vec<String>, &'static str) {
     let run = match runner {
         "pytest" => "pytest",
         _ => UNITTEST,
@@ -253,15 +248,7 @@ fn test(
     if !is_package {
         return (vec![run.to_owned()], "");
     }
-    let requires = pyproject.and_then(|it| it.get("build-system")).and_then(|it| it.get("requires"));
-    let requires: Vec<&str> =
-        requires.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let from_git = ["setuptools_scm", "setuptools-scm", "hatch-vcs", "versioningit", "pdm-backend"];
-    let version = match from_git.iter().any(|name| requires.iter().any(|line| line.contains(name))) {
-        true => "SETUPTOOLS_SCM_PRETEND_VERSION=${SETUPTOOLS_SCM_PRETEND_VERSION:-0.0.0} ",
-        false => "",
-    };
     let source = if folder.paths().any(|path| path.starts_with("src/")) { "src:" } else { "" };
-    let build = format!("{version}pip install --quiet --no-deps --no-build-isolation --target /tmp/site .");
+    let build = "pip install --quiet --no-deps --no-build-isolation --target /tmp/site .".to_owned();
     (vec![build, format!("PYTHONPATH={source}/tmp/site {run}")], "/tmp/site")
 }
