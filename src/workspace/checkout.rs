@@ -9,7 +9,7 @@ use std::{
         ffi::OsStrExt as _,
         fs::{OpenOptionsExt as _, PermissionsExt as _, symlink},
     },
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
 };
 
 use super::{
@@ -26,6 +26,8 @@ const LARGEST_COMMIT: usize = 256 << 20;
 #[derive(Debug)]
 pub struct Worktree {
     directory: tempfile::TempDir,
+    pub(super) repository: PathBuf,
+    pub(super) commit: Sha,
 }
 
 impl Worktree {
@@ -47,6 +49,7 @@ impl Mirror {
         let mut leaves = self.leaves(commit).await?;
         leaves.retain(|leaf| leaf.mode != 0o160_000);
         let contents = self.contents(&leaves).await?;
+        let (repository, commit) = (self.path().to_owned(), commit.clone());
         let write = move || {
             let directory = tempfile::Builder::new()
                 .prefix("aspora-worktree-")
@@ -61,13 +64,14 @@ impl Mirror {
                     write_leaf(directory.path(), leaf, content)?;
                 }
             }
-            Ok(Worktree { directory })
+            Ok(Worktree { directory, repository, commit })
         };
         let joined = tokio::task::spawn_blocking(write).await;
         joined.unwrap_or_else(|error| Err(Error::io("write a worktree")(error.into())))
     }
 
-    async fn contents(&self, leaves: &[Leaf]) -> Result<Vec<Vec<u8>>, Error> {
+    /// What these files and links hold, in their order; at most 256 MiB.
+    pub(super) async fn contents(&self, leaves: &[Leaf]) -> Result<Vec<Vec<u8>>, Error> {
         let total: u64 = leaves.iter().map(|leaf| leaf.size).sum();
         if total > LARGEST_COMMIT as u64 {
             return Err(Error::TooLarge { what: "the commit".to_owned(), limit: LARGEST_COMMIT });
@@ -105,7 +109,7 @@ fn write_leaf(root: &Path, leaf: &Leaf, content: &[u8]) -> Result<(), Error> {
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).map_err(Error::io("create a directory of a worktree"))?;
     }
-    if !is_file(leaf.mode) && stays_inside(relative, content) {
+    if !is_file(leaf.mode) && stays_inside(&leaf.path, content) {
         return symlink(OsStr::from_bytes(content), path).map_err(Error::io("write a link of a worktree"));
     }
     let mode = if leaf.mode == 0o100_755 { 0o755 } else { 0o644 };
@@ -114,8 +118,8 @@ fn write_leaf(root: &Path, leaf: &Leaf, content: &[u8]) -> Result<(), Error> {
 }
 
 /// Whether a symlink stays inside the worktree, judged by its target alone.
-fn stays_inside(link: &Path, target: &[u8]) -> bool {
-    let mut depth = link.components().count() - 1;
+pub(super) fn stays_inside(link: &[u8], target: &[u8]) -> bool {
+    let mut depth = Path::new(OsStr::from_bytes(link)).components().count() - 1;
     let target = Path::new(OsStr::from_bytes(target));
     // A directory in the target may itself be a symlink, so `..` is allowed only before the first one.
     let mut down = false;
@@ -139,7 +143,7 @@ mod tests {
     use super::*;
 
     fn check(link: &str, target: &str, inside: bool) {
-        assert_eq!(stays_inside(Path::new(link), target.as_bytes()), inside, "{link} -> {target}");
+        assert_eq!(stays_inside(link.as_bytes(), target.as_bytes()), inside, "{link} -> {target}");
     }
 
     #[test]

@@ -31,10 +31,12 @@ const LONGEST_MESSAGE: usize = 2_000;
 /// The empty tree, which every repository has: no attributes of the product are read.
 const NO_ATTRIBUTES: &str = "attr.tree=4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
-const HARDENED: [&str; 13] = [
+const HARDENED: [&str; 14] = [
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
     "core.attributesFile=/dev/null",
+    // A log would name the user and the host of this machine.
+    "core.logAllRefUpdates=false",
     "protocol.allow=never",
     "credential.helper=",
     "submodule.recurse=false",

@@ -10,6 +10,7 @@ mod config;
 mod declined;
 mod error;
 mod git;
+mod git_folder;
 mod history;
 mod landed;
 mod link;
@@ -29,6 +30,7 @@ pub use self::{
     config::{Access, Config, Credentials, Mint, NoAccess, Remote, Signature},
     declined::{Cause, Declined},
     error::Error,
+    git_folder::GitFolder,
     mirror::{Commit, Entry, Mirror},
     remote::Push,
     sandbox::{

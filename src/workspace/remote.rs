@@ -10,6 +10,9 @@ use super::{
 };
 use crate::core::sha::Sha;
 
+/// Every branch.
+const HEADS: &str = "+refs/heads/*:refs/heads/*";
+
 /// The result of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Push {
@@ -29,7 +32,7 @@ impl Mirror {
     /// # Errors
     /// [`Error::Git`] when git fails; transient when the network or the server is at fault.
     pub async fn fetch(&self) -> Result<(), Error> {
-        self.fetch_with(None).await
+        self.fetch_all(&[HEADS]).await
     }
 
     /// The same, with the head of a pull request: its branch may be in another repository, or gone since it was merged. GitHub
@@ -39,21 +42,25 @@ impl Mirror {
     /// # Errors
     /// As [`Mirror::fetch`].
     pub async fn fetch_pull(&self, number: u64) -> Result<(), Error> {
-        self.fetch_with(Some(format!("+refs/pull/{number}/head:refs/pull/{number}/head"))).await
+        self.fetch_all(&[HEADS, &format!("+refs/pull/{number}/head:refs/pull/{number}/head")]).await
     }
 
-    async fn fetch_with(&self, more: Option<String>) -> Result<(), Error> {
+    /// Updates every tag, with all that it reaches; one that is gone at the remote is removed.
+    ///
+    /// # Errors
+    /// As [`Mirror::fetch`].
+    pub async fn fetch_tags(&self) -> Result<(), Error> {
+        self.fetch_all(&["+refs/tags/*:refs/tags/*"]).await
+    }
+
+    async fn fetch_all(&self, references: &[&str]) -> Result<(), Error> {
         let link = self.link()?;
         let _held = link.hold().await?;
         self.create().await?;
         let (call, url) =
             link.call(self.path(), ["fetch", "--quiet", "--prune", "--no-tags", "--force"]).await?;
         let call = call.and(["--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"]);
-        let call = call.and([&url, "+refs/heads/*:refs/heads/*"]);
-        let call = match &more {
-            Some(more) => call.and([more.as_str()]),
-            None => call,
-        };
+        let call = references.iter().fold(call.and([&url]), |call, reference| call.and([reference]));
         link.over_network(call).await?;
         Ok(())
     }

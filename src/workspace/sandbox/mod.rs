@@ -100,7 +100,7 @@ impl Sandbox {
     pub async fn run(&self, directory: &Path, argv: &[&str], limits: Limits) -> Result<TestRun, Error> {
         let inside = Inside { unpack: inside::UNPACK.to_owned(), ..Inside::default() };
         let argv = argv.iter().map(|&word| word.to_owned()).collect();
-        self.runner.run(Job { files: Files::Tree(directory), inside, argv, user: None, limits }).await
+        self.runner.run(Job { files: Files::Tree(directory, None), inside, argv, user: None, limits }).await
     }
 
     /// With layers in another folder than that of this user.

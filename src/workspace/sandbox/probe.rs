@@ -65,7 +65,7 @@ pub(super) async fn probe(runner: &Runner) -> Result<(), Unavailable> {
     let run = async |script: &str| {
         let inside = Inside { unpack: super::inside::UNPACK.to_owned(), ..Inside::default() };
         let argv = ["sh", "-c", script].map(str::to_owned).to_vec();
-        let job = Job { files: Files::Tree(work.path()), inside, argv, user: None, limits: LIMITS };
+        let job = Job { files: Files::Tree(work.path(), None), inside, argv, user: None, limits: LIMITS };
         runner.run(job).await.map_err(|error| cannot(error.to_string()))
     };
     let attacks = run(ATTACKS).await?;

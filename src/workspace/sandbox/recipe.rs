@@ -1,8 +1,8 @@
 //! How a product is set up and tested: plain values, which the caller takes from the product's file.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use super::limits::Limits;
+use super::{super::git_folder::GitFolder, limits::Limits};
 use crate::core::product_file::{self, Build, Service, Toolchain};
 
 /// How a product is set up and tested.
@@ -20,6 +20,8 @@ pub struct Recipe {
     pub toolchains: Vec<Toolchain>,
     /// A container image in the place of this machine's programs and libraries.
     pub image: Option<String>,
+    /// A folder with the `.git` of which tests get a copy; without it they see none.
+    pub git_folder: Option<PathBuf>,
     /// The limits of one run of tests.
     pub limits: Limits,
     /// The limits of set-up.
@@ -45,6 +47,7 @@ impl Default for Recipe {
             services: Vec::new(),
             toolchains: Vec::new(),
             image: None,
+            git_folder: None,
             limits: Limits::default(),
             setup_limits,
         }
@@ -60,8 +63,7 @@ pub enum Commands<'a> {
     Lines(&'a [String]),
 }
 
-/// What plugins that take a version from the history (setuptools-scm, hatch-vcs, pbr, pdm) read in its place: there is no
-/// `.git` in the sandbox.
+/// What plugins that take a version from the history (setuptools-scm, hatch-vcs, pbr, pdm) read in its place.
 const VERSIONS: [&str; 3] = ["SETUPTOOLS_SCM_PRETEND_VERSION", "PBR_VERSION", "PDM_BUILD_SCM_VERSION"];
 
 /// Runs each line by a shell of its own; `$` and the line are printed before it.
@@ -80,7 +82,7 @@ impl Commands<'_> {
 }
 
 impl Recipe {
-    /// As a product file has it, for a commit with these paths.
+    /// As a product file has it, for a commit with these paths. A `.git` is not among it.
     #[must_use]
     pub fn of<'a>(build: &Build, paths: impl IntoIterator<Item = &'a str>) -> Self {
         let usual = Self::default();
@@ -91,6 +93,7 @@ impl Recipe {
             services: build.services.clone(),
             toolchains: build.toolchains.clone(),
             image: build.image.clone(),
+            git_folder: None,
             limits: limits(&build.limits),
             setup_limits: Limits {
                 wall: usual.setup_limits.wall.max(Duration::from_secs(build.limits.seconds.into())),
@@ -98,6 +101,12 @@ impl Recipe {
                 ..usual.setup_limits
             },
         }
+    }
+
+    /// The same, with a `.git` for tests.
+    #[must_use]
+    pub fn with_git_folder(self, git_folder: Option<&GitFolder>) -> Self {
+        Self { git_folder: git_folder.map(|it| it.path().to_owned()), ..self }
     }
 
     /// The product's folder in the sandbox.
@@ -130,9 +139,12 @@ impl Recipe {
             ("PIP_NO_CACHE_DIR", "1"),
             ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
         ];
-        let without_history = VERSIONS.map(|name| (name.to_owned(), "0.0.0".to_owned()));
-        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        variables.into_iter().chain(without_history).collect()
+        variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+    }
+
+    /// Variables where no `.git` is.
+    pub(super) fn without_history() -> Vec<(String, String)> {
+        VERSIONS.map(|name| (name.to_owned(), "0.0.0".to_owned())).to_vec()
     }
 
     /// Variables that keep clients of registries from asking for them in vain.

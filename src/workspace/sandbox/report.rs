@@ -47,7 +47,8 @@ pub(super) async fn report(
     let Given { mut inside, cluster: _held } = Given::to_tests(place, recipe, layer).await?;
     inside.mounts.push(Mount { source: folder.clone(), target: FOLDER.to_owned(), writable: true });
     let argv = copying(Commands::Lines(lines).argv(), path);
-    let job = Job { files: Files::Tree(tree), inside, argv, user: Some(user), limits: recipe.limits };
+    let files = Files::Tree(tree, recipe.git_folder.as_deref());
+    let job = Job { files, inside, argv, user: Some(user), limits: recipe.limits };
     let run = runner.run(job).await?;
     let report = read(&folder.join(NAME)).unwrap_or_else(|why| Err(why.to_string()));
     Ok(Reported { run, report: report.map_err(|why| format!("the report `{path}` {why}")) })

@@ -50,8 +50,8 @@ pub(super) struct Job<'a> {
 pub(super) enum Files<'a> {
     #[default]
     None,
-    /// The files of a folder, which are copied to `/product`, in memory.
-    Tree(&'a Path),
+    /// The files of a folder, which are copied to `/product`, in memory; with the `.git` of another, if there is one.
+    Tree(&'a Path, Option<&'a Path>),
     /// What is read from a pipe.
     Pipe(OwnedFd),
 }
@@ -93,7 +93,10 @@ impl Runner {
         let (began, limits) = (Instant::now(), job.limits);
         // The product's own files come on top of what a run may write.
         let own = match job.files {
-            Files::Tree(tree) => Usage::of(tree, u64::MAX),
+            Files::Tree(tree, git_folder) => {
+                let folders = [Some(tree), git_folder].into_iter().flatten();
+                folders.map(|folder| Usage::of(folder, u64::MAX)).fold(Usage::default(), Usage::plus)
+            }
             Files::None | Files::Pipe(_) => Usage::default(),
         };
         let group = match &self.groups {
@@ -145,8 +148,8 @@ impl Runner {
         words: Vec<String>,
     ) -> Result<(Child, Option<Child>, pipe::Receiver), Error> {
         let (tar, input) = match files {
-            Files::Tree(tree) => {
-                let (tar, input) = self.pack(tree).await?;
+            Files::Tree(tree, git_folder) => {
+                let (tar, input) = self.pack(tree, git_folder).await?;
                 (Some(tar), Stdio::from(input))
             }
             Files::Pipe(pipe) => (None, Stdio::from(pipe)),
@@ -178,10 +181,13 @@ impl Runner {
         Ok(words)
     }
 
-    /// The files of a folder as a tar, to be read from a pipe.
-    async fn pack(&self, tree: &Path) -> Result<(Child, OwnedFd), Error> {
+    /// The files of a folder, and `.git` of another, as a tar, to be read from a pipe.
+    async fn pack(&self, tree: &Path, git_folder: Option<&Path>) -> Result<(Child, OwnedFd), Error> {
         let mut tar = Command::new(&self.tools.tar);
-        tar.env_clear().arg("-C").arg(tree).args(["-cf", "-", "."]);
+        tar.env_clear().args(["-cf", "-", "-C"]).arg(tree).arg(".");
+        if let Some(folder) = git_folder {
+            tar.arg("-C").arg(folder).arg("./.git");
+        }
         tar.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
         let mut tar = spawn::spawn(tar).await.map_err(Error::io("start tar"))?;
         let work = blocking(tar.stdout.take()).map_err(Error::io("take tar's output"))?;

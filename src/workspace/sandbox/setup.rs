@@ -9,7 +9,7 @@ use std::{
 use super::super::error::Error;
 use super::{
     cluster, image, inputs,
-    inside::{Inside, UNPACK},
+    inside::{Inside, REFRESH, UNPACK},
     layers::{Held, Layer, Layers, Making},
     limits::TestRun,
     proxy::Proxy,
@@ -164,6 +164,7 @@ async fn make(
         vec![mount(&deps, "/deps", true), mount(&product, "/product", true), mount(run.path(), RUN, false)];
     mounts.extend(place.tools.mounts.iter().chain(&registries.mounts).cloned());
     let mut environment = place.environment();
+    environment.extend(Recipe::without_history());
     environment.extend(registries.environment.iter().cloned());
     environment.extend(ways());
     let services = FORWARD.replace("RUN", RUN).replace("PORT", PORT);
@@ -190,8 +191,8 @@ pub(super) async fn test(
     commands: Commands<'_>,
 ) -> Result<TestRun, Error> {
     let Given { inside, cluster: _held } = Given::to_tests((runner, layers), recipe, layer).await?;
-    let job =
-        Job { files: Files::Tree(tree), inside, argv: commands.argv(), user: None, limits: recipe.limits };
+    let files = Files::Tree(tree, recipe.git_folder.as_deref());
+    let job = Job { files, inside, argv: commands.argv(), user: None, limits: recipe.limits };
     runner.run(job).await
 }
 
@@ -280,6 +281,11 @@ impl Given {
             writable: false,
         }));
         let mut environment = place.environment();
+        if recipe.git_folder.is_some() {
+            unpack.push_str(REFRESH);
+        } else {
+            environment.extend(Recipe::without_history());
+        }
         environment.extend(Recipe::offline());
         environment.extend(services.environment.iter().cloned());
         let folder = recipe.folder().map_err(|reason| Error::refused(&recipe.root, reason))?;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod evidence;
+mod git_folder;
 mod names;
 mod product;
 mod sweep;
