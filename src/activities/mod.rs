@@ -69,7 +69,7 @@ pub use self::{
     reconciler::Reconciler,
     report::run_of_check,
     review::Access as ReviewerAccess,
-    test_tree::test_tree,
+    test_tree::{Files, test_tree},
 };
 use crate::{
     core::{

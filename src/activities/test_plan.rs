@@ -6,7 +6,7 @@ use super::{
     Failure,
     attempt::Attempt,
     consent::Permitted,
-    test_tree::{ended, test_tree},
+    test_tree::{Files, ended, test_tree},
 };
 use crate::{
     core::{
@@ -130,13 +130,22 @@ impl Plan {
         plan
     }
 
-    /// Of everything that decides what a tree comes to.
-    pub(super) fn digest(&self) -> String {
+    /// Whether tests see the history.
+    fn shows_history(&self) -> bool {
+        self.builds().any(|(_, build)| build.history)
+    }
+
+    /// Of everything that decides, besides its tree, what a commit comes to. Two commits of one tree differ only where tests
+    /// see the history.
+    pub(super) fn digest(&self, commit: &Sha) -> String {
         let mut digest = Sha256::new_with_prefix(format!("{FORM}\0{}", self.text));
         if self.builds().next().is_some() || self.parts().len() > 1 {
             for part in self.parts() {
                 digest.update(format!("\0{}", part.name));
             }
+        }
+        if self.shows_history() {
+            digest.update(format!("\0{commit}"));
         }
         hex::encode(digest.finalize())
     }
@@ -230,7 +239,7 @@ impl Attempt<'_> {
                 return Ok(Tested::not_run(&command, Cause::Sandbox, unavailable.to_string()));
             }
         };
-        let ran = run_parts(mirror, sandbox, plan.parts(), commit).await;
+        let ran = run_parts(mirror, sandbox, plan, commit).await;
         match ran {
             Ok(tested) => Ok(tested),
             Err(workspace::Error::Unavailable(unavailable)) => {
@@ -304,20 +313,28 @@ impl Way {
 async fn run_parts(
     mirror: &Mirror,
     sandbox: &Sandbox,
-    parts: &[Part],
+    plan: &Plan,
     commit: &Sha,
 ) -> Result<Tested, workspace::Error> {
     let worktree = mirror.worktree(commit).await?;
     let paths = mirror.paths(commit).await?;
+    let git_folder = match plan.shows_history() {
+        true => {
+            mirror.fetch_tags().await?;
+            Some(worktree.git_folder().await?)
+        }
+        false => None,
+    };
+    let files = Files { tree: worktree.path(), paths: &paths, git_folder: git_folder.as_ref() };
     let mut came_to = Vec::new();
-    for part in parts {
+    for part in plan.parts() {
         let tested = match &part.how {
             How::Command(words) => {
                 let argv: Vec<&str> = words.iter().map(String::as_str).collect();
                 let run = sandbox.run(worktree.path(), &argv, Limits::default()).await?;
                 Tested::read(words, ended(&run))
             }
-            How::Build(build) => test_tree(sandbox, worktree.path(), &paths, build).await?,
+            How::Build(build) => test_tree(sandbox, files, build).await?,
         };
         came_to.push((part.name.to_string(), tested));
     }

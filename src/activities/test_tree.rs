@@ -7,20 +7,31 @@ use crate::{
         product_file::{Build, Coverage},
         tested::{Demanded, Ended, Tested},
     },
-    workspace::{self, Commands, Layer, Prepared, Recipe, Reported, Sandbox, TestRun},
+    workspace::{self, Commands, GitFolder, Layer, Prepared, Recipe, Reported, Sandbox, TestRun},
 };
 
-/// Sets up and tests the files below `tree`, whose paths are these; where the tests pass, runs what else the product file asks.
+/// Files that are tested.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// The folder that they are in.
+    pub tree: &'a Path,
+    /// Their paths in it.
+    pub paths: &'a [String],
+    /// Their `.git`, which a product's tests see where its file asks for the history.
+    pub git_folder: Option<&'a GitFolder>,
+}
+
+/// Sets up and tests files; where the tests pass, runs what else the product file asks.
 ///
 /// # Errors
 /// When the sandbox cannot be started, or this machine lacks a service or a toolchain. What does not pass is a [`Tested`].
 pub async fn test_tree(
     sandbox: &Sandbox,
-    tree: &Path,
-    paths: &[String],
+    Files { tree, paths, git_folder }: Files<'_>,
     build: &Build,
 ) -> Result<Tested, workspace::Error> {
     let recipe = Recipe::of(build, paths.iter().map(String::as_str));
+    let recipe = recipe.with_git_folder(git_folder.filter(|_| build.history));
     let layer = match sandbox.prepare(tree, &recipe).await? {
         Prepared::Failed(run) => return Ok(Tested::set_up_failed(&build.test, ended(&run))),
         Prepared::Ready(layer) => layer,

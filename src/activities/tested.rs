@@ -46,7 +46,7 @@ pub(super) enum Tried {
 }
 
 impl Attempt<'_> {
-    /// What a commit's tests come to. A tree that was tested is not tested again, unless what kept its tests from running
+    /// What a commit's tests come to. A tree that was tested is not tested again, unless its tests see the history, what kept its tests from running
     /// may be gone, or a person sent the run here.
     pub(super) async fn tested(
         &self,
@@ -58,7 +58,7 @@ impl Attempt<'_> {
             return Err(Failure::retry(format!("the mirror lacks {}", commit.short())));
         };
         let (pool, repository, digest) =
-            (&self.factory.pool, self.repo.to_string(), permitted.plan().digest());
+            (&self.factory.pool, self.repo.to_string(), permitted.plan().digest(commit));
         let place = Place { repository: &repository, tree: &tree, plan: &digest };
         if let Some((known, age)) = test_run::get(pool, place).await?
             && !self.is_stale(&known, age)
@@ -134,7 +134,7 @@ impl Attempt<'_> {
         let (repository, tree) = (self.repo.to_string(), mirror.tree_of(head).await?);
         let known = match &tree {
             Some(tree) => {
-                let place = Place { repository: &repository, tree, plan: &plan.digest() };
+                let place = Place { repository: &repository, tree, plan: &plan.digest(head) };
                 test_run::get(&self.factory.pool, place).await?
             }
             None => None,

@@ -101,3 +101,33 @@ fn what_the_factory_would_ask_about_is_listed_and_installed() {
         assert!(out.contains(text), "{text} is not in {out}");
     }
 }
+
+#[test]
+fn the_tests_of_a_folder_see_the_history_of_its_last_commit() {
+    let folder =
+        repository("history = true\ntest = ['git describe --tags --dirty', 'git status --porcelain']\n");
+    let (code, _, error) = check(folder.path(), &[]);
+    assert_eq!(code, Some(1));
+    assert!(error.contains("the product file asks for the history, and "), "{error}");
+    assert!(error.contains(" has no commit yet"), "{error}");
+    let git = |args: &[&str]| {
+        let author = ["-c", "user.name=ada", "-c", "user.email=ada@example.com"];
+        let git = Command::new("git").current_dir(folder.path()).args(author).args(args).status();
+        assert!(git.unwrap().success(), "{args:?}");
+    };
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "All"]);
+    git(&["tag", "v3"]);
+    let log = |folder: &Path| {
+        let (code, out, error) = check(folder, &["-o", "json"]);
+        assert_eq!(code, Some(0), "{out}{error}");
+        serde_json::from_str::<Value>(&out).unwrap()[0]["tested"]["log"].as_str().unwrap().to_owned()
+    };
+    let clean = log(folder.path());
+    assert!(clean.contains("\nv3\n") && !clean.contains("greeting"), "{clean}");
+    fs::write(folder.path().join("web/greeting"), "bye\n").unwrap();
+    let changed = log(folder.path());
+    assert!(changed.contains("\nv3-dirty\n") && changed.contains(" M web/greeting"), "{changed}");
+    git(&["worktree", "add", "--quiet", "--detach", "linked"]);
+    assert_eq!(log(&folder.path().join("linked")), clean, "a linked work tree has the same history");
+}

@@ -167,3 +167,29 @@ async fn a_change_that_touches_another_products_folder_is_tested_by_both() {
         "the third is not touched: {head}"
     );
 }
+
+/// One product sees the history, and one below it does not.
+const WITH_HISTORY: &str = r#"
+[product.wealth]
+history = true
+test = "git describe --tags"
+
+[product.web]
+root = "lib"
+test = "test ! -e ../.git && test $PBR_VERSION = 0.0.0"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tests_see_the_history_where_the_file_asks_for_it_and_each_commit_is_tested_then() {
+    let world = world(WITH_HISTORY).await;
+    world.tag_main("v1.2").await;
+    let run = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(run).await, "done", "{}", world.reason(run).await);
+    let (head, ended) = (world.head(run).await, result(&world, run).await);
+    let described = format!("v1.2-1-g{}", &head[..7]);
+    assert!(ended["log"].as_str().unwrap().contains(&described), "{described} is not in {ended}");
+    let same_tree =
+        "select max(runs) from (select count(*) as runs from test_run group by tree_sha) as trees";
+    let runs: Option<i64> = sqlx::query_scalar(same_tree).fetch_one(&world.pool).await.unwrap();
+    assert_eq!(runs, Some(2), "the model's answer and the head are commits of one tree");
+}

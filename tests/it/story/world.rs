@@ -4,6 +4,7 @@ mod waits;
 
 use std::{
     panic::AssertUnwindSafe,
+    path::PathBuf,
     sync::{Arc, Mutex, Weak},
     time::Duration,
 };
@@ -330,11 +331,23 @@ impl World {
         }
     }
 
+    /// The repository as the forge has it on disk.
+    fn repository(&self) -> PathBuf {
+        self.folder.path().join("forge/repositories").join(format!("{REPO}.git"))
+    }
+
+    /// Tags the head of the base branch.
+    pub(crate) async fn tag_main(&self, name: &str) {
+        let main = self.twin.branch(REPO, "main").await.unwrap().unwrap();
+        let mut git = std::process::Command::new("git");
+        git.arg("-C").arg(self.repository()).args(["update-ref", &format!("refs/tags/{name}"), &main]);
+        assert!(git.status().unwrap().success());
+    }
+
     /// Runs a command in the sandbox, on the head of the base branch.
     pub(crate) async fn on_main(&self, argv: &[&str]) -> TestRun {
-        let repository = self.folder.path().join("forge/repositories").join(format!("{REPO}.git"));
         let main = self.twin.branch(REPO, "main").await.unwrap().unwrap().parse().unwrap();
-        let worktree = Mirror::at(repository).worktree(&main).await.unwrap();
+        let worktree = Mirror::at(self.repository()).worktree(&main).await.unwrap();
         let sandbox = support::sandbox().await.unwrap();
         sandbox.run(worktree.path(), argv, Limits::default()).await.unwrap()
     }

@@ -1,8 +1,10 @@
 //! `aspora product check`: what the factory would make of a folder, here and now.
 
 use std::{
+    ffi::OsStr,
     fmt::Write as _,
     fs,
+    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -13,13 +15,13 @@ use serde::Serialize;
 
 use super::{Exit, Printer, dependencies, plain};
 use crate::{
-    activities::test_tree,
+    activities::{Files, test_tree},
     core::{
         product_file::{self, Build, DependencyRule, ProductFile, TestsBy},
         requirement::{Invalid, ProductName},
         tested::{Demanded, Tested},
     },
-    workspace::Sandbox,
+    workspace::{GitFolder, Mirror, Sandbox},
 };
 
 /// The folder to check.
@@ -63,6 +65,12 @@ pub(super) async fn run(printer: &Printer, check: &Check) -> anyhow::Result<Exit
     let sandbox = Sandbox::find().await.context("the tests of products run in a sandbox or not at all")?;
     let tree = tempfile::tempdir().context("make a folder for the copy")?;
     let paths = copy(&check.folder, tree.path())?;
+    let shows_history = |(_, build): &(_, &Build)| build.history && build.tests == TestsBy::Ours;
+    let git_folder = match builds.iter().any(shows_history) {
+        true => Some(git_folder(&check.folder).await?),
+        false => None,
+    };
+    let files = Files { tree: tree.path(), paths: &paths, git_folder: git_folder.as_ref() };
     let mut all = Vec::new();
     for (name, build) in builds {
         let name = name.map(ToString::to_string);
@@ -75,7 +83,7 @@ pub(super) async fn run(printer: &Printer, check: &Check) -> anyhow::Result<Exit
         }
         let tested = match build.tests {
             TestsBy::Forge => None,
-            TestsBy::Ours => Some(test_tree(&sandbox, tree.path(), &paths, build).await?),
+            TestsBy::Ours => Some(test_tree(&sandbox, files, build).await?),
         };
         let passed = tested.as_ref().is_none_or(Tested::is_clean);
         all.push(Checked { product: name, tested, passed });
@@ -129,6 +137,18 @@ fn copy(folder: &Path, to: &Path) -> anyhow::Result<Vec<String>> {
         paths.push(path);
     }
     Ok(paths)
+}
+
+/// The history of a work tree's last commit.
+async fn git_folder(folder: &Path) -> anyhow::Result<GitFolder> {
+    let place = dependencies::git(folder, &["rev-parse", "--path-format=absolute", "--git-common-dir"])?;
+    let place = place.with_context(|| format!("{} is no git repository", folder.display()))?;
+    let head = dependencies::git(folder, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
+    let head = head.with_context(|| {
+        format!("the product file asks for the history, and {} has no commit yet", folder.display())
+    })?;
+    let mirror = Mirror::at(PathBuf::from(OsStr::from_bytes(place.trim_ascii_end())));
+    Ok(mirror.git_folder(&String::from_utf8_lossy(&head).trim().parse()?, GitFolder::LIMIT).await?)
 }
 
 fn begins(name: Option<&str>, build: &Build) -> String {

@@ -77,8 +77,8 @@ fn base(folder: &Path) -> anyhow::Result<Option<String>> {
     Ok(found.map(|sha| String::from_utf8_lossy(&sha).trim().to_owned()))
 }
 
-/// What git prints; `None` where it fails.
-fn git(folder: &Path, args: &[&str]) -> anyhow::Result<Option<Vec<u8>>> {
+/// What git prints of a work tree; `None` where it fails.
+pub(super) fn git(folder: &Path, args: &[&str]) -> anyhow::Result<Option<Vec<u8>>> {
     let mut git = Command::new("git");
     git.arg("-C").arg(folder).args(args);
     for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
