@@ -42,6 +42,7 @@ impl DevServer {
     ) -> anyhow::Result<Merged<'a>> {
         let mirror = self.app.workspaces(Arc::new(self.app.client()?))?.mirror(&repository.parse()?);
         mirror.fetch().await?;
+        mirror.fetch_tags().await?;
         let head = mirror.branch(branch).await?;
         let head = head.with_context(|| format!("{repository} has no branch {branch}"))?;
         Ok(Merged { sandbox, worktree: mirror.worktree(&head).await?, head: head.short().to_owned() })
@@ -54,7 +55,7 @@ impl Merged<'_> {
     /// # Errors
     /// When set-up fails, or this machine cannot run it.
     pub(super) async fn test(&self) -> anyhow::Result<MainTests> {
-        test_main(self.sandbox, self.worktree.path()).await
+        test_main(self.sandbox, &self.worktree).await
     }
 
     /// Starts the service and compares its answers with the expected ones.
@@ -62,7 +63,7 @@ impl Merged<'_> {
     /// # Errors
     /// When the service does not start or does not answer; the message has the end of its log.
     pub(super) async fn ask(&self, exchanges: &[Exchange]) -> anyhow::Result<Vec<Asked>> {
-        let answers = ask(self.sandbox, self.worktree.path(), exchanges).await?;
+        let answers = ask(self.sandbox, &self.worktree, exchanges).await?;
         let asked = |(exchange, answer): (&Exchange, _)| {
             let compared = exchange.compare(&answer);
             let (method, path) = (exchange.method.clone(), exchange.path.clone());

@@ -1,14 +1,12 @@
 //! Requests to the service of a product, started from a checkout in the sandbox, and how its answers compare with the
 //! expected ones.
 
-use std::path::Path;
-
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::own_tests::OwnTests;
-use crate::workspace::{Limits, Sandbox};
+use crate::workspace::{Limits, Sandbox, Worktree};
 
 const DRIVER: &str = include_str!("ask.py");
 
@@ -80,14 +78,18 @@ impl Exchange {
 ///
 /// # Errors
 /// When set-up fails, or the service does not start or does not answer in JSON; the message has the end of its log.
-pub async fn ask(sandbox: &Sandbox, checkout: &Path, requests: &[Exchange]) -> anyhow::Result<Vec<Answer>> {
+pub async fn ask(
+    sandbox: &Sandbox,
+    checkout: &Worktree,
+    requests: &[Exchange],
+) -> anyhow::Result<Vec<Answer>> {
     let list = requests.iter().map(|it| json!({"method": it.method, "path": it.path, "body": it.body}));
     let list = Value::Array(list.collect()).to_string();
     // Isolated, so that no module of the product takes the place of one of the driver's.
     let argv = ["python3", "-I", "-c", DRIVER, &list];
-    let run = match OwnTests::set_up(sandbox, checkout).await.map_err(anyhow::Error::msg)? {
+    let run = match OwnTests::of(sandbox, checkout).await.map_err(anyhow::Error::msg)? {
         Some(own) => own.run_words(sandbox, &argv.map(str::to_owned)).await.map_err(anyhow::Error::msg)?,
-        None => sandbox.run(checkout, &argv, Limits::default()).await.context("start the service")?,
+        None => sandbox.run(checkout.path(), &argv, Limits::default()).await.context("start the service")?,
     };
     let line = run.output.lines().rev().find_map(|line| line.strip_prefix("ANSWERS "));
     let Some(line) = line.filter(|_| run.passed) else {

@@ -135,7 +135,7 @@ async fn check_all(
         Ok((sandbox, worktree)) => (sandbox, worktree),
         Err(reason) => return not_run(&job.checks, reason),
     };
-    let own = match OwnTests::set_up(sandbox, worktree.path()).await {
+    let own = match OwnTests::of(sandbox, worktree).await {
         Ok(own) => own,
         Err(reason) => return not_run(&job.checks, &reason),
     };
@@ -240,7 +240,7 @@ async fn captured(job: &CiJob, sandbox: &Sandbox, worktree: &Worktree, inbox: &E
         Ok(paths) => paths,
         Err(error) => return failure(name, "Not captured here", &format!("list the files: {error}"), None),
     };
-    let captured = evidence::capture(&job.sha, sandbox, (worktree.path(), &paths)).await;
+    let captured = evidence::capture(&job.sha, sandbox, (worktree, &paths)).await;
     let Captured { run, packed } = match captured {
         Ok(captured) => captured,
         Err(reason) => return failure(name, "Not captured here", &reason, None),

@@ -21,7 +21,7 @@ use crate::{
         product_file::{self, Build, ProductFile},
         sha::Sha,
     },
-    workspace::{Prepared, Recipe, Reported, Sandbox, TestRun},
+    workspace::{Prepared, Recipe, Reported, Sandbox, TestRun, Worktree},
 };
 
 /// The check of the capture; what it captured is verified elsewhere, and `Browser Evidence` is the check of that.
@@ -164,13 +164,18 @@ pub(super) fn is_captured(paths: &[String]) -> bool {
 pub(super) async fn capture(
     sha: &Sha,
     sandbox: &Sandbox,
-    (tree, paths): (&Path, &[String]),
+    (worktree, paths): (&Worktree, &[String]),
 ) -> Result<Captured, String> {
     let browser = BROWSERS.into_iter().find(|path| Path::new(path).exists());
     let browser = browser.ok_or(
         "there is no browser on this machine. Install Chromium from its packages, such as Debian's `chromium`",
     )?;
-    let recipe = Recipe::of(&build(tree).await?, paths.iter().map(String::as_str));
+    let (tree, build) = (worktree.path(), build(worktree.path()).await?);
+    let git_folder = match build.history {
+        true => Some(worktree.git_folder().await.map_err(|error| error.to_string())?),
+        false => None,
+    };
+    let recipe = Recipe::of(&build, paths.iter().map(String::as_str)).with_git_folder(git_folder.as_ref());
     let layer = match sandbox.prepare(tree, &recipe).await.map_err(|error| error.to_string())? {
         Prepared::Ready(layer) => layer,
         Prepared::Failed(run) => return Err(format!("set-up failed:\n\n{}", end(&run.output))),

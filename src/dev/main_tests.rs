@@ -8,7 +8,7 @@ use super::{
     own_tests::{OwnTests, end},
     stand_ins::unittest,
 };
-use crate::workspace::{Limits, Sandbox};
+use crate::workspace::{Limits, Sandbox, Worktree};
 
 /// Makes the layer of a checkout's set-up, or finds it; nothing without a product file.
 ///
@@ -35,13 +35,13 @@ pub struct MainTests {
 ///
 /// # Errors
 /// When set-up fails, or this machine cannot run them.
-pub async fn test_main(sandbox: &Sandbox, tree: &Path) -> anyhow::Result<MainTests> {
-    let (run, commands) = match OwnTests::set_up(sandbox, tree).await.map_err(anyhow::Error::msg)? {
+pub async fn test_main(sandbox: &Sandbox, checkout: &Worktree) -> anyhow::Result<MainTests> {
+    let (run, commands) = match OwnTests::of(sandbox, checkout).await.map_err(anyhow::Error::msg)? {
         Some(own) => own.run_everything(sandbox).await.map_err(anyhow::Error::msg)?,
         None => {
             let words = unittest();
             let argv: Vec<&str> = words.iter().map(String::as_str).collect();
-            (sandbox.run(tree, &argv, Limits::default()).await?, vec![words.join(" ")])
+            (sandbox.run(checkout.path(), &argv, Limits::default()).await?, vec![words.join(" ")])
         }
     };
     let said = if run.passed { summary(&run.output) } else { end(&run.output).trim().to_owned() };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{
     core::product_file::{self, Build, ProductFile},
-    workspace::{Commands, Layer, Prepared, Recipe, Sandbox, TestRun},
+    workspace::{Commands, GitFolder, Layer, Prepared, Recipe, Sandbox, TestRun, Worktree},
 };
 
 /// The product's own commands for its cases and for those that start the whole service, where it has them.
@@ -27,6 +27,8 @@ pub(super) struct OwnTests {
     tree: PathBuf,
     paths: Vec<String>,
     builds: Vec<(Build, Recipe, Option<Layer>)>,
+    /// Held until the tests have ended.
+    git_folder: Option<GitFolder>,
 }
 
 impl OwnTests {
@@ -48,7 +50,24 @@ impl OwnTests {
                 Prepared::Failed(run) => return Err(format!("set-up failed:\n\n{}", end(&run.output))),
             }
         }
-        Ok(Some(Self { tree: tree.to_owned(), paths, builds }))
+        Ok(Some(Self { tree: tree.to_owned(), paths, builds, git_folder: None }))
+    }
+
+    /// As [`OwnTests::set_up`], for tests that are run: with the history for those that are to see it.
+    ///
+    /// # Errors
+    /// As [`OwnTests::set_up`]; and when the history cannot be had.
+    pub(super) async fn of(sandbox: &Sandbox, worktree: &Worktree) -> Result<Option<Self>, String> {
+        let Some(mut own) = Self::set_up(sandbox, worktree.path()).await? else { return Ok(None) };
+        if own.builds.iter().any(|(build, ..)| build.history) {
+            own.git_folder = Some(worktree.git_folder().await.map_err(|error| error.to_string())?);
+        }
+        let with = |(build, recipe, layer): (Build, Recipe, Option<Layer>)| {
+            let git_folder = own.git_folder.as_ref().filter(|_| build.history);
+            (build, recipe.with_git_folder(git_folder), layer)
+        };
+        own.builds = own.builds.into_iter().map(with).collect();
+        Ok(Some(own))
     }
 
     /// Runs tests of each product of the file, until one fails; `None` if there are none of these.
