@@ -281,7 +281,7 @@ async fn wealth_is_merged_with_what_a_real_browser_showed() {
     assert_eq!(said(&world, &head).unwrap(), (Some("success".to_owned()), "verified: 3 flows".to_owned()));
     let (_, all) = world.call("GET", &format!("runs/{run}/evidence"), None).await;
     let newest = &all[0];
-    assert_eq!((&newest["head_sha"], &newest["conclusion"]), (&json!(head), &json!("success")), "{all:#}");
+    assert_eq!((&newest["head"], &newest["conclusion"]), (&json!(head), &json!("success")), "{all:#}");
     let page = world.page(&format!("runs/{run}")).await;
     for flow in FLOWS {
         let manifest = newest["manifests"].as_array().unwrap().iter().find(|it| it["flow"] == flow).unwrap();

@@ -27,8 +27,10 @@ async fn world() -> World {
         setup.acting = Acting::App;
         setup.ci = Some(passing_ci());
         let script = with_clean_reviews(Script::default());
-        let script = script.with(Task::Generate, &[], &["again"], &file("lib/round.py", "ROUND = 1"));
-        setup.script = script.with(Task::Generate, &["again"], &[], &file("lib/again.py", "ROUND = 2"));
+        let script =
+            script.with(Task::Generate, &[], &["for the second time"], &file("lib/round.py", "ROUND = 1"));
+        setup.script =
+            script.with(Task::Generate, &["for the second time"], &[], &file("lib/again.py", "ROUND = 2"));
     })
     .await
 }
@@ -59,7 +61,10 @@ async fn a_forge_that_is_down_while_tokens_are_minted_is_waited_out_by_all() {
     {
         let world = world().await;
         fail(&world, method, path, 0, github::Fault::ErrorBefore(503));
-        let runs = [world.submit(COUNT_ROUNDS).await, world.submit(&format!("{COUNT_ROUNDS} again")).await];
+        let runs = [
+            world.submit(COUNT_ROUNDS).await,
+            world.submit(&format!("{COUNT_ROUNDS} for the second time")).await,
+        ];
         let is_down = async || {
             let down = outage::list(&world.pool).await.unwrap();
             for run in runs {
@@ -89,7 +94,7 @@ async fn the_forge_is_not_asked_about_the_repository_after_a_failure_of_the_mode
     let minted = || world.applied("POST", "/app/installations/*/access_tokens");
     let before = minted();
     world.model.fail_next(Fault::Status(401, None));
-    let second = world.submit(&format!("{COUNT_ROUNDS} again")).await;
+    let second = world.submit(&format!("{COUNT_ROUNDS} for the second time")).await;
     world.until_failed(second).await;
     assert_eq!(minted(), before, "no token is minted anew");
     // The forge's own failure is explained by the forge.

@@ -75,7 +75,7 @@ async fn never_pushed(answer: &str, says: &str) -> (World, uuid::Uuid) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_that_breaks_a_test_is_never_pushed_and_says_that_tests_fail() {
-    let (world, run) = never_pushed(FAILING, "its tests failed (10 passed, 1 failed)").await;
+    let (world, run) = never_pushed(FAILING, "its tests failed (11 passed, 1 failed)").await;
     let runs = world.test_runs(run).await;
     let draft = runs.iter().find(|it| it["purpose"] == "draft").unwrap();
     assert_eq!((&draft["result"], &draft["exit"]), (&"failed".into(), &1.into()), "{draft}");
@@ -100,7 +100,7 @@ async fn a_change_with_a_syntax_error_says_that_tests_could_not_run() {
 #[tokio::test(flavor = "multi_thread")]
 async fn red_tests_go_back_with_their_log_before_a_pull_request_is_opened() {
     let fixed = FAILING.replace("ROUND = 0", "ROUND = 1");
-    let log = ["AssertionError: 0 != 1", "nothing of it was used", "the tests failed (10 passed, 1 failed)"];
+    let log = ["AssertionError: 0 != 1", "nothing of it was used", "the tests failed (11 passed, 1 failed)"];
     let world = world(generates(FAILING).with(Task::Repair, &log, &[], &fixed)).await;
     let run = world.submit(COUNT_ROUNDS).await;
     assert_eq!(world.run_to_end(run).await, "done");

@@ -47,7 +47,7 @@ async fn tests_run_as_the_product_file_says_on_the_layer_of_its_set_up() {
     let run = world.submit(COUNT_ROUNDS).await;
     assert_eq!(world.run_to_end(run).await, "done");
     let head = result(&world, run).await;
-    assert_eq!((&head["result"], &head["passed"]), (&"passed".into(), &10.into()), "{head}");
+    assert_eq!((&head["result"], &head["passed"]), (&"passed".into(), &11.into()), "{head}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -75,7 +75,8 @@ impl World {
 
 /// Every file below a folder with its length, and what its references are.
 fn state(folder: &Path) -> String {
-    let output = Command::new("find").arg(folder).args(["-printf", "%p %s %T@\n"]).output().unwrap();
+    let output =
+        Command::new("find").arg(folder).args(["-type", "f", "-printf", "%p %s %T@\n"]).output().unwrap();
     let Output { stdout, .. } = Command::new("git").arg("-C").arg(folder).arg("show-ref").output().unwrap();
     String::from_utf8([output.stdout, stdout].concat()).unwrap()
 }
