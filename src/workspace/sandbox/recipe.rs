@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{super::git_folder::GitFolder, limits::Limits};
+use super::super::git_folder::GitFolder;
+use super::limits::Limits;
 use crate::core::product_file::{self, Build, Service, Toolchain};
 
 /// How a product is set up and tested.
