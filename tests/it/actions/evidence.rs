@@ -66,8 +66,9 @@ async fn evidence_is_sent_by_a_job_that_runs_the_code_of_the_base() {
     }
     let page: (&str, &[u8]) = ("frontend/app.js", b"// changed\n");
     let good = browser("process.env.HEAD_SHA");
-    let thief: (&str, &[u8]) =
-        ("tools/browser-evidence/bin/browser-evidence.js", b"console.log(process.env);\n");
+    // Packs nothing, and would send nothing.
+    let thief = b"import { writeFileSync } from 'node:fs';\nif (process.argv[2] === 'pack') writeFileSync(process.argv[3], '{}');\n";
+    let thief: (&str, &[u8]) = ("tools/browser-evidence/bin/browser-evidence.js", thief);
     let (head, _) = product.pull("sent", &[page, ("browser.mjs", good.as_bytes())]).await;
     product.assert_checks(&head, &[("Browser Evidence", "success"), ("Send the evidence", "success")]);
     let sent = ("/api/v1/evidence".to_owned(), "Bearer the-key-of-the-evidence".to_owned());
