@@ -3,7 +3,7 @@
 use super::{Failure, attempt::Attempt, ledger};
 use crate::{
     core::sha::Sha,
-    llm::{Complaint, DoWithout, FixTests, Prompt, RedTests, Repair},
+    llm::{Complaint, DoWithout, FixTests, Prompt, ProveAgain, RedTests, Repair},
     store::effect,
 };
 
@@ -14,6 +14,13 @@ pub(super) const MOST_ANSWERS: u32 = 3;
 pub(super) enum Objection {
     /// It does not fit.
     Unusable(Vec<Complaint>),
+    /// Its case proves nothing. How often that may be, `read` says.
+    Unproven {
+        /// Why, in a sentence.
+        why: String,
+        /// The output of the tests with it; empty if they did not run.
+        log: String,
+    },
     /// A person refused the dependencies that it brings; the refusal.
     Refused(String),
     /// The tests do not pass with it.
@@ -45,6 +52,10 @@ impl Attempt<'_> {
                 }
                 Err(Objection::Refused(refusal)) => {
                     prompt = DoWithout { asked: &prompt, answer, refusal: &refusal }.prompt();
+                    continue;
+                }
+                Err(Objection::Unproven { why, log }) => {
+                    prompt = ProveAgain { asked: &prompt, answer, why: &why, log: &log }.prompt();
                     continue;
                 }
                 Err(Objection::Unusable(complaints)) => complaints,

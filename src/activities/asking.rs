@@ -46,7 +46,7 @@ impl Attempt<'_> {
     async fn awaited(&self, questions: usize) -> Result<String, Failure> {
         let who = match self.brief.requirement() {
             Some(requirement) => requirement::requester(&self.factory.pool, requirement).await?.name,
-            None => String::new(),
+            None => self.brief.gap().map(|gap| gap.opened_by.clone()).unwrap_or_default(),
         };
         let who = if who.is_empty() { "the requester".to_owned() } else { who };
         let questions = counted(super::count(questions), "question");
@@ -56,10 +56,18 @@ impl Attempt<'_> {
     /// What people said about the requirement since it was submitted; nothing of a pull request that others opened.
     pub(super) async fn said(&self) -> Result<Said, Failure> {
         let pool = &self.factory.pool;
-        let Some(requirement) = self.brief.requirement() else { return Ok(Said::default()) };
         let exchange = |round: question::Round| Exchange {
             questions: round.questions,
             answers: round.answers.unwrap_or_default(),
+        };
+        let is_enough = self.run().asked >= ROUNDS_LIMIT;
+        let Some(requirement) = self.brief.requirement() else {
+            let rounds = match self.brief.gap() {
+                Some(_) => question::of_run(pool, self.lease.run).await?,
+                None => Vec::new(),
+            };
+            let rounds = rounds.into_iter().filter(|round| round.answers.is_some()).map(exchange).collect();
+            return Ok(Said { rounds, is_enough, ..Said::default() });
         };
         let rounds = question::answered(pool, requirement).await?.into_iter().map(exchange).collect();
         let amendments = match self.brief.edition() {
@@ -71,7 +79,6 @@ impl Attempt<'_> {
             before: text(&row.title_before, &row.body_before),
             after: text(&row.title_after, &row.body_after),
         });
-        let is_enough = self.run().asked >= ROUNDS_LIMIT;
         Ok(Said { rounds, amendments: amendments.collect(), is_enough })
     }
 

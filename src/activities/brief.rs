@@ -6,7 +6,7 @@ use super::Failure;
 use crate::{
     core::{judging::Judging, sha::Sha, subject::Subject, words::listed},
     store::{
-        Pool, amendment,
+        Pool, amendment, gap,
         judged_by::{self, JudgedBy},
         pull, requirement,
         run::RunSpec,
@@ -30,15 +30,24 @@ pub(super) struct Brief {
 /// Whose pull request a run works on.
 #[derive(Debug, Clone)]
 pub(super) enum Owner {
-    /// Ours, made for a requirement.
-    Us {
+    /// Ours, made for what was asked.
+    Us(Asked),
+    /// Of others.
+    Others(Box<Theirs>),
+}
+
+/// What a change of ours is made for.
+#[derive(Debug, Clone)]
+pub(super) enum Asked {
+    /// A requirement.
+    Requirement {
         /// The requirement.
-        requirement: Uuid,
+        id: Uuid,
         /// How often its text had been amended when it was read.
         edition: i32,
     },
-    /// Of others.
-    Others(Box<Theirs>),
+    /// A harness gap.
+    Gap(Box<gap::Row>),
 }
 
 /// A pull request that others opened, and what the products that it touches want of it.
@@ -56,6 +65,7 @@ impl Brief {
         match spec.subject {
             Subject::Requirement(id) => Self::of_requirement(pool, id).await,
             Subject::Pull(id) => Self::of_pull(pool, id, spec).await,
+            Subject::Gap(id) => Self::of_gap(pool, id).await,
         }
     }
 
@@ -63,8 +73,20 @@ impl Brief {
         let Some(row) = requirement::get(pool, id).await? else { return Ok(None) };
         // In one statement, so that the text is that of the edition.
         let Some(text) = amendment::text(pool, id).await? else { return Ok(None) };
-        let owner = Owner::Us { requirement: id, edition: text.edition };
+        let owner = Owner::Us(Asked::Requirement { id, edition: text.edition });
         Ok(Some(Self { products: vec![row.product], title: text.title, body: text.body, owner }))
+    }
+
+    async fn of_gap(pool: &Pool, id: Uuid) -> Result<Option<Self>, Failure> {
+        let Some(row) = gap::get(pool, id).await? else { return Ok(None) };
+        let told = [
+            format!("Incident of {}, told by {}.", row.happened_at.format("%Y-%m-%d %H:%M UTC"), row.source),
+            row.body.clone(),
+            row.url.iter().map(|url| format!("More: {url}")).collect(),
+        ];
+        let body = told.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+        let (products, title) = (vec![row.product.clone()], row.title.clone());
+        Ok(Some(Self { products, title, body, owner: Owner::Us(Asked::Gap(Box::new(row))) }))
     }
 
     async fn of_pull(pool: &Pool, id: Uuid, spec: &RunSpec) -> Result<Option<Self>, Failure> {
@@ -86,23 +108,31 @@ impl Brief {
     /// The requirement that asked for the change.
     pub(super) const fn requirement(&self) -> Option<Uuid> {
         match &self.owner {
-            Owner::Us { requirement, .. } => Some(*requirement),
-            Owner::Others(_) => None,
+            Owner::Us(Asked::Requirement { id, .. }) => Some(*id),
+            Owner::Us(Asked::Gap(_)) | Owner::Others(_) => None,
+        }
+    }
+
+    /// The harness gap that the change is for.
+    pub(super) fn gap(&self) -> Option<&gap::Row> {
+        match &self.owner {
+            Owner::Us(Asked::Gap(gap)) => Some(gap),
+            Owner::Us(Asked::Requirement { .. }) | Owner::Others(_) => None,
         }
     }
 
     /// How often the text had been amended when it was read. What others write on their own pull request is no amendment.
     pub(super) const fn edition(&self) -> i32 {
         match &self.owner {
-            Owner::Us { edition, .. } => *edition,
-            Owner::Others(_) => 0,
+            Owner::Us(Asked::Requirement { edition, .. }) => *edition,
+            Owner::Us(Asked::Gap(_)) | Owner::Others(_) => 0,
         }
     }
 
     /// The pull request that others opened.
     pub(super) fn theirs(&self) -> Option<&Theirs> {
         match &self.owner {
-            Owner::Us { .. } => None,
+            Owner::Us(_) => None,
             Owner::Others(theirs) => Some(theirs),
         }
     }

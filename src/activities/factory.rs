@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
 use uuid::Uuid;
 
 use super::{
-    Assignment, Failure, LookedBack, Perform, Probes, Reply, attempt::Attempt, barred, conversation,
-    epilogue, gate, generate, judge, look_back, merge, remediate, review, test, update, verdict,
+    Assignment, Failure, LookedBack, Perform, Probes, Reply, attempt::Attempt, barred, close, conversation,
+    epilogue, gap, gate, generate, judge, look_back, merge, remediate, reproduce, review, test, update, verdict,
 };
 use crate::{
     core::{outage::Provider, workflow::Activity},
@@ -84,6 +85,7 @@ impl Perform for Factory {
             let activity = assignment.activity;
             let attempt = Attempt::new(self, assignment).await?;
             let performed: BoxFuture<'_, _> = match activity {
+                Activity::Reproduce => reproduce::perform(&attempt).boxed(),
                 Activity::Generate => generate::perform(&attempt).boxed(),
                 Activity::Gate => gate::perform(&attempt).boxed(),
                 Activity::Review => review::perform(&attempt).boxed(),
@@ -93,6 +95,7 @@ impl Perform for Factory {
                 Activity::Merge => merge::perform(&attempt).boxed(),
                 Activity::Judge => judge::perform(&attempt).boxed(),
                 Activity::Test => test::perform(&attempt).boxed(),
+                Activity::Close => close::perform(&attempt).boxed(),
             };
             match performed.await {
                 Err(failure) => barred::explain(&attempt, failure).boxed().await,
@@ -122,6 +125,13 @@ impl Perform for Factory {
         run: Uuid,
     ) -> BoxFuture<'a, Result<Option<Duration>, Failure>> {
         conversation::converse(self, engine, run).boxed()
+    }
+
+    fn tend(
+        &self,
+        gap: Uuid,
+    ) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, Failure>> {
+        gap::tend(self, gap).boxed()
     }
 
     fn conclude(&self, run: Uuid) -> BoxFuture<'_, Result<(), Failure>> {

@@ -82,6 +82,7 @@ impl Attempt<'_> {
         let products: Vec<_> = std::iter::once(&product).chain(&other_products).cloned().collect();
         let contents = git.read_contents(mirror, (&base, head), &products).await?;
         let tests = self.tests_as_facts(mirror, &base, head).await?;
+        let proof = self.proof_of(mirror, (&base, head), tests.as_ref()).await?;
         Ok(Facts {
             edition: EDITION,
             at: now,
@@ -131,6 +132,7 @@ impl Attempt<'_> {
             own_tests: None,
             tests,
             evidence: Some(self.evidence_of(head).await?),
+            proof,
         })
     }
 
@@ -138,6 +140,9 @@ impl Attempt<'_> {
     /// once, and then known by its number, because a login can be given up and taken by another account.
     async fn requester(&self, pull: &Pull) -> Result<Requester, Failure> {
         let pool = &self.factory.pool;
+        if let Some(gap) = self.brief.gap() {
+            return self.opener(&gap.opened_by).await;
+        }
         let Some(id) = self.brief.requirement() else {
             let Person { id, login } = person(pull.author.as_ref());
             return Ok(Requester { name: login.clone(), login: Some(login), id });
@@ -158,6 +163,16 @@ impl Attempt<'_> {
         }
         let account = account.and_then(|account| u64::try_from(account).ok());
         Ok(Requester { name: known.name, login: linked, id: account })
+    }
+
+    /// Who opened a harness gap: a person who is known here, by their account on the forge.
+    async fn opener(&self, name: &str) -> Result<Requester, Failure> {
+        let login = api_key::login_of(&self.factory.pool, name).await?;
+        let account = match &login {
+            Some(login) => self.factory.forge.account(login).await?,
+            None => None,
+        };
+        Ok(Requester { name: name.to_owned(), login, id: account.map(|account| account.id) })
     }
 
     /// The other products that are registered to this repository.

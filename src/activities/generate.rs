@@ -10,7 +10,7 @@ use super::{
     count,
     draft::Draft,
     ledger::{self, ChangePushIntent, CommitMessage, Effect, Opened, PullRequestIntent, Pushed},
-    open_pulls,
+    open_pulls, proof,
     publish::{Offer, Published},
     tested::{Tried, spent, spent_refused},
 };
@@ -23,13 +23,13 @@ use crate::{
 };
 
 /// A change that is on the branch.
-struct Written {
-    message: CommitMessage,
+pub(super) struct Written {
+    pub(super) message: CommitMessage,
     /// The commit that it changes.
-    base: Sha,
+    pub(super) base: Sha,
     /// How many files it touches.
-    files: usize,
-    pushed: Pushed,
+    pub(super) files: usize,
+    pub(super) pushed: Pushed,
 }
 
 pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
@@ -43,20 +43,45 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         return Ok(wait);
     }
     let mirror = at.mirror().await?;
+    let basis = basis(at, &mirror).await?;
+    let prompt = prompt(at, &mirror, &basis.parent).await?;
+    let (offers, reds) = (AtomicU32::new(0), AtomicU32::new(0));
+    at.draft(&mirror, &basis.parent, prompt, |draft| offer(at, &mirror, &basis, (&offers, &reds), draft)).await
+}
+
+/// What the change is written on.
+struct Basis {
+    /// The base, which it is judged against.
+    base: Sha,
+    /// The commit that it follows.
+    parent: Sha,
+    /// Whether that is on the branch already: the case of a harness gap is.
+    is_pushed: bool,
+}
+
+async fn basis(at: &Attempt<'_>, mirror: &Mirror) -> Result<Basis, Failure> {
+    if at.brief.gap().is_some() {
+        let case = at.progress().head.clone().ok_or_else(|| {
+            Failure::last("the run has no case yet: send it back to `reproduce`, or fork it")
+        })?;
+        let base = match &at.progress().base {
+            Some(base) => base.clone(),
+            None => at.base(mirror).await?,
+        };
+        return Ok(Basis { base, parent: case, is_pushed: true });
+    }
     let base = match at.pinned().await? {
         Some(base) => base,
-        None => at.base(&mirror).await?,
+        None => at.base(mirror).await?,
     };
-    let prompt = prompt(at, &mirror, &base).await?;
-    let (offers, reds) = (AtomicU32::new(0), AtomicU32::new(0));
-    at.draft(&mirror, &base, prompt, |draft| offer(at, &mirror, &base, (&offers, &reds), draft)).await
+    Ok(Basis { parent: base.clone(), base, is_pushed: false })
 }
 
 /// Publishes what the model wrote, and opens the pull request; else what the forge declined in it.
 async fn offer(
     at: &Attempt<'_>,
     mirror: &Mirror,
-    base: &Sha,
+    basis: &Basis,
     (offers, reds): (&AtomicU32, &AtomicU32),
     draft: Draft,
 ) -> Result<Result<Reply, Objection>, Failure> {
@@ -65,7 +90,8 @@ async fn offer(
         Draft::Asked(reply) => return Ok(Ok(reply)),
         Draft::Written { title, explanation, files } => (title, explanation, files),
     };
-    match at.try_out(mirror, (base, base), &files).await? {
+    let Basis { base, parent, is_pushed } = basis;
+    match at.try_out(mirror, (base, parent), &files).await? {
         Tried::Fine => {}
         Tried::Asks(withheld) => return Ok(Ok(at.asks_consent(*withheld))),
         Tried::Refused(refusal, most) => {
@@ -81,10 +107,12 @@ async fn offer(
             };
         }
     }
-    let title = title.unwrap_or_else(|| format!("feat: {}", at.brief.title));
+    let kind = if at.brief.gap().is_some() { "fix" } else { "feat" };
+    let title = title.unwrap_or_else(|| format!("{kind}: {}", at.brief.title));
     let message = CommitMessage { title, explanation };
     let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
-    let offer = Offer { parent: base, files: &files, message: &message, expected: None, number };
+    let expected = is_pushed.then_some(parent);
+    let offer = Offer { parent, files: &files, message: &message, expected, number };
     let pushed = match at.publish(mirror, offer).await? {
         Published::Done(pushed) => pushed,
         Published::Moved(now) => return Err(taken(at, now.as_ref())),
@@ -93,10 +121,10 @@ async fn offer(
     conclude(at, Written { message, base: base.clone(), files: files.len(), pushed }).await.map(Ok)
 }
 
-async fn prompt(at: &Attempt<'_>, mirror: &Mirror, base: &Sha) -> Result<llm::Prompt, Failure> {
+async fn prompt(at: &Attempt<'_>, mirror: &Mirror, basis: &Sha) -> Result<llm::Prompt, Failure> {
     let requirement = &at.brief;
     let about = format!("{} {}", requirement.title, requirement.body);
-    let context = Context::read(mirror, base, &about, &[]).await?;
+    let context = Context::read(mirror, basis, &about, &[]).await?;
     Ok(llm::Generate {
         product: &requirement.named(),
         title: &requirement.title,
@@ -107,13 +135,20 @@ async fn prompt(at: &Attempt<'_>, mirror: &Mirror, base: &Sha) -> Result<llm::Pr
         files: &context.files,
         harness: &context.harness(),
         tree: &context.tree,
+        case: &case_files(at, mirror, basis).await?,
     }
     .prompt())
 }
 
+/// The paths of the failing case that a fix is for; none where the change is for a requirement.
+async fn case_files(at: &Attempt<'_>, mirror: &Mirror, basis: &Sha) -> Result<Vec<String>, Failure> {
+    let (Some(_), Some(base)) = (at.brief.gap(), &at.progress().base) else { return Ok(Vec::new()) };
+    Ok(proof::cases(mirror, base, basis).await?.files.into_iter().map(|file| file.path).collect())
+}
+
 /// The change that an earlier visit of this step pushed before the run was sent back here: it is not paid
 /// for again.
-async fn pushed_before(at: &Attempt<'_>) -> Result<Option<Written>, Failure> {
+pub(super) async fn pushed_before(at: &Attempt<'_>) -> Result<Option<Written>, Failure> {
     let (visits, own) = (format!("{}.", at.lease.step), at.push_key(1));
     let effects = effect::of_run(&at.factory.pool, at.lease.run).await?;
     let is_earlier_push = |row: &effect::Row| {
@@ -128,7 +163,8 @@ async fn pushed_before(at: &Attempt<'_>) -> Result<Option<Written>, Failure> {
     let intent: ChangePushIntent = ledger::intent(&key, request)?;
     Ok(Some(Written {
         message: intent.message,
-        base: intent.parent,
+        // A fix of a harness gap follows its case, and is judged against the base that the case was proven on.
+        base: at.brief.gap().and_then(|_| at.progress().base.clone()).unwrap_or(intent.parent),
         files: intent.files.len(),
         pushed: ledger::observation::<ChangePushIntent>(&key, result)?,
     }))
@@ -183,8 +219,12 @@ fn opened(pull: &Pull) -> Opened {
 
 fn body(at: &Attempt<'_>, explanation: &str, pushed: &Pushed) -> String {
     let requirement = &at.brief;
+    let (what, closes) = match requirement.gap() {
+        Some(gap) => ("Incident", gap.issue.map(|issue| format!("Closes #{issue}\n\n")).unwrap_or_default()),
+        None => ("Requirement", String::new()),
+    };
     format!(
-        "{}\n\n---\n**Requirement**: {}\n\n{}\n\n---\nWritten by Aspora ({}); {}.\n\n{}",
+        "{}\n\n---\n{closes}**{what}**: {}\n\n{}\n\n---\nWritten by Aspora ({}); {}.\n\n{}",
         text::neutralise(explanation),
         text::line(&requirement.title),
         text::neutralise(&requirement.body),

@@ -10,6 +10,7 @@ mod attempt;
 mod barred;
 mod brief;
 mod call;
+mod close;
 mod checks;
 mod consent;
 mod content_facts;
@@ -20,6 +21,7 @@ mod epilogue;
 mod factory;
 mod facts;
 mod failed_checks;
+mod gap;
 mod gate;
 mod generate;
 mod git_facts;
@@ -33,6 +35,7 @@ mod open_pulls;
 pub mod orders;
 mod outages;
 mod policy_trial;
+mod proof;
 mod publish;
 mod quiet;
 mod rate_limits;
@@ -40,6 +43,7 @@ mod reconciler;
 mod remarks;
 mod remediate;
 mod report;
+mod reproduce;
 mod rerun;
 mod review;
 mod second_look;
@@ -56,6 +60,7 @@ mod wait;
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, future::BoxFuture};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -202,6 +207,12 @@ pub trait Perform: Send + Sync + 'static {
         _engine: &'a Engine,
         _run: Uuid,
     ) -> BoxFuture<'a, Result<Option<Duration>, Failure>> {
+        futures::future::ready(Ok(None)).boxed()
+    }
+
+    /// Looks at a harness gap: reminds of it, says on its issue what is owed, and acts on what the forge has become; when to
+    /// look again, if not only on news. It may be called more than once. A stand-in has no forge.
+    fn tend(&self, _gap: Uuid) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, Failure>> {
         futures::future::ready(Ok(None)).boxed()
     }
 

@@ -151,7 +151,7 @@ impl Plan {
     }
 
     /// The command lines or words of the products that the change is for, for people.
-    fn command(&self) -> Vec<String> {
+    pub(super) fn command(&self) -> Vec<String> {
         self.parts().iter().filter(|part| part.is_own).flat_map(|part| part.how.command()).cloned().collect()
     }
 }

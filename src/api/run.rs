@@ -28,7 +28,10 @@ pub struct Run {
     /// The requirement it works on, if it is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requirement_id: Option<Uuid>,
-    /// The title of the requirement or of the pull request.
+    /// The harness gap it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_id: Option<Uuid>,
+    /// The title of the requirement, of the pull request or of the incident.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// The login of who opened the pull request, if others did.
@@ -171,12 +174,13 @@ impl Run {
         let (spec, run) = (&stored.spec, &stored.run);
         let requirement_id = match spec.subject {
             Subject::Requirement(id) => Some(id),
-            Subject::Pull(_) => None,
+            Subject::Pull(_) | Subject::Gap(_) => None,
         };
         let mut view = Self {
             id: spec.id,
             subject: spec.subject.kind().to_string(),
             requirement_id,
+            gap_id: None,
             title: None,
             author: None,
             judged_by: None,

@@ -1,6 +1,6 @@
 //! Wires the rooms together: a server, a worker, or both, over one database.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use futures::FutureExt as _;
@@ -57,6 +57,8 @@ pub struct App {
     pub oidc: Option<http::OidcConfig>,
     /// The secrets that webhooks may be signed with.
     pub webhook_secrets: Vec<SecretString>,
+    /// Who may tell of incidents by webhooks.
+    pub incident_senders: BTreeMap<String, http::IncidentSender>,
     /// The model; only workers ask one.
     pub model: Option<llm::Config>,
     /// Whether the model is the scripted one.
@@ -136,6 +138,7 @@ impl App {
             forge: Some(forge),
             workspaces: Some(workspaces),
             webhook_secrets: self.webhook_secrets.clone(),
+            incident_senders: self.incident_senders.clone(),
             forge_is_stand_in: self.forge_is_stand_in,
             model_is_stand_in: self.model_is_stand_in,
             hosts: self.hosts.clone(),

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use super::commands::{
-    archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, hold, key, limit,
+    archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit,
     options::Database, outage, policy, product, queue, replay, requirement, retention, run, schedule, serve,
     subscription, worker,
 };
@@ -52,6 +52,9 @@ pub(super) enum Command {
     /// Inspect and control a run.
     #[command(subcommand)]
     Run(run::Command),
+    /// Open harness gaps for incidents, and follow their clocks.
+    #[command(subcommand)]
+    Gap(gap::Command),
     /// Show and set spending limits for model calls.
     #[command(subcommand)]
     Budget(budget::Command),

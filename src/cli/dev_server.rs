@@ -236,6 +236,7 @@ fn app(
         local_key: None,
         oidc: settings.oidc.clone(),
         webhook_secrets,
+        incident_senders: settings.incident_senders.clone(),
         model_is_stand_in: settings.model.is_none(),
         model: settings.model.clone().or_else(|| scripted_model(stand_ins)),
         timing: settings.timing,

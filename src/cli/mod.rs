@@ -24,7 +24,7 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, hold, key, limit, migrate,
+        archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit, migrate,
         outage, policy, product, queue, replay, requirement, retention, run, schedule, serve, subscription,
         worker,
     },
@@ -79,6 +79,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Queue(command) => queue::run(&client()?, &printer, command).await,
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
         Command::Outage(command) => outage::run(&client()?, &printer, command).await,
+        Command::Gap(command) => gap::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
         Command::Subscription(command) => subscription::run(&client()?, &printer, command).await,
         Command::Key(command) => key::run(&client()?, &printer, command).await,

@@ -1,11 +1,13 @@
 //! Settings from environment variables: one table, read once; all invalid values are one error that names each.
 
 mod env;
+mod incidents;
 mod model;
 mod reviewers;
 mod table;
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
@@ -30,7 +32,7 @@ use crate::{
     activities::{CALLS_WITHOUT_HEAD, Polling},
     core::outage::LONGEST_OUTAGE,
     github::{AppKey, Credential},
-    http::OidcConfig,
+    http::{IncidentSender, OidcConfig},
     llm,
     notify::{self, Smtp},
     queue::Timing,
@@ -69,6 +71,8 @@ pub struct Settings {
     pub github: Option<GitHub>,
     /// The secrets that webhooks may be signed with.
     pub webhook_secrets: Vec<SecretString>,
+    /// Who may tell of incidents by webhooks.
+    pub incident_senders: BTreeMap<String, IncidentSender>,
     /// The model, if it is configured.
     pub model: Option<llm::Config>,
     /// The mail server, if it is configured.
@@ -117,6 +121,7 @@ impl Settings {
                 .unwrap_or(CALLS_WITHOUT_HEAD),
             github: faults.or(github(&get), None),
             webhook_secrets: secrets.split(',').filter(|it| !it.is_empty()).map(SecretString::from).collect(),
+            incident_senders: faults.or(incidents::senders(&get), BTreeMap::new()),
             model: faults.or(model::config(&get), None),
             smtp: faults.or(smtp(&get), None),
             notify_private: faults.or(notify_private(&get), false),
@@ -165,6 +170,7 @@ impl Settings {
             local_key: None,
             oidc: self.oidc.clone(),
             webhook_secrets: self.webhook_secrets.clone(),
+            incident_senders: self.incident_senders.clone(),
             model: self.model.clone(),
             model_is_stand_in: false,
             timing: self.timing,

@@ -151,7 +151,7 @@ impl Engine {
             None => return Err(Denied::NoConsent.into()),
             Some(given) if given == said.consent => return Ok(Control::Unchanged),
             Some(given) => match stored.spec.subject {
-                Subject::Requirement(_) => return Err(Denied::ConsentGiven(given).into()),
+                Subject::Requirement(_) | Subject::Gap(_) => return Err(Denied::ConsentGiven(given).into()),
                 Subject::Pull(_) => self.ask_anew(tx, &last).await?,
             },
         };

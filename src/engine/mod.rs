@@ -17,6 +17,8 @@ mod control;
 pub mod decisions;
 mod evidence;
 mod fork;
+mod gap;
+pub mod gap_clock;
 pub mod group_commit;
 mod halt;
 pub mod identities;
@@ -49,6 +51,7 @@ pub use self::{
     consent::{ConsentAsked, ConsentSaid, asks_consent},
     control::{Control, Denied, Verb},
     evidence::EvidenceSent,
+    gap::{GapOpened, NewGap, NotDismissed, usual_rule},
     opinion::Said,
     questions::{Asked, asks},
     submission::Submission,

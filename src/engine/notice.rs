@@ -91,7 +91,7 @@ async fn put(
 fn content(stored: &StoredRun, around: &Surroundings, found: &Notice, at: DateTime<Utc>) -> Content {
     let requirement = match stored.spec.subject {
         Subject::Requirement(requirement) => Some(requirement),
-        Subject::Pull(_) => None,
+        Subject::Pull(_) | Subject::Gap(_) => None,
     };
     Content {
         kind: Some(found.kind),

@@ -17,7 +17,7 @@ use crate::{
     store::{
         self, Connection, Result,
         audit::{Act, Author, append},
-        opinion, schedule,
+        gap, opinion, schedule,
     },
 };
 
@@ -93,6 +93,45 @@ pub(super) async fn submitted(
         product: Some(requirement.product.as_str()),
         after: Some(json!({ "title": requirement.title, "priority": requirement.priority })),
         ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
+/// A person opened a harness gap.
+pub(super) async fn gap_opened(
+    tx: &mut Connection,
+    by: Author<'_>,
+    product: &str,
+    gap: Uuid,
+    title: &str,
+) -> Result<()> {
+    let subject = gap.to_string();
+    let act = Act {
+        act: "gap.open",
+        subject: &subject,
+        product: Some(product),
+        after: Some(json!({ "title": title })),
+        ..Act::default()
+    };
+    append(tx, by, act).await
+}
+
+/// A person said that there is no harness gap.
+pub(super) async fn gap_dismissed(
+    tx: &mut Connection,
+    by: Author<'_>,
+    gap: &gap::Row,
+    reason: &Reason,
+) -> Result<()> {
+    let subject = gap.id.to_string();
+    let act = Act {
+        act: "gap.dismiss",
+        subject: &subject,
+        run: gap.run,
+        product: Some(&gap.product),
+        before: Some(json!({ "state": gap.state })),
+        after: Some(json!({ "state": "dismissed" })),
+        reason: Some(reason.as_str()),
     };
     append(tx, by, act).await
 }

@@ -13,8 +13,11 @@ use crate::{
 
 /// The workflows of this release, oldest first: of those that serve one kind of subject, the last is what new
 /// runs begin with. The database keeps those of earlier releases.
-pub(super) const SHIPPED: [&str; 2] =
-    [include_str!("../../workflows/requirement.toml"), include_str!("../../workflows/judge.toml")];
+pub(super) const SHIPPED: [&str; 3] = [
+    include_str!("../../workflows/requirement.toml"),
+    include_str!("../../workflows/judge.toml"),
+    include_str!("../../workflows/harness_gap.toml"),
+];
 
 /// The parsed workflows of one process.
 #[derive(Debug)]

@@ -70,8 +70,8 @@ pub const NEEDS: &[Need] = &[
         permission: "issues",
         level: Level::Write,
         required: false,
-        why: "to react to commands in comments on a pull request",
-        without: "commands are answered by a line each",
+        why: "to make and close the issues of harness gaps, and to react to commands in comments on a pull request",
+        without: "runs about harness gaps stop at their issue, and commands are answered by a line each",
     },
     Need {
         permission: "actions",

@@ -51,6 +51,8 @@ pub struct Pull {
     pub created_at: DateTime<Utc>,
     /// When it last changed.
     pub updated_at: DateTime<Utc>,
+    /// When it was merged.
+    pub merged_time: Option<DateTime<Utc>>,
 }
 
 /// GitHub's `mergeable_state`. @octokit/graphql-schema `MergeStateStatus`.
@@ -379,6 +381,8 @@ struct RawPull {
     body: String,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    #[serde(default)]
+    merged_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -420,6 +424,7 @@ impl From<RawPull> for Pull {
             body: raw.body,
             created_at: raw.created_at,
             updated_at: raw.updated_at,
+            merged_time: raw.merged_at,
         }
     }
 }

@@ -11,14 +11,15 @@ mod routes;
 mod scope;
 mod serve;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Extension, Router, middleware::from_fn_with_state};
 use secrecy::SecretString;
 use tower_http::compression::CompressionLayer;
 
-use self::middleware::{envelope, github_webhook::Receiver, origin, pace::Paces};
+use self::middleware::{envelope, github_webhook::Receiver, incident_sender::Senders, origin, pace::Paces};
 pub use self::{
+    middleware::incident_sender::{IncidentSender, SenderKind},
     oidc::{Config as OidcConfig, Provider as OidcProvider},
     routes::openapi,
     serve::serve,
@@ -47,6 +48,8 @@ pub struct Settings {
     pub workspaces: Option<Workspaces>,
     /// The secrets that webhooks may be signed with; two while one is being changed.
     pub webhook_secrets: Vec<SecretString>,
+    /// Who may tell of incidents, by the name in the address of the webhook.
+    pub incident_senders: BTreeMap<String, IncidentSender>,
     /// The forge is the twin, not GitHub; pages say so.
     pub forge_is_stand_in: bool,
     /// The model is the scripted one; pages say so.
@@ -67,7 +70,8 @@ pub struct Settings {
 /// All routes of a server.
 pub fn router(app: AppState) -> Router {
     let github = Receiver::new(&app.settings.webhook_secrets);
-    routes::router(&app, github)
+    let senders = Senders::new(&app.settings.incident_senders);
+    routes::router(&app, github, senders)
         .merge(pages::router(&app))
         .fallback(routes::unknown)
         .method_not_allowed_fallback(routes::method_not_allowed)

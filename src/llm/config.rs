@@ -117,7 +117,7 @@ impl Config {
     pub fn model_for(&self, task: Task) -> &str {
         match task {
             Task::Review => &self.review_model,
-            Task::Generate | Task::Repair | Task::Remediate => &self.model,
+            Task::Reproduce | Task::Generate | Task::Repair | Task::Remediate => &self.model,
         }
     }
 

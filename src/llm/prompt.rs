@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Task {
+    /// Write a case that shows an incident.
+    Reproduce,
     /// Write the change that a requirement asks for.
     Generate,
     /// Repair an answer that could not be read or did not fit; release 0.1.0 recorded it as `mend`.
@@ -25,6 +27,7 @@ impl Task {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Reproduce => "reproduce",
             Self::Generate => "generate",
             Self::Repair => "repair",
             Self::Review => "review",
@@ -36,7 +39,7 @@ impl Task {
     #[must_use]
     pub fn of(system: &str) -> Option<Self> {
         let word = system.lines().next()?.strip_prefix("Task: ")?.trim();
-        [Self::Generate, Self::Repair, Self::Review, Self::Remediate]
+        [Self::Reproduce, Self::Generate, Self::Repair, Self::Review, Self::Remediate]
             .into_iter()
             .find(|task| task.as_str() == word)
     }
@@ -116,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_task_is_named_in_the_first_line() {
-        for task in [Task::Generate, Task::Repair, Task::Review, Task::Remediate] {
+        for task in [Task::Reproduce, Task::Generate, Task::Repair, Task::Review, Task::Remediate] {
             assert_eq!(Task::of(&format!("Task: {task}\n\nmore")), Some(task));
         }
         assert_eq!(Task::of("task: generate"), None);

@@ -1,15 +1,17 @@
-//! The four prompts, each made of a file of rules and a struct with its content.
+//! The prompts, each made of a file of rules and a struct with its content.
 //!
 //! The rules are the system message; everything that others wrote comes after them, in fences.
 
 mod do_without;
 mod fix_tests;
+mod reproduce;
 
 use std::fmt::Write as _;
 
 pub use self::{
     do_without::DoWithout,
     fix_tests::{FixTests, RedTests},
+    reproduce::{ProveAgain, Reproduce},
 };
 use super::{CheckReport, Message, Prompt, Role, Said, Schema, Task, review_schema, shown};
 use crate::core::{
@@ -26,6 +28,9 @@ const TREE_LIMIT: usize = 5_000;
 
 /// The format of answers, shared by every prompt that asks for a change.
 const ANSWER: &str = include_str!("prompts/answer.md");
+
+/// The heading of the case that a fix is for.
+const FAILING_CASE: &str = "The case that shows the incident; it is in the tree and fails. Make it pass, and leave it as it is";
 
 /// One file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +62,8 @@ pub struct Generate<'a> {
     pub harness: &'a [String],
     /// Every path on the base branch.
     pub tree: &'a [String],
+    /// The files of the failing case that the change must make pass; empty for a requirement.
+    pub case: &'a [String],
 }
 
 /// The prompt for the repair of an answer.
@@ -162,6 +169,7 @@ impl Generate<'_> {
         page.spec(self.spec);
         page.section("Risk policy", &shown::raw("risk-policy.json", &cut(self.policy)));
         page.list("Harness cases that must keep passing", self.harness);
+        page.list(FAILING_CASE, self.case);
         page.tree(self.tree);
         page.files("Code", self.files, shown::file);
         page.ask(Task::Generate, &rules(include_str!("prompts/generate.md")), None)
@@ -249,6 +257,14 @@ impl Page {
 
     fn requirement(&mut self, title: &str, body: &str, said: &Said) {
         self.section("Requirement", &shown::prose("requirement", &format!("{title}\n\n{body}")));
+        for (title, fenced) in said.sections() {
+            self.section(&title, &fenced);
+        }
+        self.text.push_str(&said.remark().unwrap_or_default());
+    }
+
+    fn incident(&mut self, title: &str, body: &str, said: &Said) {
+        self.section("Incident", &shown::prose("incident", &format!("{title}\n\n{body}")));
         for (title, fenced) in said.sections() {
             self.section(&title, &fenced);
         }
@@ -382,6 +398,7 @@ mod tests {
             files,
             harness: &harness,
             tree: &tree,
+            case: &[],
         }
         .prompt()
     }

@@ -28,7 +28,7 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
     catalog::{
-        amendment, api_key, audit, idempotency, incident, judged_by, product, pull, repository, requirement, schedule,
+        amendment, api_key, audit, gap, idempotency, incident, judged_by, product, pull, repository, requirement, schedule,
         scope, session, sign_in, subscription, workflow,
     },
     history::{

@@ -18,6 +18,7 @@ mod attempt_end;
 mod conversations;
 mod epilogues;
 mod executor;
+mod gaps;
 mod notices;
 mod poller;
 mod presence;
@@ -132,7 +133,10 @@ pub async fn work(
         Arc::clone(&activities),
         Arc::clone(&spoken),
     ));
-    let wakes = poller::Wakes { epilogues: due, notices: notices_due, conversations: spoken };
+    let gaps_due = Arc::new(Notify::new());
+    let gaps = tokio::spawn(gaps::run(shared.clone(), Arc::clone(&activities), Arc::clone(&gaps_due)));
+    let wakes =
+        poller::Wakes { epilogues: due, notices: notices_due, conversations: spoken, gaps: gaps_due };
     let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, wakes));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
@@ -154,6 +158,7 @@ pub async fn work(
         notices.abort();
     }
     conversations.abort();
+    gaps.abort();
     activities.stopped().await;
     let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;

@@ -3,6 +3,7 @@
 //! Commits are made without a checkout, with a fixed author, committer and date, so that the same intent always
 //! gives the same SHA. Nothing that a repository contains is run outside the sandbox.
 
+mod blame;
 mod changes;
 mod checkout;
 mod commit;

@@ -168,7 +168,8 @@ fn is_device(stem: &str) -> bool {
 }
 
 /// Upper and then lower case, so that `ß`, `ſ` and the Kelvin sign equal their plain letters.
-pub(crate) fn fold(text: &str) -> String {
+#[must_use]
+pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }

@@ -15,6 +15,8 @@ pub enum Subject {
     Requirement(Uuid),
     /// A pull request that others opened: a person, Dependabot, another agent.
     Pull(Uuid),
+    /// A harness gap: an incident whose case is missing.
+    Gap(Uuid),
 }
 
 /// A kind of subject. A workflow serves exactly one.
@@ -26,6 +28,9 @@ pub enum SubjectKind {
     Requirement,
     /// See [`Subject::Pull`].
     Pull,
+    /// See [`Subject::Gap`].
+    #[serde(rename = "harness_gap")]
+    Gap,
 }
 
 /// A kind of subject that only a newer release knows.
@@ -42,6 +47,7 @@ impl Subject {
         match kind {
             "requirement" => Ok(Self::Requirement(id)),
             "pull" => Ok(Self::Pull(id)),
+            "harness_gap" => Ok(Self::Gap(id)),
             _ => Err(UnknownKind(kind.to_owned())),
         }
     }
@@ -50,7 +56,7 @@ impl Subject {
     #[must_use]
     pub const fn id(self) -> Uuid {
         match self {
-            Self::Requirement(id) | Self::Pull(id) => id,
+            Self::Requirement(id) | Self::Pull(id) | Self::Gap(id) => id,
         }
     }
 
@@ -60,6 +66,7 @@ impl Subject {
         match self {
             Self::Requirement(_) => SubjectKind::Requirement,
             Self::Pull(_) => SubjectKind::Pull,
+            Self::Gap(_) => SubjectKind::Gap,
         }
     }
 }
@@ -71,6 +78,7 @@ impl SubjectKind {
         match self {
             Self::Requirement => "requirement",
             Self::Pull => "pull",
+            Self::Gap => "harness_gap",
         }
     }
 }
@@ -87,14 +95,16 @@ mod tests {
 
     #[test]
     fn a_subject_reads_back_from_its_kind_and_id() {
-        for subject in [Subject::Requirement(Uuid::max()), Subject::Pull(Uuid::max())] {
+        for subject in
+            [Subject::Requirement(Uuid::max()), Subject::Pull(Uuid::max()), Subject::Gap(Uuid::max())]
+        {
             assert_eq!(Subject::new(subject.kind().as_str(), Uuid::max()), Ok(subject));
         }
     }
 
     #[test]
     fn a_kind_of_a_newer_release_is_an_error_that_names_it() {
-        let unknown = Subject::new("harness_gap", Uuid::nil()).unwrap_err();
-        assert_eq!(unknown.to_string(), "this release does not know the subject kind `harness_gap`");
+        let unknown = Subject::new("rota", Uuid::nil()).unwrap_err();
+        assert_eq!(unknown.to_string(), "this release does not know the subject kind `rota`");
     }
 }

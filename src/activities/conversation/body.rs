@@ -7,7 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::Talk;
 use crate::{
-    activities::{Failure, brief::Owner, facts},
+    activities::{
+        Failure,
+        brief::{Asked, Owner},
+        facts,
+    },
     core::{
         command::{self, Verb},
         policy::{Assessment, Decision, Phase, Tier, Wait},
@@ -54,8 +58,13 @@ impl Talk<'_> {
     async fn opening(&self) -> Result<String, Failure> {
         let product = text::line(&self.brief.named());
         Ok(match &self.brief.owner {
-            Owner::Us { requirement, .. } => {
-                let asked_by = requirement::requester(&self.factory.pool, *requirement).await?.name;
+            Owner::Us(Asked::Gap(gap)) => format!(
+                "A harness case of Aspora, the code factory, for {product}, with the fix of what it shows: {}; opened by {}.",
+                gap.issue.map_or_else(|| "no issue".to_owned(), |issue| format!("issue #{issue}")),
+                text::line(&gap.opened_by)
+            ),
+            Owner::Us(Asked::Requirement { id, .. }) => {
+                let asked_by = requirement::requester(&self.factory.pool, *id).await?.name;
                 let asked_by = text::line(&asked_by);
                 format!("A change of Aspora, the code factory, for {product}; asked for by {asked_by}.")
             }

@@ -219,6 +219,20 @@ pub(crate) struct Merged {
     pub(crate) head: Sha,
 }
 
+/// The issue of a harness gap.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct IssueIntent {
+    pub(crate) title: String,
+    pub(crate) label: String,
+}
+
+/// The issue that was made, or found.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct IssueMade {
+    pub(crate) number: u64,
+    pub(crate) url: String,
+}
+
 /// The re-run of the failed jobs of a workflow run.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct RerunIntent {
@@ -252,6 +266,11 @@ pub(crate) struct MergeOrdered {
     /// The forge's name of the merge, if it is one in the background.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) uuid: Option<String>,
+}
+
+impl Effect for IssueIntent {
+    const KIND: &'static str = "issue";
+    type Observation = IssueMade;
 }
 
 impl Effect for ModelCallIntent {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub(super) use self::effects::{
     Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommentIntent,
-    CommitMessage, MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted,
+    CommitMessage, IssueIntent, IssueMade, MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted,
     PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ResolveIntent, Resolved, ReviewIntent,
     ReviewRequestIntent, StatusIntent, Tests,
 };

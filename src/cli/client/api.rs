@@ -7,8 +7,9 @@ use uuid::Uuid;
 use super::{Client, Failure};
 use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
-    Deliveries, Dependencies, Drained, Events, Evidence, EvidenceAnswer, Finding, Hold, IssuedKey,
-    JudgedPulls, Key, KeyLink, Limit, Most, NewAnswers, NewEvidence, NewHold, NewKey, NewProductBudget,
+    Deliveries, Dependencies, DismissGap, Drained, Events, Evidence, EvidenceAnswer, Finding, Gap,
+    GapAccepted, Gaps, Hold, IssuedKey,
+    JudgedPulls, Key, KeyLink, Limit, Most, NewAnswers, NewEvidence, NewGap, NewHold, NewKey, NewProductBudget,
     NewProposal, NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSimulation, NewSubscription,
     NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product, ProductBudget, ProductChanges,
     Proposal, Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement,
@@ -95,6 +96,26 @@ impl Client {
     /// A page of the runs that judge pull requests of others.
     pub(crate) async fn pulls(&self, query: &[(&str, String)]) -> Result<JudgedPulls, Failure> {
         self.json(self.request(Method::GET, "/api/v1/pulls").query(query)).await
+    }
+
+    /// Opens a harness gap, exactly once even if the connection breaks.
+    pub(crate) async fn open_gap(&self, new: &NewGap) -> Result<GapAccepted, Failure> {
+        self.post_once("/api/v1/harness-gaps", new, Uuid::new_v4()).await
+    }
+
+    /// A page of harness gaps.
+    pub(crate) async fn gaps(&self, query: &[(&str, String)]) -> Result<Gaps, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/harness-gaps").query(query)).await
+    }
+
+    /// One harness gap.
+    pub(crate) async fn gap(&self, id: Uuid) -> Result<Gap, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/harness-gaps/{id}"))).await
+    }
+
+    /// Says that there is no gap.
+    pub(crate) async fn dismiss_gap(&self, id: Uuid, why: &DismissGap) -> Result<Gap, Failure> {
+        self.json(self.request(Method::POST, &format!("/api/v1/harness-gaps/{id}/dismiss")).json(why)).await
     }
 
     /// One run.

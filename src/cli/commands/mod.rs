@@ -12,6 +12,7 @@ pub(super) mod dlq;
 pub(super) mod doctor;
 pub(super) mod evidence;
 pub(super) mod fault;
+pub(super) mod gap;
 pub(super) mod hold;
 mod init;
 pub(super) mod key;

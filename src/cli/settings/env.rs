@@ -5,12 +5,13 @@ use std::cell::RefCell;
 use anyhow::{Context as _, bail};
 
 /// The variables that hold a secret. Each may be in a file instead, which `<NAME>_FILE` names.
-pub const SECRETS: [&str; 10] = [
+pub const SECRETS: [&str; 11] = [
     "DATABASE_URL",
     "ASPORA_OIDC_CLIENT_SECRET",
     "GITHUB_APP_PRIVATE_KEY",
     "GITHUB_TOKEN",
     "GITHUB_WEBHOOK_SECRET",
+    "ASPORA_SENTRY_SECRET",
     "OPENAI_API_KEY",
     "ASPORA_FALLBACK_API_KEY",
     "ASPORA_SMTP_URL",

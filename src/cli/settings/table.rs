@@ -64,6 +64,16 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("GITHUB_API_URL", "https://api.github.com", "GitHub's REST API"),
     ("GITHUB_URL", "https://github.com", "GitHub for git and for links"),
     ("GITHUB_WEBHOOK_SECRET", "", "the webhook secret; during a rotation two, separated by a comma"),
+    (
+        "ASPORA_SENTRY_SECRET",
+        "",
+        "the client secret of Sentry's integration, whose incidents open harness gaps",
+    ),
+    (
+        "ASPORA_INCIDENT_SENDERS",
+        "",
+        "a file that describes other senders of incidents, such as `deploy/incidents.toml`",
+    ),
     ("OPENAI_API_KEY", "", "the model's API key; unset: `dev` and `demo` use the scripted model"),
     (
         "OPENAI_BASE_URL",

@@ -36,6 +36,22 @@ impl Twin {
         Ok(pulls::open(&turn, repository, user, new(title, branch, base)).await?)
     }
 
+    /// The same into `main`, with a description.
+    ///
+    /// # Errors
+    /// As [`Twin::open_pull_as`].
+    pub async fn open_pull_with(
+        &self,
+        user: &str,
+        repository: &str,
+        branch: &str,
+        (title, body): (&str, &str),
+    ) -> anyhow::Result<i64> {
+        let turn = self.shared.host.turn().await;
+        let new = NewPull { body: Some(body.to_owned()), ..new(title, branch, "main") };
+        Ok(pulls::open(&turn, repository, user, new).await?)
+    }
+
     /// Opens a pull request into `main` from a fork of this user's, whose branch has these files on top of `main`; its number.
     ///
     /// # Errors

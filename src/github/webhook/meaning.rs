@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::{
     fields::{repositories, text},
     hint::Hint,
+    issue::IssueNews,
 };
 use crate::{
     core::{requirement::RepoName, run::Topic},
@@ -34,6 +35,8 @@ pub enum Meaning {
     Access(Access),
     /// An account wrote, edited or deleted a comment in the conversation of this pull request.
     Commented(u64),
+    /// An issue was opened, labelled, closed or opened again.
+    Issue(Box<IssueNews>),
     /// A person used a button of our check run.
     Pressed(Press),
     /// Nothing.
@@ -99,6 +102,10 @@ impl Meaning {
             ("pull_request_review" | "pull_request_review_comment" | "pull_request_review_thread", _) => {
                 Self::Changed(Topic::Reviews, hint)
             }
+            ("issues", Some(action)) => match IssueNews::of(action, payload) {
+                Some(news) => Self::Issue(Box::new(news)),
+                None => ignored(event, Some(action)),
+            },
             ("issue_comment", _) => hint.pull.map_or(Self::Ignored(Ignored::Issue), Self::Commented),
             ("pull_request", Some(action)) if IDLE_PULL_ACTIONS.contains(&action) => {
                 ignored(event, Some(action))

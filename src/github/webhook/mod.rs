@@ -6,6 +6,7 @@
 mod content;
 mod fields;
 mod hint;
+mod issue;
 mod meaning;
 mod signature;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use self::fields::text;
 pub use self::{
     content::ContentType,
     hint::Hint,
+    issue::IssueNews,
     meaning::{Access, Ignored, Meaning, Press},
     signature::{BadSignature, EmptySecret, Secrets, Signature, verify},
 };
@@ -82,7 +84,8 @@ pub fn read(event: Option<&str>, delivery: Option<&str>, payload: &Value) -> Res
     let action = text(payload, "/action").and_then(name);
     let repository = repository(payload);
     let meaning = match Meaning::of(&event, action.as_deref(), payload) {
-        Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_) if repository.is_none() => {
+        Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_) | Meaning::Issue(_)
+            if repository.is_none() => {
             Meaning::Ignored(Ignored::NoRepository)
         }
         meaning => meaning,

@@ -9,6 +9,7 @@ pub(crate) mod error;
 pub(crate) mod extract;
 pub(crate) mod github_webhook;
 pub(crate) mod idempotency;
+pub(crate) mod incident_sender;
 pub(crate) mod origin;
 pub(crate) mod pace;
 pub(crate) mod problem;

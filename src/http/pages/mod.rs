@@ -9,6 +9,7 @@ mod browsers;
 mod dead_letters;
 mod field;
 mod form;
+mod gaps;
 mod layout;
 mod list;
 mod panel;
@@ -76,6 +77,12 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         )
         .route("/runs/{id}/answers", post(run::answer).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/pulls", get(pulls::show))
+        .route("/harness-gaps", get(gaps::show).post(gaps::open).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/harness-gaps/{id}", get(gaps::one))
+        .route(
+            "/harness-gaps/{id}/dismiss",
+            post(gaps::dismiss).layer(DefaultBodyLimit::max(FORM_LIMIT)),
+        )
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/evidence", get(run::evidence))

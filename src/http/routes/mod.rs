@@ -10,6 +10,7 @@ mod events;
 mod evidence;
 mod export;
 mod findings;
+mod gaps;
 mod health;
 mod holds;
 mod keys;
@@ -50,16 +51,17 @@ use super::{
         error::Error,
         extract::{BODY_LIMIT, LONG_BODY_LIMIT},
         github_webhook::Receiver,
+        incident_sender::Senders,
         problem::Kind,
     },
 };
 
 /// All routes but the pages'. None is reached without a row in the table of access.
-pub(super) fn router(app: &AppState, github: Receiver) -> Router<AppState> {
+pub(super) fn router(app: &AppState, github: Receiver, senders: Senders) -> Router<AppState> {
     let api = requirements_and_runs().merge(controls()).merge(catalog()).merge(people());
     let api = api.layer(DefaultBodyLimit::max(BODY_LIMIT));
     Router::new()
-        .nest("/api/v1", api.merge(webhooks(github)).merge(captured()))
+        .nest("/api/v1", api.merge(webhooks(github, senders)).merge(captured()))
         .route("/openapi.json", get(openapi::show))
         .route("/problems/{code}", get(problems::show))
         .route("/livez", get(health::alive))
@@ -109,6 +111,9 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/requirements/{id}/cancel", post(amendments::cancel))
         .route("/requirements/{id}/resubmit", post(amendments::resubmit))
         .route("/pulls", get(pulls::list))
+        .route("/harness-gaps", get(gaps::list).post(gaps::open))
+        .route("/harness-gaps/{id}", get(gaps::show))
+        .route("/harness-gaps/{id}/dismiss", post(gaps::dismiss))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/questions", get(questions::list))
         .route("/runs/{id}/answers", post(questions::answer))
@@ -176,8 +181,11 @@ fn captured() -> Router<AppState> {
     Router::new().route("/evidence", post(evidence::send)).layer(Extension(intake))
 }
 
-fn webhooks(github: Receiver) -> Router<AppState> {
-    Router::new().route("/webhooks/github", post(webhooks::github)).layer(Extension(github))
+fn webhooks(github: Receiver, senders: Senders) -> Router<AppState> {
+    let incidents = Router::new()
+        .route("/webhooks/incidents/{sender}/{product}", post(webhooks::incidents))
+        .layer(Extension(senders));
+    Router::new().route("/webhooks/github", post(webhooks::github)).layer(Extension(github)).merge(incidents)
 }
 
 /// Answers for a path that no route has.

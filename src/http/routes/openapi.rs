@@ -10,7 +10,7 @@ use utoipa::OpenApi;
 
 use self::complete::Complete;
 use super::{
-    amendments, audit, budgets, controls, dead_letters, dependencies, events, evidence, export, findings,
+    amendments, audit, budgets, controls, dead_letters, dependencies, events, evidence, export, findings, gaps,
     health, holds, keys, limits, opinions, outages, policy, products, pulls, questions, requirements,
     reviews, runs, schedules, subscriptions, webhooks, workers,
 };
@@ -28,7 +28,7 @@ use crate::{api, http::middleware::error::Error};
         requirements::submit, requirements::list, requirements::show,
         amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
         questions::list, questions::answer, dependencies::list, dependencies::say,
-        pulls::list, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
+        pulls::list, gaps::open, gaps::list, gaps::show, gaps::dismiss, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
         runs::diff, export::show, evidence::send, evidence::list,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
@@ -38,7 +38,7 @@ use crate::{api, http::middleware::error::Error};
         workers::list, workers::drain, workers::queues,
         schedules::list, schedules::show, schedules::put, schedules::remove, schedules::pause, schedules::resume,
         audit::list, audit::of_run, audit::verify, keys::create, keys::link, keys::list, keys::me, keys::revoke, subscriptions::create, subscriptions::deliveries, subscriptions::list, subscriptions::remove, subscriptions::replay, subscriptions::test,
-        webhooks::github, health::alive, health::ready,
+        webhooks::github, webhooks::incidents, health::alive, health::ready,
     ),
     components(schemas(api::Event, api::Problem)),
     tags(
@@ -54,6 +54,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "workers", description = "The processes that work, and how they are drained."),
         (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
+        (name = "harness gaps", description = "Incidents whose case is missing, with their clocks."),
         (name = "evidence", description = "What a browser showed of a head, verified here."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "subscriptions", description = "Where people are notified, and what became of each message."),

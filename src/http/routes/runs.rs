@@ -73,6 +73,10 @@ async fn about(pool: &Pool, stored: &StoredRun, view: Run) -> Result<Run, Error>
             let title = store::requirement::get(pool, id).await?.map(|row| row.title);
             return Ok(Run { title, ..view });
         }
+        Subject::Gap(id) => {
+            let row = store::gap::get(pool, id).await?;
+            return Ok(Run { title: row.map(|row| row.title), gap_id: Some(id), ..view });
+        }
         Subject::Pull(id) => id,
     };
     let Some(row) = store::pull::get(pool, id).await? else { return Ok(view) };

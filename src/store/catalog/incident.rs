@@ -101,3 +101,49 @@ pub async fn of_run(pool: &Pool, run: Uuid) -> Result<Vec<Row>> {
         .fetch_all(pool)
         .await
 }
+
+/// Says which run's merged change caused an incident, and how that is known; what was known before stays.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set_blame(connection: &mut Connection, id: Uuid, run: Uuid, how: &Value) -> Result<bool> {
+    let set = sqlx::query!(
+        "update incident set run_id = $2, blame = $3 where id = $1 and run_id is null",
+        id,
+        run,
+        how
+    )
+    .execute(connection)
+    .await?;
+    Ok(set.rows_affected() > 0)
+}
+
+/// The run of a repository that merged its change by this pull request.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn run_of_pull(pool: &Pool, repository: &str, pull: i64) -> Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "select id from run
+         where repository = $1 and pull = $2 and state->'progress'->>'merged' is not null
+         order by created_at desc limit 1",
+        repository,
+        pull
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Whether a run merged its change into this repository.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn has_merged(pool: &Pool, repository: &str, run: Uuid) -> Result<bool> {
+    let has = sqlx::query_scalar!(
+        r#"select exists (select from run where id = $1 and lower(repository) = lower($2)
+                                            and state->'progress'->>'merged' is not null) as "has!""#,
+        run,
+        repository
+    );
+    has.fetch_one(pool).await
+}

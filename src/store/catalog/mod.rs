@@ -4,6 +4,7 @@
 pub mod amendment;
 pub mod api_key;
 pub mod audit;
+pub mod gap;
 pub mod idempotency;
 pub mod incident;
 pub mod judged_by;

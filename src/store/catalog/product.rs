@@ -389,7 +389,7 @@ pub async fn open_runs(connection: &mut Connection, name: &str) -> Result<Option
     let Some(most) = locked else { return Ok(None) };
     let open = sqlx::query_scalar!(
         r#"select count(*) as "open!" from run
-           where product = $1 and status <> 'ended' and subject_kind = 'requirement'"#,
+           where product = $1 and status <> 'ended' and subject_kind <> 'pull'"#,
         name
     )
     .fetch_one(connection)

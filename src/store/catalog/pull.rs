@@ -211,7 +211,7 @@ pub async fn is_ours(
     sqlx::query_scalar!(
         r#"select exists (
                select from run
-               where repository = any($1) and subject_kind = 'requirement' and (pull = $2 or branch = $3)
+               where repository = any($1) and subject_kind <> 'pull' and (pull = $2 or branch = $3)
            ) as "ours!""#,
         repositories,
         number,

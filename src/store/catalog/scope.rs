@@ -20,6 +20,14 @@ pub async fn of_requirement(pool: &Pool, id: Uuid) -> Result<Option<String>> {
     sqlx::query_scalar!("select product from requirement where id = $1", id).fetch_optional(pool).await
 }
 
+/// The product of a harness gap.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_gap(pool: &Pool, id: Uuid) -> Result<Option<String>> {
+    sqlx::query_scalar!("select product from harness_gap where id = $1", id).fetch_optional(pool).await
+}
+
 /// The product of a schedule.
 ///
 /// # Errors

@@ -32,7 +32,7 @@ pub async fn take_place(
         r#"select count(distinct branch) as "others!" from (
                select branch from run
                where repository = $1 and pull is not null and ended_as is distinct from 'succeeded'
-                 and subject_kind = 'requirement'
+                 and subject_kind <> 'pull'
                  and ($3::text[] is null or branch = any ($3))
                union all
                select branch from run

@@ -59,7 +59,7 @@ pub struct StoredRun {
 pub async fn insert(connection: &mut Connection, spec: &RunSpec, run: &Run) -> Result<()> {
     let (requirement_id, subject_id): (_, Option<Uuid>) = match spec.subject {
         Subject::Requirement(id) => (Some(id), None),
-        Subject::Pull(id) => (None, Some(id)),
+        Subject::Pull(id) | Subject::Gap(id) => (None, Some(id)),
     };
     sqlx::query!(
         "insert into run (id, requirement_id, workflow_hash, product, repository, base_branch, branch,

@@ -31,6 +31,8 @@ pub enum Purpose {
     Fork,
     /// It is the head's code with the tests of where it forked.
     ForkTests,
+    /// It is the code of where it forked with the harness cases of the head.
+    Case,
 }
 
 impl Purpose {
@@ -42,6 +44,7 @@ impl Purpose {
             Self::Head => "head",
             Self::Fork => "fork",
             Self::ForkTests => "fork_tests",
+            Self::Case => "case",
         }
     }
 }

@@ -7,6 +7,7 @@
 use crate::support;
 
 mod forge;
+mod harness_gap;
 mod history;
 mod script;
 mod streams;

@@ -50,6 +50,8 @@ pub enum Thing {
     Product,
     /// A schedule, by `{name}`.
     Schedule,
+    /// A harness gap, by `{id}`.
+    Gap,
 }
 
 use Access::{Anyone, Known, May, Signed};
@@ -60,6 +62,7 @@ const RUN: Scope = One(Thing::Run);
 const REQUIREMENT: Scope = One(Thing::Requirement);
 const PRODUCT: Scope = One(Thing::Product);
 const SCHEDULE: Scope = One(Thing::Schedule);
+const GAP: Scope = One(Thing::Gap);
 
 /// Every route.
 pub const ROUTES: &[Route] = &[
@@ -74,6 +77,7 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/sign-in/oidc", Anyone),
     row("GET", "/sign-in/oidc/callback", Anyone),
     row("POST", "/api/v1/webhooks/github", Signed),
+    row("POST", "/api/v1/webhooks/incidents/{sender}/{product}", Signed),
     // Pages.
     row("POST", "/sign-out", Known),
     row("GET", "/", May(Read, Lists)),
@@ -82,6 +86,10 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/requirements/{id}/amend", May(Submit, REQUIREMENT)),
     row("POST", "/requirements/{id}/amend", May(Submit, REQUIREMENT)),
     row("GET", "/pulls", May(Read, Lists)),
+    row("GET", "/harness-gaps", May(Read, Lists)),
+    row("POST", "/harness-gaps", May(Submit, Body)),
+    row("GET", "/harness-gaps/{id}", May(Read, GAP)),
+    row("POST", "/harness-gaps/{id}/dismiss", May(Steer, GAP)),
     row("GET", "/runs/{id}", May(Read, RUN)),
     row("GET", "/runs/{id}/diffs/{number}", May(ReadPayload, RUN)),
     row("GET", "/runs/{id}/evidence", May(ReadPayload, RUN)),
@@ -113,6 +121,10 @@ pub const ROUTES: &[Route] = &[
     row("GET", "/api/v1/runs/{id}/dependencies", May(ReadPayload, RUN)),
     row("POST", "/api/v1/runs/{id}/dependencies", May(Approve, RUN)),
     row("GET", "/api/v1/pulls", May(Read, Lists)),
+    row("GET", "/api/v1/harness-gaps", May(Read, Lists)),
+    row("POST", "/api/v1/harness-gaps", May(Submit, Body)),
+    row("GET", "/api/v1/harness-gaps/{id}", May(Read, GAP)),
+    row("POST", "/api/v1/harness-gaps/{id}/dismiss", May(Steer, GAP)),
     row("GET", "/api/v1/runs/{id}", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/why", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/events", May(Read, RUN)),

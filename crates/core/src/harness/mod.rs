@@ -8,7 +8,7 @@ mod lines;
 mod python;
 
 /// Where the cases are.
-pub(crate) const FOLDER: &str = "tests/harness";
+pub const FOLDER: &str = "tests/harness";
 /// Files that run before the cases beside and below them, and can empty them.
 const LOADERS: [&str; 3] = ["conftest.py", "__init__.py", "__main__.py"];
 /// What such a file uses to choose or stop cases.
@@ -28,6 +28,12 @@ const HOOKS: [&str; 12] = [
 ];
 /// How many reasons are given for one file.
 const MOST_REASONS: usize = 3;
+
+/// Whether a path is one of the harness; letter case does not count.
+#[must_use]
+pub fn holds(path: &str) -> bool {
+    is_inside(&crate::path::fold(path))
+}
 
 /// Whether the two sides of this file tell more than that it changed. `folded` is [folded](crate::path::fold).
 #[must_use]

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     change::Change,
     finding::Finding,
+    gap::Proof,
     requirement::{ProductName, RepoName},
     sha::Sha,
 };
@@ -116,6 +117,9 @@ pub struct Facts {
     /// The browser evidence that came to us; `None` in facts of releases that took none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceFacts>,
+    /// What the proof of the case rests on, where the change is for a harness gap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
 }
 
 /// Our own run of the product's tests on a head, in the sandbox.

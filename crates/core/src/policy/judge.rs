@@ -4,7 +4,7 @@ use super::{
     Assessment, CheckRow, Classification, Clearance, Decision, Demands, Facts, Node, Phase, Policy,
     PullState, Remedy, Status, Stop, Wait, approvals, checks, classify,
     contract::{Broken, Ruling},
-    conversations, findings, freshness, own_tests, remarks,
+    conversations, findings, freshness, harness_proof, own_tests, remarks,
     required::{demanded, drifts},
     section::Section,
 };
@@ -45,11 +45,13 @@ fn under(ruling: &Ruling, facts: &Facts, phase: Phase) -> Assessment {
         Phase::Preflight => {
             // Before a review is paid for; facts of earlier releases are judged as they were.
             sections.extend(facts.tests.as_ref().and_then(|_| own_tests::judge(facts)));
+            sections.extend(harness_proof::judge(facts));
             sections.push(Section::fine(outlook(&demands, &rows)));
         }
         Phase::Verdict => {
             sections.push(pull_section(facts));
             sections.extend(own_tests::judge(facts));
+            sections.extend(harness_proof::judge(facts));
             sections.extend(sibling_section(facts));
             sections.push(freshness);
             sections.extend(review_section(facts));

@@ -24,6 +24,7 @@ mod faults;
 mod findings;
 mod floor;
 mod freshness;
+mod harness_proof;
 mod json;
 mod judge;
 mod lint;

@@ -69,7 +69,7 @@ impl Offer {
             let at = ended_at.unwrap_or(&workflow.start);
             offer.retry_from = offer.retry.iter().find(|name| *name == at).cloned();
             // A pull request of others has one branch, which is theirs.
-            if let Some(newest) = newest.filter(|newest| newest.subject == SubjectKind::Requirement) {
+            if let Some(newest) = newest.filter(|newest| newest.subject != SubjectKind::Pull) {
                 offer.fork = steps(newest, |name| name == newest.start || run.has_pull());
                 let best = offer.fork.iter().find(|name| Some(name.as_str()) == ended_at);
                 offer.fork_from = best.cloned().or_else(|| Some(newest.start.clone()));
@@ -107,7 +107,8 @@ impl Run {
     /// # Errors
     /// [`Refused::NoHead`].
     pub fn can_enter(&self, workflow: &Workflow, name: &str) -> Result<(), Refused> {
-        let needs_head = |step: &Step| !matches!(step.run, Activity::Generate | Activity::Judge);
+        let needs_head =
+            |step: &Step| !matches!(step.run, Activity::Reproduce | Activity::Generate | Activity::Judge);
         if !self.has_pull() && workflow.steps.get(name).is_some_and(needs_head) {
             return Err(Refused::NoHead { step: name.to_owned(), start: workflow.start.clone() });
         }
@@ -118,7 +119,8 @@ impl Run {
     /// branch.
     #[must_use]
     pub fn would_repeat(&self, workflow: &Workflow, name: &str) -> bool {
-        let writes = workflow.steps.get(name).is_some_and(|step| step.run == Activity::Generate);
+        let writes = |step: &Step| matches!(step.run, Activity::Reproduce | Activity::Generate);
+        let writes = workflow.steps.get(name).is_some_and(writes);
         name == workflow.start && writes && self.progress.head.is_some()
     }
 

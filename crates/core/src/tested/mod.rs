@@ -3,6 +3,7 @@
 //! [`read`](Tested::read) is pure: from the exit code and the output of the command. What a runner's own words say is the
 //! word of the code that it runs, so a known runner that ends without them has not passed, whatever its exit code.
 
+mod assertion;
 mod cause;
 mod counts;
 mod coverage;
@@ -91,6 +92,9 @@ pub struct Tested {
     /// The names of cases that failed, as the runner writes them, at most [`MOST_FAILURES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failures: Vec<String>,
+    /// Of those, the ones that failed by an assertion, as far as the runner tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub by_assertion: Vec<String>,
     /// The last [`LINES_KEPT`] lines of the output, and what says which cases failed of those before them; without colours
     /// and control characters.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -128,6 +132,7 @@ impl Tested {
             runner: reading.runner,
             counts: reading.counts,
             millis: ended.millis,
+            by_assertion: assertion::by_assertion(reading.runner, &text, &reading.failures),
             failures: reading.failures,
             log: text::kept(&text),
             demands: Vec::new(),
@@ -163,6 +168,7 @@ impl Tested {
             counts: Counts::default(),
             millis: 0,
             failures: Vec::new(),
+            by_assertion: Vec::new(),
             log: String::new(),
             demands: Vec::new(),
         }

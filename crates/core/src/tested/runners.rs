@@ -188,7 +188,7 @@ fn unittest(text: &str) -> Option<Summary> {
     let skipped = part("skipped") + part("expected failures");
     let head = |line: &str| {
         let rest = line.strip_prefix("FAIL: ").or_else(|| line.strip_prefix("ERROR: "))?;
-        Some(rest.split_once('(').map_or(rest, |(_, inside)| inside.trim_end_matches(')')).to_owned())
+        Some(unittest_name(rest))
     };
     let failures: Vec<String> = text.lines().filter_map(head).collect();
     let is_broken = failures.iter().any(|name| name.contains("._FailedTest"));
@@ -196,6 +196,23 @@ fn unittest(text: &str) -> Option<Summary> {
         failures.into_iter().map(|name| name.replace("unittest.loader._FailedTest.", "")).collect();
     let counts = Counts::of(count.saturating_sub(failed).saturating_sub(skipped), failed, skipped);
     Some(Summary { counts, is_broken, failures, runner: None })
+}
+
+/// The name of a case behind `FAIL: ` or `ERROR: `: `test_a (tests.test_zero.Zero.test_a)`. Before Python 3.11 the parentheses
+/// hold the class alone.
+pub(super) fn unittest_name(rest: &str) -> String {
+    match rest.split_once(" (") {
+        Some((method, inside)) => {
+            let inside = inside.trim_end_matches(')');
+            let is_whole = !inside.split('.').all(is_identifier) || inside.split('.').any(|part| part == method);
+            if is_whole || !is_identifier(method) { inside.to_owned() } else { format!("{inside}.{method}") }
+        }
+        None => rest.to_owned(),
+    }
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
 /// Whether a text has the summary of `node --test`, which alone says how long all took; tape's looks the same otherwise.

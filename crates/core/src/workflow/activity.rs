@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activity {
+    /// The model writes a case that shows an incident; it is proven to fail on the base, and pushed to the branch.
+    Reproduce,
     /// The model writes the change; branch, commit and pull request are made.
     Generate,
     /// The preflight: tier, docs drift, and what this head will need.
@@ -26,6 +28,8 @@ pub enum Activity {
     Judge,
     /// The product's own tests run on a head that others pushed, in the sandbox.
     Test,
+    /// The merged change is looked at for its case, and the clock of the harness gap is stopped.
+    Close,
 }
 
 /// What an activity answers.
@@ -70,6 +74,12 @@ pub enum Outcome {
     Untested,
     /// They ran, or could not.
     Tested,
+    /// The case fails on the base as the incident did.
+    Reproduced,
+    /// A case of the harness gap is merged, and its clock is stopped.
+    Converted,
+    /// What was merged has no case.
+    Caseless,
 }
 
 /// One row of the table of activities.
@@ -97,6 +107,11 @@ impl Activity {
     pub const fn spec(self) -> ActivitySpec {
         use Outcome as O;
         match self {
+            // Nobody's word stands in for the proof.
+            Self::Reproduce => ActivitySpec {
+                skippable: false,
+                ..ActivitySpec::new(&[O::Reproduced, O::Declined, O::Closed])
+            },
             Self::Generate => ActivitySpec::new(&[O::Opened, O::Declined, O::Closed]),
             Self::Gate => ActivitySpec::new(&[O::Passed, O::Blocked, O::Stopped, O::Closed]),
             Self::Review => ActivitySpec::new(&[O::Clean, O::Findings, O::Moved]),
@@ -122,6 +137,9 @@ impl Activity {
                     O::Closed,
                 ])
             },
+            Self::Close => {
+                ActivitySpec { skippable: false, ..ActivitySpec::new(&[O::Converted, O::Caseless]) }
+            }
             Self::Test => ActivitySpec { skippable: false, ..ActivitySpec::new(&[O::Tested, O::Moved]) },
         }
     }

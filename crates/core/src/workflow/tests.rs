@@ -84,8 +84,8 @@ fn a_workflow_serves_requirements_unless_it_names_another_subject() {
 
 #[test]
 fn a_subject_of_a_newer_release_is_refused_by_name() {
-    let error = refused("start ", "subject = \"harness_gap\"\nstart ");
-    assert!(error.contains("unknown variant `harness_gap`"), "{error}");
+    let error = refused("start ", "subject = \"rota\"\nstart ");
+    assert!(error.contains("unknown variant `rota`"), "{error}");
 }
 
 #[test]

@@ -191,6 +191,17 @@ fn changes(view: &View, wanted: &Wanted) -> Markup {
 fn wanted(view: &View) -> Markup {
     match &view.about {
         About::Requirement(wanted) => requirement(view, wanted),
+        About::Gap(gap) => html! {
+            section {
+                h2 { "Harness gap" }
+                p.muted {
+                    "Opened by " (gap.opened_by) ", told by " (gap.source) ", " (words::utc(gap.happened_at)) "; "
+                    a href={ "/harness-gaps/" (gap.id) } { "its clock and what happened" }
+                    @if let Some(issue) = gap.issue { "; issue #" (issue) }
+                }
+                @if view.caller.may(Right::ReadPayload) { pre.text { (gap.body) } }
+            }
+        },
         About::Pull(pull, by) => html! {
             section {
                 h2 { "Pull request" }

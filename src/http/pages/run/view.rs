@@ -21,7 +21,7 @@ use crate::{
     store::{
         self, Pool,
         amendment::{self, Links},
-        assessment, attempt, audit, budget, consent, effect, event, evidence, judged_by, opinion, pull,
+        assessment, attempt, audit, budget, consent, effect, event, evidence, gap, judged_by, opinion, pull,
         question::{self, Round},
         requirement, review,
         run::StoredRun,
@@ -89,6 +89,8 @@ pub(super) struct View {
 pub(super) enum About {
     /// A requirement.
     Requirement(Box<Wanted>),
+    /// A harness gap.
+    Gap(Box<gap::Row>),
     /// A pull request that others opened, and by which products' settings it is judged now.
     Pull(Box<pull::Row>, JudgedBy),
 }
@@ -113,6 +115,9 @@ impl About {
                 let by = judged_by::read(pool, repository, base, row.products.as_deref()).await?;
                 return Ok(Some(Self::Pull(Box::new(row), JudgedBy::from(&by))));
             }
+            Subject::Gap(id) => {
+                return Ok(gap::get(pool, id).await?.map(|row| Self::Gap(Box::new(row))));
+            }
             Subject::Requirement(id) => id,
         };
         let Some(row) = requirement::get(pool, id).await? else { return Ok(None) };
@@ -132,6 +137,7 @@ impl About {
         match self {
             Self::Requirement(wanted) => &wanted.row.title,
             Self::Pull(pull, _) => &pull.title,
+            Self::Gap(gap) => &gap.title,
         }
     }
 }

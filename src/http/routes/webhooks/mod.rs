@@ -3,9 +3,13 @@
 mod access;
 mod buttons;
 mod comments;
+mod incidents;
+mod issues;
 mod names;
 
 use axum::{Json, extract::State};
+
+pub(super) use self::incidents::{__path_incidents, incidents};
 
 use crate::{
     api::{Problem, Receipt, ReceiptResult},
@@ -52,9 +56,10 @@ pub(super) async fn github(
         (Meaning::Pressed(press), Some(repository)) => {
             buttons::pressed(&app, &id, &repository, &press).await?
         }
+        (Meaning::Issue(news), Some(repository)) => issues::changed(&app, &repository, &news).await?,
         (Meaning::Access(access), _) => access::changed(&app, &id, &access).await?,
         (Meaning::Ignored(why), _) => ignored(why.to_string()),
-        (Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_), None) => {
+        (Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_) | Meaning::Issue(_), None) => {
             ignored(Ignored::NoRepository.to_string())
         }
     };

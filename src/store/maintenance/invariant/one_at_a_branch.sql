@@ -7,7 +7,7 @@ from (
     union all
     select id, repository || ' ' || branch || ' has ' || count(*) over (partition by repository, branch) || ' runs',
            count(*) over (partition by repository, branch)
-    from run where status <> 'ended' and subject_kind = 'requirement'
+    from run where status <> 'ended' and subject_kind <> 'pull'
     union all
     select id, 'pull request ' || subject_id || ' has ' || count(*) over (partition by subject_id) || ' runs',
            count(*) over (partition by subject_id)

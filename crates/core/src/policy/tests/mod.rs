@@ -162,6 +162,7 @@ fn facts(paths: &[&str]) -> Facts {
         own_tests: None,
         tests: None,
         evidence: None,
+        proof: None,
     }
 }
 

@@ -1,0 +1,544 @@
+//! Harness gaps: incidents without a case, their clocks, what happened to them and what they owe their issues.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::core::gap::Clock;
+use crate::store::{Connection, Pool, Result};
+
+/// A gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The id, which its runs name.
+    pub id: Uuid,
+    /// The incident.
+    pub incident: Uuid,
+    /// The product.
+    pub product: String,
+    /// The repository, `owner/name`.
+    pub repository: String,
+    /// The rule of the policy that gives the time.
+    pub kind: String,
+    /// The label of its issue.
+    pub label: String,
+    /// The time that it has, in minutes.
+    pub limit_minutes: i32,
+    /// The digest of the policy that says so; `None` for the default.
+    pub policy_digest: Option<String>,
+    /// When its clock began.
+    pub started_at: DateTime<Utc>,
+    /// Its issue, once it is known.
+    pub issue: Option<i64>,
+    /// `open`, `converted` or `dismissed`.
+    pub state: String,
+    /// When its clock was stopped.
+    pub stopped_at: Option<DateTime<Utc>>,
+    /// The merged pull request with the case.
+    pub case_pull: Option<i64>,
+    /// Its commit on the base.
+    pub case_sha: Option<String>,
+    /// The files of cases that it added or changed.
+    pub case_files: Vec<String>,
+    /// Who opened it.
+    pub opened_by: String,
+    /// Who said that it is none.
+    pub dismissed_by: Option<String>,
+    /// Why.
+    pub dismissed_for: Option<String>,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// Why the last look at it failed.
+    pub error: Option<String>,
+    /// What went wrong, in one line.
+    pub title: String,
+    /// What was told of it.
+    pub body: String,
+    /// Where it is told in full.
+    pub url: Option<String>,
+    /// Who told: `person`, `issue`, `sentry`, `sender` or `checks`.
+    pub source: String,
+    /// What the sender knows the incident by.
+    pub key: String,
+    /// When the incident happened.
+    pub happened_at: DateTime<Utc>,
+    /// The run whose merged change caused the incident, as far as that is known.
+    pub caused_by: Option<Uuid>,
+    /// The newest run about it.
+    pub run: Option<Uuid>,
+}
+
+impl Row {
+    /// Its clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        let limit_minutes = u32::try_from(self.limit_minutes).unwrap_or(1);
+        Clock { started_at: self.started_at, limit_minutes, stopped_at: self.stopped_at }
+    }
+}
+
+/// A gap to open.
+#[derive(Debug, Clone, Copy)]
+pub struct New<'a> {
+    /// The incident, which is stored.
+    pub incident: Uuid,
+    /// The product.
+    pub product: &'a str,
+    /// Its repository.
+    pub repository: &'a str,
+    /// When the clock began.
+    pub started_at: DateTime<Utc>,
+    /// Its issue, if the forge has one.
+    pub issue: Option<i64>,
+    /// Who opens it.
+    pub opened_by: &'a str,
+    /// The rule for it.
+    pub rule: &'a Rule,
+}
+
+/// The rule for the gaps of a product.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name in the policy.
+    pub kind: String,
+    /// The label of issues.
+    pub label: String,
+    /// The time from the incident to the merged case, in minutes.
+    pub limit_minutes: i32,
+    /// The digest of the policy; `None` for the default.
+    pub policy_digest: Option<String>,
+}
+
+/// What happened to a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// A person, `webhook`, or `aspora`.
+    pub actor: String,
+    /// What kind of thing.
+    pub kind: String,
+    /// In a sentence for people.
+    pub note: String,
+}
+
+/// A comment that is owed to an issue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comment {
+    /// What it is, such as `reminder-50`.
+    pub key: String,
+    /// What it says, Markdown.
+    pub body: String,
+}
+
+/// A gap that a worker looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The gap.
+    pub id: Uuid,
+    /// The news of it by now.
+    pub news: i32,
+    /// How many looks failed in a row, this one included.
+    pub attempts: i32,
+}
+
+/// Opens a gap, unless the incident has one or the issue is one's: the id, and whether it is new.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn insert(connection: &mut Connection, new: New<'_>) -> Result<(Uuid, bool)> {
+    let id = Uuid::now_v7();
+    let inserted = sqlx::query_scalar!(
+        "insert into harness_gap (id, incident, product, repository, kind, label, limit_minutes, policy_digest, started_at,
+                                  issue, opened_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+         on conflict do nothing
+         returning id",
+        id,
+        new.incident,
+        new.product,
+        new.repository,
+        new.rule.kind,
+        new.rule.label,
+        new.rule.limit_minutes,
+        new.rule.policy_digest,
+        new.started_at,
+        new.issue,
+        new.opened_by
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(id) = inserted {
+        return Ok((id, true));
+    }
+    let known = sqlx::query_scalar!(
+        "select id from harness_gap
+         where incident = $1 or (lower(repository) = lower($2) and issue = $3)
+         order by incident <> $1 limit 1",
+        new.incident,
+        new.repository,
+        new.issue
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((known, false))
+}
+
+/// Which gaps are listed.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those of these products.
+    pub products: Option<Vec<String>>,
+    /// Only those that are `open`, `overdue`, `converted` or `dismissed`.
+    pub state: Option<String>,
+    /// Only those that were opened before this one.
+    pub before: Option<Uuid>,
+    /// The most of them.
+    pub limit: i64,
+}
+
+/// Gaps, newest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<Row>> {
+    let (products, state) = (filter.products.as_deref(), filter.state.as_deref());
+    sqlx::query_file_as!(Row, "src/store/catalog/gap_list.sql", None::<Uuid>, products, state, filter.before, filter.limit)
+        .fetch_all(pool)
+        .await
+}
+
+/// One gap.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn get(executor: impl sqlx::PgExecutor<'_>, id: Uuid) -> Result<Option<Row>> {
+    sqlx::query_file_as!(
+        Row,
+        "src/store/catalog/gap_list.sql",
+        Some(id),
+        None::<&[String]>,
+        None::<String>,
+        None::<Uuid>,
+        1_i64
+    )
+    .fetch_optional(executor)
+    .await
+}
+
+/// The rule for the gaps of a product, as a worker read it last.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn rule(connection: &mut Connection, product: &str) -> Result<Option<Rule>> {
+    sqlx::query_as!(
+        Rule,
+        "select kind, label, limit_minutes, policy_digest from harness_gap_rule where product = $1",
+        product
+    )
+    .fetch_optional(connection)
+    .await
+}
+
+/// Keeps the rule that a worker has read; whether it is another one than before.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn keep_rule(pool: &Pool, product: &str, rule: &Rule) -> Result<bool> {
+    let kept = sqlx::query!(
+        "insert into harness_gap_rule (product, kind, label, limit_minutes, policy_digest) values ($1, $2, $3, $4, coalesce($5, ''))
+         on conflict (product) do update
+            set kind = excluded.kind, label = excluded.label, limit_minutes = excluded.limit_minutes,
+                policy_digest = excluded.policy_digest, read_at = now()
+            where (harness_gap_rule.kind, harness_gap_rule.label, harness_gap_rule.limit_minutes, harness_gap_rule.policy_digest)
+                  is distinct from (excluded.kind, excluded.label, excluded.limit_minutes, excluded.policy_digest)",
+        product,
+        rule.kind,
+        rule.label,
+        rule.limit_minutes,
+        rule.policy_digest
+    )
+    .execute(pool)
+    .await?;
+    Ok(kept.rows_affected() > 0)
+}
+
+/// The product of a repository whose issues with one of these labels open gaps, and the first such label.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn product_of_label(
+    connection: &mut Connection,
+    repositories: &[String],
+    labels: &[String],
+    usual: &str,
+) -> Result<Option<(String, String)>> {
+    let row = sqlx::query!(
+        r#"select product.name, coalesce(rule.label, $3) as "label!"
+           from product left join harness_gap_rule rule on rule.product = product.name
+           where lower(product.repository) in (select lower(name) from unnest($1::text[]) as its (name))
+             and product.removed_at is null and lower(coalesce(rule.label, $3)) = any($2)
+           order by product.name limit 1"#,
+        repositories,
+        labels,
+        usual
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(row.map(|row| (row.name, row.label)))
+}
+
+/// Claims the gap that is due longest. It is due again after two minutes, unless the look ends by then.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn claim(pool: &Pool) -> Result<Option<Due>> {
+    sqlx::query_as!(
+        Due,
+        "update harness_gap set attempts = attempts + 1, look_at = now() + interval '2 minutes'
+         where id = (select id from harness_gap
+                     where look_at <= now() and not exists (select from hold where scope = 'all')
+                     order by look_at limit 1
+                     for update skip locked)
+         returning id, news, attempts"
+    )
+    .fetch_optional(pool)
+    .await
+}
+
+/// Ends a look: the next one is at that time, or only when there are news; at once, if some came meanwhile.
+///
+/// # Errors
+/// When the database does not answer; it is then claimed again.
+pub async fn looked(pool: &Pool, due: &Due, next: Option<DateTime<Utc>>) -> Result<()> {
+    sqlx::query!(
+        "update harness_gap
+         set attempts = 0, error = null, looked = $2,
+             look_at = case when news = $2 then coalesce($3::timestamptz, 'infinity') else now() end
+         where id = $1",
+        due.id,
+        due.news,
+        next
+    )
+    .execute(pool)
+    .await
+    .map(|_| ())
+}
+
+/// Records why a look failed, and when the next one is due.
+///
+/// # Errors
+/// When the database does not answer; it is then claimed again.
+pub async fn postpone(pool: &Pool, due: &Due, wait: Duration, error: &str) -> Result<()> {
+    sqlx::query!(
+        "update harness_gap set look_at = now() + make_interval(secs => $2), error = $3 where id = $1",
+        due.id,
+        wait.as_secs_f64(),
+        error
+    )
+    .execute(pool)
+    .await
+    .map(|_| ())
+}
+
+/// Whether the forge has news of a gap since a worker last looked.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn has_news(pool: &Pool, id: Uuid) -> Result<bool> {
+    let has = sqlx::query_scalar!(r#"select news > looked as "has!" from harness_gap where id = $1"#, id);
+    Ok(has.fetch_optional(pool).await?.unwrap_or(false))
+}
+
+/// Makes gaps due because the forge has news: of this issue, or of any in the repository; how many there are.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn wake(connection: &mut Connection, repositories: &[String], issue: Option<i64>) -> Result<u64> {
+    sqlx::query!(
+        "update harness_gap set news = news + 1, look_at = least(look_at, now())
+         where lower(repository) in (select lower(name) from unnest($1::text[]) as its (name))
+           and issue is not null and ($2::bigint is null and state = 'open' or issue = $2)",
+        repositories,
+        issue
+    )
+    .execute(connection)
+    .await
+    .map(|done| done.rows_affected())
+}
+
+/// Makes one gap due.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn wake_one(connection: &mut Connection, id: Uuid) -> Result<()> {
+    sqlx::query!("update harness_gap set news = news + 1, look_at = least(look_at, now()) where id = $1", id)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Gives an open gap the time and the label that the policy says; whether they are other ones. Its reminders are those of the
+/// new time.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set_rule(connection: &mut Connection, id: Uuid, rule: &Rule) -> Result<bool> {
+    let changed = sqlx::query!(
+        "update harness_gap set kind = $2, label = $3, limit_minutes = $4, policy_digest = $5, look_at = least(look_at, now())
+         where id = $1 and state = 'open' and policy_digest is null",
+        id,
+        rule.kind,
+        rule.label,
+        rule.limit_minutes,
+        rule.policy_digest
+    )
+    .execute(connection)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+/// Says which issue is a gap's.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn set_issue(connection: &mut Connection, id: Uuid, issue: i64) -> Result<bool> {
+    let set = sqlx::query!(
+        "update harness_gap set issue = $2, look_at = least(look_at, now()), news = news + 1 where id = $1 and issue is null",
+        id,
+        issue
+    )
+    .execute(connection)
+    .await?;
+    Ok(set.rows_affected() > 0)
+}
+
+/// The case that stops a clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// The merged pull request.
+    pub pull: i64,
+    /// Its commit on the base.
+    pub sha: Option<&'a str>,
+    /// The files of cases that it added or changed.
+    pub files: &'a [String],
+    /// When it was merged.
+    pub at: DateTime<Utc>,
+}
+
+/// Stops the clock of an open gap because its case is merged; whether it was open.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn convert(connection: &mut Connection, id: Uuid, case: Case<'_>) -> Result<bool> {
+    let converted = sqlx::query!(
+        "update harness_gap set state = 'converted', stopped_at = $2, case_pull = $3, case_sha = $4, case_files = $5
+         where id = $1 and state = 'open'",
+        id,
+        case.at,
+        case.pull,
+        case.sha,
+        case.files
+    )
+    .execute(connection)
+    .await?;
+    Ok(converted.rows_affected() > 0)
+}
+
+/// Stops the clock of an open gap because a person says that it is none; whether it was open.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn dismiss(connection: &mut Connection, id: Uuid, by: &str, reason: &str) -> Result<bool> {
+    let dismissed = sqlx::query!(
+        "update harness_gap
+         set state = 'dismissed', stopped_at = now(), dismissed_by = $2, dismissed_for = $3, news = news + 1, look_at = now()
+         where id = $1 and state = 'open'",
+        id,
+        by,
+        reason
+    )
+    .execute(connection)
+    .await?;
+    Ok(dismissed.rows_affected() > 0)
+}
+
+/// Appends what happened, unless it may happen once and did; whether it is new.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn append(
+    connection: &mut Connection,
+    id: Uuid,
+    actor: &str,
+    (kind, note): (&str, &str),
+    once: Option<&str>,
+) -> Result<bool> {
+    let appended = sqlx::query!(
+        "insert into harness_gap_event (gap, actor, kind, note, once) values ($1, $2, $3, $4, $5) on conflict do nothing",
+        id,
+        actor,
+        kind,
+        note,
+        once
+    )
+    .execute(connection)
+    .await?;
+    Ok(appended.rows_affected() > 0)
+}
+
+/// What happened to a gap, oldest first.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn events(pool: &Pool, id: Uuid) -> Result<Vec<Event>> {
+    sqlx::query_as!(
+        Event,
+        "select at, actor, kind, note from harness_gap_event where gap = $1 order by id limit 500",
+        id
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Owes the issue a comment, once for each key.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn owe(connection: &mut Connection, id: Uuid, comment: &Comment) -> Result<()> {
+    sqlx::query!(
+        "insert into harness_gap_comment (gap, key, body) values ($1, $2, $3) on conflict do nothing",
+        id,
+        comment.key,
+        comment.body
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+/// The comments that are owed, in their order.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn owed(pool: &Pool, id: Uuid) -> Result<Vec<Comment>> {
+    sqlx::query_as!(
+        Comment,
+        "select key, body from harness_gap_comment where gap = $1 and comment is null order by owed_at, key",
+        id
+    )
+    .fetch_all(pool)
+    .await
+}
+
+/// Records that a comment is there.
+///
+/// # Errors
+/// When the database does not answer; the comment is then found by its marker.
+pub async fn said(pool: &Pool, id: Uuid, key: &str, comment: i64) -> Result<()> {
+    sqlx::query!("update harness_gap_comment set comment = $3 where gap = $1 and key = $2", id, key, comment)
+        .execute(pool)
+        .await
+        .map(|_| ())
+}
