@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::gap::limit_in_words;
+use super::{gap::limit_in_words, notice::gap_overdue};
 use crate::{
     core::{
         gap::{Clock, REMINDERS, Reading},
@@ -66,6 +66,9 @@ pub async fn remind(pool: &Pool, id: Uuid) -> Result<Option<DateTime<Utc>>, stor
         let once = format!("reminder-{percent}");
         let (kind, note) = reminder(&clock, *percent, now);
         let is_new = gap::append(&mut tx, id, US, (kind, &note), Some(&once)).await?;
+        if is_new && kind == "overdue" {
+            gap_overdue(&mut tx, &row, &note, clock.due_at()).await?;
+        }
         if is_new && Some(percent) == due.last() {
             let body = format!("⏱️ Harness gap: {note}.");
             gap::owe(&mut tx, id, &Comment { key: once, body }).await?;

@@ -10,13 +10,13 @@ use sha2::{Digest as _, Sha256};
 use super::{Engine, Error};
 use crate::{
     core::{
-        notice::{ANSWER_HOURS, Content, Notice, NoticeKind, Person, Requester, Situation, reaches},
+        notice::{ANSWER_HOURS, Audience, Content, Notice, NoticeKind, Person, Requester, Situation, reaches},
         run::State,
         subject::Subject,
         why::why,
     },
     store::{
-        Connection, delivery,
+        self, Connection, delivery, gap,
         notice::{self, Due, Surroundings},
         run::StoredRun,
         subscription::{self, Candidate},
@@ -59,6 +59,51 @@ fn began(stored: &StoredRun) -> DateTime<Utc> {
         State::Paused(pause) => pause.since,
         _ => stored.updated_at,
     }
+}
+
+/// Tells the people of a product, once, that a harness gap is overdue.
+pub(super) async fn gap_overdue(
+    tx: &mut Connection,
+    row: &gap::Row,
+    sentence: &str,
+    at: DateTime<Utc>,
+) -> Result<(), store::Error> {
+    let found = Notice {
+        kind: NoticeKind::Sla,
+        about: "gap".to_owned(),
+        to: &[Audience::Approvers, Audience::Keepers],
+        advice: "See that its case is merged, or say that there is no gap.",
+    };
+    let content = Content {
+        kind: Some(found.kind),
+        at,
+        title: row.title.clone(),
+        product: row.product.clone(),
+        sentence: sentence.to_owned(),
+        advice: found.advice.to_owned(),
+        run: row.run,
+        requirement: None,
+        repository: Some(row.repository.clone()),
+        pull: None,
+        tier: None,
+    };
+    let key = format!("gap:{}/overdue", row.id);
+    let put = notice::put(
+        tx,
+        &notice::New { run_id: row.run, key: &key, kind: found.kind, at, content: &content },
+    )
+    .await?;
+    if !put.is_new {
+        return Ok(());
+    }
+    let requester = Requester { names: vec![row.opened_by.clone()], login: None };
+    let situation = Situation { requester: &requester, actor: "", tier: None };
+    for candidate in subscription::candidates(tx, &row.product).await? {
+        if wants(&candidate, &found, &situation) {
+            delivery::owe(tx, put.id, row.run, candidate.id, &reached(&candidate)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Stores a notice once and owes it to each place that it reaches. Returns since when it is so, by what was stored first.

@@ -61,7 +61,7 @@ pub struct Sample {
 }
 
 /// The figures of the database: name and meaning. Only servers report them, so that no sum counts them twice.
-pub const GAUGES: [(&str, &str); 9] = [
+pub const GAUGES: [(&str, &str); 11] = [
     ("aspora_jobs", "Jobs by queue and state"),
     ("aspora_oldest_due_job_seconds", "How long the oldest job of a queue has been due"),
     ("aspora_runs", "Runs that have not ended, by state and by who can end the wait"),
@@ -71,6 +71,8 @@ pub const GAUGES: [(&str, &str); 9] = [
     ("aspora_workers", "Workers that were seen within the last minute, by state"),
     ("aspora_model_tokens", "Tokens that model calls have used since the beginning, by product"),
     ("aspora_model_cost_micro_dollars", "What they have cost, by product"),
+    ("aspora_harness_gaps", "Open harness gaps, by product and by whether their case is overdue"),
+    ("aspora_harness_gap_seconds_left", "Until the next case of a product is due; below 0: since it was"),
 ];
 /// What a process counts of itself: name, as it is printed, and meaning.
 pub const COUNTED: [(&str, &str); 6] = [

@@ -34,3 +34,4 @@ mod f21_poison;
 mod f22_sigterm;
 mod f23_long_history;
 mod f24_evidence;
+mod f25_harness_gaps;

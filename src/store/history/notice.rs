@@ -19,7 +19,7 @@ pub struct Due {
 /// What surrounds a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surroundings {
-    /// The title of the requirement, or of the pull request that others opened.
+    /// The title of the requirement, of the pull request that others opened, or of the incident.
     pub title: String,
     /// Who submitted it, as histories name them.
     pub requested_by: Option<String>,
@@ -105,15 +105,18 @@ pub async fn done(connection: &mut Connection, due: Due, next: Option<DateTime<U
 pub async fn surroundings(connection: &mut Connection, run: Uuid, seq: i32) -> Result<Option<Surroundings>> {
     sqlx::query_as!(
         Surroundings,
-        r#"select coalesce(q.title, t.title) as "title!", q.requested_by, q.requester_name,
+        r#"select coalesce(q.title, t.title, i.title) as "title!", coalesce(q.requested_by, g.opened_by) as requested_by,
+                  q.requester_name,
                   coalesce(q.requester_login, t.author_login) as requester_login, p.answer_hours,
                   coalesce(e.actor, '') as "actor!"
            from run r
            join product p on p.name = r.product
            left join requirement q on q.id = r.requirement_id
            left join pull t on t.id = r.subject_id and p.judging = 'on'
+           left join harness_gap g on g.id = r.subject_id
+           left join incident i on i.id = g.incident
            left join event e on e.run_id = r.id and e.seq = $2
-           where r.id = $1 and (q.id is not null or t.id is not null)"#,
+           where r.id = $1 and (q.id is not null or t.id is not null or g.id is not null)"#,
         run,
         seq
     )

@@ -37,3 +37,15 @@ select 'aspora_model_tokens', array['product', key], settled_tokens::float8 from
 union all
 select 'aspora_model_cost_micro_dollars', array['product', key], settled_micro_dollars::float8
 from budget_use where scope = 'product'
+union all
+select 'aspora_harness_gaps',
+       array['product', product, 'clock',
+             case when started_at + limit_minutes * interval '1 minute' <= now() then 'overdue' else 'running' end],
+       count(*)::float8
+from harness_gap where state = 'open'
+group by 2
+union all
+select 'aspora_harness_gap_seconds_left', array['product', product],
+       extract(epoch from min(started_at + limit_minutes * interval '1 minute') - now())::float8
+from harness_gap where state = 'open'
+group by product

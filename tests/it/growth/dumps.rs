@@ -30,6 +30,8 @@ struct Onwards;
 impl Perform for Onwards {
     fn perform(&self, assignment: Assignment) -> BoxFuture<'_, Result<Reply, Failure>> {
         let outcome = match assignment.activity {
+            Activity::Reproduce => Outcome::Reproduced,
+            Activity::Close => Outcome::Converted,
             Activity::Generate => Outcome::Opened,
             Activity::Gate => Outcome::Passed,
             Activity::Review => Outcome::Clean,

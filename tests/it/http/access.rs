@@ -18,7 +18,11 @@ use super::{Reply, World, is_problem};
 /// The methods of the OpenAPI document.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The routes that are no part of the REST API.
-const BESIDE: [&str; 31] = [
+const BESIDE: [&str; 35] = [
+    "GET /harness-gaps",
+    "POST /harness-gaps",
+    "GET /harness-gaps/{id}",
+    "POST /harness-gaps/{id}/dismiss",
     "GET /runs/{id}/evidence",
     "GET /runs/{id}/evidence/{hash}",
     "GET /runs/{id}/evidence/{hash}/{after}",
@@ -56,6 +60,7 @@ const BESIDE: [&str; 31] = [
 struct Things {
     requirement: Uuid,
     run: Uuid,
+    gap: Uuid,
 }
 
 async fn things(world: &World) -> Things {
@@ -63,7 +68,10 @@ async fn things(world: &World) -> Things {
     aspora::store::product::put(&world.database.pool, &name, &repository, "main", &[]).await.unwrap();
     let (requirement, run) = world.submit("Portfolio risk").await;
     put_schedule(world).await;
-    Things { requirement, run }
+    let new = json!({ "product": "wealth", "title": "Rounds are wrong" });
+    let opened = world.send(ask("POST", "/api/v1/harness-gaps").body(Body::from(new.to_string())).unwrap()).await;
+    assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.body);
+    Things { requirement, run, gap: super::id(&opened.body["gap_id"]) }
 }
 
 /// Puts the schedule of `wealth`, also after a caller has removed it.
@@ -84,11 +92,17 @@ fn ask(method: &str, path: &str) -> axum::http::request::Builder {
 
 /// The address of a route about these things.
 fn address(route: &Route, things: &Things) -> String {
-    let id = if route.path.contains("/requirements/") { things.requirement } else { things.run };
+    let id = match route.path {
+        path if path.contains("/requirements/") => things.requirement,
+        path if path.contains("/harness-gaps/") => things.gap,
+        _ => things.run,
+    };
     let name = if route.path.contains("/products/") { "wealth" } else { "nightly" };
     let path = route.path.replace("{id}", &id.to_string()).replace("{name}", name);
     path.replace("{number}", "1")
         .replace("{key}", "model:x")
+        .replace("{sender}", "sentry")
+        .replace("{product}", "wealth")
         .replace("{provider}", "forge%20api.test")
         .replace("{fingerprint}", "none")
         .replace("{code}", "not-found")
@@ -191,7 +205,7 @@ async fn without_a_key_that_opens_something_nothing_is_answered() {
             }
         }
     }
-    assert_eq!(world.count("run").await, 1);
+    assert_eq!(world.count("run").await, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,7 +224,7 @@ async fn each_role_reaches_what_the_table_says_and_nothing_else() {
             }
         }
     }
-    assert_eq!(world.count("run").await, 1);
+    assert_eq!(world.count("run").await, 2);
 }
 
 /// Asserts the answer of a route about `wealth`, or about a list.
@@ -251,6 +265,8 @@ async fn what_is_of_another_product_is_in_no_list_and_cannot_be_submitted() {
     assert_eq!(get("/api/v1/requirements").await["items"], json!([]));
     assert_eq!(get("/api/v1/requirements?product=wealth").await["items"], json!([]));
     assert_eq!(get("/api/v1/dead-letters").await["items"], json!([]));
+    assert_eq!(get("/api/v1/harness-gaps").await["items"], json!([]));
+    assert_eq!(get("/api/v1/harness-gaps?product=wealth").await["items"], json!([]));
     assert_eq!(get("/api/v1/schedules").await, json!([]));
     assert_eq!(get("/api/v1/limits").await, json!([]));
     assert_eq!(get("/api/v1/products").await.as_array().unwrap().len(), 1);
@@ -262,6 +278,8 @@ async fn what_is_of_another_product_is_in_no_list_and_cannot_be_submitted() {
     let new = |product: &str| json!({ "product": product, "title": "x", "body": "y" });
     let refused = send("POST", "/api/v1/requirements", new("wealth")).await;
     is_problem(&refused, 422, "unknown-product", "submit");
+    let incident = json!({ "product": "wealth", "title": "x" });
+    is_problem(&send("POST", "/api/v1/harness-gaps", incident).await, 422, "unknown-product", "an incident");
     assert!(refused.body["detail"].as_str().unwrap().ends_with("known are `goals`"), "{}", refused.body);
     assert_eq!(send("POST", "/api/v1/requirements", new("goals")).await.status, StatusCode::ACCEPTED);
     assert_eq!(get("/api/v1/requirements").await["items"].as_array().unwrap().len(), 1);

@@ -71,6 +71,10 @@ async fn changes(world: &World) -> Vec<Change> {
     sqlx::query(state).bind(progress).bind(judged).execute(&world.database.pool).await.unwrap();
     sqlx::query("update person set forge_login = 'ada'").execute(&world.database.pool).await.unwrap();
     let why = json!({ "reason": "because" });
+    let (status, opened) =
+        send(world, "POST", "/api/v1/harness-gaps", &json!({ "product": "wealth", "title": "t" })).await;
+    assert_eq!(status, StatusCode::CREATED, "{opened}");
+    let gap = opened["gap_id"].as_str().unwrap().to_owned();
     let (ended, live) = (format!("/api/v1/runs/{run}"), format!("/api/v1/runs/{live}"));
     let judged = format!("/api/v1/runs/{judged}");
     let opinion = json!({ "head_sha": HEAD, "reason": "because" });
@@ -93,6 +97,20 @@ async fn changes(world: &World) -> Vec<Change> {
             "/api/v1/requirements".to_owned(),
             requirement,
             "requirement.submit",
+        ),
+        (
+            "POST",
+            "/api/v1/harness-gaps",
+            "/api/v1/harness-gaps".to_owned(),
+            json!({ "product": "wealth", "title": "Rounds are wrong" }),
+            "gap.open",
+        ),
+        (
+            "POST",
+            "/api/v1/harness-gaps/{id}/dismiss",
+            format!("/api/v1/harness-gaps/{gap}/dismiss"),
+            why.clone(),
+            "gap.dismiss",
         ),
         (
             "POST",
@@ -228,7 +246,9 @@ async fn changes(world: &World) -> Vec<Change> {
 
 /// The changes that other tests make: they need a run in a state of its own, or a browser. A policy that is tried
 /// changes nothing.
-const ELSEWHERE: [&str; 24] = [
+const ELSEWHERE: [&str; 26] = [
+    "POST /harness-gaps",
+    "POST /harness-gaps/{id}/dismiss",
     "POST /api/v1/evidence",
     "POST /api/v1/products/{name}/proposal",
     "POST /api/v1/policy/validate",

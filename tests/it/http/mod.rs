@@ -16,7 +16,7 @@ mod subscriptions;
 mod views;
 mod webhooks;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aspora::{
     core::{
@@ -24,7 +24,7 @@ use aspora::{
         workflow::{Outcome, Queue},
     },
     engine::{Answer, Engine},
-    http::{self, AppState, Settings},
+    http::{self, AppState, IncidentSender, Settings},
     store::{self, job::Lease},
 };
 use axum::{
@@ -64,6 +64,10 @@ impl World {
             public_url: "http://aspora.test".to_owned(),
             forge_url: "https://forge.test".to_owned(),
             webhook_secrets: vec![SECRET.to_owned().into()],
+            incident_senders: BTreeMap::from([(
+                "sentry".to_owned(),
+                IncidentSender::sentry(SECRET.to_owned().into()),
+            )]),
             forge_is_stand_in: true,
             model_is_stand_in: true,
             ..Settings::default()

@@ -5,13 +5,15 @@ use aspora::{
     dev::{github::Issue, model::Script},
     llm::Task,
 };
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use uuid::Uuid;
 
 use super::{
     forge::passing_ci,
-    script::with_clean_reviews,
-    world::{REPO, World},
+    script::{COUNT_ROUNDS, with_clean_reviews},
+    world::{REPO, SECRET, World},
 };
 
 /// A case that cannot be loaded: the name that it imports is not there.
@@ -148,13 +150,10 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_incident_ends_in_a_merged_case_whose_first_proof_was_refused() {
-    let refused_import =
-        Script::default().with(Task::Repair, &["cannot be loaded: ImportError"], &[], BY_ERROR).with(
-            Task::Repair,
-            &["ends with an error on the base"],
-            &[],
-            PROVEN,
-        );
+    // A conversation with both refusals is the later one.
+    let refused_import = Script::default()
+        .with(Task::Repair, &["ends with an error on the base"], &[], PROVEN)
+        .with(Task::Repair, &["cannot be loaded: ImportError"], &[], BY_ERROR);
     let world = world(refused_import.before(script(IMPORT_ERROR))).await;
     let gap = world.opens_gap(json!({"key": "INC-7", "url": "https://pager.example/INC-7"})).await;
     assert_eq!(world.opens_gap(json!({"key": "INC-7"})).await, gap, "the same incident is the same gap");
@@ -196,6 +195,124 @@ async fn an_incident_ends_in_a_merged_case_whose_first_proof_was_refused() {
         let page = world.page(&page).await;
         assert!(page.contains(TITLE), "{page}");
     }
+    world.assert_nothing_twice();
+}
+
+/// A change that brings the fault: it was not there before.
+const FAULTY: &str = "=== title: feat: Count rounds
+=== file: services/round_service.py
+\"\"\"Rounds: how many there are on average.\"\"\"
+
+
+def average(rounds):
+    \"\"\"The average of some rounds.\"\"\"
+    return sum(rounds) / len(rounds)
+=== end: services/round_service.py
+=== file: tests/test_round_service.py
+import unittest
+
+from services.round_service import average
+
+
+class Average(unittest.TestCase):
+    def test_of_two(self):
+        self.assertEqual(average([1, 3]), 2)
+=== end: tests/test_round_service.py
+";
+
+const ZERO_CASE: &str = "=== title: test: Show the average of no rounds
+=== file: tests/harness/test_no_rounds.py
+import unittest
+
+from services.round_service import average
+
+
+class NoRounds(unittest.TestCase):
+    def test_average_is_zero(self):
+        try:
+            result = average([])
+        except ZeroDivisionError:
+            result = 'an error'
+        self.assertEqual(result, 0)
+=== end: tests/harness/test_no_rounds.py
+";
+
+const ZERO_FIX: &str = "=== title: fix: Let the average of no rounds be zero
+=== edit: services/round_service.py
+<<<<<<< SEARCH
+    return sum(rounds) / len(rounds)
+=======
+    return sum(rounds) / len(rounds) if rounds else 0
+>>>>>>> REPLACE
+=== end: services/round_service.py
+";
+
+/// An alert of Sentry's, as its documentation shows one, for this error.
+fn alert(issue: &str, error: &str) -> String {
+    let example: &str = include_str!("../../data/sentry/event-alert-triggered.json");
+    example
+        .replace("1117540176", issue)
+        .replace("ReferenceError: heck is not defined", error)
+        .replace("2019-08-19T21:06:17.677000Z", &chrono::Utc::now().to_rfc3339())
+}
+
+impl World {
+    /// Sends a webhook as Sentry would: the status and the answer.
+    async fn sentry(&self, product: &str, body: &str, signature: Option<&str>) -> (u16, Value) {
+        let signed = signature.map_or_else(|| hmac(SECRET, body), str::to_owned);
+        let answer = reqwest::Client::new()
+            .post(format!("{}/api/v1/webhooks/incidents/sentry/{product}", self.url))
+            .header("Content-Type", "application/json")
+            .header("Request-ID", Uuid::new_v4().to_string())
+            .header("Sentry-Hook-Resource", "event_alert")
+            .header("Sentry-Hook-Timestamp", "1569440402")
+            .header("Sentry-Hook-Signature", signed)
+            .body(body.to_owned())
+            .send()
+            .await
+            .unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+}
+
+/// As Sentry's documentation computes it: HMAC-SHA256 of the body by the client secret, in hexadecimal.
+fn hmac(secret: &str, body: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+    mac.update(body.as_bytes());
+    hex::encode(mac.finalize().into_bytes())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alert_of_sentry_ends_in_a_merged_case_and_is_laid_to_the_run_that_brought_the_fault() {
+    let script = Script::default()
+        .with(Task::Reproduce, &["ZeroDivisionError"], &[], ZERO_CASE)
+        .with(Task::Generate, &["The case that shows"], &[], ZERO_FIX)
+        .with(Task::Generate, &[], &[], FAULTY);
+    let world = world(script).await;
+    let guilty = world.submit(COUNT_ROUNDS).await;
+    assert_eq!(world.run_to_end(guilty).await, "done", "{}", world.history(guilty).await);
+
+    let body = alert("77", "ZeroDivisionError: division by zero");
+    assert_eq!(world.sentry("wealth", &body, Some(&hmac("another secret", &body))).await.0, 401);
+    assert_eq!(world.sentry("wealth", &body, Some("")).await.0, 401);
+    assert_eq!(world.sentry("nothing", &body, None).await.0, 404);
+    assert_eq!(world.sentry("wealth", "{", None).await.0, 400);
+    let (status, receipt) = world.sentry("wealth", &body, None).await;
+    assert_eq!((status, &receipt["result"]), (200, &json!("stored")), "{receipt}");
+    assert_eq!(world.sentry("wealth", &body, None).await.1["result"], "known");
+    let resolved = body.replace("\"triggered\"", "\"resolved\"");
+    assert_eq!(world.sentry("wealth", &resolved, None).await.1["result"], "ignored");
+
+    let all = world.call("GET", "harness-gaps?product=wealth", None).await.1;
+    let [gap] = all["items"].as_array().unwrap().as_slice() else { panic!("one gap: {all}") };
+    let gap: Uuid = gap["id"].as_str().unwrap().parse().unwrap();
+    let run = world.run_of(gap).await;
+    assert_eq!(world.run_to_end(run).await, "done", "{}", world.history(run).await);
+    let now = world.gap(gap).await;
+    assert_eq!((&now["state"], &now["source"]), (&json!("converted"), &json!("sentry")), "{now}");
+    assert_eq!(now["caused_by"], json!(guilty), "{now}");
+    let of_people = now["body"].as_str().unwrap();
+    assert!(!of_people.contains("162.21") && of_people.contains("Trace of"), "{of_people}");
     world.assert_nothing_twice();
 }
 

@@ -3,6 +3,7 @@
 mod waits;
 
 use std::{
+    collections::BTreeMap,
     panic::AssertUnwindSafe,
     path::PathBuf,
     sync::{Arc, Mutex, Weak},
@@ -22,6 +23,7 @@ use aspora::{
     },
     engine::Engine,
     github::{Credential, Forge},
+    http::IncidentSender,
     llm::{self, Prices, Task},
     queue::Timing,
     store::{self, event, run::StoredRun},
@@ -147,6 +149,7 @@ impl World {
             local_key: None,
             oidc: None,
             webhook_secrets: vec![SECRET.into()],
+            incident_senders: BTreeMap::from([("sentry".to_owned(), IncidentSender::sentry(SECRET.into()))]),
             model: Some(llm::Config {
                 prices: setup.prices,
                 ..llm::Config::new(&model.url(), setup.key.into(), MODEL)

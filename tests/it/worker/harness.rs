@@ -84,6 +84,8 @@ where
 /// The answer that moves a run towards its merge.
 pub(crate) fn happy_reply(assignment: &Assignment) -> Reply {
     Reply::Answer(answer(match assignment.activity {
+        Activity::Reproduce => Outcome::Reproduced,
+        Activity::Close => Outcome::Converted,
         Activity::Generate => Outcome::Opened,
         Activity::Gate => Outcome::Passed,
         Activity::Review => Outcome::Clean,

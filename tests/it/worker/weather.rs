@@ -139,7 +139,12 @@ impl Outside {
                 self.read_checks().await?;
                 *self.merges.lock().unwrap().entry(task.lease.run).or_default() += 1;
             }
-            Activity::Remediate | Activity::Update | Activity::Judge | Activity::Test => {
+            Activity::Remediate
+            | Activity::Update
+            | Activity::Judge
+            | Activity::Test
+            | Activity::Reproduce
+            | Activity::Close => {
                 unreachable!("nothing is found, the base stands still, and the pull request is ours")
             }
         }
