@@ -79,12 +79,12 @@ impl Brief {
 
     async fn of_gap(pool: &Pool, id: Uuid) -> Result<Option<Self>, Failure> {
         let Some(row) = gap::get(pool, id).await? else { return Ok(None) };
-        let told = [
-            format!("Incident of {}, told by {}.", row.happened_at.format("%Y-%m-%d %H:%M UTC"), row.source),
+        let reported = [
+            format!("Incident of {}, reported by {}.", row.happened_at.format("%Y-%m-%d %H:%M UTC"), row.source),
             row.body.clone(),
             row.url.iter().map(|url| format!("More: {url}")).collect(),
         ];
-        let body = told.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
+        let body = reported.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n");
         let (products, title) = (vec![row.product.clone()], row.title.clone());
         Ok(Some(Self { products, title, body, owner: Owner::Us(Asked::Gap(Box::new(row))) }))
     }

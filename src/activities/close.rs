@@ -15,7 +15,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
         return Ok(answer(Outcome::Caseless, format!("#{number} was merged without a case below tests/harness/")));
     };
     gap::convert(at.factory, about.id, &case).await?;
-    // Who caused it is told where git can tell it; the case counts either way.
+    // Who caused it is reported where git can tell it; the case counts either way.
     if let Err(failure) = gap::blame(at, about).await {
         tracing::warn!(gap.id = %about.id, ?failure, "the lines of a fix were not blamed");
     }

@@ -18,7 +18,7 @@ pub struct NewGap {
     /// What is known of it: how it shows, since when, what was expected. At most 64 KiB are kept.
     #[serde(default)]
     pub body: String,
-    /// Where it is told in full.
+    /// Where it is reported in full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// When it happened, at most a year ago: the clock begins then. Left out: now.
@@ -62,13 +62,13 @@ pub struct Gap {
     pub repository: String,
     /// What went wrong.
     pub title: String,
-    /// What was told of it; absent in lists, and for who may not read it. Foreign text.
+    /// What was reported; absent in lists, and for who may not read it. Foreign text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// Where it is told in full.
+    /// Where it is reported in full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// Who told: `person`, `issue`, `sentry`, `sender` or `checks`.
+    /// Who reported it: `person`, `issue`, `sentry`, `sender` or `checks`.
     pub source: String,
     /// When the incident happened.
     pub happened_at: DateTime<Utc>,
@@ -175,7 +175,7 @@ impl GapClock {
 }
 
 impl Gap {
-    /// The view of a row at a time of the database's clock, without what was told and what happened.
+    /// The view of a row at a time of the database's clock, without what was reported and what happened.
     #[must_use]
     pub fn new(row: gap::Row, now: DateTime<Utc>) -> Self {
         Self {

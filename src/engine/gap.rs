@@ -7,7 +7,7 @@ use super::{Engine, Error, accept::Beginning, gap_clock::owe_due, record};
 use crate::{
     core::{
         gap::{DEFAULT_KIND, DEFAULT_LABEL, DEFAULT_LIMIT_MINUTES},
-        incident::Told,
+        incident::Report,
         reason::Reason,
         run::Progress,
         subject::Subject,
@@ -29,11 +29,11 @@ const PRIORITY: i16 = 1;
 pub struct NewGap<'a> {
     /// The product that it happened to.
     pub product: &'a str,
-    /// Who told: `person`, `issue`, `sentry`, `sender` or `checks`.
+    /// Who reported it: `person`, `issue`, `sentry`, `sender` or `checks`.
     pub source: &'a str,
-    /// What was told; [checked](Told::checked) or [fitted](Told::fitted).
-    pub told: &'a Told,
-    /// The issue of the forge that told it, with when it was opened.
+    /// What was reported; [checked](Report::checked) or [fitted](Report::fitted).
+    pub reported: &'a Report,
+    /// The issue of the forge that reported it, with when it was opened.
     pub issue: Option<(i64, DateTime<Utc>)>,
     /// Who opens it, as histories name them.
     pub by: &'a str,
@@ -69,24 +69,24 @@ impl Engine {
         let held = product::hold(tx, new.product).await?;
         let found = if held { product::get(&mut *tx, new.product).await? } else { None };
         let product = found.ok_or_else(|| Error::NoProduct(new.product.to_owned()))?;
-        let told = new.told;
+        let reported = new.reported;
         let (incident, _) = incident::record(
             tx,
             incident::New {
                 product: new.product,
                 source: new.source,
-                key: &told.key,
-                title: &told.title,
-                body: &told.body,
-                url: told.url.as_deref(),
-                happened_at: told.happened_at,
+                key: &reported.key,
+                title: &reported.title,
+                body: &reported.body,
+                url: reported.url.as_deref(),
+                happened_at: reported.happened_at,
                 blame: None,
             },
         )
         .await?;
         let now = store::now(tx).await?;
         let opened_at = new.issue.map_or(now, |(_, at)| at.min(now));
-        let started_at = told.happened_at.unwrap_or(opened_at);
+        let started_at = reported.happened_at.unwrap_or(opened_at);
         let rule = gap::rule(tx, new.product).await?.unwrap_or_else(usual_rule);
         let (id, is_new) = gap::insert(
             tx,
@@ -105,7 +105,7 @@ impl Engine {
             return Ok(GapOpened { gap: id, is_new });
         }
         let limit = limit_in_words(rule.limit_minutes);
-        let note = format!("opened: {}; a case is due within {limit}", told.title);
+        let note = format!("opened: {}; a case is due within {limit}", reported.title);
         gap::append(tx, id, new.by, ("opened", &note), None).await?;
         if new.issue.is_some() {
             owe_due(tx, id).await?;
@@ -123,13 +123,13 @@ impl Engine {
     pub async fn submit_gap_in(
         &self,
         tx: &mut Connection,
-        (product, told): (&str, &Told),
+        (product, reported): (&str, &Report),
         by: Author<'_>,
     ) -> Result<GapOpened, Error> {
-        let new = NewGap { product, source: "person", told, issue: None, by: by.person };
+        let new = NewGap { product, source: "person", reported, issue: None, by: by.person };
         let opened = self.open_gap_in(tx, new).await?;
         if opened.is_new {
-            record::gap_opened(tx, by, product, opened.gap, &told.title).await?;
+            record::gap_opened(tx, by, product, opened.gap, &reported.title).await?;
         }
         Ok(opened)
     }

@@ -31,7 +31,7 @@ async fn make(env: &FaultEnv, count: i64) -> String {
         env.twin.open_issue_as("asha", &started.repository, &format!("Incident {number}"), &[]).await.unwrap();
     }
     sqlx::query(
-        "with told as (
+        "with reported as (
              insert into incident (id, product, source, key, title, happened_at)
              select gen_random_uuid(), 'p', 'issue', number::text, 'Incident ' || number, now()
              from generate_series(1, $1) number
@@ -40,7 +40,7 @@ async fn make(env: &FaultEnv, count: i64) -> String {
                                   issue, opened_by, look_at)
          select gen_random_uuid(), id, 'p', $2, 'productionIncident', 'harness-gap', 2880, 'p', now() - interval '1 hour',
                 key::bigint, 'asha', 'infinity'
-         from told",
+         from reported",
     )
     .bind(count)
     .bind(&started.repository)

@@ -80,10 +80,10 @@ pub(super) async fn issue(at: &Attempt<'_>) -> Result<(), Failure> {
 }
 
 fn body(factory: &Factory, about: &Row) -> String {
-    let told = text::neutralise(&about.body);
+    let reported = text::neutralise(&about.body);
     let more = about.url.as_deref().map(|url| format!("\n\nMore: {url}")).unwrap_or_default();
     format!(
-        "An incident of {} that no case of `tests/harness/` would have caught.\n\n{told}{more}\n\n---\nOpened by {} in \
+        "An incident of {} that no case of `tests/harness/` would have caught.\n\n{reported}{more}\n\n---\nOpened by {} in \
          Aspora: {}",
         about.happened_at.format("%Y-%m-%d %H:%M UTC"),
         text::line(&about.opened_by),

@@ -33,7 +33,7 @@ pub(crate) struct Open {
     title: String,
     #[command(flatten)]
     body: Body,
-    /// Where it is told in full.
+    /// Where it is reported in full.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// When it happened, such as 2026-11-30T14:05:00Z; the clock begins then. Default: now.
@@ -144,7 +144,7 @@ fn page(gap: &Gap) -> String {
     };
     line("Clock", format!("{}; due on {}", clock(gap), gap.clock.due_at.format("%F at %R UTC")));
     line("Product", format!("{} ({})", gap.product, gap.repository));
-    line("Happened", format!("{}, told by {}", gap.happened_at.format("%F at %R UTC"), gap.source));
+    line("Happened", format!("{}, reported by {}", gap.happened_at.format("%F at %R UTC"), gap.source));
     line("Issue", gap.issue.map_or("not made yet".to_owned(), |issue| format!("#{issue}")));
     if let Some(run) = gap.run_id {
         line("Run", run.to_string());

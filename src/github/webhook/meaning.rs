@@ -84,6 +84,9 @@ pub enum Ignored {
     /// It names no repository.
     #[error("it names no repository")]
     NoRepository,
+    /// What happened to an issue says nothing of a harness gap.
+    #[error("it says nothing of a harness gap")]
+    NoGap,
     /// A button that no release of ours has published.
     #[error("our check runs have no such button")]
     NoButton,
@@ -104,7 +107,7 @@ impl Meaning {
             }
             ("issues", Some(action)) => match IssueNews::of(action, payload) {
                 Some(news) => Self::Issue(Box::new(news)),
-                None => ignored(event, Some(action)),
+                None => Self::Ignored(Ignored::NoGap),
             },
             ("issue_comment", _) => hint.pull.map_or(Self::Ignored(Ignored::Issue), Self::Commented),
             ("pull_request", Some(action)) if IDLE_PULL_ACTIONS.contains(&action) => {

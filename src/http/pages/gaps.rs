@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api::{Gap, GapEvent},
     core::{
-        incident::{Told, Wrong},
+        incident::{Report, Wrong},
         reason::Reason,
         requirement::Invalid,
     },
@@ -141,7 +141,7 @@ async fn opened(app: &AppState, caller: &Caller, form: &GapForm) -> Result<Resul
             Err(_) => return Ok(Err(wrong("happened_at", "is no time: write 2026-11-30T14:05, in UTC"))),
         },
     };
-    let told = Told {
+    let reported = Report {
         key: if form.token.is_empty() { Uuid::now_v7().to_string() } else { form.token.clone() },
         title: form.title.clone(),
         // Browsers send line breaks as CR LF.
@@ -149,8 +149,8 @@ async fn opened(app: &AppState, caller: &Caller, form: &GapForm) -> Result<Resul
         url: Some(form.url.trim().to_owned()).filter(|url| !url.is_empty()),
         happened_at,
     };
-    let told = match told.checked(now) {
-        Ok(told) => told,
+    let reported = match reported.checked(now) {
+        Ok(reported) => reported,
         Err(all) => return Ok(Err(all.into_iter().map(invalid).collect())),
     };
     let unknown = || wrong("product", "is not a product here; choose one from the list");
@@ -158,7 +158,7 @@ async fn opened(app: &AppState, caller: &Caller, form: &GapForm) -> Result<Resul
         return Ok(Err(unknown()));
     }
     let mut tx = pool.begin().await?;
-    match app.engine.submit_gap_in(&mut tx, (&form.product, &told), caller.author()).await {
+    match app.engine.submit_gap_in(&mut tx, (&form.product, &reported), caller.author()).await {
         Ok(opened) => {
             tx.commit().await?;
             Ok(Ok(opened.gap))

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::responses::NotFound;
 use crate::{
     api::{DismissGap, Gap, GapAccepted, GapEvent, Gaps, NewGap, Problem},
-    core::{access::Right, incident::Told, reason::Reason},
+    core::{access::Right, incident::Report, reason::Reason},
     engine::{self, NotDismissed},
     http::{
         AppState,
@@ -36,7 +36,7 @@ const ROUTE: &str = "POST /api/v1/harness-gaps";
 pub(in super::super) const STATES: [&str; 4] = ["open", "overdue", "converted", "dismissed"];
 
 /// Opens a harness gap: something went wrong in production, and no case of the harness would have caught it. A run makes the
-/// issue, writes the failing case, proves it, and mends what it shows. The limit of a product's open runs does not hold it back.
+/// issue, writes the failing case, proves it, and fixes what it shows. The limit of a product's open runs does not hold it back.
 #[utoipa::path(post, path = "/api/v1/harness-gaps", tag = "harness gaps", request_body = NewGap,
     params(("Idempotency-Key" = Option<String>, Header, pattern = "^[!-~]{1,255}$", description = "As for POST /api/v1/requirements.")),
     responses(
@@ -56,9 +56,9 @@ pub(super) async fn open(
         return Err(engine::Error::NoProduct(new.product).into());
     }
     let pool = app.engine.pool();
-    let told = checked(pool, &new).await?;
+    let reported = checked(pool, &new).await?;
     once.run(pool, async |tx: &mut Connection| {
-        let opened = app.engine.submit_gap_in(tx, (&new.product, &told), caller.author()).await?;
+        let opened = app.engine.submit_gap_in(tx, (&new.product, &reported), caller.author()).await?;
         let row = gap::get(&mut *tx, opened.gap).await?.ok_or_else(Error::internal)?;
         let body = GapAccepted {
             gap_id: row.id,
@@ -74,16 +74,16 @@ pub(super) async fn open(
 }
 
 /// What a caller tells, checked field by field.
-pub(in super::super) async fn checked(pool: &Pool, new: &NewGap) -> Result<Told, Error> {
+pub(in super::super) async fn checked(pool: &Pool, new: &NewGap) -> Result<Report, Error> {
     let now = store::now(&mut *pool.acquire().await?).await?;
-    let told = Told {
+    let reported = Report {
         key: new.key.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
         title: new.title.clone(),
         body: new.body.clone(),
         url: new.url.clone(),
         happened_at: new.happened_at,
     };
-    told.checked(now).map_err(|wrong| {
+    reported.checked(now).map_err(|wrong| {
         Error::fields("harness gap", wrong.into_iter().map(|wrong| (wrong.pointer, wrong.message)))
     })
 }
@@ -132,7 +132,7 @@ pub(super) async fn list(
     Ok(Json(Gaps { items: rows.into_iter().map(|row| Gap::new(row, now)).collect(), next_cursor }))
 }
 
-/// One harness gap, with what was told and what happened to it.
+/// One harness gap, with what was reported and what happened to it.
 #[utoipa::path(get, path = "/api/v1/harness-gaps/{id}", tag = "harness gaps", params(("id" = Uuid, Path)), responses(
     (status = 200, description = "The gap.", body = Gap),
     NotFound,

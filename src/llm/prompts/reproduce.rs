@@ -10,7 +10,7 @@ pub struct Reproduce<'a> {
     pub product: &'a str,
     /// The incident, in one line.
     pub title: &'a str,
-    /// What was told of it.
+    /// What was reported.
     pub body: &'a str,
     /// What people said about it since.
     pub said: &'a Said,

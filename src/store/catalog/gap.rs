@@ -53,11 +53,11 @@ pub struct Row {
     pub error: Option<String>,
     /// What went wrong, in one line.
     pub title: String,
-    /// What was told of it.
+    /// What was reported.
     pub body: String,
-    /// Where it is told in full.
+    /// Where it is reported in full.
     pub url: Option<String>,
-    /// Who told: `person`, `issue`, `sentry`, `sender` or `checks`.
+    /// Who reported it: `person`, `issue`, `sentry`, `sender` or `checks`.
     pub source: String,
     /// What the sender knows the incident by.
     pub key: String,

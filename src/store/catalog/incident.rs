@@ -13,15 +13,15 @@ pub struct Row {
     pub id: Uuid,
     /// The product that it happened to.
     pub product: String,
-    /// Who told: `person`, `issue`, `sentry`, `sender` or `checks`.
+    /// Who reported it: `person`, `issue`, `sentry`, `sender` or `checks`.
     pub source: String,
     /// What the sender knows it by.
     pub key: String,
     /// What went wrong, in one line.
     pub title: String,
-    /// What was told.
+    /// What was reported.
     pub body: String,
-    /// Where it is told in full.
+    /// Where it is reported in full.
     pub url: Option<String>,
     /// When it happened.
     pub happened_at: DateTime<Utc>,
@@ -38,15 +38,15 @@ pub struct Row {
 pub struct New<'a> {
     /// The product that it happened to.
     pub product: &'a str,
-    /// Who told.
+    /// Who reported it.
     pub source: &'a str,
     /// What the sender knows it by: 200 characters at most.
     pub key: &'a str,
     /// What went wrong: 300 characters at most.
     pub title: &'a str,
-    /// What was told.
+    /// What was reported.
     pub body: &'a str,
-    /// Where it is told in full.
+    /// Where it is reported in full.
     pub url: Option<&'a str>,
     /// When it happened; left out: now, by the database's clock.
     pub happened_at: Option<DateTime<Utc>>,

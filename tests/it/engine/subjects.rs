@@ -63,7 +63,7 @@ async fn a_run_about_a_subject_of_a_newer_release_is_left_to_it() {
     let test = TestEngine::new().await;
     let (newer, known) = (test.accept().await, test.accept().await);
     test.execute(&format!(
-        "update run set subject_kind = 'harness_gap', subject_id = gen_random_uuid(), requirement_id = null
+        "update run set subject_kind = 'rota', subject_id = gen_random_uuid(), requirement_id = null
              where id = '{newer}'"
     ))
     .await;
@@ -71,7 +71,7 @@ async fn a_run_about_a_subject_of_a_newer_release_is_left_to_it() {
     let mut connection = test.pool().acquire().await.unwrap();
     let claims = job::claim(&mut connection, &[(Queue::Llm, 10)], request).await.unwrap().claims;
     let read = |run: Uuid| claims.iter().find(|claim| claim.lease.run == run).unwrap().stored.as_ref();
-    assert_eq!(read(newer).unwrap_err(), "this release does not know the subject kind `harness_gap`");
+    assert_eq!(read(newer).unwrap_err(), "this release does not know the subject kind `rota`");
     assert!(read(known).is_ok());
     let unreadable = store::run::get(test.pool(), newer).await.unwrap_err();
     assert!(matches!(unreadable, store::Error::Decode(_)), "{unreadable}");

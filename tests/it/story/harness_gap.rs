@@ -74,7 +74,7 @@ const FIX: &str = "=== title: fix: Show a customer without holdings an empty por
 === end: services/portfolio_service.py
 ";
 
-/// What is told of the incident.
+/// What is reported of the incident.
 const TITLE: &str = "KeyError in portfolio_service";
 
 fn script(case: &str) -> Script {

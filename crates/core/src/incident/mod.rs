@@ -13,7 +13,7 @@ use crate::gap::LONGEST_AGO_DAYS;
 
 /// The most characters of a title.
 pub const TITLE_LIMIT: usize = 300;
-/// The most bytes of what is told; of more the rest is cut off, and said so.
+/// The most bytes of what is reported; of more the rest is cut off, and said so.
 pub const BODY_LIMIT: usize = 64 * 1024;
 /// The most characters of an address.
 pub const URL_LIMIT: usize = 2_000;
@@ -22,18 +22,18 @@ pub const KEY_LIMIT: usize = 200;
 /// How far in the future a time may be, in minutes: clocks differ.
 const SKEW_MINUTES: i64 = 5;
 
-/// An incident that somebody or something told.
+/// An incident that a person or a program reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct Report {
     /// What the sender knows it by.
     pub key: String,
     /// What went wrong, in one line.
     pub title: String,
-    /// What was told of it.
+    /// What was reported.
     pub body: String,
-    /// Where it is told in full.
+    /// Where it is reported in full.
     pub url: Option<String>,
-    /// When it happened, if that was told.
+    /// When it happened, if that was reported.
     pub happened_at: Option<DateTime<Utc>>,
 }
 
@@ -41,7 +41,7 @@ pub struct Told {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivered {
     /// An incident.
-    Incident(Told),
+    Incident(Report),
     /// Nothing that opens a gap, and why.
     Ignored(String),
 }
@@ -64,8 +64,8 @@ impl Wrong {
     }
 }
 
-impl Told {
-    /// Checks what a person or a program wrote, and cuts what is told to its limit.
+impl Report {
+    /// Checks what a person or a program wrote, and cuts what is reported to its limit.
     ///
     /// # Errors
     /// Every field that is wrong.
@@ -154,8 +154,8 @@ mod tests {
         "2026-11-30T12:00:00Z".parse().unwrap()
     }
 
-    fn told() -> Told {
-        Told {
+    fn reported() -> Report {
+        Report {
             key: "k".to_owned(),
             title: "Division by zero".to_owned(),
             body: String::new(),
@@ -164,18 +164,18 @@ mod tests {
         }
     }
 
-    fn wrong(told: Told) -> Vec<String> {
-        told.checked(now()).unwrap_err().into_iter().map(|wrong| wrong.pointer).collect()
+    fn wrong(reported: Report) -> Vec<String> {
+        reported.checked(now()).unwrap_err().into_iter().map(|wrong| wrong.pointer).collect()
     }
 
     #[test]
     fn each_field_that_is_wrong_is_named() {
-        assert_eq!(told().checked(now()), Ok(told()));
-        assert_eq!(wrong(Told { title: " \n".to_owned(), ..told() }), ["/title"]);
-        assert_eq!(wrong(Told { title: "x".repeat(301), ..told() }), ["/title"]);
-        assert_eq!(wrong(Told { url: Some("javascript:alert(1)".to_owned()), ..told() }), ["/url"]);
-        assert_eq!(wrong(Told { key: String::new(), ..told() }), ["/key"]);
-        let at = |text: &str| Told { happened_at: Some(text.parse().unwrap()), ..told() };
+        assert_eq!(reported().checked(now()), Ok(reported()));
+        assert_eq!(wrong(Report { title: " \n".to_owned(), ..reported() }), ["/title"]);
+        assert_eq!(wrong(Report { title: "x".repeat(301), ..reported() }), ["/title"]);
+        assert_eq!(wrong(Report { url: Some("javascript:alert(1)".to_owned()), ..reported() }), ["/url"]);
+        assert_eq!(wrong(Report { key: String::new(), ..reported() }), ["/key"]);
+        let at = |text: &str| Report { happened_at: Some(text.parse().unwrap()), ..reported() };
         assert_eq!(wrong(at("2026-12-01T12:00:00Z")), ["/happened_at"]);
         assert_eq!(wrong(at("2024-12-01T12:00:00Z")), ["/happened_at"]);
         assert!(at("2026-11-30T12:04:00Z").checked(now()).is_ok());
@@ -183,17 +183,17 @@ mod tests {
 
     #[test]
     fn what_is_told_is_cut_and_says_so() {
-        let cut = Told { body: "ä".repeat(BODY_LIMIT), ..told() }.checked(now()).unwrap();
+        let cut = Report { body: "ä".repeat(BODY_LIMIT), ..reported() }.checked(now()).unwrap();
         assert!(cut.body.len() <= BODY_LIMIT && cut.body.ends_with("[the rest was cut off]"));
     }
 
     #[test]
     fn what_a_program_sent_is_fitted_and_never_refused() {
-        let sent = Told {
+        let sent = Report {
             title: "a\nb\0".to_owned() + &"x".repeat(400),
             url: Some("file:///etc/passwd".to_owned()),
             happened_at: Some(DateTime::<Utc>::MAX_UTC),
-            ..told()
+            ..reported()
         };
         let fitted = sent.fitted(now());
         assert!(fitted.title.starts_with("a b") && fitted.title.chars().count() == TITLE_LIMIT);

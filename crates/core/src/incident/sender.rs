@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Delivered, Told};
+use super::{Delivered, Report};
 
 /// The most bytes of the document.
 const DOCUMENT_LIMIT: usize = 64 * 1024;
@@ -40,10 +40,10 @@ pub struct Mapping {
     pub key: String,
     /// What went wrong.
     pub title: String,
-    /// What is told of it: these, one a line.
+    /// What is reported of it: these, one a line.
     #[serde(default)]
     pub body: Vec<String>,
-    /// Where it is told in full.
+    /// Where it is reported in full.
     #[serde(default)]
     pub url: Option<String>,
     /// When it happened: RFC 3339, or seconds since 1970.
@@ -164,7 +164,7 @@ impl Mapping {
             let missing = if at(&self.key).is_none() { &self.key } else { &self.title };
             return Delivered::Ignored(format!("`{missing}` is missing"));
         };
-        Delivered::Incident(Told {
+        Delivered::Incident(Report {
             key,
             title,
             body: self.body.iter().filter_map(|pointer| at(pointer)).collect::<Vec<_>>().join("\n"),
@@ -222,21 +222,21 @@ happened_at = "/event/occurred_at"
                 "id": "Q1", "title": "Portfolio is wrong", "service": {"summary": "wealth"}, "urgency": "high",
                 "html_url": "https://pager.example/Q1"}}}"#,
         );
-        let told = Told {
+        let reported = Report {
             key: "Q1".to_owned(),
             title: "Portfolio is wrong".to_owned(),
             body: "wealth\nhigh".to_owned(),
             url: Some("https://pager.example/Q1".to_owned()),
             happened_at: Some("2026-11-30T12:00:00Z".parse().unwrap()),
         };
-        assert_eq!(delivered, Delivered::Incident(told));
+        assert_eq!(delivered, Delivered::Incident(reported));
     }
 
     #[test]
     fn what_is_not_meant_or_lacks_its_key_is_ignored_with_the_reason() {
         let ignored = |payload: &str| match read(payload) {
             Delivered::Ignored(why) => why,
-            Delivered::Incident(told) => panic!("{told:?}"),
+            Delivered::Incident(reported) => panic!("{reported:?}"),
         };
         assert_eq!(
             ignored(r#"{"event": {"event_type": "incident.resolved"}}"#),

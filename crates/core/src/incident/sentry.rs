@@ -4,13 +4,13 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Delivered, Told};
+use super::{Delivered, Report};
 
 /// The header that says what a webhook is about: `issue`, `event_alert`, `error`, `metric_alert`, `comment`, `installation`.
 pub const RESOURCE_HEADER: &str = "sentry-hook-resource";
 /// The header with the HMAC-SHA256 of the body, keyed by the integration's client secret, in hexadecimal.
 pub const SIGNATURE_HEADER: &str = "sentry-hook-signature";
-/// How many frames of a trace are told, the innermost ones.
+/// How many frames of a trace are notified, the innermost ones.
 const FRAMES: usize = 12;
 
 /// What a webhook about a resource tells.
@@ -33,7 +33,7 @@ pub fn read(resource: &str, payload: &Value) -> Delivered {
 fn issue(payload: &Value, is_again: bool) -> Delivered {
     let of = |name: &str| text(payload, &format!("/data/issue/{name}"));
     let Some(id) = of("id") else {
-        return Delivered::Ignored("`/data/issue/id` is missing: the issue cannot be told from others".to_owned());
+        return Delivered::Ignored("`/data/issue/id` is missing: the issue cannot be reported from others".to_owned());
     };
     let last = of("lastSeen").unwrap_or_default();
     let mut lines = Vec::new();
@@ -43,8 +43,8 @@ fn issue(payload: &Value, is_again: bool) -> Delivered {
         lines.extend(of(name).filter(|said| !said.is_empty()).map(|said| format!("{label}: {said}")));
     }
     lines.extend(kind(payload, "/data/issue/metadata"));
-    Delivered::Incident(Told {
-        // A regression is another incident than the one that was mended.
+    Delivered::Incident(Report {
+        // A regression is another incident than the one that was fixed.
         key: if is_again { format!("issue:{id}@{last}") } else { format!("issue:{id}") },
         title: of("title").unwrap_or("an issue of Sentry").to_owned(),
         body: lines.join("\n"),
@@ -70,7 +70,7 @@ fn event(payload: &Value, at: &str) -> Delivered {
     lines.extend(kind(payload, &format!("{at}/metadata")));
     let values = payload.pointer(&format!("{at}/exception/values")).and_then(Value::as_array);
     lines.extend(values.into_iter().flatten().flat_map(trace));
-    Delivered::Incident(Told {
+    Delivered::Incident(Report {
         key: format!("issue:{id}"),
         title: of("title").unwrap_or("an event of Sentry").to_owned(),
         body: lines.join("\n"),
@@ -85,7 +85,7 @@ fn metric(payload: &Value) -> Delivered {
     let Some(id) = of("id") else {
         return Delivered::Ignored("`/data/metric_alert/id` is missing".to_owned());
     };
-    Delivered::Incident(Told {
+    Delivered::Incident(Report {
         key: format!("metric:{id}"),
         title: text(payload, "/data/description_title").unwrap_or("a metric alert of Sentry").to_owned(),
         body: text(payload, "/data/description_text").unwrap_or_default().to_owned(),
@@ -145,21 +145,21 @@ mod tests {
         read(resource, &serde_json::from_str(payload).unwrap())
     }
 
-    fn told(resource: &str, payload: &str) -> Told {
+    fn reported(resource: &str, payload: &str) -> Report {
         match of(resource, payload) {
-            Delivered::Incident(told) => told,
+            Delivered::Incident(reported) => reported,
             Delivered::Ignored(why) => panic!("ignored: {why}"),
         }
     }
 
     #[test]
     fn the_documented_issue_is_read() {
-        let told = told("issue", ISSUE);
-        assert_eq!(told.key, "issue:1170820242");
-        assert_eq!(told.title, "ReferenceError: blooopy is not defined");
-        assert_eq!(told.happened_at, Some("2019-08-19T20:58:37.391Z".parse().unwrap()));
+        let reported = reported("issue", ISSUE);
+        assert_eq!(reported.key, "issue:1170820242");
+        assert_eq!(reported.title, "ReferenceError: blooopy is not defined");
+        assert_eq!(reported.happened_at, Some("2019-08-19T20:58:37.391Z".parse().unwrap()));
         assert_eq!(
-            told.body,
+            reported.body,
             "Where: ?(runner)\nLevel: error\nPlatform: javascript\nEvents: 1\nSentry: FRONT-END-9\n\
              Error: ReferenceError: blooopy is not defined"
         );
@@ -167,19 +167,19 @@ mod tests {
 
     #[test]
     fn the_documented_alert_is_read_without_what_is_of_people() {
-        let told = told("event_alert", ALERT);
-        assert_eq!((told.key.as_str(), told.title.as_str()), ("issue:1117540176", "ReferenceError: heck is not defined"));
-        assert!(told.url.is_some_and(|url| url.ends_with("/issues/1117540176/events/e4874d664c3540c1a32eab185f12c5ab/")));
-        assert!(told.body.contains("Alert: Very Important Alert Rule!"), "{}", told.body);
-        assert!(told.body.contains("  <anonymous>:3"), "{}", told.body);
+        let reported = reported("event_alert", ALERT);
+        assert_eq!((reported.key.as_str(), reported.title.as_str()), ("issue:1117540176", "ReferenceError: heck is not defined"));
+        assert!(reported.url.is_some_and(|url| url.ends_with("/issues/1117540176/events/e4874d664c3540c1a32eab185f12c5ab/")));
+        assert!(reported.body.contains("Alert: Very Important Alert Rule!"), "{}", reported.body);
+        assert!(reported.body.contains("  <anonymous>:3"), "{}", reported.body);
         for of_people in ["162.21", "User-Agent", "null.jsbin.com", "10.14"] {
-            assert!(!told.body.contains(of_people), "{of_people}: {}", told.body);
+            assert!(!reported.body.contains(of_people), "{of_people}: {}", reported.body);
         }
     }
 
     #[test]
     fn the_documented_metric_alert_is_an_incident_when_it_is_critical() {
-        assert!(told("metric_alert", METRIC).key.starts_with("metric:"));
+        assert!(reported("metric_alert", METRIC).key.starts_with("metric:"));
         assert!(matches!(of("metric_alert", &METRIC.replace("\"critical\"", "\"resolved\"")), Delivered::Ignored(_)));
     }
 
@@ -188,7 +188,7 @@ mod tests {
         let again = ISSUE.replace("\"created\"", "\"unresolved\"");
         assert!(matches!(of("issue", &again), Delivered::Ignored(_)));
         let regressed = again.replace("\"escalating\"", "\"regressed\"");
-        assert_eq!(told("issue", &regressed).key, "issue:1170820242@2019-08-19T20:58:37.391000Z");
+        assert_eq!(reported("issue", &regressed).key, "issue:1170820242@2019-08-19T20:58:37.391000Z");
     }
 
     #[test]

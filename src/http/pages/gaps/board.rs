@@ -148,7 +148,7 @@ fn fields(caller: &Caller, products: &[Product], form: &GapForm, wrong: &[Invali
                 textarea #body name="body" rows="6" data-limit=[marks.limit] data-unit=[marks.unit]
                     aria-invalid=[marks.invalid] aria-describedby=[marks.described.as_deref()] { (form.body) }
             }))
-            (field("url", "Where it is told in full", None, wrong, |marks| html! {
+            (field("url", "Where it is reported in full", None, wrong, |marks| html! {
                 input #url name="url" type="url" value=(form.url) aria-invalid=[marks.invalid]
                     aria-describedby=[marks.described.as_deref()];
             }))

@@ -27,7 +27,7 @@ pub(super) fn main(
             (facts(app, gap))
             @if caller.may(Right::ReadPayload) {
                 section {
-                    h2 { "What was told" }
+                    h2 { "What was reported" }
                     @match gap.body.as_deref().filter(|body| !body.is_empty()) {
                         Some(body) => { pre.text { (body) } }
                         None => { p.empty { "Nothing but its title." } }
@@ -46,7 +46,7 @@ fn facts(app: &AppState, gap: &Gap) -> Markup {
     html! {
         dl.facts {
             div { dt { "Product" } dd { (gap.product) } }
-            div { dt { "Happened" } dd { (words::utc(gap.happened_at)) ", told by " (gap.source) ", opened by " (gap.opened_by) } }
+            div { dt { "Happened" } dd { (words::utc(gap.happened_at)) ", reported by " (gap.source) ", opened by " (gap.opened_by) } }
             div { dt { "Case due" } dd { (words::utc(gap.clock.due_at)) (usual) } }
             div { dt { "Issue" } dd {
                 @if let Some(issue) = gap.issue { (issue_link(forge, &gap.repository, issue)) } @else { "not made yet" }

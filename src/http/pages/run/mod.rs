@@ -195,7 +195,7 @@ fn wanted(view: &View) -> Markup {
             section {
                 h2 { "Harness gap" }
                 p.muted {
-                    "Opened by " (gap.opened_by) ", told by " (gap.source) ", " (words::utc(gap.happened_at)) "; "
+                    "Opened by " (gap.opened_by) ", reported by " (gap.source) ", " (words::utc(gap.happened_at)) "; "
                     a href={ "/harness-gaps/" (gap.id) } { "its clock and what happened" }
                     @if let Some(issue) = gap.issue { "; issue #" (issue) }
                 }

@@ -24,14 +24,14 @@ use crate::{
 };
 
 /// A delivery whose signature was verified.
-pub(in crate::http::routes) struct Told {
+pub(in crate::http::routes) struct Report {
     sender: String,
     product: String,
     source: &'static str,
     delivered: Delivered,
 }
 
-impl FromRequest<AppState> for Told {
+impl FromRequest<AppState> for Report {
     type Rejection = Error;
 
     async fn from_request(request: Request<Body>, app: &AppState) -> Result<Self, Error> {
@@ -72,9 +72,9 @@ impl FromRequest<AppState> for Told {
     ))]
 pub(in crate::http::routes) async fn incidents(
     State(app): State<AppState>,
-    told: Told,
+    reported: Report,
 ) -> Result<Json<Receipt>, Error> {
-    let Told { sender, product, source, delivered } = told;
+    let Report { sender, product, source, delivered } = reported;
     let receipt = match delivered {
         Delivered::Ignored(why) => Receipt::new(ReceiptResult::Ignored, why),
         Delivered::Incident(incident) => {
@@ -85,7 +85,7 @@ pub(in crate::http::routes) async fn incidents(
             if source == "sender" {
                 incident.key = format!("{sender}:{}", incident.key).chars().take(200).collect();
             }
-            let new = NewGap { product: &product, source, told: &incident, issue: None, by: &sender };
+            let new = NewGap { product: &product, source, reported: &incident, issue: None, by: &sender };
             let opened = match app.engine.open_gap_in(&mut tx, new).await {
                 Ok(opened) => opened,
                 Err(engine::Error::NoProduct(_)) => return Err(Error::not_found("product", format!("`{product}`"))),

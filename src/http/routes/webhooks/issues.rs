@@ -8,7 +8,7 @@ use crate::{
     api::{Receipt, ReceiptResult},
     core::{
         gap::{DEFAULT_LABEL, TITLE_MARK},
-        incident::Told,
+        incident::Report,
     },
     engine::NewGap,
     github::webhook::{IssueNews, NamedRepository},
@@ -48,21 +48,21 @@ pub(super) async fn changed(
     };
     let now = store::now(&mut tx).await?;
     let title = news.title.trim();
-    let told = Told {
+    let reported = Report {
         key: format!("{}#{number}", name.to_lowercase()),
         title: title.strip_prefix(TITLE_MARK).unwrap_or(title).trim().to_owned(),
         body: news.body.clone(),
         url: news.url.clone(),
         happened_at: None,
     };
-    let told = told.fitted(now);
+    let reported = reported.fitted(now);
     let person = match &news.by {
         Some(login) => store::api_key::person_of_login(app.engine.pool(), login).await?,
         None => None,
     };
     let by = person.as_deref().or(news.by.as_deref()).unwrap_or("ghost");
     let issue = Some((number, news.created_at.unwrap_or(now)));
-    let new = NewGap { product: &product, source: "issue", told: &told, issue, by };
+    let new = NewGap { product: &product, source: "issue", reported: &reported, issue, by };
     let opened = app.engine.open_gap_in(&mut tx, new).await?;
     tx.commit().await?;
     let what = format!("`{label}` on #{number} opens harness gap {}", opened.gap);
