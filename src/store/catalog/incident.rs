@@ -101,3 +101,14 @@ pub async fn of_run(pool: &Pool, run: Uuid) -> Result<Vec<Row>> {
         .fetch_all(pool)
         .await
 }
+
+/// Gives an incident another text, once more is known of it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn retell(connection: &mut Connection, id: Uuid, title: &str, body: &str) -> Result<()> {
+    sqlx::query!("update incident set title = $2, body = $3 where id = $1", id, title, body)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}

@@ -205,6 +205,10 @@ pub struct DueWork {
     pub notices: bool,
     /// A look at the conversation of a pull request is due.
     pub conversations: bool,
+    /// It has to be found out what a deployment contains.
+    pub deployments: bool,
+    /// The base's own checks are to be looked at after a merge.
+    pub watches: bool,
 }
 
 /// Reads, in one statement, what is due.

@@ -18,4 +18,9 @@ select array(
        exists (select from notice_due where due_at <= now())
            or exists (select from delivery where state = 'due' and due_at <= now()) as "notices!",
        exists (select from conversation where due_at <= now() and claimed_until <= now())
-           and not exists (select from hold where scope = 'all') as "conversations!"
+           and not exists (select from hold where scope = 'all') as "conversations!",
+       (exists (select from deployment where look_at <= now() and look_at < 'infinity')
+        or exists (select from merged where not is_settled))
+           and not exists (select from hold where scope = 'all') as "deployments!",
+       exists (select from base_watch where due_at <= now() and due_at < 'infinity')
+           and not exists (select from hold where scope = 'all') as "watches!"
