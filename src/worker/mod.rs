@@ -15,7 +15,9 @@
 //! to the run and goes to the engine, whose retries are durable.
 
 mod attempt_end;
+mod base_watches;
 mod conversations;
+mod deployments;
 mod epilogues;
 mod executor;
 mod notices;
@@ -132,7 +134,23 @@ pub async fn work(
         Arc::clone(&activities),
         Arc::clone(&spoken),
     ));
-    let wakes = poller::Wakes { epilogues: due, notices: notices_due, conversations: spoken };
+    let deployed = Arc::new(Notify::new());
+    let deployments =
+        tokio::spawn(deployments::run(shared.clone(), Arc::clone(&activities), Arc::clone(&deployed)));
+    let watched = Arc::new(Notify::new());
+    let watches = tokio::spawn(base_watches::run(
+        engine.clone(),
+        shared.clone(),
+        Arc::clone(&activities),
+        Arc::clone(&watched),
+    ));
+    let wakes = poller::Wakes {
+        epilogues: due,
+        notices: notices_due,
+        conversations: spoken,
+        deployments: deployed,
+        watches: watched,
+    };
     let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, wakes));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
@@ -154,6 +172,8 @@ pub async fn work(
         notices.abort();
     }
     conversations.abort();
+    deployments.abort();
+    watches.abort();
     activities.stopped().await;
     let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;

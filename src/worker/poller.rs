@@ -26,6 +26,10 @@ pub(super) struct Wakes {
     pub(super) notices: Arc<Notify>,
     /// What people say on pull requests.
     pub(super) conversations: Arc<Notify>,
+    /// Deployments of which is to be found out what they contain.
+    pub(super) deployments: Arc<Notify>,
+    /// The base's own checks after merges.
+    pub(super) watches: Arc<Notify>,
 }
 
 /// Polls until the worker stops, with one statement each time unless something is due.
@@ -52,6 +56,12 @@ pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, wake
                 }
                 if due.conversations && served.contains(&Queue::Github) {
                     wakes.conversations.notify_one();
+                }
+                if due.deployments && served.contains(&Queue::Github) {
+                    wakes.deployments.notify_one();
+                }
+                if due.watches && served.contains(&Queue::Github) {
+                    wakes.watches.notify_one();
                 }
                 handle(&engine, &shared, &served, &due).await;
             }
