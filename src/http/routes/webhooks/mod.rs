@@ -3,6 +3,7 @@
 mod access;
 mod buttons;
 mod comments;
+mod deployments;
 mod names;
 
 use axum::{Json, extract::State};
@@ -52,9 +53,12 @@ pub(super) async fn github(
         (Meaning::Pressed(press), Some(repository)) => {
             buttons::pressed(&app, &id, &repository, &press).await?
         }
+        (Meaning::Deployed(news), Some(repository)) => {
+            deployments::announced(&app, &id, &repository, &news).await?
+        }
         (Meaning::Access(access), _) => access::changed(&app, &id, &access).await?,
         (Meaning::Ignored(why), _) => ignored(why.to_string()),
-        (Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_), None) => {
+        (Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_) | Meaning::Deployed(_), None) => {
             ignored(Ignored::NoRepository.to_string())
         }
     };
