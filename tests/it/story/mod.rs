@@ -14,6 +14,7 @@ mod world;
 
 mod access;
 mod after_end;
+mod after_merge;
 mod answers;
 mod approvals;
 mod base;
