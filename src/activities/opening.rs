@@ -2,7 +2,7 @@
 
 use super::{
     Failure, Reply,
-    attempt::{Attempt, answer, answer_with},
+    attempt::{Attempt, answer_with},
     count,
     ledger::{CommitMessage, Opened, PullRequestIntent, Pushed},
 };
