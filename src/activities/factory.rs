@@ -7,15 +7,16 @@ use futures::{FutureExt as _, future::BoxFuture};
 use uuid::Uuid;
 
 use super::{
-    Assignment, Failure, LookedBack, Perform, Probes, Reply, attempt::Attempt, barred, close, conversation,
-    epilogue, gap, gate, generate, judge, look_back, merge, remediate, reproduce, review, test, update, verdict,
+    Assignment, Failure, LookedBack, Perform, Probes, Reply, attempt::Attempt, barred, base_checks, close,
+    conversation, deployments, epilogue, gap, gate, generate, judge, look_back, merge, remediate, reproduce,
+    review, test, update, verdict,
 };
 use crate::{
     core::{outage::Provider, workflow::Activity},
-    engine::Engine,
+    engine::{BaseSeen, Engine},
     github::Forge,
     llm::{Model, Task},
-    store::Pool,
+    store::{Pool, deployment},
     workspace::{Sandbox, Unavailable, Workspaces},
 };
 
@@ -107,6 +108,14 @@ impl Perform for Factory {
 
     fn look_back(&self, run: Uuid) -> BoxFuture<'_, Result<Option<LookedBack>, Failure>> {
         look_back::look_back(self, run).boxed()
+    }
+
+    fn base_checks(&self, run: Uuid) -> BoxFuture<'_, Result<Option<BaseSeen>, Failure>> {
+        base_checks::look(self, run).boxed()
+    }
+
+    fn contents<'a>(&'a self, due: &'a deployment::Due) -> BoxFuture<'a, Result<Vec<Uuid>, Failure>> {
+        deployments::contents(self, due).boxed()
     }
 
     fn fallback_of(&self, down: &Provider) -> Option<Provider> {

@@ -8,6 +8,7 @@ mod ask;
 mod asking;
 mod attempt;
 mod barred;
+mod base_checks;
 mod brief;
 mod call;
 mod close;
@@ -16,6 +17,7 @@ mod consent;
 mod content_facts;
 mod context;
 mod conversation;
+mod deployments;
 mod draft;
 mod epilogue;
 mod factory;
@@ -32,6 +34,7 @@ mod look_back;
 mod merge;
 mod merging;
 mod open_pulls;
+mod opening;
 pub mod orders;
 mod outages;
 mod policy_trial;
@@ -45,6 +48,7 @@ mod remediate;
 mod report;
 mod reproduce;
 mod rerun;
+mod revert;
 mod review;
 mod second_look;
 mod takeover;
@@ -82,9 +86,9 @@ use crate::{
         run::{Event, Park, PauseCause, Progress},
         workflow::Activity,
     },
-    engine::{Answer, Asked, ConsentAsked, Engine},
+    engine::{Answer, Asked, BaseSeen, ConsentAsked, Engine},
     github, llm,
-    store::{self, job::Lease, run::StoredRun},
+    store::{self, deployment, job::Lease, run::StoredRun},
     workspace,
 };
 
@@ -188,6 +192,17 @@ pub trait Perform: Send + Sync + 'static {
     /// What became of the pull request of a run that has ended, unless its history says so. A stand-in knows of none.
     fn look_back(&self, _run: Uuid) -> BoxFuture<'_, Result<Option<LookedBack>, Failure>> {
         futures::future::ready(Ok(None)).boxed()
+    }
+
+    /// What the base's own checks say of the commit that a run was merged as; `None`: there is no such run. It may be called
+    /// more than once. A stand-in knows of none.
+    fn base_checks(&self, _run: Uuid) -> BoxFuture<'_, Result<Option<BaseSeen>, Failure>> {
+        futures::future::ready(Ok(None)).boxed()
+    }
+
+    /// The runs whose merged changes a deployment contains; it may be called more than once. A stand-in knows of none.
+    fn contents<'a>(&'a self, _deployment: &'a deployment::Due) -> BoxFuture<'a, Result<Vec<Uuid>, Failure>> {
+        futures::future::ready(Ok(Vec::new())).boxed()
     }
 
     /// The provider that is asked instead while this one is down, if there is one.

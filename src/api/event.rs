@@ -237,6 +237,17 @@ pub enum Fact {
         /// What is wrong, one sentence each, the first few.
         faults: Vec<String>,
     },
+    /// The base's own checks after the merge have broken, or are green again.
+    BaseChecked {
+        /// The merge commit.
+        sha: String,
+        /// The checks that fail since the merge.
+        broke: Vec<String>,
+        /// Those that had failed since the merge, and succeed again.
+        green_again: Vec<String>,
+        /// What happened, in a sentence.
+        note: String,
+    },
     /// The pull request was merged, closed or reopened after the run had ended.
     PullChanged {
         /// `open`, `closed` or `merged`.
@@ -337,6 +348,9 @@ impl From<run::Event> for Fact {
             run::Event::PullChanged { state, note, progress } => {
                 Self::PullChanged { state: state.as_str().to_owned(), note, progress: (&progress).into() }
             }
+            run::Event::BaseChecked { sha, broke, green_again, note } => {
+                Self::BaseChecked { sha: sha.to_string(), broke, green_again, note }
+            }
             run::Event::RetriedFrom { step, reason } => Self::RetriedFrom { begins_at: step, reason },
         }
     }
@@ -352,7 +366,7 @@ const fn word(conclusion: Conclusion) -> &'static str {
 
 impl Fact {
     /// The names of all events.
-    pub const NAMES: [&str; 29] = [
+    pub const NAMES: [&str; 30] = [
         "started",
         "answered",
         "parked",
@@ -377,6 +391,7 @@ impl Fact {
         "consent_given",
         "amended",
         "pull_changed",
+        "base_checked",
         "finding_dismissed",
         "opinion_given",
         "evidence_recorded",
@@ -415,6 +430,7 @@ impl Fact {
             Self::OpinionGiven { .. } => "opinion_given",
             Self::EvidenceRecorded { .. } => "evidence_recorded",
             Self::PullChanged { .. } => "pull_changed",
+            Self::BaseChecked { .. } => "base_checked",
             Self::RetriedFrom { .. } => "retried_from",
             Self::Other => "other",
         }

@@ -4,6 +4,7 @@
 //! share these types; nothing here knows HTTP.
 
 mod action;
+mod after_merge;
 mod amendment;
 mod assessment;
 mod attempt;
@@ -37,6 +38,9 @@ mod webhook;
 mod worker;
 
 pub use action::Action;
+pub use after_merge::{
+    AfterMerge, BaseCheckState, BaseWatch, Deployment, DeploymentStatus, RevertedBy, Reverts,
+};
 pub use amendment::{Amend, Amendment, Resubmit, Warning};
 pub use assessment::Assessment;
 pub use attempt::Attempt;

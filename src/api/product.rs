@@ -75,6 +75,15 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^(ours|forge)$")]
     pub tests: Option<String>,
+    /// For how many minutes the base's own checks are watched after a merge; 0: not at all. Absent: 60.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 1440)]
+    pub watch_minutes: Option<i16>,
+    /// What follows when a check of the base fails since a merge and was green before. `off`: people are notified. `ask`: they
+    /// are asked to revert it. `open`: a run that reverts it begins, and goes through the gate like any other.
+    #[serde(default = "off")]
+    #[schema(default = "off", pattern = "^(off|ask|open)$")]
+    pub revert_on_red: String,
     /// In an answer: what the forge would not let us do with this product, or what is worth knowing about it, each
     /// with how to put it right. What is sent is ignored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -201,6 +210,8 @@ impl From<product::Product> for Product {
             merges_theirs,
             tests_theirs,
             tests,
+            watch_minutes,
+            revert_on_red,
         } = row;
         Self {
             name,
@@ -219,6 +230,8 @@ impl From<product::Product> for Product {
             merges_theirs,
             tests_theirs,
             tests,
+            watch_minutes,
+            revert_on_red,
             warnings: Vec::new(),
         }
     }

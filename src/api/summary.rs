@@ -80,6 +80,10 @@ impl Fact {
                 (format!("evidence of {head} {held} ({flows})"), first)
             }
             Self::PullChanged { note, .. } => ("after the end".to_owned(), note.as_str()),
+            Self::BaseChecked { broke, note, .. } => (
+                if broke.is_empty() { "the base recovered" } else { "the base broke" }.to_owned(),
+                note.as_str(),
+            ),
             Self::RetriedFrom { begins_at, reason } => (format!("retried from {begins_at}"), reason.as_str()),
             Self::Other => ("unknown event".to_owned(), "it was recorded by a newer release"),
         };
@@ -201,6 +205,12 @@ mod tests {
         check(
             &Fact::PullChanged { state: "merged".to_owned(), note, progress: Progress::default() },
             "after the end: merged unjudged by asha",
+        );
+        let note = "`ci` fails on main".to_owned();
+        let sha = "def4567".to_owned();
+        check(
+            &Fact::BaseChecked { sha, broke: vec!["ci".to_owned()], green_again: vec![], note },
+            "the base broke: `ci` fails on main",
         );
         check(&Fact::RetriedFrom { begins_at: begins_at(), reason: reason() }, "retried from review: why");
     }

@@ -71,6 +71,7 @@ fn aside(event: &Event, detail: &str) -> Option<String> {
         | Fact::OpinionGiven { .. }
         | Fact::EvidenceRecorded { .. }
         | Fact::PullChanged { .. }
+        | Fact::BaseChecked { .. }
         | Fact::RetriedFrom { .. } => Some(format!("by {}", event.actor)),
         Fact::Signalled { .. }
         | Fact::Woken
@@ -110,6 +111,8 @@ fn mood(fact: &Fact) -> Mood {
         | Fact::Cancelled { .. }
         | Fact::Held { .. }
         | Fact::Skipped { .. } => Mood::Bad,
+        Fact::BaseChecked { broke, .. } if broke.is_empty() => Mood::Good,
+        Fact::BaseChecked { .. } => Mood::Bad,
         Fact::Started
         | Fact::Parked { .. }
         | Fact::WentOn { .. }

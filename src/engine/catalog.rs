@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{Engine, Error, judge};
 use crate::{
     core::{
+        aftermath::RevertOnRed,
         hold::Scope,
         judging::{Judging, Wanted},
         limit::Key,
@@ -61,6 +62,10 @@ pub struct ProductSettings<'a> {
     pub merges_theirs: bool,
     /// Whether its tests run here on their heads too.
     pub tests_theirs: bool,
+    /// For how many minutes the base's own checks are watched after a merge.
+    pub watch_minutes: Option<i16>,
+    /// What follows when one of them has broken.
+    pub revert_on_red: RevertOnRed,
 }
 
 /// What became of the settings of a product.
@@ -312,6 +317,7 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     let ours = (new.merges_theirs, new.tests_theirs);
     store::product::judge_theirs(&mut *tx, name, new.judging, ours).await?;
     store::product::test_by(&mut *tx, name, new.tests).await?;
+    store::product::watch(&mut *tx, name, new.watch_minutes, new.revert_on_red).await?;
     let key = Key::Product(name.clone());
     match new.concurrency {
         Some(most) => store::limit::put(tx, &key, most).await,
@@ -334,6 +340,7 @@ fn view(product: &Product) -> Value {
         "merge_method": product.merge_method, "open_pulls": product.open_pulls,
         "answer_hours": product.answer_hours, "reviewers": product.reviewers.0, "judging": product.judging,
         "merges_theirs": product.merges_theirs, "tests_theirs": product.tests_theirs, "tests": product.tests,
+        "watch_minutes": product.watch_minutes, "revert_on_red": product.revert_on_red,
     })
 }
 

@@ -129,6 +129,12 @@ pub enum Denied {
     /// This person has said nothing here that could be withdrawn.
     #[error("you have said nothing of this change here; withdraw a review on the forge there")]
     NothingSaid,
+    /// Its change is not on the base.
+    #[error("the run's change is not merged: there is nothing to revert")]
+    NotMerged,
+    /// It is reverted already.
+    #[error("run {0} has reverted it already")]
+    Reverted(Uuid),
     /// Its pull request is ours.
     #[error("the pull request is ours: it is merged as soon as it is cleared")]
     NotTheirs,

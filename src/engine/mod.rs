@@ -7,6 +7,7 @@
 
 mod accept;
 mod advance;
+mod after_merge;
 mod amend;
 mod attempts;
 mod budget;
@@ -45,6 +46,7 @@ use uuid::Uuid;
 
 pub use self::{
     accept::Accepted,
+    after_merge::{BaseSeen, Reverting},
     amend::{Amendment, Resubmitted},
     catalog::{ProductSettings, Put},
     command::{Order, What},

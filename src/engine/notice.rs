@@ -143,7 +143,10 @@ fn content(stored: &StoredRun, around: &Surroundings, found: &Notice, at: DateTi
         at,
         title: around.title.clone(),
         product: stored.spec.product.clone(),
-        sentence: why(&stored.run, None).sentence(stored.now),
+        sentence: match &stored.run.progress.broke {
+            Some(broke) if found.is_of_base() => broke.clone(),
+            _ => why(&stored.run, None).sentence(stored.now),
+        },
         advice: found.advice.to_owned(),
         run: Some(stored.spec.id),
         requirement,

@@ -78,6 +78,27 @@ pub(super) async fn forked(
     append(tx, by, act).await
 }
 
+/// A person had the merge of a run reverted by a run of its own.
+pub(super) async fn reverted(
+    tx: &mut Connection,
+    by: Author<'_>,
+    (run, product): (Uuid, &str),
+    accepted: Accepted,
+    reason: &Reason,
+) -> Result<()> {
+    let subject = run.to_string();
+    let act = Act {
+        act: "run.revert",
+        subject: &subject,
+        run: Some(run),
+        product: Some(product),
+        before: None,
+        after: Some(json!({ "run": accepted.run, "requirement": accepted.requirement })),
+        reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
 /// A person submitted a requirement.
 pub(super) async fn submitted(
     tx: &mut Connection,

@@ -81,6 +81,13 @@ pub const NEEDS: &[Need] = &[
         without: "a failed check is known by its summary alone, and a lost runner needs a person",
     },
     Need {
+        permission: "deployments",
+        level: Level::Read,
+        required: false,
+        why: "to get the webhooks that say what was deployed where",
+        without: "the page of a run does not say where its change was deployed",
+    },
+    Need {
         permission: "workflows",
         level: Level::Write,
         required: false,

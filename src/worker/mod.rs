@@ -15,7 +15,9 @@
 //! to the run and goes to the engine, whose retries are durable.
 
 mod attempt_end;
+mod base_watches;
 mod conversations;
+mod deployments;
 mod epilogues;
 mod executor;
 mod gaps;
@@ -135,8 +137,24 @@ pub async fn work(
     ));
     let gaps_due = Arc::new(Notify::new());
     let gaps = tokio::spawn(gaps::run(shared.clone(), Arc::clone(&activities), Arc::clone(&gaps_due)));
-    let wakes =
-        poller::Wakes { epilogues: due, notices: notices_due, conversations: spoken, gaps: gaps_due };
+    let deployed = Arc::new(Notify::new());
+    let deployments =
+        tokio::spawn(deployments::run(shared.clone(), Arc::clone(&activities), Arc::clone(&deployed)));
+    let watched = Arc::new(Notify::new());
+    let watches = tokio::spawn(base_watches::run(
+        engine.clone(),
+        shared.clone(),
+        Arc::clone(&activities),
+        Arc::clone(&watched),
+    ));
+    let wakes = poller::Wakes {
+        epilogues: due,
+        notices: notices_due,
+        conversations: spoken,
+        gaps: gaps_due,
+        deployments: deployed,
+        watches: watched,
+    };
     let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, wakes));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
@@ -159,6 +177,8 @@ pub async fn work(
     }
     conversations.abort();
     gaps.abort();
+    deployments.abort();
+    watches.abort();
     activities.stopped().await;
     let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;

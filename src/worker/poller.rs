@@ -28,6 +28,10 @@ pub(super) struct Wakes {
     pub(super) conversations: Arc<Notify>,
     /// Harness gaps.
     pub(super) gaps: Arc<Notify>,
+    /// Deployments of which is to be found out what they contain.
+    pub(super) deployments: Arc<Notify>,
+    /// The base's own checks after merges.
+    pub(super) watches: Arc<Notify>,
 }
 
 /// Polls until the worker stops, with one statement each time unless something is due.
@@ -57,6 +61,12 @@ pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, wake
                 }
                 if due.gaps && served.contains(&Queue::Github) {
                     wakes.gaps.notify_one();
+                }
+                if due.deployments && served.contains(&Queue::Github) {
+                    wakes.deployments.notify_one();
+                }
+                if due.watches && served.contains(&Queue::Github) {
+                    wakes.watches.notify_one();
                 }
                 handle(&engine, &shared, &served, &due).await;
             }

@@ -105,7 +105,18 @@ impl Mirror {
 
     /// The merge of two commits, made without a commit. Where both sides conflict the tree holds both.
     pub(super) async fn merged_tree(&self, ours: &Sha, theirs: &Sha) -> Result<MergedTree, Error> {
+        self.merged_tree_over(None, ours, theirs).await
+    }
+
+    /// The same, as if this were the last common commit of both.
+    pub(super) async fn merged_tree_over(
+        &self,
+        base: Option<&Sha>,
+        ours: &Sha,
+        theirs: &Sha,
+    ) -> Result<MergedTree, Error> {
         let call = self.git(["merge-tree", "--write-tree", "-z", "--name-only", "--no-messages"]);
+        let call = base.into_iter().fold(call, |call, base| call.and([&*format!("--merge-base={base}")]));
         let answer = call.and([ours.as_str(), theirs.as_str()]).ends_with(&[0, 1]).await?;
         let mut fields = answer.output.split(|&byte| byte == 0).filter(|field| !field.is_empty());
         let tree = sha(String::from_utf8_lossy(fields.next().unwrap_or_default()).trim())?;
@@ -146,7 +157,7 @@ impl Mirror {
     }
 
     /// Every path that differs between two commits or trees.
-    async fn listing(&self, from: &Sha, to: &Sha) -> Result<Change, Error> {
+    pub(super) async fn listing(&self, from: &Sha, to: &Sha) -> Result<Change, Error> {
         let call = self.difference(from.as_str(), to.as_str());
         let raw = call.and(["--raw", "-z", "--no-abbrev"]).output().await?;
         let unreadable = |error| Error::Git {

@@ -121,7 +121,7 @@ impl Mirror {
         indexed(self.git(["write-tree"]), &index).line().await
     }
 
-    async fn commit_tree(
+    pub(super) async fn commit_tree(
         &self,
         tree: &str,
         parents: &[&Sha],

@@ -21,6 +21,7 @@ mod names;
 mod put_back;
 mod remote;
 mod sandbox;
+mod taken_back;
 mod throttle;
 mod workspaces;
 
@@ -38,6 +39,7 @@ pub use self::{
         Commands, Layer, LayerUsage, Layers, Limits, Over, Prepared, Recipe, Reported, Sandbox, TestRun,
         Unavailable,
     },
+    taken_back::TakenBack,
     throttle::Throttle,
     workspaces::Workspaces,
 };

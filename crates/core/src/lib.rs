@@ -4,6 +4,7 @@
 //! comes in as an argument and everything that must happen goes out as a value.
 
 pub mod access;
+pub mod aftermath;
 pub mod audit;
 pub mod branch;
 pub mod budget;
@@ -15,6 +16,7 @@ pub mod consent;
 mod control;
 pub mod cron;
 pub mod dependency;
+pub mod deployment;
 pub mod edit;
 pub mod evidence;
 pub mod finding;

@@ -6,15 +6,14 @@ use uuid::Uuid;
 
 use super::{Client, Failure};
 use crate::api::{
-    Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
-    Deliveries, Dependencies, DismissGap, Drained, Events, Evidence, EvidenceAnswer, Finding, Gap,
-    GapAccepted, Gaps, Hold, IssuedKey,
-    JudgedPulls, Key, KeyLink, Limit, Most, NewAnswers, NewEvidence, NewGap, NewHold, NewKey, NewProductBudget,
-    NewProposal, NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSimulation, NewSubscription,
-    NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product, ProductBudget, ProductChanges,
-    Proposal, Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement,
-    Requirements, Resubmit, Run, RunBudget, SayDependencies, Schedule, Subscription, TestRun, Validation,
-    Why, Worker,
+    Accepted, AfterMerge, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters,
+    DefaultBudget, Deliveries, Dependencies, DismissGap, Drained, Events, Evidence, EvidenceAnswer, Finding,
+    Gap, GapAccepted, Gaps, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Most, NewAnswers, NewEvidence,
+    NewGap, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement, NewRunBudget,
+    NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
+    PolicySimulation, Product, ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven,
+    Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, SayDependencies,
+    Schedule, Subscription, TestRun, Validation, Why, Worker,
 };
 
 impl Client {
@@ -121,6 +120,11 @@ impl Client {
     /// One run.
     pub(crate) async fn run(&self, id: Uuid) -> Result<Run, Failure> {
         self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}"))).await
+    }
+
+    /// What followed the merge of a run's change.
+    pub(crate) async fn after_merge(&self, run: Uuid) -> Result<AfterMerge, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{run}/after-merge"))).await
     }
 
     /// What is wrong or odd about a policy.

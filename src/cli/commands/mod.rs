@@ -1,5 +1,6 @@
 //! The commands, one file each: its arguments and what it does.
 
+mod after_merge;
 pub(super) mod amend;
 pub(super) mod archive;
 pub(super) mod audit;

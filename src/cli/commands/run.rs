@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Client, Exit, Printer, budget, dependencies, evidence, opinion,
+    Client, Exit, Printer, after_merge, budget, dependencies, evidence, opinion,
     options::Id,
     plain,
     questions::{self, Answer},
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Retry(Retry),
     /// Start a new run from a step of a run that has ended and is not merged.
     Fork(Fork),
+    /// Start a run that takes back what a merged run changed; git makes the change, and the gate judges it.
+    Revert(Control),
     /// Approve the run's head, as a review on the forge by your account there would.
     Approve(opinion::Say),
     /// Reject the run's head: nothing is merged until you withdraw this or approve.
@@ -66,6 +68,15 @@ pub(crate) enum Command {
     Dismiss(Dismiss),
     /// Print everything recorded about the run, one JSON object per line.
     Export(Id),
+}
+
+/// What `show` prints as JSON: the run, and once it is merged what followed.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    run: &'a Run,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after_merge: Option<&'a api::AfterMerge>,
 }
 
 /// The arguments of `list`.
@@ -156,8 +167,12 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             printer.say(&listed(&pulls.items), &pulls)?;
         }
         Command::Show(Id { id }) => {
-            let run = client.run(id).await?;
-            printer.say(&page(&run), &run)?;
+            let (run, after) = (client.run(id).await?, client.after_merge(id).await?);
+            let shown = Shown {
+                run: &run,
+                after_merge: Some(&after).filter(|it| it.merged.is_some() || it.reverts.is_some()),
+            };
+            printer.say(&(page(&run) + &after_merge::lines(&after)), &shown)?;
         }
         Command::Why(Id { id }) => {
             let why = client.why(id).await?;
@@ -175,6 +190,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         Command::Resume(it) => control(client, printer, "resume", it).await?,
         Command::Cancel(it) => control(client, printer, "cancel", it).await?,
         Command::RunNow(it) => control(client, printer, "run-now", it).await?,
+        Command::Revert(it) => control(client, printer, "revert", it).await?,
         Command::Skip(Skip { control: Control { id, reason }, outcome }) => {
             post(client, printer, id, "skip", &api::Skip { reason, outcome }).await?;
         }

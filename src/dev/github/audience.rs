@@ -29,5 +29,7 @@ pub(crate) fn of(registry: &Registry, it: &Repository, event: &Event) -> Option<
     let installed =
         installations.find(|one| one.app == app.id && !one.suspended && one.covers(&it.owner, it.id))?;
     let is_wanted = addressee.map_or_else(|| app.events.contains(event.name()), |slug| slug == app.slug);
-    is_wanted.then_some(Audience { owner: HookOwner::App(app.id), installation: Some(installed.id) })
+    let may_hear = event.permission().is_none_or(|name| installed.permissions.contains_key(name));
+    (is_wanted && may_hear)
+        .then_some(Audience { owner: HookOwner::App(app.id), installation: Some(installed.id) })
 }

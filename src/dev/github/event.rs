@@ -235,6 +235,15 @@ impl Event {
         }
     }
 
+    /// The permission without which an App cannot subscribe to the event, for those of which an App may lack it. docs.github.com
+    /// "Webhook events and payloads", `deployment`.
+    pub(crate) const fn permission(&self) -> Option<&'static str> {
+        match self {
+            Self::Deployment { .. } | Self::DeploymentStatus { .. } => Some("deployments"),
+            _ => None,
+        }
+    }
+
     /// The slug of the only App that gets the event, for what concerns one alone. docs.github.com "Webhook events and
     /// payloads", `check_run` and `installation`.
     pub(crate) fn only_for(&self) -> Option<&str> {

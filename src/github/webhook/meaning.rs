@@ -3,12 +3,13 @@
 use serde_json::Value;
 
 use super::{
+    deployed,
     fields::{repositories, text},
     hint::Hint,
     issue::IssueNews,
 };
 use crate::{
-    core::{requirement::RepoName, run::Topic},
+    core::{deployment::News, requirement::RepoName, run::Topic},
     github::{Account, buttons::Button},
 };
 
@@ -39,6 +40,8 @@ pub enum Meaning {
     Issue(Box<IssueNews>),
     /// A person used a button of our check run.
     Pressed(Press),
+    /// Something was deployed, or a deployment stands otherwise.
+    Deployed(Box<News>),
     /// Nothing.
     Ignored(Ignored),
 }
@@ -90,6 +93,9 @@ pub enum Ignored {
     /// A button that no release of ours has published.
     #[error("our check runs have no such button")]
     NoButton,
+    /// A deployment without what identifies it.
+    #[error("it names no deployment, or no time or commit of it")]
+    NoDeployment,
 }
 
 impl Meaning {
@@ -117,6 +123,7 @@ impl Meaning {
             ("pull_request" | "merge_group", _) => Self::Changed(Topic::Pull, hint),
             ("push" | "create" | "delete", _) if hint.branch.is_none() => Self::Ignored(Ignored::NoBranch),
             ("push" | "create" | "delete", _) => Self::Changed(Topic::Push, hint),
+            ("deployment" | "deployment_status", _) => deployed(event, payload),
             _ => Self::of_administration(event, action, payload),
         }
     }
@@ -151,6 +158,13 @@ fn ignored(event: &str, action: Option<&str>) -> Meaning {
         Some(action) => Ignored::Action(event, action.to_owned()),
         None => Ignored::Event(event),
     })
+}
+
+fn deployed(event: &str, payload: &Value) -> Meaning {
+    match deployed::read(event, payload) {
+        Some(news) => Meaning::Deployed(Box::new(news)),
+        None => Meaning::Ignored(Ignored::NoDeployment),
+    }
 }
 
 fn pressed(payload: &Value) -> Meaning {

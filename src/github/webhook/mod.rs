@@ -4,6 +4,7 @@
 //! is used as state.
 
 mod content;
+mod deployed;
 mod fields;
 mod hint;
 mod issue;
@@ -84,8 +85,13 @@ pub fn read(event: Option<&str>, delivery: Option<&str>, payload: &Value) -> Res
     let action = text(payload, "/action").and_then(name);
     let repository = repository(payload);
     let meaning = match Meaning::of(&event, action.as_deref(), payload) {
-        Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_) | Meaning::Issue(_)
-            if repository.is_none() => {
+        Meaning::Changed(..)
+        | Meaning::Commented(_)
+        | Meaning::Pressed(_)
+        | Meaning::Issue(_)
+        | Meaning::Deployed(_)
+            if repository.is_none() =>
+        {
             Meaning::Ignored(Ignored::NoRepository)
         }
         meaning => meaning,

@@ -313,6 +313,14 @@ fn settings(product: &Product) -> Markup {
         ("A check may stand still for", counted(product.check_deadline_minutes.unwrap_or(60), "minute")),
         ("People are reminded after", counted(product.answer_hours.unwrap_or(24), "hour")),
         (
+            "The base is watched after a merge for",
+            match product.watch_minutes.unwrap_or(60) {
+                0 => "no time".to_owned(),
+                minutes => counted(minutes, "minute"),
+            },
+        ),
+        ("A merge that breaks the base", reverted(&product.revert_on_red).to_owned()),
+        (
             "Browser Evidence counts from",
             product.evidence_app.clone().unwrap_or_else(|| "what is sent here".to_owned()),
         ),
@@ -323,6 +331,15 @@ fn settings(product: &Product) -> Markup {
             dl.strip { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } }
             p.muted { code { "aspora product put" } " changes them." }
         }
+    }
+}
+
+/// What becomes of a merge that breaks the base, in words.
+fn reverted(setting: &str) -> &str {
+    match setting {
+        "ask" => "people are asked whether it is reverted",
+        "open" => "is reverted by a run of its own",
+        _ => "people are notified",
     }
 }
 

@@ -1,5 +1,6 @@
 //! REST under `/api/v1`, and what programs ask of the server itself. One file for each resource.
 
+mod after_merge;
 mod amendments;
 mod audit;
 mod budgets;
@@ -118,6 +119,7 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/runs/{id}/questions", get(questions::list))
         .route("/runs/{id}/answers", post(questions::answer))
         .route("/runs/{id}/dependencies", get(dependencies::list).post(dependencies::say))
+        .route("/runs/{id}/after-merge", get(after_merge::after_merge))
         .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/attempts", get(runs::attempts))
@@ -141,6 +143,7 @@ fn controls() -> Router<AppState> {
         .route("/runs/{id}/skip", post(controls::skip))
         .route("/runs/{id}/retry", post(controls::retry))
         .route("/runs/{id}/fork", post(controls::fork))
+        .route("/runs/{id}/revert", post(after_merge::revert))
         .route("/runs/{id}/approve", post(opinions::approve))
         .route("/runs/{id}/reject", post(opinions::reject))
         .route("/runs/{id}/withdraw", post(opinions::withdraw))

@@ -10,9 +10,9 @@ use utoipa::OpenApi;
 
 use self::complete::Complete;
 use super::{
-    amendments, audit, budgets, controls, dead_letters, dependencies, events, evidence, export, findings, gaps,
-    health, holds, keys, limits, opinions, outages, policy, products, pulls, questions, requirements,
-    reviews, runs, schedules, subscriptions, webhooks, workers,
+    after_merge, amendments, audit, budgets, controls, dead_letters, dependencies, events, evidence, export,
+    findings, gaps, health, holds, keys, limits, opinions, outages, policy, products, pulls, questions,
+    requirements, reviews, runs, schedules, subscriptions, webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -29,7 +29,7 @@ use crate::{api, http::middleware::error::Error};
         amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
         questions::list, questions::answer, dependencies::list, dependencies::say,
         pulls::list, gaps::open, gaps::list, gaps::show, gaps::dismiss, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
-        runs::diff, export::show, evidence::send, evidence::list,
+        runs::diff, after_merge::after_merge, after_merge::revert, export::show, evidence::send, evidence::list,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
         controls::fork, opinions::approve, opinions::reject, opinions::withdraw, dead_letters::list, dead_letters::redrive,

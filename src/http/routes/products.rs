@@ -12,6 +12,7 @@ use super::{
 use crate::{
     api::{NewProposal, Overview, Problem, Product, ProductChanges, Proposal},
     core::{
+        aftermath::{LONGEST_WATCH, RevertOnRed},
         branch,
         judging::Judging,
         limit,
@@ -187,7 +188,7 @@ async fn settle(
     product: Product,
     read: Option<&store::product::Product>,
 ) -> Result<(Put, Product), Error> {
-    let (name, repository, method, judging) = check(&product)?;
+    let Checked { name, repository, method, judging, revert_on_red } = check(&product)?;
     let warnings = ask_the_forge(app, &name, &repository, &product.base_branch, method).await?;
     let reviewers: Vec<reviewer::Setting> = product.reviewers.iter().cloned().map(Into::into).collect();
     let settings = ProductSettings {
@@ -208,6 +209,8 @@ async fn settle(
         merges_theirs: product.merges_theirs,
         tests_theirs: product.tests_theirs,
         tests: product.tests.as_deref(),
+        watch_minutes: product.watch_minutes,
+        revert_on_red,
     };
     let put = app.engine.put_product(&settings, read, author).await?;
     Ok((put, Product { warnings, ..product }))
@@ -254,7 +257,16 @@ async fn number(app: &AppState, repository: &RepoName) -> Option<i64> {
     i64::try_from(known.id).ok()
 }
 
-fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod, Judging), Error> {
+/// What of the settings is read before it is stored.
+struct Checked {
+    name: ProductName,
+    repository: RepoName,
+    method: MergeMethod,
+    judging: Judging,
+    revert_on_red: RevertOnRed,
+}
+
+fn check(product: &Product) -> Result<Checked, Error> {
     let mut wrong = Vec::new();
     let name = product.name.parse::<ProductName>().map_err(|it| wrong.push(("/name", it.message))).ok();
     let repository = product.repository.parse::<RepoName>();
@@ -314,9 +326,18 @@ fn check(product: &Product) -> Result<(ProductName, RepoName, MergeMethod, Judgi
             wrong.push(("/tests", "must be `ours` or `forge`; leave it out for the default".to_owned()))
         }
     }
-    match (name, repository, method, judging, wrong.is_empty()) {
-        (Some(name), Some(repository), Some(method), Some(judging), true) => {
-            Ok((name, repository, method, judging))
+    if product
+        .watch_minutes
+        .is_some_and(|it| !(0..=i16::try_from(LONGEST_WATCH).unwrap_or(i16::MAX)).contains(&it))
+    {
+        let limits = format!("must be from 0 (not watched) to {LONGEST_WATCH} minutes; leave it out for 60");
+        wrong.push(("/watch_minutes", limits));
+    }
+    let revert_on_red = product.revert_on_red.parse::<RevertOnRed>();
+    let revert_on_red = revert_on_red.map_err(|it| wrong.push(("/revert_on_red", it.to_string()))).ok();
+    match (name, repository, method, judging, revert_on_red, wrong.is_empty()) {
+        (Some(name), Some(repository), Some(method), Some(judging), Some(revert_on_red), true) => {
+            Ok(Checked { name, repository, method, judging, revert_on_red })
         }
         _ => Err(Error::fields("product", wrong)),
     }

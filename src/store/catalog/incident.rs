@@ -147,3 +147,14 @@ pub async fn has_merged(pool: &Pool, repository: &str, run: Uuid) -> Result<bool
     );
     has.fetch_one(pool).await
 }
+
+/// Gives an incident another text, once more is known of it.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn retell(connection: &mut Connection, id: Uuid, title: &str, body: &str) -> Result<()> {
+    sqlx::query!("update incident set title = $2, body = $3 where id = $1", id, title, body)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}

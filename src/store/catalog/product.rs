@@ -3,6 +3,7 @@
 use sqlx::types::Json;
 
 use crate::core::{
+    aftermath::RevertOnRed,
     judging::{Judging, Wanted},
     merge_method::MergeMethod,
     requirement::{ProductName, RepoName},
@@ -45,6 +46,10 @@ pub struct Product {
     pub tests_theirs: bool,
     /// Who says whether its tests pass: `ours` or `forge`; `None`: ours where it says how it is tested.
     pub tests: Option<String>,
+    /// For how many minutes the base's own checks are watched after a merge, 0 for not at all; `None`: 60.
+    pub watch_minutes: Option<i16>,
+    /// What follows when one of them has broken: `off`, `ask` or `open`.
+    pub revert_on_red: String,
 }
 
 impl Product {
@@ -109,7 +114,7 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
-                reviewers as "reviewers: _",
+                watch_minutes, revert_on_red, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1 and removed_at is null"#,
         name
@@ -181,7 +186,7 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
-                reviewers as "reviewers: _",
+                watch_minutes, revert_on_red, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where removed_at is null order by name"#
     )
@@ -287,6 +292,28 @@ pub async fn test_by(
         .map(|_| ())
 }
 
+/// Sets for how many minutes the base's own checks are watched after a merge of a product, 0 to 1440; `None`: 60. And what
+/// follows when one of them has broken.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn watch(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    minutes: Option<i16>,
+    then: RevertOnRed,
+) -> Result<()> {
+    sqlx::query!(
+        "update product set watch_minutes = $2, revert_on_red = $3 where name = $1",
+        name.as_str(),
+        minutes,
+        then.as_str()
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
+}
+
 /// The first product, by name, of one of these repositories with this base branch that judges what others open.
 ///
 /// # Errors
@@ -300,7 +327,7 @@ pub async fn that_judges(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
-                reviewers as "reviewers: _",
+                watch_minutes, revert_on_red, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product
          where repository = any($1) and base_branch = $2 and judging <> 'off' and removed_at is null
@@ -325,7 +352,7 @@ pub async fn registered(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
                 merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
-                reviewers as "reviewers: _",
+                watch_minutes, revert_on_red, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product
          where lower(repository) = lower($1) and base_branch = $2 and removed_at is null order by name"#,

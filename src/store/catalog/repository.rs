@@ -144,6 +144,12 @@ pub async fn rename(connection: &mut Connection, from: &str, to: &str) -> Result
     .execute(&mut *connection)
     .await?;
     sqlx::query!("delete from listing where repository = $1", from).execute(&mut *connection).await?;
+    sqlx::query!("update merged set repository = $2 where repository = $1", from, to)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!("update deployment set repository = $2 where repository = $1", from, to)
+        .execute(&mut *connection)
+        .await?;
     sqlx::query!(
         "update signal set repository = $2
          from run

@@ -85,7 +85,7 @@ pub async fn last(connection: &mut Connection, run_id: Uuid) -> Result<Row> {
            from event
            where run_id = $1 and kind not in ('not_permitted', 'finding_dismissed', 'opinion_given', 'pull_changed',
                                                'asked', 'question_answered', 'amended', 'consent_asked',
-                                               'consent_given', 'evidence_recorded')
+                                               'consent_given', 'evidence_recorded', 'base_checked')
            order by seq desc limit 1"#,
         run_id
     )

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::core::run::Topic;
-use crate::store::{Connection, Pool, Result, epilogue, repository};
+use crate::store::{Connection, Pool, Result, base_watch, epilogue, repository};
 
 /// A signal to be stored: what is needed to find the runs that it is about, and nothing else of what was sent.
 #[derive(Debug, Clone)]
@@ -68,6 +68,9 @@ pub async fn insert(connection: &mut Connection, news: &News) -> Result<Inserted
     let runs = concerned(connection, news, &names).await?;
     if let (Topic::Pull, Some(pull), true) = (news.topic, news.pull, runs.is_empty()) {
         epilogue::look_again(connection, &names, pull).await?;
+    }
+    if let (Topic::Checks, Some(sha)) = (news.topic, &news.sha) {
+        base_watch::wake(connection, &names, sha).await?;
     }
     let Some(repository) = runs.first().map(|run| run.repository.clone()).or(of_product) else {
         return Ok(Inserted::Foreign);

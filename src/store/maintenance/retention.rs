@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Connection as _;
 
 use crate::store::{
-    Connection, Error, Result, blob,
+    Connection, Error, Result, blob, deployment,
     dynamic::{Identifier, Statement},
     partition,
     partition::Month,
@@ -163,7 +163,13 @@ pub async fn sweep(connection: &mut Connection, is_dry: bool) -> Result<Vec<Swep
         let Some(days) = days.flatten() else { continue };
         match class {
             Class::Answers => swept.extend(answers(connection, days, is_dry).await?),
-            Class::Signals => swept.extend(signals(connection, days, is_dry).await?),
+            Class::Signals => {
+                swept.extend(signals(connection, days, is_dry).await?);
+                if !is_dry {
+                    let rows = signed(deployment::sweep(connection, days).await?);
+                    swept.extend(swept_rows(class, "deployment", rows));
+                }
+            }
             Class::Blobs => swept.extend(blobs(connection, days, is_dry).await?),
             Class::Deliveries => swept.extend(notices(connection, days, is_dry).await?),
             Class::History | Class::Effects | Class::Runs => {

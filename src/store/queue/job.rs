@@ -207,6 +207,10 @@ pub struct DueWork {
     pub conversations: bool,
     /// A look at a harness gap is due.
     pub gaps: bool,
+    /// It has to be found out what a deployment contains.
+    pub deployments: bool,
+    /// The base's own checks are to be looked at after a merge.
+    pub watches: bool,
 }
 
 /// Reads, in one statement, what is due.

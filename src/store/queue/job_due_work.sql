@@ -20,4 +20,9 @@ select array(
        exists (select from conversation where due_at <= now() and claimed_until <= now())
            and not exists (select from hold where scope = 'all') as "conversations!",
        exists (select from harness_gap where look_at <= now())
-           and not exists (select from hold where scope = 'all') as "gaps!"
+           and not exists (select from hold where scope = 'all') as "gaps!",
+       (exists (select from deployment where look_at <= now() and look_at < 'infinity')
+        or exists (select from merged where not is_settled))
+           and not exists (select from hold where scope = 'all') as "deployments!",
+       exists (select from base_watch where due_at <= now() and due_at < 'infinity')
+           and not exists (select from hold where scope = 'all') as "watches!"

@@ -91,6 +91,7 @@ async fn assert_one_attempt_per_answer(pool: &Pool, started: &StartedRun, lost: 
             | Event::ConsentGiven { .. }
             | Event::Amended { .. }
             | Event::PullChanged { .. }
+            | Event::BaseChecked { .. }
             | Event::RetriedFrom { .. } => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::support;
 
+mod after_merge;
 mod budget;
 mod bulk;
 mod causes;

@@ -70,6 +70,8 @@ async fn changes(world: &World) -> Vec<Change> {
     let progress = json!({ "head": HEAD, "pull": 7 });
     sqlx::query(state).bind(progress).bind(judged).execute(&world.database.pool).await.unwrap();
     sqlx::query("update person set forge_login = 'ada'").execute(&world.database.pool).await.unwrap();
+    let (_, merged) = world.submit("A fourth").await;
+    super::merge(world, merged).await;
     let why = json!({ "reason": "because" });
     let (status, opened) =
         send(world, "POST", "/api/v1/harness-gaps", &json!({ "product": "wealth", "title": "t" })).await;
@@ -134,6 +136,13 @@ async fn changes(world: &World) -> Vec<Change> {
         ("POST", "/api/v1/runs/{id}/reject", format!("{judged}/reject"), opinion.clone(), "run.reject"),
         ("POST", "/api/v1/runs/{id}/withdraw", format!("{judged}/withdraw"), opinion, "run.withdraw"),
         ("POST", "/api/v1/runs/{id}/fork", format!("{ended}/fork"), fork, "run.fork"),
+        (
+            "POST",
+            "/api/v1/runs/{id}/revert",
+            format!("/api/v1/runs/{merged}/revert"),
+            why.clone(),
+            "run.revert",
+        ),
         (
             "PUT",
             "/api/v1/runs/{id}/budget",

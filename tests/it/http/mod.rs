@@ -1,6 +1,7 @@
 //! REST as a caller meets it, over a real Postgres.
 
 mod access;
+mod after_merge;
 mod audit;
 mod dependencies;
 mod limits;
@@ -40,8 +41,23 @@ use uuid::Uuid;
 use crate::support::{self, TestDatabase};
 
 const SECRET: &str = "webhook secret of this test";
+const MERGED: &str = "fedcba9876543210fedcba9876543210fedcba98";
 const HEAD: &str = "0123456789abcdef0123456789abcdef01234567";
 const REQUIREMENTS: &str = "/api/v1/requirements";
+
+/// A run that was merged, by hand.
+async fn merge(world: &World, run: Uuid) {
+    let state = json!({ "is": "ended", "name": "done", "end": "succeeded", "reason": "merged" });
+    let progress = json!({ "head": HEAD, "pull": 7, "merged": MERGED });
+    let job = "delete from job where run_id = $1";
+    sqlx::query(job).bind(run).execute(&world.database.pool).await.unwrap();
+    let merged =
+        "update run set status = 'ended', ended_as = 'succeeded', ended_at = now(), step = null, pull = 7,
+                      state = jsonb_set(jsonb_set(state, '{state}', $1::jsonb), '{progress}', $2::jsonb)
+                  where id = $3";
+    let done = sqlx::query(merged).bind(state).bind(progress).bind(run).execute(&world.database.pool).await;
+    assert_eq!(done.unwrap().rows_affected(), 1);
+}
 
 struct World {
     app: AppState,
@@ -94,6 +110,15 @@ impl World {
 
     async fn get(&self, path: &str) -> Reply {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    /// The text of a page.
+    async fn page(&self, path: &str) -> String {
+        let mut request = Request::get(path).body(Body::empty()).unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, support::bearer().parse().unwrap());
+        let response = self.routes.clone().oneshot(request).await.unwrap();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
     }
 
     async fn submit(&self, title: &str) -> (Uuid, Uuid) {

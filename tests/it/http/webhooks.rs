@@ -40,7 +40,7 @@ impl Sent<'_> {
     }
 }
 
-async fn deliver(world: &World, event: &str, body: &str, id: &str) -> Reply {
+pub(super) async fn deliver(world: &World, event: &str, body: &str, id: &str) -> Reply {
     let body = body.as_bytes().to_vec();
     Sent { event, id, content: JSON, body, secret: SECRET }.to(world).await
 }
@@ -176,9 +176,11 @@ async fn every_example_that_github_publishes_is_stored_or_ignored_with_a_reason(
     dependabot_alert.created: ignored: no run depends on `dependabot_alert`
     dependabot_alert.fixed: ignored: no run depends on `dependabot_alert`
     deploy_key.created: ignored: no run depends on `deploy_key`
-    deployment.created: ignored: no run depends on `deployment`
+    deployment.created: stored: deployment of f95f852 to `github-pages`: made
+    deployment.created: stored: deployment of f95f852 to `production`: made
     deployment_review.requested: ignored: no run depends on `deployment_review`
-    deployment_status.created: ignored: no run depends on `deployment_status`
+    deployment_status.created: stored: deployment of f95f852 to `github-pages`: in_progress
+    deployment_status.created: stored: deployment of f95f852 to `production`: success
     discussion.answered: ignored: no run depends on `discussion`
     discussion.category_changed: ignored: no run depends on `discussion`
     discussion.created: ignored: no run depends on `discussion`

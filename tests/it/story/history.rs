@@ -70,6 +70,7 @@ fn line(row: &Row) -> Option<String> {
             Some(format!("evidence {conclusion}{first}"))
         }
         Event::PullChanged { note, .. } => Some(format!("after the end: {note}")),
+        Event::BaseChecked { note, .. } => Some(format!("base: {note}")),
         Event::RetriedFrom { step, reason } => Some(format!("retried from {step}: {reason}")),
         Event::Parked { .. } | Event::Signalled { .. } | Event::Woken => None,
     }

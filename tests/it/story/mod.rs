@@ -15,6 +15,7 @@ mod world;
 
 mod access;
 mod after_end;
+mod after_merge;
 mod answers;
 mod approvals;
 mod base;

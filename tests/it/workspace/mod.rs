@@ -6,6 +6,7 @@ mod git_folder;
 mod names;
 mod product;
 mod sweep;
+mod taken_back;
 
 use std::{
     fs,

@@ -150,6 +150,12 @@ impl Notice {
         Self { kind: NoticeKind::Sla, to, ..self.clone() }
     }
 
+    /// Whether it is about the base's own checks after the merge.
+    #[must_use]
+    pub fn is_of_base(&self) -> bool {
+        self.about.starts_with(BASE)
+    }
+
     /// What identifies it among all notices of its run.
     #[must_use]
     pub fn key(&self) -> String {
@@ -159,6 +165,9 @@ impl Notice {
 
 /// How what identifies a wait begins.
 const WAIT: &str = "wait/";
+
+/// How what identifies a broken base begins.
+const BASE: &str = "base/";
 
 fn of_wait(run: &Run, step: &str, park: &Park) -> Option<Notice> {
     let (who, to, advice): (_, &'static [Audience], _) = match park.awaited {
@@ -212,6 +221,15 @@ fn of_end(run: &Run, end: End) -> Option<Notice> {
         // A person who sends it back to work gives it another job.
         _ => format!("end/{}", run.turn),
     };
+    if run.progress.broke.is_some() {
+        let sha = run.progress.merged.as_ref().map_or("none", |sha| sha.as_str());
+        return Some(Notice {
+            kind: NoticeKind::NeedsYou,
+            about: format!("{BASE}{sha}"),
+            to: &[Audience::Requester, Audience::Keepers],
+            advice: "Open the run to see what fails; revert the change there, or have it fixed by another requirement.",
+        });
+    }
     let is_merged = run.progress.after_end == Some(PullState::Merged) || run.progress.merged.is_some();
     let (kind, to, advice): (_, &'static [Audience], _) = match end {
         End::Succeeded => (NoticeKind::Merged, &[Audience::Requester], "There is nothing left to do."),

@@ -245,6 +245,18 @@ pub enum Event {
         #[serde(default)]
         progress: Progress,
     },
+    /// The base's own checks after the merge have broken, or are green again.
+    BaseChecked {
+        /// The merge commit.
+        sha: Sha,
+        /// The checks that fail since the merge.
+        broke: Vec<String>,
+        /// Those that had failed since the merge, and succeed again.
+        #[serde(default)]
+        green_again: Vec<String>,
+        /// What happened, in a sentence for people.
+        note: String,
+    },
     /// A person sent the run back to a step, or restarted an ended run.
     RetriedFrom {
         /// The step.
@@ -391,6 +403,7 @@ impl Event {
             Self::ConsentGiven { .. } => "consent_given",
             Self::Amended { .. } => "amended",
             Self::PullChanged { .. } => "pull_changed",
+            Self::BaseChecked { .. } => "base_checked",
             Self::RetriedFrom { .. } => "retried_from",
         }
     }

@@ -138,6 +138,11 @@ impl Run {
                 run.progress.after_end = Some(*state);
                 Ok((run, vec![]))
             }
+            (State::Ended { .. }, Event::BaseChecked { note, .. }) => {
+                let mut run = self.clone();
+                run.progress.broke = Some(note.clone());
+                Ok((run, vec![]))
+            }
             (State::Ended { .. }, Event::Stranded { .. }) => Err(self.illegal(event)),
             (State::At { .. } | State::Waiting { .. } | State::Paused(_), Event::Asked { round, .. }) => {
                 Ok((Self { asked: *round, ..self.clone() }, vec![]))

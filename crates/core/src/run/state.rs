@@ -97,6 +97,9 @@ pub struct Progress {
     /// The head up to which commits that are not ours belong to the change: at it a person gave the run back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<Sha>,
+    /// What the base's own checks said after the merge, once one of them had broken; in a sentence for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broke: Option<String>,
 }
 
 /// What a waiting step waits for, and for how long at most.
@@ -217,6 +220,7 @@ impl Progress {
             unjudged: new.unjudged.clone().or_else(|| self.unjudged.clone()),
             after_end: new.after_end.or(self.after_end),
             accepted: new.accepted.clone().or_else(|| self.accepted.clone()),
+            broke: new.broke.clone().or_else(|| self.broke.clone()),
         }
     }
 }

@@ -59,6 +59,12 @@ pub(crate) struct Put {
     /// Who says whether the product's tests pass: our own run, or the forge's checks alone [default: ours with a command].
     #[arg(long, value_parser = ["ours", "forge"])]
     tests: Option<String>,
+    /// For how many minutes the base's own checks are watched after a merge; 0: not at all [default: 60].
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i16).range(0..=1440))]
+    watch_minutes: Option<i16>,
+    /// What follows when a check of the base fails since a merge and was green before [default: off].
+    #[arg(long, value_name = "WHAT", value_parser = ["off", "ask", "open"])]
+    revert_on_red: Option<String>,
     /// Take a setting back to its default; can be repeated.
     #[arg(long, value_name = "SETTING", action = ArgAction::Append)]
     reset: Vec<Resettable>,
@@ -82,6 +88,8 @@ enum Resettable {
     Judging,
     TestCommand,
     Tests,
+    WatchMinutes,
+    RevertOnRed,
 }
 
 impl Resettable {
@@ -100,6 +108,8 @@ impl Resettable {
             Self::Judging => "judging",
             Self::TestCommand => "test_command",
             Self::Tests => "tests",
+            Self::WatchMinutes => "watch_minutes",
+            Self::RevertOnRed => "revert_on_red",
         }
     }
 }
@@ -164,6 +174,8 @@ impl Put {
             ("merges_theirs", json!(self.merge_theirs)),
             ("tests_theirs", json!(self.test_theirs)),
             ("tests", json!(self.tests)),
+            ("watch_minutes", json!(self.watch_minutes)),
+            ("revert_on_red", json!(self.revert_on_red)),
             ("test_command", json!(test_command)),
         ];
         let mut changes: Map<String, Value> = given

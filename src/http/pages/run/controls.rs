@@ -48,7 +48,7 @@ pub(in super::super) async fn submit(
     }
 }
 
-/// The run to show next: this one, or its fork.
+/// The run to show next: this one, its fork, or the one that reverts it.
 async fn apply(app: &AppState, caller: &Caller, id: &str, form: ControlForm) -> Result<Uuid, Problem> {
     let id: Uuid = id.parse().map_err(|_| Problem::not_a_run())?;
     let why: Reason = form.reason.parse().map_err(|wrong: Invalid| {
@@ -60,6 +60,13 @@ async fn apply(app: &AppState, caller: &Caller, id: &str, form: ControlForm) -> 
     }
     if form.verb == "fork" {
         return Ok(app.engine.fork(id, &form.step, caller.author(), &why).await?);
+    }
+    if form.verb == "revert" {
+        if !caller.may(Right::Submit) {
+            let denied = access::Denied::Role { role: caller.principal().role, right: Right::Submit };
+            return Err(Problem::Forbidden(format!("{denied}.")));
+        }
+        return Ok(app.engine.revert(id, caller.author(), &why).await?.run);
     }
     app.engine.control(id, &verb(form)?, caller.author(), &why).await?;
     Ok(id)
@@ -137,7 +144,7 @@ fn steps(all: &[String], best: Option<&str>, or_where_it_ended: bool) -> Markup 
     }
 }
 
-fn form(view: &View, verb: &str, label: &str, more: &Markup) -> Markup {
+pub(super) fn form(view: &View, verb: &str, label: &str, more: &Markup) -> Markup {
     let action = format!("/runs/{}/control", view.stored.spec.id);
     html! {
         form.control method="post" action=(action) {

@@ -1,6 +1,7 @@
 //! The page of a run: its state, what it waits for, and its whole history.
 
 mod acts;
+mod after_merge;
 mod approvals;
 mod attempts;
 mod controls;
@@ -127,6 +128,7 @@ fn page(view: &View, have: &Have<'_>, notice: &Markup) -> Markup {
                     (have.panel("dependencies", &dependencies::panel(view)))
                 }
                 (have.panel("controls", &controls::panel(view)))
+                (have.panel("after-merge", &after_merge::panel(view)))
                 (have.panel("gate", &gate::panel(view)))
                 (have.panel("approvals", &approvals::panel(view)))
                 (have.keyed("diagram", &view.diagram_key(), || diagram::panel(view)))

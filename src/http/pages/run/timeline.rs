@@ -84,6 +84,7 @@ const fn is_aside(event: &Event) -> bool {
             | Event::OpinionGiven { .. }
             | Event::EvidenceRecorded { .. }
             | Event::PullChanged { .. }
+            | Event::BaseChecked { .. }
     )
 }
 
@@ -142,7 +143,8 @@ fn visits(events: &[event::Row], attempts: &[attempt::Row], end: DateTime<Utc>, 
             | Event::ConsentAsked { .. }
             | Event::OpinionGiven { .. }
             | Event::EvidenceRecorded { .. }
-            | Event::PullChanged { .. } => continue,
+            | Event::PullChanged { .. }
+            | Event::BaseChecked { .. } => continue,
         }
         // A job begins here, for the step that the next event names, or else its attempts.
         let tries: Vec<_> = attempts.iter().filter(|attempt| attempt.turn == turn).collect();

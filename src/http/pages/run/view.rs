@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::{Problem, panel::Have, words};
 use crate::{
-    api::{JudgedBy, TestRun},
+    api::{AfterMerge, JudgedBy, TestRun},
     core::{
         access::Right,
         budget::Account,
@@ -17,7 +17,7 @@ use crate::{
         why::{self, why},
         workflow::{End, Workflow},
     },
-    http::{AppState, middleware::caller::Caller},
+    http::{AppState, after_merge, middleware::caller::Caller},
     store::{
         self, Pool,
         amendment::{self, Links},
@@ -71,6 +71,8 @@ pub(super) struct View {
     pub(super) diff_counts: (i64, i64),
     /// The newest effects, newest first: one more than [`EFFECTS`] if there are older ones.
     pub(super) effects: Vec<effect::Brief>,
+    /// What followed the merge.
+    pub(super) after_merge: AfterMerge,
     /// Our own runs of the product's tests, newest first; empty for who may not read payloads.
     pub(super) tests: Vec<TestRun>,
     /// The browser evidence of the run, newest first; empty for who may not read payloads.
@@ -190,6 +192,7 @@ impl View {
                 true => evidence::of_run(pool, id).await?,
                 false => Vec::new(),
             },
+            after_merge: after_merge::of(pool, &stored, &app.settings.forge_url).await?,
             effects: effect::newest(pool, id, i64::try_from(EFFECTS + 1).unwrap_or(i64::MAX)).await?,
             acts: audit::of_run(pool, id).await?,
             caller: caller.clone(),

@@ -3,6 +3,7 @@
 mod access;
 mod buttons;
 mod comments;
+mod deployments;
 mod incidents;
 mod issues;
 mod names;
@@ -57,9 +58,19 @@ pub(super) async fn github(
             buttons::pressed(&app, &id, &repository, &press).await?
         }
         (Meaning::Issue(news), Some(repository)) => issues::changed(&app, &repository, &news).await?,
+        (Meaning::Deployed(news), Some(repository)) => {
+            deployments::announced(&app, &id, &repository, &news).await?
+        }
         (Meaning::Access(access), _) => access::changed(&app, &id, &access).await?,
         (Meaning::Ignored(why), _) => ignored(why.to_string()),
-        (Meaning::Changed(..) | Meaning::Commented(_) | Meaning::Pressed(_) | Meaning::Issue(_), None) => {
+        (
+            Meaning::Changed(..)
+            | Meaning::Commented(_)
+            | Meaning::Pressed(_)
+            | Meaning::Issue(_)
+            | Meaning::Deployed(_),
+            None,
+        ) => {
             ignored(Ignored::NoRepository.to_string())
         }
     };
