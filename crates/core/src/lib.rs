@@ -24,6 +24,7 @@ pub mod hold;
 pub mod job;
 pub mod judging;
 pub mod limit;
+pub mod measure;
 pub mod merge_method;
 pub mod notice;
 pub mod opinion;
