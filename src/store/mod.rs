@@ -28,13 +28,13 @@ pub use sqlx::{Error, PgConnection as Connection, PgPool as Pool};
 
 pub use self::{
     catalog::{
-        amendment, api_key, audit, idempotency, incident, judged_by, product, pull, repository, requirement, schedule,
-        scope, session, sign_in, subscription, workflow,
+        amendment, api_key, audit, idempotency, incident, judged_by, product, pull, repository, requirement,
+        schedule, scope, session, sign_in, subscription, workflow,
     },
     history::{
         assessment, budget, command, consent, conversation, delivery, effect, epilogue, event, evidence,
-        notice, open_pull, opinion, overview, question, remark, review, review_part, run, shadow, signal,
-        test_run, transition,
+        measure, notice, open_pull, opinion, overview, question, remark, review, review_part, run, shadow,
+        signal, test_run, transition,
     },
     maintenance::{
         archive, blob, failpoint, invariant, metrics, partition, replay, retention, server, upkeep,

@@ -10,6 +10,7 @@ pub mod effect;
 pub mod epilogue;
 pub mod event;
 pub mod evidence;
+pub mod measure;
 pub mod notice;
 pub mod open_pull;
 pub mod opinion;

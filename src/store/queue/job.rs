@@ -205,6 +205,8 @@ pub struct DueWork {
     pub notices: bool,
     /// A look at the conversation of a pull request is due.
     pub conversations: bool,
+    /// Runs are to be counted.
+    pub measures: bool,
 }
 
 /// Reads, in one statement, what is due.

@@ -1,5 +1,5 @@
 -- What is due: the queues with due jobs, those that several products use, and whether a timer, a schedule, the last word of
--- an ended run or a look at a conversation is due.
+-- an ended run, a look at a conversation or a count of runs is due.
 select array(
            select queue from unnest($1::text[]) as queue
            where exists (select from job where job.queue = queue.queue and visible_at <= now() and not paused)
@@ -18,4 +18,5 @@ select array(
        exists (select from notice_due where due_at <= now())
            or exists (select from delivery where state = 'due' and due_at <= now()) as "notices!",
        exists (select from conversation where due_at <= now() and claimed_until <= now())
-           and not exists (select from hold where scope = 'all') as "conversations!"
+           and not exists (select from hold where scope = 'all') as "conversations!",
+       exists (select from measure_due) as "measures!"
