@@ -18,6 +18,7 @@ mod attempt_end;
 mod conversations;
 mod epilogues;
 mod executor;
+mod measures;
 mod notices;
 mod poller;
 mod presence;
@@ -132,7 +133,10 @@ pub async fn work(
         Arc::clone(&activities),
         Arc::clone(&spoken),
     ));
-    let wakes = poller::Wakes { epilogues: due, notices: notices_due, conversations: spoken };
+    let uncounted = Arc::new(Notify::new());
+    let measures = tokio::spawn(measures::run(shared.clone(), Arc::clone(&uncounted)));
+    let wakes =
+        poller::Wakes { epilogues: due, notices: notices_due, conversations: spoken, measures: uncounted };
     let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, wakes));
     let drained = CancellationToken::new();
     let commits = GroupCommit::open(&engine, &shared.worker, config.timing.lease, config.batches);
@@ -154,6 +158,7 @@ pub async fn work(
         notices.abort();
     }
     conversations.abort();
+    measures.abort();
     activities.stopped().await;
     let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;

@@ -1,5 +1,5 @@
 //! Polls for due work that no notification announced: jobs, timers, schedules, the last words of ended runs, messages to
-//! people, conversations on pull requests, and runs that fit their budgets again.
+//! people, conversations on pull requests, runs to be counted, and runs that fit their budgets again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +26,8 @@ pub(super) struct Wakes {
     pub(super) notices: Arc<Notify>,
     /// What people say on pull requests.
     pub(super) conversations: Arc<Notify>,
+    /// Runs that are to be counted.
+    pub(super) measures: Arc<Notify>,
 }
 
 /// Polls until the worker stops, with one statement each time unless something is due.
@@ -52,6 +54,9 @@ pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, wake
                 }
                 if due.conversations && served.contains(&Queue::Github) {
                     wakes.conversations.notify_one();
+                }
+                if due.measures {
+                    wakes.measures.notify_one();
                 }
                 handle(&engine, &shared, &served, &due).await;
             }
