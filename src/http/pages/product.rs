@@ -18,6 +18,7 @@ use crate::{
     },
     core::{
         command::{PREFIX, Verb},
+        measure::{FIRST_PULL_MINUTES, LOOP_MINUTES},
         requirement::ProductName,
         words::counted,
     },
@@ -312,6 +313,11 @@ fn settings(product: &Product) -> Markup {
         ("Our open pull requests", product.open_pulls.unwrap_or(OPEN_PULLS).to_string()),
         ("A check may stand still for", counted(product.check_deadline_minutes.unwrap_or(60), "minute")),
         ("People are reminded after", counted(product.answer_hours.unwrap_or(24), "hour")),
+        (
+            "First pull request, objective",
+            counted(product.first_pull_minutes.unwrap_or(FIRST_PULL_MINUTES), "minute"),
+        ),
+        ("Merge, objective", counted(product.loop_minutes.unwrap_or(LOOP_MINUTES), "minute")),
         (
             "Browser Evidence counts from",
             product.evidence_app.clone().unwrap_or_else(|| "what is sent here".to_owned()),
