@@ -19,6 +19,7 @@ mod finding;
 mod hold;
 mod key;
 mod limit;
+mod metrics;
 mod outage;
 mod overview;
 mod policy;
@@ -54,6 +55,7 @@ pub use finding::Finding;
 pub use hold::{Hold, NewHold, Release, Released};
 pub use key::{IssuedKey, Key, KeyLink, Me, NewKey};
 pub use limit::{Limit, Most};
+pub use metrics::{Asked, Metrics, MetricsFigure, MetricsPoint, MetricsRun, MetricsRuns, MetricsSection};
 pub use outage::{Outage, OutageProbe};
 pub use overview::{
     BaseCheck, FindingFigures, Overview, PolicyOverview, ReviewerFigures, RunFigures, ShadowFigures,

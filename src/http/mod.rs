@@ -1,5 +1,6 @@
 //! What callers reach over HTTP: REST under `/api/v1`, webhooks, pages, health.
 
+mod board;
 mod middleware;
 mod oidc;
 mod overview;

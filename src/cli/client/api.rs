@@ -8,12 +8,12 @@ use super::{Client, Failure};
 use crate::api::{
     Accepted, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters, DefaultBudget,
     Deliveries, Dependencies, Drained, Events, Evidence, EvidenceAnswer, Finding, Hold, IssuedKey,
-    JudgedPulls, Key, KeyLink, Limit, Most, NewAnswers, NewEvidence, NewHold, NewKey, NewProductBudget,
-    NewProposal, NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSimulation, NewSubscription,
-    NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product, ProductBudget, ProductChanges,
-    Proposal, Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed, Requirement,
-    Requirements, Resubmit, Run, RunBudget, SayDependencies, Schedule, Subscription, TestRun, Validation,
-    Why, Worker,
+    JudgedPulls, Key, KeyLink, Limit, Metrics, Most, NewAnswers, NewEvidence, NewHold, NewKey,
+    NewProductBudget, NewProposal, NewRelease, NewRequirement, NewRunBudget, NewSchedule, NewSimulation,
+    NewSubscription, NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product, ProductBudget,
+    ProductChanges, Proposal, Questions, Queue, Redrive, Redriven, Release, Released, Replay, Replayed,
+    Requirement, Requirements, Resubmit, Run, RunBudget, SayDependencies, Schedule, Subscription, TestRun,
+    Validation, Why, Worker,
 };
 
 impl Client {
@@ -259,6 +259,11 @@ impl Client {
     /// Whether the audit log is as it was written. Reading a long one takes its time.
     pub(crate) async fn verify_audit(&self) -> Result<AuditVerification, Failure> {
         self.json(self.request(Method::GET, "/api/v1/audit/verification")).await
+    }
+
+    /// What the factory did in some days.
+    pub(crate) async fn metrics(&self, query: &[(&str, String)]) -> Result<Metrics, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/metrics").query(query)).await
     }
 
     /// Every key that has a limit or running jobs.

@@ -14,6 +14,7 @@ mod health;
 mod holds;
 mod keys;
 mod limits;
+mod metrics;
 pub mod openapi;
 mod opinions;
 mod outages;
@@ -108,6 +109,8 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/requirements/{id}/amend", post(amendments::amend))
         .route("/requirements/{id}/cancel", post(amendments::cancel))
         .route("/requirements/{id}/resubmit", post(amendments::resubmit))
+        .route("/metrics", get(metrics::show))
+        .route("/metrics/runs", get(metrics::runs))
         .route("/pulls", get(pulls::list))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/questions", get(questions::list))
