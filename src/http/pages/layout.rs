@@ -66,6 +66,7 @@ fn places(caller: &Caller) -> Markup {
         nav.places aria-label="Pages of Aspora" {
             a href="/" { "Requirements" }
             a href="/pulls" { "Pull requests" }
+            a href="/dashboard" { "Dashboard" }
             a href="/products" { "Products" }
             a href="/dead-letters" { "Dead letters" }
             @if is_keeper { a href="/audit" { "Audit log" } }
