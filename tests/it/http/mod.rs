@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod dependencies;
 mod limits;
+mod metrics;
 mod oidc;
 mod outages;
 mod pace;
