@@ -10,6 +10,9 @@ mod spans;
 mod spread;
 mod time;
 
+#[cfg(test)]
+mod tests;
+
 pub use self::{
     board::{Board, Figure, Point, Section, Unit},
     facts::{Approved, Facts, FindingCount, Happening, Objectives},
