@@ -37,6 +37,7 @@ mod judged_others;
 mod judged_products;
 mod judgement;
 mod limits;
+mod measures;
 mod merging;
 mod money;
 mod open_pulls;
