@@ -73,8 +73,11 @@ pub(crate) async fn read(app: &AppState, caller: &Caller, asked: &Asked) -> stor
     let sums = measure::sums(pool, &filter).await?;
     let runs =
         |name: &str| sums.iter().filter(|(_, figure, _)| figure == name).map(|(.., sum)| sum.runs).sum();
-    let cycle = measure::spread(pool, &filter, "cycle", runs("cycle")).await?;
-    let first_pull = measure::spread(pool, &filter, "first_pull", runs("first_pull")).await?;
+    let (cycle, first_pull) = futures::future::try_join(
+        measure::spread(pool, &filter, "cycle", runs("cycle")),
+        measure::spread(pool, &filter, "first_pull", runs("first_pull")),
+    )
+    .await?;
     let board = Board::of(asked.range, sums, &cycle, &first_pull);
     Ok((board, measure::count_due(pool).await?))
 }

@@ -180,11 +180,13 @@ impl Measure {
             self.count(&format!("finding.{severity}.{state}"), *count);
             // The same findings as on the page of a product: only those that can hold a merge say how right a reviewer was.
             let is_actionable = matches!(severity.as_str(), "critical" | "high" | "medium");
-            match state.as_str() {
-                "fixed" if is_actionable => self.count(&format!("right.{reviewer}"), *count),
-                "dismissed" if is_actionable => self.count(&format!("wrong.{reviewer}"), *count),
-                _ => {}
-            }
+            let judged = match state.as_str() {
+                "fixed" if is_actionable => "right",
+                "dismissed" if is_actionable => "wrong",
+                _ => continue,
+            };
+            self.count(&format!("{judged}.{reviewer}"), *count);
+            self.count(&format!("settled.{reviewer}"), *count);
         }
     }
 }

@@ -87,25 +87,24 @@ impl Range {
         self.days() <= BY_DAY
     }
 
-    /// The firsts of the months whose sums are read whole.
+    /// The firsts of the months whose sums are read whole: none where it is shown by day.
     #[must_use]
     pub fn whole_months(self) -> Vec<NaiveDate> {
-        if self.is_by_day() {
-            return Vec::new();
-        }
+        if self.is_by_day() { Vec::new() } else { self.months_within() }
+    }
+
+    /// The firsts of all months that are whole in it.
+    #[must_use]
+    pub fn months_within(self) -> Vec<NaiveDate> {
         let whole = |part: &Period| part.from == first_of(part.from) && part.to == last_of(part.from);
         self.months().into_iter().filter(whole).map(|part| part.from).collect()
     }
 
-    /// The days whose sums are read one by one: all that are in no whole month.
+    /// Its days that are in none of these months, which are named by their firsts.
     #[must_use]
-    pub fn single_days(self) -> Vec<NaiveDate> {
-        let whole = self.whole_months();
-        self.from
-            .iter_days()
-            .take_while(|day| *day <= self.to)
-            .filter(|day| !whole.contains(&first_of(*day)))
-            .collect()
+    pub fn days_beside(self, months: &[NaiveDate]) -> Vec<NaiveDate> {
+        let days = self.from.iter_days().take_while(|day| *day <= self.to);
+        days.filter(|day| !months.contains(&first_of(*day))).collect()
     }
 
     /// What it is shown by: its days, or its months, of which the first and the last may be cut.
@@ -185,7 +184,9 @@ mod tests {
             let months = range.whole_months();
             assert_eq!(months.len(), whole, "{from} {to}");
             let in_months: i64 = months.iter().map(|first| (last_of(*first) - *first).num_days() + 1).sum();
-            assert_eq!(in_months + i64::try_from(range.single_days().len()).unwrap(), range.days());
+            let beside = range.days_beside(&months).len();
+            assert_eq!(in_months + i64::try_from(beside).unwrap(), range.days());
+            assert!(range.months_within().len() >= whole);
         }
     }
 

@@ -139,6 +139,7 @@ fn a_pull_request_of_others_counts_apart_but_for_cost_and_findings() {
         ("finding.low", 5),
         ("finding.low.dismissed", 5),
         ("right.builtin", 2),
+        ("settled.builtin", 3),
         ("theirs", 1),
         ("theirs.merged", 1),
         ("tokens", 100),
@@ -174,6 +175,8 @@ fn shown(rows: Vec<(&str, i64, i64)>, name: &str) -> Figure {
 fn where_there_is_no_data_there_is_no_number() {
     for name in [
         "merged",
+        "finding.high",
+        "tokens",
         "auto_merged",
         "first_pass",
         "cycle.median",
@@ -202,12 +205,14 @@ fn a_share_has_what_it_is_of_and_leads_to_its_runs() {
             ("merged.alone", 3, 3),
             ("right.coderabbit", 1, 3),
             ("wrong.coderabbit", 1, 1),
+            ("settled.coderabbit", 2, 4),
         ]
     };
     let share = shown(rows(), "auto_merged");
     assert_eq!((share.value, share.of, share.behind.as_deref()), (Some(0.75), Some(4), Some("merged.alone")));
     let precision = shown(rows(), "precision.coderabbit");
-    assert_eq!((precision.value, precision.of, precision.behind), (Some(0.75), Some(4), None));
+    assert_eq!((precision.value, precision.of), (Some(0.75), Some(4)));
+    assert_eq!(precision.behind.as_deref(), Some("settled.coderabbit"));
 }
 
 fn any_event() -> impl Strategy<Value = Happening> {

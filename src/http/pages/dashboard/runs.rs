@@ -62,7 +62,7 @@ fn table(figure: &str, page: &MetricsRuns) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="Runs" { table.list {
                 thead { tr {
                     th scope="col" { "Run" } th scope="col" { "Product" } th scope="col" { "Tier" }
-                    th scope="col" { "Adds" } th scope="col" { "Counts since" }
+                    th scope="col" { "Adds" } th scope="col" { "Counts at" }
                 } }
                 tbody { @for run in &page.items { (line(figure, run)) } }
             } }

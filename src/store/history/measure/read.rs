@@ -25,7 +25,8 @@ pub struct Filter {
 /// # Errors
 /// When the database does not answer.
 pub async fn sums(pool: &Pool, filter: &Filter) -> Result<Vec<(NaiveDate, String, Sum)>> {
-    let (months, days) = (filter.range.whole_months(), filter.range.single_days());
+    let months = filter.range.whole_months();
+    let days = filter.range.days_beside(&months);
     let rows = sqlx::query!(
         r#"select period as "period!", figure as "figure!", sum(runs)::bigint as "runs!", sum(amount)::bigint as "amount!"
            from (
@@ -76,7 +77,8 @@ pub async fn spread(pool: &Pool, filter: &Filter, what: &str, runs: i64) -> Resu
 }
 
 async fn buckets(pool: &Pool, filter: &Filter, what: &str) -> Result<Spread> {
-    let (months, days) = (filter.range.whole_months(), filter.range.single_days());
+    let months = filter.range.months_within();
+    let days = filter.range.days_beside(&months);
     let rows = sqlx::query!(
         r#"select bucket as "bucket!", sum(runs)::bigint as "runs!"
            from (

@@ -41,10 +41,21 @@ impl<'a> Reading<'a> {
         self.sums.get(name).copied().unwrap_or_default()
     }
 
-    /// A number of runs. Where no run has ended there is no data.
+    /// Whether any run has ended; otherwise there is no data.
+    pub(super) fn has_data(&self) -> bool {
+        self.get("ended").runs + self.get("theirs").runs > 0
+    }
+
+    /// What runs add to a figure.
+    pub(super) fn number(&self, name: &str, label: &str) -> Figure {
+        let sum = self.get(name);
+        let value = self.has_data().then(|| count(sum.amount));
+        figure(name, label, Unit::Number, value, sum.runs)
+    }
+
+    /// A number of runs.
     pub(super) fn runs(&self, name: &str, label: &str) -> Figure {
-        let all = self.get("ended").runs + self.get("theirs").runs;
-        let value = (all > 0).then(|| count(self.get(name).runs));
+        let value = self.has_data().then(|| count(self.get(name).runs));
         Figure { of: None, ..figure(name, label, Unit::Runs, value, self.get(name).runs) }
     }
 

@@ -75,13 +75,7 @@ pub(super) fn alone(reading: &Reading<'_>) -> Section {
     figures.push(reading.runs("cleared.first_pass", "cleared at the first pass"));
     figures.push(reading.runs("cleared", "cleared, merged or not"));
     let rounds = reading.get("rounds");
-    figures.push(figure(
-        "rounds",
-        "rounds of remediation",
-        Unit::Number,
-        Some(count(rounds.amount)),
-        rounds.runs,
-    ));
+    figures.push(reading.number("rounds", "rounds of remediation"));
     let opened = reading.get("opened").runs;
     let mean = ratio(rounds.amount, opened);
     figures.push(behind(
@@ -142,7 +136,7 @@ pub(super) fn time(reading: &Reading<'_>) -> Section {
         "time",
         question,
         figures,
-        ("time to the merge, on average", Unit::Milliseconds, Some("cycle")),
+        ("average time to the merge", Unit::Milliseconds, Some("cycle")),
         points,
     )
 }
@@ -150,11 +144,8 @@ pub(super) fn time(reading: &Reading<'_>) -> Section {
 pub(super) fn cost(reading: &Reading<'_>) -> Section {
     let (cost, merged) = (reading.get("cost"), reading.get("merged").runs);
     let of_merged = reading.get("cost_of_merged");
-    let (tokens, unpriced) = (reading.get("tokens"), reading.get("unpriced").runs);
-    let is_known = cost.runs > 0 || tokens.runs == 0;
-    let known = |value: Option<f64>| {
-        value.filter(|_| is_known && reading.get("ended").runs + reading.get("theirs").runs > 0)
-    };
+    let is_known = cost.runs > 0 || reading.get("tokens").runs == 0;
+    let known = |value: Option<f64>| value.filter(|_| is_known && reading.has_data());
     let per_merge = known(ratio(cost.amount, merged).map(dollars));
     let figures = vec![
         figure(
@@ -178,11 +169,8 @@ pub(super) fn cost(reading: &Reading<'_>) -> Section {
                 of_merged.runs,
             ),
         ),
-        figure("tokens", "tokens", Unit::Number, Some(count(tokens.amount)), tokens.runs),
-        Figure {
-            value: Some(count(unpriced)),
-            ..reading.runs("unpriced", "used tokens whose price is not known")
-        },
+        reading.number("tokens", "tokens"),
+        reading.runs("unpriced", "used tokens whose price is not known"),
     ];
     let points = reading.points(|sums| dollars(count(amount(sums, "cost"))));
     section(
@@ -197,61 +185,34 @@ pub(super) fn cost(reading: &Reading<'_>) -> Section {
 pub(super) fn findings(reading: &Reading<'_>) -> Section {
     let mut figures = Vec::new();
     for severity in SEVERITIES {
-        let name = format!("finding.{severity}");
-        let found = reading.get(&name);
-        figures.push(figure(
-            &name,
-            &format!("{severity}: found"),
-            Unit::Number,
-            Some(count(found.amount)),
-            found.runs,
-        ));
-        for (state, words) in STATES {
-            let name = format!("finding.{severity}.{state}");
-            let sum = reading.get(&name);
-            figures.push(figure(
-                &name,
-                &format!("{severity}: {words}"),
-                Unit::Number,
-                Some(count(sum.amount)),
-                sum.runs,
-            ));
-        }
+        figures.push(reading.number(&format!("finding.{severity}"), &format!("{severity}: found")));
+        figures.extend(STATES.map(|(state, words)| {
+            reading.number(&format!("finding.{severity}.{state}"), &format!("{severity}: {words}"))
+        }));
     }
-    let mut reviewers: Vec<&str> = reading
-        .sums
-        .keys()
-        .filter_map(|name| name.strip_prefix("right.").or_else(|| name.strip_prefix("wrong.")))
-        .collect();
-    reviewers.sort_unstable();
-    reviewers.dedup();
-    for reviewer in reviewers {
-        let (right, wrong) =
-            (reading.get(&format!("right.{reviewer}")), reading.get(&format!("wrong.{reviewer}")));
-        let share = ratio(right.amount, right.amount + wrong.amount);
-        let label = format!("{reviewer}: of actionable findings that were fixed or dismissed, were right");
-        let of = right.amount + wrong.amount;
-        figures.push(Figure {
-            behind: None,
-            ..figure(&format!("precision.{reviewer}"), &label, Unit::Share, share, of)
-        });
-        for (name, words, sum) in
-            [("right", "right, since fixed", right), ("wrong", "wrong, since dismissed", wrong)]
-        {
-            let (name, label) = (format!("{name}.{reviewer}"), format!("{reviewer}: {words}"));
-            figures.push(figure(&name, &label, Unit::Number, Some(count(sum.amount)), sum.runs));
-        }
+    let names: Vec<String> =
+        reading.sums.keys().filter_map(|name| name.strip_prefix("settled.")).map(str::to_owned).collect();
+    for reviewer in names {
+        figures.extend(precision(reading, &reviewer));
     }
     let points = reading.points(|sums| {
         count(SEVERITIES.iter().map(|severity| amount(sums, &format!("finding.{severity}"))).sum())
     });
-    section(
-        "findings",
-        "What was found, and was it right?",
-        figures,
-        ("findings", Unit::Number, None),
-        points,
-    )
+    let question = "What was found, and was it right?";
+    section("findings", question, figures, ("findings", Unit::Number, None), points)
+}
+
+/// How often a reviewer was right, of what was fixed or dismissed.
+fn precision(reading: &Reading<'_>, reviewer: &str) -> [Figure; 3] {
+    let name = |part: &str| format!("{part}.{reviewer}");
+    let settled = reading.get(&name("settled"));
+    let label = format!("{reviewer}: of actionable findings that were fixed or dismissed, were right");
+    let share = ratio(reading.get(&name("right")).amount, settled.amount);
+    [
+        behind(&name("settled"), figure(&name("precision"), &label, Unit::Share, share, settled.amount)),
+        reading.number(&name("right"), &format!("{reviewer}: right, since fixed")),
+        reading.number(&name("wrong"), &format!("{reviewer}: wrong, since dismissed")),
+    ]
 }
 
 pub(super) fn broke(reading: &Reading<'_>) -> Section {
@@ -290,7 +251,7 @@ pub(super) fn broke(reading: &Reading<'_>) -> Section {
         "broke",
         "What broke?",
         figures,
-        ("incidents, by the day of the merge", Unit::Number, Some("incident")),
+        ("incidents of the merges", Unit::Number, Some("incident")),
         points,
     )
 }
