@@ -21,6 +21,7 @@ mod gap;
 mod hold;
 mod key;
 mod limit;
+mod metrics;
 mod outage;
 mod overview;
 mod policy;
@@ -60,6 +61,7 @@ pub use gap::{DismissGap, Gap, GapAccepted, GapClock, GapEvent, Gaps, NewGap};
 pub use hold::{Hold, NewHold, Release, Released};
 pub use key::{IssuedKey, Key, KeyLink, Me, NewKey};
 pub use limit::{Limit, Most};
+pub use metrics::{Asked, Metrics, MetricsFigure, MetricsPoint, MetricsRun, MetricsRuns, MetricsSection};
 pub use outage::{Outage, OutageProbe};
 pub use overview::{
     BaseCheck, FindingFigures, Overview, PolicyOverview, ReviewerFigures, RunFigures, ShadowFigures,

@@ -50,6 +50,14 @@ pub struct Product {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1, maximum = 720)]
     pub answer_hours: Option<i16>,
+    /// The objective for the time from the requirement to the first pull request, in minutes. Absent: 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 525600)]
+    pub first_pull_minutes: Option<i32>,
+    /// The objective for the time from the requirement to the merge, in minutes. Absent: 1440.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 525600)]
+    pub loop_minutes: Option<i32>,
     /// The most pull requests of ours that may be open in its repository at once; further runs wait before a model is
     /// asked. Absent: 50.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -204,6 +212,8 @@ impl From<product::Product> for Product {
             check_deadline_minutes,
             merge_method,
             answer_hours,
+            first_pull_minutes,
+            loop_minutes,
             open_pulls,
             reviewers,
             judging,
@@ -224,6 +234,8 @@ impl From<product::Product> for Product {
             check_deadline_minutes,
             merge_method,
             answer_hours,
+            first_pull_minutes,
+            loop_minutes,
             open_pulls,
             reviewers: reviewers.0.into_iter().map(Reviewer::from).collect(),
             judging,

@@ -143,7 +143,7 @@ async fn client(engine: &Engine) -> anyhow::Result<reqwest::Client> {
 }
 
 /// Requests `url` `times` times, or fewer if that takes longer than `patience`.
-async fn request(
+pub(super) async fn request(
     client: &reqwest::Client,
     url: &str,
     times: usize,

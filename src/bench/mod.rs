@@ -15,6 +15,7 @@ mod graphs;
 mod history;
 mod idle;
 mod limit;
+mod metrics;
 mod pickup;
 mod policy;
 mod process;
@@ -55,6 +56,8 @@ pub enum Workload {
     Recover,
     /// Lists and pages beside many finished runs.
     History,
+    /// Figures of many runs: counting them, and reading figures.
+    Metrics,
     /// The tier of a large change.
     Policy,
     /// Requirements that are submitted at a steady rate.
@@ -87,13 +90,13 @@ pub struct Sizes {
     pub chain: usize,
     /// Jobs that the worker of `drain` and `chain` does at once.
     pub slots: usize,
-    /// Finished runs in the tables of `rot` and `history`.
+    /// Finished runs in the tables of `rot`, `history` and `metrics`.
     pub past: i64,
     /// Events of the one long run of `history`.
     pub events: usize,
     /// How often `rot` measures each case; the median counts.
     pub repeats: usize,
-    /// How often `history` requests each page.
+    /// How often `history` and `metrics` request each page.
     pub requests: usize,
     /// How long `pickup` lasts.
     pub pickup: Duration,
@@ -218,6 +221,7 @@ async fn measure_one(workload: Workload, env: &Environment<'_>) -> anyhow::Resul
         Workload::Idle => idle::measure(env).await,
         Workload::Recover => recover::measure(env).await,
         Workload::History => history::measure(env).await,
+        Workload::Metrics => metrics::measure(env).await,
         // It computes without a pause, which would delay a stop.
         Workload::Policy => tokio::task::spawn_blocking(policy::measure).await?,
         Workload::Submit => submit::measure(env).await,
@@ -241,7 +245,7 @@ fn progress(text: &str) {
 
 impl Workload {
     /// Every workload, in the order in which they are measured.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Limit,
         Self::Drain,
         Self::Chain,
@@ -252,6 +256,7 @@ impl Workload {
         Self::Recover,
         Self::Rot,
         Self::History,
+        Self::Metrics,
     ];
 
     /// Its name.
@@ -266,6 +271,7 @@ impl Workload {
             Self::Idle => "idle",
             Self::Recover => "recover",
             Self::History => "history",
+            Self::Metrics => "metrics",
             Self::Policy => "policy",
             Self::Submit => "submit",
         }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use super::commands::{
-    archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit,
+    archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit, metrics,
     options::Database, outage, policy, product, queue, replay, requirement, retention, run, schedule, serve,
     subscription, worker,
 };
@@ -82,6 +82,8 @@ pub(super) enum Command {
     /// List the queues, and pause or resume one.
     #[command(subcommand)]
     Queue(queue::Command),
+    /// Show what the factory did, and how well, or count it again.
+    Metrics(metrics::Show),
     /// List outages of GitHub, git and models, and probe by hand.
     #[command(subcommand)]
     Outage(outage::Command),

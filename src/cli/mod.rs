@@ -24,9 +24,9 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit, migrate,
-        outage, policy, product, queue, replay, requirement, retention, run, schedule, serve, subscription,
-        worker,
+        archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit, metrics,
+        migrate, outage, policy, product, queue, replay, requirement, retention, run, schedule, serve,
+        subscription, worker,
     },
     print::Printer,
 };
@@ -78,6 +78,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Release(options) => hold::release(&client()?, &printer, options).await,
         Command::Queue(command) => queue::run(&client()?, &printer, command).await,
         Command::Limit(command) => limit::run(&client()?, &printer, command).await,
+        Command::Metrics(options) => metrics::run(client, &printer, options).await,
         Command::Outage(command) => outage::run(&client()?, &printer, command).await,
         Command::Gap(command) => gap::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,

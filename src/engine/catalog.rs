@@ -50,6 +50,8 @@ pub struct ProductSettings<'a> {
     pub merge_method: MergeMethod,
     /// After this many hours of a wait for people, they are notified again.
     pub answer_hours: Option<i16>,
+    /// The objectives of its loop, in minutes: to the first pull request, and to the merge.
+    pub objectives: (Option<i32>, Option<i32>),
     /// How many pull requests of ours may be open in its repository at once.
     pub open_pulls: Option<i32>,
     /// Who says whether its tests pass: `ours` or `forge`.
@@ -312,6 +314,7 @@ async fn write(tx: &mut Connection, new: &ProductSettings<'_>, former: Option<&s
     store::product::set_checks(&mut *tx, name, new.evidence_app, new.check_deadline_minutes).await?;
     store::product::merge_by(&mut *tx, name, new.merge_method).await?;
     store::product::remind_after(&mut *tx, name, new.answer_hours).await?;
+    store::product::aim(&mut *tx, name, new.objectives).await?;
     store::product::cap_pulls(&mut *tx, name, new.open_pulls).await?;
     store::product::review_by(&mut *tx, name, new.reviewers).await?;
     let ours = (new.merges_theirs, new.tests_theirs);
@@ -338,7 +341,8 @@ fn view(product: &Product) -> Value {
         "test_command": product.test_command, "backlog": product.backlog, "concurrency": product.concurrency,
         "evidence_app": product.evidence_app, "check_deadline_minutes": product.check_deadline_minutes,
         "merge_method": product.merge_method, "open_pulls": product.open_pulls,
-        "answer_hours": product.answer_hours, "reviewers": product.reviewers.0, "judging": product.judging,
+        "answer_hours": product.answer_hours, "first_pull_minutes": product.first_pull_minutes,
+        "loop_minutes": product.loop_minutes, "reviewers": product.reviewers.0, "judging": product.judging,
         "merges_theirs": product.merges_theirs, "tests_theirs": product.tests_theirs, "tests": product.tests,
         "watch_minutes": product.watch_minutes, "revert_on_red": product.revert_on_red,
     })

@@ -1,6 +1,7 @@
 //! What callers reach over HTTP: REST under `/api/v1`, webhooks, pages, health.
 
 mod after_merge;
+mod board;
 mod middleware;
 mod oidc;
 mod overview;

@@ -33,8 +33,8 @@ pub use self::{
     },
     history::{
         assessment, base_watch, budget, command, consent, conversation, delivery, deployment, effect,
-        epilogue, event, evidence, merged, notice, open_pull, opinion, overview, question, remark, revert,
-        review, review_part, run, shadow, signal, test_run, transition,
+        epilogue, event, evidence, measure, merged, notice, open_pull, opinion, overview, question, remark,
+        revert, review, review_part, run, shadow, signal, test_run, transition,
     },
     maintenance::{
         archive, blob, failpoint, invariant, metrics, partition, replay, retention, server, upkeep,

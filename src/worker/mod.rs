@@ -21,6 +21,7 @@ mod deployments;
 mod epilogues;
 mod executor;
 mod gaps;
+mod measures;
 mod notices;
 mod poller;
 mod presence;
@@ -147,6 +148,8 @@ pub async fn work(
         Arc::clone(&activities),
         Arc::clone(&watched),
     ));
+    let uncounted = Arc::new(Notify::new());
+    let measures = tokio::spawn(measures::run(shared.clone(), Arc::clone(&uncounted)));
     let wakes = poller::Wakes {
         epilogues: due,
         notices: notices_due,
@@ -154,6 +157,7 @@ pub async fn work(
         gaps: gaps_due,
         deployments: deployed,
         watches: watched,
+        measures: uncounted,
     };
     let poller = tokio::spawn(poller::run(engine.clone(), shared.clone(), served, wakes));
     let drained = CancellationToken::new();
@@ -179,6 +183,7 @@ pub async fn work(
     gaps.abort();
     deployments.abort();
     watches.abort();
+    measures.abort();
     activities.stopped().await;
     let drained = presence.end().await;
     worked.map_err(|error| anyhow::anyhow!("run the workers: {error}"))?;

@@ -1,5 +1,6 @@
 //! Polls for due work that no notification announced: jobs, timers, schedules, the last words of ended runs, messages to
-//! people, conversations on pull requests, harness gaps, and runs that fit their budgets again.
+//! people, conversations on pull requests, harness gaps, deployments, bases after merges, runs to be counted, and runs that
+//! fit their budgets again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,6 +33,8 @@ pub(super) struct Wakes {
     pub(super) deployments: Arc<Notify>,
     /// The base's own checks after merges.
     pub(super) watches: Arc<Notify>,
+    /// Runs that are to be counted.
+    pub(super) measures: Arc<Notify>,
 }
 
 /// Polls until the worker stops, with one statement each time unless something is due.
@@ -67,6 +70,9 @@ pub(super) async fn run(engine: Engine, shared: Shared, served: Vec<Queue>, wake
                 }
                 if due.watches && served.contains(&Queue::Github) {
                     wakes.watches.notify_one();
+                }
+                if due.measures {
+                    wakes.measures.notify_one();
                 }
                 handle(&engine, &shared, &served, &due).await;
             }

@@ -25,6 +25,7 @@ mod growth;
 mod histories;
 mod http;
 mod llm;
+mod measures;
 mod metrics;
 mod notices;
 mod pages;

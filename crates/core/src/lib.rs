@@ -28,6 +28,7 @@ pub mod incident;
 pub mod job;
 pub mod judging;
 pub mod limit;
+pub mod measure;
 pub mod merge_method;
 pub mod notice;
 pub mod opinion;

@@ -8,7 +8,7 @@ use super::{Client, Failure};
 use crate::api::{
     Accepted, AfterMerge, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters,
     DefaultBudget, Deliveries, Dependencies, DismissGap, Drained, Events, Evidence, EvidenceAnswer, Finding,
-    Gap, GapAccepted, Gaps, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Most, NewAnswers, NewEvidence,
+    Gap, GapAccepted, Gaps, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Metrics, Most, NewAnswers, NewEvidence,
     NewGap, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement, NewRunBudget,
     NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
     PolicySimulation, Product, ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven,
@@ -284,6 +284,11 @@ impl Client {
     /// Whether the audit log is as it was written. Reading a long one takes its time.
     pub(crate) async fn verify_audit(&self) -> Result<AuditVerification, Failure> {
         self.json(self.request(Method::GET, "/api/v1/audit/verification")).await
+    }
+
+    /// What the factory did in some days.
+    pub(crate) async fn metrics(&self, query: &[(&str, String)]) -> Result<Metrics, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/metrics").query(query)).await
     }
 
     /// Every key that has a limit or running jobs.

@@ -19,13 +19,13 @@ pub(crate) struct Bench {
     /// Small sizes that take less than a minute in all: for a first look, not for figures to quote.
     #[arg(long)]
     quick: bool,
-    /// Run only these workloads, in this order: limit, drain, chain, pickup, policy, submit, idle, recover, rot, history.
+    /// Run only these workloads, in this order: limit, drain, chain, pickup, policy, submit, idle, recover, rot, history, metrics.
     #[arg(long, value_delimiter = ',', value_name = "WORKLOAD")]
     only: Vec<Workload>,
     /// Number of runs in drain [default: 20000; quick: 2000] and in chain [default: 2000; quick: 200].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     runs: Option<u32>,
-    /// Number of finished runs in the database for rot and history [default: 1000000; quick: 50000].
+    /// Number of finished runs in the database for rot, history and metrics [default: 1000000; quick: 50000].
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..))]
     past: Option<i64>,
     /// Number of events of the one long run in history [default: 20000].

@@ -18,6 +18,7 @@ pub(super) mod hold;
 mod init;
 pub(super) mod key;
 pub(super) mod limit;
+pub(super) mod metrics;
 pub(super) mod migrate;
 pub(super) mod opinion;
 pub(super) mod options;

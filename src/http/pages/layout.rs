@@ -67,6 +67,7 @@ fn places(caller: &Caller) -> Markup {
             a href="/" { "Requirements" }
             a href="/pulls" { "Pull requests" }
             a href="/harness-gaps" { "Harness gaps" }
+            a href="/dashboard" { "Dashboard" }
             a href="/products" { "Products" }
             a href="/dead-letters" { "Dead letters" }
             @if is_keeper { a href="/audit" { "Audit log" } }

@@ -6,6 +6,7 @@
 mod amend;
 mod audit;
 mod browsers;
+mod dashboard;
 mod dead_letters;
 mod field;
 mod form;
@@ -62,6 +63,8 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/sign-out", post(sign_in::leave).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/products", get(product::list))
         .route("/products/{name}", get(product::show))
+        .route("/dashboard", get(dashboard::show))
+        .route("/dashboard/runs", get(dashboard::runs))
         .route("/audit", get(audit::show))
         .route("/dead-letters", get(dead_letters::show))
         .route("/dead-letters/redrive", post(dead_letters::redrive).layer(DefaultBodyLimit::max(FORM_LIMIT)))

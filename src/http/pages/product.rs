@@ -18,6 +18,7 @@ use crate::{
     },
     core::{
         command::{PREFIX, Verb},
+        measure::{FIRST_PULL_MINUTES, LOOP_MINUTES},
         requirement::ProductName,
         words::counted,
     },
@@ -320,6 +321,11 @@ fn settings(product: &Product) -> Markup {
             },
         ),
         ("A merge that breaks the base", reverted(&product.revert_on_red).to_owned()),
+        (
+            "First pull request, objective",
+            counted(product.first_pull_minutes.unwrap_or(FIRST_PULL_MINUTES), "minute"),
+        ),
+        ("Merge, objective", counted(product.loop_minutes.unwrap_or(LOOP_MINUTES), "minute")),
         (
             "Browser Evidence counts from",
             product.evidence_app.clone().unwrap_or_else(|| "what is sent here".to_owned()),

@@ -16,6 +16,7 @@ mod health;
 mod holds;
 mod keys;
 mod limits;
+mod metrics;
 pub mod openapi;
 mod opinions;
 mod outages;
@@ -111,6 +112,8 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/requirements/{id}/amend", post(amendments::amend))
         .route("/requirements/{id}/cancel", post(amendments::cancel))
         .route("/requirements/{id}/resubmit", post(amendments::resubmit))
+        .route("/metrics", get(metrics::show))
+        .route("/metrics/runs", get(metrics::runs))
         .route("/pulls", get(pulls::list))
         .route("/harness-gaps", get(gaps::list).post(gaps::open))
         .route("/harness-gaps/{id}", get(gaps::show))

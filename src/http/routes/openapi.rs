@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     after_merge, amendments, audit, budgets, controls, dead_letters, dependencies, events, evidence, export,
-    findings, gaps, health, holds, keys, limits, opinions, outages, policy, products, pulls, questions,
+    findings, gaps, health, holds, keys, limits, metrics, opinions, outages, policy, products, pulls, questions,
     requirements, reviews, runs, schedules, subscriptions, webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
@@ -28,7 +28,7 @@ use crate::{api, http::middleware::error::Error};
         requirements::submit, requirements::list, requirements::show,
         amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
         questions::list, questions::answer, dependencies::list, dependencies::say,
-        pulls::list, gaps::open, gaps::list, gaps::show, gaps::dismiss, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
+        metrics::show, metrics::runs, pulls::list, gaps::open, gaps::list, gaps::show, gaps::dismiss, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
         runs::diff, after_merge::after_merge, after_merge::revert, export::show, evidence::send, evidence::list,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
@@ -44,6 +44,7 @@ use crate::{api, http::middleware::error::Error};
     tags(
         (name = "requirements", description = "Submit requirements and list them."),
         (name = "runs", description = "Follow the run of a requirement, and control it."),
+        (name = "metrics", description = "What the factory did, and how well; and the runs behind each figure."),
         (name = "budgets", description = "Limit what model calls may use, and see what they have used."),
         (name = "dead letters", description = "Jobs that used up their attempts."),
         (name = "products", description = "The products that requirements are for."),

@@ -16,6 +16,7 @@ use crate::{
         branch,
         judging::Judging,
         limit,
+        measure::{FIRST_PULL_MINUTES, LOOP_MINUTES},
         merge_method::MergeMethod,
         requirement::{ProductName, RepoName},
         reviewer,
@@ -40,6 +41,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const DEADLINE_LIMIT: i32 = 366 * 24 * 60;
 /// The most hours of a wait for people before they are notified again.
 const HOURS_LIMIT: i16 = 720;
+/// The most minutes of an objective: a year.
+const OBJECTIVE_LIMIT: i32 = 525_600;
 /// The most words of a command.
 const WORDS: usize = 100;
 /// How often a change is tried again while others change the same product.
@@ -203,6 +206,7 @@ async fn settle(
         check_deadline_minutes: product.check_deadline_minutes,
         merge_method: method,
         answer_hours: product.answer_hours,
+        objectives: (product.first_pull_minutes, product.loop_minutes),
         open_pulls: product.open_pulls,
         reviewers: &reviewers,
         judging,
@@ -303,6 +307,15 @@ fn check(product: &Product) -> Result<Checked, Error> {
     if product.answer_hours.is_some_and(|hours| !(1..=HOURS_LIMIT).contains(&hours)) {
         let limits = format!("must be from 1 to {HOURS_LIMIT} hours; leave it out for 24");
         wrong.push(("/answer_hours", limits));
+    }
+    for (pointer, minutes, default) in [
+        ("/first_pull_minutes", product.first_pull_minutes, FIRST_PULL_MINUTES),
+        ("/loop_minutes", product.loop_minutes, LOOP_MINUTES),
+    ] {
+        if minutes.is_some_and(|minutes| !(1..=OBJECTIVE_LIMIT).contains(&minutes)) {
+            let limits = format!("must be from 1 to {OBJECTIVE_LIMIT} minutes; leave it out for {default}");
+            wrong.push((pointer, limits));
+        }
     }
     let reviewers: Vec<reviewer::Setting> = product.reviewers.iter().cloned().map(Into::into).collect();
     let refused = reviewer::check(&reviewers).err().unwrap_or_default();

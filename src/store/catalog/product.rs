@@ -34,6 +34,10 @@ pub struct Product {
     pub merge_method: String,
     /// After this many hours of a wait for people, they are notified again; `None`: 24.
     pub answer_hours: Option<i16>,
+    /// The objective for the time to the first pull request, in minutes; `None`: 30.
+    pub first_pull_minutes: Option<i32>,
+    /// The objective for the time to the merge, in minutes; `None`: 1,440.
+    pub loop_minutes: Option<i32>,
     /// How many pull requests of ours may be open in its repository at once; `None`: [`OPEN_PULLS`].
     pub open_pulls: Option<i32>,
     /// Who reviews its pull requests; none: the built-in reviewer alone.
@@ -113,8 +117,8 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, name: &str) -> Result<Opti
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
-                watch_minutes, revert_on_red, reviewers as "reviewers: _",
+                merge_method, open_pulls, answer_hours, first_pull_minutes, loop_minutes, judging, merges_theirs,
+                tests_theirs, tests, watch_minutes, revert_on_red, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where name = $1 and removed_at is null"#,
         name
@@ -185,8 +189,8 @@ pub async fn list(pool: &Pool) -> Result<Vec<Product>> {
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
-                watch_minutes, revert_on_red, reviewers as "reviewers: _",
+                merge_method, open_pulls, answer_hours, first_pull_minutes, loop_minutes, judging, merges_theirs,
+                tests_theirs, tests, watch_minutes, revert_on_red, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product where removed_at is null order by name"#
     )
@@ -222,6 +226,27 @@ pub async fn remind_after(
         .execute(executor)
         .await
         .map(|_| ())
+}
+
+/// Sets the objectives of a product's loop, in minutes, 1 to 525,600: from the submission to the first pull request, and to
+/// the merge; `None`: 30, and 1,440. Runs that are counted already keep those that held then.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn aim(
+    executor: impl sqlx::PgExecutor<'_>,
+    name: &ProductName,
+    (first_pull, whole): (Option<i32>, Option<i32>),
+) -> Result<()> {
+    sqlx::query!(
+        "update product set first_pull_minutes = $2, loop_minutes = $3 where name = $1",
+        name.as_str(),
+        first_pull,
+        whole
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
 }
 
 /// Sets how many pull requests of ours may be open in a product's repository at once; `None`: [`OPEN_PULLS`].
@@ -326,8 +351,8 @@ pub async fn that_judges(
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
-                watch_minutes, revert_on_red, reviewers as "reviewers: _",
+                merge_method, open_pulls, answer_hours, first_pull_minutes, loop_minutes, judging, merges_theirs,
+                tests_theirs, tests, watch_minutes, revert_on_red, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product
          where repository = any($1) and base_branch = $2 and judging <> 'off' and removed_at is null
@@ -351,8 +376,8 @@ pub async fn registered(
     sqlx::query_as!(
         Product,
         r#"select name, repository, base_branch, test_command, backlog, evidence_app, check_deadline_minutes,
-                merge_method, open_pulls, answer_hours, judging, merges_theirs, tests_theirs, tests,
-                watch_minutes, revert_on_red, reviewers as "reviewers: _",
+                merge_method, open_pulls, answer_hours, first_pull_minutes, loop_minutes, judging, merges_theirs,
+                tests_theirs, tests, watch_minutes, revert_on_red, reviewers as "reviewers: _",
                 (select most from key_limit where key = 'product:' || name) as concurrency
          from product
          where lower(repository) = lower($1) and base_branch = $2 and removed_at is null order by name"#,

@@ -12,6 +12,7 @@ pub mod effect;
 pub mod epilogue;
 pub mod event;
 pub mod evidence;
+pub mod measure;
 pub mod merged;
 pub mod notice;
 pub mod open_pull;

@@ -68,6 +68,8 @@ pub async fn check(connection: &mut Connection, most: i64) -> Result<Vec<Check>>
             "a branch has one run, and a base branch one merge at a time";
         "nobodys-rows", "src/store/maintenance/invariant/nobodys_rows.sql", "every row belongs to a run";
         "money", "src/store/maintenance/invariant/money.sql", "the totals of a budget are the sums of its calls";
+        "measured", "src/store/maintenance/invariant/measured.sql",
+            "the sums of figures are what the runs count";
         "leases", "src/store/maintenance/invariant/leases.sql", "where a worker is connected, no lease stays expired";
         "timers", "src/store/maintenance/invariant/timers.sql", "where a worker is connected, timers fire when they are due";
         "idle-transactions", "src/store/maintenance/invariant/idle_transactions.sql",

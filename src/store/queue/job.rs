@@ -211,6 +211,8 @@ pub struct DueWork {
     pub deployments: bool,
     /// The base's own checks are to be looked at after a merge.
     pub watches: bool,
+    /// Runs are to be counted.
+    pub measures: bool,
 }
 
 /// Reads, in one statement, what is due.

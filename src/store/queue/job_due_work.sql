@@ -1,5 +1,5 @@
 -- What is due: the queues with due jobs, those that several products use, and whether a timer, a schedule, the last word of
--- an ended run, a look at a conversation or one at a harness gap is due.
+-- an ended run, a look at a conversation, a harness gap, a deployment or a base, or a count of runs is due.
 select array(
            select queue from unnest($1::text[]) as queue
            where exists (select from job where job.queue = queue.queue and visible_at <= now() and not paused)
@@ -25,4 +25,5 @@ select array(
         or exists (select from merged where not is_settled))
            and not exists (select from hold where scope = 'all') as "deployments!",
        exists (select from base_watch where due_at <= now() and due_at < 'infinity')
-           and not exists (select from hold where scope = 'all') as "watches!"
+           and not exists (select from hold where scope = 'all') as "watches!",
+       exists (select from measure_due) as "measures!"

@@ -18,7 +18,9 @@ use super::{Reply, World, is_problem};
 /// The methods of the OpenAPI document.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The routes that are no part of the REST API.
-const BESIDE: [&str; 35] = [
+const BESIDE: [&str; 37] = [
+    "GET /dashboard",
+    "GET /dashboard/runs",
     "GET /harness-gaps",
     "POST /harness-gaps",
     "GET /harness-gaps/{id}",

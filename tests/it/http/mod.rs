@@ -5,6 +5,7 @@ mod after_merge;
 mod audit;
 mod dependencies;
 mod limits;
+mod metrics;
 mod oidc;
 mod outages;
 mod pace;

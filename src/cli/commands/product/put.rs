@@ -43,6 +43,12 @@ pub(crate) struct Put {
     /// After this many hours of a wait for people, they are notified again [default: 24].
     #[arg(long, value_name = "HOURS", value_parser = clap::value_parser!(i16).range(1..=720))]
     answer_hours: Option<i16>,
+    /// Objective for the minutes from a requirement to its first pull request [default: 30].
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i32).range(1..=525_600))]
+    first_pull_minutes: Option<i32>,
+    /// Objective for the minutes from a requirement to its merge [default: 1440].
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(i32).range(1..=525_600))]
+    loop_minutes: Option<i32>,
     /// A file with the list of its reviewers in JSON [default: the built-in reviewer alone].
     #[arg(long, value_name = "FILE")]
     reviewers: Option<PathBuf>,
@@ -84,6 +90,8 @@ enum Resettable {
     EvidenceApp,
     CheckDeadline,
     AnswerHours,
+    FirstPullMinutes,
+    LoopMinutes,
     Reviewers,
     Judging,
     TestCommand,
@@ -104,6 +112,8 @@ impl Resettable {
             Self::EvidenceApp => "evidence_app",
             Self::CheckDeadline => "check_deadline_minutes",
             Self::AnswerHours => "answer_hours",
+            Self::FirstPullMinutes => "first_pull_minutes",
+            Self::LoopMinutes => "loop_minutes",
             Self::Reviewers => "reviewers",
             Self::Judging => "judging",
             Self::TestCommand => "test_command",
@@ -169,6 +179,8 @@ impl Put {
             ("evidence_app", json!(self.evidence_app)),
             ("check_deadline_minutes", json!(self.check_deadline)),
             ("answer_hours", json!(self.answer_hours)),
+            ("first_pull_minutes", json!(self.first_pull_minutes)),
+            ("loop_minutes", json!(self.loop_minutes)),
             ("reviewers", json!(reviewers)),
             ("judging", json!(self.judging)),
             ("merges_theirs", json!(self.merge_theirs)),
