@@ -80,7 +80,11 @@ impl Brief {
     async fn of_gap(pool: &Pool, id: Uuid) -> Result<Option<Self>, Failure> {
         let Some(row) = gap::get(pool, id).await? else { return Ok(None) };
         let reported = [
-            format!("Incident of {}, reported by {}.", row.happened_at.format("%Y-%m-%d %H:%M UTC"), row.source),
+            format!(
+                "Incident of {}, reported by {}.",
+                row.happened_at.format("%Y-%m-%d %H:%M UTC"),
+                row.source
+            ),
             row.body.clone(),
             row.url.iter().map(|url| format!("More: {url}")).collect(),
         ];

@@ -12,7 +12,10 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let about = at.brief.gap().ok_or_else(|| Failure::last("the run is about no harness gap"))?;
     let number = at.progress().pull.ok_or_else(|| Failure::last("the run has no pull request yet"))?;
     let Some(case) = gap::merged_case(&at.factory.forge, &at.repo, number).await? else {
-        return Ok(answer(Outcome::Caseless, format!("#{number} was merged without a case below tests/harness/")));
+        return Ok(answer(
+            Outcome::Caseless,
+            format!("#{number} was merged without a case below tests/harness/"),
+        ));
     };
     gap::convert(at.factory, about.id, &case).await?;
     // Who caused it is reported where git can tell it; the case counts either way.

@@ -136,10 +136,7 @@ impl Perform for Factory {
         conversation::converse(self, engine, run).boxed()
     }
 
-    fn tend(
-        &self,
-        gap: Uuid,
-    ) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, Failure>> {
+    fn tend(&self, gap: Uuid) -> BoxFuture<'_, Result<Option<DateTime<Utc>>, Failure>> {
         gap::tend(self, gap).boxed()
     }
 

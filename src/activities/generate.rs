@@ -40,7 +40,8 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     let basis = basis(at, &mirror).await?;
     let prompt = prompt(at, &mirror, &basis.parent).await?;
     let (offers, reds) = (AtomicU32::new(0), AtomicU32::new(0));
-    at.draft(&mirror, &basis.parent, prompt, |draft| offer(at, &mirror, &basis, (&offers, &reds), draft)).await
+    at.draft(&mirror, &basis.parent, prompt, |draft| offer(at, &mirror, &basis, (&offers, &reds), draft))
+        .await
 }
 
 /// What the change is written on.

@@ -58,12 +58,8 @@ impl Attempt<'_> {
         cases: Cases,
     ) -> Result<Proof, Failure> {
         let message = "the cases of a change over the code of its base".to_owned();
-        let new = NewCommit {
-            parent: fork.clone(),
-            files: cases.edits,
-            message,
-            at: chrono::DateTime::UNIX_EPOCH,
-        };
+        let new =
+            NewCommit { parent: fork.clone(), files: cases.edits, message, at: chrono::DateTime::UNIX_EPOCH };
         let over = mirror.commit(&new).await?;
         let plan = permitted.tests_alone();
         let base = self.tested(mirror, &plan, fork).await?;
@@ -77,7 +73,12 @@ impl Attempt<'_> {
     }
 
     /// The same with the whole output of the run with the cases, for the model.
-    pub(super) async fn log_with(&self, mirror: &Mirror, permitted: &Permitted, over: &Sha) -> Result<String, Failure> {
+    pub(super) async fn log_with(
+        &self,
+        mirror: &Mirror,
+        permitted: &Permitted,
+        over: &Sha,
+    ) -> Result<String, Failure> {
         Ok(self.tested(mirror, &permitted.tests_alone(), over).await?.log)
     }
 }

@@ -18,13 +18,7 @@ use super::{
 };
 use crate::{
     core::{
-        edit::Written,
-        gap::Unproven,
-        harness,
-        policy::TestRule,
-        run::Progress,
-        sha::Sha,
-        tested::listed,
+        edit::Written, gap::Unproven, harness, policy::TestRule, run::Progress, sha::Sha, tested::listed,
         workflow::Outcome,
     },
     llm,
@@ -106,20 +100,14 @@ enum Proven {
     /// With the names of the cases.
     Yes(Vec<String>),
     /// Why not, and the output of the tests.
-    No {
-        why: String,
-        log: String,
-    },
+    No { why: String, log: String },
     /// Dependencies wait for a person.
     Asks(Box<Reply>),
 }
 
 async fn proven(at: &Attempt<'_>, mirror: &Mirror, base: &Sha, files: &[Written]) -> Result<Proven, Failure> {
-    let outside: Vec<String> = files
-        .iter()
-        .map(|file| file.path.to_string())
-        .filter(|path| !harness::holds(path))
-        .collect();
+    let outside: Vec<String> =
+        files.iter().map(|file| file.path.to_string()).filter(|path| !harness::holds(path)).collect();
     if !outside.is_empty() {
         let why = format!(
             "it changes files outside of `{}/`, and the fix is asked for later: {}",

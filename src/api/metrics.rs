@@ -14,6 +14,8 @@ use crate::{
 
 /// Where the runs behind a figure are listed.
 const RUNS: &str = "/api/v1/metrics/runs";
+/// Where harness gaps are listed.
+const GAPS: &str = "/api/v1/harness-gaps";
 
 /// The figures of a range of days, in UTC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -37,7 +39,7 @@ pub struct Metrics {
 /// A question and the figures that answer it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MetricsSection {
-    /// `merged`, `alone`, `time`, `cost`, `findings` or `broke`.
+    /// `merged`, `alone`, `time`, `cost`, `findings`, `broke` or `gaps`.
     pub name: String,
     /// The question, for people.
     pub question: String,
@@ -66,7 +68,7 @@ pub struct MetricsFigure {
     /// How many runs, or findings, it rests on, where it is not a number of runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<i64>,
-    /// Where the runs behind it are listed; absent where there are none.
+    /// Where the runs behind it are listed, or the harness gaps; absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runs_url: Option<String>,
 }
@@ -223,7 +225,10 @@ impl MetricsPoint {
 impl MetricsFigure {
     fn new(asked: &Asked, figure: Figure) -> Self {
         Self {
-            runs_url: figure.behind.map(|name| asked.runs_url(RUNS, &name)),
+            runs_url: figure.behind.map(|name| match name.strip_prefix("gap.") {
+                Some(state) => gaps_url(asked, state),
+                None => asked.runs_url(RUNS, &name),
+            }),
             name: figure.name,
             label: figure.label,
             unit: figure.unit.as_str().to_owned(),
@@ -231,6 +236,18 @@ impl MetricsFigure {
             of: figure.of,
         }
     }
+}
+
+/// Where harness gaps in a state are listed, newest first; `tracked` is all of them.
+fn gaps_url(asked: &Asked, state: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    if state != "tracked" {
+        query.append_pair("state", state);
+    }
+    if let Some(product) = &asked.product {
+        query.append_pair("product", product);
+    }
+    format!("{GAPS}?{}", query.finish())
 }
 
 impl From<Listed> for MetricsRun {

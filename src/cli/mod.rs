@@ -24,9 +24,9 @@ use self::{
     args::Command,
     client::{Client, Failure},
     commands::{
-        archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit, metrics,
-        migrate, outage, policy, product, queue, replay, requirement, retention, run, schedule, serve,
-        subscription, worker,
+        archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit,
+        metrics, migrate, outage, policy, product, queue, replay, requirement, retention, run, schedule,
+        serve, subscription, worker,
     },
     print::Printer,
 };

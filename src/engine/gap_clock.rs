@@ -29,7 +29,8 @@ pub async fn time(pool: &Pool, id: Uuid, rule: &Rule) -> Result<(), store::Error
     let mut tx = pool.begin().await?;
     if gap::set_rule(&mut tx, id, rule).await? {
         let limit = limit_in_words(rule.limit_minutes);
-        let note = format!("the policy's `{}` gives {limit}; its issues have the label `{}`", rule.kind, rule.label);
+        let note =
+            format!("the policy's `{}` gives {limit}; its issues have the label `{}`", rule.kind, rule.label);
         gap::append(&mut tx, id, US, ("timed", &note), Some("timed")).await?;
         owe_due(&mut tx, id).await?;
     }
@@ -155,4 +156,3 @@ fn reminder(clock: &Clock, percent: u8, now: DateTime<Utc>) -> (&'static str, St
     let left = if left == 0 { "no time".to_owned() } else { seconds_in_words(left * 60) };
     ("reminder", format!("{percent} % of the time are over, {left} left: a case is due by {at}"))
 }
-

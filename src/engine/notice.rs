@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 use super::{Engine, Error};
 use crate::{
     core::{
-        notice::{ANSWER_HOURS, Audience, Content, Notice, NoticeKind, Person, Requester, Situation, reaches},
+        notice::{
+            ANSWER_HOURS, Audience, Content, Notice, NoticeKind, Person, Requester, Situation, reaches,
+        },
         run::State,
         subject::Subject,
         why::why,
@@ -88,11 +90,9 @@ pub(super) async fn gap_overdue(
         tier: None,
     };
     let key = format!("gap:{}/overdue", row.id);
-    let put = notice::put(
-        tx,
-        &notice::New { run_id: row.run, key: &key, kind: found.kind, at, content: &content },
-    )
-    .await?;
+    let put =
+        notice::put(tx, &notice::New { run_id: row.run, key: &key, kind: found.kind, at, content: &content })
+            .await?;
     if !put.is_new {
         return Ok(());
     }

@@ -15,7 +15,7 @@ use crate::{
         policy::Tier,
     },
     store::{
-        self, Pool,
+        self, Pool, gap,
         measure::{self, Behind, Filter, Listed},
     },
 };
@@ -78,7 +78,15 @@ pub(crate) async fn read(app: &AppState, caller: &Caller, asked: &Asked) -> stor
         measure::spread(pool, &filter, "first_pull", runs("first_pull")),
     )
     .await?;
-    let board = Board::of(asked.range, sums, &cycle, &first_pull);
+    let mut board = Board::of(asked.range, sums, &cycle, &first_pull);
+    // An incident has no tier.
+    if asked.tier.is_none() {
+        let (days, products) = ((asked.range.from(), asked.range.to()), filter.products.as_deref());
+        let (gaps, median) =
+            futures::future::try_join(gap::sums(pool, days, products), gap::median(pool, days, products))
+                .await?;
+        board = board.and_gaps(asked.range, &gaps, median);
+    }
     Ok((board, measure::count_due(pool).await?))
 }
 

@@ -30,7 +30,8 @@ const TREE_LIMIT: usize = 5_000;
 const ANSWER: &str = include_str!("prompts/answer.md");
 
 /// The heading of the case that a fix is for.
-const FAILING_CASE: &str = "The case that shows the incident; it is in the tree and fails. Make it pass, and leave it as it is";
+const FAILING_CASE: &str =
+    "The case that shows the incident; it is in the tree and fails. Make it pass, and leave it as it is";
 
 /// One file of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]

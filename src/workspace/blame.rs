@@ -28,7 +28,13 @@ impl Mirror {
         self.need(fork).await?;
         self.need(head).await?;
         let call = self.git(["diff", "--no-ext-diff", "--no-textconv", "--no-renames", "--no-color", "-U0"]);
-        let call = call.and(["--diff-filter=MD", "--src-prefix=a/", "--dst-prefix=b/", fork.as_str(), head.as_str()]);
+        let call = call.and([
+            "--diff-filter=MD",
+            "--src-prefix=a/",
+            "--dst-prefix=b/",
+            fork.as_str(),
+            head.as_str(),
+        ]);
         let patch = call.cut_at(LARGEST_PATCH).ends_with(&[0]).await?.output;
         let replaced = replaced(&String::from_utf8_lossy(&patch));
         let mut lines: BTreeMap<Sha, u32> = BTreeMap::new();
@@ -68,7 +74,14 @@ impl Mirror {
     /// [`Error::Missing`] when the mirror lacks it, or git's own.
     pub async fn message(&self, commit: &Sha) -> Result<String, Error> {
         self.need(commit).await?;
-        let call = self.git(["log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%B", commit.as_str()]);
+        let call = self.git([
+            "log",
+            "-1",
+            "--no-show-signature",
+            "--encoding=UTF-8",
+            "--format=%B",
+            commit.as_str(),
+        ]);
         Ok(String::from_utf8_lossy(&call.output().await?).into_owned())
     }
 }

@@ -28,7 +28,10 @@ const KILL_EVERY: usize = 29;
 async fn make(env: &FaultEnv, count: i64) -> String {
     let started = env.start_run("p").await;
     for number in 0..count {
-        env.twin.open_issue_as("asha", &started.repository, &format!("Incident {number}"), &[]).await.unwrap();
+        env.twin
+            .open_issue_as("asha", &started.repository, &format!("Incident {number}"), &[])
+            .await
+            .unwrap();
     }
     sqlx::query(
         "with reported as (
@@ -53,7 +56,10 @@ async fn make(env: &FaultEnv, count: i64) -> String {
 /// Lets all clocks have begun earlier, and be looked at.
 async fn age(env: &FaultEnv, hours: i32) {
     let sql = "update harness_gap set started_at = started_at - make_interval(hours => $1), look_at = now(), news = news + 1";
-    eventually("the clocks are moved", async || sqlx::query(sql).bind(hours).execute(env.pool()).await.is_ok()).await;
+    eventually("the clocks are moved", async || {
+        sqlx::query(sql).bind(hours).execute(env.pool()).await.is_ok()
+    })
+    .await;
 }
 
 /// How many comments each issue has with each of these words.

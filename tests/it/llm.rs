@@ -44,7 +44,8 @@ fn config(server: &ScriptedModel) -> Config {
 fn generate(title: &str) -> Prompt {
     let (files, none, said) = (&[], &[], &Said::default());
     let (harness, tree, case, policy) = (none, none, none, "{}");
-    Generate { product: "wealth", title, body: "b", said, spec: None, policy, files, harness, tree, case }.prompt()
+    Generate { product: "wealth", title, body: "b", said, spec: None, policy, files, harness, tree, case }
+        .prompt()
 }
 
 fn review(body: &str) -> Prompt {

@@ -7,7 +7,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub(super) use self::{blame::blame, tend::tend};
-use super::{Factory, Failure, attempt::Attempt, ledger::{IssueIntent, IssueMade}};
+use super::{
+    Factory, Failure,
+    attempt::Attempt,
+    ledger::{IssueIntent, IssueMade},
+};
 use crate::{
     core::{
         gap::TITLE_MARK,
@@ -121,7 +125,9 @@ pub(super) async fn merged_case(
     }
     let files = forge.pull_files(repo, number).await?.into_iter();
     let files: Vec<String> = files
-        .filter(|file| file.status != "removed" && file.status != "unchanged" && harness::holds(&file.filename))
+        .filter(|file| {
+            file.status != "removed" && file.status != "unchanged" && harness::holds(&file.filename)
+        })
         .map(|file| file.filename)
         .collect();
     let case = MergedCase { pull: number, sha: pull.merge_commit_sha, files, at: pull.merged_time };

@@ -70,7 +70,12 @@ async fn reconcile(factory: &Factory, row: &Row, repo: &RepoName, number: u64) -
 }
 
 /// The issue of an open gap was closed: by a pull request with a case, or it is reopened.
-async fn closed_by_others(factory: &Factory, row: &Row, repo: &RepoName, issue: &Issue) -> Result<(), Failure> {
+async fn closed_by_others(
+    factory: &Factory,
+    row: &Row,
+    repo: &RepoName,
+    issue: &Issue,
+) -> Result<(), Failure> {
     let closers = factory.forge.merged_closers(repo, issue.number).await?;
     for pull in &closers {
         if let Some(case) = merged_case(&factory.forge, repo, *pull).await? {
@@ -100,7 +105,13 @@ async fn closed_by_others(factory: &Factory, row: &Row, repo: &RepoName, issue: 
 }
 
 /// Closes the issue of a gap that is over, once: who opens it again has a reason.
-async fn close(factory: &Factory, row: &Row, repo: &RepoName, number: u64, is_done: bool) -> Result<(), Failure> {
+async fn close(
+    factory: &Factory,
+    row: &Row,
+    repo: &RepoName,
+    number: u64,
+    is_done: bool,
+) -> Result<(), Failure> {
     let said = match is_done {
         true => format!("✅ Harness gap closed with a test case: #{}", row.case_pull.unwrap_or_default()),
         false => format!(

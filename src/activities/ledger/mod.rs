@@ -12,9 +12,9 @@ use serde_json::Value;
 
 pub(super) use self::effects::{
     Answered, BasePushIntent, ChangePushIntent, CheckRunIntent, CheckUpdateIntent, CommentIntent,
-    CommitMessage, IssueIntent, IssueMade, MergeIntent, MergeOrderIntent, MergeOrdered, Merged, ModelCallIntent, Opened, Posted,
-    PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ResolveIntent, Resolved, ReviewIntent,
-    ReviewRequestIntent, StatusIntent, Tests,
+    CommitMessage, IssueIntent, IssueMade, MergeIntent, MergeOrderIntent, MergeOrdered, Merged,
+    ModelCallIntent, Opened, Posted, PullRequestIntent, Pushed, Reported, Reran, RerunIntent, ResolveIntent,
+    Resolved, ReviewIntent, ReviewRequestIntent, StatusIntent, Tests,
 };
 use super::{Failure, attempt::Attempt};
 use crate::{

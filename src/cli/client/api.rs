@@ -8,12 +8,12 @@ use super::{Client, Failure};
 use crate::api::{
     Accepted, AfterMerge, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters,
     DefaultBudget, Deliveries, Dependencies, DismissGap, Drained, Events, Evidence, EvidenceAnswer, Finding,
-    Gap, GapAccepted, Gaps, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Metrics, Most, NewAnswers, NewEvidence,
-    NewGap, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement, NewRunBudget,
-    NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
+    Gap, GapAccepted, Gaps, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Metrics, Most, NewAnswers,
+    NewEvidence, NewGap, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement,
+    NewRunBudget, NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
     PolicySimulation, Product, ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven,
-    Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, SayDependencies,
-    Schedule, Subscription, TestRun, Validation, Why, Worker,
+    Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget,
+    SayDependencies, Schedule, Subscription, TestRun, Validation, Why, Worker,
 };
 
 impl Client {

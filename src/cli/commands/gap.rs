@@ -89,7 +89,8 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let opened = client.open_gap(&new).await?;
             let due = opened.due_at.format("%F at %R UTC");
             let what = if opened.is_new { "is open" } else { "is there already" };
-            printer.say(&format!("Harness gap {} {what}; its case is due on {due}.", opened.gap_id), &opened)?;
+            printer
+                .say(&format!("Harness gap {} {what}; its case is due on {due}.", opened.gap_id), &opened)?;
         }
         Command::List(List { product, state, limit, cursor }) => {
             let mut query = vec![("limit", limit.to_string())];
@@ -128,9 +129,11 @@ fn table(gaps: &[Gap]) -> String {
     if gaps.is_empty() {
         return "No harness gaps; see `aspora gap open --help`.\n".to_owned();
     }
-    let mut text = format!("{:<36} {:<11} {:<16} {:<16} {:<7} TITLE\n", "ID", "CLOCK", "DUE (UTC)", "PRODUCT", "ISSUE");
+    let mut text =
+        format!("{:<36} {:<11} {:<16} {:<16} {:<7} TITLE\n", "ID", "CLOCK", "DUE (UTC)", "PRODUCT", "ISSUE");
     for gap in gaps {
-        let (due, issue) = (gap.clock.due_at.format("%F %R"), gap.issue.map_or("-".to_owned(), |it| format!("#{it}")));
+        let (due, issue) =
+            (gap.clock.due_at.format("%F %R"), gap.issue.map_or("-".to_owned(), |it| format!("#{it}")));
         let (id, clock, title) = (gap.id, clock(gap), plain(&gap.title));
         let _ = writeln!(text, "{id:<36} {clock:<11} {due:<16} {:<16} {issue:<7} {title}", gap.product);
     }

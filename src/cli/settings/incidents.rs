@@ -62,7 +62,8 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> Result<Vec<String>, String> {
-        let get = |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let get =
+            |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         senders(get).map(|all| all.into_keys().collect()).map_err(|error| format!("{error:#}"))
     }
 
@@ -72,10 +73,15 @@ mod tests {
         let path = file.path().to_str().unwrap();
         assert_eq!(read(&[]), Ok(vec![]));
         assert_eq!(read(&[(SENTRY, "s")]), Ok(vec!["sentry".to_owned()]));
-        assert!(read(&[(OTHERS, "/none")]).unwrap_err().starts_with("read `/none` (ASPORA_INCIDENT_SENDERS): "));
+        assert!(
+            read(&[(OTHERS, "/none")]).unwrap_err().starts_with("read `/none` (ASPORA_INCIDENT_SENDERS): ")
+        );
         std::fs::write(&file, include_str!("../../../deploy/incidents.toml")).unwrap();
         let unset = read(&[(OTHERS, path)]).unwrap_err();
-        assert!(unset.starts_with("PAGERDUTY_WEBHOOK_SECRET is not set; the sender `pagerduty` of "), "{unset}");
+        assert!(
+            unset.starts_with("PAGERDUTY_WEBHOOK_SECRET is not set; the sender `pagerduty` of "),
+            "{unset}"
+        );
         let set = [(OTHERS, path), (SENTRY, "s"), ("PAGERDUTY_WEBHOOK_SECRET", "p")];
         assert_eq!(read(&set), Ok(vec!["pagerduty".to_owned(), "sentry".to_owned()]));
     }

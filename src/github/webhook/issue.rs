@@ -35,7 +35,8 @@ pub struct IssueNews {
 impl IssueNews {
     /// What a payload of `issues` says; `None` for an action that says nothing of a gap, or without a number.
     pub(super) fn of(action: &str, payload: &Value) -> Option<Self> {
-        if !ACTIONS.contains(&action) || payload.pointer("/issue/pull_request").is_some_and(Value::is_object) {
+        if !ACTIONS.contains(&action) || payload.pointer("/issue/pull_request").is_some_and(Value::is_object)
+        {
             return None;
         }
         let of = |name: &str| text(payload, &format!("/issue/{name}")).map(str::to_owned);

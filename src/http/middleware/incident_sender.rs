@@ -47,9 +47,10 @@ impl IncidentSender {
 
     /// What a payload of Sentry's tells.
     pub(crate) fn read_sentry(&self, headers: &HeaderMap, payload: &Value) -> Result<Delivered, Error> {
-        let resource = headers.get(RESOURCE_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(|| {
-            Error::parameter(RESOURCE_HEADER, "the header is missing: it says what the webhook is about")
-        })?;
+        let resource =
+            headers.get(RESOURCE_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(|| {
+                Error::parameter(RESOURCE_HEADER, "the header is missing: it says what the webhook is about")
+            })?;
         Ok(read_sentry(resource, payload))
     }
 }

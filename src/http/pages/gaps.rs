@@ -41,6 +41,8 @@ pub(super) struct BoardQuery {
     state: String,
     #[serde(default)]
     before: String,
+    #[serde(default)]
+    product: String,
 }
 
 /// The form that opens a gap.
@@ -98,7 +100,8 @@ async fn board(
         return Err(unreadable("state"));
     }
     let pool = app.engine.pool();
-    let filter = Filter { products: scope::named(caller, None), state, before, limit: PAGE };
+    let product = Some(query.product.as_str()).filter(|product| !product.is_empty());
+    let filter = Filter { products: scope::named(caller, product), state, before, limit: PAGE };
     let rows = gap::list(pool, &filter).await?;
     let now = store::now(&mut *pool.acquire().await?).await?;
     let products = scope::products(app, caller).await?;
@@ -129,7 +132,11 @@ pub(super) async fn open(
     made.await.unwrap_or_else(|problem: Problem| problem.page(&app.settings, Some(&caller)))
 }
 
-async fn opened(app: &AppState, caller: &Caller, form: &GapForm) -> Result<Result<Uuid, Vec<Invalid>>, Problem> {
+async fn opened(
+    app: &AppState,
+    caller: &Caller,
+    form: &GapForm,
+) -> Result<Result<Uuid, Vec<Invalid>>, Problem> {
     let pool = app.engine.pool();
     let now = store::now(&mut *pool.acquire().await?).await?;
     let wrong = |field: &'static str, message: &str| vec![Invalid { field, message: message.to_owned() }];
@@ -207,8 +214,7 @@ pub(super) async fn dismiss(
     Submitted(form): Submitted<DismissForm>,
 ) -> Response {
     let made = async {
-        let gap: Uuid =
-            id.parse().map_err(|_| Problem::Missing(format!("There is no harness gap {id}.")))?;
+        let gap: Uuid = id.parse().map_err(|_| Problem::Missing(format!("There is no harness gap {id}.")))?;
         let reason: Reason = match form.reason.parse() {
             Ok(reason) => reason,
             Err(wrong) => {

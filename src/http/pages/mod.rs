@@ -82,10 +82,7 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/pulls", get(pulls::show))
         .route("/harness-gaps", get(gaps::show).post(gaps::open).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/harness-gaps/{id}", get(gaps::one))
-        .route(
-            "/harness-gaps/{id}/dismiss",
-            post(gaps::dismiss).layer(DefaultBodyLimit::max(FORM_LIMIT)),
-        )
+        .route("/harness-gaps/{id}/dismiss", post(gaps::dismiss).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/evidence", get(run::evidence))

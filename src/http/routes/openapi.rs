@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     after_merge, amendments, audit, budgets, controls, dead_letters, dependencies, events, evidence, export,
-    findings, gaps, health, holds, keys, limits, metrics, opinions, outages, policy, products, pulls, questions,
-    requirements, reviews, runs, schedules, subscriptions, webhooks, workers,
+    findings, gaps, health, holds, keys, limits, metrics, opinions, outages, policy, products, pulls,
+    questions, requirements, reviews, runs, schedules, subscriptions, webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 
-use crate::core::gap::Clock;
+use crate::core::{gap::Clock, measure::GapSums};
 use crate::store::{Connection, Pool, Result};
 
 /// A gap.
@@ -204,9 +204,17 @@ pub struct Filter {
 /// When the database does not answer.
 pub async fn list(pool: &Pool, filter: &Filter) -> Result<Vec<Row>> {
     let (products, state) = (filter.products.as_deref(), filter.state.as_deref());
-    sqlx::query_file_as!(Row, "src/store/catalog/gap_list.sql", None::<Uuid>, products, state, filter.before, filter.limit)
-        .fetch_all(pool)
-        .await
+    sqlx::query_file_as!(
+        Row,
+        "src/store/catalog/gap_list.sql",
+        None::<Uuid>,
+        products,
+        state,
+        filter.before,
+        filter.limit
+    )
+    .fetch_all(pool)
+    .await
 }
 
 /// One gap.
@@ -224,6 +232,62 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, id: Uuid) -> Result<Option
         1_i64
     )
     .fetch_optional(executor)
+    .await
+}
+
+/// What became of the gaps that were opened in a range of days, by day in UTC.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn sums(
+    pool: &Pool,
+    (from, to): (NaiveDate, NaiveDate),
+    products: Option<&[String]>,
+) -> Result<Vec<(NaiveDate, GapSums)>> {
+    let rows = sqlx::query!(
+        r#"select (created_at at time zone 'UTC')::date as "day!", count(*) as "tracked!",
+                  count(*) filter (where state = 'converted') as "converted!",
+                  count(*) filter (where state = 'converted' and stopped_at <= started_at + limit_minutes * interval '1 minute')
+                      as "in_time!",
+                  count(*) filter (where state = 'dismissed') as "dismissed!",
+                  count(*) filter (where state = 'open' and started_at + limit_minutes * interval '1 minute' <= now())
+                      as "overdue!"
+           from harness_gap
+           where created_at >= $1::date at time zone 'UTC' and created_at < ($2::date + 1) at time zone 'UTC'
+             and ($3::text[] is null or product = any($3))
+           group by 1 order by 1"#,
+        from,
+        to,
+        products
+    )
+    .fetch_all(pool)
+    .await?;
+    let sums = rows.into_iter().map(|row| {
+        let (tracked, converted, in_time) = (row.tracked, row.converted, row.in_time);
+        (row.day, GapSums { tracked, converted, in_time, dismissed: row.dismissed, overdue: row.overdue })
+    });
+    Ok(sums.collect())
+}
+
+/// The median time from the incident to the merged case, of the gaps that were opened in a range of days, in milliseconds.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn median(
+    pool: &Pool,
+    (from, to): (NaiveDate, NaiveDate),
+    products: Option<&[String]>,
+) -> Result<Option<f64>> {
+    sqlx::query_scalar!(
+        r#"select percentile_cont(0.5) within group (order by extract(epoch from stopped_at - started_at)::float8 * 1000)
+           from harness_gap
+           where state = 'converted' and created_at >= $1::date at time zone 'UTC'
+             and created_at < ($2::date + 1) at time zone 'UTC' and ($3::text[] is null or product = any($3))"#,
+        from,
+        to,
+        products
+    )
+    .fetch_one(pool)
     .await
 }
 

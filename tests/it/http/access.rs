@@ -71,7 +71,8 @@ async fn things(world: &World) -> Things {
     let (requirement, run) = world.submit("Portfolio risk").await;
     put_schedule(world).await;
     let new = json!({ "product": "wealth", "title": "Rounds are wrong" });
-    let opened = world.send(ask("POST", "/api/v1/harness-gaps").body(Body::from(new.to_string())).unwrap()).await;
+    let opened =
+        world.send(ask("POST", "/api/v1/harness-gaps").body(Body::from(new.to_string())).unwrap()).await;
     assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.body);
     Things { requirement, run, gap: super::id(&opened.body["gap_id"]) }
 }

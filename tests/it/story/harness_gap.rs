@@ -78,7 +78,12 @@ const FIX: &str = "=== title: fix: Show a customer without holdings an empty por
 const TITLE: &str = "KeyError in portfolio_service";
 
 fn script(case: &str) -> Script {
-    Script::default().with(Task::Reproduce, &[], &[], case).with(Task::Generate, &["The case that shows"], &[], FIX)
+    Script::default().with(Task::Reproduce, &[], &[], case).with(
+        Task::Generate,
+        &["The case that shows"],
+        &[],
+        FIX,
+    )
 }
 
 async fn world(script: Script) -> World {
@@ -345,12 +350,19 @@ async fn each_reminder_comes_once_whatever_its_run_does() {
     let issue = world.twin.open_issue_as("asha", REPO, "[HARNESS GAP] Rounds are wrong", &[]).await.unwrap();
     world.twin.label_issue_as("asha", REPO, issue, "harness-gap").await.unwrap();
     let gap = async || -> Option<Uuid> {
-        sqlx::query_scalar("select id from harness_gap where issue = $1").bind(issue).fetch_optional(&world.pool).await.unwrap()
+        sqlx::query_scalar("select id from harness_gap where issue = $1")
+            .bind(issue)
+            .fetch_optional(&world.pool)
+            .await
+            .unwrap()
     };
     world.eventually("the label opens a gap", async || gap().await.is_some()).await;
     let gap = gap().await.unwrap();
     let shown = world.gap(gap).await;
-    assert_eq!((&shown["title"], &shown["opened_by"], &shown["source"]), (&json!("Rounds are wrong"), &json!("asha"), &json!("issue")));
+    assert_eq!(
+        (&shown["title"], &shown["opened_by"], &shown["source"]),
+        (&json!("Rounds are wrong"), &json!("asha"), &json!("issue"))
+    );
     let reminders = async || {
         let mut all = world.notes(gap, "reminder").await;
         all.extend(world.notes(gap, "overdue").await);
@@ -368,9 +380,15 @@ async fn each_reminder_comes_once_whatever_its_run_does() {
     for _ in 0..3 {
         world.age_gap(gap, 24).await;
     }
-    world.eventually("it was looked at", async || {
-        sqlx::query_scalar::<_, bool>("select news = looked from harness_gap where id = $1").bind(gap).fetch_one(&world.pool).await.unwrap()
-    }).await;
+    world
+        .eventually("it was looked at", async || {
+            sqlx::query_scalar::<_, bool>("select news = looked from harness_gap where id = $1")
+                .bind(gap)
+                .fetch_one(&world.pool)
+                .await
+                .unwrap()
+        })
+        .await;
     assert_eq!(reminders().await.len(), 3);
     world.eventually("each is a comment", async || world.comments_on(issue).len() == 4).await;
     let said = world.comments_on(issue);
@@ -391,7 +409,11 @@ async fn an_issue_that_is_closed_without_a_case_is_reopened_and_a_dismissed_gap_
     let why = world.until_noted(gap, "reopened").await;
     assert!(why.ends_with("no merged pull request closes it"), "{why}");
     world.eventually("it is open", async || world.issue(issue).closed_at.is_none()).await;
-    world.eventually("it says why", async || world.comments_on(issue).iter().any(|it| it.starts_with("Reopened: "))).await;
+    world
+        .eventually("it says why", async || {
+            world.comments_on(issue).iter().any(|it| it.starts_with("Reopened: "))
+        })
+        .await;
 
     let path = format!("harness-gaps/{gap}/dismiss");
     let (status, problem) = world.call("POST", &path, Some(json!({"reason": ""}))).await;
@@ -401,7 +423,11 @@ async fn an_issue_that_is_closed_without_a_case_is_reopened_and_a_dismissed_gap_
     assert_eq!(world.call("POST", &path, Some(json!({"reason": "again"}))).await.0, 409);
     world.eventually("the issue is closed", async || world.issue(issue).closed_at.is_some()).await;
     assert_eq!(world.issue(issue).state_reason.as_deref(), Some("not_planned"));
-    world.eventually("it says who", async || world.comments_on(issue).iter().any(|it| it.contains("A customer misread it."))).await;
+    world
+        .eventually("it says who", async || {
+            world.comments_on(issue).iter().any(|it| it.contains("A customer misread it."))
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -423,5 +449,8 @@ async fn a_persons_pull_request_with_a_case_converts_the_gap_too() {
     assert!(note.contains("tests/harness/test_rounds.py"), "{note}");
     assert_eq!(world.gap(gap).await["case_pull"], json!(pull));
     let run = world.run(world.run_of(gap).await).await;
-    assert!(matches!(run.run.state, State::At { .. }), "its run is held, and ends by itself when it is released");
+    assert!(
+        matches!(run.run.state, State::At { .. }),
+        "its run is held, and ends by itself when it is released"
+    );
 }

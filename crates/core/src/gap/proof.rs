@@ -142,7 +142,8 @@ mod tests {
     use crate::tested::Ended;
 
     const FILE: &str = "tests/harness/test_zero.py";
-    const CASE: &str = "class Zero(unittest.TestCase):\n    def test_zero(self):\n        self.assertEqual(risk(0), 0)\n";
+    const CASE: &str =
+        "class Zero(unittest.TestCase):\n    def test_zero(self):\n        self.assertEqual(risk(0), 0)\n";
 
     fn run(output: &str, exit: i32) -> Tested {
         let command = ["python3".to_owned(), "-m".to_owned(), "unittest".to_owned()];
@@ -151,8 +152,13 @@ mod tests {
 
     fn red(heads: &[&str], ran: usize) -> Tested {
         let mut output: String = heads.iter().map(|head| format!("{head}\n---\nsaid\n\n")).collect();
-        let (failures, errors): (Vec<&str>, Vec<&str>) = heads.iter().partition(|head| head.starts_with("FAIL"));
-        output += &format!("Ran {ran} tests in 0.1s\n\nFAILED (failures={}, errors={})\n", failures.len(), errors.len());
+        let (failures, errors): (Vec<&str>, Vec<&str>) =
+            heads.iter().partition(|head| head.starts_with("FAIL"));
+        output += &format!(
+            "Ran {ran} tests in 0.1s\n\nFAILED (failures={}, errors={})\n",
+            failures.len(),
+            errors.len()
+        );
         run(&output, 1)
     }
 
@@ -211,7 +217,9 @@ mod tests {
 
     #[test]
     fn a_failure_of_another_file_with_the_same_name_is_not_the_cases() {
-        let file = CaseFile::read("tests/harness/test_zero.py", "def test_zero():\n    assert risk(0) == 0\n").unwrap();
+        let file =
+            CaseFile::read("tests/harness/test_zero.py", "def test_zero():\n    assert risk(0) == 0\n")
+                .unwrap();
         assert!(file.has("tests/harness/test_zero.py::test_zero"));
         assert!(file.has("harness/test_zero.py::test_zero[1]"));
         assert!(!file.has("tests/test_zero.py::test_zero"));

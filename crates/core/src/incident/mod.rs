@@ -123,7 +123,8 @@ fn time(at: DateTime<Utc>, now: DateTime<Utc>) -> Result<(), Wrong> {
         return Err(Wrong::new("/happened_at", "is in the future"));
     }
     if at < now - TimeDelta::days(LONGEST_AGO_DAYS) {
-        let message = format!("is more than {LONGEST_AGO_DAYS} days ago, which the clock of a gap cannot begin with");
+        let message =
+            format!("is more than {LONGEST_AGO_DAYS} days ago, which the clock of a gap cannot begin with");
         return Err(Wrong::new("/happened_at", message));
     }
     Ok(())

@@ -87,7 +87,10 @@ impl Senders {
     /// [`Unfit`] names the line, or the field.
     pub fn parse(text: &str) -> Result<Self, Unfit> {
         if text.len() > DOCUMENT_LIMIT {
-            return Err(Unfit::Document(format!("has {} bytes, at most {DOCUMENT_LIMIT} are allowed", text.len())));
+            return Err(Unfit::Document(format!(
+                "has {} bytes, at most {DOCUMENT_LIMIT} are allowed",
+                text.len()
+            )));
         }
         let document: Document =
             toml::from_str(text).map_err(|error| Unfit::Document(error.to_string().trim_end().to_owned()))?;
@@ -112,7 +115,11 @@ impl Senders {
 impl Sender {
     fn check(&self, name: &str) -> Result<(), Unfit> {
         let unfit = |field: &str, message: &str| {
-            Err(Unfit::Field { sender: name.to_owned(), field: field.to_owned(), message: message.to_owned() })
+            Err(Unfit::Field {
+                sender: name.to_owned(),
+                field: field.to_owned(),
+                message: message.to_owned(),
+            })
         };
         let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name == SENTRY {
@@ -252,9 +259,17 @@ happened_at = "/event/occurred_at"
     #[test]
     fn a_document_that_is_wrong_names_the_field() {
         for (from, to, expected) in [
-            ("key = \"/event", "key = \"event", "sender.pager.mapping.key: is no JSON pointer, which begins with `/`"),
+            (
+                "key = \"/event",
+                "key = \"event",
+                "sender.pager.mapping.key: is no JSON pointer, which begins with `/`",
+            ),
             ("x-pager-signature", "x pager", "sender.pager.signature_header: is no name of a header"),
-            ("PAGER_SECRET", "pager", "sender.pager.secret_env: is no name of a variable: capital letters, digits and `_`"),
+            (
+                "PAGER_SECRET",
+                "pager",
+                "sender.pager.secret_env: is no name of a variable: capital letters, digits and `_`",
+            ),
             ("sender.pager", "sender.sentry", "sender.sentry.: Sentry is known already: it needs no mapping"),
         ] {
             assert_eq!(Senders::parse(&PAGER.replace(from, to)).unwrap_err().to_string(), expected);

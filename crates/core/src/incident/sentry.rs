@@ -20,7 +20,9 @@ pub fn read(resource: &str, payload: &Value) -> Delivered {
     match (resource, action) {
         ("issue", "created") => issue(payload, false),
         // An issue is unresolved again because it came back, or because it escalates: only the first is a new incident.
-        ("issue", "unresolved") if text(payload, "/data/issue/substatus") == Some("regressed") => issue(payload, true),
+        ("issue", "unresolved") if text(payload, "/data/issue/substatus") == Some("regressed") => {
+            issue(payload, true)
+        }
         ("event_alert", "triggered") => event(payload, "/data/event"),
         ("error", "created") => event(payload, "/data/error"),
         ("metric_alert", "critical") => metric(payload),
@@ -33,13 +35,19 @@ pub fn read(resource: &str, payload: &Value) -> Delivered {
 fn issue(payload: &Value, is_again: bool) -> Delivered {
     let of = |name: &str| text(payload, &format!("/data/issue/{name}"));
     let Some(id) = of("id") else {
-        return Delivered::Ignored("`/data/issue/id` is missing: the issue cannot be reported from others".to_owned());
+        return Delivered::Ignored(
+            "`/data/issue/id` is missing: the issue cannot be reported from others".to_owned(),
+        );
     };
     let last = of("lastSeen").unwrap_or_default();
     let mut lines = Vec::new();
-    for (name, label) in
-        [("culprit", "Where"), ("level", "Level"), ("platform", "Platform"), ("count", "Events"), ("shortId", "Sentry")]
-    {
+    for (name, label) in [
+        ("culprit", "Where"),
+        ("level", "Level"),
+        ("platform", "Platform"),
+        ("count", "Events"),
+        ("shortId", "Sentry"),
+    ] {
         lines.extend(of(name).filter(|said| !said.is_empty()).map(|said| format!("{label}: {said}")));
     }
     lines.extend(kind(payload, "/data/issue/metadata"));
@@ -63,7 +71,9 @@ fn event(payload: &Value, at: &str) -> Delivered {
         return Delivered::Ignored(format!("`{at}/issue_id` is missing: the event belongs to no issue"));
     };
     let mut lines = Vec::new();
-    for (name, label) in [("culprit", "Where"), ("level", "Level"), ("platform", "Platform"), ("release", "Release")] {
+    for (name, label) in
+        [("culprit", "Where"), ("level", "Level"), ("platform", "Platform"), ("release", "Release")]
+    {
         lines.extend(of(name).filter(|said| !said.is_empty()).map(|said| format!("{label}: {said}")));
     }
     lines.extend(text(payload, "/data/triggered_rule").map(|rule| format!("Alert: {rule}")));
@@ -111,7 +121,8 @@ fn trace(exception: &Value) -> Vec<String> {
         exception.pointer("/stacktrace/frames").and_then(Value::as_array).into_iter().flatten().collect();
     for frame in frames.iter().skip(frames.len().saturating_sub(FRAMES)) {
         let said = |name: &str| frame.get(name).and_then(Value::as_str);
-        let line = frame.get("lineno").and_then(Value::as_u64).map_or_else(String::new, |line| format!(":{line}"));
+        let line =
+            frame.get("lineno").and_then(Value::as_u64).map_or_else(String::new, |line| format!(":{line}"));
         let inside = said("function").map_or_else(String::new, |name| format!(" in {name}"));
         lines.push(format!("  {}{line}{inside}", said("filename").unwrap_or("?")));
         lines.extend(said("context_line").map(|code| format!("    {}", code.trim())));
@@ -168,8 +179,15 @@ mod tests {
     #[test]
     fn the_documented_alert_is_read_without_what_is_of_people() {
         let reported = reported("event_alert", ALERT);
-        assert_eq!((reported.key.as_str(), reported.title.as_str()), ("issue:1117540176", "ReferenceError: heck is not defined"));
-        assert!(reported.url.is_some_and(|url| url.ends_with("/issues/1117540176/events/e4874d664c3540c1a32eab185f12c5ab/")));
+        assert_eq!(
+            (reported.key.as_str(), reported.title.as_str()),
+            ("issue:1117540176", "ReferenceError: heck is not defined")
+        );
+        assert!(
+            reported.url.is_some_and(
+                |url| url.ends_with("/issues/1117540176/events/e4874d664c3540c1a32eab185f12c5ab/")
+            )
+        );
         assert!(reported.body.contains("Alert: Very Important Alert Rule!"), "{}", reported.body);
         assert!(reported.body.contains("  <anonymous>:3"), "{}", reported.body);
         for of_people in ["162.21", "User-Agent", "null.jsbin.com", "10.14"] {
@@ -180,7 +198,10 @@ mod tests {
     #[test]
     fn the_documented_metric_alert_is_an_incident_when_it_is_critical() {
         assert!(reported("metric_alert", METRIC).key.starts_with("metric:"));
-        assert!(matches!(of("metric_alert", &METRIC.replace("\"critical\"", "\"resolved\"")), Delivered::Ignored(_)));
+        assert!(matches!(
+            of("metric_alert", &METRIC.replace("\"critical\"", "\"resolved\"")),
+            Delivered::Ignored(_)
+        ));
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod time;
 mod tests;
 
 pub use self::{
-    board::{Board, Figure, Point, Section, Unit},
+    board::{Board, Figure, GapSums, Point, Section, Unit},
     facts::{Approved, Facts, FindingCount, Happening, Objectives},
     run::{Measure, NO_TIER},
     spans::{LONGEST_DAYS, Period, Range, WrongRange},

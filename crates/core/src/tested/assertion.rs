@@ -88,7 +88,8 @@ fn go(text: &str, _: &str) -> bool {
 /// Each failure has a part `---- name stdout ----` with what it panicked at.
 fn cargo(text: &str, name: &str) -> bool {
     let head = format!("---- {name} stdout ----");
-    let part = text.lines().skip_while(|line| *line != head).skip(1).take_while(|line| !line.starts_with("---- "));
+    let part =
+        text.lines().skip_while(|line| *line != head).skip(1).take_while(|line| !line.starts_with("---- "));
     part.into_iter().any(|line| line.contains("assertion failed") || line.contains("assertion `"))
 }
 
@@ -179,7 +180,8 @@ FAILED tests/harness/test_zero.py::test_zero - assert 1 == 0";
 
     #[test]
     fn cargo_says_what_a_case_panicked_at() {
-        let text = "---- a stdout ----\nthread 'a' panicked at src/lib.rs:3:5:\nassertion `left == right` failed\n
+        let text =
+            "---- a stdout ----\nthread 'a' panicked at src/lib.rs:3:5:\nassertion `left == right` failed\n
 ---- b stdout ----\nthread 'b' panicked at src/lib.rs:9:5:\nattempt to divide by zero\n";
         assert_eq!(of(Runner::Cargo, text, &["a", "b"]), ["a"]);
     }

@@ -204,7 +204,8 @@ pub(super) fn unittest_name(rest: &str) -> String {
     match rest.split_once(" (") {
         Some((method, inside)) => {
             let inside = inside.trim_end_matches(')');
-            let is_whole = !inside.split('.').all(is_identifier) || inside.split('.').any(|part| part == method);
+            let is_whole =
+                !inside.split('.').all(is_identifier) || inside.split('.').any(|part| part == method);
             if is_whole || !is_identifier(method) { inside.to_owned() } else { format!("{inside}.{method}") }
         }
         None => rest.to_owned(),

@@ -125,6 +125,7 @@ fn stands_out(section: &str, figure: &str) -> bool {
             figure.starts_with("precision.")
                 || matches!(figure, "finding.critical" | "finding.high" | "finding.medium")
         }
+        "gaps" => matches!(figure, "gap.tracked" | "gap.converted" | "gap.in_time_share" | "gap.median"),
         _ => matches!(figure, "incident" | "merged.unjudged" | "coverage"),
     }
 }
@@ -133,6 +134,10 @@ fn stands_out(section: &str, figure: &str) -> bool {
 fn number(asked: &Asked, figure: &MetricsFigure) -> Markup {
     let Some(value) = figure.value else { return html! { span.muted { "no data" } } };
     let text = written(&figure.unit, value);
+    if let Some(query) = figure.runs_url.as_deref().and_then(|url| url.strip_prefix("/api/v1/harness-gaps?"))
+    {
+        return html! { a href={ "/harness-gaps?" (query) } { (text) } };
+    }
     let figure = figure.runs_url.as_deref().and_then(|url| {
         let query = url.split_once('?').map(|(_, query)| query)?;
         url::form_urlencoded::parse(query.as_bytes())

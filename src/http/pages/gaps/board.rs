@@ -5,7 +5,10 @@ use maud::{Markup, html};
 use uuid::Uuid;
 
 use super::{
-    super::{field::{Limit, field}, layout, words},
+    super::{
+        field::{Limit, field},
+        layout, words,
+    },
     GapForm,
 };
 use crate::{

@@ -88,13 +88,17 @@ pub(in crate::http::routes) async fn incidents(
             let new = NewGap { product: &product, source, reported: &incident, issue: None, by: &sender };
             let opened = match app.engine.open_gap_in(&mut tx, new).await {
                 Ok(opened) => opened,
-                Err(engine::Error::NoProduct(_)) => return Err(Error::not_found("product", format!("`{product}`"))),
+                Err(engine::Error::NoProduct(_)) => {
+                    return Err(Error::not_found("product", format!("`{product}`")));
+                }
                 Err(error) => return Err(error.into()),
             };
             tx.commit().await?;
             match opened.is_new {
                 true => Receipt::new(ReceiptResult::Stored, format!("harness gap {} is open", opened.gap)),
-                false => Receipt::new(ReceiptResult::Known, format!("the incident has harness gap {}", opened.gap)),
+                false => {
+                    Receipt::new(ReceiptResult::Known, format!("the incident has harness gap {}", opened.gap))
+                }
             }
         }
     };

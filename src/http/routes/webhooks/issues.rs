@@ -30,7 +30,10 @@ pub(super) async fn changed(
     let woken = gap::wake(&mut tx, &names, Some(number)).await?;
     if woken > 0 {
         tx.commit().await?;
-        return Ok(Receipt::new(ReceiptResult::Stored, format!("a worker looks at the harness gap of #{number}")));
+        return Ok(Receipt::new(
+            ReceiptResult::Stored,
+            format!("a worker looks at the harness gap of #{number}"),
+        ));
     }
     if !news.is_open || !matches!(news.action.as_str(), "opened" | "labeled" | "reopened") {
         return Ok(ignored(format!("issue #{number} is of no harness gap")));

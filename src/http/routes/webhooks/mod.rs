@@ -70,9 +70,7 @@ pub(super) async fn github(
             | Meaning::Issue(_)
             | Meaning::Deployed(_),
             None,
-        ) => {
-            ignored(Ignored::NoRepository.to_string())
-        }
+        ) => ignored(Ignored::NoRepository.to_string()),
     };
     app.settings.metrics.webhook(receipt.result.as_str());
     Ok(Json(receipt))

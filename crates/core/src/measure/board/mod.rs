@@ -1,10 +1,12 @@
 //! What sums say, as answers to questions: each figure with what it rests on.
 
+mod gaps;
 mod reading;
 mod sections;
 
 use chrono::NaiveDate;
 
+pub use self::gaps::GapSums;
 use self::reading::Reading;
 use super::{Range, Spread, Sum};
 
@@ -101,7 +103,6 @@ impl Board {
         first_pull: &Spread,
     ) -> Self {
         let reading = Reading::of(range, rows, cycle, first_pull);
-        // Harness gaps get a section of their own here, once there is a table of them.
         Self {
             sections: vec![
                 sections::merged(&reading),
@@ -112,5 +113,12 @@ impl Board {
                 sections::broke(&reading),
             ],
         }
+    }
+
+    /// The same with what became of harness gaps; `median` is from the incident to the merged case, in milliseconds.
+    #[must_use]
+    pub fn and_gaps(mut self, range: Range, days: &[(NaiveDate, GapSums)], median: Option<f64>) -> Self {
+        self.sections.push(gaps::section(range, days, median));
+        self
     }
 }
