@@ -57,17 +57,10 @@ pub async fn spread(pool: &Pool, filter: &Filter, what: &str, runs: i64) -> Resu
     if runs > EXACT {
         return buckets(pool, filter, what).await;
     }
-    let row = sqlx::query!(
-        r#"select count(ms) as "runs!", percentile_disc(0.5) within group (order by ms) as median,
-                  percentile_disc(0.9) within group (order by ms) as p90
-           from (
-               select case $5 when 'cycle' then cycle_ms else first_pull_ms end as ms
-               from run_measure
-               where day between $1 and $2
-                 and ($3::text[] is null or product = any($3)) and ($4::text is null or tier = $4)
-           ) took"#,
-        filter.range.from(),
-        filter.range.to(),
+    let days = filter.range.days_beside(&[]);
+    let row = sqlx::query_file!(
+        "src/store/history/measure/spread.sql",
+        &days,
         filter.products.as_deref(),
         filter.tier,
         what
