@@ -11,6 +11,7 @@ use super::support::TestEngine;
 /// 300 merged runs of 400 days, made up: those of even numbers are of `wealth`.
 async fn made_up() -> TestEngine {
     let test = TestEngine::new().await;
+    test.execute("insert into product (name, repository) values ('goals', 'acme/goals')").await;
     test.execute(
         "insert into run_measure (run, counted_at, day, product, tier, cycle_ms, first_pull_ms, cycle_bucket,
                                   first_pull_bucket, loop_minutes, first_pull_minutes, figures)
