@@ -239,7 +239,7 @@ mod tests {
         for route in ROUTES {
             let May(_, One(thing)) = route.access else { continue };
             let parameter = match thing {
-                Thing::Run | Thing::Requirement => "{id}",
+                Thing::Run | Thing::Requirement | Thing::Gap => "{id}",
                 Thing::Product | Thing::Schedule => "{name}",
             };
             assert!(route.path.contains(parameter), "{route:?}");
