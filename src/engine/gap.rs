@@ -11,7 +11,7 @@ use crate::{
         reason::Reason,
         run::Progress,
         subject::Subject,
-        words::seconds_in_words,
+        words::counted,
     },
     store::{
         self, Connection,
@@ -168,6 +168,10 @@ pub fn usual_rule() -> Rule {
     }
 }
 
+/// As the contract says it: 48 hours.
 pub(super) fn limit_in_words(minutes: i32) -> String {
-    seconds_in_words(u64::try_from(minutes).unwrap_or(1) * 60)
+    match (minutes / 60, minutes % 60) {
+        (hours @ 1.., 0) => counted(hours, "hour"),
+        _ => counted(minutes, "minute"),
+    }
 }

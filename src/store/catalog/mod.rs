@@ -5,6 +5,7 @@ pub mod amendment;
 pub mod api_key;
 pub mod audit;
 pub mod gap;
+mod gap_duty;
 pub mod idempotency;
 pub mod incident;
 pub mod judged_by;

@@ -73,10 +73,10 @@ async fn changes(world: &World) -> Vec<Change> {
     let (_, merged) = world.submit("A fourth").await;
     super::merge(world, merged).await;
     let why = json!({ "reason": "because" });
-    let (status, opened) =
-        send(world, "POST", "/api/v1/harness-gaps", &json!({ "product": "wealth", "title": "t" })).await;
-    assert_eq!(status, StatusCode::CREATED, "{opened}");
-    let gap = opened["gap_id"].as_str().unwrap().to_owned();
+    let (asking, submit) = (format!("/api/v1/runs/{asking}/answers"), "/api/v1/requirements".to_owned());
+    let incident = json!({ "product": "wealth", "title": "Rounds are wrong" });
+    let opened = send(world, "POST", "/api/v1/harness-gaps", &incident).await.1;
+    let no_gap = format!("/api/v1/harness-gaps/{}/dismiss", opened["gap_id"].as_str().unwrap());
     let (ended, live) = (format!("/api/v1/runs/{run}"), format!("/api/v1/runs/{live}"));
     let judged = format!("/api/v1/runs/{judged}");
     let opinion = json!({ "head_sha": HEAD, "reason": "because" });
@@ -93,27 +93,9 @@ async fn changes(world: &World) -> Vec<Change> {
     let product = json!({ "name": "goals", "repository": "acme/goals" });
     let dismiss = format!("{ended}/findings/{}/dismiss", finding().fingerprint);
     vec![
-        (
-            "POST",
-            "/api/v1/requirements",
-            "/api/v1/requirements".to_owned(),
-            requirement,
-            "requirement.submit",
-        ),
-        (
-            "POST",
-            "/api/v1/harness-gaps",
-            "/api/v1/harness-gaps".to_owned(),
-            json!({ "product": "wealth", "title": "Rounds are wrong" }),
-            "gap.open",
-        ),
-        (
-            "POST",
-            "/api/v1/harness-gaps/{id}/dismiss",
-            format!("/api/v1/harness-gaps/{gap}/dismiss"),
-            why.clone(),
-            "gap.dismiss",
-        ),
+        ("POST", "/api/v1/requirements", submit, requirement, "requirement.submit"),
+        ("POST", "/api/v1/harness-gaps", "/api/v1/harness-gaps".to_owned(), incident, "gap.open"),
+        ("POST", "/api/v1/harness-gaps/{id}/dismiss", no_gap, why.clone(), "gap.dismiss"),
         (
             "POST",
             "/api/v1/runs/{id}/dependencies",
@@ -121,13 +103,7 @@ async fn changes(world: &World) -> Vec<Change> {
             json!({ "digest": dependencies::digest(), "answer": "yes", "reason": "because" }),
             "run.dependencies",
         ),
-        (
-            "POST",
-            "/api/v1/runs/{id}/answers",
-            format!("/api/v1/runs/{asking}/answers"),
-            json!({ "text": "All." }),
-            "run.answer",
-        ),
+        ("POST", "/api/v1/runs/{id}/answers", asking, json!({ "text": "All." }), "run.answer"),
         ("POST", "/api/v1/requirements/{id}/amend", vague("amend"), amendment, "requirement.amend"),
         ("POST", "/api/v1/requirements/{id}/cancel", vague("cancel"), why.clone(), "run.cancel"),
         ("POST", "/api/v1/requirements/{id}/resubmit", vague("resubmit"), json!({}), "requirement.submit"),

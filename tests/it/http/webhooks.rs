@@ -208,21 +208,21 @@ async fn every_example_that_github_publishes_is_stored_or_ignored_with_a_reason(
     issue_comment.created: ignored: the comment is on an issue, not on a pull request
     issue_comment.deleted: ignored: the comment is on an issue, not on a pull request
     issue_comment.edited: ignored: the comment is on an issue, not on a pull request
-    issues.assigned: ignored: no run depends on `issues`
-    issues.deleted: ignored: no run depends on `issues`
-    issues.demilestoned: ignored: no run depends on `issues`
-    issues.edited: ignored: no run depends on `issues`
-    issues.labeled: ignored: no run depends on `issues`
-    issues.locked: ignored: no run depends on `issues`
-    issues.milestoned: ignored: no run depends on `issues`
-    issues.opened: ignored: no run depends on `issues`
-    issues.pinned: ignored: no run depends on `issues`
-    issues.reopened: ignored: no run depends on `issues`
-    issues.transferred: ignored: no run depends on `issues`
-    issues.unassigned: ignored: no run depends on `issues`
-    issues.unlabeled: ignored: no run depends on `issues`
-    issues.unlocked: ignored: no run depends on `issues`
-    issues.unpinned: ignored: no run depends on `issues`
+    issues.assigned: ignored: it says nothing of a harness gap
+    issues.deleted: ignored: issue #1 is of no harness gap
+    issues.demilestoned: ignored: it says nothing of a harness gap
+    issues.edited: ignored: issue #1 is of no harness gap
+    issues.labeled: ignored: issue #1 has no label that opens a harness gap
+    issues.locked: ignored: it says nothing of a harness gap
+    issues.milestoned: ignored: it says nothing of a harness gap
+    issues.opened: ignored: issue #1 has no label that opens a harness gap
+    issues.pinned: ignored: it says nothing of a harness gap
+    issues.reopened: ignored: issue #1 has no label that opens a harness gap
+    issues.transferred: ignored: issue #1 is of no harness gap
+    issues.unassigned: ignored: it says nothing of a harness gap
+    issues.unlabeled: ignored: issue #1 is of no harness gap
+    issues.unlocked: ignored: it says nothing of a harness gap
+    issues.unpinned: ignored: it says nothing of a harness gap
     label.created: ignored: no run depends on `label`
     label.deleted: ignored: no run depends on `label`
     label.edited: ignored: no run depends on `label`

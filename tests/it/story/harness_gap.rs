@@ -186,7 +186,7 @@ async fn an_incident_ends_in_a_merged_case_whose_first_proof_was_refused() {
     world
         .eventually("both comments are there", async || {
             let said = world.comments_on(issue);
-            said.iter().any(|it| it.contains("must be added within 2 days"))
+            said.iter().any(|it| it.contains("must be added within 48 hours"))
         })
         .await;
     let report: String =
@@ -318,7 +318,17 @@ async fn an_alert_of_sentry_ends_in_a_merged_case_and_is_laid_to_the_run_that_br
     assert_eq!(now["caused_by"], json!(guilty), "{now}");
     let of_people = now["body"].as_str().unwrap();
     assert!(!of_people.contains("162.21") && of_people.contains("Trace of"), "{of_people}");
-    world.assert_nothing_twice();
+    assert_eq!((world.twin.pulls(REPO).len(), world.merges(), world.twin.issues(REPO).len()), (2, 2, 1));
+    let figures = async || world.call("GET", "metrics", None).await.1;
+    let figure = async |name: &str| {
+        let sections = figures().await["sections"].as_array().unwrap().clone();
+        let all = sections.iter().flat_map(|it| it["figures"].as_array().unwrap().clone());
+        all.into_iter().find(|it| it["name"] == name).unwrap()["value"].as_f64()
+    };
+    world
+        .eventually("the incident counts against the run", async || figure("incident").await == Some(1.0))
+        .await;
+    assert_eq!((figure("gap.converted").await, figure("gap.in_time_share").await), (Some(1.0), Some(1.0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

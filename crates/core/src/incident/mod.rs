@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_told_is_cut_and_says_so() {
+    fn what_is_reported_is_cut_and_says_so() {
         let cut = Report { body: "ä".repeat(BODY_LIMIT), ..reported() }.checked(now()).unwrap();
         assert!(cut.body.len() <= BODY_LIMIT && cut.body.ends_with("[the rest was cut off]"));
     }
