@@ -17,12 +17,12 @@ use crate::{
 };
 
 /// How many gaps there are, unless `ASPORA_GAPS` says so.
-const GAPS: i64 = 60;
+const GAPS: i64 = 40;
 /// The longest that one reminder of all may take: a test that fails waits so long.
 const LONGEST: Duration = Duration::from_secs(300);
-/// Every so many comments Postgres crashes, and a worker is killed.
-const CRASH_EVERY: usize = 41;
-const KILL_EVERY: usize = 29;
+/// How often Postgres crashes in all, and how often workers are killed besides.
+const CRASHES: usize = 4;
+const KILLS: usize = 6;
 
 /// Makes a repository with so many open issues, and an open gap of each whose clock began an hour ago.
 async fn make(env: &FaultEnv, count: i64) -> String {
@@ -81,6 +81,8 @@ async fn f25_each_reminder_comes_once_through_kills_of_workers_and_of_postgres()
     let postgres = TestPostgres::start();
     let env = postgres.fault_env("gaps").await;
     let repository = make(&env, count).await;
+    let comments_in_all = usize::try_from(count).unwrap() * 3;
+    let (crash_every, kill_every) = (comments_in_all / CRASHES, comments_in_all / KILLS);
     let (comments, crashes, kills) =
         (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (counter, crashed, kill, of) =
@@ -91,11 +93,11 @@ async fn f25_each_reminder_comes_once_through_kills_of_workers_and_of_postgres()
         }
         // The comment is there, and nobody has recorded it.
         let number = counter.fetch_add(1, Ordering::SeqCst) + 1;
-        if number % CRASH_EVERY == 0 {
+        if number % crash_every == 0 {
             crashed.fetch_add(1, Ordering::SeqCst);
             of.crash(Crash::Kill);
         }
-        if number % CRASH_EVERY == 0 || number % KILL_EVERY == 0 {
+        if number % crash_every == 0 || number % kill_every == 0 {
             kill.fetch_add(1, Ordering::SeqCst);
         }
     }));
@@ -115,7 +117,8 @@ async fn f25_each_reminder_comes_once_through_kills_of_workers_and_of_postgres()
             if (1..=count).all(|issue| said.contains_key(&(issue, word))) {
                 break;
             }
-            assert!(began.elapsed() < LONGEST, "{word} is not said of all");
+            let times = said.keys().filter(|(_, known)| *known == word).count();
+            assert!(began.elapsed() < LONGEST, "{word} is said of {times} of {count} issues");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
