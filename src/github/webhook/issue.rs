@@ -9,6 +9,9 @@ use super::fields::text;
 const ACTIONS: [&str; 8] =
     ["opened", "labeled", "closed", "reopened", "deleted", "transferred", "unlabeled", "edited"];
 
+/// What GitHub says of authors who belong to the repository. docs.github.com, GraphQL `CommentAuthorAssociation`.
+const MEMBERS: [&str; 3] = ["OWNER", "MEMBER", "COLLABORATOR"];
+
 /// News of an issue, which is no pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssueNews {
@@ -28,6 +31,8 @@ pub struct IssueNews {
     pub url: Option<String>,
     /// Who opened it; `None` if the account was deleted.
     pub by: Option<String>,
+    /// Whether one who belongs to the repository did this: a form gives an issue its label also for an outsider.
+    pub is_by_member: bool,
     /// When it was opened.
     pub created_at: Option<DateTime<Utc>>,
 }
@@ -49,8 +54,50 @@ impl IssueNews {
             labels: labels.filter_map(|label| Some(label.get("name")?.as_str()?.to_owned())).collect(),
             is_open: of("state").as_deref() != Some("closed"),
             url: of("html_url"),
+            is_by_member: is_by_member(payload),
             by: of("user/login"),
             created_at: of("created_at").and_then(|at| at.parse().ok()),
         })
+    }
+}
+
+/// Of another than its author only a person with the permission to triage can label or reopen an issue.
+fn is_by_member(payload: &Value) -> bool {
+    let (sender, author) = (text(payload, "/sender/login"), text(payload, "/issue/user/login"));
+    let association = text(payload, "/issue/author_association").unwrap_or_default();
+    (sender.is_some() && sender != author) || MEMBERS.contains(&association)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_form_labels_for_an_outsider_is_by_no_member() {
+        for (sender, association, expected) in [
+            ("eve", "NONE", false),
+            ("eve", "CONTRIBUTOR", false),
+            ("eve", "COLLABORATOR", true),
+            ("asha", "NONE", true),
+        ] {
+            let payload = json!({
+                "sender": {"login": sender},
+                "issue": {"number": 7, "user": {"login": "eve"}, "author_association": association, "labels": [{"name": "harness-gap"}]},
+            });
+            let news = IssueNews::of("labeled", &payload).unwrap();
+            assert_eq!(
+                (news.is_by_member, &news.labels[..]),
+                (expected, &["harness-gap".to_owned()][..]),
+                "{sender} {association}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pull_request_is_no_issue() {
+        let payload = json!({"issue": {"number": 7, "pull_request": {}}});
+        assert_eq!(IssueNews::of("opened", &payload), None);
     }
 }

@@ -79,9 +79,13 @@ impl Report {
             let message = format!("has {length} characters, at most {TITLE_LIMIT} are allowed");
             wrong.push(Wrong::new("/title", message));
         }
-        if let Some(url) = &self.url {
-            wrong.extend(address(url).err());
-        }
+        let url = match self.url.as_deref().map(address).transpose() {
+            Ok(url) => url,
+            Err(error) => {
+                wrong.push(error);
+                None
+            }
+        };
         if let Some(at) = self.happened_at {
             wrong.extend(time(at, now).err());
         }
@@ -90,7 +94,7 @@ impl Report {
             wrong.push(Wrong::new("/key", format!("has {length} characters, 1 to {KEY_LIMIT} are allowed")));
         }
         if wrong.is_empty() {
-            Ok(Self { title, body: cut(&self.body), key: self.key.replace('\0', "\u{fffd}"), ..self })
+            Ok(Self { title, url, body: cut(&self.body), key: self.key.replace('\0', "\u{fffd}"), ..self })
         } else {
             Err(wrong)
         }
@@ -104,16 +108,18 @@ impl Report {
             key: self.key.replace('\0', "\u{fffd}").chars().take(KEY_LIMIT).collect(),
             title: if line.is_empty() { "an incident without a title".to_owned() } else { line },
             body: cut(&self.body),
-            url: self.url.filter(|url| address(url).is_ok()),
+            url: self.url.and_then(|url| address(&url).ok()),
             happened_at: self.happened_at.filter(|at| time(*at, now).is_ok()),
         }
     }
 }
 
-fn address(url: &str) -> Result<(), Wrong> {
-    let is_web = url::Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "https" | "http"));
-    if url.chars().count() <= URL_LIMIT && is_web {
-        return Ok(());
+/// An address as it is written in full, without white space: it will stand in texts of the forge.
+fn address(url: &str) -> Result<String, Wrong> {
+    let parsed = url::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "https" | "http"));
+    let written = parsed.map(String::from);
+    if let Some(url) = written.filter(|url| url.chars().count() <= URL_LIMIT) {
+        return Ok(url);
     }
     Err(Wrong::new("/url", format!("is no address that begins with http, of at most {URL_LIMIT} characters")))
 }
@@ -176,6 +182,9 @@ mod tests {
         assert_eq!(wrong(Report { title: "x".repeat(301), ..reported() }), ["/title"]);
         assert_eq!(wrong(Report { url: Some("javascript:alert(1)".to_owned()), ..reported() }), ["/url"]);
         assert_eq!(wrong(Report { key: String::new(), ..reported() }), ["/key"]);
+        let address = Report { url: Some("https://a.example/b\n\nCloses #5".to_owned()), ..reported() };
+        let written = address.checked(now()).unwrap().url.unwrap();
+        assert!(!written.contains(char::is_whitespace), "{written}");
         let at = |text: &str| Report { happened_at: Some(text.parse().unwrap()), ..reported() };
         assert_eq!(wrong(at("2026-12-01T12:00:00Z")), ["/happened_at"]);
         assert_eq!(wrong(at("2024-12-01T12:00:00Z")), ["/happened_at"]);

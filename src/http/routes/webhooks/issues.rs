@@ -49,6 +49,10 @@ pub(super) async fn changed(
     let Some((product, label)) = found else {
         return Ok(ignored(format!("issue #{number} has no label that opens a harness gap")));
     };
+    if !news.is_by_member {
+        let why = "an outsider opened it: one who may triage issues has to label it";
+        return Ok(ignored(format!("`{label}` on #{number} opens no harness gap, since {why}")));
+    }
     let now = store::now(&mut tx).await?;
     let title = news.title.trim();
     let reported = Report {
