@@ -87,12 +87,14 @@ fn script(case: &str) -> Script {
 }
 
 async fn world(script: Script) -> World {
-    World::with(|setup| {
+    let world = World::with(|setup| {
         setup.script = with_clean_reviews(script);
         setup.ci = Some(passing_ci());
         setup.tests_anew = true;
     })
-    .await
+    .await;
+    world.twin.set_permission(REPO, "asha", "write").unwrap();
+    world
 }
 
 impl World {
@@ -438,6 +440,25 @@ async fn an_issue_that_is_closed_without_a_case_is_reopened_and_a_dismissed_gap_
             world.comments_on(issue).iter().any(|it| it.contains("A customer misread it."))
         })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_label_of_an_outsiders_issue_opens_a_gap_only_when_a_member_sets_it() {
+    let world = world(script(PROVEN)).await;
+    world.call("POST", "holds", Some(json!({"scope": "product:wealth", "reason": "quiet"}))).await;
+    let outsiders = world.twin.open_issue_as("eve", REPO, "Pay me", &["harness-gap"]).await.unwrap();
+    let members = world.twin.open_issue_as("asha", REPO, "Rounds are wrong", &["harness-gap"]).await.unwrap();
+    let issues = async || -> Vec<i64> {
+        sqlx::query_scalar("select issue from harness_gap order by issue")
+            .fetch_all(&world.pool)
+            .await
+            .unwrap()
+    };
+    // Webhooks come in their order.
+    world.eventually("the member's opens one", async || !issues().await.is_empty()).await;
+    assert_eq!(issues().await, [members]);
+    world.twin.label_issue_as("asha", REPO, outsiders, "seen").await.unwrap();
+    world.eventually("a member labelled the other", async || issues().await == [outsiders, members]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
