@@ -1,13 +1,16 @@
 //! `aspora gap`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::PathBuf};
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
-use super::{Client, Exit, Printer, options::Body, plain};
-use crate::api::{DismissGap, Gap, NewGap};
+use super::{Client, Exit, Printer, options, plain};
+use crate::{
+    api::{DismissGap, Gap, NewGap},
+    core::incident::BODY_LIMIT,
+};
 
 /// The subcommands of `aspora gap`.
 #[derive(Debug, Subcommand)]
@@ -31,8 +34,12 @@ pub(crate) struct Open {
     /// What went wrong, in one line.
     #[arg(short, long)]
     title: String,
-    #[command(flatten)]
-    body: Body,
+    /// What is known of it: how it shows, since when, what was expected.
+    #[arg(short, long, conflicts_with = "body_file")]
+    body: Option<String>,
+    /// Read that from a file; `-` means stdin.
+    #[arg(short = 'F', long, value_name = "FILE")]
+    body_file: Option<PathBuf>,
     /// Where it is reported in full.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
@@ -84,8 +91,12 @@ pub(crate) struct Dismiss {
 /// When the server refuses the request or cannot be reached.
 pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) -> anyhow::Result<Exit> {
     match command {
-        Command::Open(Open { product, title, body, url, happened_at, key }) => {
-            let new = NewGap { product, title, body: body.read()?, url, happened_at, key };
+        Command::Open(Open { product, title, body, body_file, url, happened_at, key }) => {
+            let body = match body_file {
+                Some(file) => options::read(Some(&file), BODY_LIMIT, "the body")?,
+                None => body.unwrap_or_default(),
+            };
+            let new = NewGap { product, title, body, url, happened_at, key };
             let opened = client.open_gap(&new).await?;
             let due = opened.due_at.format("%F at %R UTC");
             let what = if opened.is_new { "is open" } else { "is there already" };
@@ -169,4 +180,37 @@ fn page(gap: &Gap) -> String {
         let _ = writeln!(text, "{} {:<10} {}", event.at.format("%F %R"), event.actor, plain(&event.note));
     }
     text.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::args::parses;
+
+    #[test]
+    fn a_gap_needs_a_product_and_a_title_and_nothing_more() {
+        for (rest, good) in [
+            (&["-p", "wealth", "-t", "T"][..], true),
+            (
+                &[
+                    "-p",
+                    "wealth",
+                    "-t",
+                    "T",
+                    "-b",
+                    "B",
+                    "--key",
+                    "INC-1",
+                    "--happened-at",
+                    "2026-11-30T14:05:00Z",
+                ],
+                true,
+            ),
+            (&["-p", "wealth", "-t", "T", "-F", "-"], true),
+            (&["-p", "wealth", "-t", "T", "-b", "B", "-F", "-"], false),
+            (&["-p", "wealth", "-t", "T", "--happened-at", "yesterday"], false),
+            (&["-t", "T"], false),
+        ] {
+            assert_eq!(parses("gap open", rest), good, "{rest:?}");
+        }
+    }
 }

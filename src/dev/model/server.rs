@@ -170,9 +170,9 @@ impl Shared {
         };
         match self.script.answer(task, &request.text()) {
             Some(answer) => Reply::answer(answer.to_owned()),
-            // A requirement that the script does not know is declined; any other gap is an error of the script.
-            None if task == Task::Generate => Reply::answer(
-                "=== decline: the scripted model knows only the requirements of its script; set OPENAI_API_KEY \
+            // A requirement or an incident that the script does not know is declined; any other gap is an error of the script.
+            None if matches!(task, Task::Generate | Task::Reproduce) => Reply::answer(
+                "=== decline: the scripted model knows only what its script answers; set OPENAI_API_KEY \
                  to ask a real one\n"
                     .to_owned(),
             ),

@@ -44,7 +44,7 @@ fn facts(app: &AppState, gap: &Gap) -> Markup {
     let forge = &app.settings.forge_url;
     let usual = if gap.clock.by_policy { "" } else { " (the usual time: the policy was not read yet)" };
     html! {
-        dl.facts {
+        dl.strip {
             div { dt { "Product" } dd { (gap.product) } }
             div { dt { "Happened" } dd { (words::utc(gap.happened_at)) ", reported by " (gap.source) ", opened by " (gap.opened_by) } }
             div { dt { "Case due" } dd { (words::utc(gap.clock.due_at)) (usual) } }
