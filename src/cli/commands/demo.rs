@@ -1,11 +1,15 @@
-//! `aspora demo`: one requirement from its submission to the merge, printed as it happens; or three side by side.
+//! `aspora demo`: one requirement from its submission to the merge, printed as it happens; or those of three
+//! products side by side.
 //!
 //! It talks to its own server over REST, like any client. An interrupted demo continues where it stopped; after
 //! a complete one, the next starts in an empty directory.
 
 mod all;
 mod approve;
+mod figures;
+mod outcome;
 mod progress;
+mod stage;
 
 use std::{
     fs,
@@ -44,7 +48,8 @@ pub(crate) struct Demo {
     /// Port of the server; 0 picks a free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// Take three new products, wealth, ecm and fincrime, each through a requirement to its merge, side by side.
+    /// Take three new products, wealth, ecm and fincrime, through their requirements to the merges, side by side, and an
+    /// incident to its merged case.
     #[arg(long, conflicts_with = "credential")]
     all: bool,
     /// What to act as at the GitHub twin.
@@ -58,7 +63,7 @@ pub(crate) struct Demo {
 /// The progress of a demo, kept in its directory.
 #[derive(Debug, Serialize, Deserialize)]
 struct Marker {
-    /// The idempotency key of each requirement.
+    /// The idempotency key of each requirement, and the key of the incident.
     keys: Vec<Uuid>,
     ended: bool,
 }
@@ -89,8 +94,8 @@ struct Summary {
 pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit> {
     let (began, settings, stop) = (Instant::now(), Settings::from_env()?, stop_on_signal()?);
     let folder = options.data.clone().unwrap_or_else(|| default_folder(options.all));
-    let requirements = if options.all { showcase::ALL.len() } else { 1 };
-    let marker = prepare(&folder, options.data.is_some(), requirements)?;
+    let keys = if options.all { all::KEYS } else { 1 };
+    let marker = prepare(&folder, options.data.is_some(), keys)?;
     let listen = SocketAddr::from(([127, 0, 0, 1], options.port));
     let sandbox = Sandbox::find().await;
     let acting = (options.credential.into(), 0);
@@ -241,16 +246,16 @@ fn results(run: &Run, findings: &[Finding], verdict: Option<&Assessment>) -> Str
     lines.join("\n")
 }
 
-/// Prepares the directory: an empty one, or that of an interrupted demo of as many requirements with its progress.
-fn prepare(folder: &Path, named: bool, requirements: usize) -> anyhow::Result<Marker> {
+/// Prepares the directory: an empty one, or that of an interrupted demo of as many keys with its progress.
+fn prepare(folder: &Path, named: bool, count: usize) -> anyhow::Result<Marker> {
     let file = folder.join("demo.json");
     let former: Option<Marker> = fs::read(&file).ok().and_then(|text| serde_json::from_slice(&text).ok());
     if let Some(marker) = former {
         let shown = folder.display();
-        if marker.keys.len() != requirements {
+        if marker.keys.len() != count {
             bail!("{shown} has another demo (with or without --all); choose another directory with --data");
         }
-        if marker.ended && named && requirements > 1 {
+        if marker.ended && named && count > 1 {
             bail!("the demo in {shown} has ended; choose another directory with --data");
         }
         if !marker.ended {
@@ -266,7 +271,7 @@ fn prepare(folder: &Path, named: bool, requirements: usize) -> anyhow::Result<Ma
     if owner != user {
         bail!("{} belongs to another user; choose another directory with --data", folder.display());
     }
-    let keys = std::iter::repeat_with(Uuid::new_v4).take(requirements).collect();
+    let keys = std::iter::repeat_with(Uuid::new_v4).take(count).collect();
     let marker = Marker { keys, ended: false };
     save(folder, &marker)?;
     Ok(marker)

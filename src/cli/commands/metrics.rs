@@ -105,8 +105,9 @@ fn text(metrics: &Metrics) -> String {
     text
 }
 
+/// A figure's number with its unit.
 #[expect(clippy::cast_possible_truncation, reason = "no sum has 2^52")]
-fn written(figure: &MetricsFigure) -> String {
+pub(super) fn written(figure: &MetricsFigure) -> String {
     let Some(value) = figure.value else { return "no data".to_owned() };
     match figure.unit.as_str() {
         // Rounded down, so that only all is 100 %.

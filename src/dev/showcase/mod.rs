@@ -1,5 +1,5 @@
-//! The three products of `aspora demo --all`: what is asked of each, what the scripted model answers, and what the merged
-//! service is asked then.
+//! The three products of `aspora demo --all`: what is asked of each, what the scripted model answers, what the merged
+//! service is asked then, and the incident that one of the changes brings.
 //!
 //! The products themselves are those of `aspora product init NAME --template fastapi`; the answers are files in this folder,
 //! compiled in, that fit them.
@@ -8,29 +8,42 @@ use anyhow::Context as _;
 
 use super::{ask::Exchange, model::Script};
 
-/// A product, its requirement, and what its service is asked after the merge.
+/// A requirement of a product, and what its service is asked after the merge.
 #[derive(Debug, Clone, Copy)]
 pub struct Showcase {
     /// The product's name, by which `product init` chooses its policy.
     pub name: &'static str,
+    /// What its lines are called: the product's name, or a word for a further requirement.
+    pub label: &'static str,
     requirement: &'static str,
     example: &'static str,
 }
 
 macro_rules! showcase {
     ($name:literal) => {
+        showcase!($name, $name, $name)
+    };
+    ($name:literal, $label:literal, $folder:literal) => {
         Showcase {
             name: $name,
-            requirement: include_str!(concat!($name, "/requirement.md")),
-            example: include_str!(concat!($name, "/example.json")),
+            label: $label,
+            requirement: include_str!(concat!($folder, "/requirement.md")),
+            example: include_str!(concat!($folder, "/example.json")),
         }
     };
 }
 
 /// The risk checker, whose example is that of the requirement's document.
 pub const WEALTH: Showcase = showcase!("wealth");
-/// All of them.
+/// The first requirement of each product.
 pub const ALL: [Showcase; 3] = [WEALTH, showcase!("ecm"), showcase!("fincrime")];
+/// The price of an order, below a path that wealth's policy calls critical.
+pub const TRADING: Showcase = showcase!("wealth", "trading", "wealth/trading");
+/// The message about a savings goal: it divides by zero for one that is due now, and nothing tells so before the merge.
+pub const GOALS: Showcase = showcase!("wealth", "goals", "wealth/goals");
+
+/// What is reported of the incident that [`GOALS`] brings.
+const INCIDENT: &str = include_str!("wealth/gap/report.md");
 
 macro_rules! answers {
     ($($name:literal)*) => { &[$(($name, include_str!($name))),*] };
@@ -42,24 +55,39 @@ const ANSWERS: &[(&str, &str)] = answers!(
     "ecm/service_red.txt"
     "fincrime/generate.txt"
     "fincrime/remediate.txt"
+    "wealth/gap/generate.txt"
+    "wealth/gap/reproduce.txt"
     "wealth/generate.txt"
-    "wealth/remediate.txt");
+    "wealth/goals/generate.txt"
+    "wealth/remediate.txt"
+    "wealth/trading/generate.txt");
 
 impl Showcase {
     /// The requirement's title, the heading of its file, and its body.
     #[must_use]
     pub fn requirement(&self) -> (&'static str, &'static str) {
-        let (title, body) = self.requirement.split_once('\n').unwrap_or((self.requirement, ""));
-        (title.trim_start_matches("# "), body.trim())
+        headed(self.requirement)
     }
 
-    /// What the merged service is asked, in order, and what it must answer.
+    /// What the merged service is asked, in order, and what it must answer; nothing where no route leads to it.
     ///
     /// # Errors
     /// When the file of the example is not such JSON.
     pub fn example(&self) -> anyhow::Result<Vec<Exchange>> {
-        serde_json::from_str(self.example).with_context(|| format!("read the example of {}", self.name))
+        serde_json::from_str(self.example).with_context(|| format!("read the example of {}", self.label))
     }
+}
+
+/// The incident's title and what is reported of it.
+#[must_use]
+pub fn incident() -> (&'static str, &'static str) {
+    headed(INCIDENT)
+}
+
+/// The heading of a text, and the rest.
+fn headed(text: &'static str) -> (&'static str, &'static str) {
+    let (title, body) = text.split_once('\n').unwrap_or((text, ""));
+    (title.trim_start_matches("# "), body.trim())
 }
 
 /// The script for these requirements alone.

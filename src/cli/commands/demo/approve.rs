@@ -59,7 +59,8 @@ pub(super) async fn approve(
     let Some(number) = run.progress.pull else { return Ok(Vec::new()) };
     let number = i64::try_from(number).context("read the number of the pull request")?;
     let twin = server.stand_ins.twin().context("the GitHub twin does not run")?;
-    let has_said = |login: &str| approvals.people.iter().any(|said| said.login == login);
+    // What was said of an earlier head counts no more, and may be said again.
+    let has_said = |login: &str| approvals.people.iter().any(|said| said.counts && said.login == login);
     let may = server.stand_ins.people()?.into_iter();
     let may = may.filter(|it| MAY_WRITE.contains(&it.permission) && !has_said(it.login));
     let mut approved = Vec::new();

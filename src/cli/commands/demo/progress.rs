@@ -30,6 +30,8 @@ fn end(run: &Run) -> String {
 
 fn does(step: &str) -> &'static str {
     match step {
+        "reproduce" => "the model writes a case, which must fail on the base by an assertion",
+        "close" => "the merged case stops the clock",
         "generate" => "the model writes, and its tests run before the push",
         "gate" | "recheck" => "the policy judges the files and our run of the tests",
         "review" | "rerun" => "the change is reviewed",
