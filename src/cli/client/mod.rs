@@ -56,7 +56,7 @@ impl Failure {
     }
 
     /// The same request can succeed later.
-    fn is_transient(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Refused(problem) => problem.retryable,
             Self::Unreachable(_) | Self::Broken { .. } => true,

@@ -37,12 +37,13 @@ macro_rules! showcase {
 pub const WEALTH: Showcase = showcase!("wealth");
 /// The first requirement of each product.
 pub const ALL: [Showcase; 3] = [WEALTH, showcase!("ecm"), showcase!("fincrime")];
-/// The price of an order, below a path that wealth's policy calls critical.
+/// The price of an order, below a path that wealth's policy calls critical. A small sale has a negative total, and nothing
+/// tells so before the merge.
 pub const TRADING: Showcase = showcase!("wealth", "trading", "wealth/trading");
-/// The message about a savings goal: it divides by zero for one that is due now, and nothing tells so before the merge.
+/// The message about a savings goal.
 pub const GOALS: Showcase = showcase!("wealth", "goals", "wealth/goals");
 
-/// What is reported of the incident that [`GOALS`] brings.
+/// What is reported of the incident that [`TRADING`] brings.
 const INCIDENT: &str = include_str!("wealth/gap/report.md");
 
 macro_rules! answers {

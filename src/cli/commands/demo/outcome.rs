@@ -175,7 +175,7 @@ mod tests {
         let gap = json!({
             "id": Uuid::nil(), "product": "wealth", "repository": "local/wealth", "title": "It fails", "source": "person",
             "happened_at": at, "state": state, "caused_by": caused_by, "opened_by": "ines", "created_at": at,
-            "case_files": ["tests/harness/test_goal_due_now.py"],
+            "case_files": ["tests/harness/test_small_sale.py"],
             "clock": {"started_at": at, "due_at": at, "limit_minutes": 2880, "by_policy": true, "reading": reading},
         });
         let gap = serde_json::from_value(gap).unwrap();

@@ -1,8 +1,9 @@
 //! Takes the requirements and the incident of one product to their merges, and looks at its main branch then.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use backon::{ConstantBuilder, Retryable as _};
 use tokio::sync::mpsc::unbounded_channel;
 use uuid::Uuid;
 
@@ -13,8 +14,8 @@ use super::{
     progress,
 };
 use crate::{
-    api::{Fact, NewGap, NewRequirement, Run},
-    cli::{board::Board, dev_server::DevServer},
+    api::{Assessment, Fact, NewGap, NewRequirement, Run},
+    cli::{board::Board, client::Failure, dev_server::DevServer},
     core::words::counted,
     dev::{
         Exchange,
@@ -23,6 +24,9 @@ use crate::{
     workspace::Sandbox,
 };
 
+/// How often, and for how long, a busy machine's server is asked again: five seconds in all.
+const PATIENCE: ConstantBuilder =
+    ConstantBuilder::new().with_delay(Duration::from_millis(500)).with_max_times(10);
 /// The branch of a new product.
 const MAIN: &str = "main";
 
@@ -57,22 +61,23 @@ impl Stage<'_> {
         self.finish(began, &[part], runs, Ok(None)).await
     }
 
-    /// The product with three requirements side by side, and the incident once the first and the one that brings the fault are merged.
+    /// The product with three requirements and the incident. The first two must hold the newest commit of the base when they
+    /// merge, so that the third, which need not, begins once they have: each merge before would let them run all their
+    /// checks again. The incident is of the second.
     pub(super) async fn wealth(
         &self,
         (risk, trading, goals): (Part, Part, Part),
         incident: Incident,
     ) -> anyhow::Result<Product> {
         let began = Instant::now();
-        let with_incident = async {
-            let (risk, goals) = tokio::try_join!(self.requirement(risk), self.requirement(goals))?;
-            let gap = match risk.is_good() && goals.is_good() {
-                true => Ok(Some(self.incident(incident, goals.run_id).await?)),
-                false => Err("no incident is reported: what it needs is not merged".to_owned()),
-            };
-            anyhow::Ok((risk, goals, gap))
+        let (first, second) = tokio::try_join!(self.requirement(risk), self.requirement(trading))?;
+        let gap = async {
+            match first.is_good() && second.is_good() {
+                true => Ok(Ok(Some(self.incident(incident, second.run_id).await?))),
+                false => anyhow::Ok(Err("no incident is reported: what it needs is not merged".to_owned())),
+            }
         };
-        let ((first, third, gap), second) = tokio::try_join!(with_incident, self.requirement(trading))?;
+        let (third, gap) = tokio::try_join!(self.requirement(goals), gap)?;
         self.finish(began, &[risk, trading, goals], vec![first, second, third], gap).await
     }
 
@@ -97,7 +102,7 @@ impl Stage<'_> {
     async fn incident(&self, Incident { row, key }: Incident, guilty: Uuid) -> anyhow::Result<Conversion> {
         let (title, body) = showcase::incident();
         let new = NewGap {
-            product: showcase::GOALS.name.to_owned(),
+            product: showcase::TRADING.name.to_owned(),
             title: title.to_owned(),
             body: body.to_owned(),
             url: None,
@@ -117,7 +122,7 @@ impl Stage<'_> {
     async fn outcome(&self, row: usize, label: &str, title: &str, run: Uuid) -> anyhow::Result<Outcome> {
         let (run, mut sent_back) = self.watch(row, label, run).await?;
         let head = run.progress.head.as_deref().unwrap_or_default();
-        let approved_by = Approvals::of(&self.client.assessments(run.id).await?, head).by();
+        let approved_by = Approvals::of(&self.assessments(run.id).await?, head).by();
         let tests = self.client.tests(run.id).await?;
         sent_back.splice(0..0, progress::red_drafts(tests.iter().filter(|it| it.purpose == "draft").count()));
         Ok(Outcome::new(title, &run, sent_back, approved_by))
@@ -131,7 +136,7 @@ impl Stage<'_> {
             let mut sent_back = Vec::new();
             while let Some(event) = arrived.recv().await {
                 sent_back.extend(progress::sent_back(&event));
-                let run = self.client.run(run).await?;
+                let run = self.run(run).await?;
                 self.board.set(row, &progress::line(&run))?;
                 if matches!(event.fact, Fact::Parked { .. }) && run.state == "waiting" {
                     self.let_approve(label, &run).await?;
@@ -142,10 +147,20 @@ impl Stage<'_> {
         tokio::try_join!(following, acting)
     }
 
+    async fn run(&self, run: Uuid) -> anyhow::Result<Run> {
+        let ask = async || self.client.run(run).await;
+        Ok(ask.retry(PATIENCE).when(Failure::is_transient).await?)
+    }
+
+    async fn assessments(&self, run: Uuid) -> anyhow::Result<Vec<Assessment>> {
+        let ask = async || self.client.assessments(run).await;
+        Ok(ask.retry(PATIENCE).when(Failure::is_transient).await?)
+    }
+
     /// Lets people approve what a run waits with, and says so.
     async fn let_approve(&self, label: &str, run: &Run) -> anyhow::Result<()> {
         let Some(head) = &run.progress.head else { return Ok(()) };
-        let approvals = Approvals::of(&self.client.assessments(run.id).await?, head);
+        let approvals = Approvals::of(&self.assessments(run.id).await?, head);
         let who = approve(self.server, run, &approvals).await?;
         if who.is_empty() {
             return Ok(());
