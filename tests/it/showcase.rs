@@ -166,8 +166,10 @@ fn the_price_of_an_order_needs_two_people_and_brings_a_fault_whose_incident_is_f
 
     let exchange = &TRADING.example().unwrap()[0];
     let asked = exchange.body.as_ref().unwrap();
+    // The service takes a limit from beside the cache, whose driver may be missing here.
+    let alone = "import sys; from unittest.mock import MagicMock; sys.modules['lib'] = MagicMock()";
     let program = format!(
-        "import json; from services.trading_service import quote\nprint(json.dumps(quote({}, {}, {})))",
+        "{alone}; import json; from services.trading_service import quote\nprint(json.dumps(quote({}, {}, {})))",
         asked["side"], asked["quantity"], asked["price"]
     );
     let answered = |product: &Product| serde_json::from_str::<Value>(&product.python(&program)).unwrap();
@@ -179,14 +181,15 @@ fn the_price_of_an_order_needs_two_people_and_brings_a_fault_whose_incident_is_f
     product.take(&product.answer_about(Task::Reproduce, incident(), "").unwrap());
     let added: Vec<&String> = product.files.keys().filter(|path| !product.base.contains_key(*path)).collect();
     assert_eq!(added, ["tests/harness/test_small_sale.py"]);
-    let shows = "from tests.harness import test_small_sale as case\n\
-                 try: case.test_a_small_sale_costs_no_more_than_it_brings()\n\
-                 except AssertionError: print('by an assertion')";
-    assert_eq!(product.python(shows), "by an assertion");
+    let shows = format!(
+        "{alone}; from tests.harness import test_small_sale as case\n\
+         try: case.test_a_small_sale_costs_no_more_than_it_brings()\nexcept AssertionError: print('by an assertion')"
+    );
+    assert_eq!(product.python(&shows), "by an assertion");
 
     product.take(&product.answer_about(Task::Generate, incident(), "").unwrap());
     fitting(&product, 0, Tier::Low);
-    assert_eq!(product.python(shows), "");
+    assert_eq!(product.python(&shows), "");
     assert_eq!(answered(&product), Value::Object(exchange.answer.clone()));
 }
 
