@@ -33,7 +33,7 @@ pub(super) async fn perform(at: &Attempt<'_>) -> Result<Reply, Failure> {
     if pull.head_sha != head {
         return Ok(moved(&head, &pull.head_sha));
     }
-    let (pull, clearance) = match second_look(at, &key, &head).await? {
+    let (pull, clearance) = match Box::pin(second_look(at, &key, &head)).await? {
         SecondLook::Cleared(pull, clearance) => (pull, clearance),
         SecondLook::Over(reply) => return Ok(reply),
     };

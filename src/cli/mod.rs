@@ -97,7 +97,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Worker(worker) => worker::run(client, &printer, worker).await,
         Command::Dev(dev) => dev::run(dev).await,
         Command::Fault(fault) => fault::run(fault, &printer).await,
-        Command::Demo(demo) => demo::run(demo, &printer).await,
+        Command::Demo(demo) => Box::pin(demo::run(demo, &printer)).await,
         Command::Bench(bench) => Box::pin(bench::run(bench, &printer)).await,
         Command::BenchWorker(worker) => bench::run_worker(worker).await,
     }

@@ -142,7 +142,7 @@ pub(super) async fn owe_due(tx: &mut Connection, id: Uuid) -> Result<(), store::
     let clock = row.clock();
     let (limit, due) = (limit_in_words(row.limit_minutes), clock.due_at().format("%Y-%m-%d %H:%M UTC"));
     let body = format!("⏱️ Harness gap SLA: a test case must be added within {limit} (by {due}).");
-    Ok(gap::owe(tx, id, &Comment { key: format!("due-{}", clock.limit_minutes), body }).await?)
+    gap::owe(tx, id, &Comment { key: format!("due-{}", clock.limit_minutes), body }).await
 }
 
 /// A reminder as an event's kind and in words.

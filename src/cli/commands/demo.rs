@@ -108,7 +108,7 @@ pub(crate) async fn run(options: Demo, printer: &Printer) -> anyhow::Result<Exit
     let server = server?;
     printer.aside(&format!("Aspora runs on {} ({})", server.url, server.describe_parts()))?;
     let followed = match prepared {
-        Ok(Some(prepared)) => all::follow(&server, prepared, &marker, (printer, began), stop).await,
+        Ok(Some(prepared)) => Box::pin(all::follow(&server, prepared, &marker, (printer, began), stop)).await,
         Ok(None) => follow(&server, &marker, printer, began, stop).await,
         Err(error) => Err(error),
     };

@@ -149,7 +149,6 @@ async fn rebuild(printer: &Printer, database: &Database) -> anyhow::Result<Exit>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::cli::args::parses;
 
     #[test]

@@ -95,6 +95,6 @@ impl Senders {
         let held = self.intake.read(headers, body).await?;
         let secrets = Secrets::new(sender.secret.clone(), None).map_err(|_| unsigned())?;
         verify(&secrets, &held.bytes, signature).map_err(|_| unsigned())?;
-        Ok(held.bytes.clone())
+        Ok(held.bytes)
     }
 }

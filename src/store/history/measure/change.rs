@@ -29,11 +29,11 @@ pub(super) struct Change {
 
 impl Change {
     /// A run counted something, or nothing, and now counts something, or nothing.
-    pub(super) fn replace(&mut self, run: Uuid, before: Option<Measure>, now: Option<Measure>) {
-        if before == now {
+    pub(super) fn replace(&mut self, run: Uuid, before: Option<&Measure>, now: Option<Measure>) {
+        if before == now.as_ref() {
             return;
         }
-        if let Some(before) = &before {
+        if let Some(before) = before {
             self.add(before, -1);
         }
         match now {

@@ -85,7 +85,7 @@ async fn count(tx: &mut Connection, runs: &[Uuid]) -> Result<Counted> {
             counted.runs += 1;
             counted.without_history += usize::from(facts.history.is_none());
         }
-        change.replace(run, before, now);
+        change.replace(run, before.as_ref(), now);
     }
     change.store(tx).await?;
     Ok(counted)
