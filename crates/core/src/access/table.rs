@@ -266,6 +266,7 @@ mod tests {
                 "GET /sign-in/oidc",
                 "GET /sign-in/oidc/callback",
                 "POST /api/v1/webhooks/github",
+                "POST /api/v1/webhooks/incidents/{sender}/{product}",
             ]
         );
     }
