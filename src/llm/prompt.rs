@@ -13,8 +13,8 @@ pub enum Task {
     Reproduce,
     /// Write the change that a requirement asks for.
     Generate,
-    /// Repair an answer that could not be read or did not fit; release 0.1.0 recorded it as `fix`.
-    #[serde(alias = "fix")]
+    /// Repair an answer that could not be read or did not fit; release 0.1.0 recorded it as `mend`.
+    #[serde(alias = "mend")]
     Repair,
     /// Find what is wrong with a change.
     Review,
