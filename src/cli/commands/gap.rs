@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Client, Exit, Printer, options, plain};
 use crate::{
     api::{DismissGap, Gap, NewGap},
-    core::incident::BODY_LIMIT,
+    core::{gap::STATES, incident::BODY_LIMIT},
 };
 
 /// The subcommands of `aspora gap`.
@@ -58,7 +58,7 @@ pub(crate) struct List {
     #[arg(short, long)]
     product: Option<String>,
     /// Only those that are open, overdue, converted or dismissed.
-    #[arg(long, value_parser = ["open", "overdue", "converted", "dismissed"])]
+    #[arg(long, value_parser = STATES)]
     state: Option<String>,
     /// Gaps per page.
     #[arg(short, long, default_value_t = 20, value_parser = clap::value_parser!(i32).range(1..=100))]

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     api::{Gap, GapEvent},
     core::{
+        gap::STATES,
         incident::{Report, Wrong},
         reason::Reason,
         requirement::Invalid,
@@ -96,7 +97,7 @@ async fn board(
         id => Some(id.parse::<Uuid>().map_err(|_| unreadable("place in the list"))?),
     };
     let state = Some(query.state.clone()).filter(|state| !state.is_empty());
-    if state.as_deref().is_some_and(|state| !board::STATES.contains(&state)) {
+    if state.as_deref().is_some_and(|state| !STATES.contains(&state)) {
         return Err(unreadable("state"));
     }
     let pool = app.engine.pool();

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::responses::NotFound;
 use crate::{
     api::{DismissGap, Gap, GapAccepted, GapEvent, Gaps, NewGap, Problem},
-    core::{access::Right, incident::Report, reason::Reason},
+    core::{access::Right, gap::STATES, incident::Report, reason::Reason},
     engine::{self, NotDismissed},
     http::{
         AppState,
@@ -32,8 +32,6 @@ use crate::{
 
 /// The route's name beside the keys that were used on it.
 const ROUTE: &str = "POST /api/v1/harness-gaps";
-/// The states that the list may be filtered by.
-pub(in super::super) const STATES: [&str; 4] = ["open", "overdue", "converted", "dismissed"];
 
 /// Opens a harness gap: something went wrong in production, and no case of the harness would have caught it. A run makes the
 /// issue, writes the failing case, proves it, and fixes what it shows. The limit of a product's open runs does not hold it back.

@@ -15,5 +15,7 @@ pub use self::{
 pub const DEFAULT_LABEL: &str = "harness-gap";
 /// The rule of the policy for incidents, as the contract's own example has it.
 pub const DEFAULT_KIND: &str = "productionIncident";
+/// What a list of gaps may be filtered by: what becomes of one, and `overdue`, which is open after its case was due.
+pub const STATES: [&str; 4] = ["open", "overdue", "converted", "dismissed"];
 /// What the titles of issues begin with.
 pub const TITLE_MARK: &str = "[HARNESS GAP]";

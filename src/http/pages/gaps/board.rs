@@ -15,15 +15,13 @@ use crate::{
     api::Gap,
     core::{
         access::Right,
+        gap::STATES,
         incident::{BODY_LIMIT, TITLE_LIMIT},
         requirement::Invalid,
     },
     http::{AppState, middleware::caller::Caller},
     store::product::Product,
 };
-
-/// The states that the board may be filtered by.
-pub(super) const STATES: [&str; 4] = ["open", "overdue", "converted", "dismissed"];
 
 /// What the board shows.
 pub(super) struct Board<'a> {
