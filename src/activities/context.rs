@@ -11,6 +11,8 @@ use crate::{
 
 /// Larger files are not shown to the model (bytes).
 const FILE_LIMIT: u64 = 128 * 1024;
+/// How many files are read by one call of git; some of them may not fit in the end.
+const READ_AT_ONCE: usize = 64;
 /// The product's specification.
 pub(super) const SPEC: &str = "SPEC.md";
 
@@ -37,13 +39,16 @@ impl Context {
         let entries = mirror.list(commit).await?;
         let tree = entries.iter().map(|entry| entry.path.clone()).collect();
         let (mut files, mut budget) = (Vec::new(), CONTEXT_LIMIT as u64);
-        for entry in by_relevance(&entries, about, first) {
-            if entry.size > budget {
-                continue;
-            }
-            if let Some(text) = text(mirror, commit, &entry.path).await? {
-                budget -= entry.size;
-                files.push(Source { path: entry.path.clone(), text });
+        for some in by_relevance(&entries, about, first).chunks(READ_AT_ONCE) {
+            let fitting = some.iter().filter(|entry| entry.size <= budget).map(|entry| entry.path.as_str());
+            let mut texts = texts(mirror, commit, fitting.collect()).await?;
+            for entry in some {
+                if entry.size <= budget
+                    && let Some(text) = texts.remove(&entry.path)
+                {
+                    budget -= entry.size;
+                    files.push(Source { path: entry.path.clone(), text });
+                }
             }
         }
         let spec = text(mirror, commit, SPEC).await?;
@@ -63,20 +68,23 @@ pub(super) async fn texts(
     commit: &Sha,
     paths: Vec<&str>,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let mut texts = BTreeMap::new();
-    for path in paths {
-        if let Some(text) = text(mirror, commit, path).await? {
-            texts.insert(path.to_owned(), text);
-        }
+    let paths: BTreeSet<&str> = paths.into_iter().filter(|path| path.parse::<RepoPath>().is_ok()).collect();
+    if paths.is_empty() {
+        return Ok(BTreeMap::new());
     }
-    Ok(texts)
+    let files = mirror.read_all(commit, &paths).await?;
+    Ok(files.into_iter().filter_map(|(path, bytes)| Some((path, as_text(bytes)?))).collect())
 }
 
 /// One file's text.
 pub(super) async fn text(mirror: &Mirror, commit: &Sha, path: &str) -> Result<Option<String>, Failure> {
     let Ok(path) = path.parse::<RepoPath>() else { return Ok(None) };
     let bytes = mirror.read(commit, &path).await?;
-    Ok(bytes.and_then(|bytes| String::from_utf8(bytes).ok()).filter(|text| !text.contains('\0')))
+    Ok(bytes.and_then(as_text))
+}
+
+fn as_text(bytes: Vec<u8>) -> Option<String> {
+    String::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))
 }
 
 /// The files in `first`, then those whose paths share most words with the requirement, then by path.

@@ -51,7 +51,7 @@ impl Mirror {
     pub async fn files_with_renames(&self, base: &Sha, head: &Sha) -> Result<u32, Error> {
         let mut fewest = u32::MAX;
         for from in self.forks(base, head).await? {
-            let call = self.git(["diff-tree", "-r", "-M", "--no-ext-diff", "--ignore-submodules=none"]);
+            let call = self.known(["diff-tree", "-r", "-M", "--no-ext-diff", "--ignore-submodules=none"]);
             let listing = call.and(["--raw", "-z", from.as_str(), head.as_str()]).output().await?;
             fewest = fewest.min(entries(&listing));
         }
@@ -139,7 +139,7 @@ impl Mirror {
     pub async fn merge_bases(&self, one: &Sha, other: &Sha) -> Result<Vec<Sha>, Error> {
         self.need(one).await?;
         self.need(other).await?;
-        let call = self.git(["merge-base", "--all", one.as_str(), other.as_str()]);
+        let call = self.known(["merge-base", "--all", one.as_str(), other.as_str()]);
         let answer = call.ends_with(&[0, 1]).await?;
         String::from_utf8_lossy(&answer.output).lines().map(sha).collect()
     }
@@ -179,7 +179,7 @@ impl Mirror {
     }
 
     fn difference(&self, from: &str, to: &str) -> Call<'_> {
-        let listing = self.git(["diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv"]);
+        let listing = self.known(["diff-tree", "-r", "--no-renames", "--no-ext-diff", "--no-textconv"]);
         listing.and(["--ignore-submodules=none", from, to])
     }
 

@@ -71,7 +71,7 @@ impl Mirror {
             lines.extend_from_slice(format!("{mode} {object}\t{}\0", edit.path).as_bytes());
         }
         let tree = self.tree(&new.parent, lines).await?;
-        if tree == self.git(["rev-parse", &format!("{}^{{tree}}", new.parent)]).line().await? {
+        if tree == self.known(["rev-parse", &format!("{}^{{tree}}", new.parent)]).line().await? {
             return Err(Error::Unchanged);
         }
         self.commit_tree(&tree, &[&new.parent], &new.message, new.at).await

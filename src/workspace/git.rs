@@ -15,7 +15,11 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::{declined::Declined, error::Error};
+use super::{
+    declined::Declined,
+    error::Error,
+    memo::{Memo, Question},
+};
 use crate::core::redact::redact;
 
 /// The variable from which the askpass script takes the token. Its value is redacted in errors.
@@ -70,6 +74,7 @@ pub(super) struct Call<'a> {
     protocol: Option<&'static str>,
     limit: usize,
     cut: bool,
+    memo: Option<&'a Memo>,
 }
 
 /// The result of a call that ended in an expected way.
@@ -92,7 +97,15 @@ impl<'a> Call<'a> {
             protocol: None,
             limit: OUTPUT_LIMIT,
             cut: false,
+            memo: None,
         }
+    }
+
+    /// A call whose answer never changes, since everything that it asks about has its full name: it is made once. Only a
+    /// success is kept, as what is missing may come.
+    pub(super) fn kept_in(mut self, memo: &'a Memo) -> Self {
+        self.memo = Some(memo);
+        self
     }
 
     pub(super) fn and<const N: usize>(mut self, args: [&str; N]) -> Self {
@@ -140,12 +153,24 @@ impl<'a> Call<'a> {
 
     /// Runs git and accepts these exit codes; any other one is an error.
     pub(super) async fn ends_with(self, codes: &[i32]) -> Result<Answer, Error> {
+        let kept = self.memo.zip(self.memo.and_then(|_| Question::of(self.repository, &self.args)));
+        if let Some((memo, question)) = &kept
+            && let Some(output) = memo.get(question).filter(|output| output.len() <= self.limit)
+        {
+            return Ok(Answer { code: 0, output, cut: false });
+        }
         let name = self.args.first().cloned().unwrap_or_default();
         let limit = if self.protocol.is_some() { NETWORK_TIMEOUT } else { LOCAL_TIMEOUT };
         let timeout = Error::Timeout { command: name.clone(), seconds: limit.as_secs() };
         let ended = tokio::time::timeout(limit, self.run()).await.map_err(|_| timeout)??;
         if ended.answer.cut && !self.cut {
             return Err(Error::TooLarge { what: format!("the output of git {name}"), limit: self.limit });
+        }
+        if let Some((memo, question)) = kept
+            && !ended.answer.cut
+            && ended.answer.code == 0
+        {
+            memo.put(question, &ended.answer.output);
         }
         // A call whose output was cut was killed, so its exit code says nothing.
         if ended.answer.cut || codes.contains(&ended.answer.code) {
@@ -243,7 +268,7 @@ async fn capped(pipe: Option<impl AsyncRead + Unpin>, limit: usize) -> std::io::
 
 /// Where git is. With a name that is looked up in a changed environment, Rust forks to start it, which copies the
 /// page tables of this process each time; with a path it uses `posix_spawn`, which does not.
-fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let path = std::env::var_os("PATH").unwrap_or_default();

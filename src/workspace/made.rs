@@ -51,7 +51,7 @@ impl Mirror {
     async fn content(&self, commit: &Sha) -> Result<Content, Error> {
         self.need(commit).await?;
         let format = "--format=%P%x00%T%x00%(trailers:only=true,unfold=true)";
-        let call = self.git(["log", "--max-count=1", "--no-show-signature", "--encoding=UTF-8"]);
+        let call = self.known(["log", "--max-count=1", "--no-show-signature", "--encoding=UTF-8"]);
         let text = call.and([format, commit.as_str()]).output().await?;
         let text = String::from_utf8_lossy(&text).into_owned();
         let mut fields = text.splitn(3, '\0').map(str::to_owned);

@@ -1,12 +1,17 @@
 //! Reads a repository from its bare mirror: files, changes, commits.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{
     config::Signature,
     error::Error,
     git::Call,
     link::Link,
+    memo::{Memo, Question},
     names::{reference, sha, shown},
 };
 use crate::core::{
@@ -25,6 +30,7 @@ pub struct Mirror {
     path: PathBuf,
     author: Signature,
     link: Option<Link>,
+    memo: Arc<Memo>,
 }
 
 /// One file, symlink or submodule of a commit.
@@ -64,15 +70,15 @@ pub(super) struct Leaf {
 }
 
 impl Mirror {
-    pub(super) fn new(path: PathBuf, author: Signature, link: Option<Link>) -> Self {
-        Self { path, author, link }
+    pub(super) fn new(path: PathBuf, author: Signature, link: Option<Link>, memo: Arc<Memo>) -> Self {
+        Self { path, author, link, memo }
     }
 
     /// A bare repository on this machine, to read; it cannot be fetched or pushed.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
         let author = Signature { name: "nobody".to_owned(), email: "nobody@localhost".to_owned() };
-        Self::new(path, author, None)
+        Self::new(path, author, None, Arc::default())
     }
 
     /// Where a branch was at the last fetch.
@@ -114,7 +120,7 @@ impl Mirror {
     /// [`Error::Git`] when git fails.
     pub async fn holds(&self, commit: &Sha) -> Result<bool, Error> {
         let name = format!("{commit}^{{commit}}");
-        Ok(self.exists() && self.git(["cat-file", "-e", &name]).ends_with(&[0, 1, 128]).await?.code == 0)
+        Ok(self.exists() && self.known(["cat-file", "-e", &name]).ends_with(&[0, 1, 128]).await?.code == 0)
     }
 
     /// The tree of a commit; `None` when the mirror lacks the commit.
@@ -123,7 +129,7 @@ impl Mirror {
     /// [`Error::Git`] when git fails.
     pub async fn tree_of(&self, commit: &Sha) -> Result<Option<Sha>, Error> {
         let name = format!("{commit}^{{tree}}");
-        let call = self.git(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]);
+        let call = self.known(["rev-parse", "--verify", "--quiet", "--end-of-options", &name]);
         let answer = call.ends_with(&[0, 1, 128]).await?;
         if answer.code == 0 {
             sha(String::from_utf8_lossy(&answer.output).trim()).map(Some)
@@ -158,7 +164,7 @@ impl Mirror {
     /// [`Error::Missing`] when the mirror lacks the commit.
     pub async fn paths(&self, commit: &Sha) -> Result<Vec<String>, Error> {
         self.need(commit).await?;
-        let call = self.git(["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()]);
+        let call = self.known(["ls-tree", "-r", "-z", "--name-only", "--full-tree", commit.as_str()]);
         let listing = call.output().await?;
         Ok(listing.split(|&byte| byte == 0).filter(|path| !path.is_empty()).map(shown).collect())
     }
@@ -169,20 +175,34 @@ impl Mirror {
     /// [`Error::Missing`] when the mirror lacks the commit, [`Error::TooLarge`] above 16 MiB.
     pub async fn read(&self, commit: &Sha, path: &RepoPath) -> Result<Option<Vec<u8>>, Error> {
         self.need(commit).await?;
-        let listing = self
-            .git(["ls-tree", "-z", "-l", "--full-tree", "--", commit.as_str(), path.as_str()])
-            .output()
-            .await?;
-        let leaf = leaves(&listing)?.into_iter().find(|leaf| leaf.path == path.as_str().as_bytes());
-        match leaf {
+        match self.leaf(commit, path).await? {
             Some(leaf) if is_file(leaf.mode) => {
-                let call = self.git(["cat-file", "blob", &leaf.object]).cut_at(LARGEST_FILE);
+                let call = self.known(["cat-file", "blob", &leaf.object]).cut_at(LARGEST_FILE);
                 let answer = call.ends_with(&[0]).await?;
                 let too_large = || Error::TooLarge { what: path.to_string(), limit: LARGEST_FILE };
                 if answer.cut { Err(too_large()) } else { Ok(Some(answer.output)) }
             }
             Some(_) | None => Ok(None),
         }
+    }
+
+    /// The contents of these files at a commit, by one call of git; what is no regular file there is left out.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] when the mirror lacks the commit, [`Error::TooLarge`] for a file above 16 MiB and above 256 MiB in all.
+    pub async fn read_all(
+        &self,
+        commit: &Sha,
+        paths: &BTreeSet<&str>,
+    ) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+        let mut leaves = self.leaves(commit).await?;
+        let is_wanted = |leaf: &Leaf| std::str::from_utf8(&leaf.path).is_ok_and(|path| paths.contains(path));
+        leaves.retain(|leaf| is_file(leaf.mode) && is_wanted(leaf));
+        if let Some(leaf) = leaves.iter().find(|leaf| leaf.size > LARGEST_FILE as u64) {
+            return Err(Error::TooLarge { what: shown(&leaf.path), limit: LARGEST_FILE });
+        }
+        let contents = self.contents(&leaves).await?;
+        Ok(leaves.iter().map(|leaf| shown(&leaf.path)).zip(contents).collect())
     }
 
     /// The policy's text at a commit, if there is one. What cannot be a policy is kept so far that it is refused for what
@@ -236,7 +256,7 @@ impl Mirror {
     pub async fn recent(&self, commit: &Sha, most: usize) -> Result<Vec<Sha>, Error> {
         self.need(commit).await?;
         let most = format!("--max-count={most}");
-        let listing = self.git(["rev-list", &most, commit.as_str()]).output().await?;
+        let listing = self.known(["rev-list", &most, commit.as_str()]).output().await?;
         let lines = String::from_utf8_lossy(&listing).lines().map(str::to_owned).collect::<Vec<_>>();
         Ok(lines.into_iter().filter_map(|line| line.parse().ok()).collect())
     }
@@ -251,7 +271,7 @@ impl Mirror {
         let format =
             "--format=%H%x00%P%x00%an%x00%ae%x00%cn%x00%ce%x00%B%x00%(trailers:only=true,unfold=true)";
         let call =
-            self.git(["log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8"]);
+            self.known(["log", "-z", "--reverse", "--topo-order", "--no-show-signature", "--encoding=UTF-8"]);
         let listing = call.and([format, head.as_str(), &format!("^{base}")]).output().await?;
         let fields: Vec<_> = listing.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
         fields.chunks_exact(8).map(commit).collect()
@@ -265,6 +285,11 @@ impl Mirror {
 
     pub(super) fn git<const N: usize>(&self, args: [&str; N]) -> Call<'_> {
         Call::new(&self.path, args)
+    }
+
+    /// A call about objects by their full names alone.
+    pub(super) fn known<const N: usize>(&self, args: [&str; N]) -> Call<'_> {
+        self.git(args).kept_in(&self.memo)
     }
 
     pub(super) fn author(&self) -> &Signature {
@@ -290,8 +315,29 @@ impl Mirror {
 
     pub(super) async fn leaves(&self, commit: &Sha) -> Result<Vec<Leaf>, Error> {
         self.need(commit).await?;
-        leaves(&self.git(["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()]).output().await?)
+        leaves(&self.known(listing_of(commit)).output().await?)
     }
+
+    /// What a commit has at a path: of its whole listing where that is known, otherwise by itself.
+    async fn leaf(&self, commit: &Sha, path: &RepoPath) -> Result<Option<Leaf>, Error> {
+        let whole = Question::of(&self.path, &listing_of(commit).map(str::to_owned));
+        let listing = match whole.and_then(|question| self.memo.get(&question)) {
+            Some(listing) => listing,
+            None => {
+                let one = ["ls-tree", "-z", "-l", "--full-tree", "--", commit.as_str(), path.as_str()];
+                self.known(one).output().await?
+            }
+        };
+        let end = format!("\t{path}");
+        let record = listing.split(|&byte| byte == 0).find(|record| record.ends_with(end.as_bytes()));
+        let found = leaves(record.unwrap_or_default())?.pop();
+        Ok(found.filter(|leaf| leaf.path == path.as_str().as_bytes()))
+    }
+}
+
+/// What lists every file of a commit.
+fn listing_of(commit: &Sha) -> [&str; 6] {
+    ["ls-tree", "-r", "-z", "-l", "--full-tree", commit.as_str()]
 }
 
 pub(super) fn is_file(mode: u32) -> bool {

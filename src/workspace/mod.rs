@@ -16,6 +16,7 @@ mod history;
 mod landed;
 mod link;
 mod made;
+mod memo;
 mod mirror;
 mod names;
 mod put_back;
@@ -42,4 +43,8 @@ pub use self::{
     taken_back::TakenBack,
     throttle::Throttle,
     workspaces::Workspaces,
+};
+pub(crate) use self::{
+    git::program as git_program,
+    memo::{Memo, Question},
 };

@@ -11,6 +11,7 @@ use super::{
     config::{Config, Remote},
     error::Error,
     link::{Link, check_base},
+    memo::Memo,
     mirror::Mirror,
     throttle::Throttle,
 };
@@ -26,6 +27,7 @@ struct Shared {
     config: Config,
     throttle: Option<Arc<dyn Throttle>>,
     locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    memo: Arc<Memo>,
 }
 
 impl std::fmt::Debug for Workspaces {
@@ -43,14 +45,17 @@ impl Workspaces {
         if let Remote::Url(base) = &config.remote {
             check_base(base)?;
         }
-        Ok(Self { shared: Arc::new(Shared { config, throttle: None, locks: Mutex::default() }) })
+        Ok(Self::with(config, None, Arc::default()))
     }
 
     /// The same mirrors, with this throttle asked before every call of the remote.
     #[must_use]
     pub fn behind(self, throttle: Option<Arc<dyn Throttle>>) -> Self {
-        let config = self.shared.config.clone();
-        Self { shared: Arc::new(Shared { config, throttle, locks: Mutex::default() }) }
+        Self::with(self.shared.config.clone(), throttle, Arc::clone(&self.shared.memo))
+    }
+
+    fn with(config: Config, throttle: Option<Arc<dyn Throttle>>, memo: Arc<Memo>) -> Self {
+        Self { shared: Arc::new(Shared { config, throttle, locks: Mutex::default(), memo }) }
     }
 
     /// The mirror of one repository, which its first [`Mirror::fetch`] creates.
@@ -75,6 +80,7 @@ impl Workspaces {
             config.root.join("mirrors").join(format!("{directory}.git")),
             config.author.clone(),
             Some(link),
+            Arc::clone(&self.shared.memo),
         )
     }
 
