@@ -275,7 +275,7 @@ mod tests {
         let theirs = folder(&[TRUNK, COMMIT]).await;
         let source = check(theirs.path()).await.unwrap();
         let here = tempfile::tempdir().unwrap();
-        let git = Git { dir: here.path().join("x.git"), quarantine: None };
+        let git = Git::new(here.path().join("x.git"), std::sync::Arc::default());
         git.adopt(&source).await.unwrap();
         let base = git.branch("trunk").await.unwrap().unwrap();
         assert!(git.give_back(&source, "trunk").await.unwrap().is_empty(), "nothing is new");

@@ -2,21 +2,27 @@
 //!
 //! Nothing here knows about pull requests. Every change of a branch is a compare-and-set.
 
+mod call;
 mod diff;
 mod replay;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsStr,
     path::PathBuf,
-    process::Stdio,
+    sync::Arc,
 };
 
-use anyhow::{Context as _, bail};
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use anyhow::Context as _;
 
-pub(crate) use self::diff::Changed;
-use self::diff::{patches_of, read_listing, with_patch};
+use self::{
+    call::succeed_with,
+    diff::{patches_of, read_listing, with_patch},
+};
+pub(crate) use self::{
+    call::{git, succeed},
+    diff::Changed,
+};
+use crate::workspace::Memo;
 
 /// One bare repository.
 #[derive(Debug, Clone)]
@@ -24,6 +30,7 @@ pub(crate) struct Git {
     pub(crate) dir: PathBuf,
     /// The objects of a push that is still being looked at.
     pub(crate) quarantine: Option<PathBuf>,
+    pub(crate) memo: Arc<Memo>,
 }
 
 /// One commit, as git prints it.
@@ -80,6 +87,11 @@ pub(crate) struct Comparison {
 pub(crate) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 impl Git {
+    /// The repository in a folder; `memo` keeps what git says of commits that are named by their full SHAs.
+    pub(crate) fn new(dir: PathBuf, memo: Arc<Memo>) -> Self {
+        Self { dir, quarantine: None, memo }
+    }
+
     /// Makes an empty bare repository that may be pushed to over HTTP.
     pub(crate) async fn init(&self) -> anyhow::Result<()> {
         tokio::fs::create_dir_all(&self.dir).await.context("make the repository's folder")?;
@@ -204,11 +216,7 @@ impl Git {
         message: &str,
         author: (&str, &str),
     ) -> anyhow::Result<String> {
-        let mut listing = Vec::new();
-        for (path, bytes) in files {
-            let mode = if bytes.starts_with(b"#!") { "100755" } else { "100644" };
-            listing.extend(self.index_line(mode, path, bytes).await?);
-        }
+        let listing = self.index_lines(files).await?;
         let tree = self.tree_with(parent, &listing).await?;
         let parents: Vec<&str> = parent.into_iter().collect();
         self.commit_tree(&tree, &parents, message, author).await
@@ -218,6 +226,24 @@ impl Git {
     pub(crate) async fn index_line(&self, mode: &str, path: &str, bytes: &[u8]) -> anyhow::Result<Vec<u8>> {
         let blob = String::from_utf8(succeed(self.command(["hash-object", "-w", "--stdin"]), bytes).await?)?;
         Ok(format!("{mode} {}\t{path}\0", blob.trim()).into_bytes())
+    }
+
+    /// As [`Self::index_line`] for many files; those that begin as a script does are executable.
+    async fn index_lines(&self, files: &[(&str, &[u8])]) -> anyhow::Result<Vec<u8>> {
+        let scratch = tempfile::tempdir().context("make a folder for new files")?;
+        let mut paths = String::new();
+        for (number, (_, bytes)) in files.iter().enumerate() {
+            let path = scratch.path().join(number.to_string());
+            std::fs::write(&path, bytes).context("write a new file")?;
+            paths.push_str(&format!("{}\n", path.display()));
+        }
+        let hash = self.command(["hash-object", "-w", "--no-filters", "--stdin-paths"]);
+        let blobs = String::from_utf8(succeed(hash, paths.as_bytes()).await?)?;
+        let line = |((path, bytes), blob): (&(&str, &[u8]), &str)| {
+            let mode = if bytes.starts_with(b"#!") { "100755" } else { "100644" };
+            format!("{mode} {blob}\t{path}\0").into_bytes()
+        };
+        Ok(files.iter().zip(blobs.lines()).flat_map(line).collect())
     }
 
     /// The tree of `parent` with these lines applied.
@@ -328,74 +354,9 @@ impl Git {
     }
 
     async fn diff(&self, how: &[&str], range: [&str; 3]) -> anyhow::Result<String> {
-        let fixed = ["-c", "core.quotePath=false", "diff", "--no-color", "--no-ext-diff", "-M"];
-        let bytes = succeed(self.command(fixed.iter().chain(how).chain(&range)), b"").await?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        let fixed = ["diff", "--no-color", "--no-ext-diff", "-M"];
+        self.text(fixed.iter().chain(how).chain(&range).copied()).await
     }
-
-    pub(crate) async fn text<'a>(
-        &self,
-        arguments: impl IntoIterator<Item = &'a str>,
-    ) -> anyhow::Result<String> {
-        let bytes = succeed(self.command(arguments), b"").await?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// For commands that answer by their exit status.
-    async fn ask(&self, arguments: &[&str]) -> anyhow::Result<(i32, String)> {
-        let output = self.command(arguments).output().await.context("run git")?;
-        Ok((output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned()))
-    }
-
-    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = git();
-        if let Some(quarantine) = &self.quarantine {
-            command.env("GIT_OBJECT_DIRECTORY", quarantine);
-            command.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", self.dir.join("objects"));
-        }
-        command.arg("--git-dir").arg(&self.dir).args(arguments);
-        command
-    }
-}
-
-/// Git without the configuration of the user or the system, so that the twin is the same on every machine.
-pub(crate) fn git() -> Command {
-    let mut command = Command::new("git");
-    for inherited in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-        command.env_remove(inherited);
-    }
-    command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null");
-    command.env("GIT_TERMINAL_PROMPT", "0").kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-async fn succeed_with(
-    mut command: Command,
-    index: &std::path::Path,
-    input: &[u8],
-) -> anyhow::Result<Vec<u8>> {
-    command.env("GIT_INDEX_FILE", index);
-    succeed(command, input).await
-}
-
-/// The output of a command that must succeed.
-pub(crate) async fn succeed(mut command: Command, input: &[u8]) -> anyhow::Result<Vec<u8>> {
-    command.stdin(Stdio::piped());
-    let mut child = command.spawn().context("start git: is it installed?")?;
-    let mut stdin = child.stdin.take().context("open git's input")?;
-    let write = async {
-        // Git may end before it has read all of its input; its output then says why.
-        let _ = stdin.write_all(input).await;
-        drop(stdin);
-    };
-    let ((), output) = tokio::join!(write, child.wait_with_output());
-    let output = output.context("wait for git")?;
-    if !output.status.success() {
-        let message = String::from_utf8_lossy(&output.stderr);
-        bail!("{:?} failed: {}", command.as_std(), message.trim());
-    }
-    Ok(output.stdout)
 }
 
 fn read_commit(record: &str) -> Option<Commit> {
@@ -418,7 +379,7 @@ mod tests {
     #[tokio::test]
     async fn changes_list_status_counts_and_patch() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let git = Git { dir: folder.path().join("product.git"), quarantine: None };
+        let git = Git::new(folder.path().join("product.git"), Arc::default());
         git.init().await?;
         let me = ("ada", "ada@example.com");
         let first =

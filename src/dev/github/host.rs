@@ -25,7 +25,7 @@ use super::{
     state::{Delivery, HookOwner, Outgoing, Repository, State},
     webhooks::Webhooks,
 };
-use crate::dev::ci::Ci;
+use crate::{dev::ci::Ci, workspace::Memo};
 
 /// Makes the payload of an event. Rendering is above the domain, so the twin passes it in.
 pub(crate) type Payload = Box<dyn Fn(&Announcement<'_>) -> Value + Send + Sync>;
@@ -42,6 +42,7 @@ pub(crate) struct Host {
     pub(crate) deliveries: DeliveryLog,
     pub(crate) clock: Arc<Clock>,
     pub(crate) ci: Option<Ci>,
+    memo: Arc<Memo>,
     /// Counts the times that branches moved.
     pub(crate) moved: watch::Sender<u64>,
     /// How many commits the CI is checking.
@@ -63,6 +64,7 @@ impl Host {
             deliveries,
             clock,
             ci,
+            memo: Arc::default(),
             moved: watch::Sender::new(0),
             checking: watch::Sender::new(0),
             stop: CancellationToken::new(),
@@ -154,7 +156,7 @@ impl Host {
     }
 
     pub(crate) fn git(&self, repository: &str) -> Git {
-        Git { dir: self.repositories().join(format!("{repository}.git")), quarantine: None }
+        Git::new(self.repositories().join(format!("{repository}.git")), Arc::clone(&self.memo))
     }
 
     /// The full SHA of a commit or branch; 404 for an unknown one.

@@ -25,7 +25,7 @@ impl Git {
     /// The same repository, with the objects of a pack in `quarantine`, which the branches do not reach.
     pub(crate) async fn with_pack(&self, quarantine: &Path, pack: &[u8]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(quarantine.join("pack")).context("make the folder of a push's objects")?;
-        let git = Self { dir: self.dir.clone(), quarantine: Some(quarantine.to_owned()) };
+        let git = Self { quarantine: Some(quarantine.to_owned()), ..self.clone() };
         if !pack.is_empty() {
             succeed(git.command(["index-pack", "--stdin", "--fix-thin"]), pack).await?;
         }
