@@ -7,10 +7,7 @@ use std::sync::{
 
 use aspora::store::failpoint::POINTS;
 
-use crate::{
-    env::{FaultEnv, TestPostgres, invariants, open_runs, seed, spawn_all},
-    support::eventually,
-};
+use crate::env::{FaultEnv, TestPostgres, invariants, seed, spawn_all};
 
 /// Runs at the same time.
 const LANES: usize = 3;
@@ -24,14 +21,9 @@ type Injection = (&'static str, u64, &'static str);
 /// A run whose first worker has an armed failpoint; a worker that dies is replaced by one that has none. Whether the
 /// failpoint was reached.
 async fn reaches(env: &FaultEnv, (point, nth, mode): Injection) -> bool {
-    let armed = format!("{point}:{nth}:{mode}");
     let started = env.start_run("p").await;
-    env.workers.spawn_with(&[("ASPORA_FAILPOINTS", armed.clone())]);
-    eventually(&format!("the run ends in spite of {armed}"), async || {
-        env.workers.top_up(1);
-        open_runs(env.pool()).await.is_ok_and(|open| open == 0)
-    })
-    .await;
+    env.workers.spawn_with(&[("ASPORA_FAILPOINTS", format!("{point}:{nth}:{mode}"))]);
+    env.keep_a_worker_to_the_end(&started).await;
     invariants::assert_hold(env, &started, None).await;
     let message = format!("failpoint {point}");
     env.workers.logs().iter().any(|log| log.contains(&message))

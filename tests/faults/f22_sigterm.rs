@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use aspora::{dev::model::Fault, store};
 use rustix::process::Signal;
-use tokio::time::Instant;
 
 use crate::{
     env::{FaultEnv, StartedRun, TestPostgres, invariants},
     support::wait::{eventually, until},
 };
 
+/// Longer than any test waits: what takes as long as this is never seen.
+const TOO_LONG: Duration = Duration::from_secs(600);
+
 /// A lease that does not expire during the test, so that only giving a job back frees it.
 fn long_lease() -> (&'static str, String) {
-    ("ASPORA_LEASE_MS", "120000".to_owned())
+    ("ASPORA_LEASE_MS", TOO_LONG.as_millis().to_string())
 }
 
 /// A run whose worker waits for the model; the worker's process id.
@@ -46,22 +48,17 @@ async fn f22_a_worker_that_is_asked_to_stop_finishes_the_attempts_that_it_can() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn f22_a_worker_that_must_stop_gives_its_job_back_and_another_starts_it_within_two_seconds() {
+async fn f22_a_worker_that_must_stop_gives_its_job_back_and_another_starts_it_before_the_lease_expires() {
     let postgres = TestPostgres::start();
     let env = postgres.fault_env("aspora").await;
-    let (started, worker) =
-        waiting_for_model(&env, Duration::from_millis(200), Duration::from_secs(60)).await;
+    let (started, worker) = waiting_for_model(&env, Duration::from_millis(200), TOO_LONG).await;
     env.workers.spawn_with(&[long_lease()]);
-    let asked = Instant::now();
     terminate(&env, worker).await;
-    let ended = Instant::now();
-    assert!(ended - asked < Duration::from_secs(10), "it ended only after {:?}", ended - asked);
     let second = async || {
         let attempts = store::attempt::of_run(env.pool(), started.run).await.unwrap();
         attempts.into_iter().find(|attempt| attempt.attempt == 2)
     };
     let second = until("the second attempt", second).await;
-    assert!(ended.elapsed() < Duration::from_secs(2), "started again only after {:?}", ended.elapsed());
     assert!(!second.worker.ends_with(&format!("/{worker}")));
     invariants::assert_hold(&env, &started, Some(1)).await;
     invariants::assert_model_calls(&env, 1, 1);
@@ -74,7 +71,7 @@ async fn f22_a_worker_that_must_stop_gives_its_job_back_and_another_starts_it_wi
 async fn f22_a_job_that_was_given_back_has_as_many_attempts_left_as_before() {
     let postgres = TestPostgres::start();
     let env = postgres.fault_env("aspora").await;
-    let (started, worker) = waiting_for_model(&env, Duration::ZERO, Duration::from_secs(60)).await;
+    let (started, worker) = waiting_for_model(&env, Duration::ZERO, TOO_LONG).await;
     let before = store::job::standing(env.pool(), started.run).await.unwrap().unwrap();
     terminate(&env, worker).await;
     let after = store::job::standing(env.pool(), started.run).await.unwrap().unwrap();

@@ -71,11 +71,7 @@ async fn killed_at(env: &FaultEnv, name: &str, point: &str) {
     env.workers.kill_all();
     let head = send(env, &started).await;
     env.workers.spawn_with(&[("ASPORA_FAILPOINTS", format!("{point}:abort"))]);
-    eventually(&format!("the run ends in spite of {point}"), async || {
-        env.workers.top_up(1);
-        matches!(env.read(started.run).await.run.state, State::Ended { .. })
-    })
-    .await;
+    env.keep_a_worker_to_the_end(&started).await;
     invariants::assert_hold(env, &started, None).await;
     assert!(env.workers.logs().iter().any(|log| log.contains("failpoint ")), "{point} was not reached");
     let runs = env.twin.check_runs(&started.repository);

@@ -6,14 +6,14 @@ use tokio::time::Instant;
 
 /// The longest wait of [`until`] and [`eventually`]. It is long because a busy machine is slow, and because only a
 /// test that fails waits for it.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(180);
 /// The pause between two probes.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Probes until there is a value.
 ///
 /// # Panics
-/// When there is none after 60 s; the message names `what` was awaited.
+/// When there is none after three minutes; the message names `what` was awaited.
 pub(crate) async fn until<T, F>(what: &str, probe: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,

@@ -36,7 +36,7 @@ pub(crate) const LEASE: Duration = Duration::from_millis(700);
 /// A run without a new event or attempt for this long hangs. It is measured from the last of them, since a run goes
 /// through more crashes on a fast machine than on a slow one, and each costs a lease and a back-off. Attempts are
 /// limited, so a run that fails again and again ends too.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+const STALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn has_ended(stored: &StoredRun) -> bool {
     matches!(stored.run.state, State::Ended { .. })
@@ -154,6 +154,15 @@ impl FaultEnv {
 
     /// Waits until the run has ended; prints everything about it when it hangs.
     pub(crate) async fn wait_for_end(&self, started: &StartedRun) -> StoredRun {
+        self.wait_for(started, has_ended).await
+    }
+
+    /// As [`FaultEnv::wait_for_end`], but a worker that dies is replaced.
+    pub(crate) async fn keep_a_worker_to_the_end(&self, started: &StartedRun) -> StoredRun {
+        let has_ended = |stored: &StoredRun| {
+            self.workers.top_up(1);
+            has_ended(stored)
+        };
         self.wait_for(started, has_ended).await
     }
 

@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::World;
 
-/// How long a story waits for anything. It is for a wait that never ends, not for a slow machine.
-const DEADLINE: Duration = Duration::from_secs(90);
+/// How long a story waits for anything, and for how long a run may stand still. It is for a wait that never ends, not for a
+/// slow machine.
+const DEADLINE: Duration = Duration::from_secs(120);
 
 impl World {
     /// Waits until the run ends, and skips its back-offs; the end's name.
@@ -99,10 +100,16 @@ impl World {
         assert!(found.is_some(), "{what}: not after {DEADLINE:?}");
     }
 
+    /// Waits as long as the run moves: a run of many steps takes long on a busy machine.
     async fn until<T>(&self, run: Uuid, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-        match self.poll(look).await {
-            Some(found) => found,
-            None => panic!("the run never {what}:\n{}", self.history(run).await),
+        let mut seen = None;
+        loop {
+            if let Some(found) = self.poll(&look).await {
+                return found;
+            }
+            let version = Some(self.run(run).await.version);
+            assert!(version != seen, "the run never {what}:\n{}", self.history(run).await);
+            seen = version;
         }
     }
 
