@@ -7,7 +7,7 @@ use std::sync::{
 
 use aspora::store::failpoint::POINTS;
 
-use crate::env::{FaultEnv, TestPostgres, invariants, seed, spawn_all};
+use crate::env::{Dice, FaultEnv, TestPostgres, invariants, seed, spawn_all};
 
 /// Runs at the same time.
 const LANES: usize = 3;
@@ -29,18 +29,18 @@ async fn reaches(env: &FaultEnv, (point, nth, mode): Injection) -> bool {
     env.workers.logs().iter().any(|log| log.contains(&message))
 }
 
-/// With `ASPORA_POINTS=all`, each of the first passes of each point; otherwise one random pass for each.
+/// With `ASPORA_POINTS=all`, each of the first passes of each point in each mode; otherwise one random pass of each point, in
+/// a random mode.
 fn injections() -> Vec<Injection> {
     let all = std::env::var("ASPORA_POINTS").is_ok_and(|which| which == "all");
-    let seed = seed();
-    let pairs = POINTS.into_iter().flat_map(|point| MODES.map(|mode| (point, mode))).enumerate();
-    pairs
-        .flat_map(|(index, (point, mode))| {
-            let random = 1 + seed.rotate_left(7 * index as u32) % PASSES;
-            let passes: Vec<u64> = if all { (1..=PASSES).collect() } else { vec![random] };
-            passes.into_iter().map(move |nth| (point, nth, mode))
-        })
-        .collect()
+    let mut dice = Dice::new(seed());
+    let one = |point| {
+        let mode = MODES[dice.below(MODES.len() as u64) as usize];
+        (point, 1 + dice.below(PASSES), mode)
+    };
+    let every =
+        |point| MODES.into_iter().flat_map(move |mode| (1..=PASSES).map(move |nth| (point, nth, mode)));
+    if all { POINTS.into_iter().flat_map(every).collect() } else { POINTS.into_iter().map(one).collect() }
 }
 
 async fn lane(postgres: TestPostgres, open: Arc<Mutex<Vec<Injection>>>, reached: Arc<AtomicUsize>) {
