@@ -78,6 +78,7 @@ async fn histories(tx: &mut Connection, runs: &[Uuid], all: &mut HashMap<Uuid, O
             cause: row.cause,
             has_pull: row.has_pull,
             has_merged: row.has_merged,
+            ..Happening::default()
         });
     }
     Ok(())
