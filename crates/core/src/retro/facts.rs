@@ -41,8 +41,6 @@ pub struct Call {
     pub done_at: Option<DateTime<Utc>>,
     /// Its key in the run, such as `generate.1/model.2`.
     pub key: String,
-    /// The task of its prompt: `generate`, `repair`, `review` and so on.
-    pub task: String,
     /// The tokens that it used, as far as that is settled.
     pub tokens: i64,
     /// What they cost, in millionths of a dollar; 0 also where no prices are known.
@@ -161,6 +159,8 @@ pub struct Captured {
 /// An incident that the merged change caused.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Incident {
+    /// When we learnt of it.
+    pub at: DateTime<Utc>,
     /// What went wrong, in one line. Foreign text.
     pub title: String,
     /// The files that its fix changed; empty where there is no fix yet.

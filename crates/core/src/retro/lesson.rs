@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// One thing that a run teaches.
@@ -10,6 +11,8 @@ pub struct Lesson {
     /// The key of the cause, the same in every run: `finding:wealth/api.py`, `check:lint`, `questions`. At most
     /// [`KEY_LIMIT`](super::KEY_LIMIT) characters.
     pub cause: String,
+    /// When it came: at the end of the run, or later with an incident.
+    pub at: DateTime<Utc>,
     /// What it cost.
     pub cost: Cost,
     /// What happened, in a sentence without its full stop.
@@ -71,7 +74,8 @@ impl Lesson {
         avoid: impl Into<String>,
     ) -> Self {
         let (cause, happened, avoid) = (cause.into(), happened.into(), avoid.into());
-        Self { cause, cost, happened, avoid, said: String::new(), proposed: None }
+        let at = DateTime::UNIX_EPOCH;
+        Self { cause, at, cost, happened, avoid, said: String::new(), proposed: None }
     }
 
     /// With what is proposed; a text that is too long is cut.

@@ -36,15 +36,8 @@ fn detailed(second: i64, step: &str, kind: &str, detail: &str) -> Happening {
 }
 
 /// A call of ten tokens that was answered four seconds later.
-fn call(second: i64, key: &str, task: &str) -> Call {
-    Call {
-        at: at(second),
-        done_at: Some(at(second + 4)),
-        key: key.to_owned(),
-        task: task.to_owned(),
-        tokens: 10,
-        micro_dollars: 3,
-    }
+fn call(second: i64, key: &str) -> Call {
+    Call { at: at(second), done_at: Some(at(second + 4)), key: key.to_owned(), tokens: 10, micro_dollars: 3 }
 }
 
 fn facts(history: Vec<Happening>) -> Facts {
@@ -83,10 +76,10 @@ fn with_a_round() -> Vec<Happening> {
 
 fn calls_of_a_round() -> Vec<Call> {
     vec![
-        call(15, "generate.1/model.1", "generate"),
-        call(25, "review.1/model.1", "review"),
-        call(45, "remediate.1/model.1", "remediate"),
-        call(65, "rerun.1/model.1", "review"),
+        call(15, "generate.1/model.1"),
+        call(25, "review.1/model.1"),
+        call(45, "remediate.1/model.1"),
+        call(65, "rerun.1/model.1"),
     ]
 }
 
@@ -191,7 +184,7 @@ fn evidence_and_remarks_are_lessons_of_the_round_that_answers_them() {
 
 #[test]
 fn an_answer_that_was_not_taken_says_by_what_came_next_why() {
-    let calls = || vec![call(2, "generate.1/model.1", "generate"), call(12, "generate.1/model.2", "repair")];
+    let calls = || vec![call(2, "generate.1/model.1"), call(12, "generate.1/model.2")];
     let with = |tries: Vec<Tried>, consents: Vec<ConsentAsked>| Details {
         calls: calls(),
         tries,
@@ -205,8 +198,7 @@ fn an_answer_that_was_not_taken_says_by_what_came_next_why() {
     let refused = ConsentAsked { at: at(6), until: Some(at(9)), is_refused: true };
     check(straight(), with(vec![], vec![refused]), &["dependencies 0 1 3 prompt_note"]);
     // Another visit, or the same after people have spoken, asks anew: nothing was wrong with the answer before.
-    let calls =
-        vec![call(2, "generate.1/model.1", "generate"), call(12, "generate.1/after.0.1/model.1", "generate")];
+    let calls = vec![call(2, "generate.1/model.1"), call(12, "generate.1/after.0.1/model.1")];
     check(straight(), Details { calls, ..Details::default() }, &[]);
 }
 
@@ -214,7 +206,7 @@ fn an_answer_that_was_not_taken_says_by_what_came_next_why() {
 fn a_step_that_gives_up_over_its_last_answer_did_not_take_it() {
     let history = vec![event(0, "", "started"), detailed(20, "generate", "exhausted", "none could be used")];
     let run = Facts { ended_as: "blocked".to_owned(), is_merged: false, ..facts(history) };
-    let details = Details { calls: vec![call(12, "generate.1/model.1", "generate")], ..Details::default() };
+    let details = Details { calls: vec![call(12, "generate.1/model.1")], ..Details::default() };
     assert_eq!(lessons(&run, &details), ["form 0 1 0 prompt_note", "failed:generate 0 0 0 -"]);
     assert_eq!(look(&run, &details).waste.unusable.calls, 1);
     assert_eq!(look(&run, &details).waste.in_vain.calls, 0);
@@ -305,7 +297,7 @@ fn a_run_that_ended_without_its_change_says_what_ended_it() {
         is_merged: false,
         ..facts(history)
     };
-    let calls = vec![call(15, "generate.1/model.1", "generate")];
+    let calls = vec![call(15, "generate.1/model.1")];
     let details = Details { calls: calls.clone(), ..Details::default() };
     let declined = vec![event(0, "", "started"), answer(20, "generate", "declined", "")];
     assert_eq!(lessons(&ends(declined, "failed"), &details), ["declined 0 1 0 prompt_note"]);
@@ -336,6 +328,7 @@ fn an_incident_is_laid_to_the_file_that_its_fix_changed() {
     let of = |fixed: &[&str]| Details {
         files: files(),
         incidents: vec![Incident {
+            at: at(90),
             title: "It broke".to_owned(),
             fixed: fixed.iter().map(ToString::to_string).collect(),
         }],
@@ -358,7 +351,7 @@ fn an_incident_after_the_history_was_deleted_is_added_to_what_is_kept() {
     let before = look(&facts(with_a_round()), &details);
     let gone = Facts { history: None, ..facts(with_a_round()) };
     assert_eq!(before.with_later(&gone, &Details::default()), before);
-    let incidents = vec![Incident { title: "It broke".to_owned(), fixed: Vec::new() }];
+    let incidents = vec![Incident { at: at(90), title: "It broke".to_owned(), fixed: Vec::new() }];
     let after = before.with_later(&gone, &Details { incidents, ..Details::default() });
     let causes: Vec<&str> = after.lessons.iter().map(|it| it.cause.as_str()).collect();
     assert_eq!(causes, ["finding:a.py", "incident"]);
@@ -368,8 +361,8 @@ fn an_incident_after_the_history_was_deleted_is_added_to_what_is_kept() {
 #[test]
 fn waste_is_in_parts_that_share_nothing() {
     let mut calls = calls_of_a_round();
-    calls.push(call(10, "generate.1/model.0", "generate"));
-    calls.push(Call { done_at: None, ..call(72, "merge.1/model.1", "review") });
+    calls.push(call(10, "generate.1/model.0"));
+    calls.push(Call { done_at: None, ..call(72, "merge.1/model.1") });
     let details = Details { calls, lost: vec![(at(71), at(74))], ..Details::default() };
     let waste = look(&facts(with_a_round()), &details).waste;
     let parts = waste

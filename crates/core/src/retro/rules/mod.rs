@@ -34,6 +34,9 @@ pub(super) fn lessons(seen: &Seen<'_>) -> Vec<Lesson> {
     all.extend(model::lessons(seen));
     all.extend(people::lessons(seen));
     all.extend(outside::lessons(seen));
+    for lesson in &mut all {
+        lesson.at = seen.run.ended_at;
+    }
     all.extend(incidents(seen));
     sort(&mut all);
     all

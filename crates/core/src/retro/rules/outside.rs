@@ -7,6 +7,7 @@ use crate::{
     measure::{Happening, spent},
     path::fold,
     retro::{
+        facts::Incident,
         lesson::{Cost, Lesson, ProposalKind},
         text::{key, named, shown},
     },
@@ -156,25 +157,30 @@ fn failures(seen: &Seen<'_>) -> Vec<Lesson> {
 
 /// What the change broke after its merge, by the file that a fix changed.
 pub(in crate::retro) fn incidents(seen: &Seen<'_>) -> Vec<Lesson> {
-    let mut causes: BTreeMap<String, (String, Vec<&str>)> = BTreeMap::new();
+    let mut causes: BTreeMap<String, (String, Vec<&Incident>)> = BTreeMap::new();
     for incident in &seen.details.incidents {
         for (cause, place) in places(seen, &incident.fixed) {
-            causes.entry(cause).or_insert((place, Vec::new())).1.push(&incident.title);
+            causes.entry(cause).or_insert((place, Vec::new())).1.push(incident);
         }
     }
-    let lesson = |(cause, (place, titles)): (String, (String, Vec<&str>))| {
+    let lesson = |(cause, (place, its)): (String, (String, Vec<&Incident>))| {
         let lesson = Lesson::new(
             cause,
             Cost::default(),
-            format!("the merged change caused {} in {place}", counted(titles.len(), "incident")),
+            format!("the merged change caused {} in {place}", counted(its.len(), "incident")),
             "a case of the harness that fails for it",
         );
         let text = format!(
             "Changes of {place} caused incidents. Add cases to the harness for what no case would have caught."
         );
         let title = format!("Hold {place} by harness cases");
-        let said = shown(&titles.join("; "), SAID);
-        Lesson { said, ..lesson.proposing(ProposalKind::HarnessCase, &title, &text) }
+        let titles: Vec<&str> = its.iter().map(|it| it.title.as_str()).collect();
+        let at = its.iter().map(|it| it.at).max().unwrap_or(seen.run.ended_at);
+        Lesson {
+            at,
+            said: shown(&titles.join("; "), SAID),
+            ..lesson.proposing(ProposalKind::HarnessCase, &title, &text)
+        }
     };
     causes.into_iter().map(lesson).collect()
 }

@@ -40,7 +40,7 @@ fn any_call() -> impl Strategy<Value = Call> {
         "review.1/model.1",
     ];
     (0..5000_i64, 0..keys.len(), any::<bool>()).prop_map(move |(second, place, is_done)| {
-        let call = call(second, keys[place], "generate");
+        let call = call(second, keys[place]);
         Call { done_at: call.done_at.filter(|_| is_done), ..call }
     })
 }
