@@ -89,14 +89,6 @@ pub async fn get(executor: impl sqlx::PgExecutor<'_>, id: Uuid) -> Result<Option
     .await
 }
 
-/// The product of a proposal.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn product(pool: &Pool, id: Uuid) -> Result<Option<String>> {
-    sqlx::query_scalar!("select product from proposal where id = $1", id).fetch_optional(pool).await
-}
-
 /// Accepts an open proposal as a kind, with this text; whether it was open.
 ///
 /// # Errors
@@ -139,16 +131,29 @@ pub async fn dismiss(connection: &mut Connection, id: Uuid, by: &str, reason: &s
     Ok(dismissed.rows_affected() > 0)
 }
 
-/// The notes that prompts of a product show, the newest first, at most [`MOST_NOTES`].
+/// A note that prompts show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noted {
+    /// The proposal.
+    pub id: Uuid,
+    /// The text.
+    pub text: String,
+}
+
+/// The notes that prompts of products show, the newest first, at most [`MOST_NOTES`]: those that were accepted by a time, or by
+/// now.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn notes(pool: &Pool, products: &[String]) -> Result<Vec<String>> {
-    sqlx::query_scalar!(
-        r#"select note as "note!" from proposal
+pub async fn notes(pool: &Pool, products: &[String], by: Option<DateTime<Utc>>) -> Result<Vec<Noted>> {
+    sqlx::query_as!(
+        Noted,
+        r#"select id, note as "text!" from proposal
            where product = any($1) and state = 'accepted' and accepted_as = 'prompt_note'
-           order by decided_at desc, id desc limit $2"#,
+             and decided_at <= coalesce($2, now())
+           order by decided_at desc, id desc limit $3"#,
         products,
+        by,
         i64::try_from(MOST_NOTES).unwrap_or(i64::MAX)
     )
     .fetch_all(pool)
