@@ -17,7 +17,7 @@ use crate::{
     (status = 200, description = "The look back, or why there is none.", body = LookBack),
     NotFound,
 ))]
-pub(super) async fn show(
+pub(super) async fn look_back(
     State(app): State<AppState>,
     caller: Caller,
     Id(id): Id,

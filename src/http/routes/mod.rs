@@ -129,7 +129,7 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/runs/{id}/answers", post(questions::answer))
         .route("/runs/{id}/dependencies", get(dependencies::list).post(dependencies::say))
         .route("/runs/{id}/after-merge", get(after_merge::after_merge))
-        .route("/runs/{id}/look-back", get(look_back::show))
+        .route("/runs/{id}/look-back", get(look_back::look_back))
         .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/attempts", get(runs::attempts))

@@ -28,7 +28,7 @@ use crate::{api, http::middleware::error::Error};
         requirements::submit, requirements::list, requirements::show,
         amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
         questions::list, questions::answer, dependencies::list, dependencies::say,
-        metrics::show, metrics::runs, pulls::list, gaps::open, gaps::list, gaps::show, gaps::dismiss, proposals::list, proposals::show, proposals::accept, proposals::dismiss, look_back::show, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
+        metrics::show, metrics::runs, pulls::list, gaps::open, gaps::list, gaps::show, gaps::dismiss, proposals::list, proposals::show, proposals::accept, proposals::dismiss, look_back::look_back, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
         runs::diff, after_merge::after_merge, after_merge::revert, export::show, evidence::send, evidence::list,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
