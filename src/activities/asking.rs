@@ -79,7 +79,7 @@ impl Attempt<'_> {
             before: text(&row.title_before, &row.body_before),
             after: text(&row.title_after, &row.body_after),
         });
-        Ok(Said { rounds, amendments: amendments.collect(), is_enough })
+        Ok(Said { rounds, amendments: amendments.collect(), is_enough, notes: Vec::new() })
     }
 
     /// The part of the keys of model calls that says after how many amendments and rounds of questions they are made: an

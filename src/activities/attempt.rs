@@ -33,6 +33,8 @@ pub(super) struct Attempt<'a> {
     pub(super) repo: RepoName,
     /// Which fallback answered in place of a model, for the note of the answer.
     pub(super) stood_in: OnceLock<String>,
+    /// Which notes of the product's people the model was shown, for the note of the answer.
+    pub(super) noted: OnceLock<String>,
 }
 
 impl<'a> Attempt<'a> {
@@ -40,8 +42,8 @@ impl<'a> Attempt<'a> {
         let Assignment { lease, stored, rounds_left, lost, .. } = assignment;
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
         let brief = brief_of(factory, &stored).await?;
-        let stood_in = OnceLock::new();
-        Ok(Self { factory, lease, stored, rounds_left, lost, brief, repo, stood_in })
+        let (stood_in, noted) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { factory, lease, stored, rounds_left, lost, brief, repo, stood_in, noted })
     }
 
     /// The same attempt with what is stored of its subject by now.
@@ -55,17 +57,19 @@ impl<'a> Attempt<'a> {
             brief: brief_of(self.factory, &self.stored).await?,
             repo: self.repo.clone(),
             stood_in: self.stood_in.clone(),
+            noted: self.noted.clone(),
         })
     }
 
-    /// The reply; the note of an answer says so if a fallback had a part in it.
+    /// The reply; the note of an answer says so if a fallback had a part in it, and which notes it was given to.
     pub(super) fn remark_on(&self, reply: Reply) -> Reply {
-        match (reply, self.stood_in.get()) {
-            (Reply::Answer(answer), Some(remark)) => {
-                let note = format!("{}; {remark}", answer.note);
+        match reply {
+            Reply::Answer(answer) => {
+                let remarks = [&self.noted, &self.stood_in].into_iter().filter_map(OnceLock::get);
+                let note = remarks.fold(answer.note.clone(), |note, remark| format!("{note}; {remark}"));
                 Reply::Answer(Answer { note, ..answer })
             }
-            (reply, _) => reply,
+            reply => reply,
         }
     }
 

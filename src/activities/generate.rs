@@ -124,7 +124,7 @@ async fn prompt(at: &Attempt<'_>, mirror: &Mirror, basis: &Sha) -> Result<llm::P
         product: &requirement.named(),
         title: &requirement.title,
         body: &requirement.body,
-        said: &at.said().await?,
+        said: &at.said_and_noted().await?,
         spec: context.spec.as_deref(),
         policy: context.policy.as_deref().unwrap_or("none"),
         files: &context.files,

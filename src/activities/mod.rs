@@ -33,6 +33,7 @@ mod listing;
 mod look_back;
 mod merge;
 mod merging;
+mod notes;
 mod open_pulls;
 mod opening;
 pub mod orders;

@@ -2,7 +2,10 @@
 //! is paid, so that a mistake (a schedule, a loop of another system) cannot flood a repository.
 
 use super::{Failure, Reply, attempt::Attempt, wait::wait_rarely};
-use crate::store::{open_pull, product};
+use crate::{
+    core::retro::WAITS_FOR_PLACE,
+    store::{open_pull, product},
+};
 
 /// Takes a place for this run's pull request; the wait for one, if all are taken.
 pub(super) async fn take_place(at: &Attempt<'_>) -> Result<Option<Reply>, Failure> {
@@ -17,8 +20,6 @@ pub(super) async fn take_place(at: &Attempt<'_>) -> Result<Option<Reply>, Failur
     if open_pull::take_place(pool, run, &repository, most.into(), Some(&open)).await? {
         return Ok(None);
     }
-    let reason = format!(
-        "one of our pull requests in {repository} to be merged or closed; at most {most} may be open"
-    );
+    let reason = format!("{WAITS_FOR_PLACE}{repository} to be merged or closed; at most {most} may be open");
     Ok(Some(wait_rarely(at, reason)))
 }

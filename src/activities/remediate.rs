@@ -23,6 +23,7 @@ use crate::{
         edit::Written,
         finding::Finding,
         policy::{Decision, FindingState},
+        retro::TOO_WIDE,
         run::Progress,
         sha::Sha,
         words::counted,
@@ -279,7 +280,7 @@ where
         product: &requirement.named(),
         title: &requirement.title,
         body: &requirement.body,
-        said: &at.said().await?,
+        said: &at.said_and_noted().await?,
         findings: &complaints.findings,
         remarks: &complaints.remarks,
         blockers: &complaints.blockers,
@@ -295,5 +296,5 @@ where
 fn too_wide(files: &[Written], changed: &[String]) -> Option<String> {
     let new = files.iter().filter(|file| !changed.iter().any(|path| path == file.path.as_str())).count();
     (new > MOST_NEW_FILES)
-        .then(|| format!("the fix would touch {new} files beyond the change; the limit is {MOST_NEW_FILES}"))
+        .then(|| format!("{TOO_WIDE}{new} files beyond the change; the limit is {MOST_NEW_FILES}"))
 }

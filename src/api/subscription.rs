@@ -25,7 +25,7 @@ pub struct NewSubscription {
     /// Only these products; left out: all of the caller's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub products: Option<Vec<String>>,
-    /// Only these kinds of notices: needs_you, merged, failed, over_budget, sla; left out: all. needs_you includes over_budget.
+    /// Only these kinds of notices: needs_you, merged, failed, over_budget, sla, proposal; left out: all. needs_you includes over_budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kinds: Option<Vec<String>>,
 }

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::commands::{
     archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit, metrics,
-    options::Database, outage, policy, product, queue, replay, requirement, retention, run, schedule, serve,
-    subscription, worker,
+    options::Database, outage, policy, product, proposal, queue, replay, requirement, retention, run,
+    schedule, serve, subscription, worker,
 };
 
 /// The code factory: turns a requirement into a reviewed and merged pull request.
@@ -55,6 +55,9 @@ pub(super) enum Command {
     /// Open harness gaps for incidents, and follow their clocks.
     #[command(subcommand)]
     Gap(gap::Command),
+    /// See what is proposed because it came in several runs; accept or dismiss it.
+    #[command(subcommand)]
+    Proposal(proposal::Command),
     /// Show and set spending limits for model calls.
     #[command(subcommand)]
     Budget(budget::Command),

@@ -25,8 +25,8 @@ use self::{
     client::{Client, Failure},
     commands::{
         archive, audit, bench, budget, demo, dev, dlq, doctor, evidence, fault, gap, hold, key, limit,
-        metrics, migrate, outage, policy, product, queue, replay, requirement, retention, run, schedule,
-        serve, subscription, worker,
+        metrics, migrate, outage, policy, product, proposal, queue, replay, requirement, retention, run,
+        schedule, serve, subscription, worker,
     },
     print::Printer,
 };
@@ -81,6 +81,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Metrics(options) => metrics::run(client, &printer, options).await,
         Command::Outage(command) => outage::run(&client()?, &printer, command).await,
         Command::Gap(command) => gap::run(&client()?, &printer, command).await,
+        Command::Proposal(command) => proposal::run(&client()?, &printer, command).await,
         Command::Schedule(command) => schedule::run(&client()?, &printer, command).await,
         Command::Subscription(command) => subscription::run(&client()?, &printer, command).await,
         Command::Key(command) => key::run(&client()?, &printer, command).await,

@@ -29,6 +29,7 @@ mod offer;
 mod opinion;
 mod outage;
 pub mod people;
+mod proposal;
 mod questions;
 mod record;
 mod redrive;
@@ -55,6 +56,7 @@ pub use self::{
     evidence::EvidenceSent,
     gap::{GapOpened, NewGap, NotDismissed, usual_rule},
     opinion::Said,
+    proposal::{Accepting, NotDecided},
     questions::{Asked, asks},
     submission::Submission,
     subscription::NotSubscribed,

@@ -13,13 +13,16 @@ use crate::{
         notice::{
             ANSWER_HOURS, Audience, Content, Notice, NoticeKind, Person, Requester, Situation, reaches,
         },
+        retro::filing::DAYS,
         run::State,
         subject::Subject,
         why::why,
+        words::counted,
     },
     store::{
         self, Connection, delivery, gap,
         notice::{self, Due, Surroundings},
+        retro::proposal,
         run::StoredRun,
         subscription::{self, Candidate},
     },
@@ -101,6 +104,43 @@ pub(super) async fn gap_overdue(
     for candidate in subscription::candidates(tx, &row.product).await? {
         if wants(&candidate, &found, &situation) {
             delivery::owe(tx, put.id, row.run, candidate.id, &reached(&candidate)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Notifies the people of a product, once, that something is proposed.
+pub(super) async fn proposal_filed(tx: &mut Connection, row: &proposal::Row) -> Result<(), store::Error> {
+    let found = Notice {
+        kind: NoticeKind::Proposal,
+        about: "filed".to_owned(),
+        to: &[Audience::Keepers],
+        advice: "Open the product's page, then accept or dismiss it.",
+    };
+    let runs = counted(row.runs.len(), "run");
+    let content = Content {
+        kind: Some(found.kind),
+        at: row.filed_at,
+        title: row.title.clone(),
+        product: row.product.clone(),
+        sentence: format!("`{}` came in {runs} of {} within {DAYS} days.", row.cause, row.product),
+        advice: found.advice.to_owned(),
+        run: None,
+        requirement: None,
+        repository: None,
+        pull: None,
+        tier: None,
+    };
+    let (key, at) = (format!("proposal:{}", row.id), row.filed_at);
+    let new = notice::New { run_id: None, key: &key, kind: found.kind, at, content: &content };
+    let put = notice::put(tx, &new).await?;
+    if !put.is_new {
+        return Ok(());
+    }
+    let situation = Situation { requester: &Requester::default(), actor: "", tier: None };
+    for candidate in subscription::candidates(tx, &row.product).await? {
+        if wants(&candidate, &found, &situation) {
+            delivery::owe(tx, put.id, None, candidate.id, &reached(&candidate)).await?;
         }
     }
     Ok(())

@@ -17,7 +17,9 @@ use crate::{
     store::{
         self, Connection, Result,
         audit::{Act, Author, append},
-        gap, opinion, schedule,
+        gap, opinion,
+        retro::proposal,
+        schedule,
     },
 };
 
@@ -152,6 +154,29 @@ pub(super) async fn gap_dismissed(
         product: Some(&gap.product),
         before: Some(json!({ "state": gap.state })),
         after: Some(json!({ "state": "dismissed" })),
+        reason: Some(reason.as_str()),
+    };
+    append(tx, by, act).await
+}
+
+/// A person accepted or dismissed a proposal.
+pub(super) async fn proposal_decided(
+    tx: &mut Connection,
+    by: Author<'_>,
+    act: &str,
+    (before, now): (&proposal::Row, &proposal::Row),
+    reason: &Reason,
+) -> Result<()> {
+    let subject = now.id.to_string();
+    let act = Act {
+        act,
+        subject: &subject,
+        run: None,
+        product: Some(&now.product),
+        before: Some(json!({ "state": before.state })),
+        after: Some(
+            json!({ "state": now.state, "cause": now.cause, "as": now.accepted_as, "text": now.note }),
+        ),
         reason: Some(reason.as_str()),
     };
     append(tx, by, act).await

@@ -2,6 +2,7 @@
 
 mod after_merge;
 mod board;
+mod look_back;
 mod middleware;
 mod oidc;
 mod overview;

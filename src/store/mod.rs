@@ -34,7 +34,7 @@ pub use self::{
     history::{
         assessment, base_watch, budget, command, consent, conversation, delivery, deployment, effect,
         epilogue, event, evidence, measure, merged, notice, open_pull, opinion, overview, question, remark,
-        revert, review, review_part, run, shadow, signal, test_run, transition,
+        retro, revert, review, review_part, run, shadow, signal, test_run, transition,
     },
     maintenance::{
         archive, blob, failpoint, invariant, metrics, partition, replay, retention, server, upkeep,

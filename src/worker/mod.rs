@@ -149,7 +149,7 @@ pub async fn work(
         Arc::clone(&watched),
     ));
     let uncounted = Arc::new(Notify::new());
-    let measures = tokio::spawn(measures::run(shared.clone(), Arc::clone(&uncounted)));
+    let measures = tokio::spawn(measures::run(engine.clone(), shared.clone(), Arc::clone(&uncounted)));
     let wakes = poller::Wakes {
         epilogues: due,
         notices: notices_due,

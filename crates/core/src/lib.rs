@@ -44,6 +44,7 @@ pub mod reason;
 pub mod redact;
 pub mod redelivery;
 pub mod requirement;
+pub mod retro;
 pub mod reviewer;
 pub mod run;
 pub mod sha;

@@ -6,14 +6,15 @@ use uuid::Uuid;
 
 use super::{Client, Failure};
 use crate::api::{
-    Accepted, AfterMerge, Amend, Assessment, AuditEntries, AuditVerification, Control, DeadLetters,
-    DefaultBudget, Deliveries, Dependencies, DismissGap, Drained, Events, Evidence, EvidenceAnswer, Finding,
-    Gap, GapAccepted, Gaps, Hold, IssuedKey, JudgedPulls, Key, KeyLink, Limit, Metrics, Most, NewAnswers,
-    NewEvidence, NewGap, NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement,
-    NewRunBudget, NewSchedule, NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview,
-    PolicySimulation, Product, ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven,
-    Release, Released, Replay, Replayed, Requirement, Requirements, Resubmit, Run, RunBudget,
-    SayDependencies, Schedule, Subscription, TestRun, Validation, Why, Worker,
+    AcceptProposal, Accepted, AfterMerge, Amend, Assessment, AuditEntries, AuditVerification, Control,
+    DeadLetters, DefaultBudget, Deliveries, Dependencies, DismissGap, DismissProposal, Drained, Events,
+    Evidence, EvidenceAnswer, FiledProposal, FiledProposals, Finding, Gap, GapAccepted, Gaps, Hold,
+    IssuedKey, JudgedPulls, Key, KeyLink, Limit, LookBack, Metrics, Most, NewAnswers, NewEvidence, NewGap,
+    NewHold, NewKey, NewProductBudget, NewProposal, NewRelease, NewRequirement, NewRunBudget, NewSchedule,
+    NewSimulation, NewSubscription, NewValidation, Outage, OutageProbe, Overview, PolicySimulation, Product,
+    ProductBudget, ProductChanges, Proposal, Questions, Queue, Redrive, Redriven, Release, Released, Replay,
+    Replayed, Requirement, Requirements, Resubmit, Run, RunBudget, SayDependencies, Schedule, Subscription,
+    TestRun, Validation, Why, Worker,
 };
 
 impl Client {
@@ -115,6 +116,39 @@ impl Client {
     /// Says that there is no gap.
     pub(crate) async fn dismiss_gap(&self, id: Uuid, why: &DismissGap) -> Result<Gap, Failure> {
         self.json(self.request(Method::POST, &format!("/api/v1/harness-gaps/{id}/dismiss")).json(why)).await
+    }
+
+    /// A page of proposals.
+    pub(crate) async fn proposals(&self, query: &[(&str, String)]) -> Result<FiledProposals, Failure> {
+        self.json(self.request(Method::GET, "/api/v1/proposals").query(query)).await
+    }
+
+    /// One proposal.
+    pub(crate) async fn proposal(&self, id: Uuid) -> Result<FiledProposal, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/proposals/{id}"))).await
+    }
+
+    /// Accepts a proposal.
+    pub(crate) async fn accept_proposal(
+        &self,
+        id: Uuid,
+        how: &AcceptProposal,
+    ) -> Result<FiledProposal, Failure> {
+        self.post_once(&format!("/api/v1/proposals/{id}/accept"), how, Uuid::new_v4()).await
+    }
+
+    /// Dismisses a proposal.
+    pub(crate) async fn dismiss_proposal(
+        &self,
+        id: Uuid,
+        why: &DismissProposal,
+    ) -> Result<FiledProposal, Failure> {
+        self.post_once(&format!("/api/v1/proposals/{id}/dismiss"), why, Uuid::new_v4()).await
+    }
+
+    /// The look back at a run.
+    pub(crate) async fn look_back(&self, id: Uuid) -> Result<LookBack, Failure> {
+        self.json(self.request(Method::GET, &format!("/api/v1/runs/{id}/look-back"))).await
     }
 
     /// One run.

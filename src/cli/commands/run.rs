@@ -7,7 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    Client, Exit, Printer, after_merge, budget, dependencies, evidence, opinion,
+    Client, Exit, Printer, after_merge, budget, dependencies, evidence, look_back, opinion,
     options::Id,
     plain,
     questions::{self, Answer},
@@ -70,13 +70,15 @@ pub(crate) enum Command {
     Export(Id),
 }
 
-/// What `show` prints as JSON: the run, and once it is merged what followed.
+/// What `show` prints as JSON: the run, once it is merged what followed, and once it has ended the look back at it.
 #[derive(Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
     run: &'a Run,
     #[serde(skip_serializing_if = "Option::is_none")]
     after_merge: Option<&'a api::AfterMerge>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    look_back: Option<&'a api::LookBack>,
 }
 
 /// The arguments of `list`.
@@ -166,14 +168,7 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
             let pulls = client.pulls(&query).await?;
             printer.say(&listed(&pulls.items), &pulls)?;
         }
-        Command::Show(Id { id }) => {
-            let (run, after) = (client.run(id).await?, client.after_merge(id).await?);
-            let shown = Shown {
-                run: &run,
-                after_merge: Some(&after).filter(|it| it.merged.is_some() || it.reverts.is_some()),
-            };
-            printer.say(&(page(&run) + &after_merge::lines(&after)), &shown)?;
-        }
+        Command::Show(Id { id }) => show(client, printer, id).await?,
         Command::Why(Id { id }) => {
             let why = client.why(id).await?;
             printer.say(&plain(&why.sentence), &why)?;
@@ -221,6 +216,19 @@ pub(crate) async fn run(client: &Client, printer: &Printer, command: Command) ->
         }
     }
     Ok(Exit::Success)
+}
+
+/// Prints a run, with what followed its merge and the look back at it.
+async fn show(client: &Client, printer: &Printer, id: Uuid) -> anyhow::Result<()> {
+    let (run, after) = (client.run(id).await?, client.after_merge(id).await?);
+    let look_back = client.look_back(id).await?;
+    let shown = Shown {
+        run: &run,
+        after_merge: Some(&after).filter(|it| it.merged.is_some() || it.reverts.is_some()),
+        look_back: Some(&look_back).filter(|it| it.state != "running"),
+    };
+    let text = page(&run) + &after_merge::lines(&after) + &look_back::lines(&look_back);
+    printer.say(&text, &shown)
 }
 
 /// The states of a finding, a line for each head.

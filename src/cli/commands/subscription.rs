@@ -51,7 +51,7 @@ pub(crate) struct Create {
     /// Only this product; may be repeated.
     #[arg(long = "product", value_name = "NAME")]
     products: Vec<String>,
-    /// Only this kind of notice: needs_you, merged, failed, over_budget or sla; may be repeated.
+    /// Only this kind of notice: needs_you, merged, failed, over_budget, sla or proposal; may be repeated.
     #[arg(long = "kind", value_name = "KIND")]
     kinds: Vec<String>,
     /// Everything of the products, for a channel of a team; only admins may.

@@ -144,7 +144,7 @@ async fn check(
 /// What the path names.
 async fn named(thing: Thing, parts: &mut Parts) -> Option<String> {
     let parameter = match thing {
-        Thing::Run | Thing::Requirement | Thing::Gap => "id",
+        Thing::Run | Thing::Requirement | Thing::Gap | Thing::Proposal => "id",
         Thing::Product | Thing::Schedule => "name",
     };
     let all = RawPathParams::from_request_parts(parts, &()).await.ok()?;
@@ -157,7 +157,8 @@ async fn product(pool: &Pool, thing: Thing, name: &str) -> Result<Option<String>
         (Thing::Run, Ok(id)) => store::scope::of_run(pool, id).await?,
         (Thing::Requirement, Ok(id)) => store::scope::of_requirement(pool, id).await?,
         (Thing::Gap, Ok(id)) => store::scope::of_gap(pool, id).await?,
-        (Thing::Run | Thing::Requirement | Thing::Gap, Err(_)) => None,
+        (Thing::Proposal, Ok(id)) => store::scope::of_proposal(pool, id).await?,
+        (Thing::Run | Thing::Requirement | Thing::Gap | Thing::Proposal, Err(_)) => None,
         (Thing::Product, _) => Some(name.to_owned()),
         (Thing::Schedule, _) if name.contains('\0') => None,
         (Thing::Schedule, _) => store::scope::of_schedule(pool, name).await?,
@@ -170,6 +171,7 @@ fn missing(thing: Thing, name: String) -> Denial {
         Thing::Run => Denial::Missing("run", name),
         Thing::Requirement => Denial::Missing("requirement", name),
         Thing::Gap => Denial::Missing("harness gap", name),
+        Thing::Proposal => Denial::Missing("proposal", name),
         Thing::Product => Denial::Missing("product", format!("`{name}`")),
         Thing::Schedule => Denial::Missing("schedule", format!("`{name}`")),
     }

@@ -44,6 +44,11 @@ pub(super) struct BoardQuery {
     before: String,
     #[serde(default)]
     product: String,
+    /// What the form that opens a gap begins with.
+    #[serde(default)]
+    title: String,
+    #[serde(default)]
+    body: String,
 }
 
 /// The form that opens a gap.
@@ -78,10 +83,16 @@ pub(super) async fn show(
     query: Result<Query<BoardQuery>, QueryRejection>,
 ) -> Response {
     let made = match query {
-        Ok(Query(query)) => board(&app, &caller, &query, &GapForm::default(), &[]).await,
+        Ok(Query(query)) => board(&app, &caller, &query, &begun(&query), &[]).await,
         Err(error) => Err(Problem::Unreadable(error.body_text())),
     };
     made.unwrap_or_else(|problem| problem.page(&app.settings, Some(&caller)))
+}
+
+/// The form as the address fills it in.
+fn begun(query: &BoardQuery) -> GapForm {
+    let (product, title, body) = (query.product.clone(), query.title.clone(), query.body.clone());
+    GapForm { product, title, body, ..GapForm::default() }
 }
 
 async fn board(

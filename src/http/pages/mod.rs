@@ -16,6 +16,7 @@ mod list;
 mod panel;
 mod policy;
 mod product;
+mod proposals;
 mod provider;
 mod pulls;
 mod run;
@@ -83,6 +84,8 @@ pub(super) fn router(app: &AppState) -> Router<AppState> {
         .route("/harness-gaps", get(gaps::show).post(gaps::open).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/harness-gaps/{id}", get(gaps::one))
         .route("/harness-gaps/{id}/dismiss", post(gaps::dismiss).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/proposals/{id}/accept", post(proposals::accept).layer(DefaultBodyLimit::max(FORM_LIMIT)))
+        .route("/proposals/{id}/dismiss", post(proposals::dismiss).layer(DefaultBodyLimit::max(FORM_LIMIT)))
         .route("/runs/{id}", get(run::show))
         .route("/runs/{id}/diffs/{number}", get(run::diff))
         .route("/runs/{id}/evidence", get(run::evidence))

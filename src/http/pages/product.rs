@@ -9,12 +9,12 @@ use maud::{Markup, html};
 
 use super::{
     super::{AppState, middleware::caller::Caller, overview, scope},
-    Problem, layout, words,
+    Problem, layout, proposals, words,
 };
 use crate::{
     api::{
-        BaseCheck, FindingFigures, Overview, PolicyOverview, Product, ReviewerFigures, RunFigures,
-        ShadowFigures, TierOverview,
+        BaseCheck, FiledProposal, FindingFigures, Overview, PolicyOverview, Product, ReviewerFigures,
+        RunFigures, ShadowFigures, TierOverview,
     },
     core::{
         command::{PREFIX, Verb},
@@ -44,22 +44,31 @@ pub(super) async fn show(
 ) -> Response {
     let name = name.map(|Path(name)| name).unwrap_or_default();
     match load(&app, &name).await {
-        Ok((overview, decisions, now)) => {
+        Ok(loaded) => {
             let title = format!("Product {name}");
-            layout::page(&app.settings, Some(&caller), &title, &main(&overview, &decisions, now))
+            layout::page(&app.settings, Some(&caller), &title, &main(&caller, &loaded))
         }
         Err(problem) => problem.page(&app.settings, Some(&caller)),
     }
 }
 
-async fn load(app: &AppState, name: &str) -> Result<(Overview, Vec<shadow::Row>, DateTime<Utc>), Problem> {
+/// What the page shows.
+struct Loaded {
+    overview: Overview,
+    decisions: Vec<shadow::Row>,
+    proposals: Vec<FiledProposal>,
+    now: DateTime<Utc>,
+}
+
+async fn load(app: &AppState, name: &str) -> Result<Loaded, Problem> {
     let pool = app.engine.pool();
     let missing = || Problem::Missing("There is no such product.".to_owned());
     let name: ProductName = name.parse().map_err(|_| missing())?;
     let product = store::product::get(pool, name.as_str()).await?.ok_or_else(missing)?;
     let now = store::now(&mut *pool.acquire().await?).await?;
     let decisions = shadow::newest(pool, name.as_str(), VERDICTS).await?;
-    Ok((overview::of(pool, product).await?, decisions, now))
+    let proposals = proposals::load(pool, name.as_str()).await?;
+    Ok(Loaded { overview: overview::of(pool, product).await?, decisions, proposals, now })
 }
 
 fn listed(products: &[store::product::Product]) -> Markup {
@@ -86,8 +95,9 @@ fn listed(products: &[store::product::Product]) -> Markup {
     }
 }
 
-fn main(overview: &Overview, decisions: &[shadow::Row], now: DateTime<Utc>) -> Markup {
-    let Overview { product, policy, base, runs, reviewers, shadow } = overview;
+fn main(caller: &Caller, loaded: &Loaded) -> Markup {
+    let Loaded { overview, decisions, proposals, now } = loaded;
+    let (Overview { product, policy, base, runs, reviewers, shadow }, now) = (overview, *now);
     html! {
         main #main {
             h1 { (product.name) }
@@ -97,6 +107,7 @@ fn main(overview: &Overview, decisions: &[shadow::Row], now: DateTime<Utc>) -> M
                 a href={ "/products/" (product.name) "/policy" } { "Check or try its policy" } "."
             }
             (outcomes(runs))
+            (proposals::section(caller, proposals))
             (demanded(policy.as_ref(), now))
             (base_checks(base, policy.as_ref(), now))
             @if let Some(shadow) = shadow { (in_the_shadow(shadow, decisions, now)) }

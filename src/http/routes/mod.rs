@@ -16,6 +16,7 @@ mod health;
 mod holds;
 mod keys;
 mod limits;
+mod look_back;
 mod metrics;
 pub mod openapi;
 mod opinions;
@@ -23,6 +24,7 @@ mod outages;
 mod policy;
 mod problems;
 mod products;
+mod proposals;
 mod pulls;
 mod questions;
 mod requirements;
@@ -118,11 +120,16 @@ fn requirements_and_runs() -> Router<AppState> {
         .route("/harness-gaps", get(gaps::list).post(gaps::open))
         .route("/harness-gaps/{id}", get(gaps::show))
         .route("/harness-gaps/{id}/dismiss", post(gaps::dismiss))
+        .route("/proposals", get(proposals::list))
+        .route("/proposals/{id}", get(proposals::show))
+        .route("/proposals/{id}/accept", post(proposals::accept))
+        .route("/proposals/{id}/dismiss", post(proposals::dismiss))
         .route("/runs/{id}", get(runs::show))
         .route("/runs/{id}/questions", get(questions::list))
         .route("/runs/{id}/answers", post(questions::answer))
         .route("/runs/{id}/dependencies", get(dependencies::list).post(dependencies::say))
         .route("/runs/{id}/after-merge", get(after_merge::after_merge))
+        .route("/runs/{id}/look-back", get(look_back::look_back))
         .route("/runs/{id}/why", get(runs::why))
         .route("/runs/{id}/events", get(events::list))
         .route("/runs/{id}/attempts", get(runs::attempts))

@@ -11,8 +11,8 @@ use utoipa::OpenApi;
 use self::complete::Complete;
 use super::{
     after_merge, amendments, audit, budgets, controls, dead_letters, dependencies, events, evidence, export,
-    findings, gaps, health, holds, keys, limits, metrics, opinions, outages, policy, products, pulls,
-    questions, requirements, reviews, runs, schedules, subscriptions, webhooks, workers,
+    findings, gaps, health, holds, keys, limits, look_back, metrics, opinions, outages, policy, products,
+    proposals, pulls, questions, requirements, reviews, runs, schedules, subscriptions, webhooks, workers,
 };
 use crate::{api, http::middleware::error::Error};
 
@@ -28,7 +28,7 @@ use crate::{api, http::middleware::error::Error};
         requirements::submit, requirements::list, requirements::show,
         amendments::list, amendments::amend, amendments::cancel, amendments::resubmit,
         questions::list, questions::answer, dependencies::list, dependencies::say,
-        metrics::show, metrics::runs, pulls::list, gaps::open, gaps::list, gaps::show, gaps::dismiss, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
+        metrics::show, metrics::runs, pulls::list, gaps::open, gaps::list, gaps::show, gaps::dismiss, proposals::list, proposals::show, proposals::accept, proposals::dismiss, look_back::look_back, runs::show, events::list, runs::why, runs::attempts, findings::list, findings::dismiss, runs::assessments, runs::effects, runs::tests,
         runs::diff, after_merge::after_merge, after_merge::revert, export::show, evidence::send, evidence::list,
         budgets::list, budgets::show_default, budgets::set_default, budgets::set_product, budgets::show_run, budgets::set_run, budgets::release,
         controls::pause, controls::resume, controls::cancel, controls::run_now, controls::skip, controls::retry,
@@ -56,6 +56,7 @@ use crate::{api, http::middleware::error::Error};
         (name = "outages", description = "Providers that do not answer, and probes by hand."),
         (name = "schedules", description = "Requirements that are submitted again and again."),
         (name = "harness gaps", description = "Incidents whose case is missing, with their clocks."),
+        (name = "proposals", description = "What follows from causes that come in runs again and again."),
         (name = "evidence", description = "What a browser showed of a head, verified here."),
         (name = "reviews", description = "What reviews found, for a pull request's own checks."),
         (name = "subscriptions", description = "Where people are notified, and what became of each message."),

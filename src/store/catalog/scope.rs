@@ -28,6 +28,14 @@ pub async fn of_gap(pool: &Pool, id: Uuid) -> Result<Option<String>> {
     sqlx::query_scalar!("select product from harness_gap where id = $1", id).fetch_optional(pool).await
 }
 
+/// The product of a proposal.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn of_proposal(pool: &Pool, id: Uuid) -> Result<Option<String>> {
+    sqlx::query_scalar!("select product from proposal where id = $1", id).fetch_optional(pool).await
+}
+
 /// The product of a schedule.
 ///
 /// # Errors

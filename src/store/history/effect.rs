@@ -202,6 +202,16 @@ pub async fn get(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<Row>> {
     Ok(row)
 }
 
+/// When the intent of an effect was first recorded, if it was.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn intended_at(pool: &Pool, run_id: Uuid, key: &str) -> Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!("select intended_at from effect where run_id = $1 and key = $2", run_id, key)
+        .fetch_optional(pool)
+        .await
+}
+
 /// All effects of a run, oldest first, without the diffs of pushes, which [`diffs`] returns.
 ///
 /// # Errors

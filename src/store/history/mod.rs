@@ -20,6 +20,7 @@ pub mod opinion;
 pub mod overview;
 pub mod question;
 pub mod remark;
+pub mod retro;
 pub mod revert;
 pub mod review;
 pub mod review_part;

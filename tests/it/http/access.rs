@@ -18,7 +18,9 @@ use super::{Reply, World, is_problem};
 /// The methods of the OpenAPI document.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// The routes that are no part of the REST API.
-const BESIDE: [&str; 37] = [
+const BESIDE: [&str; 39] = [
+    "POST /proposals/{id}/accept",
+    "POST /proposals/{id}/dismiss",
     "GET /dashboard",
     "GET /dashboard/runs",
     "GET /harness-gaps",
@@ -63,6 +65,7 @@ struct Things {
     requirement: Uuid,
     run: Uuid,
     gap: Uuid,
+    proposal: Uuid,
 }
 
 async fn things(world: &World) -> Things {
@@ -74,7 +77,8 @@ async fn things(world: &World) -> Things {
     let opened =
         world.send(ask("POST", "/api/v1/harness-gaps").body(Body::from(new.to_string())).unwrap()).await;
     assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.body);
-    Things { requirement, run, gap: super::id(&opened.body["gap_id"]) }
+    let proposal = super::proposals::filed(world, "wealth", "form").await;
+    Things { requirement, run, gap: super::id(&opened.body["gap_id"]), proposal }
 }
 
 /// Puts the schedule of `wealth`, also after a caller has removed it.
@@ -98,6 +102,7 @@ fn address(route: &Route, things: &Things) -> String {
     let id = match route.path {
         path if path.contains("/requirements/") => things.requirement,
         path if path.contains("/harness-gaps/") => things.gap,
+        path if path.contains("/proposals/") => things.proposal,
         _ => things.run,
     };
     let name = if route.path.contains("/products/") { "wealth" } else { "nightly" };

@@ -77,11 +77,14 @@ async fn changes(world: &World) -> Vec<Change> {
     let incident = json!({ "product": "wealth", "title": "Rounds are wrong" });
     let opened = send(world, "POST", "/api/v1/harness-gaps", &incident).await.1;
     let no_gap = format!("/api/v1/harness-gaps/{}/dismiss", opened["gap_id"].as_str().unwrap());
+    let filed = super::proposals::filed(world, "wealth", "form").await;
+    let proposal = |verb: &str| format!("/api/v1/proposals/{filed}/{verb}");
     let (ended, live) = (format!("/api/v1/runs/{run}"), format!("/api/v1/runs/{live}"));
     let judged = format!("/api/v1/runs/{judged}");
     let opinion = json!({ "head_sha": HEAD, "reason": "because" });
     let schedule =
         json!({ "cron": "0 3 * * *", "product": "wealth", "title": "t", "body": "b", "reason": "because" });
+    let limit = "/api/v1/limits/model:x".to_owned();
     let (skip, fork) = (
         json!({ "reason": "because", "outcome": "declined" }),
         json!({ "reason": "because", "step": "generate" }),
@@ -96,6 +99,8 @@ async fn changes(world: &World) -> Vec<Change> {
         ("POST", "/api/v1/requirements", submit, requirement, "requirement.submit"),
         ("POST", "/api/v1/harness-gaps", "/api/v1/harness-gaps".to_owned(), incident, "gap.open"),
         ("POST", "/api/v1/harness-gaps/{id}/dismiss", no_gap, why.clone(), "gap.dismiss"),
+        ("POST", "/api/v1/proposals/{id}/accept", proposal("accept"), why.clone(), "proposal.accept"),
+        ("POST", "/api/v1/proposals/{id}/dismiss", proposal("dismiss"), why.clone(), "proposal.dismiss"),
         (
             "POST",
             "/api/v1/runs/{id}/dependencies",
@@ -174,14 +179,8 @@ async fn changes(world: &World) -> Vec<Change> {
             json!({ "tokens": 9, "reason": "because" }),
             "budget.set",
         ),
-        (
-            "PUT",
-            "/api/v1/limits/{key}",
-            "/api/v1/limits/model:x".to_owned(),
-            json!({ "most": 3 }),
-            "limit.set",
-        ),
-        ("DELETE", "/api/v1/limits/{key}", "/api/v1/limits/model:x".to_owned(), Value::Null, "limit.remove"),
+        ("PUT", "/api/v1/limits/{key}", limit.clone(), json!({ "most": 3 }), "limit.set"),
+        ("DELETE", "/api/v1/limits/{key}", limit, Value::Null, "limit.remove"),
         ("PUT", "/api/v1/schedules/{name}", "/api/v1/schedules/n".to_owned(), schedule, "schedule.put"),
         (
             "POST",
@@ -231,7 +230,9 @@ async fn changes(world: &World) -> Vec<Change> {
 
 /// The changes that other tests make: they need a run in a state of its own, or a browser. A policy that is tried
 /// changes nothing.
-const ELSEWHERE: [&str; 26] = [
+const ELSEWHERE: [&str; 28] = [
+    "POST /proposals/{id}/accept",
+    "POST /proposals/{id}/dismiss",
     "POST /harness-gaps",
     "POST /harness-gaps/{id}/dismiss",
     "POST /api/v1/evidence",

@@ -10,6 +10,7 @@ mod oidc;
 mod outages;
 mod pace;
 mod products;
+mod proposals;
 mod questions;
 mod requests;
 mod runs;

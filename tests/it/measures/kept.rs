@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A test engine with sixty ended runs of the last 150 days, counted.
-async fn with_old_runs() -> TestEngine {
+pub(super) async fn with_old_runs() -> TestEngine {
     let test = TestEngine::new().await;
     let workflow = Workflow::parse(include_str!("../../../workflows/requirement.toml")).unwrap();
     fill(test.pool(), &workflow, &Fill { runs: 60, days: 150, ..Fill::default() }).await.unwrap();

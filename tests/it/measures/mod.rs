@@ -4,4 +4,5 @@ use crate::support;
 
 mod fold;
 mod kept;
+mod look_back;
 mod read;

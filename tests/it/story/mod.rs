@@ -39,6 +39,7 @@ mod judged_others;
 mod judged_products;
 mod judgement;
 mod limits;
+mod look_back;
 mod measures;
 mod merging;
 mod money;

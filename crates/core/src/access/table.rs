@@ -52,6 +52,8 @@ pub enum Thing {
     Schedule,
     /// A harness gap, by `{id}`.
     Gap,
+    /// A proposal, by `{id}`.
+    Proposal,
 }
 
 use Access::{Anyone, Known, May, Signed};
@@ -63,6 +65,7 @@ const REQUIREMENT: Scope = One(Thing::Requirement);
 const PRODUCT: Scope = One(Thing::Product);
 const SCHEDULE: Scope = One(Thing::Schedule);
 const GAP: Scope = One(Thing::Gap);
+const PROPOSAL: Scope = One(Thing::Proposal);
 
 /// Every route.
 pub const ROUTES: &[Route] = &[
@@ -90,6 +93,8 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/harness-gaps", May(Submit, Body)),
     row("GET", "/harness-gaps/{id}", May(Read, GAP)),
     row("POST", "/harness-gaps/{id}/dismiss", May(Steer, GAP)),
+    row("POST", "/proposals/{id}/accept", May(Steer, PROPOSAL)),
+    row("POST", "/proposals/{id}/dismiss", May(Steer, PROPOSAL)),
     row("GET", "/runs/{id}", May(Read, RUN)),
     row("GET", "/runs/{id}/diffs/{number}", May(ReadPayload, RUN)),
     row("GET", "/runs/{id}/evidence", May(ReadPayload, RUN)),
@@ -129,9 +134,14 @@ pub const ROUTES: &[Route] = &[
     row("POST", "/api/v1/harness-gaps", May(Submit, Body)),
     row("GET", "/api/v1/harness-gaps/{id}", May(Read, GAP)),
     row("POST", "/api/v1/harness-gaps/{id}/dismiss", May(Steer, GAP)),
+    row("GET", "/api/v1/proposals", May(Read, Lists)),
+    row("GET", "/api/v1/proposals/{id}", May(Read, PROPOSAL)),
+    row("POST", "/api/v1/proposals/{id}/accept", May(Steer, PROPOSAL)),
+    row("POST", "/api/v1/proposals/{id}/dismiss", May(Steer, PROPOSAL)),
     row("GET", "/api/v1/runs/{id}", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/why", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/after-merge", May(Read, RUN)),
+    row("GET", "/api/v1/runs/{id}/look-back", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/events", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/attempts", May(Read, RUN)),
     row("GET", "/api/v1/runs/{id}/assessments", May(Read, RUN)),
@@ -239,7 +249,7 @@ mod tests {
         for route in ROUTES {
             let May(_, One(thing)) = route.access else { continue };
             let parameter = match thing {
-                Thing::Run | Thing::Requirement | Thing::Gap => "{id}",
+                Thing::Run | Thing::Requirement | Thing::Gap | Thing::Proposal => "{id}",
                 Thing::Product | Thing::Schedule => "{name}",
             };
             assert!(route.path.contains(parameter), "{route:?}");

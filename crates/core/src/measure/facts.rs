@@ -2,6 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
+/// The step whose answers are rounds of remediation.
+const REMEDIATE: &str = "remediate";
+
 /// Everything that a run's figures rest on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
@@ -91,4 +94,18 @@ pub struct Happening {
     pub has_pull: bool,
     /// Whether it says that the base holds the change.
     pub has_merged: bool,
+    /// The head that it says the run has.
+    pub head: Option<String>,
+    /// The provider of an outage, what is waited for, or what went wrong: its beginning. Foreign text.
+    pub detail: Option<String>,
+}
+
+impl Happening {
+    /// Whether it is a round of remediation.
+    #[must_use]
+    pub fn is_round(&self) -> bool {
+        self.kind == "answered"
+            && self.step.as_deref() == Some(REMEDIATE)
+            && matches!(self.outcome.as_deref(), Some("pushed" | "unfixable"))
+    }
 }

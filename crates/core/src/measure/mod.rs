@@ -19,6 +19,7 @@ pub use self::{
     run::{Measure, NO_TIER},
     spans::{LONGEST_DAYS, Period, Range, WrongRange},
     spread::{Spread, bucket, middle},
+    time::{Spent, spent},
 };
 
 /// Minutes from the submission to the first pull request, where a product sets no objective.

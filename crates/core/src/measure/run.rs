@@ -8,8 +8,6 @@ use super::{Approved, Facts, FindingCount, Happening, Objectives, time};
 
 /// The tier of a run that was never judged.
 pub const NO_TIER: &str = "none";
-/// The step whose answers are rounds of remediation.
-const REMEDIATE: &str = "remediate";
 /// The figures that rest on the history: they are kept when retention has deleted it.
 const OF_HISTORY: [&str; 8] =
     ["merged", "cleared", "rounds", "opened", "cycle", "first_pull", "spent", "step"];
@@ -100,7 +98,7 @@ impl Measure {
             return;
         }
         self.opens(facts, history);
-        let rounds = history.iter().filter(|event| is_round(event)).count();
+        let rounds = history.iter().filter(|event| event.is_round()).count();
         let rounds = i64::try_from(rounds).unwrap_or(i64::MAX);
         self.count("rounds", rounds);
         let is_cleared = history.iter().any(|event| event.outcome.as_deref() == Some("cleared"));
@@ -189,12 +187,6 @@ impl Measure {
             self.count(&format!("settled.{reviewer}"), *count);
         }
     }
-}
-
-fn is_round(event: &Happening) -> bool {
-    event.kind == "answered"
-        && event.step.as_deref() == Some(REMEDIATE)
-        && matches!(event.outcome.as_deref(), Some("pushed" | "unfixable"))
 }
 
 /// Which figure says how a change came to be merged: each merge adds to exactly one.

@@ -13,13 +13,17 @@ const QUEUE: &str = "queue";
 
 /// Milliseconds by what they were spent on, and by step. The first add up to the whole span.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Spent {
-    pub(super) by_cause: BTreeMap<String, i64>,
-    pub(super) by_step: BTreeMap<String, i64>,
+pub struct Spent {
+    /// By cause: `work`, `queue`, `retry`, `outage`, `ended` (until a retry), `before` (earlier runs of a fork), who was
+    /// waited for (`approvers`, `requester`, `keepers`, `machines`), or `paused_` with why.
+    pub by_cause: BTreeMap<String, i64>,
+    /// By step.
+    pub by_step: BTreeMap<String, i64>,
 }
 
 /// What the time from `since` to the last of these events was spent on.
-pub(super) fn spent(since: DateTime<Utc>, history: &[Happening]) -> Spent {
+#[must_use]
+pub fn spent(since: DateTime<Utc>, history: &[Happening]) -> Spent {
     let mut spent = Spent::default();
     let mut at = since;
     // Of a fork, the earlier runs of its requirement.

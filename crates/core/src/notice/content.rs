@@ -56,7 +56,11 @@ impl Content {
     /// The name of the message's type, as programs read it.
     #[must_use]
     pub fn message_type(&self) -> String {
-        self.kind.map_or_else(|| "subscription.test".to_owned(), |kind| format!("run.{kind}"))
+        match self.kind {
+            None => "subscription.test".to_owned(),
+            Some(NoticeKind::Proposal) => "proposal.filed".to_owned(),
+            Some(kind) => format!("run.{kind}"),
+        }
     }
 
     /// The message in one line without control characters, such as `Needs you: Add a risk checker`.

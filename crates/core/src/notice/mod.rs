@@ -39,6 +39,8 @@ pub enum NoticeKind {
     OverBudget,
     /// A wait for people has lasted longer than the product allows.
     Sla,
+    /// Something is proposed, because the same came in several runs of a product.
+    Proposal,
 }
 
 /// Some of the people around a run.
@@ -67,12 +69,13 @@ pub struct Notice {
 
 /// A text that names no kind of notice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("is not a kind of notice; the kinds are needs_you, merged, failed, over_budget and sla")]
+#[error("is not a kind of notice; the kinds are needs_you, merged, failed, over_budget, sla and proposal")]
 pub struct UnknownKind;
 
 impl NoticeKind {
     /// All kinds.
-    pub const ALL: [Self; 5] = [Self::NeedsYou, Self::Merged, Self::Failed, Self::OverBudget, Self::Sla];
+    pub const ALL: [Self; 6] =
+        [Self::NeedsYou, Self::Merged, Self::Failed, Self::OverBudget, Self::Sla, Self::Proposal];
 
     /// The name in tables and messages.
     #[must_use]
@@ -83,6 +86,7 @@ impl NoticeKind {
             Self::Failed => "failed",
             Self::OverBudget => "over_budget",
             Self::Sla => "sla",
+            Self::Proposal => "proposal",
         }
     }
 
@@ -95,6 +99,7 @@ impl NoticeKind {
             Self::Failed => "Failed",
             Self::OverBudget => "Over budget",
             Self::Sla => "Still waits for people",
+            Self::Proposal => "Proposed",
         }
     }
 

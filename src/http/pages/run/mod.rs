@@ -13,6 +13,7 @@ mod gate;
 mod header;
 mod history;
 mod ledger;
+mod look_back;
 mod opinions;
 mod questions;
 mod scale;
@@ -129,6 +130,7 @@ fn page(view: &View, have: &Have<'_>, notice: &Markup) -> Markup {
                 }
                 (have.panel("controls", &controls::panel(view)))
                 (have.panel("after-merge", &after_merge::panel(view)))
+                (have.panel("look-back", &look_back::panel(view)))
                 (have.panel("gate", &gate::panel(view)))
                 (have.panel("approvals", &approvals::panel(view)))
                 (have.keyed("diagram", &view.diagram_key(), || diagram::panel(view)))

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::{Problem, panel::Have, words};
 use crate::{
-    api::{AfterMerge, JudgedBy, TestRun},
+    api::{AfterMerge, JudgedBy, LookBack, TestRun},
     core::{
         access::Right,
         budget::Account,
@@ -17,7 +17,7 @@ use crate::{
         why::{self, why},
         workflow::{End, Workflow},
     },
-    http::{AppState, after_merge, middleware::caller::Caller},
+    http::{AppState, after_merge, look_back, middleware::caller::Caller},
     store::{
         self, Pool,
         amendment::{self, Links},
@@ -73,6 +73,8 @@ pub(super) struct View {
     pub(super) effects: Vec<effect::Brief>,
     /// What followed the merge.
     pub(super) after_merge: AfterMerge,
+    /// The look back at it, once it has ended.
+    pub(super) look_back: Option<LookBack>,
     /// Our own runs of the product's tests, newest first; empty for who may not read payloads.
     pub(super) tests: Vec<TestRun>,
     /// The browser evidence of the run, newest first; empty for who may not read payloads.
@@ -193,6 +195,10 @@ impl View {
                 false => Vec::new(),
             },
             after_merge: after_merge::of(pool, &stored, &app.settings.forge_url).await?,
+            look_back: match stored.run.has_ended() {
+                true => Some(look_back::of(pool, &stored, caller).await?),
+                false => None,
+            },
             effects: effect::newest(pool, id, i64::try_from(EFFECTS + 1).unwrap_or(i64::MAX)).await?,
             acts: audit::of_run(pool, id).await?,
             caller: caller.clone(),

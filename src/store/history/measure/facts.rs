@@ -78,6 +78,8 @@ async fn histories(tx: &mut Connection, runs: &[Uuid], all: &mut HashMap<Uuid, O
             cause: row.cause,
             has_pull: row.has_pull,
             has_merged: row.has_merged,
+            head: row.head,
+            detail: row.detail,
         });
     }
     Ok(())

@@ -17,6 +17,7 @@ pub use self::{
 use uuid::Uuid;
 
 use self::change::Change;
+use super::retro;
 use crate::core::measure::Measure;
 use crate::store::{Connection, Pool, Result};
 
@@ -73,20 +74,21 @@ struct Counted {
     without_history: usize,
 }
 
-/// Counts these runs once more, under the lock. What a run counted that is deleted by now, it still counts.
+/// Counts these runs once more, under the lock, and looks back at them. What a run counted that is deleted by now, it still counts.
 async fn count(tx: &mut Connection, runs: &[Uuid]) -> Result<Counted> {
     let mut before = change::stored(tx, runs).await?;
     let all = facts::of(tx, runs).await?;
     let (mut change, mut counted) = (Change::default(), Counted::default());
-    for (run, facts) in all {
-        let before = before.remove(&run);
+    for (run, facts) in &all {
+        let before = before.remove(run);
         let now = facts.as_ref().map(|facts| Measure::of(facts, before.as_ref()));
-        if let Some(facts) = &facts {
+        if let Some(facts) = facts {
             counted.runs += 1;
             counted.without_history += usize::from(facts.history.is_none());
         }
-        change.replace(run, before.as_ref(), now);
+        change.replace(*run, before.as_ref(), now);
     }
     change.store(tx).await?;
+    retro::look(tx, &all).await?;
     Ok(counted)
 }
