@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Args,
     env::{
-        Dice, FaultEnv, LEASE, Proxy, StartedRun, StubRuns, TestPostgres, WorkerProcs, open_runs,
+        Dice, FaultEnv, LEASE, Proxy, StartedRun, StubRuns, TestPostgres, WorkerProcs, stub_runs::open_runs,
         stub_workers,
     },
     nemesis::{Nemesis, WORKERS},

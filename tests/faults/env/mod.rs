@@ -6,7 +6,7 @@ mod fault_env;
 pub(crate) mod invariants;
 pub(crate) mod product;
 mod proxy;
-mod stub_runs;
+pub(crate) mod stub_runs;
 mod test_postgres;
 mod wire;
 mod worker_procs;
@@ -14,7 +14,7 @@ mod worker_procs;
 pub(crate) use dice::{Dice, seed};
 pub(crate) use fault_env::{FaultEnv, LEASE, StartedRun};
 pub(crate) use proxy::{Direction, LinkState, Proxy};
-pub(crate) use stub_runs::{StubRuns, open_runs, stub_workers};
+pub(crate) use stub_runs::{StubRuns, stub_workers};
 pub(crate) use test_postgres::{Crash, TestPostgres};
 pub(crate) use worker_procs::{KillScope, WorkerProcs};
 
