@@ -17,7 +17,7 @@ pub(super) enum Draft {
     Written {
         /// The title that the model gave.
         title: Option<String>,
-        /// Why the change is as it is.
+        /// Why the change is as it is; may be empty.
         explanation: String,
         /// The files, before and after; never empty.
         files: Vec<Written>,
@@ -74,17 +74,17 @@ async fn fit(
     let paths = blocks.iter().map(|block| block.path.as_str()).collect();
     let before = context::texts(mirror, basis, paths).await?;
     let files = match edit::apply(&answer, |path| before.get(path.as_str()).cloned()) {
-        Ok(files) if files.is_empty() => {
+        Ok(applied) if applied.files.is_empty() => {
             return Ok(Err(vec![Complaint::general("the answer changes nothing")]));
         }
-        Ok(files) => files,
+        Ok(applied) => applied.files,
         Err(failed) => return Ok(Err(failed.iter().map(Complaint::from).collect())),
     };
     let clashes = mirror.clashes(basis, &edits(&files)).await?;
     if !clashes.is_empty() {
         return Ok(Err(clashes.iter().map(clashing).collect()));
     }
-    Ok(Ok(Draft::Written { title: answer.title, explanation: answer.explanation, files }))
+    Ok(Ok(Draft::Written { title: answer.title, explanation: answer.why, files }))
 }
 
 /// A new path that would overwrite another one on some systems.
