@@ -1,6 +1,6 @@
 //! One attempt at a step: what it works on, and what it reads of the forge and the repository.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +33,8 @@ pub(super) struct Attempt<'a> {
     pub(super) repo: RepoName,
     /// Which fallback answered in place of a model, for the note of the answer.
     pub(super) stood_in: OnceLock<String>,
+    /// What was read past in the answer of the model that was taken last, for the note of the answer.
+    read_past: Mutex<Option<String>>,
 }
 
 impl<'a> Attempt<'a> {
@@ -40,8 +42,8 @@ impl<'a> Attempt<'a> {
         let Assignment { lease, stored, rounds_left, lost, .. } = assignment;
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
         let brief = brief_of(factory, &stored).await?;
-        let stood_in = OnceLock::new();
-        Ok(Self { factory, lease, stored, rounds_left, lost, brief, repo, stood_in })
+        let (stood_in, read_past) = (OnceLock::new(), Mutex::default());
+        Ok(Self { factory, lease, stored, rounds_left, lost, brief, repo, stood_in, read_past })
     }
 
     /// The same attempt with what is stored of its subject by now.
@@ -55,18 +57,25 @@ impl<'a> Attempt<'a> {
             brief: brief_of(self.factory, &self.stored).await?,
             repo: self.repo.clone(),
             stood_in: self.stood_in.clone(),
+            read_past: Mutex::new(self.read_past()),
         })
     }
 
-    /// The reply; the note of an answer says so if a fallback had a part in it.
+    /// The reply; the note of an answer says so if something was read past in the model's, or a fallback had a part in it.
     pub(super) fn remark_on(&self, reply: Reply) -> Reply {
-        match (reply, self.stood_in.get()) {
-            (Reply::Answer(answer), Some(remark)) => {
-                let note = format!("{}; {remark}", answer.note);
-                Reply::Answer(Answer { note, ..answer })
-            }
-            (reply, _) => reply,
-        }
+        let Reply::Answer(answer) = reply else { return reply };
+        let remarks = [self.read_past(), self.stood_in.get().cloned()].into_iter().flatten();
+        let note = std::iter::once(answer.note).chain(remarks).collect::<Vec<_>>().join("; ");
+        Reply::Answer(Answer { note, ..answer })
+    }
+
+    /// Notes what was read past in the model's answer, in place of what an earlier one had.
+    pub(super) fn note_read_past(&self, remark: Option<String>) {
+        *self.read_past.lock().unwrap_or_else(PoisonError::into_inner) = remark;
+    }
+
+    fn read_past(&self) -> Option<String> {
+        self.read_past.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) const fn run(&self) -> &Run {
