@@ -1,6 +1,6 @@
 //! One attempt at a step: what it works on, and what it reads of the forge and the repository.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +35,8 @@ pub(super) struct Attempt<'a> {
     pub(super) stood_in: OnceLock<String>,
     /// Which notes of the product's people the model was shown, for the note of the answer.
     pub(super) noted: OnceLock<String>,
+    /// What was read past in the answer of the model that was taken last, for the note of the answer.
+    read_past: Mutex<Option<String>>,
 }
 
 impl<'a> Attempt<'a> {
@@ -42,8 +44,8 @@ impl<'a> Attempt<'a> {
         let Assignment { lease, stored, rounds_left, lost, .. } = assignment;
         let repo = stored.spec.repository.parse().map_err(Failure::last)?;
         let brief = brief_of(factory, &stored).await?;
-        let (stood_in, noted) = (OnceLock::new(), OnceLock::new());
-        Ok(Self { factory, lease, stored, rounds_left, lost, brief, repo, stood_in, noted })
+        let (stood_in, noted, read_past) = (OnceLock::new(), OnceLock::new(), Mutex::default());
+        Ok(Self { factory, lease, stored, rounds_left, lost, brief, repo, stood_in, noted, read_past })
     }
 
     /// The same attempt with what is stored of its subject by now.
@@ -58,19 +60,27 @@ impl<'a> Attempt<'a> {
             repo: self.repo.clone(),
             stood_in: self.stood_in.clone(),
             noted: self.noted.clone(),
+            read_past: Mutex::new(self.read_past()),
         })
     }
 
-    /// The reply; the note of an answer says so if a fallback had a part in it, and which notes it was given to.
+    /// The reply; the note of an answer says so if notes were shown, something was read past in the model's, or a fallback had a
+    /// part in it.
     pub(super) fn remark_on(&self, reply: Reply) -> Reply {
-        match reply {
-            Reply::Answer(answer) => {
-                let remarks = [&self.noted, &self.stood_in].into_iter().filter_map(OnceLock::get);
-                let note = remarks.fold(answer.note.clone(), |note, remark| format!("{note}; {remark}"));
-                Reply::Answer(Answer { note, ..answer })
-            }
-            reply => reply,
-        }
+        let Reply::Answer(answer) = reply else { return reply };
+        let remarks = [self.noted.get().cloned(), self.read_past(), self.stood_in.get().cloned()];
+        let note =
+            std::iter::once(answer.note).chain(remarks.into_iter().flatten()).collect::<Vec<_>>().join("; ");
+        Reply::Answer(Answer { note, ..answer })
+    }
+
+    /// Notes what was read past in the model's answer, in place of what an earlier one had.
+    pub(super) fn note_read_past(&self, remark: Option<String>) {
+        *self.read_past.lock().unwrap_or_else(PoisonError::into_inner) = remark;
+    }
+
+    fn read_past(&self) -> Option<String> {
+        self.read_past.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) const fn run(&self) -> &Run {

@@ -3,7 +3,8 @@
 //! | the call | the reservation |
 //! |---|---|
 //! | got a usable answer | is settled at the usage, in the transaction that records the answer |
-//! | got an answer that cannot be used (cut at the token limit, refused, empty) | is settled at the usage |
+//! | was cut at the token limit | is settled at the usage, and recorded as cut: the same prompt would be cut again |
+//! | got an answer that cannot be used (refused, empty) | is settled at the usage |
 //! | was turned away (429, 401, 4xx, 500, 503) or never sent (no connection, held back) | is settled at nothing |
 //! | was cut off (a timeout, a broken stream, 502, 504, too long to read, a killed worker) | stays |
 //!
@@ -18,12 +19,13 @@ use serde_json::json;
 use super::{
     Failure,
     attempt::Attempt,
-    ledger::{Answered, Before, Effect as _, ModelCallIntent, before, to_json},
+    ledger::{Answered, Before, Effect as _, ModelCallIntent, before, intent, to_json},
 };
 use crate::{
     core::{
         budget::{Amount, Estimate},
         circles::too_many_calls,
+        edit,
         outage::{Held, Outage},
         run::PauseCause,
         sha::Sha,
@@ -31,6 +33,16 @@ use crate::{
     llm::{self, Bill, Model, Prompt, Reply, Task, Usage},
     store::{self, budget, effect},
 };
+
+/// What a model is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub(super) prompt: &'a Prompt,
+    /// The commit whose files the prompt shows.
+    pub(super) basis: &'a Sha,
+    /// The paths of the blocks that the prompt says are kept.
+    pub(super) kept: &'a [String],
+}
 
 /// The model that a call asks.
 struct Asked<'a> {
@@ -45,16 +57,24 @@ impl Attempt<'_> {
         Ok(format!("{}{}/model.{number}", self.scope(), self.after().await?))
     }
 
+    /// The intent of this visit's model call with this number, as it was recorded.
+    pub(super) async fn recorded_call(&self, number: u32) -> Result<Option<ModelCallIntent>, Failure> {
+        let key = self.call_key(number).await?;
+        let row = effect::get(&self.factory.pool, self.lease.run, &key).await?;
+        row.map(|row| intent(&key, row.request)).transpose()
+    }
+
     /// Makes one call of the model, or of its fallback while it is down; a reply that is recorded is never paid for
     /// again, whichever of the two it is of.
-    pub(super) async fn call(&self, number: u32, prompt: &Prompt, basis: &Sha) -> Result<Reply, Failure> {
+    pub(super) async fn call(&self, number: u32, question: Question<'_>) -> Result<Reply, Failure> {
         let key = self.call_key(number).await?;
+        let task = question.prompt.task;
         let configured = Asked { model: &self.factory.model, fallback_for: None };
-        let error = match self.ask_once(&key, &configured, prompt, basis).await? {
+        let error = match self.ask_once(&key, &configured, question).await? {
             Ok(reply) => return Ok(reply),
             Err(error) => error,
         };
-        let (Some(outage), Some(fallback)) = (error.outage(), self.fallback(prompt.task)) else {
+        let (Some(outage), Some(fallback)) = (error.outage(), self.fallback(task)) else {
             return Err(error.into());
         };
         let down = Failure::outage_of(outage, &error);
@@ -62,7 +82,7 @@ impl Attempt<'_> {
             // At once: the next attempt finds the breaker open, and asks the fallback.
             return Err(Failure::Outage(Box::new(Outage { wait: Duration::ZERO, ..down })));
         }
-        match self.ask_once(&key, &fallback, prompt, basis).await {
+        match self.ask_once(&key, &fallback, question).await {
             Ok(Ok(reply)) => Ok(reply),
             Ok(Err(error)) => Err(neither(down, error)),
             // What the fallback would cost too much the model itself may not: the run waits for that.
@@ -85,8 +105,7 @@ impl Attempt<'_> {
         &self,
         key: &str,
         asked: &Asked<'_>,
-        prompt: &Prompt,
-        basis: &Sha,
+        Question { prompt, basis, kept }: Question<'_>,
     ) -> Result<Result<Reply, llm::Error>, Failure> {
         let Asked { model, fallback_for } = asked;
         let intent = ModelCallIntent {
@@ -96,12 +115,15 @@ impl Attempt<'_> {
             basis: basis.clone(),
             digest: prompt.digest(),
             prompt: prompt.clone(),
+            kept: kept.to_vec(),
+            edition: edit::EDITION,
         };
         if let Before::Done(answered) = self.begin_call(key, &intent, model.estimate(prompt)).await? {
             return Ok(Ok(self.noted(answered)));
         }
         let mut reply = match model.ask(prompt).await {
             Ok(reply) => reply,
+            Err(llm::Error::TooLong(usage)) => Reply::cut(&intent.model, usage),
             Err(error) => {
                 self.settle_failed(key, model, &error).await;
                 return Ok(Err(error));
@@ -144,7 +166,8 @@ impl Attempt<'_> {
             return Ok(begun);
         }
         if matches!(begun, Before::Unknown(_)) {
-            let asked = json!({ "model": intent.model, "fallback_for": intent.fallback_for });
+            let asked =
+                json!({ "model": intent.model, "fallback_for": intent.fallback_for, "kept": intent.kept });
             effect::amend(&mut tx, lease.run, key, &asked).await?;
         }
         let answered = effect::calls_without_head(&mut *tx, lease.run).await?;

@@ -80,10 +80,10 @@ async fn offer(
     (offers, reds): (&AtomicU32, &AtomicU32),
     draft: Draft,
 ) -> Result<Result<Reply, Objection>, Failure> {
-    let (title, explanation, files) = match draft {
+    let (title, why, files) = match draft {
         Draft::Declined(reason) => return Ok(Ok(answer(Outcome::Declined, reason))),
         Draft::Asked(reply) => return Ok(Ok(reply)),
-        Draft::Written { title, explanation, files } => (title, explanation, files),
+        Draft::Written { title, why, files } => (title, why, files),
     };
     let Basis { base, parent, is_pushed } = basis;
     match at.try_out(mirror, (base, parent), &files).await? {
@@ -104,14 +104,14 @@ async fn offer(
     }
     let kind = if at.brief.gap().is_some() { "fix" } else { "feat" };
     let title = title.unwrap_or_else(|| format!("{kind}: {}", at.brief.title));
-    let message = CommitMessage { title, explanation };
+    let message = CommitMessage { title, explanation: why };
     let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
     let expected = is_pushed.then_some(parent);
     let offer = Offer { parent, files: &files, message: &message, expected, number };
     let pushed = match at.publish(mirror, offer).await? {
         Published::Done(pushed) => pushed,
         Published::Moved(now) => return Err(taken(at, now.as_ref())),
-        Published::Declined(complaint) => return Ok(Err(Objection::Unusable(vec![complaint]))),
+        Published::Declined(complaint) => return Ok(Err(Objection::unusable(complaint))),
     };
     conclude(at, Written { message, base: base.clone(), files: files.len(), pushed }).await.map(Ok)
 }

@@ -75,9 +75,12 @@ fn body(at: &Attempt<'_>, explanation: &str, pushed: &Pushed) -> String {
         Some(gap) => ("Incident", gap.issue.map(|issue| format!("Closes #{issue}\n\n")).unwrap_or_default()),
         None => ("Requirement", String::new()),
     };
+    let why = match explanation {
+        "" => String::new(),
+        explanation => format!("{}\n\n---\n", text::neutralise(explanation)),
+    };
     format!(
-        "{}\n\n---\n{closes}**{what}**: {}\n\n{}\n\n---\nWritten by Aspora ({}); {}.\n\n{}",
-        text::neutralise(explanation),
+        "{why}{closes}**{what}**: {}\n\n{}\n\n---\nWritten by Aspora ({}); {}.\n\n{}",
         text::line(&requirement.title),
         text::neutralise(&requirement.body),
         at.url(),

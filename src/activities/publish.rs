@@ -61,11 +61,11 @@ impl Attempt<'_> {
             Before::Done(pushed) => return Ok(Published::Done(pushed)),
             Before::Unknown(recorded) | Before::Fresh(recorded) => recorded,
         };
-        // The same parent, files, message and date (that of the intent) make the same commit in every attempt.
+        // The same parent, files, message and date (those of the intent) make the same commit in every attempt.
         let commit = NewCommit {
             parent: parent.clone(),
             files: edits(files),
-            message: self.signed(&message.to_string(), &key),
+            message: self.signed(&recorded.intent.message.to_string(), &key),
             at: recorded.at,
         };
         let sha = mirror.commit(&commit).await?;

@@ -90,10 +90,10 @@ async fn offer(
     draft: Draft,
 ) -> Result<Result<Reply, Objection>, Failure> {
     let unfixable = |note| Ok(Ok(answer(Outcome::Unfixable, note)));
-    let (title, explanation, files) = match draft {
+    let (title, why, files) = match draft {
         Draft::Declined(reason) => return unfixable(reason),
         Draft::Asked(reply) => return Ok(Ok(reply)),
-        Draft::Written { title, explanation, files } => (title, explanation, files),
+        Draft::Written { title, why, files } => (title, why, files),
     };
     if let Some(note) = too_wide(&files, &complaints.changed) {
         return unfixable(note);
@@ -119,7 +119,7 @@ async fn offer(
         }
     }
     let title = title.unwrap_or_else(|| "fix: Resolve review findings".to_owned());
-    let message = CommitMessage { title, explanation };
+    let message = CommitMessage { title, explanation: why };
     let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
     let offer = Offer { parent: head, files: &files, message: &message, expected: Some(head), number };
     Ok(match at.publish(mirror, offer).await? {
@@ -128,7 +128,7 @@ async fn offer(
             Ok(done(head, pushed, complaints))
         }
         Published::Moved(_) => Ok(answer(Outcome::Moved, "the branch was moved by someone else")),
-        Published::Declined(complaint) => Err(Objection::Unusable(vec![complaint])),
+        Published::Declined(complaint) => Err(Objection::unusable(complaint)),
     })
 }
 

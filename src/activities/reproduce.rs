@@ -62,10 +62,10 @@ async fn offer(
     (offers, unproven): (&AtomicU32, &AtomicU32),
     draft: Draft,
 ) -> Result<Result<Reply, Objection>, Failure> {
-    let (title, explanation, files) = match draft {
+    let (title, why, files) = match draft {
         Draft::Declined(reason) => return Ok(Ok(answer(Outcome::Declined, reason))),
         Draft::Asked(reply) => return Ok(Ok(reply)),
-        Draft::Written { title, explanation, files } => (title, explanation, files),
+        Draft::Written { title, why, files } => (title, why, files),
     };
     let names = match proven(at, mirror, base, &files).await? {
         Proven::Yes(names) => names,
@@ -81,7 +81,7 @@ async fn offer(
         Proven::Asks(reply) => return Ok(Ok(*reply)),
     };
     let title = title.unwrap_or_else(|| format!("test: {}", at.brief.title));
-    let message = CommitMessage { title, explanation };
+    let message = CommitMessage { title, explanation: why };
     let number = offers.fetch_add(1, Ordering::Relaxed) + 1;
     let offer = Offer { parent: base, files: &files, message: &message, expected: None, number };
     match at.publish(mirror, offer).await? {
@@ -92,7 +92,7 @@ async fn offer(
         Published::Moved(_) => {
             Err(Failure::last(format!("branch `{}` is there already, and not this run's work", at.branch())))
         }
-        Published::Declined(complaint) => Ok(Err(Objection::Unusable(vec![complaint]))),
+        Published::Declined(complaint) => Ok(Err(Objection::unusable(complaint))),
     }
 }
 

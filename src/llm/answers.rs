@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::core::{
+    edit::reasoning,
     finding::{Finding, Severity},
     path::RepoPath,
 };
@@ -37,13 +38,13 @@ pub enum Unreadable {
     },
 }
 
-#[derive(Deserialize)]
+#[derive(PartialEq, Deserialize)]
 struct Review {
     summary: String,
     findings: Vec<Found>,
 }
 
-#[derive(Deserialize)]
+#[derive(PartialEq, Deserialize)]
 struct Found {
     severity: String,
     path: String,
@@ -76,8 +77,9 @@ pub fn review_schema() -> Value {
 /// The summary and the findings of a review; `code_line` returns a line of a file on the head, which becomes
 /// part of the finding's fingerprint.
 ///
-/// One code fence around the JSON is accepted. An unknown severity counts as high, and an impossible line
-/// number as none.
+/// Reasoning before it is cut, a code fence around the JSON is accepted, and so is prose before it, unless a line of that
+/// prose begins with a brace: it could be another review. An unknown severity counts as high, and an impossible line number
+/// as none.
 ///
 /// # Errors
 /// [`Unreadable`] when the text as a whole or any finding is not as requested.
@@ -88,8 +90,7 @@ pub fn read_review(
     if text.len() > TEXT_LIMIT {
         return Err(Unreadable::TooLong(text.len()));
     }
-    let review: Review =
-        serde_json::from_str(unfenced(text)).map_err(|error| Unreadable::Json(error.to_string()))?;
+    let review = only_review(text)?;
     if review.findings.len() > FINDINGS_LIMIT {
         return Err(Unreadable::TooMany(review.findings.len()));
     }
@@ -122,8 +123,43 @@ fn clean(text: &str) -> String {
     kept.collect::<String>().trim().chars().take(MESSAGE_LIMIT).collect()
 }
 
-fn unfenced(text: &str) -> &str {
+/// The one review that the text is, with its reasoning cut: the same from wherever it can be read.
+fn only_review(text: &str) -> Result<Review, Unreadable> {
+    let mut why = "its reasoning is not closed".to_owned();
+    let mut found: Option<Review> = None;
+    for range in reasoning::answers(text) {
+        match review_of(&text[range]) {
+            Ok(review) if found.as_ref().is_some_and(|found| *found != review) => {
+                return Err(Unreadable::Json("it holds two reviews".to_owned()));
+            }
+            Ok(review) => found = Some(review),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    found.ok_or(Unreadable::Json(why))
+}
+
+/// The review that a text without reasoning ends in.
+fn review_of(text: &str) -> serde_json::Result<Review> {
     let text = text.trim_start_matches('\u{feff}').trim();
+    let whole = match serde_json::from_str(unfenced(text)) {
+        Ok(review) => return Ok(review),
+        Err(error) => error,
+    };
+    last_object(text).and_then(|object| serde_json::from_str(object).ok()).ok_or(whole)
+}
+
+/// The object that the text ends in, if prose stands before it and it is the only one that begins a line there.
+fn last_object(text: &str) -> Option<&str> {
+    let text = text.strip_suffix("```").unwrap_or(text);
+    let begins = |at: &usize| text[*at..].starts_with('{') && (*at == 0 || text[..*at].ends_with('\n'));
+    let mut starts = text.match_indices('{').map(|(at, _)| at).filter(begins);
+    let first = starts.next()?;
+    // What follows inside of an object is indented or is not JSON: a second one that begins a line is another review.
+    starts.next().is_none().then(|| text[first..].trim_end())
+}
+
+fn unfenced(text: &str) -> &str {
     let inner = text.strip_prefix("```").and_then(|text| text.strip_suffix("```"));
     inner.and_then(|inner| inner.split_once('\n')).map_or(text, |(_, body)| body.trim())
 }
@@ -165,6 +201,36 @@ mod tests {
         }
         let whole = one(&GOOD.replace("a.py", ""));
         assert_eq!(read(&whole).unwrap().1[0].path, "");
+    }
+
+    #[test]
+    fn a_reviewer_may_think_aloud_before_its_review() {
+        let review = one(GOOD);
+        for text in [
+            format!("<think>\nLet me see: {{\"x\": 1}}\n</think>\n{review}"),
+            format!("I look at a.py.\n</think>\n\n{review}"),
+            format!("<think>hm</think>```json\n{review}\n```"),
+            format!(
+                "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>{review}"
+            ),
+            format!("It divides by zero.\n\n{review}\n"),
+            format!("It divides by zero:\n```json\n{review}\n```\n"),
+            one(&GOOD.replace("divides", "a </think> divides")),
+        ] {
+            assert_eq!(read(&text).map(|(_, findings)| findings.len()), Ok(1), "{text}");
+        }
+        let clean = r#"{"summary": "s", "findings": []}"#;
+        for text in [
+            format!("<think>{clean}"),
+            format!("<think>{clean}</think>"),
+            format!("<think>{clean}</think>\nLGTM"),
+            format!("The change says:\n{clean}\nwhich is not true."),
+            format!("The change says:\n{clean}\n\n{review}"),
+            format!("The change says:\n```json\n{clean}\n```\nand I say no."),
+            format!("It says `{clean}`"),
+        ] {
+            assert!(read(&text).is_err(), "{text}");
+        }
     }
 
     #[test]

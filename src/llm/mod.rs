@@ -25,7 +25,7 @@ pub use error::{Bill, Error, RETRY_AFTER_LIMIT, Sign};
 pub use prompt::{Message, Prompt, Role, Schema, Task};
 pub use prompts::{
     CONTEXT_LIMIT, Complaint, DoWithout, FixTests, Generate, ProveAgain, RedTests, Remediate, Repair,
-    Reproduce, Review, Source,
+    Reproduce, Review, Shorter, Source,
 };
 pub use reply::{REPLY_LIMIT, Reply, Usage};
 pub use said::{Amendment, Exchange, Said};

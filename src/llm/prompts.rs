@@ -4,20 +4,21 @@
 
 mod do_without;
 mod fix_tests;
+mod repair;
 mod reproduce;
+mod shorter;
 
 use std::fmt::Write as _;
 
 pub use self::{
     do_without::DoWithout,
     fix_tests::{FixTests, RedTests},
+    repair::{Complaint, Repair},
     reproduce::{ProveAgain, Reproduce},
+    shorter::Shorter,
 };
 use super::{CheckReport, Message, Prompt, Role, Said, Schema, Task, review_schema, shown};
-use crate::core::{
-    edit::{BlockFailed, Malformed},
-    finding::Finding,
-};
+use crate::core::finding::Finding;
 
 /// The most bytes of file content in one prompt; less relevant files beyond it are left out and listed.
 pub const CONTEXT_LIMIT: usize = 400 * 1024;
@@ -67,30 +68,6 @@ pub struct Generate<'a> {
     pub case: &'a [String],
 }
 
-/// The prompt for the repair of an answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Repair<'a> {
-    /// The prompt whose answer could not be used.
-    pub asked: &'a Prompt,
-    /// That answer.
-    pub answer: &'a str,
-    /// What is wrong with it.
-    pub complaints: &'a [Complaint],
-    /// The number of the answer that is asked for: 2 is the first repair; from 3 on, whole files are asked for.
-    pub attempt: u32,
-}
-
-/// One thing that is wrong with an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
-    /// What is wrong, in one line.
-    pub what: String,
-    /// The file that it is about, if it is about one.
-    pub path: Option<String>,
-    /// The most similar lines of that file, numbered; may be empty.
-    pub nearest: String,
-}
-
 /// The prompt for a review.
 #[derive(Debug, Clone, Copy)]
 pub struct Review<'a> {
@@ -137,30 +114,6 @@ pub struct Remediate<'a> {
     pub files: &'a [Source],
 }
 
-impl Complaint {
-    /// Something that is wrong with the answer as a whole.
-    #[must_use]
-    pub fn general(what: &str) -> Self {
-        Self { what: what.to_owned(), path: None, nearest: String::new() }
-    }
-}
-
-impl From<&BlockFailed> for Complaint {
-    fn from(failed: &BlockFailed) -> Self {
-        Self {
-            what: failed.to_string(),
-            path: Some(failed.path.to_string()),
-            nearest: failed.nearest.clone(),
-        }
-    }
-}
-
-impl From<&Malformed> for Complaint {
-    fn from(malformed: &Malformed) -> Self {
-        Self::general(&malformed.to_string())
-    }
-}
-
 impl Generate<'_> {
     /// Asks for a change that fulfils the requirement.
     #[must_use]
@@ -174,24 +127,6 @@ impl Generate<'_> {
         page.tree(self.tree);
         page.files("Code", self.files, shown::file);
         page.ask(Task::Generate, &rules(include_str!("prompts/generate.md")), None)
-    }
-}
-
-impl Repair<'_> {
-    /// Asks for the same change in an answer that can be used.
-    #[must_use]
-    pub fn prompt(&self) -> Prompt {
-        let mut page = Page::new("Your answer could not be used, and nothing of it was. What is wrong:");
-        for complaint in self.complaints {
-            page.complaint(complaint);
-        }
-        page.text.push_str(if self.attempt >= 3 {
-            "\nAnswer again in full. Give every file that you change as a whole `=== file:` block, without any \
-             `=== edit:` block.\n"
-        } else {
-            "\nAnswer again in full: every block, also those that were right.\n"
-        });
-        again(self.asked, self.answer, include_str!("prompts/repair.md"), page)
     }
 }
 
@@ -305,15 +240,6 @@ impl Page {
         }
     }
 
-    fn complaint(&mut self, complaint: &Complaint) {
-        self.text.push('\n');
-        self.text.push_str(&shown::prose("complaint", &complaint.what));
-        if let Some(path) = complaint.path.as_ref().filter(|_| !complaint.nearest.is_empty()) {
-            self.text.push_str("The nearest lines of the file, after their numbers:\n");
-            self.text.push_str(&shown::raw(path, &complaint.nearest));
-        }
-    }
-
     fn ask(self, task: Task, rules: &str, json_schema: Option<Schema>) -> Prompt {
         let messages = vec![Message::new(Role::System, rules), Message::new(Role::User, self.text)];
         Prompt { task, messages, json_schema }
@@ -381,7 +307,7 @@ fn cut_front(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::finding::Severity;
+    use crate::core::{edit::Kept, finding::Severity};
 
     fn source(path: &str, text: &str) -> Source {
         Source { path: path.to_owned(), text: text.to_owned() }
@@ -408,7 +334,8 @@ mod tests {
     fn every_prompt_names_its_task_in_its_first_line() {
         let finding = [Finding::new(Severity::High, "a.py", Some(3), "divides by zero", "")];
         let asked = generate(&[]);
-        let repair = Repair { asked: &asked, answer: "x", complaints: &[], attempt: 2 }.prompt();
+        let kept = &Kept::default();
+        let repair = Repair { asked: &asked, answer: "x", complaints: &[], attempt: 2, kept }.prompt();
         let said = &Said::default();
         let review = Review {
             product: "p",
@@ -461,22 +388,6 @@ mod tests {
         assert!(prompt.size() < CONTEXT_LIMIT);
         let page = &prompt.messages[1].content;
         assert!(page.contains("- big.py (409600 bytes)") && page.contains("name=\"small.py\""));
-    }
-
-    #[test]
-    fn the_third_attempt_asks_for_whole_files() {
-        let asked = generate(&[]);
-        let complaints = [Complaint {
-            what: "block 1: x".into(),
-            path: Some("a.py".into()),
-            nearest: "    1 | x\n".into(),
-        }];
-        let last = |attempt| {
-            let repair = Repair { asked: &asked, answer: "=== edit: a.py", complaints: &complaints, attempt };
-            repair.prompt().messages.pop().unwrap().content
-        };
-        assert!(last(2).contains("    1 | x\n") && !last(2).contains("without any"));
-        assert!(last(3).contains("without any `=== edit:` block"));
     }
 
     #[test]

@@ -11,13 +11,13 @@ pub const REPLY_LIMIT: usize = 4 * 1024 * 1024;
 /// A model's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
-    /// The whole text; not blank.
+    /// The whole text; not blank, but where the answer was cut.
     pub text: String,
     /// The tokens used.
     pub usage: Usage,
     /// The model that the server names, which may be more specific than the one requested.
     pub model: String,
-    /// Why it ended: `stop`.
+    /// Why it ended: `stop`, or `length` where it was cut at the token limit and nothing of it is kept.
     pub finish_reason: String,
     /// The server's id of the answer, to quote to its operator.
     pub id: String,
@@ -33,6 +33,24 @@ pub struct Usage {
     /// The server reported no usage: one token is assumed for four bytes.
     #[serde(default)]
     pub estimated: bool,
+}
+
+/// The finish reason of an answer that was cut at the token limit.
+const LENGTH: &str = "length";
+
+impl Reply {
+    /// An answer that was cut at the token limit of this model: what it used, and nothing of its text.
+    #[must_use]
+    pub fn cut(model: &str, usage: Usage) -> Self {
+        let (text, id) = (String::new(), String::new());
+        Self { text, usage, model: model.to_owned(), finish_reason: LENGTH.to_owned(), id }
+    }
+
+    /// Whether it was cut at the token limit.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.finish_reason == LENGTH
+    }
 }
 
 impl Usage {

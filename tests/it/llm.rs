@@ -21,7 +21,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 
 const KEY: &str = "sk-loopback-canary";
 const ANSWER: &str =
-    "=== title: feat: Add x\nBecause.\n=== file: x.py\nprint('héllo — 世界 🚀')\n=== end: x.py\n";
+    "=== title: feat: Add x\n=== why: Because.\n=== file: x.py\nprint('héllo — 世界 🚀')\n=== end: x.py\n";
 const REVIEW: &str = r#"{"summary": "read", "findings": []}"#;
 
 fn script() -> Script {

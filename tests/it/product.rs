@@ -62,6 +62,10 @@ fn apply(files: &mut Files, answer: &str) {
     let mut rest = answer;
     while let Some((_, from)) = rest.split_once("\n=== ") {
         let (head, body) = from.split_once('\n').unwrap();
+        if matches!(head, "why:" | "end: why") {
+            rest = from.strip_prefix(head).unwrap();
+            continue;
+        }
         let (verb, path) = head.split_once(": ").unwrap();
         let (body, after) = body.split_once(&format!("=== end: {path}")).unwrap();
         match verb {

@@ -59,9 +59,9 @@ impl Product {
 
     /// Applies an answer to what is there.
     fn take(&mut self, answer: &Answer) {
-        for Written { path, after, .. } in
-            apply(answer, |path| self.files.get(path.as_str()).cloned()).unwrap()
-        {
+        let applied = apply(answer, |path| self.files.get(path.as_str()).cloned()).unwrap();
+        assert!(applied.forgiven.is_empty(), "the script is well-formed: {:?}", applied.forgiven);
+        for Written { path, after, .. } in applied.files {
             self.files.insert(path.as_str().to_owned(), after.unwrap());
         }
     }

@@ -27,6 +27,16 @@ pub(crate) struct ModelCallIntent {
     /// Of the prompt.
     pub(crate) digest: String,
     pub(crate) prompt: Prompt,
+    /// The paths of the blocks that the prompt asked last says are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) kept: Vec<String>,
+    /// The edition of the rules by which the answer before this call was read.
+    #[serde(default, skip_serializing_if = "is_first_edition")]
+    pub(crate) edition: u32,
+}
+
+const fn is_first_edition(edition: &u32) -> bool {
+    *edition == 0
 }
 
 /// The model's reply to a call.
@@ -345,7 +355,10 @@ impl Effect for MergeOrderIntent {
 
 impl fmt::Display for CommitMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n\n{}", self.title, self.explanation)
+        match self.explanation.as_str() {
+            "" => f.write_str(&self.title),
+            explanation => write!(f, "{}\n\n{explanation}", self.title),
+        }
     }
 }
 

@@ -68,6 +68,21 @@ fn statuses_and_comments_are_read_and_written_unchanged() {
 }
 
 #[test]
+fn calls_of_release_0_1_0_kept_nothing_and_were_read_by_its_rules() {
+    for row in DUMP.lines().filter_map(row).filter(|row| row.kind == ModelCallIntent::KIND) {
+        let call: ModelCallIntent = intent(&row.key, row.request).unwrap();
+        assert_eq!((call.edition, call.kept.len()), (0, 0), "{}", row.key);
+    }
+}
+
+#[test]
+fn a_message_without_a_why_is_its_title() {
+    let message = CommitMessage { title: "feat: Add a".to_owned(), explanation: String::new() };
+    assert_eq!(message.to_string(), "feat: Add a");
+    assert_eq!(CommitMessage::from("feat: Add a".to_owned()), message);
+}
+
+#[test]
 fn a_repair_by_its_name_in_release_0_1_0_is_read() {
     assert_eq!(serde_json::from_str::<crate::llm::Task>(r#""mend""#).unwrap(), crate::llm::Task::Repair);
 }

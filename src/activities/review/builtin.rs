@@ -6,7 +6,12 @@ use futures::{FutureExt as _, future::BoxFuture};
 
 use super::{Reviewing, Seen, Subject};
 use crate::{
-    activities::{Failure, ask::Objection, attempt::Attempt, context},
+    activities::{
+        Failure,
+        ask::{Given, Objection},
+        attempt::Attempt,
+        context,
+    },
     core::{change::ChangeKind, reviewer::raised, sha::Sha},
     llm::{self, Complaint, Source},
     workspace::Mirror,
@@ -42,9 +47,9 @@ async fn examine(at: &Attempt<'_>, subject: &Subject<'_>) -> Result<Seen, Failur
     if !left_out.is_empty() {
         return Ok(Seen::Failed(format!("the reviewer would not be shown {}", left_out.join(", "))));
     }
-    let read = |answer: String| {
-        let review = llm::read_review(&answer, |path, line| line_of(&texts, path, line));
-        let unusable = |complaint: String| Objection::Unusable(vec![Complaint::general(&complaint)]);
+    let read = |given: Given| {
+        let review = llm::read_review(&given.text, |path, line| line_of(&texts, path, line));
+        let unusable = |complaint: String| Objection::unusable(Complaint::general(&complaint));
         ready(Ok(review.map_err(|unreadable| unusable(unreadable.to_string()))))
     };
     let (summary, findings) = at.ask(head, prompt, read).await?;

@@ -14,7 +14,7 @@ use futures::FutureExt as _;
 pub(crate) const MODEL_CALLS: usize = 4;
 
 const CHANGE: &str = "=== title: feat: Add a mean
-The mean of some amounts.
+=== why: The mean of some amounts.
 === file: formatters/mean.py
 def mean(amounts):
     return sum(amounts) / len(amounts)
@@ -25,7 +25,7 @@ const FINDING: &str = r#"{"summary": "Nothing is no list of amounts.", "findings
 "path": "formatters/mean.py", "line": 2, "message": "Division by zero without amounts"}]}"#;
 
 const FIX: &str = "=== title: fix: Refuse no amounts
-No amounts have no mean.
+=== why: No amounts have no mean.
 === file: formatters/mean.py
 def mean(amounts):
     if not amounts:

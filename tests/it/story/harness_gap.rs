@@ -46,8 +46,9 @@ class NoHoldings(unittest.TestCase):
 
 /// One that fails by an assertion, and passes once the product answers.
 const PROVEN: &str = "=== title: test: Show the portfolio of a customer without holdings
-=== why
+=== why:
 The case asks for what a new customer sees.
+=== end: why
 === file: tests/harness/test_no_holdings.py
 import unittest
 

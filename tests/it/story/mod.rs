@@ -33,6 +33,7 @@ mod evidence;
 mod fallback;
 mod faults;
 mod findings;
+mod form;
 mod judged;
 mod judged_cost;
 mod judged_others;

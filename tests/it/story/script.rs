@@ -27,7 +27,9 @@ pub(crate) fn with_clean_reviews(script: Script) -> Script {
 
 /// An answer that writes one file.
 pub(crate) fn file(path: &str, text: &str) -> String {
-    format!("=== title: feat: Write {path}\nAs requested.\n=== file: {path}\n{text}\n=== end: {path}\n")
+    format!(
+        "=== title: feat: Write {path}\n=== why: As requested.\n=== file: {path}\n{text}\n=== end: {path}\n"
+    )
 }
 
 /// A review with one finding, at the first line of a file.

@@ -1,10 +1,11 @@
 //! Applies an answer to the files: all of it, or nothing.
 
-use std::fmt;
+use std::collections::BTreeSet;
 
 use super::{
-    Act, Answer, Block, FILE_LIMIT, Intent, Replacement,
+    Act, Answer, Block, BlockFailed, FILE_LIMIT, Failure, Forgiven, Intent, Replacement, hunks, lines,
     place::{self, NoPlace, Place},
+    whole::{self, Meaning},
 };
 use crate::path::RepoPath;
 
@@ -19,134 +20,165 @@ pub struct Written {
     pub after: Option<String>,
 }
 
-/// One block that does not fit, with what a model needs to repair it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("block {block} (`{path}`): {failure}")]
-pub struct BlockFailed {
-    /// The block's place in the answer, from 1.
-    pub block: usize,
-    /// Its file.
-    pub path: RepoPath,
-    /// What went wrong.
-    pub failure: Failure,
-    /// The most similar lines of the file, each with its number; empty if there are none.
-    pub nearest: String,
-}
-
-/// Why a block does not fit. Pairs and lines are counted from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// The file to edit or delete does not exist.
-    NoSuchFile,
-    /// The SEARCH of this pair is nowhere in the file.
-    NotFound {
-        /// Which pair of the block.
-        pair: usize,
-    },
-    /// The SEARCH is nowhere in the file, but its REPLACE is: the edit seems to be done already.
-    AlreadyApplied {
-        /// Which pair of the block.
-        pair: usize,
-    },
-    /// The SEARCH is at several places.
-    Ambiguous {
-        /// Which pair of the block.
-        pair: usize,
-        /// Where it is.
-        lines: Vec<usize>,
-    },
-    /// The SEARCH is there, except for an indentation that cannot be translated.
-    Indentation {
-        /// Which pair of the block.
-        pair: usize,
-        /// Where it is.
-        line: usize,
-    },
-    /// The file would be over [`FILE_LIMIT`].
-    TooLarge,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchFile => write!(f, "there is no such file"),
-            Self::NotFound { pair } => write!(f, "the SEARCH of pair {pair} is not in the file"),
-            Self::AlreadyApplied { pair } => {
-                write!(
-                    f,
-                    "the SEARCH of pair {pair} is not in the file, but its REPLACE is: leave the pair out"
-                )
-            }
-            Self::Ambiguous { pair, lines } => {
-                let lines: Vec<String> = lines.iter().take(10).map(usize::to_string).collect();
-                let lines = lines.join(", ");
-                write!(f, "the SEARCH of pair {pair} stands at lines {lines}: add lines until it stands once")
-            }
-            Self::Indentation { pair, line } => {
-                write!(
-                    f,
-                    "the SEARCH of pair {pair} stands at line {line} with another indentation: copy it exactly"
-                )
-            }
-            Self::TooLarge => write!(f, "the file would be over {FILE_LIMIT} bytes"),
-        }
-    }
+/// An answer that was applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// The files that change; empty means that there is nothing to do.
+    pub files: Vec<Written>,
+    /// What was read past in the answer, each slip once.
+    pub forgiven: Vec<Forgiven>,
 }
 
 /// Applies the whole answer to the files that `read` returns (`None`: no such file).
 ///
-/// A file that would not change is left out, so an empty list means that there is nothing to do, as for a
-/// decline or questions. A file with Windows line ends keeps them.
+/// A file that would not change is left out, so no file means that there is nothing to do, as for a decline or questions. A file with Windows line ends keeps them.
 ///
 /// # Errors
 /// Every block that does not fit; then nothing is applied.
 pub fn apply(
     answer: &Answer,
     read: impl Fn(&RepoPath) -> Option<String>,
-) -> Result<Vec<Written>, Vec<BlockFailed>> {
+) -> Result<Applied, Vec<BlockFailed>> {
     let blocks = match &answer.intent {
         Intent::Blocks(blocks) => blocks.as_slice(),
         Intent::Decline(_) | Intent::Ask(_) => &[],
     };
-    let (mut written, mut failed) = (Vec::new(), Vec::new());
+    let mut slips: BTreeSet<Forgiven> = answer.forgiven.iter().copied().collect();
+    let (mut files, mut failed) = (Vec::new(), Vec::new());
     for (at, block) in blocks.iter().enumerate() {
         let before = read(&block.path);
-        match outcome(block, before.as_deref()) {
+        match outcome(block, before.as_deref(), &mut slips) {
             Ok(after) if after == before => {}
-            Ok(after) => written.push(Written { path: block.path.clone(), before, after }),
+            Ok(after) => files.push(Written { path: block.path.clone(), before, after }),
             Err((failure, nearest)) => {
                 failed.push(BlockFailed { block: at + 1, path: block.path.clone(), failure, nearest });
             }
         }
     }
-    if failed.is_empty() { Ok(written) } else { Err(failed) }
+    if failed.is_empty() { Ok(Applied { files, forgiven: slips.into_iter().collect() }) } else { Err(failed) }
 }
 
 type Misfit = (Failure, String);
 
-fn outcome(block: &Block, before: Option<&str>) -> Result<Option<String>, Misfit> {
+fn outcome(
+    block: &Block,
+    before: Option<&str>,
+    slips: &mut BTreeSet<Forgiven>,
+) -> Result<Option<String>, Misfit> {
     let after = match (&block.act, before) {
-        (Act::Delete, Some(_)) => return Ok(None),
-        (Act::Delete | Act::Edit(_), None) => return Err((Failure::NoSuchFile, String::new())),
-        (Act::Whole(text), Some(before)) if line_end(before) == "\r\n" => text.replace('\n', "\r\n"),
-        (Act::Whole(text), _) => text.clone(),
-        (Act::Edit(pairs), Some(before)) => edit(pairs, before)?,
+        (Act::Delete, None) => return Err((Failure::NoSuchFile, String::new())),
+        (Act::Whole(text), _) => {
+            let meaning = whole::meaning(block.path.as_str(), text, before, slips);
+            match meaning.map_err(|failure| (failure, String::new()))? {
+                Meaning::Edit(act) => changed(&act, before, slips)?,
+                Meaning::Text(text) => match before {
+                    Some(before) if line_end(before) == "\r\n" => Some(text.replace('\n', "\r\n")),
+                    _ => Some(text.into_owned()),
+                },
+            }
+        }
+        (act, before) => changed(act, before, slips)?,
     };
-    if after.len() > FILE_LIMIT {
-        return Err((Failure::TooLarge, String::new()));
+    match after {
+        Some(after) if after.len() > FILE_LIMIT => Err((Failure::TooLarge, String::new())),
+        after => Ok(after),
     }
-    Ok(Some(after))
 }
 
-fn edit(pairs: &[Replacement], before: &str) -> Result<String, Misfit> {
+/// What an act other than a whole file leaves of the file. Its byte order mark, which no model sees, stays.
+fn changed(
+    act: &Act,
+    before: Option<&str>,
+    slips: &mut BTreeSet<Forgiven>,
+) -> Result<Option<String>, Misfit> {
+    let mark = before.filter(|before| before.starts_with(BYTE_ORDER_MARK)).map_or("", |_| BYTE_ORDER_MARK);
+    let shown = before.map(|before| &before[mark.len()..]);
+    let after = match (act, shown) {
+        (Act::Whole(text), _) => Some(text.clone()),
+        (Act::Delete, _) => None,
+        (Act::Patch(patch), shown) => hunks::apply(patch, shown)?,
+        (Act::Edit(_), None) => return Err((Failure::NoSuchFile, String::new())),
+        (Act::Edit(pairs), Some(shown)) => Some(edit(pairs, shown, slips)?),
+    };
+    Ok(after.map(|after| mark.to_owned() + &after))
+}
+
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+fn edit(pairs: &[Replacement], before: &str, slips: &mut BTreeSet<Forgiven>) -> Result<String, Misfit> {
     let end = line_end(before);
     let mut lines: Vec<String> = before.split_inclusive('\n').map(str::to_owned).collect();
     for (at, pair) in pairs.iter().enumerate() {
         let bare: Vec<&str> = lines.iter().map(|line| without_end(line)).collect();
-        let found = place::find(&bare, &pair.search).map_err(|none| explain(none, at + 1, pair, &bare))?;
-        replace(&mut lines, pair, &found, end);
+        match place::find(&bare, &pair.search) {
+            Ok(found) => replace(&mut lines, pair, &found, end),
+            Err(NoPlace::Missing) => match stripped(pair, &bare, at + 1)? {
+                Some((pair, found, read_past)) => {
+                    slips.extend(read_past);
+                    replace(&mut lines, &pair, &found, end);
+                }
+                None => return Err(explain(NoPlace::Missing, at + 1, pair, &bare)),
+            },
+            Err(none) => return Err(explain(none, at + 1, pair, &bare)),
+        }
     }
     Ok(lines.concat())
+}
+
+type Stripped = (Replacement, Place, Vec<Forgiven>);
+
+/// The pair without fences around its sections or without copied line numbers, if its SEARCH then has its place.
+fn stripped(pair: &Replacement, bare: &[&str], number: usize) -> Result<Option<Stripped>, Misfit> {
+    let fenced = unfenced(pair);
+    let inner = fenced.as_ref().unwrap_or(pair);
+    if let Some(pair) = &fenced
+        && let Ok(found) = place::find(bare, &pair.search)
+    {
+        return Ok(Some((pair.clone(), found, vec![Forgiven::Fence])));
+    }
+    // The file holds such lines itself: then they are no copied numbers.
+    let is_own = inner
+        .search
+        .iter()
+        .any(|line| bare.iter().any(|own| own.trim() == line.trim() && !own.trim().is_empty()));
+    let Some(search) = unnumbered(&inner.search).filter(|_| !is_own && is_counted(&inner.search)) else {
+        return Ok(None);
+    };
+    let Ok(found) = place::find(bare, &search) else { return Ok(None) };
+    let replace = match unnumbered(&inner.replace) {
+        Some(replace) => replace,
+        None if inner.replace.iter().any(|line| lines::numbered(line).is_some()) => {
+            return Err((Failure::LineNumbers { pair: number }, place::nearest(bare, &search)));
+        }
+        None => inner.replace.clone(),
+    };
+    let mut read_past = vec![Forgiven::LineNumbers];
+    read_past.extend(fenced.is_some().then_some(Forgiven::Fence));
+    Ok(Some((Replacement { search, replace }, found, read_past)))
+}
+
+/// The pair without the fence around its SEARCH, and without one around its REPLACE.
+fn unfenced(pair: &Replacement) -> Option<Replacement> {
+    let inner = |lines: &[String]| -> Option<Vec<String>> {
+        let [first, inner @ .., last] = lines else { return None };
+        let opened = lines::fence(first)?;
+        lines::fence(last)?.closes(opened).then(|| inner.to_vec())
+    };
+    let search = inner(&pair.search).filter(|search| !search.is_empty())?;
+    let replace = inner(&pair.replace).unwrap_or_else(|| pair.replace.clone());
+    Some(Replacement { search, replace })
+}
+
+/// Whether each line's number is the one after that of the line before it.
+fn is_counted(lines: &[String]) -> bool {
+    let number = |line: &String| lines::numbered(line).map(|(number, _)| number);
+    lines.windows(2).all(|two| number(&two[1]) == number(&two[0]).map(|number| number + 1))
+}
+
+/// The lines without their numbers, if every line has one; `None` for no lines.
+fn unnumbered(lines: &[String]) -> Option<Vec<String>> {
+    let bare = lines.iter().map(|line| lines::numbered(line).map(|(_, text)| text.to_owned()));
+    bare.collect::<Option<Vec<_>>>().filter(|bare| !bare.is_empty())
 }
 
 fn replace(lines: &mut Vec<String>, pair: &Replacement, place: &Place, end: &str) {
@@ -180,12 +212,13 @@ fn is_done(pair: &Replacement, bare: &[&str]) -> bool {
 }
 
 /// How most of a text's lines end.
-fn line_end(text: &str) -> &'static str {
+pub(super) fn line_end(text: &str) -> &'static str {
     let windows = text.matches("\r\n").count();
     if windows * 2 > text.matches('\n').count() { "\r\n" } else { "\n" }
 }
 
-fn without_end(line: &str) -> &str {
+/// The line without its line break.
+pub(super) fn without_end(line: &str) -> &str {
     let line = line.strip_suffix('\n').unwrap_or(line);
     line.strip_suffix('\r').unwrap_or(line)
 }
@@ -201,8 +234,8 @@ mod tests {
     fn edited(before: &str, pairs: &str) -> Result<String, BlockFailed> {
         let answer = Answer::parse(&format!("=== edit: a.py\n{pairs}=== end: a.py\n")).unwrap();
         match apply(&answer, |_| Some(before.to_owned())) {
-            Ok(written) => {
-                Ok(written.into_iter().next().and_then(|file| file.after).unwrap_or(before.to_owned()))
+            Ok(applied) => {
+                Ok(applied.files.into_iter().next().and_then(|file| file.after).unwrap_or(before.to_owned()))
             }
             Err(failed) => Err(failed.into_iter().next().unwrap()),
         }
@@ -269,7 +302,7 @@ mod tests {
         assert_eq!(failed.len(), 1);
         assert_eq!(failed[0].to_string(), "block 3 (`none.py`): there is no such file");
         let good = text.replace("=== delete: none.py\n", "=== file: old2\no\n=== end: old2\n");
-        let written = apply(&Answer::parse(&good).unwrap(), read).unwrap();
+        let written = apply(&Answer::parse(&good).unwrap(), read).unwrap().files;
         let fates: Vec<_> = written.iter().map(|file| (file.path.as_str(), file.after.as_deref())).collect();
         assert_eq!(fates, [("new.py", Some("x\n")), ("old.py", None)], "an unchanged file is left out");
     }
@@ -277,7 +310,7 @@ mod tests {
     #[test]
     fn a_file_keeps_its_windows_line_ends_and_its_limit() {
         let answer = Answer::parse("=== file: a\nx\ny\n=== end: a\n").unwrap();
-        let written = apply(&answer, |_| Some("x\r\n".to_owned())).unwrap();
+        let written = apply(&answer, |_| Some("x\r\n".to_owned())).unwrap().files;
         assert_eq!(written[0].after.as_deref(), Some("x\r\ny\r\n"));
         let large = format!("a\n{}\n", "x".repeat(FILE_LIMIT - 3));
         assert_eq!(edited(&large, &pair("a\n", "abc\n")).unwrap_err().failure, Failure::TooLarge);

@@ -1,21 +1,36 @@
 //! What a model may do to a repository: whole files, exact edits and deletions, all or nothing.
 //!
-//! [`Answer::parse`] reads the text, and [`apply`] applies it to the files. Neither guesses: an edit that does not
-//! fit exactly is refused, with what the model needs to repair it.
+//! [`Answer::read`] reads the text, and [`apply`] applies it to the files. Slips of form after which only one reading is
+//! left are read past and named ([`Forgiven`]); a well-formed answer is read as it stands. Neither guesses: an edit that
+//! does not fit exactly is refused, with what the model needs to repair it.
 
 mod apply;
 mod diff;
+mod failure;
+mod forgiven;
+mod hunks;
+mod kept;
+mod lines;
+mod outside;
+mod pairs;
 mod parse;
+mod patch;
 mod place;
+mod problem;
+pub mod reasoning;
+mod whole;
 
 use crate::{
     control::{self, Class},
     path::RepoPath,
 };
 
-pub use apply::{BlockFailed, Failure, Written, apply};
+pub use apply::{Applied, Written, apply};
 pub use diff::{unified_diff, whole_diff};
-pub use parse::{Malformed, Problem};
+pub use failure::{BlockFailed, Failure};
+pub use forgiven::{Forgiven, read_past};
+pub use kept::Kept;
+pub use problem::{Malformed, Problem, Refused};
 
 /// The longest answer that is read, in bytes.
 pub const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
@@ -25,16 +40,47 @@ pub const FILES_LIMIT: usize = 256;
 pub const FILE_LIMIT: usize = 1024 * 1024;
 /// The longest title, in characters.
 pub const TITLE_LIMIT: usize = 200;
+/// The longest `why`, in bytes; the rest is cut.
+pub const WHY_LIMIT: usize = 16 * 1024;
+/// The edition of the rules by which answers are read. What an edition before the first one could not read was asked for
+/// again, and stays refused: 0 forgave nothing.
+pub const EDITION: u32 = 1;
 
 /// A model's whole answer when it generates, repairs or remediates a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The pull request's title, if the model gave one.
     pub title: Option<String>,
-    /// Everything outside of blocks, trimmed.
-    pub explanation: String,
+    /// Why the change is as it is, trimmed; empty if the model did not say it. Nothing else of the text is prose for people.
+    pub why: String,
     /// What the model wants done.
     pub intent: Intent,
+    /// What was read past, each slip once.
+    pub forgiven: Vec<Forgiven>,
+}
+
+/// An answer as far as it can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// All of it.
+    Whole(Answer),
+    /// Some blocks cannot be used.
+    Part(Part),
+}
+
+/// An answer of which some blocks cannot be used: never applied as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The title, if the model gave one.
+    pub title: Option<String>,
+    /// As in [`Answer`].
+    pub why: String,
+    /// The blocks that can be used, each on its own file; may be none.
+    pub blocks: Vec<Block>,
+    /// Those that cannot; never empty.
+    pub refused: Vec<Refused>,
+    /// What was read past, each slip once.
+    pub forgiven: Vec<Forgiven>,
 }
 
 /// What the model wants done.
@@ -65,8 +111,41 @@ pub enum Act {
     Whole(String),
     /// These replacements, one after another, in an existing file; never empty.
     Edit(Vec<Replacement>),
+    /// These hunks of a diff, each at exactly one place.
+    Patch(Patch),
     /// The file is deleted.
     Delete,
+}
+
+/// The hunks of one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// What becomes of the file.
+    pub kind: PatchKind,
+    /// The hunks, all of them against the file as it is; one for a new or a removed file.
+    pub hunks: Vec<Hunk>,
+}
+
+/// What a patch does to a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchKind {
+    /// The file is made; it must not exist.
+    Create,
+    /// The file is changed; it must exist.
+    Change,
+    /// The file is deleted; it must be what the hunk removes.
+    Remove,
+}
+
+/// One hunk, in whole lines without their line ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hunk {
+    /// The lines of context and the removed ones; empty for a new file alone.
+    pub old: Vec<String>,
+    /// The lines of context and the added ones.
+    pub new: Vec<String>,
+    /// Whether the file ends in a line break afterwards, if the hunk says so; it is then at the file's end.
+    pub final_newline: Option<bool>,
 }
 
 /// One SEARCH/REPLACE pair, in whole lines without their line ends.

@@ -1,95 +1,14 @@
-//! Reads a model's answer. A block that is truncated, duplicated or unknown invalidates the whole answer, because
-//! half of an answer is a change that was never intended.
+//! Reads a model's answer: where it begins, its lines one after another, and what stands outside of its blocks.
+//!
+//! A well-formed answer is read as it stands. A slip is read past only where one reading is left; a block that cannot be
+//! used leaves the others usable, and an answer of which nobody can say where its blocks end is refused as a whole.
 
-use super::{
-    ANSWER_LIMIT, Act, Answer, Block, FILE_LIMIT, FILES_LIMIT, Intent, Replacement, TITLE_LIMIT, forbidden,
-    forbidden_when_new,
-};
-use crate::{
-    path::{PathRejected, RepoPath, collision},
-    question::{QUESTION_LIMIT, QUESTIONS_LIMIT},
-    visible::without_invisible,
-};
+mod reader;
 
-const SEARCH: &str = "<<<<<<< SEARCH";
-const DIVIDER: &str = "=======";
-const REPLACE: &str = ">>>>>>> REPLACE";
+use std::{collections::BTreeSet, ops::Range};
 
-/// Why a text is not an answer, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
-pub struct Malformed {
-    /// The line of the answer, from 1.
-    pub line: usize,
-    /// What is wrong there.
-    pub problem: Problem,
-}
-
-/// What can be wrong with an answer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
-    /// The whole text is over [`ANSWER_LIMIT`].
-    #[error("the answer has {0} bytes; the limit is {ANSWER_LIMIT}")]
-    TooLong(usize),
-    /// Postgres text cannot contain it, and no source file needs it.
-    #[error("the answer holds a NUL character")]
-    Nul,
-    /// Neither a block, a question nor a decline: most often prose, or a diff in another format.
-    #[error("the answer has no `=== file:`, `=== edit:`, `=== delete:`, `=== ask:` or `=== decline:` line")]
-    Nothing,
-    /// More than [`FILES_LIMIT`] blocks.
-    #[error("the answer has more than {FILES_LIMIT} blocks")]
-    TooManyFiles,
-    /// One block's content is over [`FILE_LIMIT`].
-    #[error("the content for `{0}` is over {FILE_LIMIT} bytes")]
-    FileTooLarge(RepoPath),
-    /// An invalid path.
-    #[error(transparent)]
-    Path(#[from] PathRejected),
-    /// A path that no agent may touch.
-    #[error("`{path}` may not be touched: {rule}")]
-    Forbidden {
-        /// The path.
-        path: RepoPath,
-        /// The rule.
-        rule: &'static str,
-    },
-    /// Two blocks for one file, or for names that are one file on a case-insensitive file system.
-    #[error("`{0}` and `{1}` are one file; give each file one block")]
-    Collision(RepoPath, RepoPath),
-    /// The closing line is missing or names another path.
-    #[error("the block of `{path}` is not closed: `=== end: {path}` is missing{}", seen.as_ref().map(|seen| format!(" (found `{seen}`)")).unwrap_or_default())]
-    Unclosed {
-        /// The block's path.
-        path: RepoPath,
-        /// The last closing line after the block's start, which names another path.
-        seen: Option<String>,
-    },
-    /// An `=== end:` outside of any block.
-    #[error("`=== end:` closes nothing")]
-    StrayEnd,
-    /// An unknown word after `===`.
-    #[error("`=== {0}:` is unknown; known are title, file, edit, end, delete, ask and decline")]
-    Unknown(String),
-    /// Two titles, or one that is empty or over [`TITLE_LIMIT`] characters.
-    #[error("one title of 1 to {TITLE_LIMIT} characters is needed")]
-    Title,
-    /// A decline together with blocks, a second decline, or one without a reason.
-    #[error("a decline stands alone and has a reason")]
-    Decline,
-    /// Questions together with a change, a title or a decline: nobody could say what was meant.
-    #[error("questions stand alone: give no title, block or decline with `=== ask:`")]
-    Ask,
-    /// More questions than [`QUESTIONS_LIMIT`].
-    #[error("the answer asks more than {QUESTIONS_LIMIT} questions")]
-    TooManyQuestions,
-    /// A question without visible text, or one over [`QUESTION_LIMIT`].
-    #[error("a question has 1 to {QUESTION_LIMIT} bytes of visible text; this one has {0}")]
-    Question(usize),
-    /// Something other than SEARCH/REPLACE pairs in an edit block.
-    #[error("an edit block holds SEARCH/REPLACE pairs only: {0}")]
-    Edit(&'static str),
-}
+use self::reader::Reader;
+use super::{ANSWER_LIMIT, Answer, Forgiven, Malformed, Problem, Reading, lines, reasoning};
 
 type Parsed<T> = Result<T, Malformed>;
 
@@ -99,6 +18,19 @@ impl Answer {
     /// # Errors
     /// [`Malformed`] names the first line that is wrong; nothing of such an answer may be used.
     pub fn parse(text: &str) -> Parsed<Self> {
+        match Self::read(text)? {
+            Reading::Whole(answer) => Ok(answer),
+            Reading::Part(part) => {
+                Err(part.refused.into_iter().next().map_or_else(nothing, |first| first.why))
+            }
+        }
+    }
+
+    /// Reads the text as far as it can be read: all of it, or the blocks that can be used and those that cannot.
+    ///
+    /// # Errors
+    /// [`Malformed`] where nobody can say what the blocks are.
+    pub fn read(text: &str) -> Parsed<Reading> {
         let fail = |line, problem| Err(Malformed { line, problem });
         if text.len() > ANSWER_LIMIT {
             return fail(1, Problem::TooLong(text.len()));
@@ -106,223 +38,88 @@ impl Answer {
         if let Some(at) = text.find('\0') {
             return fail(1 + text[..at].matches('\n').count(), Problem::Nul);
         }
-        let mut reader = Reader::new(text);
-        while let Some((line, text)) = reader.next() {
-            reader.read(text).map_err(|problem| problem.at(line))?;
-        }
-        reader.finish()
-    }
-}
-
-struct Reader<'a> {
-    lines: Vec<&'a str>,
-    /// How many lines are read.
-    at: usize,
-    title: Option<String>,
-    explanation: Vec<&'a str>,
-    blocks: Vec<Block>,
-    decline: Option<String>,
-    questions: Vec<String>,
-}
-
-/// A problem, at the line that is being read or at another.
-enum Fault {
-    Here(Problem),
-    There(usize, Problem),
-}
-
-impl Fault {
-    fn at(self, here: usize) -> Malformed {
-        match self {
-            Self::Here(problem) => Malformed { line: here, problem },
-            Self::There(line, problem) => Malformed { line, problem },
+        let beginnings = reasoning::answers(text);
+        match &beginnings[..] {
+            [] => fail(1, Problem::OpenReasoning),
+            [only] => from(text, only).map(|found| found.reading),
+            several => choose(text, several),
         }
     }
 }
 
-impl<P: Into<Problem>> From<P> for Fault {
-    fn from(problem: P) -> Self {
-        Self::Here(problem.into())
+fn nothing() -> Malformed {
+    Malformed { line: 1, problem: Problem::Nothing }
+}
+
+/// What was read from one beginning.
+struct Found {
+    reading: Reading,
+    /// Whether a closing tag of reasoning stands outside of the blocks, so that the answer begins later.
+    is_early: bool,
+}
+
+/// The one reading with no closing tag outside of its blocks. If there are two, one of the tags is content or ends the
+/// reasoning, and nobody can say which.
+fn choose(text: &str, beginnings: &[Range<usize>]) -> Parsed<Reading> {
+    let mut readings: Vec<Parsed<Found>> = beginnings.iter().map(|range| from(text, range)).collect();
+    let fits = |reading: &Parsed<Found>| matches!(reading, Ok(found) if !found.is_early);
+    let fitting: Vec<usize> = (0..readings.len()).filter(|&at| fits(&readings[at])).collect();
+    match fitting[..] {
+        [at] => readings.swap_remove(at).map(|found| found.reading),
+        [] => match readings.pop() {
+            Some(Err(malformed)) => Err(malformed),
+            _ => Err(nothing()),
+        },
+        _ => Err(Malformed { line: 1, problem: Problem::Reasoning }),
     }
 }
 
-impl<'a> Reader<'a> {
-    fn new(text: &'a str) -> Self {
-        let (lines, explanation, blocks) = (text.lines().collect(), Vec::new(), Vec::new());
-        Self { lines, at: 0, title: None, explanation, blocks, decline: None, questions: Vec::new() }
-    }
-
-    /// The next line and its number from 1.
-    fn next(&mut self) -> Option<(usize, &'a str)> {
-        let line = self.lines.get(self.at)?;
-        self.at += 1;
-        Some((self.at, line))
-    }
-
-    fn read(&mut self, line: &'a str) -> Result<(), Fault> {
-        let Some((word, rest)) = directive(line) else {
-            self.explanation.push(line);
-            return Ok(());
-        };
-        match word {
-            "title" => self.read_title(rest),
-            "file" => {
-                let path = self.open(rest)?;
-                if let Some(rule) = forbidden_when_new(&path) {
-                    return Err(Problem::Forbidden { path, rule }.into());
-                }
-                let (_, content) = self.until_end(&path)?;
-                let whole: String = content.iter().flat_map(|line| [line, "\n"]).collect();
-                self.push(path, Act::Whole(whole))
-            }
-            "edit" => {
-                let path = self.open(rest)?;
-                let (start, content) = self.until_end(&path)?;
-                let replacements = read_pairs(start, &content)?;
-                self.push(path, Act::Edit(replacements))
-            }
-            "delete" => {
-                let path = self.open(rest)?;
-                self.push(path, Act::Delete)
-            }
-            "decline" if rest.is_empty() || self.decline.is_some() => Err(Problem::Decline.into()),
-            "decline" => {
-                self.decline = Some(rest.to_owned());
-                Ok(())
-            }
-            "ask" => self.read_question(rest),
-            "end" => Err(Problem::StrayEnd.into()),
-            unknown => Err(Problem::Unknown(unknown.to_owned()).into()),
-        }
-    }
-
-    fn read_title(&mut self, title: &str) -> Result<(), Fault> {
-        if self.title.is_some() || title.is_empty() || title.chars().count() > TITLE_LIMIT {
-            return Err(Problem::Title.into());
-        }
-        self.title = Some(title.to_owned());
-        Ok(())
-    }
-
-    fn read_question(&mut self, question: &str) -> Result<(), Fault> {
-        let question = without_invisible(question).trim().to_owned();
-        if !(1..=QUESTION_LIMIT).contains(&question.len()) {
-            return Err(Problem::Question(question.len()).into());
-        }
-        if self.questions.len() == QUESTIONS_LIMIT {
-            return Err(Problem::TooManyQuestions.into());
-        }
-        self.questions.push(question);
-        Ok(())
-    }
-
-    fn open(&self, path: &str) -> Result<RepoPath, Fault> {
-        if self.blocks.len() == FILES_LIMIT {
-            return Err(Problem::TooManyFiles.into());
-        }
-        let path: RepoPath = path.parse().map_err(Problem::Path)?;
-        match forbidden(&path) {
-            Some(rule) => Err(Problem::Forbidden { path, rule }.into()),
-            None => Ok(path),
-        }
-    }
-
-    /// The lines up to the block's own closing line, and the number of the first of them.
-    fn until_end(&mut self, path: &RepoPath) -> Result<(usize, Vec<&'a str>), Fault> {
-        let start = self.at;
-        let (mut seen, mut size) = (None, 0);
-        while let Some((_, line)) = self.next() {
-            match directive(line) {
-                Some(("end", other)) if other == path.as_str() => {
-                    return Ok((start + 1, self.lines[start..self.at - 1].to_vec()));
-                }
-                Some(("end", _)) => seen = Some(line.chars().take(200).collect()),
-                _ => {}
-            }
-            size += line.len() + 1;
-            if size > FILE_LIMIT {
-                return Err(Problem::FileTooLarge(path.clone()).into());
-            }
-        }
-        // At the opening line, because that is the block to repair.
-        Err(Fault::There(start, Problem::Unclosed { path: path.clone(), seen }))
-    }
-
-    fn push(&mut self, path: RepoPath, act: Act) -> Result<(), Fault> {
-        self.blocks.push(Block { path, act });
-        let paths = self.blocks.iter().map(|block| &block.path);
-        match collision(paths) {
-            Some((one, other)) => Err(Problem::Collision(one.clone(), other.clone()).into()),
-            None => Ok(()),
-        }
-    }
-
-    fn finish(self) -> Parsed<Answer> {
-        let fail = |problem| Err(Malformed { line: self.lines.len().max(1), problem });
-        let is_alone = self.title.is_none() && self.decline.is_none() && self.blocks.is_empty();
-        let intent = match (self.decline, self.blocks) {
-            _ if !self.questions.is_empty() && !is_alone => return fail(Problem::Ask),
-            _ if !self.questions.is_empty() => Intent::Ask(self.questions),
-            (Some(reason), blocks) if blocks.is_empty() => Intent::Decline(reason),
-            (Some(_), _) => return fail(Problem::Decline),
-            (None, blocks) if blocks.is_empty() => return fail(Problem::Nothing),
-            (None, blocks) => Intent::Blocks(blocks),
-        };
-        let explanation = self.explanation.join("\n").trim().to_owned();
-        Ok(Answer { title: self.title, explanation, intent })
-    }
+/// The answer that begins and ends there.
+fn from(text: &str, range: &Range<usize>) -> Parsed<Found> {
+    let before = text[..range.start].matches('\n').count();
+    let (lines, is_indented) =
+        outdented(text[range.clone()].trim_start_matches('\u{feff}').lines().collect());
+    let mut slips = BTreeSet::new();
+    slips.extend((range.start > 0).then_some(Forgiven::Reasoning));
+    slips.extend(is_indented.then_some(Forgiven::Indented));
+    Reader::new(lines, slips)
+        .run()
+        .map(|(reading, is_early)| Found { reading, is_early })
+        .map_err(|malformed| Malformed { line: malformed.line + before, ..malformed })
 }
 
-/// `=== word: rest`, both trimmed. Other lines with three equal signs are prose.
-fn directive(line: &str) -> Option<(&str, &str)> {
-    let (word, rest) = line.strip_prefix("=== ")?.split_once(':')?;
-    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
-    is_word.then(|| (word, rest.trim()))
-}
-
-fn read_pairs(start: usize, lines: &[&str]) -> Result<Vec<Replacement>, Fault> {
-    let wrong = |at: usize, what| Err(Fault::There(start + at, Problem::Edit(what)));
-    let own = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect();
-    let find = |from: usize, mark| (from..lines.len()).find(|&at| lines[at].trim_end() == mark);
-    let mut pairs = Vec::new();
-    let mut at = 0;
-    while at < lines.len() {
-        if lines[at].trim().is_empty() {
-            at += 1;
-            continue;
-        }
-        if lines[at].trim_end() != SEARCH {
-            return wrong(at, "`<<<<<<< SEARCH` is expected here");
-        }
-        let Some(end) = find(at, REPLACE) else {
-            return wrong(at, "`>>>>>>> REPLACE` is missing");
-        };
-        if let Some(second) = find(at + 1, SEARCH).filter(|&second| second < end) {
-            return wrong(second, "`<<<<<<< SEARCH` stands inside another pair");
-        }
-        let Some(divider) = find(at, DIVIDER).filter(|&divider| divider < end) else {
-            return wrong(at, "`=======` is missing");
-        };
-        if find(divider + 1, DIVIDER).is_some_and(|second| second < end) {
-            return wrong(divider, "two `=======` lines; give the whole file where it holds such a line");
-        }
-        if divider == at + 1 {
-            return wrong(at, "SEARCH is empty; give the whole file to make a new one");
-        }
-        pairs.push(Replacement {
-            search: own(&lines[at + 1..divider]),
-            replace: own(&lines[divider + 1..end]),
-        });
-        at = end + 1;
+/// The lines without an indentation that all of the answer has, as the rules show the format; prose around it has none.
+fn outdented(lines: Vec<&str>) -> (Vec<&str>, bool) {
+    let is_block = |line: &&str| lines::is_exact(line.trim_start());
+    let (Some(first), Some(last)) = (lines.iter().position(is_block), lines.iter().rposition(is_block))
+    else {
+        return (lines, false);
+    };
+    let indent = &lines[first][..lines[first].len() - lines[first].trim_start().len()];
+    let is_all = |line: &&str| line.starts_with(indent) || line.trim().is_empty();
+    let is_plain = indent.is_empty() || lines.iter().any(|line| lines::block_line(line).is_some());
+    if is_plain || !lines[first..=last].iter().all(is_all) {
+        return (lines, false);
     }
-    if pairs.is_empty() { wrong(0, "there is none") } else { Ok(pairs) }
+    let within = first..=last;
+    let cut = |(at, line): (usize, &&'_ str)| -> usize {
+        if within.contains(&at) && line.starts_with(indent) { indent.len() } else { 0 }
+    };
+    let cuts: Vec<usize> = lines.iter().enumerate().map(|(at, line)| cut((at, line))).collect();
+    (lines.into_iter().zip(cuts).map(|(line, cut)| &line[cut..]).collect(), true)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{
+        super::{Act, Block, FILE_LIMIT, Intent, Replacement, WHY_LIMIT},
+        *,
+    };
+    use crate::question::{QUESTION_LIMIT, QUESTIONS_LIMIT};
+
+    const MARKERS: [&str; 3] = ["<<<<<<< SEARCH", "=======", ">>>>>>> REPLACE"];
 
     fn block(path: &str, act: Act) -> Block {
         Block { path: path.parse().unwrap(), act }
@@ -333,15 +130,16 @@ mod tests {
         Replacement { search: own(search), replace: own(replace) }
     }
 
-    const ANSWER: &str = "=== title: feat: Add x\nWhy so.\n=== file: a.py\nx = 1\n\n=== end: b.py\n=== end: a.py\n\
+    const ANSWER: &str = "=== title: feat: Add x\n=== why:\nWhy so.\n\nAnd so.\n=== end: why\nI think aloud.\n=== file: a.py\nx = 1\n\n=== end: b.py\n=== end: a.py\n\
         === edit: docs/API.md\n<<<<<<< SEARCH\nold\n=======\nnew\nlines\n>>>>>>> REPLACE\n\n<<<<<<< SEARCH\ngone\n\
         =======\n>>>>>>> REPLACE\n=== end: docs/API.md\n=== delete: c.py\n=== of course\nDone.";
 
     #[test]
-    fn an_answer_holds_a_title_an_explanation_and_blocks() {
+    fn an_answer_holds_a_title_a_why_and_blocks() {
         let answer = Answer::parse(ANSWER).unwrap();
         assert_eq!(answer.title.as_deref(), Some("feat: Add x"));
-        assert_eq!(answer.explanation, "Why so.\n=== of course\nDone.");
+        assert_eq!(answer.why, "Why so.\n\nAnd so.");
+        assert!(answer.forgiven.is_empty());
         let blocks = vec![
             block("a.py", Act::Whole("x = 1\n\n=== end: b.py\n".into())),
             block("docs/API.md", Act::Edit(vec![pair(&["old"], &["new", "lines"]), pair(&["gone"], &[])])),
@@ -362,11 +160,63 @@ mod tests {
     }
 
     #[test]
+    fn a_why_ends_at_its_closing_line_or_at_the_next_block() {
+        let why = |text: &str| Answer::parse(text).unwrap().why;
+        assert_eq!(why("=== why: One line.\n=== delete: a"), "One line.");
+        assert_eq!(why("=== why:\n\nOne.\n\nTwo.\n=== delete: a"), "One.\n\nTwo.");
+        assert_eq!(why("=== delete: a\n=== why:\nOne.\n=== end: why\nGood luck!"), "One.");
+        assert_eq!(why("=== why\nOne.\n=== end\n=== delete: a\n=== why: Two."), "One.\n\nTwo.");
+        assert_eq!(why("I think so.\n=== delete: a\nDone."), "");
+        assert_eq!(
+            why(&format!("=== why: {}é\n=== delete: a", "x".repeat(WHY_LIMIT - 1))).len(),
+            WHY_LIMIT - 1
+        );
+    }
+
+    #[test]
+    fn a_block_that_cannot_be_used_leaves_the_others_usable() {
+        let part = |text: &str| match Answer::read(text) {
+            Ok(Reading::Part(part)) => part,
+            other => panic!("{text}: {other:?}"),
+        };
+        let found = part("=== title: t\n=== edit: a\nx\n=== end: a\n=== delete: b\n=== delete: ../c\n");
+        let refused: Vec<_> = found.refused.iter().map(|it| (it.path.as_str(), it.why.line)).collect();
+        assert_eq!(refused, [("a", 3), ("../c", 6)]);
+        assert_eq!((found.title.as_deref(), found.blocks), (Some("t"), vec![block("b", Act::Delete)]));
+        assert_eq!(part("=== file: .git/x\ny\n=== end: .git/x").blocks, []);
+        // Where blocks end is not known here, so nothing can be kept.
+        assert!(Answer::read("=== delete: b\n=== file: a\nx").is_err());
+    }
+
+    #[test]
+    fn two_edits_of_one_file_are_one() {
+        let pair_of = |search: &str| {
+            format!("=== edit: a\n<<<<<<< SEARCH\n{search}\n=======\n>>>>>>> REPLACE\n=== end: a\n")
+        };
+        let answer = Answer::parse(&(pair_of("x") + &pair_of("y"))).unwrap();
+        let pairs = vec![pair(&["x"], &[]), pair(&["y"], &[])];
+        assert_eq!(answer.intent, Intent::Blocks(vec![block("a", Act::Edit(pairs))]));
+        assert_eq!(answer.forgiven, [Forgiven::SplitEdit]);
+    }
+
+    #[test]
+    fn what_is_read_past_is_named() {
+        let forgiven = |text: &str| Answer::parse(text).unwrap().forgiven;
+        assert_eq!(forgiven("Hello\n=== delete: a\nBye"), []);
+        assert_eq!(forgiven("<think>x</think>\n=== delete: a"), [Forgiven::Reasoning]);
+        assert_eq!(
+            forgiven("```\n=== Delete: `a`\n```"),
+            [Forgiven::Fence, Forgiven::BlockLine, Forgiven::Path]
+        );
+        assert_eq!(forgiven("--- a/a\n+++ b/a\n@@ @@\n-x\n"), [Forgiven::Diff]);
+    }
+
+    #[test]
     fn questions_stand_alone() {
         let answer =
             Answer::parse("I cannot tell.\n=== ask: Which limit?\u{202e}\n=== ask:  Of whom? ").unwrap();
         assert_eq!(answer.intent, Intent::Ask(vec!["Which limit?".into(), "Of whom?".into()]));
-        assert_eq!(answer.explanation, "I cannot tell.");
+        assert_eq!(answer.why, "");
         assert!(Answer::parse(&"=== ask: x\n".repeat(QUESTIONS_LIMIT)).is_ok());
         assert!(Answer::parse(&format!("=== ask: {}", "x".repeat(QUESTION_LIMIT))).is_ok());
         check(&"=== ask: x\n".repeat(QUESTIONS_LIMIT + 1), QUESTIONS_LIMIT + 1, "more than 5 questions");
@@ -391,7 +241,8 @@ mod tests {
         check("=== file: a\nx", 1, "`=== end: a` is missing");
         check("=== file: a\nx\n=== end: b\n", 1, "found `=== end: b`");
         check("=== edit: a\n<<<<<<< SEARCH\nx\n", 1, "is missing");
-        check("=== delete: a\n=== end: a", 2, "closes nothing");
+        check("=== delete: a\n=== end: b", 2, "closes nothing");
+        check("=== end: a", 1, "closes nothing");
         check("=== files: a\nx\n=== end: a", 1, "`=== files:` is unknown");
         check("=== delete: a\n=== delete: a", 2, "one file");
         check("=== delete: a\n=== file: A\n=== end: A", 2, "one file");
@@ -412,9 +263,12 @@ mod tests {
         let edit = |inside: &str| format!("=== edit: a\n{inside}=== end: a\n");
         check(&edit(""), 2, "there is none");
         check(&edit("x = 1\n"), 2, "is expected here");
-        check(&edit("<<<<<<< SEARCH\nx\n=======\ny\n"), 2, "REPLACE` is missing");
+        check("=== edit: a\n<<<<<<< SEARCH\nx\n=======\ny\n", 1, "is not closed");
         check(&edit("<<<<<<< SEARCH\nx\n>>>>>>> REPLACE\n"), 2, "`=======` is missing");
-        check(&edit("<<<<<<< SEARCH\n=======\ny\n>>>>>>> REPLACE\n"), 2, "SEARCH is empty");
+        check(&edit("<<<<<<< SEARCH\n=======\n>>>>>>> REPLACE\n"), 2, "SEARCH is empty");
+        let two =
+            "<<<<<<< SEARCH\n=======\ny\n>>>>>>> REPLACE\n<<<<<<< SEARCH\nx\n=======\ny\n>>>>>>> REPLACE\n";
+        check(&edit(two), 2, "SEARCH is empty");
         check(&edit("<<<<<<< SEARCH\nTitle\n=======\ntext\n=======\ny\n>>>>>>> REPLACE\n"), 4, "two");
         check(&edit("<<<<<<< SEARCH\nx\n<<<<<<< SEARCH\n=======\n>>>>>>> REPLACE\n"), 4, "inside another");
     }
@@ -440,16 +294,24 @@ mod tests {
 
         #[test]
         fn no_text_makes_it_panic(words in prop::collection::vec(
-            prop::sample::select(vec!["=== ", "file: a", "edit: a", "end: a", "delete: b", "\n", "\n", SEARCH, DIVIDER, REPLACE, "x"]), 0..40
+            prop::sample::select(vec!["=== ", "file: a", "edit: a", "end: a", "delete: b", "\n", "\n", MARKERS[0], MARKERS[1], MARKERS[2], "x"]), 0..40
         )) {
             let _ = Answer::parse(&words.concat());
         }
 
         #[test]
-        fn a_cut_answer_never_loses_a_block_silently(cut in 0..ANSWER.len()) {
+        fn a_cut_answer_never_changes_a_block(cut in 0..ANSWER.len()) {
+            // A closing line that is cut in itself closes nevertheless.
+            prop_assume!(!ANSWER[..cut].trim_end().trim_end_matches(':').ends_with("=== end"));
             if let Ok(Answer { intent: Intent::Blocks(blocks), .. }) = Answer::parse(&ANSWER[..cut]) {
                 let Ok(Answer { intent: Intent::Blocks(whole), .. }) = Answer::parse(ANSWER) else { unreachable!() };
-                prop_assert!(blocks.iter().all(|block| whole.contains(block) || block.act == Act::Delete));
+                // The marker of a pair proves that it is whole; only the last ones can be missing.
+                let begins = |block: &Block, whole: &Block| match (&block.act, &whole.act) {
+                    (Act::Edit(pairs), Act::Edit(all)) => all.starts_with(pairs),
+                    _ => false,
+                };
+                let is_part = |block: &Block| whole.iter().any(|whole| whole == block || begins(block, whole));
+                prop_assert!(blocks.iter().all(|block| is_part(block) || block.act == Act::Delete));
             }
         }
     }
