@@ -157,3 +157,46 @@ async fn products_and_limits_are_set_and_listed() {
     server.stop.cancel();
     server.serving.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_look_back_is_shown_and_proposals_are_decided() {
+    let server = serve().await;
+    let (pool, run) = (&server.database.pool, async |words: &[&str]| aspora(&server.url, words).await);
+    let submit = ["-o", "json", "requirement", "submit", "-p", "wealth", "-t", "Risk", "--body", "All."];
+    let accepted: serde_json::Value = serde_json::from_slice(&run(&submit).await.stdout).unwrap();
+    let of = accepted["run_id"].as_str().unwrap();
+    let shown = String::from_utf8(run(&["run", "show", of]).await.stdout).unwrap();
+    assert!(!shown.contains("looking back"), "{shown}");
+    let lease = support::claim(pool, Queue::Llm, "w1", 1, Duration::from_secs(60)).await.remove(0);
+    let answer = Answer { outcome: Outcome::Declined, note: "no".to_owned(), progress: Progress::default() };
+    server.engine.answer(&lease, "w1", answer).await.unwrap();
+    while store::measure::fold(pool).await.unwrap() > 0 {}
+    let show = run(&["run", "show", of]).await;
+    assert_prints(&show, 0, "looking back 0 rounds, 0 model calls for nothing, 1 lesson");
+    assert_prints(
+        &show,
+        0,
+        "lesson       declined: the model said that the change cannot be made; avoided by",
+    );
+    let json: serde_json::Value =
+        serde_json::from_slice(&run(&["-o", "json", "run", "show", of]).await.stdout).unwrap();
+    assert_eq!(json["look_back"]["lessons"][0]["cause"], "declined", "{json}");
+
+    assert_prints(&run(&["proposal", "list"]).await, 0, "No proposals");
+    let insert = "insert into proposal (id, product, cause, kind, title, body, runs)
+                  values ($1, 'wealth', 'declined', 'prompt_note', 'Say how', 'It is done so.', array[$1]) returning id::text";
+    let filed = sqlx::query_scalar(insert).bind(uuid::Uuid::from_u128(7)).fetch_one(pool).await;
+    let id: String = filed.unwrap();
+    assert_prints(&run(&["proposal", "list", "--state", "open"]).await, 0, "Say how");
+    assert_prints(&run(&["run", "show", of]).await, 0, &format!("proposal     {id} (open)"));
+    assert_prints(&run(&["proposal", "show", &id]).await, 0, "Text         It is done so.");
+    let accept = ["proposal", "accept", &id, "-r", "it helps", "-t", "Otherwise."];
+    assert_prints(&run(&accept).await, 0, "is accepted as prompt_note");
+    assert_prints(&run(&accept).await, 1, "the proposal is accepted already");
+    assert_prints(&run(&["proposal", "show", &id]).await, 0, "With         Otherwise.");
+    assert_prints(&run(&["proposal", "dismiss", &id, "-r", "it did not"]).await, 0, "is dismissed");
+    let unknown = uuid::Uuid::from_u128(8).to_string();
+    assert_prints(&run(&["proposal", "show", &unknown]).await, 1, &unknown);
+    server.stop.cancel();
+    server.serving.await.unwrap().unwrap();
+}

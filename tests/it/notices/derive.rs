@@ -276,3 +276,33 @@ async fn old_notices_are_deleted_unless_they_keep_one_from_being_repeated() {
     assert_eq!(sweep().await, 0);
     assert_eq!(test.query::<i64>("select count(*) from delivery").await, 0);
 }
+
+#[tokio::test]
+async fn those_who_keep_a_product_learn_once_of_what_is_proposed() {
+    let test = TestEngine::new().await;
+    person(&test, "eve", Role::Engineer, None).await;
+    person(&test, "mia", Role::Engineer, None).await;
+    person(&test, "gus", Role::Engineer, Some(&["goals"])).await;
+    person(&test, "vic", Role::Viewer, None).await;
+    let eve = subscribe(&test, "eve", "eve@acme.example", &["proposal"]).await;
+    let others = [
+        subscribe(&test, "mia", "mia@acme.example", &["merged"]).await,
+        subscribe(&test, "gus", "gus@acme.example", &[]).await,
+        subscribe(&test, "vic", "vic@acme.example", &[]).await,
+    ];
+    test.execute(
+        "insert into proposal (id, product, cause, kind, title, body, runs)
+         values (gen_random_uuid(), 'wealth', 'form', 'prompt_note', 'Note how answers fit', 'B', array[gen_random_uuid()])",
+    )
+    .await;
+    assert!(test.engine.notify_proposal().await.unwrap());
+    assert!(!test.engine.notify_proposal().await.unwrap(), "once");
+    assert_eq!(sent(&test, eve).await, ["Proposed: Note how answers fit"]);
+    for other in others {
+        assert_eq!(sent(&test, other).await, [] as [String; 0]);
+    }
+    let rows = delivery::list(test.pool(), eve, None, None, 100).await.unwrap();
+    let content = &rows[0].content.0;
+    assert_eq!((content.message_type().as_str(), content.run), ("proposal.filed", None));
+    assert_eq!(content.line(), "`form` came in 1 run of wealth within 30 days.");
+}

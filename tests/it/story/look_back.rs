@@ -116,9 +116,9 @@ async fn three_runs_with_the_same_finding_become_a_note_that_the_fourth_is_shown
     let shown =
         |prompt: &String| prompt.contains("# Notes of this product's people") && prompt.contains(NOTE);
     assert_eq!(prompts.iter().map(shown).collect::<Vec<_>>(), [false, false, false, true]);
-    let reviews = world.model.ledger().into_iter().filter(|entry| entry.task == Some(Task::Review));
+    let mut reviews = world.model.ledger().into_iter().filter(|entry| entry.task == Some(Task::Review));
     assert!(
-        reviews.last().is_some_and(|entry| !entry.prompt.contains(NOTE)),
+        reviews.next_back().is_some_and(|entry| !entry.prompt.contains(NOTE)),
         "a review judges without notes"
     );
     let history = world.history(fourth).await;

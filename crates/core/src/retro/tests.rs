@@ -117,6 +117,7 @@ fn lessons(run: &Facts, details: &Details) -> Vec<String> {
 }
 
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "a case is a line")]
 fn check(history: Vec<Happening>, details: Details, expected: &[&str]) {
     assert_eq!(lessons(&facts(history), &details), expected);
 }
@@ -298,7 +299,7 @@ fn a_run_that_ended_without_its_change_says_what_ended_it() {
         ..facts(history)
     };
     let calls = vec![call(15, "generate.1/model.1")];
-    let details = Details { calls: calls.clone(), ..Details::default() };
+    let details = Details { calls, ..Details::default() };
     let declined = vec![event(0, "", "started"), answer(20, "generate", "declined", "")];
     assert_eq!(lessons(&ends(declined, "failed"), &details), ["declined 0 1 0 prompt_note"]);
     let cancelled = vec![event(0, "", "started"), event(20, "generate", "cancelled")];
