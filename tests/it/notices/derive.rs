@@ -280,6 +280,7 @@ async fn old_notices_are_deleted_unless_they_keep_one_from_being_repeated() {
 #[tokio::test]
 async fn those_who_keep_a_product_learn_once_of_what_is_proposed() {
     let test = TestEngine::new().await;
+    test.execute("insert into product (name, repository) values ('goals', 'acme/goals')").await;
     person(&test, "eve", Role::Engineer, None).await;
     person(&test, "mia", Role::Engineer, None).await;
     person(&test, "gus", Role::Engineer, Some(&["goals"])).await;
