@@ -149,14 +149,18 @@ fn review_of(text: &str) -> serde_json::Result<Review> {
     last_object(text).and_then(|object| serde_json::from_str(object).ok()).ok_or(whole)
 }
 
-/// The object that the text ends in, if prose stands before it and it is the only one that begins a line there.
+/// The object that the text ends in, in a whole fence or without one, if prose stands before it and no other line begins
+/// with a brace.
 fn last_object(text: &str) -> Option<&str> {
-    let text = text.strip_suffix("```").unwrap_or(text);
-    let begins = |at: &usize| text[*at..].starts_with('{') && (*at == 0 || text[..*at].ends_with('\n'));
+    let inner = text.strip_suffix("```");
+    let text = inner.unwrap_or(text);
+    let begins = |at: &usize| text[*at..].starts_with('{') && text[..*at].ends_with('\n');
     let mut starts = text.match_indices('{').map(|(at, _)| at).filter(begins);
     let first = starts.next()?;
+    let before = text[..first].trim_end().lines().next_back().unwrap_or_default();
     // What follows inside of an object is indented or is not JSON: a second one that begins a line is another review.
-    starts.next().is_none().then(|| text[first..].trim_end())
+    let is_only = starts.next().is_none() && before.starts_with("```") == inner.is_some();
+    is_only.then(|| text[first..].trim_end())
 }
 
 fn unfenced(text: &str) -> &str {
