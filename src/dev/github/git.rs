@@ -6,11 +6,7 @@ mod call;
 mod diff;
 mod replay;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
 
@@ -19,19 +15,9 @@ use self::{
     diff::{patches_of, read_listing, with_patch},
 };
 pub(crate) use self::{
-    call::{git, succeed},
+    call::{Git, git, succeed},
     diff::Changed,
 };
-use crate::workspace::Memo;
-
-/// One bare repository.
-#[derive(Debug, Clone)]
-pub(crate) struct Git {
-    pub(crate) dir: PathBuf,
-    /// The objects of a push that is still being looked at.
-    pub(crate) quarantine: Option<PathBuf>,
-    pub(crate) memo: Arc<Memo>,
-}
 
 /// One commit, as git prints it.
 #[derive(Debug, Clone)]
@@ -87,11 +73,6 @@ pub(crate) struct Comparison {
 pub(crate) const EMPTY_TREE: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 impl Git {
-    /// The repository in a folder; `memo` keeps what git says of commits that are named by their full SHAs.
-    pub(crate) fn new(dir: PathBuf, memo: Arc<Memo>) -> Self {
-        Self { dir, quarantine: None, memo }
-    }
-
     /// Makes an empty bare repository that may be pushed to over HTTP.
     pub(crate) async fn init(&self) -> anyhow::Result<()> {
         tokio::fs::create_dir_all(&self.dir).await.context("make the repository's folder")?;
@@ -379,7 +360,7 @@ mod tests {
     #[tokio::test]
     async fn changes_list_status_counts_and_patch() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let git = Git::new(folder.path().join("product.git"), Arc::default());
+        let git = Git::new(folder.path().join("product.git"), std::sync::Arc::default());
         git.init().await?;
         let me = ("ada", "ada@example.com");
         let first =

@@ -28,7 +28,7 @@ pub(crate) struct StubRuns {
 }
 
 /// So long may no run end before a wait is given up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How many stub runs are in which state.
 #[derive(Debug, Default)]
@@ -92,7 +92,7 @@ impl StubRuns {
     /// so that only a standstill counts.
     ///
     /// # Panics
-    /// When no run has ended for 60 s; prints the workers' logs, how far the jobs are, and what the server does.
+    /// When no run has ended for two minutes; prints the workers' logs, how far the jobs are, and what the server does.
     pub(crate) async fn wait_for_all(&self, workers: &WorkerProcs, mut at_each_look: impl FnMut()) {
         let pool = self.engine.pool();
         let mut open = usize::MAX;

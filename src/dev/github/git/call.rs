@@ -1,12 +1,16 @@
-//! Calls of the git command line.
+//! A bare repository, and calls of the git command line on it.
 
-use std::{ffi::OsStr, path::Path, process::Stdio};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+};
 
 use anyhow::{Context as _, bail};
 use tokio::{io::AsyncWriteExt as _, process::Command};
 
-use super::Git;
-use crate::workspace::{Question, git_program};
+use crate::workspace::{Memo, Question, git_program};
 
 /// Commands that read commits, and whose options name none.
 const READERS: [&str; 6] = ["diff", "diff-tree", "log", "merge-base", "rev-list", "rev-parse"];
@@ -20,7 +24,21 @@ fn is_fixed(argument: &str) -> bool {
     is_option || is_full(from) && is_full(to.strip_prefix('.').unwrap_or(to))
 }
 
+/// One bare repository.
+#[derive(Debug, Clone)]
+pub(crate) struct Git {
+    pub(crate) dir: PathBuf,
+    /// The objects of a push that is still being looked at.
+    pub(crate) quarantine: Option<PathBuf>,
+    pub(crate) memo: Arc<Memo>,
+}
+
 impl Git {
+    /// The repository in a folder; `memo` keeps what git says of commits that are named by their full SHAs.
+    pub(crate) fn new(dir: PathBuf, memo: Arc<Memo>) -> Self {
+        Self { dir, quarantine: None, memo }
+    }
+
     pub(crate) async fn text<'a>(
         &self,
         arguments: impl IntoIterator<Item = &'a str>,
