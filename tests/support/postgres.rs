@@ -11,6 +11,7 @@ use aspora::dev::postgres::Cluster;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tokio::sync::OnceCell;
 
 /// The advisory lock under which a template is created; any number that only we use.
 const TEMPLATE_LOCK: i64 = 0x6173_706f_7261;
@@ -26,9 +27,10 @@ pub(crate) struct TestDatabase {
 
 /// A fresh database with the schema of `migrations/`.
 pub(crate) async fn database() -> TestDatabase {
+    static TEMPLATE: OnceCell<String> = OnceCell::const_new();
     let cluster = tokio::task::spawn_blocking(cluster).await.expect("start the test cluster");
-    let template = template(&cluster).await;
-    database_like(&cluster, &template).await
+    let template = TEMPLATE.get_or_init(|| template(&cluster)).await;
+    database_like(&cluster, template).await
 }
 
 /// A fresh, empty database.

@@ -15,6 +15,9 @@ use super::World;
 /// slow machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// The pause between two looks, each of which costs statements.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl World {
     /// Waits until the run ends, and skips its back-offs; the end's name.
     pub(crate) async fn run_to_end(&self, run: Uuid) -> String {
@@ -121,7 +124,7 @@ impl World {
                 if let Some(found) = look().await {
                     return found;
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(LOOK).await;
             }
         };
         let mut failures = self.failure.subscribe();
