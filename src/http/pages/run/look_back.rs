@@ -62,10 +62,18 @@ fn wasted(waste: &BTreeMap<String, Wasted>) -> Markup {
             } }
             tbody { @for (name, part) in parts { tr {
                 td { (named(name)) } td { (part.calls) } td { (words::thousands(part.tokens)) }
-                td { (words::dollars(part.micro_dollars)) } td { (span(part.ms)) }
+                td { (price(*part)) } td { (span(part.ms)) }
             } } }
         } }
     } }
+}
+
+/// What a part cost; tokens without a known price cost nobody knows what.
+fn price(part: Wasted) -> String {
+    if part.tokens > 0 && part.micro_dollars == 0 {
+        return "no price known".to_owned();
+    }
+    words::dollars(part.micro_dollars)
 }
 
 /// A part of the waste in words.
